@@ -1,0 +1,163 @@
+"""Configuration snapshots: what can be asked of the ``configurations`` table."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from draive_pg.documents import check_mapping, check_text, encode
+from draive_pg.operation import Key, Operation, Row, Statement, lock
+
+if TYPE_CHECKING:
+    from draive import Configuration
+
+__all__ = ("define", "identifiers", "load", "load_raw", "remove")
+
+TABLE = "configurations"
+
+# Steps from one identifier to the next by the key's index, however many snapshots each one has.
+IDENTIFIERS = """
+WITH RECURSIVE found AS (
+    (SELECT identifier FROM {schema}.configurations ORDER BY identifier LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT later.identifier
+        FROM {schema}.configurations AS later
+        WHERE later.identifier > found.identifier
+        ORDER BY later.identifier
+        LIMIT 1
+    )
+    FROM found
+    WHERE found.identifier IS NOT NULL
+)
+SELECT identifier FROM found WHERE identifier IS NOT NULL
+"""
+
+LATEST = """
+SELECT content::TEXT
+FROM {schema}.configurations
+WHERE identifier = $1::TEXT
+ORDER BY created DESC
+LIMIT 1
+"""
+
+# The lock is held: later than the clock and than all before it, whatever the clock did.
+DEFINE = """
+INSERT INTO {schema}.configurations (identifier, content, created)
+SELECT
+    $1::TEXT,
+    $2::JSONB,
+    greatest(clock_timestamp(), max(created) + INTERVAL '1 microsecond')
+FROM {schema}.configurations
+WHERE identifier = $1::TEXT
+"""
+
+REMOVE = """
+WITH removed AS (
+    DELETE FROM {schema}.configurations WHERE identifier = $1::TEXT RETURNING identifier
+)
+SELECT count(*) FROM removed
+"""
+
+
+def identifiers() -> Operation[tuple[str, ...]]:
+    """All known identifiers, in order."""
+    return Operation(
+        name="list configurations",
+        statements=(Statement(IDENTIFIERS),),
+        decode=lambda rows: tuple(row[0] for row in rows),
+        key=Key(TABLE),
+    )
+
+
+def load_raw(identifier: str) -> Operation[dict[str, Any] | None]:
+    """The newest snapshot of an identifier; each caller gets a copy of its own."""
+    check_text(identifier, "identifier")
+    return Operation(
+        name=f"load configuration {identifier!r:.80}",
+        statements=(Statement(LATEST, (identifier,)),),
+        decode=lambda rows: rows[0][0] if rows else None,
+        present=lambda content: None if content is None else json.loads(content),
+        key=Key(TABLE, identifier),
+    )
+
+
+def load[Config: "Configuration"](
+    config: type[Config],
+    *,
+    identifier: str | None,
+    default: Config | None,
+    required: bool,
+) -> Operation[Config | None]:
+    """The newest snapshot as an instance of a class, else the default, else as draive does."""
+    from draive_pg import codec
+
+    if not (isinstance(config, type) and issubclass(config, codec.Configuration)):
+        raise TypeError(f"load takes a Configuration class, not {config!r:.80}")
+    subject = config.__qualname__ if identifier is None else check_text(identifier, "identifier")
+
+    def decode(rows: Sequence[Row]) -> Config | None:
+        if not rows:
+            return None
+        return codec.decode_configuration(config, subject, json.loads(rows[0][0]))
+
+    def present(loaded: Config | None) -> Config | None:
+        if loaded is not None:
+            return loaded
+        if default is not None or not required:
+            return default
+        try:
+            return config()  # draive's rule: the class may have defaults for all it holds
+        except Exception:
+            raise codec.ConfigurationMissing(identifier=subject) from None
+
+    return Operation(
+        name=f"load configuration {subject!r:.80}",
+        statements=(Statement(LATEST, (subject,)),),
+        decode=decode,
+        present=present,
+        key=Key(TABLE, subject, config),
+    )
+
+
+def define(
+    config: "Configuration | str", value: "Configuration | Mapping[str, Any] | None"
+) -> Operation[None]:
+    """A new snapshot, under the given identifier or that of the configuration's class."""
+    if isinstance(config, str):
+        subject = check_text(config, "identifier")
+        if value is None:
+            raise TypeError(f"define({subject!r:.80}, value) needs the value to define")
+    else:
+        if value is not None:
+            raise TypeError("define takes a configuration alone, or an identifier and a value")
+        subject, value = type(config).__qualname__, config
+    return Operation(
+        name=f"define configuration {subject!r:.80}",
+        statements=(
+            lock(f"{TABLE}/{subject}"),
+            Statement(DEFINE, (subject, encode(_members(value), "the configuration"))),
+        ),
+        evicts=(Key(TABLE), Key(TABLE, subject)),
+    )
+
+
+def remove(identifier: "type[Configuration] | str") -> Operation[int]:
+    """Remove all snapshots of an identifier, or of a class's own; their count."""
+    named = identifier.__qualname__ if isinstance(identifier, type) else identifier
+    subject = check_text(named, "identifier")
+    return Operation(
+        name=f"remove configuration {subject!r:.80}",
+        statements=(lock(f"{TABLE}/{subject}"), Statement(REMOVE, (subject,))),
+        decode=lambda rows: rows[0][0],
+        evicts=(Key(TABLE), Key(TABLE, subject)),
+    )
+
+
+def _members(value: "Configuration | Mapping[str, Any]") -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return value
+    from draive_pg import codec
+
+    if isinstance(value, codec.Configuration):
+        return value.to_mapping(recursive=True)
+    return check_mapping(value, "the configuration")

@@ -1,0 +1,340 @@
+"""Conversational memory: what can be asked of the three ``memories`` tables."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from draive_pg.documents import check_limit, check_mapping, check_text, encode
+from draive_pg.errors import ChatInvalid, MemoryExists, MemoryMissing
+from draive_pg.operation import Operation, Row, Statement, lock
+from draive_pg.replay import replayable
+
+if TYPE_CHECKING:
+    from draive import ModelInput, ModelMemoryRecall, ModelOutput
+
+__all__ = ("fork", "identifiers", "import_chat", "maintain", "recall", "remember", "remove")
+
+IDENTIFIERS = """
+SELECT identifier FROM {schema}.memories ORDER BY identifier
+"""
+
+# The elements in order, then the newest variables: one statement, so one instant of both.
+# Rows that draive wrote may share `created`; `ctid` then gives the order in which they came, as
+# long as they took no place of removed rows.
+RECALL = """
+SELECT written, document
+FROM (
+    SELECT created::TEXT AS written, created, ctid AS place, content::TEXT AS document
+    FROM {schema}.memories_elements
+    WHERE identifier = $1::TEXT
+    UNION ALL
+    (
+        SELECT NULL, NULL, NULL, variables::TEXT
+        FROM {schema}.memories_variables
+        WHERE identifier = $1::TEXT
+        ORDER BY created DESC, ctid DESC
+        LIMIT 1
+    )
+) AS recalled
+ORDER BY created, place
+"""
+
+# The same of the newest elements only; when no user turn is among them, of all since the newest.
+RECALL_NEWEST = """
+WITH newest AS (
+    SELECT
+        created,
+        ctid AS place,
+        content,
+        content ->> 'type' = 'model_input'
+            AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]' AS starts_turn
+    FROM {schema}.memories_elements
+    WHERE identifier = $1::TEXT
+    ORDER BY created DESC, ctid DESC
+    LIMIT $2::INT8
+),
+oldest AS (
+    SELECT created, place FROM newest ORDER BY created, place LIMIT 1
+),
+turn AS (
+    SELECT element.created, element.ctid AS place
+    FROM {schema}.memories_elements AS element
+    WHERE element.identifier = $1::TEXT
+        AND element.content ->> 'type' = 'model_input'
+        AND NOT element.content -> 'blocks' @> '[{"type": "tool_response"}]'
+        AND NOT EXISTS (SELECT FROM newest WHERE starts_turn)
+    ORDER BY element.created DESC, element.ctid DESC
+    LIMIT 1
+)
+SELECT written, document
+FROM (
+    SELECT created::TEXT AS written, created, place, content::TEXT AS document FROM newest
+    UNION ALL
+    SELECT element.created::TEXT, element.created, element.ctid, element.content::TEXT
+    FROM {schema}.memories_elements AS element, turn, oldest
+    WHERE element.identifier = $1::TEXT
+        AND element.created BETWEEN turn.created AND oldest.created
+        AND (element.created, element.ctid) >= (turn.created, turn.place)
+        AND (element.created, element.ctid) < (oldest.created, oldest.place)
+    UNION ALL
+    (
+        SELECT NULL, NULL, NULL, variables::TEXT
+        FROM {schema}.memories_variables
+        WHERE identifier = $1::TEXT
+        ORDER BY created DESC, ctid DESC
+        LIMIT 1
+    )
+) AS recalled
+ORDER BY created, place
+"""
+
+# The lock is held: each batch starts later than the clock and than all before it, whatever the
+# clock did. The memory's own row is made here, for the first write may come before any upkeep.
+# Where $4 is false, nothing is written to a memory that has elements.
+WRITE = """
+WITH allowed AS (
+    SELECT
+    WHERE $4::BOOLEAN
+        OR NOT EXISTS (SELECT FROM {schema}.memories_elements WHERE identifier = $1::TEXT)
+),
+memory AS (
+    INSERT INTO {schema}.memories (identifier)
+    SELECT $1::TEXT FROM allowed
+    ON CONFLICT (identifier) DO NOTHING
+),
+snapshot AS (
+    INSERT INTO {schema}.memories_variables (identifier, variables, created)
+    SELECT
+        $1::TEXT,
+        $3::JSONB,
+        greatest(clock_timestamp(), max(created) + INTERVAL '1 microsecond')
+    FROM {schema}.memories_variables
+    WHERE identifier = $1::TEXT
+    HAVING $3::JSONB IS NOT NULL AND EXISTS (SELECT FROM allowed)
+),
+batch AS (
+    SELECT greatest(clock_timestamp(), max(created) + INTERVAL '1 microsecond') AS start
+    FROM {schema}.memories_elements
+    WHERE identifier = $1::TEXT
+),
+added AS (
+    INSERT INTO {schema}.memories_elements (identifier, content, created)
+    SELECT
+        $1::TEXT,
+        item.content::JSONB,
+        batch.start + (item.number - 1) * INTERVAL '1 microsecond'
+    FROM allowed, batch, unnest($2::TEXT[]) WITH ORDINALITY AS item (content, number)
+    ORDER BY item.number
+    RETURNING identifier
+)
+SELECT EXISTS (SELECT FROM allowed) AS allowed, (SELECT count(*) FROM added) AS added
+"""
+
+# Defaults: what the memory's variables hold already stays, and no row is written in vain.
+MAINTAIN = """
+WITH memory AS (
+    INSERT INTO {schema}.memories (identifier)
+    VALUES ($1::TEXT)
+    ON CONFLICT (identifier) DO NOTHING
+),
+current AS (
+    SELECT
+        CASE jsonb_typeof(variables) WHEN 'object' THEN variables ELSE '{}' END AS variables,
+        created
+    FROM {schema}.memories_variables
+    WHERE identifier = $1::TEXT
+    ORDER BY created DESC, ctid DESC
+    LIMIT 1
+)
+INSERT INTO {schema}.memories_variables (identifier, variables, created)
+SELECT
+    $1::TEXT,
+    $2::JSONB || coalesce(current.variables, '{}'),
+    greatest(clock_timestamp(), current.created + INTERVAL '1 microsecond')
+FROM (SELECT) AS always
+LEFT JOIN current ON TRUE
+WHERE $2::JSONB || coalesce(current.variables, '{}') IS DISTINCT FROM current.variables
+    AND $2::JSONB IS NOT NULL
+"""
+
+FORK = """
+WITH source AS (
+    SELECT identifier FROM {schema}.memories WHERE identifier = $1::TEXT
+),
+target AS (
+    INSERT INTO {schema}.memories (identifier)
+    SELECT $2::TEXT FROM source
+    ON CONFLICT (identifier) DO NOTHING
+    RETURNING identifier
+),
+variables AS (
+    INSERT INTO {schema}.memories_variables (identifier, variables, created)
+    SELECT $2::TEXT, snapshot.variables, snapshot.created
+    FROM target, {schema}.memories_variables AS snapshot
+    WHERE snapshot.identifier = $1::TEXT
+    ORDER BY snapshot.created, snapshot.ctid
+),
+elements AS (
+    INSERT INTO {schema}.memories_elements (identifier, content, created)
+    SELECT $2::TEXT, element.content, element.created
+    FROM target, {schema}.memories_elements AS element
+    WHERE element.identifier = $1::TEXT
+    ORDER BY element.created, element.ctid
+)
+SELECT EXISTS (SELECT FROM source) AS existed, EXISTS (SELECT FROM target) AS made
+"""
+
+REMOVE = """
+WITH removed AS (
+    DELETE FROM {schema}.memories WHERE identifier = $1::TEXT RETURNING identifier
+)
+SELECT EXISTS (SELECT FROM removed)
+"""
+
+
+def identifiers() -> Operation[tuple[str, ...]]:
+    """The identifiers of all memories, in order."""
+    return Operation(
+        name="list memories",
+        statements=(Statement(IDENTIFIERS),),
+        decode=lambda rows: tuple(row[0] for row in rows),
+    )
+
+
+def recall(identifier: str, limit: int | None) -> "Operation[ModelMemoryRecall]":
+    """The newest variables, and the elements that can be replayed to a model."""
+    check_text(identifier, "identifier")
+    check_limit(limit, "limit")
+
+    def decode(rows: Sequence[Row]) -> "ModelMemoryRecall":
+        from draive_pg import codec
+
+        elements = [
+            codec.decode_element(document, f"memory {identifier!r:.80}, element of {written},")
+            for written, document in rows
+            if written is not None
+        ]
+        variables = next((document for written, document in rows if written is None), "{}")
+        return codec.recall(
+            replayable(elements),
+            codec.decode_variables(variables, f"the newest variables of memory {identifier!r:.80}"),
+        )
+
+    return Operation(
+        name=f"recall memory {identifier!r:.80}",
+        statements=(
+            Statement(RECALL, (identifier,))
+            if limit is None
+            else Statement(RECALL_NEWEST, (identifier, limit)),
+        ),
+        decode=decode,
+    )
+
+
+def remember(
+    identifier: str,
+    items: "Sequence[ModelInput | ModelOutput]",
+    variables: Mapping[str, Any] | None,
+) -> Operation[None]:
+    """Append elements in their order, and a snapshot of the variables if given."""
+    check_text(identifier, "identifier")
+    names = (f"items[{index}]" for index in count())
+    written = Statement(WRITE, (identifier, _elements(items, names), _variables(variables), True))
+    nothing = not items and variables is None
+    return Operation(
+        name=f"remember in memory {identifier!r:.80}",
+        statements=() if nothing else (_turn(identifier), written),
+    )
+
+
+def import_chat(
+    identifier: str, messages: Iterable[Mapping[str, Any]], *, append: bool
+) -> Operation[int]:
+    """Write a chat log's messages as elements of a memory; the count of the elements."""
+    from draive_pg.chat import convert
+
+    check_text(identifier, "identifier")
+    chat = convert(messages)
+    system = None if chat.system is None else {"system": chat.system}
+    try:
+        written = (_elements(chat.elements, chat.sources), _variables(system))
+    except (TypeError, ValueError) as error:
+        raise ChatInvalid(str(error)) from error
+
+    def decode(rows: Sequence[Row]) -> int:
+        allowed, added = rows[0]
+        if not allowed:
+            raise MemoryExists(
+                f"import chat into memory {identifier!r:.80}: it has elements already; "
+                "remove it first, or append to it with append=True"
+            )
+        return added
+
+    return Operation(
+        name=f"import chat into memory {identifier!r:.80}",
+        statements=(
+            _turn(identifier),
+            Statement(WRITE, (identifier, *written, append)),
+        ),
+        decode=decode,
+    )
+
+
+def maintain(identifier: str, variables: Mapping[str, Any] | None) -> Operation[None]:
+    """Make the memory's own row, and seed the variables that it does not have yet."""
+    check_text(identifier, "identifier")
+    return Operation(
+        name=f"maintain memory {identifier!r:.80}",
+        statements=(
+            _turn(identifier),
+            Statement(MAINTAIN, (identifier, _variables(variables))),
+        ),
+    )
+
+
+def fork(identifier: str, new_identifier: str) -> Operation[None]:
+    """Copy a memory, its times included, to an identifier that has none."""
+    check_text(identifier, "identifier")
+    check_text(new_identifier, "new_identifier")
+
+    def decode(rows: Sequence[Row]) -> None:
+        existed, made = rows[0]
+        if not existed:
+            raise MemoryMissing(f"fork memory {identifier!r:.80}: there is no such memory")
+        if not made:
+            raise MemoryExists(
+                f"fork memory {identifier!r:.80}: memory {new_identifier!r:.80} exists already; "
+                "remove it first, or choose another identifier"
+            )
+
+    return Operation(
+        name=f"fork memory {identifier!r:.80}",
+        statements=(_turn(new_identifier), Statement(FORK, (identifier, new_identifier))),
+        decode=decode,
+    )
+
+
+def remove(identifier: str) -> Operation[bool]:
+    """Remove a memory with all it holds; whether there was one."""
+    check_text(identifier, "identifier")
+    return Operation(
+        name=f"remove memory {identifier!r:.80}",
+        statements=(_turn(identifier), Statement(REMOVE, (identifier,))),
+        decode=lambda rows: rows[0][0],
+    )
+
+
+def _turn(identifier: str) -> Statement:
+    return lock(f"memories/{identifier}")
+
+
+def _elements(items: "Sequence[ModelInput | ModelOutput]", names: Iterable[str]) -> list[str]:
+    from draive_pg import codec
+
+    return [codec.encode_element(item, name) for item, name in zip(items, names, strict=False)]
+
+
+def _variables(variables: Mapping[str, Any] | None) -> str | None:
+    if variables is None:
+        return None
+    return encode(check_mapping(variables, "variables"), "variables")

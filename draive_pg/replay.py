@@ -1,0 +1,51 @@
+"""Which of a memory's elements a model can be given again."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from draive import ModelInput, ModelOutput
+
+__all__ = ("replayable",)
+
+
+def replayable(
+    elements: Sequence["ModelInput | ModelOutput"],
+) -> tuple["ModelInput | ModelOutput", ...]:
+    """Return the elements that model APIs accept as a conversation, in order, each one unchanged.
+
+    It starts with a user turn (an input without tool responses). An output whose tool requests
+    are not all answered by the inputs that follow it directly is left out together with those
+    answers, and so are inputs with a tool response that answers nothing.
+    """
+    kept: list[ModelInput | ModelOutput] = []
+    for exchange in _exchanges(elements):
+        first, *inputs = exchange
+        if first.type == "model_input":
+            if not first.contains_tools:
+                kept.append(first)
+        elif kept:
+            requests = _calls(first)
+            answers = [element for element in inputs if _calls(element) <= requests]
+            if requests <= {call for element in answers for call in _calls(element)}:
+                kept.extend((first, *answers))
+    return tuple(kept)
+
+
+def _exchanges(
+    elements: Sequence["ModelInput | ModelOutput"],
+) -> Iterator[list["ModelInput | ModelOutput"]]:
+    """Group each output with the tool responses that follow it; all others stand alone."""
+    exchange: list[ModelInput | ModelOutput] = []
+    for element in elements:
+        responds = element.type == "model_input" and element.contains_tools
+        if exchange and not (responds and exchange[0].type == "model_output"):
+            yield exchange
+            exchange = []
+        exchange.append(element)
+    if exchange:
+        yield exchange
+
+
+def _calls(element: "ModelInput | ModelOutput") -> set[str]:
+    return {call.identifier for call in element.tools}
