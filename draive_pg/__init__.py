@@ -1,0 +1,40 @@
+"""draive's PostgreSQL tables for people: memory, prompts and configurations, sync and async.
+
+`Client` and `AsyncClient` are all that a notebook or a script needs; `draive_pg.adapters` plugs the
+same tables into draive. Importing this package loads neither pandas nor draive.
+"""
+
+from draive_pg.client import AsyncClient, Client
+from draive_pg.errors import (
+    ChatInvalid,
+    ConnectionFailed,
+    DraivePGError,
+    EmbeddedServerError,
+    MemoryExists,
+    MemoryMissing,
+    OperationFailed,
+    PermissionDenied,
+    SchemaInvalid,
+    StoredDataInvalid,
+    TableMissing,
+    TemplateInvalid,
+)
+
+__all__ = (
+    "AsyncClient",
+    "ChatInvalid",
+    "Client",
+    "ConnectionFailed",
+    "DraivePGError",
+    "EmbeddedServerError",
+    "MemoryExists",
+    "MemoryMissing",
+    "OperationFailed",
+    "PermissionDenied",
+    "SchemaInvalid",
+    "StoredDataInvalid",
+    "TableMissing",
+    "TemplateInvalid",
+)
+
+__version__ = "0.1.0"

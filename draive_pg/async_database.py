@@ -1,0 +1,209 @@
+"""The asynchronous twin of `database`, body for body."""
+
+import asyncio
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import Future
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from psycopg import AsyncConnection, AsyncCursor
+
+from draive_pg.cache import Cache, LeaderGone
+from draive_pg.database import BEGIN, COMMIT, Base, left_open
+from draive_pg.failures import translated
+from draive_pg.live import installed, listen, stop_listening, warn_unless
+from draive_pg.operation import Operation, Plan, Row, Statement
+from draive_pg.pipelining import pipeline_async
+from draive_pg.pooling import READ_COMMITTED, AsyncPool
+from draive_pg.target import Target, conninfo_async
+from draive_pg.transactions import TURN_SECONDS, Transaction, busy, check_kept, joined, release
+
+__all__ = ("AsyncDatabase", "AsyncRunner")
+
+
+class AsyncRunner(ABC):
+    """Runs operations asynchronously, wherever a subclass executes them."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    async def run[T](self, operation: Operation[T]) -> T:
+        """Async twin of `Database.run`."""
+        key = operation.key
+        if key is None or self._in_transaction():
+            return operation.present(await self._execute(operation))
+        while True:
+            entry, leads = self._cache.join(key)
+            if leads:
+                with self._cache.lead(key, entry):
+                    entry.set_result(await self._read(operation))
+            try:
+                return operation.present(await _settled(entry))
+            except LeaderGone:
+                continue
+
+    async def carry_out[T](self, plan: Plan[T]) -> T:
+        """Async twin of `Database.carry_out`."""
+        answer = None
+        while True:
+            try:
+                operation = plan.send(answer)
+            except StopIteration as end:
+                return end.value
+            answer = await self.run(operation)
+
+    async def _read(self, operation: Operation[Any]) -> Any:
+        """Return what is about to be cached."""
+        return await self._execute(operation)
+
+    @abstractmethod
+    async def _execute(self, operation: Operation[Any]) -> Any:
+        """Return what the operation decodes, asked anew."""
+
+    @abstractmethod
+    def _in_transaction(self) -> bool:
+        """Tell whether what is read now may be rolled back, so that nobody else may see it."""
+
+
+class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
+    """Async twin of `Database`: any number of tasks may share one.
+
+    Connections belong to the event loop that opened them; used from another, it opens new ones.
+    """
+
+    def __init__(
+        self, target: Target, cache: Cache, *, schema: str | None, max_size: int, live: bool
+    ) -> None:
+        super().__init__(target, cache, schema=schema, max_size=max_size, live=live)
+        self._finalizer = weakref.finalize(self, target.close)
+        self._pools: dict[asyncio.AbstractEventLoop, LoopPool] = {}
+
+    async def _read(self, operation: Operation[Any]) -> Any:
+        if not self._live_checked:
+            self._live_checked = True
+            warn_unless(installed=await self._execute(installed(self.schema)))
+        return await self._execute(operation)
+
+    async def _execute(self, operation: Operation[Any]) -> Any:
+        if not operation.statements:
+            return operation.decode(())
+        with self._evicting(operation):
+            async with self._connection() as connection:
+                with translated(operation.name):
+                    rows = await self._fetch(connection, operation.statements)
+        return operation.decode(rows)
+
+    async def _fetch(
+        self, connection: AsyncConnection, statements: Sequence[Statement]
+    ) -> Sequence[Row]:
+        if len(statements) == 1:
+            return await _fetched_async(await self._send(connection, statements[0]))
+        if any(statement.parameters is None for statement in statements):
+            async with connection.transaction():
+                for statement in statements:
+                    await self._send(connection, statement)
+            return ()
+        if self._in_transaction():
+            async with pipeline_async(connection):
+                *_, cursor = [await self._send(connection, statement) for statement in statements]
+            return await _fetched_async(cursor)
+        try:
+            async with pipeline_async(connection):
+                *_, cursor, _ = [
+                    await self._send(connection, statement)
+                    for statement in (BEGIN, *statements, COMMIT)
+                ]
+        finally:
+            if left_open(connection):
+                await connection.rollback()
+        return await _fetched_async(cursor)
+
+    async def _send(self, connection: AsyncConnection, statement: Statement) -> AsyncCursor:
+        return await connection.execute(self._query(statement), statement.parameters)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[None]:
+        """Async twin of `Database.transaction`, for this task and those that it starts."""
+        async with AsyncExitStack() as stack:
+            connection = await stack.enter_async_context(self._connection())
+            transaction = Transaction(connection, asyncio.Lock())
+            stack.callback(release, transaction.turn)
+            stack.enter_context(self._joining(transaction))
+            with translated("begin a transaction"):
+                await stack.enter_async_context(connection.transaction())
+            stack.push_async_callback(transaction.turn.acquire)
+            yield
+            check_kept(connection)
+            with translated("commit a transaction"):
+                await stack.aclose()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[AsyncConnection]:
+        if (transaction := joined(self)) is not None:
+            try:
+                async with asyncio.timeout(TURN_SECONDS):
+                    await transaction.turn.acquire()
+            except TimeoutError:
+                raise busy() from None
+            try:
+                if not transaction.ended:
+                    yield transaction.connection
+                    return
+            finally:
+                transaction.turn.release()
+        async with (await self._opened()).connection() as connection:
+            yield connection
+
+    async def _opened(self) -> AsyncPool:
+        own = self._pools.setdefault(asyncio.get_running_loop(), LoopPool())
+        async with own.opening:
+            if own.pool is None:
+                self._abandon_ended()
+                conninfo = partial(conninfo_async, self.target)
+                pool = AsyncPool(conninfo, self._max_size, configure=_read_committed)
+                await pool.open()
+                if self._live:
+                    own.listener = asyncio.create_task(listen(conninfo, self._cache))
+                own.pool = pool
+            return own.pool
+
+    def _abandon_ended(self) -> None:
+        """Close the connections of event loops that have ended without `close`."""
+        for loop in [loop for loop in self._pools if loop.is_closed()]:
+            ended = self._pools.pop(loop)
+            if ended.pool is not None:
+                ended.pool.abandon()
+
+    async def close(self) -> None:
+        """Async twin of `Database.close`, for the connections of this event loop."""
+        self._abandon_ended()
+        own = self._pools.pop(asyncio.get_running_loop(), None)
+        if own is not None and own.pool is not None:
+            await stop_listening(own.listener)
+            await own.pool.close()
+        await asyncio.to_thread(self.target.close)
+
+
+@dataclass(slots=True)
+class LoopPool:
+    """The pool of one event loop, who is opening it, and what listens beside it."""
+
+    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    pool: AsyncPool | None = None
+    listener: asyncio.Task[None] | None = None
+
+
+async def _read_committed(connection: AsyncConnection) -> None:
+    await connection.set_isolation_level(READ_COMMITTED)
+
+
+async def _settled(entry: Future[Any]) -> Any:
+    return entry.result() if entry.done() else await asyncio.wrap_future(entry)
+
+
+async def _fetched_async(cursor: AsyncCursor) -> Sequence[Row]:
+    return await cursor.fetchall() if cursor.description else ()

@@ -1,0 +1,119 @@
+"""The command line: ``draive-pg``."""
+
+import os
+import sys
+from contextlib import suppress
+from typing import Annotated, Any, cast
+
+import typer
+
+from draive_pg import Client, DraivePGError, __version__
+from draive_pg.cli import importing
+from draive_pg.cli.options import Dsn, Schema, one_line
+
+__all__ = ("app", "main")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(importing.app, name="import")
+
+
+def main() -> None:
+    """Run the command of this process's arguments, and exit with its code."""
+    with suppress(AttributeError):  # closed, or replaced by something simpler
+        # Chats have letters that not every encoding has.
+        cast(Any, sys.stdout).reconfigure(errors="replace")
+    try:
+        app(prog_name="draive-pg")
+    except (DraivePGError, OSError, TypeError, ValueError) as error:
+        typer.echo(f"draive-pg: {one_line(error)}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        typer.echo(f"draive-pg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Memory, prompts and configurations of draive, in PostgreSQL.
+
+    Try it, with nothing to set up before:
+
+    \b
+      draive-pg demo
+
+    Bring your own chat logs in, and look at them in Python:
+
+    \b
+      draive-pg import chat logs.jsonl
+      python -i -c 'from draive_pg import Client; db = Client()'
+      >>> db.frames.sessions()
+
+    Without an address, commands and Client() use the same embedded PostgreSQL, which starts when
+    it is needed. Its data is kept under $DRAIVE_PG_HOME, or else in your user data directory. For
+    a server that somebody runs, give the address to each command or once to all:
+
+    \b
+      draive-pg setup --dsn postgresql://ada@db.example.com/chats
+      export DRAIVE_PG_DSN=postgresql://ada@db.example.com/chats
+    """
+
+
+@app.command()
+def setup(*, dsn: Dsn = None, schema: Schema = None) -> None:
+    """Make the tables, or upgrade them to this version.
+
+    It can be repeated without harm, and tables that draive itself made are adopted as they are.
+
+    \b
+    Examples:
+      draive-pg setup
+      draive-pg setup --dsn postgresql://ada@db.example.com/chats --schema team_a
+    """
+    with Client(dsn or None, schema=schema) as db:
+        if applied := db.setup():
+            typer.echo(f"Applied to {db!r}:")
+            typer.echo("\n".join(f"  {name}" for name in applied))
+        else:
+            typer.echo(f"All is up to date: {db!r}")
+
+
+@app.command()
+def demo(
+    *,
+    dsn: Dsn = None,
+    schema: Annotated[
+        str, typer.Option(metavar="TEXT", help="The PostgreSQL schema that the demo works in.")
+    ] = "draive_pg_demo",
+) -> None:
+    """Show on sample conversations what can be done, in half a minute.
+
+    It works in a schema of its own, so it touches nothing of yours, and what it makes stays there
+    to be played with. A second run finds the same and shows the same.
+
+    \b
+    Examples:
+      draive-pg demo
+      draive-pg demo | less
+    """
+    from draive_pg import demo
+
+    # Without the address, which may hold a password; where the environment has it, none is needed.
+    address = "" if dsn in (None, "", os.environ.get("DRAIVE_PG_DSN")) else "dsn, "
+    with Client(dsn or None, schema=schema) as db:
+        demo.run(db, opened_by=f"Client({address}schema={schema!r})")

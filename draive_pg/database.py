@@ -1,0 +1,269 @@
+"""Where operations run: a pool, transactions and the cache. `async_database` holds the twin.
+
+All that waits is here and in `pooling`, once for psycopg's ``Connection`` and once for its
+``AsyncConnection``; what is asked and what the answer means stands in the operations.
+"""
+
+import os
+import threading
+import weakref
+from collections.abc import Generator, Sequence
+from contextlib import (
+    ExitStack,
+    contextmanager,
+)
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, Connection
+from psycopg.pq import TransactionStatus
+
+from draive_pg.cache import Cache, LeaderGone
+from draive_pg.failures import translated
+from draive_pg.live import Listener, installed, warn_unless
+from draive_pg.operation import Operation, Plan, Row, Statement, qualified
+from draive_pg.pipelining import pipeline
+from draive_pg.pooling import Pool
+from draive_pg.target import Target
+from draive_pg.transactions import (
+    TURN_SECONDS,
+    Transaction,
+    Turn,
+    busy,
+    check_kept,
+    joined,
+    joining,
+    leave_all,
+    release,
+)
+
+__all__ = ("BEGIN", "COMMIT", "Base", "Database", "left_open")
+
+BEGIN = Statement("BEGIN ISOLATION LEVEL READ COMMITTED")
+COMMIT = Statement("COMMIT")
+
+
+class Base[C: Connection | AsyncConnection, L: Turn]:
+    """What both colours share: nothing here does I/O."""
+
+    def __init__(
+        self, target: Target, cache: Cache, *, schema: str | None, max_size: int, live: bool
+    ) -> None:
+        self.target = target
+        self.schema = schema
+        self._cache = cache
+        self._max_size = max_size
+        self._live = live
+        self._live_checked = not live
+
+    def __repr__(self) -> str:
+        return f"{self.target!r}{'' if self.schema is None else f', schema={self.schema!r}'}"
+
+    def _in_transaction(self) -> bool:
+        return joined(self) is not None
+
+    @contextmanager
+    def _joining(self, transaction: Transaction[C, L]) -> Generator[None]:
+        """Let operations join a transaction; what they made stale leaves the cache at its end.
+
+        Nothing read within is cached, so no one is served what may yet be rolled back.
+        """
+        outer = joined(self)
+        try:
+            with joining(self, transaction):
+                yield
+        finally:
+            if outer is not None:
+                outer.stale |= transaction.stale
+            else:
+                self._cache.evict(*transaction.stale)
+
+    @contextmanager
+    def _evicting(self, operation: Operation[Any]) -> Generator[None]:
+        """Evict what an operation changes, also when it fails: its outcome may be unknown."""
+        try:
+            yield
+        finally:
+            if (transaction := joined(self)) is not None:
+                transaction.stale.update(operation.evicts)
+            else:
+                self._cache.evict(*operation.evicts)
+
+    def _query(self, statement: Statement) -> bytes:
+        return qualified(statement.sql, self.schema)
+
+
+class Database(Base[Connection, threading.Lock]):
+    """Runs operations on psycopg's `Connection`; any number of threads may share one."""
+
+    def __init__(
+        self, target: Target, cache: Cache, *, schema: str | None, max_size: int, live: bool
+    ) -> None:
+        super().__init__(target, cache, schema=schema, max_size=max_size, live=live)
+        self._finalizer = weakref.finalize(self, target.close)
+        self._reset()
+        _databases.add(self)
+
+    def _reset(self) -> None:
+        self._pool: Pool | None = None
+        self._opening = threading.Lock()
+
+    def forget(self) -> None:
+        """Leave to the parent of this process, of which it was forked, what is the parent's."""
+        if self._pool is not None:
+            _inherited.append(self._pool)
+        self._finalizer.detach()
+        self._finalizer = weakref.finalize(self, self.target.close)
+        self._cache.forget()
+        self._reset()
+
+    def run[T](self, operation: Operation[T]) -> T:
+        """Return what the operation presents, from the cache where it may be there."""
+        key = operation.key
+        if key is None or self._in_transaction():
+            return operation.present(self._execute(operation))
+        while True:
+            entry, leads = self._cache.join(key)
+            if leads:
+                with self._cache.lead(key, entry):
+                    entry.set_result(self._read(operation))
+            try:
+                return operation.present(entry.result())
+            except LeaderGone:
+                continue
+
+    def carry_out[T](self, plan: Plan[T]) -> T:
+        """Run the operations of a plan, each in a transaction of its own, and return its result."""
+        answer = None
+        while True:
+            try:
+                operation = plan.send(answer)
+            except StopIteration as end:
+                return end.value
+            answer = self.run(operation)
+
+    def _read(self, operation: Operation[Any]) -> Any:
+        """Return what is about to be cached; the first time, see whether changes are told."""
+        if not self._live_checked:
+            self._live_checked = True
+            warn_unless(installed=self._execute(installed(self.schema)))
+        return self._execute(operation)
+
+    def _execute(self, operation: Operation[Any]) -> Any:
+        if not operation.statements:
+            return operation.decode(())
+        with (
+            self._evicting(operation),
+            self._connection() as connection,
+            translated(operation.name),
+        ):
+            rows = self._fetch(connection, operation.statements)
+        return operation.decode(rows)
+
+    def _fetch(self, connection: Connection, statements: Sequence[Statement]) -> Sequence[Row]:
+        if len(statements) == 1:
+            return _fetched(self._send(connection, statements[0]))
+        if any(statement.parameters is None for statement in statements):
+            with connection.transaction():
+                for statement in statements:
+                    self._send(connection, statement)
+            return ()
+        if self._in_transaction():
+            with pipeline(connection):
+                *_, cursor = [self._send(connection, statement) for statement in statements]
+            return _fetched(cursor)
+        try:
+            with pipeline(connection):  # one round trip for all
+                *_, cursor, _ = [
+                    self._send(connection, statement) for statement in (BEGIN, *statements, COMMIT)
+                ]
+        finally:
+            if left_open(connection):
+                connection.rollback()
+        return _fetched(cursor)
+
+    def _send(self, connection: Connection, statement: Statement) -> psycopg.Cursor:
+        return connection.execute(self._query(statement), statement.parameters)
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """Let the operations that this thread runs in the block take effect together or not."""
+        with ExitStack() as stack:
+            connection = stack.enter_context(self._connection())
+            transaction = Transaction(connection, threading.Lock())
+            stack.callback(release, transaction.turn)
+            stack.enter_context(self._joining(transaction))
+            with translated("begin a transaction"):
+                stack.enter_context(connection.transaction())
+            stack.callback(transaction.turn.acquire)  # at the end, after whoever uses it
+            yield
+            check_kept(connection)
+            with translated("commit a transaction"):
+                stack.close()
+
+    @contextmanager
+    def _connection(self) -> Generator[Connection]:
+        if (transaction := joined(self)) is not None:
+            if not transaction.turn.acquire(timeout=TURN_SECONDS):
+                raise busy()
+            try:
+                if not transaction.ended:  # while this waited
+                    yield transaction.connection
+                    return
+            finally:
+                transaction.turn.release()
+        with self._opened().connection() as connection:
+            yield connection
+
+    def _opened(self) -> Pool:
+        with self._opening:
+            if self._pool is None:
+                pool = Pool(self.target.conninfo, self._max_size)
+                pool.open()
+                listener = Listener(self.target.conninfo, self._cache) if self._live else None
+                # Also at exit: a pool's threads that nobody stops hold the interpreter up.
+                self._finalizer.detach()
+                self._finalizer = weakref.finalize(self, _close, pool, listener, self.target)
+                self._pool = pool
+            return self._pool
+
+    def close(self) -> None:
+        """Close the connections; the next operation opens new ones."""
+        with self._opening:
+            self._finalizer()
+            self._finalizer = weakref.finalize(self, self.target.close)
+            self._pool = None
+
+
+_databases = weakref.WeakSet[Database]()
+
+# Pools of a parent process. They are kept, for to close them would end the parent's sessions.
+_inherited: list[Pool] = []
+
+
+def _forget_parent() -> None:
+    leave_all()
+    for database in tuple(_databases):
+        database.forget()
+
+
+os.register_at_fork(after_in_child=_forget_parent)
+
+
+def _fetched(cursor: psycopg.Cursor) -> Sequence[Row]:
+    return cursor.fetchall() if cursor.description else ()
+
+
+def left_open(connection: Connection | AsyncConnection) -> bool:
+    """Tell whether an error has left a transaction open on a connection that still lives."""
+    return connection.info.transaction_status in (
+        TransactionStatus.INTRANS,
+        TransactionStatus.INERROR,
+    )
+
+
+def _close(pool: Pool, listener: Listener | None, target: Target) -> None:
+    if listener is not None:
+        listener.stop()
+    pool.close()
+    target.close()

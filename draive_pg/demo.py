@@ -1,0 +1,246 @@
+"""A tour of the package on its sample conversations, for a person at a terminal."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from textwrap import shorten
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from draive_pg.chat_files import Conversation, read
+from draive_pg.client import Client
+from draive_pg.errors import MemoryExists
+from draive_pg.samples import support
+
+if TYPE_CHECKING:
+    from draive import ModelInput, ModelOutput
+    from pandas import DataFrame
+
+__all__ = ("run",)
+
+WIDTH = 100
+LONGEST = 240  # characters shown of one text
+
+# Chat logs do not mark a tool call that failed: its answer says so.
+FAILURE = r'\s*(?:\{\s*"error"|error\b)'
+
+PROMPT = "demo.welcome"
+REVISIONS = (
+    "Hello {customer}, how can I help you?",
+    "Hello {customer}! Welcome to {shop}. What can I do for your bicycle today?",
+)
+ARGUMENTS = {"customer": "Ada", "shop": "Brambleford Bikes"}
+
+
+def run(db: Client, opened_by: str) -> None:
+    """Import the sample conversations where they are missing, and show what can be done with them.
+
+    Parameters
+    ----------
+    db : Client
+        Where to; best with a schema that is used for nothing else.
+    opened_by : str
+        The Python code that opens the same database, for the person to go on with.
+    """
+    page = Page()
+    show_import(db, page)
+    show_recall(db, page)
+    show_sessions(db, page)
+    show_tools(db, page)
+    show_prompt(db, page)
+    show_next(db, page, opened_by)
+
+
+def show_import(db: Client, page: "Page") -> None:
+    """Import what is missing, and show how much there is."""
+    with Console(stderr=True).status("Importing the sample conversations ..."):
+        db.setup()
+        imported = [_import(db, sample) for sample in read(support())]
+        sessions = db.frames.sessions()
+    page.part(
+        "Conversations go in",
+        "draive_pg keeps the conversations, prompts and configurations of draive in PostgreSQL. It "
+        f"comes with {len(imported)} chat logs of a bicycle shop's support assistant: "
+        f"{sum(imported)} were imported now, {len(imported) - sum(imported)} were there already. "
+        "Each chat log becomes a memory, and its messages the elements of that memory.",
+    )
+    page.code("db.memories.import_chat(identifier, messages)")
+    counted = sessions[["elements", "turns", "tool_calls", "n_chars"]].sum().to_frame().T
+    counted.insert(0, "memories", len(sessions))
+    page.table(counted)
+
+
+def show_recall(db: Client, page: "Page") -> None:
+    """Show the end of a conversation as a model is given it."""
+    (identifier,) = db.frames.sessions(limit=1)["identifier"]
+    recalled = db.memory(identifier).recall(limit=6)
+    page.part(
+        "A conversation comes back",
+        "Recalling a memory gives a model what it needs to go on with the conversation: the newest "
+        "elements, beginning with a turn of the user, and with an answer to each tool call.",
+    )
+    page.code(f"db.memory({identifier!r}).recall(limit=6)")
+    page.lines(line for element in recalled.context for line in _spoken(element))
+    page.say("The chat's system message is kept beside the elements, as a variable:")
+    page.lines((name, str(value)) for name, value in (recalled.variables or {}).items())
+
+
+def show_sessions(db: Client, page: "Page") -> None:
+    """Show the first rows of a DataFrame."""
+    sessions = db.frames.sessions()
+    page.part(
+        "All conversations as a DataFrame",
+        "For analysis there are pandas DataFrames. This one has a row for each of the "
+        f"{len(sessions)} memories; here are its first rows, and some of its "
+        f"{len(sessions.columns)} columns.",
+    )
+    page.code("db.frames.sessions()")
+    page.table(sessions[["identifier", "elements", "turns", "tool_calls", "n_chars"]].head())
+
+
+def show_tools(db: Client, page: "Page") -> None:
+    """Show which tools fail, computed from a DataFrame."""
+    calls = db.frames.tool_calls()
+    calls["failed"] = calls["response"].str.match(FAILURE, case=False)
+    failures = calls[calls["failed"]]
+    tools = (
+        calls.groupby("tool", as_index=False)
+        .agg(calls=("call", "size"), failures=("failed", "sum"))
+        .sort_values(["failures", "calls", "tool"], ascending=[False, False, True])
+    )
+    page.part(
+        "Which tools fail?",
+        f"Another DataFrame has a row for each tool call, with its answer. Of {len(calls)} calls "
+        f"{len(failures)} failed, and {calls['response'].isna().sum()} were never answered; failed "
+        "means here that the answer begins with an error. "
+        f"Of {len(tools)} tools these failed most often:",
+    )
+    page.code("db.frames.tool_calls()")
+    page.table(tools.head(6))
+    page.say("The first of these failures:")
+    page.table(failures[["identifier", "tool", "response"]].head(3))
+
+
+def show_prompt(db: Client, page: "Page") -> None:
+    """Define a prompt and revise it, unless that is done, and resolve it."""
+    for content in REVISIONS[len(db.frames.instruction_revisions(PROMPT)) :]:
+        db.instructions.define(PROMPT, content=content)
+    page.part(
+        "A prompt and its revisions",
+        "Prompts have names. To define one again adds a revision: the newest holds, and none is "
+        "lost.",
+    )
+    page.code("db.instructions.define(name, content=...)", "db.frames.instruction_revisions()")
+    columns = ["name", "revision", "current", "content"]
+    page.table(db.frames.instruction_revisions(PROMPT, columns=columns))
+    page.say("Resolving a prompt fills in what it leaves open:")
+    page.code(
+        f"arguments = {ARGUMENTS}",
+        f"db.instructions.resolve({PROMPT!r}, arguments=arguments)",
+    )
+    page.lines([("resolved", db.instructions.resolve(PROMPT, arguments=ARGUMENTS))])
+
+
+def show_next(db: Client, page: "Page", opened_by: str) -> None:
+    """Say where all this is, and what to do next."""
+    page.part("Go on", "All that you saw was read from this database, and stays there:")
+    page.code(repr(db))
+    page.say(f"Open it in {_program('python')} or in a notebook:")
+    page.code(
+        "from draive_pg import Client",
+        f"db = {opened_by}",
+        "db.frames.conversation_log()",
+    )
+    page.say("Import chat logs of your own, and see what else there is:")
+    page.code(
+        f"{_program('draive-pg')} import chat FILE",
+        f"{_program('draive-pg')} --help",
+    )
+
+
+class Page:
+    """Where the tour is shown: in colours at a terminal, plain in a pipe."""
+
+    def __init__(self) -> None:
+        self._console = Console(markup=False, emoji=False, highlight=False)
+        if not self._console.is_terminal or self._console.width > WIDTH:
+            self._console.width = WIDTH
+
+    def part(self, title: str, text: str) -> None:
+        """Begin a part of the tour, and say what it is about."""
+        self._print(Rule(Text(title, style="bold"), align="left", style="dim"))
+        self._console.print(text)
+
+    def say(self, text: str) -> None:
+        """Explain."""
+        self._print(text)
+
+    def code(self, *lines: str) -> None:
+        """Show what a person can type; lines stay whole, to be copied."""
+        text = "\n".join(f"    {line}" for line in lines)
+        self._print(Text(text, style="cyan"), soft_wrap=True)
+
+    def lines(self, lines: Iterable[tuple[str, str]]) -> None:
+        """Show texts, each with a word on what it is."""
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(style="bold", no_wrap=True)
+        grid.add_column()
+        for name, text in lines:
+            grid.add_row(name, _shortened(text))
+        self._print(Padding.indent(grid, 4))
+
+    def table(self, frame: "DataFrame") -> None:
+        """Show all rows of a DataFrame."""
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+        for name, column in frame.items():
+            table.add_column(str(name), justify="right" if column.dtype.kind in "iuf" else "left")
+        for row in frame.itertuples(index=False):
+            table.add_row(*(_shortened(str(value)) for value in row))
+        self._print(Padding.indent(table, 4))
+
+    def _print(self, shown: RenderableType, *, soft_wrap: bool = False) -> None:
+        self._console.print()
+        self._console.print(shown, soft_wrap=soft_wrap)
+
+
+def _import(db: Client, sample: Conversation | Exception) -> bool:
+    """Import a conversation if its memory is empty, and return whether it was."""
+    if isinstance(sample, Exception):
+        raise sample
+    try:
+        db.memories.import_chat(sample.identifier, sample.messages)
+    except MemoryExists:
+        return False
+    return True
+
+
+def _spoken(element: "ModelInput | ModelOutput") -> Iterator[tuple[str, str]]:
+    """Return who says what in an element of a conversation."""
+    if text := element.content.to_str():
+        yield ("user" if element.type == "model_input" else "assistant"), text
+    if element.type == "model_input":
+        for response in element.tools:
+            yield "tool", f"{response.tool} answers {response.content.to_str()}"
+    else:
+        for request in element.tools:
+            arguments = ", ".join(f"{key}={value!r}" for key, value in request.arguments.items())
+            yield "assistant", f"calls {request.tool}({arguments})"
+
+
+def _shortened(text: str) -> str:
+    return shorten(text, LONGEST, placeholder=" ...")
+
+
+def _program(name: str) -> str:
+    """How to type a program that is installed with this package."""
+    path = Path(sys.executable).with_name(name)
+    found = shutil.which(name)
+    return name if found and Path(found) == path else os.path.relpath(path)

@@ -1,0 +1,56 @@
+"""What the driver raises, as errors of this package: one line each, with what to do."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg_pool import PoolClosed, PoolTimeout
+
+from draive_pg.errors import (
+    ConnectionFailed,
+    DraivePGError,
+    OperationFailed,
+    PermissionDenied,
+    TableMissing,
+)
+
+__all__ = ("CONNECT", "described", "translated")
+
+LOST = ("08", "57P")  # connection exceptions; shutdowns, which end the connection
+CONNECT = "connect"
+UNREACHABLE = "check the DSN, and that the server runs and lets you in"
+ADVICE = {
+    "42P01": "make the tables with setup() or `draive-pg setup`",
+    "3F000": "make the schema with setup() or `draive-pg setup`",
+    "42501": "connect as a role that has the right, or let the owner of the tables GRANT it",
+    "25006": "connect to a server that takes writes",
+    "53300": "close other connections, or raise the server's max_connections",
+}
+KINDS = {"42P01": TableMissing, "3F000": TableMissing, "42501": PermissionDenied}
+
+
+@contextmanager
+def translated(name: str) -> Generator[None]:
+    """Raise the driver's errors of a block as this package's, naming what was being done."""
+    try:
+        yield
+    except (psycopg.Error, PoolClosed, PoolTimeout) as error:
+        raise described(name, error) from error
+
+
+def described(name: str, error: Exception) -> DraivePGError:
+    """Return the error of this package for one of the driver."""
+    sqlstate = error.sqlstate if isinstance(error, psycopg.Error) else None
+    primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    text = f"{name}: {primary or str(error).partition('\n')[0]}"
+    if sqlstate is None or sqlstate.startswith(LOST):
+        if isinstance(error, psycopg.OperationalError | PoolClosed | PoolTimeout):
+            advice = UNREACHABLE if name == CONNECT else "the next call connects anew"
+            return ConnectionFailed(_line(text, sqlstate, advice), sqlstate=sqlstate)
+        return OperationFailed(_line(text, sqlstate), sqlstate=sqlstate)
+    kind = KINDS.get(sqlstate, OperationFailed)
+    return kind(_line(text, sqlstate, ADVICE.get(sqlstate)), sqlstate=sqlstate)
+
+
+def _line(text: str, sqlstate: str | None, advice: str | None = None) -> str:
+    return text + (f" ({sqlstate})" if sqlstate else "") + (f"; {advice}" if advice else "")

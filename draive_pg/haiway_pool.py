@@ -1,0 +1,255 @@
+"""psycopg's connection pool behind haiway's ``Postgres`` state."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from types import TracebackType
+from typing import Any, Self, cast
+from weakref import WeakKeyDictionary, WeakSet, finalize
+
+from haiway.postgres import (
+    Postgres,
+    PostgresConnection,
+    PostgresException,
+    PostgresRow,
+    PostgresValue,
+)
+from haiway.postgres.config import (
+    POSTGRES_CONNECTIONS,
+    POSTGRES_DATABASE,
+    POSTGRES_HOST,
+    POSTGRES_PASSWORD,
+    POSTGRES_PORT,
+    POSTGRES_SSLMODE,
+    POSTGRES_USER,
+)
+from psycopg import AsyncConnection, Error
+from psycopg.types.string import TextLoader
+
+from draive_pg.cache import Cache
+from draive_pg.live import listen, stop_listening
+from draive_pg.operation import Key
+from draive_pg.pooling import AsyncPool
+from draive_pg.target import Given, Target, conninfo_async, parameters_of, target_of
+
+__all__ = ("CACHES", "PostgresConnectionPool", "when_released")
+
+# What haiway reads in a DSN beside what libpq does.
+LIMITS = ("connections", "connection_limit", "maxsize", "max_size")
+
+# Where a DSN is silent, haiway's defaults hold, unless libpq was given its own. Of the password the
+# default counts only if somebody set it, or it would keep libpq from its password file.
+DEFAULTS = {
+    "host": ("PGHOST", POSTGRES_HOST),
+    "port": ("PGPORT", POSTGRES_PORT),
+    "dbname": ("PGDATABASE", POSTGRES_DATABASE),
+    "user": ("PGUSER", POSTGRES_USER),
+    "password": ("PGPASSWORD", os.environ.get("POSTGRES_PASSWORD")),
+}
+
+
+class PostgresConnectionPool:
+    """Disposable that provides a scope with a ``Postgres`` state over psycopg's pool.
+
+    Parameters
+    ----------
+    host, port, database, user, password : str
+        Where and as whom to connect.
+    ssl : str
+        libpq's ``sslmode``.
+    connection_limit : int
+        The most connections.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = POSTGRES_HOST,
+        port: str = POSTGRES_PORT,
+        database: str = POSTGRES_DATABASE,
+        user: str = POSTGRES_USER,
+        password: str = POSTGRES_PASSWORD,
+        ssl: str = POSTGRES_SSLMODE,
+        connection_limit: int = POSTGRES_CONNECTIONS,
+    ) -> None:
+        self._target: Target = Given(
+            {
+                "host": host,
+                "port": port,
+                "dbname": database,
+                "user": user,
+                "password": password,
+                "sslmode": ssl,
+            }
+        )
+        self._connection_limit = connection_limit
+        self._pool: AsyncPool | None = None
+        self._live = False
+        self._listener: asyncio.Task[None] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        dsn: str | None = None,
+        *,
+        ssl: str = POSTGRES_SSLMODE,
+        connection_limit: int = POSTGRES_CONNECTIONS,
+        live: bool = False,
+    ) -> Self:
+        """Return a pool for a DSN, as libpq reads it.
+
+        Parameters
+        ----------
+        dsn : str | None
+            A URI or keywords. As with haiway, ``connection_limit`` (or ``connections``,
+            ``maxsize``, ``max_size``) and ``ssl`` in a URI's query override the arguments. None
+            for ``$DRAIVE_PG_DSN``, and without that for the embedded PostgreSQL, as `Client`.
+        ssl : str
+            libpq's ``sslmode``, where the DSN does not say.
+        connection_limit : int
+            The most connections.
+        live : bool
+            Listen, over one more connection, for changes that any process makes to prompts and
+            configurations, so that this module's repositories of this process see them at once.
+
+        Raises
+        ------
+        ValueError
+            If libpq cannot read the DSN, or the limit in it is no number.
+        """
+        if dsn is None:
+            pool = cls(connection_limit=connection_limit)
+            pool._target, pool._live = target_of(None), live
+            return pool
+        dsn, extras = _without_extras(dsn)
+        parameters = parameters_of(dsn)
+        defaults = {
+            key: default
+            for key, (variable, default) in DEFAULTS.items()
+            if default is not None and variable not in os.environ and "service" not in parameters
+        }
+        limits = [int(extras[key]) for key in LIMITS if key in extras]
+        pool = cls(connection_limit=limits[0] if limits else connection_limit)
+        pool._target = Given({**defaults, "sslmode": extras.get("ssl", ssl), **parameters})
+        pool._live = live
+        return pool
+
+    async def __aenter__(self) -> Postgres:
+        conninfo = partial(conninfo_async, self._target)
+        pool = AsyncPool(conninfo, self._connection_limit, configure=_read_json_as_text)
+        await pool.open()
+        self._pool = pool
+        if self._live:
+            self._listener = asyncio.create_task(listen(conninfo, CACHES))
+        return Postgres(connection_acquiring=cast(Any, self.acquire_connection))
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        await stop_listening(self._listener)
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+        await asyncio.to_thread(self._target.close)
+
+    @asynccontextmanager
+    async def acquire_connection(self) -> AsyncGenerator[PostgresConnection]:
+        """Provide a ``PostgresConnection`` for the length of a block."""
+        if self._pool is None:
+            raise RuntimeError("acquire a connection: the pool's scope has not been entered")
+        async with self._pool.connection() as connection:
+            lent = _wrapped(connection)
+            callbacks = _when_released.setdefault(lent, [])
+            try:
+                yield lent
+            finally:
+                for callback in callbacks:
+                    callback()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._target!r}, limit={self._connection_limit})"
+
+
+class _Caches:
+    """The caches of all repositories of this process, as one."""
+
+    def __init__(self) -> None:
+        self._caches = WeakSet[Cache]()
+
+    def add(self, cache: Cache) -> None:
+        self._caches.add(cache)
+
+    def evict(self, *stale: Key) -> None:
+        for cache in self._caches:
+            cache.evict(*stale)
+
+    def clear(self) -> None:
+        for cache in self._caches:
+            cache.clear()
+
+
+CACHES = _Caches()
+
+_when_released = WeakKeyDictionary[PostgresConnection, list[Callable[[], object]]]()
+
+
+def when_released(connection: PostgresConnection, callback: Callable[[], object]) -> None:
+    """Call back when a connection was given back; one of another pool, when it is forgotten."""
+    callbacks = _when_released.get(connection)
+    if callbacks is None:
+        finalize(connection, callback)
+    else:
+        callbacks.append(callback)
+
+
+class _Row(PostgresRow):
+    """A row of psycopg's, for haiway's own takes none but asyncpg's records."""
+
+    __slots__ = ()
+
+    def __init__(self, values: Mapping[str, PostgresValue]) -> None:
+        object.__setattr__(self, "_record", values)
+
+
+def _wrapped(connection: AsyncConnection) -> PostgresConnection:
+    async def execute(statement: str, /, *args: PostgresValue) -> Sequence[PostgresRow]:
+        try:
+            cursor = await connection.execute(statement.encode(), args or None)
+            if cursor.description is None:
+                return ()
+            names = [column.name for column in cursor.description]
+            return tuple(
+                _Row(dict(zip(names, row, strict=True))) for row in await cursor.fetchall()
+            )
+        except Error as error:
+            raise PostgresException(
+                f"Failed to execute SQL statement: {error.diag.message_primary or error}"
+                + (f" ({error.sqlstate})" if error.sqlstate else "")
+            ) from error
+
+    return PostgresConnection(
+        statement_executing=execute,
+        transaction_preparing=cast(Any, connection.transaction),
+    )
+
+
+async def _read_json_as_text(connection: AsyncConnection) -> None:
+    """Return JSON as asyncpg does: a ``PostgresValue`` is no dict."""
+    for name in ("json", "jsonb"):
+        connection.adapters.register_loader(name, TextLoader)
+
+
+def _without_extras(dsn: str) -> tuple[str, dict[str, str]]:
+    """Split off what haiway reads in a URI's query and libpq would refuse."""
+    if not dsn.startswith(("postgres://", "postgresql://")):
+        return dsn, {}
+    address, _, query = dsn.partition("?")
+    pairs = [pair.partition("=") for pair in query.split("&") if pair]
+    extras = {key: value for key, _, value in pairs if key in (*LIMITS, "ssl")}
+    kept = "&".join("".join(pair) for pair in pairs if pair[0] not in extras)
+    return f"{address}?{kept}" if kept else address, extras

@@ -1,0 +1,161 @@
+"""Configuration snapshots: `db.configurations`."""
+
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from draive_pg import configurations
+from draive_pg.async_database import AsyncDatabase
+from draive_pg.database import Database
+from draive_pg.namespaces.twins import documented_as
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from draive import Configuration
+
+__all__ = ("AsyncConfigurations", "Configurations")
+
+
+class Configurations:
+    """Configuration snapshots: JSON documents by identifier, of which the newest holds."""
+
+    __slots__ = ("_database",)
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def configurations(self) -> tuple[str, ...]:
+        """Return every known identifier, in order; cached."""
+        return self._database.run(configurations.identifiers())
+
+    @overload
+    def load[Config: "Configuration"](
+        self, config: type[Config], *, identifier: str | None = None
+    ) -> Config | None: ...
+
+    @overload
+    def load[Config: "Configuration"](
+        self, config: type[Config], *, identifier: str | None = None, default: Config
+    ) -> Config: ...
+
+    @overload
+    def load[Config: "Configuration"](
+        self, config: type[Config], *, identifier: str | None = None, required: Literal[True]
+    ) -> Config: ...
+
+    def load[Config: "Configuration"](
+        self,
+        config: type[Config],
+        *,
+        identifier: str | None = None,
+        default: Config | None = None,
+        required: bool = False,
+    ) -> Config | None:
+        """Return the newest snapshot as an instance of a draive Configuration class; cached.
+
+        Parameters
+        ----------
+        config : type[Configuration]
+            The class to make.
+        identifier : str | None
+            Which configuration; the class's qualified name for None.
+        default : Configuration | None
+            Returned where there is none.
+        required : bool
+            Where there is none and no default, return ``config()``, or raise if the class needs
+            more than its own defaults.
+
+        Returns
+        -------
+        Configuration | None
+            None where there is none, no default, and none is required.
+
+        Raises
+        ------
+        ConfigurationMissing
+            If none is there and one is required.
+        ConfigurationInvalid
+            If the snapshot does not fit the class.
+        """
+        return self._database.run(
+            configurations.load(config, identifier=identifier, default=default, required=required)
+        )
+
+    def load_raw(self, identifier: str) -> dict[str, Any] | None:
+        """Return the newest snapshot of an identifier as a new dict, or None; cached."""
+        return self._database.run(configurations.load_raw(identifier))
+
+    def define(
+        self,
+        config: "Configuration | str",
+        value: "Configuration | Mapping[str, Any] | None" = None,
+    ) -> None:
+        """Write a new snapshot, the newest of its identifier.
+
+        Parameters
+        ----------
+        config : Configuration | str
+            A configuration, kept under its class's qualified name, or an identifier.
+        value : Configuration | Mapping[str, Any] | None
+            What to keep under the identifier.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the value is no mapping or holds what JSON or PostgreSQL cannot; nothing is written.
+        """
+        self._database.run(configurations.define(config, value))
+
+    def remove(self, identifier: "type[Configuration] | str") -> int:
+        """Remove all snapshots of an identifier or a class, and return how many there were."""
+        return self._database.run(configurations.remove(identifier))
+
+
+@documented_as(Configurations)
+class AsyncConfigurations:
+    __slots__ = ("_database",)
+
+    def __init__(self, database: AsyncDatabase) -> None:
+        self._database = database
+
+    async def configurations(self) -> tuple[str, ...]:
+        return await self._database.run(configurations.identifiers())
+
+    @overload
+    async def load[Config: "Configuration"](
+        self, config: type[Config], *, identifier: str | None = None
+    ) -> Config | None: ...
+
+    @overload
+    async def load[Config: "Configuration"](
+        self, config: type[Config], *, identifier: str | None = None, default: Config
+    ) -> Config: ...
+
+    @overload
+    async def load[Config: "Configuration"](
+        self, config: type[Config], *, identifier: str | None = None, required: Literal[True]
+    ) -> Config: ...
+
+    async def load[Config: "Configuration"](
+        self,
+        config: type[Config],
+        *,
+        identifier: str | None = None,
+        default: Config | None = None,
+        required: bool = False,
+    ) -> Config | None:
+        return await self._database.run(
+            configurations.load(config, identifier=identifier, default=default, required=required)
+        )
+
+    async def load_raw(self, identifier: str) -> dict[str, Any] | None:
+        return await self._database.run(configurations.load_raw(identifier))
+
+    async def define(
+        self,
+        config: "Configuration | str",
+        value: "Configuration | Mapping[str, Any] | None" = None,
+    ) -> None:
+        await self._database.run(configurations.define(config, value))
+
+    async def remove(self, identifier: "type[Configuration] | str") -> int:
+        return await self._database.run(configurations.remove(identifier))

@@ -1,0 +1,266 @@
+"""psycopg's connection pools, giving out only connections that are alive.
+
+A server that went away has closed its end of the socket, which is seen without asking it; only a
+connection that was idle for long is asked. So checking costs no round trip where calls follow each
+other. (psycopg's ``check`` would ask each time, and wait a second after a dead connection; its
+``reset`` returns connections by way of another thread.)
+
+When no connection is to be had, connecting directly tells whether the server is why; psycopg's
+pool does not say, and tries again ever more rarely. Here it tries when it is asked.
+"""
+
+import asyncio
+import logging
+import select
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from time import monotonic
+from typing import Any, cast
+from weakref import WeakKeyDictionary, WeakSet
+
+from psycopg import (
+    AsyncConnection,
+    AsyncRawCursor,
+    Connection,
+    Error,
+    IsolationLevel,
+    OperationalError,
+    RawCursor,
+)
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTimeout
+
+from draive_pg.errors import ConnectionFailed
+from draive_pg.failures import CONNECT, described, translated
+
+__all__ = ("READ_COMMITTED", "AsyncPool", "Pool")
+
+# How long a caller waits for a connection: at first as long as it takes to suspect the server,
+# then as long as others may need theirs.
+SUSPECT_SECONDS = 1.0
+ACQUIRE_SECONDS = 10.0
+
+# A network can drop an idle connection without closing our end of the socket.
+IDLE_SECONDS = 60.0
+
+# Statements are not prepared: a transaction pooler may hand the next one to another session.
+CONNECTION: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
+
+# Where a role defaults to a stricter level, a lock would be waited for with an old snapshot.
+READ_COMMITTED = IsolationLevel.READ_COMMITTED
+
+# The pools log each connection that they lose; unless the program handles logs, that is noise.
+for name in ("psycopg", "psycopg.pool"):
+    logging.getLogger(name).addHandler(logging.NullHandler())
+
+type AnyConnection = Connection | AsyncConnection
+
+_last_used = WeakKeyDictionary[AnyConnection, float]()
+
+
+class Pool:
+    """Connections to one database, for any number of threads.
+
+    Parameters
+    ----------
+    conninfo : callable
+        Returns what libpq connects by; asked anew for each connection.
+    max_size : int
+        The most connections.
+    """
+
+    def __init__(self, conninfo: Callable[[], str], max_size: int) -> None:
+        def prepare(connection: Connection) -> None:
+            _last_used[connection] = monotonic()
+            connection.set_isolation_level(READ_COMMITTED)
+
+        self._conninfo = conninfo
+        self._pool: ConnectionPool = ConnectionPool(
+            conninfo,
+            kwargs={**CONNECTION, "cursor_factory": RawCursor},
+            min_size=1,
+            max_size=max_size,
+            configure=prepare,
+            reconnect_timeout=0,
+            open=False,
+        )
+
+    def open(self) -> None:
+        """Connect, or raise ConnectionFailed at once."""
+        self._probe()
+        with translated(CONNECT):
+            self._pool.open(wait=True, timeout=ACQUIRE_SECONDS)
+
+    @contextmanager
+    def connection(self) -> Generator[Connection]:
+        """Lend a connection that is alive, or raise ConnectionFailed."""
+        connection = self._acquire()
+        try:
+            yield connection
+        finally:
+            self._pool.putconn(connection)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+    def _acquire(self) -> Connection:
+        for patience in (SUSPECT_SECONDS, ACQUIRE_SECONDS):
+            try:
+                return self._take(patience)
+            except PoolTimeout:
+                self._probe()
+        raise _exhausted(self._pool.max_size)
+
+    def _take(self, patience: float) -> Connection:
+        while True:
+            with _acquiring():
+                connection = self._pool.getconn(patience)
+            try:
+                if _suspect(connection):
+                    self._pool.check_connection(connection)
+            except OperationalError:
+                self._pool.putconn(connection)  # which sees that it is dead, and makes another
+            except BaseException:
+                self._pool.putconn(connection)
+                raise
+            else:
+                _last_used[connection] = monotonic()
+                return connection
+
+    def _probe(self) -> None:
+        with translated(CONNECT):
+            Connection.connect(self._conninfo()).close()
+
+
+class AsyncPool:
+    """Async twin of `Pool`, for the tasks of one event loop.
+
+    ``configure`` is called with each new connection.
+    """
+
+    def __init__(
+        self,
+        conninfo: Callable[[], Awaitable[str]],
+        max_size: int,
+        configure: Callable[[AsyncConnection], Awaitable[None]],
+    ) -> None:
+        async def prepare(connection: AsyncConnection) -> None:
+            _last_used[connection] = monotonic()
+            self._connections.add(connection)
+            await configure(connection)
+
+        self._conninfo = conninfo
+        self._connections = WeakSet[AsyncConnection]()
+        self._pool = _EndingPool(
+            conninfo,
+            kwargs={**CONNECTION, "cursor_factory": AsyncRawCursor},
+            min_size=1,
+            max_size=max_size,
+            configure=prepare,
+            reconnect_timeout=0,
+            open=False,
+        )
+
+    async def open(self) -> None:
+        """Async twin of `Pool.open`."""
+        await self._probe()
+        with translated(CONNECT):
+            await self._pool.open(wait=True, timeout=ACQUIRE_SECONDS)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[AsyncConnection]:
+        """Async twin of `Pool.connection`."""
+        connection = await self._acquire()
+        try:
+            yield connection
+        finally:
+            await self._pool.putconn(connection)
+
+    async def close(self) -> None:
+        """Async twin of `Pool.close`."""
+        await self._pool.close()
+
+    def abandon(self) -> None:
+        """Close all connections when their event loop has ended, and can do it no more."""
+        for connection in self._connections:
+            connection.pgconn.finish()
+
+    async def _acquire(self) -> AsyncConnection:
+        for patience in (SUSPECT_SECONDS, ACQUIRE_SECONDS):
+            try:
+                return await self._take(patience)
+            except PoolTimeout:
+                await self._probe()
+        raise _exhausted(self._pool.max_size)
+
+    async def _take(self, patience: float) -> AsyncConnection:
+        while True:
+            with _acquiring():
+                connection = await self._pool.getconn(patience)
+            try:
+                if _suspect(connection):
+                    await self._pool.check_connection(connection)
+            except OperationalError:
+                await self._pool.putconn(connection)
+            except BaseException:
+                await self._pool.putconn(connection)
+                raise
+            else:
+                _last_used[connection] = monotonic()
+                return connection
+
+    async def _probe(self) -> None:
+        with translated(CONNECT):
+            await (await AsyncConnection.connect(await self._conninfo())).close()
+
+
+class _EndingPool(AsyncConnectionPool[AsyncConnection]):
+    """A pool whose workers end when they are cancelled, also amid a task.
+
+    psycopg's own swallow that cancellation, and a program whose event loop ends without `close`
+    then waits for them for ever.
+    """
+
+    @classmethod
+    async def worker(cls, q: asyncio.Queue[Any]) -> None:
+        await super().worker(cast(Any, _UntilCancelled(q)))
+
+
+class _UntilCancelled:
+    """The queue of a worker, which gets nothing more from it once it was cancelled."""
+
+    def __init__(self, queue: asyncio.Queue[Any]) -> None:
+        self._queue = queue
+
+    async def get(self) -> Any:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
+        return await self._queue.get()
+
+
+@contextmanager
+def _acquiring() -> Generator[None]:
+    """Translate what a pool raises, but for its timeout: connecting directly tells more of it."""
+    try:
+        yield
+    except PoolTimeout:
+        raise
+    except (Error, PoolClosed) as error:
+        raise described(CONNECT, error) from error
+
+
+def _suspect(connection: AnyConnection) -> bool:
+    """Tell whether the socket has news, such as its end, or the connection was idle for long."""
+    if connection.closed or monotonic() - _last_used[connection] > IDLE_SECONDS:
+        return True
+    socket = select.poll()
+    socket.register(connection.fileno(), select.POLLIN)
+    return bool(socket.poll(0))
+
+
+def _exhausted(max_size: int) -> ConnectionFailed:
+    return ConnectionFailed(
+        f"{CONNECT}: all {max_size} connections of this client were in use for "
+        f"{ACQUIRE_SECONDS:.0f} s; raise max_size, or end transactions that hold them"
+    )
