@@ -1,0 +1,37 @@
+"""Code blocks of documents, run as a notebook runs its cells."""
+
+import ast
+import asyncio
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ("fences", "run_block", "sections")
+
+
+def fences(text: str) -> Iterator[tuple[int, str, str]]:
+    """Yield the line, the language and the content of each fenced block."""
+    for match in re.finditer(r"^```(\w*)[^\n]*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        yield text.count("\n", 0, match.start(2)), match[1], match[2]
+
+
+def sections(text: str) -> list[list[str]]:
+    """Return the Python blocks of each section, each at its line of the document."""
+    begins = [text.count("\n", 0, match.start()) for match in re.finditer(r"(?m)^## ", text)]
+    found: list[list[str]] = [[] for _ in (0, *begins)]
+    for line, language, code in fences(text):
+        if language == "python":
+            # Blank lines before it make a traceback name the line in the document.
+            found[sum(begin < line for begin in begins)].append("\n" * line + code)
+    return found
+
+
+def run_block(
+    code: str, namespace: dict[str, Any], runner: asyncio.Runner, *, source: str = "<block>"
+) -> None:
+    """Run a block that may ``await`` at its top level, in the loop of ``runner`` if it does."""
+    compiled = compile(code, source, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    result = eval(compiled, namespace)
+    if inspect.iscoroutine(result):
+        runner.run(result)

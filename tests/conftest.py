@@ -1,0 +1,146 @@
+"""One server for all tests, a database of its own for each, and both colours for behaviour."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pytest_postgresql import factories
+
+from draive_pg import AsyncClient, Client
+from draive_pg.embedded import Server
+from tests.driven import Driven
+from tests.server import FAST, scratch
+
+VARIABLE = "DRAIVE_PG_TEST_DSN"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the embedded server, unless the environment names another or nothing will run."""
+    os.environ.pop("DRAIVE_PG_DSN", None)  # no test may reach a database of the developer's
+    if config.option.collectonly:
+        return
+    if VARIABLE not in os.environ:
+        _start_server(config)
+    try:
+        psycopg.connect(os.environ[VARIABLE], connect_timeout=10).close()
+    except psycopg.Error as error:
+        pytest.exit(f"cannot connect to ${VARIABLE}: {error}", returncode=3)
+
+
+def _start_server(config: pytest.Config) -> None:
+    top = scratch()
+    server = Server(top / "data", settings=FAST).start()
+    os.environ[VARIABLE] = server.uri()
+
+    def stop() -> None:
+        del os.environ[VARIABLE]
+        server.stop(force=True)
+        shutil.rmtree(top, ignore_errors=True)
+
+    config.add_cleanup(stop)
+
+
+@dataclass
+class Endpoint:
+    """The server as pytest-postgresql wants it described."""
+
+    host: str
+    port: int
+    user: str
+    password: str | None
+    maintenance_dbname: str
+    options: str = ""
+    dbname: str = "postgres"
+    template_dbname: str | None = None
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Endpoint:
+    given = {key: str(value) for key, value in conninfo_to_dict(os.environ[VARIABLE]).items()}
+    return Endpoint(
+        host=given.get("host", "localhost"),
+        port=int(given.get("port", 5432)),
+        user=given.get("user", "postgres"),
+        password=given.get("password"),
+        maintenance_dbname=given.get("dbname", "postgres"),
+    )
+
+
+def make_tables(**connection: str | int | None) -> None:
+    connection.pop("autocommit", None)
+    with Client(make_conninfo("", **connection)) as db:
+        db.setup()
+
+
+with_tables = factories.postgresql_noproc(
+    depends_on="endpoint", dbname=f"draive_pg_{os.getpid()}", load=[make_tables]
+)
+without_tables = factories.postgresql_noproc(
+    depends_on="endpoint", dbname=f"draive_pg_{os.getpid()}_empty"
+)
+database = factories.postgresql("with_tables")
+empty_database = factories.postgresql("without_tables")
+
+
+def dsn_of(connection: psycopg.Connection) -> str:
+    info = connection.info
+    return make_conninfo(
+        "",
+        host=info.host,
+        port=info.port,
+        user=info.user,
+        password=info.password or None,
+        dbname=info.dbname,
+    )
+
+
+@pytest.fixture
+def dsn(database: psycopg.Connection) -> str:
+    """A fresh database with all tables."""
+    return dsn_of(database)
+
+
+@pytest.fixture
+def empty_dsn(empty_database: psycopg.Connection) -> str:
+    """A fresh database without tables."""
+    return dsn_of(empty_database)
+
+
+@pytest.fixture
+def sql(dsn: str) -> Iterator[psycopg.Connection]:
+    """A bare connection to the database of `dsn`, to look behind the client."""
+    with psycopg.connect(dsn, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
+        yield connection
+
+
+type Connect = Callable[..., Client]
+
+
+@pytest.fixture(params=["sync", "async"])
+def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
+    """Make clients of either colour, both used as `Client` is; all are closed at the end."""
+    made: list[Client] = []
+    with asyncio.Runner() as runner:
+
+        def connect(dsn: str, **options: object) -> Client:
+            if request.param == "sync":
+                db = Client(dsn, **options)
+            else:
+                db = Driven(AsyncClient(dsn, **options), runner)
+            made.append(db)
+            return db
+
+        yield connect
+        for db in made:
+            db.close()
+
+
+@pytest.fixture
+def db(connect: Connect, dsn: str) -> Client:
+    """A client of either colour for a fresh database."""
+    return connect(dsn)

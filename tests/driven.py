@@ -1,0 +1,61 @@
+"""The async client as test bodies use the sync one: one body for both colours."""
+
+import asyncio
+import inspect
+from collections.abc import Generator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import Any
+
+from tests.twins import TWINS
+
+__all__ = ("Driven",)
+
+ASYNC = {f"Async{name}" for name in TWINS}
+
+
+class Driven:
+    """An async object whose coroutines run to their end when they are called."""
+
+    def __init__(self, target: Any, runner: asyncio.Runner) -> None:
+        self._target = target
+        self._runner = runner
+
+    def __getattr__(self, name: str) -> Any:
+        return self._driven(getattr(self._target, name))
+
+    def __repr__(self) -> str:
+        return repr(self._target)
+
+    def __enter__(self) -> Any:
+        return self._driven(self._run(self._target.__aenter__()))
+
+    def __exit__(self, *error: Any) -> Any:
+        return self._run(self._target.__aexit__(*error))
+
+    def _driven(self, value: Any) -> Any:
+        if inspect.iscoroutine(value):
+            return self._driven(self._run(value))
+        if type(value).__name__ in ASYNC:
+            return Driven(value, self._runner)
+        if isinstance(value, AbstractAsyncContextManager):
+            return self._context(value)
+        if callable(value):
+            return lambda *args, **kwargs: self._driven(value(*args, **kwargs))
+        return value
+
+    @contextmanager
+    def _context(self, value: AbstractAsyncContextManager[Any]) -> Generator[Any]:
+        entered = self._run(value.__aenter__())
+        try:
+            yield self._driven(entered)
+        except BaseException as error:
+            if not self._run(value.__aexit__(type(error), error, error.__traceback__)):
+                raise
+        else:
+            self._run(value.__aexit__(None, None, None))
+
+    def _run(self, coroutine: Any) -> Any:
+        async def awaited() -> Any:
+            return await coroutine
+
+        return self._runner.run(awaited())

@@ -1,0 +1,61 @@
+"""What tests need to run servers of their own."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+__all__ = (
+    "FAST",
+    "scratch",
+    "until",
+    "waiting",
+)
+
+# A server that forgets everything in a power cut, and is quick otherwise.
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "max_connections": "300",
+}
+
+
+def scratch() -> Path:
+    """Make a directory for data directories, in memory if there is room; the caller removes it.
+
+    Not pytest's ``tmp_path``, which the user that root's servers run as cannot enter.
+    """
+    memory = Path("/dev/shm")
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
+    path = Path(tempfile.mkdtemp(prefix="pgt-", dir=memory if roomy else "/tmp"))
+    path.chmod(0o755)
+    return path
+
+
+def until(condition: Callable[[], bool], *, timeout: float = 20.0) -> None:
+    """Wait for a condition, and fail after ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+def waiting(dsn: str, *, at_least: int) -> int:
+    """Return how many sessions wait for a lock, once there are as many as given."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        deadline = time.monotonic() + 20
+        while True:
+            (count,) = connection.execute(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            ).fetchone()
+            if count >= at_least:
+                return count
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.005)

@@ -1,0 +1,153 @@
+"""What the adapters do where draive's interfaces leave it open; `test_seed` covers the rest."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from draive import Instructions, InstructionsRepository, ctx
+
+from draive_pg import Client, ConnectionFailed
+from draive_pg.adapters import (
+    Postgres,
+    PostgresConnection,
+    PostgresConnectionPool,
+    PostgresException,
+    PostgresInstructionsRepository,
+    PostgresModelMemory,
+)
+from tests.elements import asked, texts
+
+GREETING = Instructions.of("greeting")
+
+
+def service(dsn: str, body: Callable[[], object]) -> None:
+    """Run a body in the scope of a draive service."""
+
+    async def run() -> None:
+        pool = PostgresConnectionPool.of(dsn, connection_limit=4)
+        async with ctx.scope("service", PostgresInstructionsRepository(), disposables=(pool,)):
+            await body()
+
+    asyncio.run(run())
+
+
+@asynccontextmanager
+async def held() -> AsyncGenerator[PostgresConnection]:
+    """Hold one connection for all that the block does."""
+    async with Postgres.acquire_connection() as connection:
+        with ctx.updated(connection):
+            yield connection
+
+
+def test_what_others_cached_before_a_commit_is_not_served_after_it(dsn: str) -> None:
+    async def body() -> None:
+        await InstructionsRepository.define("greeting", content="old")
+        defined, go = asyncio.Event(), asyncio.Event()
+
+        async def release() -> None:
+            async with held() as connection, connection.transaction():
+                await InstructionsRepository.define("greeting", content="new")
+                assert await InstructionsRepository.load(GREETING) == "new"
+                defined.set()
+                await go.wait()
+
+        releasing = asyncio.create_task(release())
+        await defined.wait()
+        assert await InstructionsRepository.load(GREETING) == "old"
+        go.set()
+        await releasing
+        assert await InstructionsRepository.load(GREETING) == "new"
+
+    service(dsn, body)
+
+
+def test_what_was_rolled_back_is_never_served(dsn: str) -> None:
+    async def body() -> None:
+        await InstructionsRepository.define("greeting", content="old")
+        with pytest.raises(ZeroDivisionError):
+            async with held() as connection, connection.transaction():
+                await InstructionsRepository.define("greeting", content="new")
+                raise ZeroDivisionError
+        assert await InstructionsRepository.load(GREETING) == "old"
+
+    service(dsn, body)
+
+
+def test_memory_takes_part_in_the_transaction_of_its_caller(dsn: str) -> None:
+    async def body() -> None:
+        memory = PostgresModelMemory("m")
+        with pytest.raises(ZeroDivisionError):
+            async with held() as connection, connection.transaction():
+                await memory.remember(asked("q"), variables={"a": 1})
+                assert texts((await memory.recall()).context) == ["q"]
+                raise ZeroDivisionError
+        assert (await memory.recall()).context == ()
+
+    service(dsn, body)
+
+
+def test_tasks_that_share_a_connection_take_turns(dsn: str) -> None:
+    async def body() -> None:
+        async with held():
+            await asyncio.gather(
+                *(PostgresModelMemory(str(n)).remember(asked("q")) for n in range(8)),
+                *(PostgresModelMemory(str(n)).recall() for n in range(8)),
+            )
+
+    service(dsn, body)
+    with Client(dsn) as db:
+        assert len(db.memories.identifiers()) == 8
+
+
+def test_errors_are_those_of_haiway_and_say_why(dsn: str) -> None:
+    async def body() -> None:
+        with pytest.raises(PostgresException, match=r'relation "nosuch" does not exist \(42P01\)'):
+            await Postgres.fetch("SELECT * FROM nosuch")
+        with pytest.raises(ValueError, match="limit must be a positive int"):
+            await PostgresModelMemory("m").recall(limit=0)
+
+    service(dsn, body)
+
+
+def test_rows_are_read_as_haiway_reads_them(dsn: str) -> None:
+    async def body() -> None:
+        row = await Postgres.fetch_one(
+            "SELECT 1 AS i, 'x' AS t, '{\"a\": 1}'::JSONB AS j, NULL AS n"
+        )
+        assert row is not None
+        assert (row.get_int("i"), row.get_str("t"), row["j"], row["n"]) == (
+            1,
+            "x",
+            '{"a": 1}',
+            None,
+        )
+        assert dict(row) == {"i": 1, "t": "x", "j": '{"a": 1}', "n": None}
+        assert await Postgres.fetch_one("SELECT 1 WHERE FALSE") is None
+
+    service(dsn, body)
+
+
+def test_an_unreachable_server_is_named_when_the_scope_is_entered() -> None:
+    async def enter() -> None:
+        pool = PostgresConnectionPool.of("postgresql://u:secret@127.0.0.1:1/db")
+        async with ctx.scope("service", disposables=(pool,)):
+            pass
+
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 - haiway may group it
+        asyncio.run(enter())
+    errors = getattr(caught.value, "exceptions", [caught.value])
+    assert isinstance(errors[0], ConnectionFailed)
+    assert "secret" not in str(errors[0])
+
+
+def test_a_dsn_may_say_what_haiway_reads_in_it() -> None:
+    pool = PostgresConnectionPool.of(
+        "postgresql://me:pass@/db?connection_limit=7&ssl=disable&application_name=a%20b"
+    )
+    assert (
+        repr(pool) == "PostgresConnectionPool(host=localhost port=5432 dbname=db user=me, limit=7)"
+    )
+    assert "pass" not in repr(PostgresConnectionPool(password="pass"))
+    with pytest.raises(ValueError, match="DSN is neither"):
+        PostgresConnectionPool.of("postgresql://me:secret@host/db?nosuch=1")

@@ -1,0 +1,240 @@
+"""What is kept in memory, through both clients and on its own."""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from draive import Configuration
+
+from draive_pg import AsyncClient, Client, ConnectionFailed
+from draive_pg.cache import Cache, LeaderGone
+from draive_pg.operation import Key
+from tests.conftest import Connect
+from tests.server import waiting
+
+
+class Limits(Configuration):
+    tokens: int = 1
+
+
+def test_changes_of_others_are_seen_after_the_expiry_and_not_before(
+    connect: Connect, dsn: str, sql: psycopg.Connection
+) -> None:
+    patient, hasty = connect(dsn), connect(dsn, cache_limit=0)
+    for db in (patient, hasty):
+        assert db.configurations.load_raw("limits") is None
+        assert db.configurations.configurations() == ()
+    sql.execute("INSERT INTO configurations VALUES ('limits', '{\"tokens\": 2}')")
+    assert patient.configurations.load_raw("limits") is None
+    assert patient.configurations.configurations() == ()
+    assert hasty.configurations.load_raw("limits") == {"tokens": 2}
+    assert hasty.configurations.configurations() == ("limits",)
+
+
+def test_a_kept_value_expires(connect: Connect, dsn: str, sql: psycopg.Connection) -> None:
+    db = connect(dsn, cache_expiration=0.05)
+    assert db.configurations.load_raw("limits") is None
+    sql.execute("INSERT INTO configurations VALUES ('limits', '{}')")
+    deadline = time.monotonic() + 20
+    while db.configurations.load_raw("limits") is None:
+        assert time.monotonic() < deadline
+
+
+def test_what_the_caller_changes_changes_nothing(db: Client) -> None:
+    db.configurations.define("limits", {"a": [1], "b": {"c": 1}})
+    loaded = db.configurations.load_raw("limits")
+    loaded["a"].append(2)
+    loaded["b"]["c"] = 2
+    loaded.clear()
+    assert db.configurations.load_raw("limits") == {"a": [1], "b": {"c": 1}}
+
+
+def test_a_change_evicts_what_it_changed_and_nothing_else(
+    db: Client, sql: psycopg.Connection
+) -> None:
+    db.instructions.define("chat", content="1")
+    db.instructions.define("chat-v2", content="2")
+    db.configurations.define("chat", {"n": 1})
+    assert db.instructions.load("chat-v2") == "2"
+    assert db.configurations.load_raw("chat") == {"n": 1}
+    sql.execute("DELETE FROM instructions WHERE name = 'chat-v2'")
+    sql.execute("DELETE FROM configurations")
+    db.instructions.define("chat", content="3")
+    assert db.instructions.load("chat-v2") == "2"
+    assert db.configurations.load_raw("chat") == {"n": 1}
+    assert [found.name for found in db.instructions.available_instructions()] == ["chat"]
+
+
+def test_a_change_evicts_every_form_of_what_it_changed(db: Client) -> None:
+    assert db.configurations.load(Limits, default=Limits(tokens=5)) == Limits(tokens=5)
+    assert db.configurations.load_raw("Limits") is None
+    db.configurations.define(Limits(tokens=7))
+    assert db.configurations.load(Limits) == Limits(tokens=7)
+    assert db.configurations.load_raw("Limits") == {"tokens": 7}
+    db.configurations.remove("Limits")
+    assert db.configurations.load(Limits) is None
+    assert db.configurations.load_raw("Limits") is None
+
+
+def test_a_listing_does_not_push_documents_out(
+    connect: Connect, dsn: str, sql: psycopg.Connection
+) -> None:
+    db = connect(dsn, cache_limit=1)
+    assert db.configurations.load_raw("limits") is None
+    assert db.configurations.configurations() == ()
+    assert db.instructions.available_instructions() == ()
+    sql.execute("INSERT INTO configurations VALUES ('limits', '{}')")
+    assert db.configurations.load_raw("limits") is None
+    db.configurations.load_raw("other")
+    assert db.configurations.load_raw("limits") == {}
+
+
+def test_an_error_is_not_kept(connect: Connect, dsn: str, sql: psycopg.Connection) -> None:
+    db = connect(dsn)
+    sql.execute("ALTER TABLE configurations RENAME TO gone")
+    with pytest.raises(Exception, match="42P01"):
+        db.configurations.load_raw("limits")
+    sql.execute("ALTER TABLE gone RENAME TO configurations")
+    assert db.configurations.load_raw("limits") is None
+
+
+def test_many_cold_loads_of_threads_make_one_query(dsn: str, sql: psycopg.Connection) -> None:
+    with Client(dsn) as db, ThreadPoolExecutor(50) as pool:
+        db.configurations.define("limits", {"a": 1})
+        sql.execute("BEGIN")
+        sql.execute("LOCK TABLE configurations")  # none is answered until all have asked
+        loads = [pool.submit(db.configurations.load_raw, "limits") for _ in range(50)]
+        assert waiting(dsn, at_least=1) == 1
+        sql.execute("COMMIT")
+        assert [load.result(30) for load in loads] == [{"a": 1}] * 50
+
+
+def test_many_cold_loads_of_tasks_make_one_query(dsn: str, sql: psycopg.Connection) -> None:
+    async def load() -> None:
+        async with AsyncClient(dsn) as db:
+            await db.configurations.define("limits", {"a": 1})
+            sql.execute("BEGIN")
+            sql.execute("LOCK TABLE configurations")
+            loads = [asyncio.create_task(db.configurations.load_raw("limits")) for _ in range(100)]
+            await asyncio.sleep(0)
+            assert await asyncio.to_thread(waiting, dsn, at_least=1) == 1
+            loads[1].cancel()  # one that waits; the others still get their answer
+            sql.execute("COMMIT")
+            done = await asyncio.gather(*loads, return_exceptions=True)
+            assert isinstance(done.pop(1), asyncio.CancelledError)
+            assert done == [{"a": 1}] * 99
+
+    asyncio.run(load())
+
+
+def test_when_the_one_who_asks_is_cancelled_another_asks(dsn: str, sql: psycopg.Connection) -> None:
+    async def load() -> None:
+        async with AsyncClient(dsn) as db:
+            await db.configurations.define("limits", {"a": 1})
+            sql.execute("BEGIN")
+            sql.execute("LOCK TABLE configurations")
+            first = asyncio.create_task(db.configurations.load_raw("limits"))
+            await asyncio.to_thread(waiting, dsn, at_least=1)
+            second = asyncio.create_task(db.configurations.load_raw("limits"))
+            await asyncio.sleep(0)
+            first.cancel()
+            sql.execute("COMMIT")
+            assert await second == {"a": 1}
+            with pytest.raises(asyncio.CancelledError):
+                await first
+
+    asyncio.run(load())
+
+
+def test_a_read_that_began_before_a_change_is_not_kept(dsn: str, sql: psycopg.Connection) -> None:
+    with Client(dsn) as db, ThreadPoolExecutor(1) as pool:
+        db.configurations.define("limits", {"a": 1})
+        sql.execute("BEGIN")
+        sql.execute("LOCK TABLE configurations")
+        old = pool.submit(db.configurations.load_raw, "limits")
+        waiting(dsn, at_least=1)
+        db._database._cache.evict(Key("configurations", "limits"))
+        sql.execute("COMMIT")
+        assert old.result(30) == {"a": 1}
+        sql.execute("UPDATE configurations SET content = '{\"a\": 2}'")
+        assert db.configurations.load_raw("limits") == {"a": 2}
+
+
+def test_those_who_wait_get_the_error_of_the_one_who_asks() -> None:
+    cache, key = Cache(4, 60.0), Key("t", "s")
+    entry, leads = cache.join(key)
+    waiter, waits = cache.join(key)
+    assert (leads, waits, waiter) == (True, False, entry)
+    with pytest.raises(ConnectionFailed), cache.lead(key, entry):
+        raise ConnectionFailed("gone")
+    with pytest.raises(ConnectionFailed):
+        waiter.result(0)
+    assert cache.join(key)[1] is True
+
+
+def test_those_who_wait_are_told_when_the_one_who_asks_is_interrupted() -> None:
+    cache, key = Cache(4, 60.0), Key("t", "s")
+    entry, _ = cache.join(key)
+    with pytest.raises(KeyboardInterrupt), cache.lead(key, entry):
+        raise KeyboardInterrupt
+    with pytest.raises(LeaderGone):
+        entry.result(0)
+
+
+def test_the_least_recently_used_goes_first() -> None:
+    cache = Cache(2, 60.0)
+    for subject in ("a", "b", "a", "c"):
+        cache.join(Key("t", subject))
+    assert cache.join(Key("t", "a"))[1] is False
+    assert cache.join(Key("t", "b"))[1] is True
+
+
+def test_evicting_while_many_threads_join_loses_nothing() -> None:
+    cache = Cache(8, 60.0)
+    failures: list[BaseException] = []
+
+    def work(seed: int) -> None:
+        try:
+            for number in range(2000):
+                key = Key("t", str((number + seed) % 12))
+                entry, leads = cache.join(key)
+                if leads:
+                    with cache.lead(key, entry):
+                        entry.set_result(number)
+                elif number % 7 == 0:
+                    cache.evict(key)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cache_limit": -1},
+        {"cache_limit": 1.5},
+        {"cache_limit": True},
+        {"cache_expiration": 0},
+        {"cache_expiration": -1.0},
+        {"cache_expiration": "10"},
+        {"cache_expiration": float("nan")},
+        {"max_size": 0},
+        {"max_size": None},
+        {"schema": ""},
+        {"schema": "x" * 64},
+        {"schema": "a\0"},
+    ],
+)
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_wrong_options_are_refused(kind: type, options: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        kind(**options)

@@ -1,0 +1,466 @@
+import json
+from base64 import b64encode
+from collections import Counter
+from itertools import groupby
+from typing import Any
+
+import pytest
+from draive.models import ModelInput, ModelOutput, ModelReasoning, ModelToolRequest
+from draive.multimodal import MultimodalContent, TextContent
+from draive.resources import ResourceContent, ResourceReference
+from haiway import Meta
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from draive_pg import samples
+from draive_pg.chat import Chat, convert
+from draive_pg.errors import ChatInvalid
+
+USER = {"role": "user", "content": "hi"}
+PIXEL = b64encode(b"\x89PNG pixel").decode()
+
+
+def call(identifier: str, tool: str = "find", arguments: Any = "{}") -> dict[str, Any]:
+    function = {"name": tool, "arguments": arguments}
+    return {"id": identifier, "type": "function", "function": function}
+
+
+def calling(*calls: dict[str, Any], content: Any = None) -> dict[str, Any]:
+    return {"role": "assistant", "content": content, "tool_calls": list(calls)}
+
+
+def answer(identifier: str, content: Any = "done", **fields: Any) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": identifier, "content": content, **fields}
+
+
+def only_part(part: dict[str, Any]) -> Any:
+    [element] = convert([{"role": "user", "content": [part]}]).elements
+    [converted] = element.content.parts
+    return converted
+
+
+# Roles
+
+
+def test_a_user_message_is_an_input_of_one_content():
+    [element] = convert([USER]).elements
+    assert element == ModelInput.of(MultimodalContent.of("hi"))
+
+
+def test_an_assistant_message_is_an_output_of_one_content():
+    [element] = convert([{"role": "assistant", "content": "hello"}]).elements
+    assert element == ModelOutput.of(MultimodalContent.of("hello"))
+
+
+def test_system_and_developer_texts_are_joined_by_a_blank_line_and_are_no_elements():
+    chat = convert(
+        [
+            {"role": "system", "content": "Be kind."},
+            USER,
+            {"role": "developer", "content": [{"type": "text", "text": "Be brief."}]},
+        ]
+    )
+    assert chat.system == "Be kind.\n\nBe brief."
+    assert len(chat.elements) == 1
+
+
+def test_without_system_messages_there_is_no_system_text():
+    assert convert([USER]).system is None
+
+
+def test_messages_may_come_from_a_generator():
+    assert convert(message for message in [USER]) == convert([USER])
+
+
+def test_a_name_is_kept_in_the_meta_of_inputs_and_outputs():
+    chat = convert([USER | {"name": "ann"}, {"role": "assistant", "content": "x", "name": "bot"}])
+    assert [element.meta for element in chat.elements] == [
+        Meta.of({"name": "ann"}),
+        Meta.of({"name": "bot"}),
+    ]
+
+
+def test_keys_that_say_nothing_of_the_content_change_nothing():
+    assert convert([USER | {"id": "m1", "created_at": 17, "usage": {"tokens": 3}}]) == convert(
+        [USER]
+    )
+
+
+def test_converted_elements_survive_draives_own_json():
+    chat = convert(
+        [
+            USER | {"name": "ann"},
+            calling(call("a", arguments='{"n": 1, "deep": [{"x": null}]}'), content="wait"),
+            answer("a", [{"type": "image_url", "image_url": "https://x.example/a.png"}]),
+            {"role": "assistant", "content": None},
+        ]
+    )
+    for element in chat.elements:
+        assert type(element).from_json(element.to_json()) == element
+
+
+# Content parts
+
+
+@pytest.mark.parametrize("kind", ["text", "input_text", "output_text"])
+def test_text_parts_are_text(kind: str):
+    assert only_part({"type": kind, "text": "hi"}) == TextContent.of("hi")
+
+
+def test_neighbouring_text_parts_stay_apart():
+    parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
+    [element] = convert([{"role": "user", "content": parts}]).elements
+    assert [part.to_str() for part in element.content.parts] == ["one", "two"]
+
+
+def test_an_image_url_is_a_reference_with_the_type_its_path_tells():
+    url = "https://x.example/a/photo.JPG?size=2#top"
+    part = only_part({"type": "image_url", "image_url": {"url": url, "detail": "low"}})
+    assert part == ResourceReference(uri=url, mime_type="image/jpeg")
+
+
+@pytest.mark.parametrize("url", ["https://x.example/photo", "http://[", "https://x.example/a.pdf"])
+def test_an_image_url_whose_path_tells_no_image_type_has_none(url: str):
+    part = only_part({"type": "image_url", "image_url": {"url": url}})
+    assert part == ResourceReference(uri=url, mime_type=None)
+
+
+def test_an_image_data_uri_is_content():
+    url = f"data:image/png;base64,{PIXEL}"
+    part = only_part({"type": "image_url", "image_url": {"url": url}})
+    assert part == ResourceContent(data=PIXEL, mime_type="image/png")
+
+
+def test_a_data_uri_without_base64_is_percent_decoded():
+    part = only_part({"type": "image_url", "image_url": "data:image/svg+xml,%3Csvg/%3E"})
+    assert (part.mime_type, part.to_bytes()) == ("image/svg+xml", b"<svg/>")
+
+
+def test_audio_is_content_of_its_format():
+    part = only_part({"type": "input_audio", "input_audio": {"data": PIXEL, "format": "wav"}})
+    assert part == ResourceContent(data=PIXEL, mime_type="audio/wav")
+
+
+def test_a_file_is_content_that_keeps_its_name():
+    file = {"file_data": f"data:application/pdf;base64,{PIXEL}", "filename": "bill.pdf"}
+    part = only_part({"type": "file", "file": file})
+    assert part == ResourceContent(
+        data=PIXEL, mime_type="application/pdf", meta=Meta.of({"name": "bill.pdf"})
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "mime_type"),
+    [({"filename": "a.pdf"}, "application/pdf"), ({}, "application/octet-stream")],
+)
+def test_a_file_of_bare_base64_has_the_type_its_name_tells(name: dict[str, str], mime_type: str):
+    part = only_part({"type": "file", "file": {"file_data": PIXEL, **name}})
+    assert (part.data, part.mime_type) == (PIXEL, mime_type)
+
+
+def test_a_file_id_is_a_reference_that_names_the_store():
+    part = only_part({"type": "file", "file": {"file_id": "file-a/1"}})
+    assert part == ResourceReference(uri="openai://files/file-a%2F1")
+
+
+def test_refusals_are_kept_as_marked_text():
+    refusal = TextContent.of("I cannot.", meta={"refusal": True})
+    assert only_part({"type": "refusal", "refusal": "I cannot."}) == refusal
+    message = {"role": "assistant", "content": None, "refusal": "I cannot."}
+    [output] = convert([message]).elements
+    assert output.content.parts == (refusal,)
+
+
+# Assistant
+
+
+def test_an_output_holds_reasoning_then_content_then_requests():
+    message = calling(
+        call("a", "find", '{"id": 1}'), call("b", "book", {"day": "fri"}), content="One moment."
+    )
+    [output] = convert([message | {"reasoning_content": "Look first."}]).elements
+    assert output == ModelOutput.of(
+        ModelReasoning.of("Look first."),
+        MultimodalContent.of("One moment."),
+        ModelToolRequest.of("a", tool="find", arguments={"id": 1}),
+        ModelToolRequest.of("b", tool="book", arguments={"day": "fri"}),
+    )
+
+
+def test_the_other_name_of_reasoning_is_read_too_and_only_one_is_kept():
+    message = {"role": "assistant", "content": "x", "reasoning": "why"}
+    assert convert([message]) == convert([message | {"reasoning_content": "why"}])
+
+
+@pytest.mark.parametrize("content", [None, "", []])
+def test_an_empty_assistant_message_keeps_its_place_as_an_output_without_blocks(content: Any):
+    chat = convert([USER, {"role": "assistant", "content": content}, USER])
+    assert chat.elements[1] == ModelOutput.of()
+    assert len(chat.elements) == 3
+
+
+@pytest.mark.parametrize("blank", ["", "  ", None])
+def test_blank_arguments_are_an_empty_object(blank: str | None):
+    [output] = convert([calling(call("a", arguments=blank))]).elements
+    assert output.tools[0].arguments == {}
+
+
+# Tools
+
+
+def test_answers_that_follow_one_another_form_one_input():
+    chat = convert(
+        [calling(call("a", "find"), call("b", "book")), answer("b", "2"), answer("a", "1")]
+    )
+    _, answers = chat.elements
+    assert isinstance(answers, ModelInput)
+    assert [(r.identifier, r.tool, r.content.to_str(), r.handling) for r in answers.tools] == [
+        ("b", "book", "2", "response"),
+        ("a", "find", "1", "response"),
+    ]
+
+
+def test_answers_apart_form_inputs_apart():
+    chat = convert([calling(call("a"), call("b")), answer("a"), USER, answer("b")])
+    assert [len(element.tools) for element in chat.elements] == [2, 1, 0, 1]
+
+
+def test_a_tool_message_that_names_its_tool_is_believed():
+    _, answers = convert([calling(call("a", "find")), answer("a", name="find_v2")]).elements
+    assert answers.tools[0].tool == "find_v2"
+
+
+def test_an_id_used_again_means_the_latest_call():
+    chat = convert(
+        [calling(call("a", "find")), answer("a"), calling(call("a", "book")), answer("a")]
+    )
+    assert [e.tools[0].tool for e in chat.elements] == ["find", "find", "book", "book"]
+
+
+def test_the_older_function_calls_get_ids_by_which_they_match():
+    function = {"role": "assistant", "content": None, "function_call": call("", "find")["function"]}
+    result = {"role": "function", "name": "find", "content": "done"}
+    requests = convert([function, result, function, result]).elements
+    identifiers = [element.tools[0].identifier for element in requests]
+    assert identifiers == [
+        "function_call_1",
+        "function_call_1",
+        "function_call_3",
+        "function_call_3",
+    ]
+
+
+# What is refused
+
+DEEP = "[" * 100_000
+REFUSED = [
+    ([], "the conversation has no messages"),
+    (["hi"], "message 1: expected an object with a role, found 'hi'"),
+    ([USER, None], "message 2: expected an object with a role, found None"),
+    ([{"content": "hi"}], "message 1: expected an object with a role, found {'content': 'hi'}"),
+    ([{"role": "robot"}], "found 'robot'"),
+    ([{"role": ["user"]}], "found ['user']"),
+    ([{"role": "user"}], "message 1 (user): expected content that is text or a list"),
+    ([{"role": "user", "content": {"a": 1}}], "found {'a': 1}"),
+    ([{"role": "user", "content": "x", "name": 3}], "expected name to be text, found 3"),
+    ([{"role": "system", "content": None}], "message 1 (system): expected content"),
+    ([{"role": "assistant", "content": 7}], "message 1 (assistant): expected content"),
+    ([{"role": "assistant", "content": "x", "reasoning": [1]}], "expected reasoning to be text"),
+    ([{"role": "assistant", "audio": {"data": PIXEL}}], "its audio has no format"),
+    ([calling() | {"tool_calls": "find"}], "expected tool_calls to be a list, found 'find'"),
+    ([calling(call(""))], "tool call 1: expected an id and a function with a name"),
+    ([calling(call("a"), call("b", ""))], "tool call 2: expected an id"),
+    ([calling({"id": "a", "type": "custom", "custom": {}})], "tool call 1: expected an id"),
+    ([calling(call("a", arguments="[1]"))], "tool call 'a': expected arguments that are a JSON"),
+    ([calling(call("a", arguments='"{}"'))], "found '{}'"),
+    ([calling(call("a", arguments="null"))], "found None"),
+    ([calling(call("a", arguments="{'x': 1}"))], "line 1 column 2"),
+    ([calling(call("a", arguments='{"x": NaN}'))], "NaN is not JSON"),
+    ([calling(call("a", arguments='{"x": [-Infinity]}'))], "-Infinity is not JSON"),
+    ([calling(call("a", arguments=DEEP))], "recursion"),
+    ([calling(call("a", arguments=[1]))], "found [1]"),
+    ([calling(call("a", arguments={1: 2}))], "found {1: 2}"),
+    ([calling(call("a")), answer("x")], "message 2 (tool): tool_call_id 'x' answers no earlier"),
+    ([answer("a"), calling(call("a"))], "message 1 (tool): tool_call_id 'a' answers no earlier"),
+    ([{"role": "tool", "content": "x"}], "message 1 (tool): expected a tool_call_id"),
+    ([calling(call("a")), answer("a", None)], "message 2 (tool): expected content"),
+    ([{"role": "function", "content": "x"}], "message 1 (function): expected a name"),
+    ([{"role": "function", "name": "f", "content": "x"}], "answers no earlier function call"),
+]
+
+
+@pytest.mark.parametrize(("messages", "problem"), REFUSED)
+def test_what_cannot_be_kept_whole_is_refused_in_one_line_that_says_where(
+    messages: list[Any], problem: str
+):
+    with pytest.raises(ChatInvalid) as refused:
+        convert(messages)
+    assert problem in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+    assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("part", "problem"),
+    [
+        ("hi", "part 1: expected an object with a type, found 'hi'"),
+        ({"text": "hi"}, "expected an object with a type"),
+        ({"type": "video"}, "found type 'video'"),
+        ({"type": 3}, "found type 3"),
+        ({"type": "text", "text": 3}, 'expected text as {"text": "..."}'),
+        ({"type": "image_url", "image_url": {}}, "expected image_url as"),
+        ({"type": "image_url", "image_url": {"url": "photo.png"}}, "expected a URL or a data: URI"),
+        ({"type": "image_url", "image_url": "data:image/png"}, "expected data:<type>;base64"),
+        ({"type": "image_url", "image_url": "data:image/png;base64,?"}, "expected base64 data"),
+        ({"type": "input_audio", "input_audio": {"data": "AAA"}}, "expected input_audio as"),
+        ({"type": "input_audio", "input_audio": {"data": "A", "format": "wav"}}, "base64 data"),
+        ({"type": "file", "file": {"filename": "x"}}, "expected file as"),
+        ({"type": "file", "file": {"file_data": "\ud800"}}, "expected base64 data"),
+    ],
+)
+def test_a_part_that_is_not_understood_is_refused(part: Any, problem: str):
+    with pytest.raises(ChatInvalid, match=r"^message 1 \(user\): part 1: .*$") as refused:
+        convert([{"role": "user", "content": [part]}])
+    assert problem in str(refused.value)
+
+
+def test_a_system_message_with_more_than_text_is_refused():
+    image = {"type": "image_url", "image_url": "https://x.example/a.png"}
+    text = {"type": "text", "text": "see"}
+    with pytest.raises(ChatInvalid, match=r"^message 1 \(system\): part 2: expected text only$"):
+        convert([{"role": "system", "content": [text, image]}])
+
+
+def test_long_values_are_shortened_and_line_breaks_are_escaped_in_errors():
+    with pytest.raises(ChatInvalid) as refused:
+        convert([{"role": "user\n" * 1000}])
+    assert len(str(refused.value)) < 200
+    assert "\n" not in str(refused.value)
+
+
+# Documents of any kind
+
+TEXT = st.text(max_size=20)
+TURN = st.one_of(
+    TEXT.map(lambda text: [{"role": "user", "content": text}]),
+    TEXT.map(lambda text: [{"role": "assistant", "content": text}]),
+    TEXT.map(lambda text: [{"role": "system", "content": text}]),
+    st.lists(TEXT, min_size=1, max_size=4).map(
+        lambda texts: [
+            calling(*(call(str(n)) for n in range(len(texts)))),
+            *(answer(str(n), text) for n, text in enumerate(texts)),
+        ]
+    ),
+)
+TURNS = st.lists(TURN, min_size=1, max_size=8)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(TEXT, values, max_size=3),
+    max_leaves=8,
+)
+KEYS = ("role", "content", "tool_calls", "tool_call_id", "name", "function_call", "refusal")
+
+
+@settings(deadline=None)
+@given(TURNS)
+def test_well_formed_messages_give_each_turn_its_element_and_keep_all_text(
+    turns: list[list[dict[str, Any]]],
+):
+    messages = [message for turn in turns for message in turn]
+    systems = [m["content"] for m in messages if m["role"] == "system"]
+    chat = convert(messages)
+    expected = sum(
+        {"user": 1, "system": 0}.get(turn[0]["role"], min(len(turn), 2)) for turn in turns
+    )
+    assert len(chat.elements) == expected
+    assert chat.system == ("\n\n".join(systems) if systems else None)
+    assert texts_of(chat) == [m["content"] or "" for m in messages if m["role"] != "system"]
+
+
+def texts_of(chat: Chat) -> list[str]:
+    texts: list[str] = []
+    for element in chat.elements:
+        if isinstance(element, ModelInput) and element.contains_tools:
+            texts.extend(response.content.to_str() for response in element.tools)
+        else:
+            texts.append(element.content.to_str())
+    return texts
+
+
+def refusal(messages: list[Any]) -> str:
+    try:
+        convert(messages)
+    except ChatInvalid as error:
+        return str(error)
+    return ""
+
+
+@settings(deadline=None)
+@given(st.lists(JSON, max_size=4))
+def test_documents_of_any_kind_are_converted_or_refused_in_one_line(messages: list[Any]):
+    assert len(refusal(messages).splitlines()) <= 1
+
+
+@settings(deadline=None)
+@given(TURNS, st.data())
+def test_a_message_with_anything_in_a_field_is_converted_or_refused_in_one_line(
+    turns: list[list[dict[str, Any]]], data: st.DataObject
+):
+    messages = [message for turn in turns for message in turn]
+    changed = data.draw(st.integers(0, len(messages) - 1))
+    value = data.draw(
+        JSON
+        | st.lists(st.fixed_dictionaries({"type": st.sampled_from(["text", "image_url", "file"])}))
+        | st.lists(st.fixed_dictionaries({"id": TEXT, "function": JSON}))
+    )
+    messages[changed] |= {data.draw(st.sampled_from(KEYS)): value}
+    assert len(refusal(messages).splitlines()) <= 1
+
+
+# The sample conversations
+
+
+def test_every_message_of_the_samples_is_found_again():
+    lines = samples.support().read_text(encoding="utf-8").splitlines()
+    conversations = [json.loads(line)["messages"] for line in lines]
+    roles = Counter(message["role"] for messages in conversations for message in messages)
+    runs = sum(
+        role == "tool"
+        for messages in conversations
+        for role, _ in groupby(messages, key=lambda message: message["role"])
+    )
+    calls = sum(len(m.get("tool_calls", ())) for messages in conversations for m in messages)
+
+    chats = [convert(messages) for messages in conversations]
+    elements = [element for chat in chats for element in chat.elements]
+    inputs = [element for element in elements if isinstance(element, ModelInput)]
+    outputs = [element for element in elements if isinstance(element, ModelOutput)]
+
+    assert len(outputs) == roles["assistant"]
+    assert sum(not element.contains_tools for element in inputs) == roles["user"]
+    assert sum(element.contains_tools for element in inputs) == runs
+    assert sum(len(element.tools) for element in inputs) == roles["tool"]
+    assert sum(len(element.tools) for element in outputs) == calls
+    assert sum(chat.system is not None for chat in chats) == sum(
+        messages[0]["role"] == "system" for messages in conversations
+    )
+
+
+def test_the_samples_show_what_conversations_are_like():
+    lines = samples.support().read_text(encoding="utf-8").splitlines()
+    chats = [convert(json.loads(line)["messages"]) for line in lines]
+    elements = [element for chat in chats for element in chat.elements]
+    resources = [
+        resource
+        for element in elements
+        if isinstance(element, ModelInput)
+        for resource in element.content.resources()
+    ]
+    assert len(chats) >= 60
+    assert any(isinstance(resource, ResourceContent) for resource in resources)
+    assert any(isinstance(resource, ResourceReference) for resource in resources)
+    assert any(isinstance(element, ModelOutput) and element.reasoning for element in elements)
+    assert any(len(element.tools) > 1 for element in elements)
+    last = [chat.elements[-1] for chat in chats]
+    assert any(isinstance(element, ModelOutput) and element.contains_tools for element in last)
+    assert any(isinstance(element, ModelInput) and not element.contains_tools for element in last)

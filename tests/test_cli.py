@@ -1,0 +1,441 @@
+"""The commands, on a real server: what they do, print, and exit with."""
+
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+import typer
+
+from draive_pg import Client, __version__
+from draive_pg.cli import app, main
+from draive_pg.migrations import migrations
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+# --- Running commands
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+type Shell = Callable[..., Done]
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """Run a command line in this process, from its arguments to its exit."""
+    # A test that forgets its address must not make a server in the developer's home.
+    monkeypatch.setenv("PGBINDIR", "/nonexistent")
+
+    def run(*arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["draive-pg", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        out, err = capsys.readouterr()
+        return Done(int(exit_.value.code or 0), out, err)
+
+    return run
+
+
+def started(
+    *arguments: object, command: Sequence[str] = ("-m", "draive_pg"), **options: object
+) -> subprocess.Popen[str]:
+    """Run a command line in a process of its own, where warnings are errors."""
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", *command, *map(str, arguments)],
+        cwd=REPOSITORY,
+        env={**os.environ, "TERM": "xterm", "PGBINDIR": "/nonexistent"},
+        text=True,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
+    )
+
+
+def assert_one_line(done: Done, *parts: str) -> None:
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("draive-pg: ")
+    assert done.err.count("\n") == 1
+    for part in parts:
+        assert part in done.err
+
+
+# --- Chat logs
+
+
+def talk(*texts: str) -> list[dict[str, str]]:
+    """Make messages of texts that the user and the assistant say in turn."""
+    return [
+        {"role": "assistant" if number % 2 else "user", "content": text}
+        for number, text in enumerate(texts)
+    ]
+
+
+def chat(identifier: str, *texts: str) -> dict[str, object]:
+    return {"id": identifier, "messages": talk(*(texts or ("Hi", "Hello")))}
+
+
+def lines(path: Path, *values: object) -> Path:
+    """Write a file of JSON Lines; a str is written as it is."""
+    texts = (value if isinstance(value, str) else json.dumps(value) for value in values)
+    path.write_text("\n".join(texts), encoding="utf-8")
+    return path
+
+
+def counted(dsn: str, schema: str | None = None) -> Mapping[str, int]:
+    """Return how many elements each memory has."""
+    with Client(dsn, schema=schema) as db:
+        sessions = db.frames.sessions()
+        return dict(zip(sessions["identifier"], sessions["elements"], strict=True))
+
+
+# --- Help and usage
+
+
+def test_help_and_version_load_neither_pandas_nor_draive() -> None:
+    code = """
+import sys
+from draive_pg.cli import main
+heavy = {"pandas", "numpy", "draive", "haiway", "rich", "tqdm"}
+for arguments in ["--help"], ["--version"], ["import", "chat", "--help"], ["demo", "--help"]:
+    sys.argv[1:] = arguments
+    try:
+        main()
+    except SystemExit as end:
+        assert end.code == 0, end.code
+    assert not heavy & {*sys.modules}, heavy & {*sys.modules}
+"""
+    process = started(command=("-c", code))
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert "draive-pg demo" in out
+    assert f"draive-pg {__version__}\n" in out
+
+
+def commands(command: object, *names: str) -> Iterator[tuple[tuple[str, ...], object]]:
+    yield names, command
+    for name, member in getattr(command, "commands", {}).items():
+        yield from commands(member, *names, name)
+
+
+def test_every_command_and_option_has_help_and_commands_have_examples(shell: Shell) -> None:
+    for names, command in commands(typer.main.get_command(app)):
+        done = shell(*names, "--help")
+        assert (done.code, done.err) == (0, "")
+        assert command.help
+        assert all(parameter.help for parameter in command.params if parameter.name != "help")
+        if not hasattr(command, "commands"):
+            assert f"  draive-pg {' '.join(names)}" in done.out
+
+
+def test_wrong_usage_exits_with_2(shell: Shell, tmp_path: Path) -> None:
+    for arguments in ([], ["nonsense"], ["import"], ["import", "chat"], ["setup", "--nonsense"]):
+        done = shell(*arguments)
+        assert done.code == 2
+        assert "Traceback" not in done.out + done.err
+
+
+# --- setup
+
+
+def test_setup_names_what_it_applied_and_where(shell: Shell, empty_dsn: str) -> None:
+    address = f"{empty_dsn} password=secret"
+    first = shell("setup", "--dsn", address)
+    assert (first.code, first.err) == (0, "")
+    assert [line.strip() for line in first.out.splitlines()[1:]] == [
+        migration.name for migration in migrations()
+    ]
+    second = shell("setup", "--dsn", address)
+    assert (second.code, second.out.count("\n")) == (0, 1)
+    assert "up to date" in second.out
+    for out in (first.out, second.out):
+        assert psycopg.conninfo.conninfo_to_dict(empty_dsn)["dbname"] in out
+        assert "secret" not in out
+
+
+def test_setup_takes_the_address_from_the_environment_and_a_schema(
+    shell: Shell, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRAIVE_PG_DSN", empty_dsn)
+    done = shell("setup", "--schema", "team_a")
+    assert done.code == 0
+    assert "schema='team_a'" in done.out
+    assert counted(empty_dsn, "team_a") == {}
+
+
+# --- Errors
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://ada:secret@127.0.0.1:1/chats",
+        "host=127.0.0.1 port=1 user=ada password=secret",
+        "postgresql://ada:secret@[half/chats",
+        "postgresql://ada:secret%zz@host/chats",
+        "postgresql://ada:secret @host/chats",
+        "password=secret nonsense=1",
+        "secret",
+        "postgresql://ada:secret@127.0.0.1:1/chats?sslmode=nonsense",
+    ],
+)
+def test_an_address_that_leads_nowhere_is_one_line_without_the_password(
+    shell: Shell, dsn: str, tmp_path: Path
+) -> None:
+    file = lines(tmp_path / "logs.jsonl", chat("a"), chat("b"))
+    for command in (["setup"], ["import", "chat", file], ["demo"]):
+        done = shell(*command, "--dsn", dsn)
+        assert_one_line(done)
+        assert "secret" not in done.err
+
+
+def test_a_database_that_is_missing_is_named_without_the_password(shell: Shell, dsn: str) -> None:
+    done = shell("setup", "--dsn", f"{dsn} dbname=not_there password=secret")
+    assert_one_line(done, "not_there")
+    assert "secret" not in done.err
+
+
+def test_arguments_that_the_client_refuses_are_one_line(shell: Shell, dsn: str) -> None:
+    assert_one_line(shell("setup", "--dsn", dsn, "--schema", "x" * 64), "schema", "63")
+
+
+def test_missing_tables_are_one_line_that_says_what_to_run(
+    shell: Shell, empty_dsn: str, tmp_path: Path
+) -> None:
+    file = lines(tmp_path / "logs.jsonl", chat("a"), chat("b"))
+    done = shell("import", "chat", file, "--dsn", empty_dsn)
+    assert_one_line(done, "draive-pg setup")
+
+
+def test_without_a_postgresql_it_says_what_to_install(shell: Shell) -> None:
+    assert_one_line(shell("setup"), "PGBINDIR")
+
+
+# --- import chat
+
+
+def test_import_writes_each_conversation_as_a_memory(
+    shell: Shell, dsn: str, tmp_path: Path
+) -> None:
+    system = {"role": "system", "content": "Be brief."}
+    several = lines(tmp_path / "several.jsonl", chat("a"), chat("b", "1", "2", "3"))
+    single = lines(tmp_path / "single.json", [system, *talk("Hi", "Hello")])
+    done = shell("import", "chat", several, single, "--dsn", dsn, "--prefix", "p/")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("Imported 3 conversations (7 elements), skipped 0, failed 0, in ")
+    assert done.out.count("\n") == 1
+    assert counted(dsn) == {"p/a": 2, "p/b": 3, "p/single": 2}
+    with Client(dsn) as db:
+        recalled = db.memory("p/single").recall()
+    assert [element.content.to_str() for element in recalled.context] == ["Hi", "Hello"]
+    assert recalled.variables == {"system": "Be brief."}
+
+
+def test_import_into_a_schema(shell: Shell, empty_dsn: str, tmp_path: Path) -> None:
+    place = ("--dsn", empty_dsn, "--schema", "team_a")
+    assert shell("setup", *place).code == 0
+    file = lines(tmp_path / "logs.jsonl", chat("a"), chat("b"))
+    assert shell("import", "chat", file, *place).code == 0
+    assert counted(empty_dsn, "team_a") == {"a": 2, "b": 2}
+
+
+def test_importing_twice_skips_and_append_appends(shell: Shell, dsn: str, tmp_path: Path) -> None:
+    file = lines(tmp_path / "logs.jsonl", chat("a"), chat("b"))
+    command = ("import", "chat", file, "--dsn", dsn)
+    assert "Imported 2 conversations (4 elements), skipped 0" in shell(*command).out
+    again = shell(*command)
+    assert (again.code, again.err) == (0, "")
+    assert "Imported 0 conversations (0 elements), skipped 2" in again.out
+    assert counted(dsn) == {"a": 2, "b": 2}
+    assert "Imported 2 conversations (4 elements), skipped 0" in shell(*command, "--append").out
+    assert counted(dsn) == {"a": 4, "b": 4}
+
+
+def test_a_broken_conversation_is_reported_and_the_others_are_imported(
+    shell: Shell, dsn: str, tmp_path: Path
+) -> None:
+    broken = chat("broken", "1", "2", "3")
+    broken["messages"][2] = {"role": "wizard", "content": "3"}
+    nul = chat("nul", "fine", "not \0 fine")
+    file = lines(tmp_path / "logs.jsonl", chat("a"), broken, '{"id": "cut", "mess', nul, chat("b"))
+    done = shell("import", "chat", file, "--dsn", dsn)
+    assert done.code == 1
+    assert "Imported 2 conversations (4 elements), skipped 0, failed 3" in done.out
+    wizard, cut, zero = done.err.splitlines()
+    for line, parts in (
+        (wizard, ("line 2", "message 3", "wizard")),
+        (cut, ("line 3", "not JSON")),
+        (zero, ("line 4", "NUL")),
+    ):
+        assert line.startswith("draive-pg: logs.jsonl, ")
+        assert all(part in line for part in parts), line
+    assert counted(dsn) == {"a": 2, "b": 2}
+
+
+def test_files_that_cannot_be_read_do_not_stop_the_others(
+    shell: Shell, dsn: str, tmp_path: Path
+) -> None:
+    text, empty = lines(tmp_path / "text.txt", "Dear diary,"), lines(tmp_path / "empty.json", "")
+    good = lines(tmp_path / "good.jsonl", chat("a"), chat("b"))
+    missing = tmp_path / "missing.json"
+    done = shell("import", "chat", missing, text, empty, tmp_path, good, "--dsn", dsn)
+    assert done.code == 1
+    assert "Imported 2 conversations (4 elements), skipped 0, failed 4" in done.out
+    for line, name in zip(
+        done.err.splitlines(), ("missing.json", "text.txt", "empty.json", ""), strict=True
+    ):
+        assert line.startswith(f"draive-pg: {name}")
+    assert counted(dsn) == {"a": 2, "b": 2}
+
+
+def test_an_identifier_of_two_files_is_an_error_unless_appending(
+    shell: Shell, dsn: str, tmp_path: Path
+) -> None:
+    for day in ("monday", "tuesday"):
+        (tmp_path / day).mkdir()
+    monday, tuesday = (
+        lines(tmp_path / day / "logs.jsonl", chat("a"), chat(day)) for day in ("monday", "tuesday")
+    )
+    done = shell("import", "chat", monday, tuesday, "--dsn", dsn)
+    assert done.code == 1
+    assert "Imported 3 conversations (6 elements), skipped 0, failed 1" in done.out
+    assert done.err.count("\n") == 1
+    assert f"logs.jsonl, line 1: its identifier 'a' is in '{monday}' too" in done.err
+    appended = shell("import", "chat", monday, tuesday, "--dsn", dsn, "--append")
+    assert appended.code == 0
+    assert counted(dsn) == {"a": 6, "monday": 4, "tuesday": 4}
+
+
+def test_a_conversation_that_the_server_refuses_does_not_stop_the_others(
+    shell: Shell, dsn: str, tmp_path: Path
+) -> None:
+    unwieldy = os.urandom(4000).hex()  # more than an index takes
+    file = lines(tmp_path / "logs.jsonl", chat("a"), chat(unwieldy), chat("b"))
+    done = shell("import", "chat", file, "--dsn", dsn)
+    assert done.code == 1
+    assert "Imported 2 conversations (4 elements), skipped 0, failed 1" in done.out
+    assert done.err.startswith("draive-pg: logs.jsonl, line 2: ")
+    assert done.err.count("\n") == 1
+    assert counted(dsn) == {"a": 2, "b": 2}
+
+
+def test_a_lost_connection_ends_the_import_and_says_how_far_it_came(
+    shell: Shell, dsn: str, sql: psycopg.Connection, tmp_path: Path
+) -> None:
+    sql.execute(
+        """
+        CREATE FUNCTION end_it() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM pg_terminate_backend(pg_backend_pid());
+            RETURN NEW;
+        END $$
+        """
+    )
+    sql.execute(
+        "CREATE TRIGGER end_it BEFORE INSERT ON memories_elements FOR EACH ROW "
+        "WHEN (NEW.identifier = 'b') EXECUTE FUNCTION end_it()"
+    )
+    file = lines(tmp_path / "logs.jsonl", chat("a"), chat("b"), chat("c"))
+    done = shell("import", "chat", file, "--dsn", dsn)
+    assert_one_line(done, "'b'", "conversations imported before: 1")
+    assert counted(dsn) == {"a": 2}
+
+
+def test_a_dry_run_checks_all_and_writes_nothing(shell: Shell, dsn: str, tmp_path: Path) -> None:
+    broken = {"id": "broken", "messages": [{"role": "wizard"}]}
+    file = lines(tmp_path / "logs.jsonl", chat("a"), broken, chat("nul", "\0"), chat("b"))
+    for place in (("--dsn", dsn), ()):  # without an address too: it needs no database
+        done = shell("import", "chat", file, *place, "--dry-run")
+        assert done.code == 1
+        assert done.out.startswith("Would import 2 conversations (4 elements), skipped 0, failed 2")
+        assert [line[:33] for line in done.err.splitlines()] == [
+            "draive-pg: logs.jsonl, line 2: me",
+            "draive-pg: logs.jsonl, line 3: me",
+        ]
+    assert counted(dsn) == {}
+
+
+def test_json_gives_the_counts_as_one_object(shell: Shell, dsn: str, tmp_path: Path) -> None:
+    file = lines(tmp_path / "logs.jsonl", chat("a"), "{", chat("b"))
+    assert shell("import", "chat", lines(tmp_path / "b.json", [chat("b")]), "--dsn", dsn).code == 0
+    done = shell("import", "chat", file, "--dsn", dsn, "--json")
+    counts = json.loads(done.out)
+    assert counts.pop("seconds") > 0
+    assert counts == {"conversations": 1, "elements": 2, "skipped": 1, "failed": 1}
+    assert (done.code, done.err.count("\n")) == (1, 1)
+
+
+# --- Terminals, pipes and signals
+
+
+def test_progress_is_shown_to_a_person_and_to_nobody_else(tmp_path: Path) -> None:
+    file = lines(tmp_path / "logs.jsonl", chat("a"), "{", chat("b"))
+    command = ("import", "chat", file, "--dry-run")
+    with started(*command) as piped:
+        out, err = piped.communicate(timeout=60)
+    assert "Would import 2 conversations" in out
+    assert err.count("\n") == 1
+    assert "\x1b" not in out + err
+    assert "\r" not in out + err
+
+    terminal, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    with started(*command, stderr=theirs) as watched:
+        os.close(theirs)
+        shown = b"".join(iter(lambda: read(terminal), b"")).decode()
+        out, _ = watched.communicate(timeout=60)
+    os.close(terminal)
+    assert "Would import 2 conversations" in out
+    assert "%|" in shown
+    assert "draive-pg: logs.jsonl, line 2" in shown
+
+
+def read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # how Linux tells that the other side is gone
+        return b""
+
+
+def test_a_reader_that_goes_away_is_no_reason_to_complain(dsn: str) -> None:
+    for command in (["--help"], ["setup", "--dsn", dsn]):
+        with started(*command) as process:
+            process.stdout.close()
+            assert process.stderr.read() == ""
+            assert process.wait(timeout=60) in (0, 1)
+
+
+def test_an_output_that_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    with (
+        (tmp_path / "out").open() as unwritable,
+        started("--version", stdout=unwritable) as process,
+    ):
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.startswith("draive-pg: ")
+    assert err.count("\n") == 1
+
+
+def test_an_interrupt_exits_with_130_and_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        dsn = f"host=127.0.0.1 port={silent.getsockname()[1]}"
+        with started("setup", "--dsn", dsn) as process, silent.accept()[0]:
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "")

@@ -1,0 +1,376 @@
+"""Reaching the server: what a client says when it cannot, and how it behaves around it."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from draive_pg import AsyncClient, Client, ConnectionFailed, OperationFailed
+from tests.conftest import Connect
+from tests.elements import asked, texts
+from tests.server import scratch, waiting
+
+
+def refused(db: Client) -> ConnectionFailed:
+    """Return the error of a call, which must be one line and bounded in time."""
+    started = time.monotonic()
+    with pytest.raises(ConnectionFailed) as caught:
+        db.memories.identifiers()
+    assert time.monotonic() - started < 15
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert str(caught.value).startswith("connect: ")
+    assert isinstance(caught.value.__cause__, psycopg.OperationalError)
+    return caught.value
+
+
+def test_a_server_that_does_not_listen_is_named(connect: Connect) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        error = refused(connect(f"postgresql://user:secret@127.0.0.1:{port}/db"))
+    assert "Connection refused" in str(error)
+    assert "127.0.0.1" in str(error)
+
+
+def test_a_server_that_does_not_answer_is_given_up(connect: Connect) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        port = silent.getsockname()[1]
+        error = refused(connect(f"postgresql://u:secret@127.0.0.1:{port}/db?connect_timeout=2"))
+    assert "timeout" in str(error)
+
+
+def test_a_host_without_address_is_named(connect: Connect) -> None:
+    assert "nosuch.invalid" in str(refused(connect("host=nosuch.invalid password=secret")))
+
+
+def test_a_database_that_is_not_there_is_named(connect: Connect, dsn: str) -> None:
+    assert 'database "nosuch" does not exist' in str(
+        refused(connect(make_conninfo(dsn, dbname="nosuch")))
+    )
+
+
+def test_a_role_that_is_not_there_is_named(connect: Connect, dsn: str) -> None:
+    error = refused(connect(make_conninfo(dsn, user="nosuch", password="secret")))
+    assert "nosuch" in str(error)
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://user:secret@host/db?nosuch=1",
+        "password=secret nosuch=1",
+        "secret",
+    ],
+)
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_dsn_that_libpq_cannot_read_is_refused_without_repeating_it(kind: type, dsn: str) -> None:
+    with pytest.raises(ValueError, match="DSN is neither") as caught:
+        kind(dsn)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://user:very@secret@localhost/db",
+        "postgresql://user:p/secret@host/db",
+        "postgresql://user:12/secret@host/db",
+        "postgresql://us@er:secret@host/db",
+        "postgresql://user:pass@host,user:secret@host2/db",
+        "dbname=postgresql://user:secret@host/db",
+        "user=user:secret@host host=host",
+    ],
+)
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_password_that_was_not_encoded_is_not_taken_for_an_address(kind: type, dsn: str) -> None:
+    with pytest.raises(ValueError, match="percent-encode") as caught:
+        kind(dsn)
+    assert "secret" not in str(caught.value)
+
+
+def test_encoded_passwords_and_odd_names_are_taken() -> None:
+    dsn = "postgresql://me%40team:p%40ss%2Fw%3A@h1:1,h2:2/my%20db"
+    assert repr(Client(dsn)) == "Client(host=h1,h2 port=1,2 dbname=my db user=me@team)"
+
+
+def test_a_repr_shows_where_but_no_password() -> None:
+    db = Client("postgresql://me:secret@db.example:5433/prod?sslmode=require", schema="team")
+    assert repr(db) == "Client(host=db.example port=5433 dbname=prod user=me, schema='team')"
+    assert repr(AsyncClient("service=x")) == "AsyncClient(service=x)"
+
+
+def test_a_dsn_is_read_as_libpq_reads_it(
+    connect: Connect, dsn: str, sql: psycopg.Connection
+) -> None:
+    db = connect(f"{dsn} application_name='my app' options='-c statement_timeout=4321'")
+    with db.transaction():
+        db.memories.identifiers()
+        (seen,) = sql.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'my app'"
+        ).fetchone()
+    assert seen >= 1
+
+
+def test_the_environment_names_the_database(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAIVE_PG_DSN", dsn)
+    with Client() as db:
+        db.memory("m").remember(asked("q"))
+    with Client(dsn) as db:
+        assert db.memories.identifiers() == ("m",)
+
+
+def test_closing_can_be_repeated_and_the_next_use_opens_again(db: Client) -> None:
+    db.close()
+    db.memory("m").remember(asked("q"))
+    db.close()
+    db.close()
+    assert db.memories.identifiers() == ("m",)
+
+
+def test_it_works_with_and_without_a_with_block(connect: Connect, dsn: str) -> None:
+    with connect(dsn) as db:
+        db.memory("m").remember(asked("q"))
+    assert db.memories.identifiers() == ("m",)
+
+
+def test_loops_that_ended_leave_no_connection_behind(dsn: str, sql: psycopg.Connection) -> None:
+    db = AsyncClient(dsn)
+    for _ in range(5):
+        asyncio.run(db.memories.identifiers())
+    asyncio.run(db.close())
+    (left,) = sql.execute(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND application_name = 'draive_pg'"
+    ).fetchone()
+    assert left == 0
+
+
+def test_a_server_that_was_away_is_missed_at_once_and_found_at_once(
+    db: Client, sql: psycopg.Connection, dsn: str
+) -> None:
+    db.memory("m").remember(asked("q"))
+    name = psycopg.sql.Identifier(sql.info.dbname)
+    with psycopg.connect(make_conninfo(dsn, dbname="postgres"), autocommit=True) as admin:
+        admin.execute(psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+        try:
+            terminate_all(sql)
+            for _ in range(3):
+                started = time.monotonic()
+                with pytest.raises(ConnectionFailed, match="not currently accepting connections"):
+                    db.memories.identifiers()
+                assert time.monotonic() - started < 5
+        finally:
+            admin.execute(psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+    started = time.monotonic()
+    assert db.memories.identifiers() == ("m",)
+    assert time.monotonic() - started < 5
+
+
+def test_a_fork_leaves_the_connections_to_its_parent(dsn: str) -> None:
+    code = """
+import os, warnings, sys
+from draive_pg import Client
+warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside the threads of a pool
+db = Client(sys.argv[1])
+db.configurations.define("limits", {"a": 1})
+children = []
+for number in range(3):
+    if (child := os.fork()) == 0:
+        for _ in range(10):
+            db.configurations.define(f"child {number}", {"a": number})
+        db.close()
+        os._exit(0)
+    children.append(child)
+for _ in range(10):
+    db.configurations.define("limits", {"a": 1})
+print([os.waitpid(child, 0)[1] for child in children], len(db.configurations.configurations()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, dsn], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("[0, 0, 0] 4\n", "")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "default_transaction_isolation=serializable",
+        r"default_transaction_isolation=repeatable\\ read",
+        "client_encoding=LATIN1",
+        "timezone=Asia/Kolkata",
+        "datestyle=German",
+    ],
+)
+def test_what_a_role_prefers_changes_nothing(connect: Connect, dsn: str, setting: str) -> None:
+    db = connect(f"{dsn} options='-c {setting}'", max_size=8)
+    db.memory("m").remember(asked("żółć €"), variables={"ż": "€"})
+    with ThreadPoolExecutor(6) as pool, Client(f"{dsn} options='-c {setting}'", max_size=6) as own:
+        for done in [pool.submit(own.memory("m").remember, asked(str(n))) for n in range(30)]:
+            done.result(60)
+    log = db.memory("m").log()
+    assert (len(log), log.created.is_unique, log.text[0]) == (31, True, "żółć €")
+    assert db.memory("m").recall().variables == {"ż": "€"}
+
+
+def test_the_environment_cannot_change_how_the_embedded_server_is_spoken_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home = scratch()
+    monkeypatch.setenv("DRAIVE_PG_HOME", str(home))
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    monkeypatch.setenv("PGHOSTADDR", "192.0.2.1")
+    try:
+        with Client() as db:
+            db.setup()
+            db.memory("m").remember(asked("żółć €"))
+            assert texts(db.memory("m").recall().context) == ["żółć €"]
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def terminate_all(sql: psycopg.Connection) -> None:
+    sql.execute(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND application_name = 'draive_pg'"
+    )
+
+
+def test_the_call_after_a_lost_connection_works(db: Client, sql: psycopg.Connection) -> None:
+    for number in range(3):
+        db.memory("m").remember(asked(str(number)))
+        terminate_all(sql)
+    assert texts(db.memory("m").recall().context) == ["0", "1", "2"]
+
+
+def test_a_connection_lost_in_a_transaction_takes_it_back(
+    db: Client, sql: psycopg.Connection
+) -> None:
+    with pytest.raises(ConnectionFailed, match="remember in memory 'm'"), db.transaction():
+        db.memory("m").remember(asked("q"))
+        terminate_all(sql)
+        db.memory("m").remember(asked("q"))
+    assert db.memories.identifiers() == ()
+
+
+def test_a_statement_timeout_is_named_and_harms_nothing(
+    connect: Connect, dsn: str, sql: psycopg.Connection
+) -> None:
+    db = connect(f"{dsn} options='-c statement_timeout=50'")
+    with sql.transaction():
+        sql.execute("LOCK TABLE configurations")
+        with pytest.raises(OperationFailed, match=r"load configuration 'x': .*timeout.*57014"):
+            db.configurations.load_raw("x")
+    assert db.configurations.load_raw("x") is None
+
+
+def test_a_read_only_server_is_named(connect: Connect, dsn: str) -> None:
+    db = connect(f"{dsn} options='-c default_transaction_read_only=on'")
+    with pytest.raises(OperationFailed, match=r"remember in memory 'm': .*25006"):
+        db.memory("m").remember(asked("q"))
+    assert db.memory("m").recall().context == ()
+
+
+def test_an_identifier_too_long_for_its_index_is_an_error(db: Client) -> None:
+    identifier = "".join(chr(0x4E00 + number) for number in range(10_000))
+    with pytest.raises(OperationFailed, match="54000") as caught:
+        db.memory(identifier).remember(asked("q"))
+    assert len(str(caught.value)) < 400
+
+
+def test_threads_share_a_client(dsn: str) -> None:
+    with Client(dsn, max_size=3) as db, ThreadPoolExecutor(12) as pool:
+        for done in [pool.submit(db.memory(str(n % 4)).remember, asked(str(n))) for n in range(60)]:
+            done.result(60)
+        assert len(db.frames.conversation_log()) == 60
+
+
+def test_tasks_share_a_client(dsn: str) -> None:
+    async def work() -> int:
+        async with AsyncClient(dsn, max_size=3) as db:
+            await asyncio.gather(
+                *(db.memory(str(n % 4)).remember(asked(str(n))) for n in range(60))
+            )
+            return len(await db.frames.conversation_log())
+
+    assert asyncio.run(work()) == 60
+
+
+def test_an_async_client_outlives_its_event_loop(dsn: str) -> None:
+    db = AsyncClient(dsn)
+
+    async def use() -> tuple[str, ...]:
+        try:
+            return await db.memories.identifiers()
+        finally:
+            await db.close()
+
+    assert asyncio.run(use()) == ()
+    assert asyncio.run(use()) == ()
+
+
+def test_a_cancelled_task_leaves_nothing_half_written(dsn: str, sql: psycopg.Connection) -> None:
+    async def work() -> None:
+        async with AsyncClient(dsn) as db:
+            await db.memory("m").maintenance()
+            with sql.transaction():
+                sql.execute("LOCK TABLE memories_elements")
+                task = asyncio.create_task(db.memory("m").remember(asked("q"), variables={"a": 1}))
+                await asyncio.to_thread(waiting, dsn, at_least=1)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            recalled = await db.memory("m").recall()
+            assert (recalled.context, recalled.variables) == ((), {})
+
+    asyncio.run(work())
+
+
+def test_all_connections_in_use_is_an_error_that_says_so(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("draive_pg.pooling.ACQUIRE_SECONDS", 0.2)
+    held, done = threading.Event(), threading.Event()
+    with Client(dsn, max_size=1) as db, ThreadPoolExecutor(1) as pool:
+
+        def hold() -> None:
+            with db.transaction():
+                db.memories.identifiers()
+                held.set()
+                done.wait(30)
+
+        holding = pool.submit(hold)
+        held.wait(30)
+        with pytest.raises(ConnectionFailed, match="all 1 connections of this client were in use"):
+            db.memories.identifiers()
+        done.set()
+        holding.result(30)
+
+
+@pytest.mark.parametrize("end", ["", "db.close()", "os._exit(0)"])
+def test_a_script_ends_at_once_whether_it_closes_or_not(dsn: str, end: str) -> None:
+    code = f"import os, draive_pg; db = draive_pg.Client(); print(db.memories.identifiers()); {end}"
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={**os.environ, "DRAIVE_PG_DSN": dsn},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert time.monotonic() - started < 10

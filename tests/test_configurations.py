@@ -1,0 +1,185 @@
+"""Configurations, through both clients."""
+
+from datetime import UTC, datetime
+from types import MappingProxyType
+from uuid import UUID
+
+import psycopg
+import pytest
+from draive import Configuration
+from haiway import ConfigurationInvalid, ConfigurationMissing
+
+from draive_pg import Client
+
+
+class Limits(Configuration):
+    """All fields have defaults."""
+
+    tokens: int = 100
+    model: str = "small"
+
+
+class Account(Configuration):
+    """A field has none."""
+
+    owner: str
+
+
+class Schedule(Configuration):
+    at: datetime
+    key: UUID
+
+
+def test_nothing_is_known_at_first(db: Client) -> None:
+    assert db.configurations.configurations() == ()
+    assert db.configurations.load_raw("limits") is None
+    assert db.configurations.load(Account) is None
+
+
+def test_the_newest_snapshot_wins(db: Client) -> None:
+    for tokens in (1, 2, 3):
+        db.configurations.define("limits", {"tokens": tokens})
+        assert db.configurations.load_raw("limits") == {"tokens": tokens}
+
+
+def test_a_configuration_is_kept_under_its_class_name(db: Client) -> None:
+    db.configurations.define(Limits(tokens=7))
+    assert db.configurations.configurations() == ("Limits",)
+    assert db.configurations.load(Limits) == Limits(tokens=7)
+    assert db.configurations.load_raw("Limits") == {"tokens": 7, "model": "small"}
+
+
+def test_a_configuration_is_kept_under_a_given_identifier(db: Client) -> None:
+    db.configurations.define("production", Limits(tokens=9))
+    assert db.configurations.load(Limits, identifier="production") == Limits(tokens=9)
+    assert db.configurations.load(Limits) is None
+
+
+def test_times_and_uuids_in_a_configuration_come_back(db: Client) -> None:
+    schedule = Schedule(at=datetime(2026, 1, 2, 3, 4, 5, 6, UTC), key=UUID(int=7))
+    db.configurations.define(schedule)
+    assert db.configurations.load(Schedule) == schedule
+
+
+def test_any_mapping_is_kept_with_its_types(db: Client) -> None:
+    value = {
+        "i": 2,
+        "f": 2.0,
+        "big": 2**53 + 1,
+        "huge": 1e300,
+        "b": True,
+        "n": None,
+        "ż": ["☕", {}],
+    }
+    db.configurations.define("all", MappingProxyType(value))
+    loaded = db.configurations.load_raw("all")
+    assert loaded == value
+    assert {key: type(item) for key, item in loaded.items()} == {
+        key: type(item) for key, item in value.items()
+    }
+
+
+def test_the_default_is_returned_where_there_is_none(db: Client) -> None:
+    assert db.configurations.load(Account, default=Account(owner="me")) == Account(owner="me")
+    db.configurations.define(Account(owner="you"))
+    assert db.configurations.load(Account, default=Account(owner="me")) == Account(owner="you")
+
+
+def test_a_required_one_is_made_of_the_defaults_of_its_class(db: Client) -> None:
+    assert db.configurations.load(Limits, required=True) == Limits()
+
+
+def test_a_required_one_without_defaults_is_missing(db: Client) -> None:
+    with pytest.raises(ConfigurationMissing, match="Account"):
+        db.configurations.load(Account, required=True)
+
+
+def test_a_snapshot_that_does_not_fit_its_class_is_invalid(db: Client) -> None:
+    db.configurations.define("Account", {"owner": 7})
+    with pytest.raises(ConfigurationInvalid, match="Account"):
+        db.configurations.load(Account)
+    db.configurations.define("Account", {"owner": "mended"})
+    assert db.configurations.load(Account) == Account(owner="mended")
+
+
+def test_removing_takes_all_snapshots_and_says_how_many(db: Client) -> None:
+    db.configurations.define("limits", {"tokens": 1})
+    db.configurations.define("limits", {"tokens": 2})
+    db.configurations.define("other", {})
+    assert db.configurations.remove("limits") == 2
+    assert db.configurations.remove("limits") == 0
+    assert db.configurations.load_raw("limits") is None
+    assert db.configurations.configurations() == ("other",)
+    db.configurations.define(Limits())
+    assert db.configurations.remove(Limits) == 1
+
+
+def test_identifiers_are_listed_once_each_in_order(db: Client) -> None:
+    for identifier in ("b", "a", "c", "a", "'; DROP TABLE configurations; --", '"%s" {x} 😀'):
+        db.configurations.define(identifier, {})
+    listed = db.configurations.configurations()
+    assert sorted(listed) == sorted(
+        {"a", "b", "c", "'; DROP TABLE configurations; --", '"%s" {x} 😀'}
+    )
+    assert list(listed).index("a") < list(listed).index("b") < list(listed).index("c")
+
+
+def test_snapshots_of_one_identifier_never_share_a_time(
+    db: Client, sql: psycopg.Connection
+) -> None:
+    with db.transaction():
+        for number in range(20):
+            db.configurations.define("limits", {"number": number})
+    rows = sql.execute("SELECT content FROM configurations ORDER BY created").fetchall()
+    assert [row[0]["number"] for row in rows] == list(range(20))
+
+
+def test_a_clock_that_stepped_back_does_not_hide_the_newest(
+    db: Client, sql: psycopg.Connection
+) -> None:
+    sql.execute(
+        "INSERT INTO configurations VALUES ('limits', '{\"tokens\": 1}', now() + INTERVAL '1 hour')"
+    )
+    db.configurations.define("limits", {"tokens": 2})
+    assert db.configurations.load_raw("limits") == {"tokens": 2}
+
+
+@pytest.mark.parametrize(
+    ("config", "value", "error", "says"),
+    [
+        ("x", {"a": [1, "b\0"]}, ValueError, r"the configuration\.a\[1\] contains a NUL"),
+        ("x", {"a": {"b": "\ud800"}}, ValueError, r"\.a\.b contains a lone surrogate"),
+        ("x", {"a": float("nan")}, ValueError, r"\.a is nan"),
+        ("x", {"a": float("-inf")}, ValueError, r"\.a is -inf"),
+        ("x", {1: "a"}, TypeError, "has the key 1"),
+        ("x", {"a": object()}, TypeError, r"\.a is object"),
+        ("x", {"a": b"bytes"}, TypeError, r"\.a is bytes"),
+        ("x", [1], TypeError, "must be a mapping"),
+        ("x", None, TypeError, "needs the value"),
+        ("x\0", {}, ValueError, "identifier contains a NUL"),
+        (7, None, TypeError, "must be a mapping"),
+        (Limits(), {}, TypeError, "alone"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_and_nothing_written(
+    db: Client, config: object, value: object, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        db.configurations.define(config, value)
+    assert db.configurations.configurations() == ()
+
+
+def test_a_document_nested_too_deep_is_refused(db: Client) -> None:
+    nested: dict[str, object] = {}
+    for _ in range(5000):
+        nested = {"a": nested}
+    with pytest.raises(ValueError, match="deeper than 256 levels"):
+        db.configurations.define("deep", nested)
+
+
+def test_load_takes_only_configuration_classes(db: Client) -> None:
+    for wrong in (dict, "Limits", Limits()):
+        with pytest.raises(TypeError, match="Configuration class"):
+            db.configurations.load(wrong)
+    with pytest.raises(TypeError, match="identifier must be a str"):
+        db.configurations.load_raw(7)

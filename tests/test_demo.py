@@ -1,0 +1,198 @@
+"""The demo and an import as newcomers start them: on an embedded server, in an empty home."""
+
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from draive_pg import Client
+from draive_pg.demo import FAILURE, PROMPT, WIDTH, run
+from draive_pg.embedded import Server
+from draive_pg.samples import support
+from tests.server import scratch
+
+REPOSITORY = Path(__file__).parents[1]
+COMMAND = ("-m", "draive_pg")
+
+
+# --- On an embedded server
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    path = scratch()
+    yield path
+    for pid_file in path.rglob("postmaster.pid"):
+        Server(pid_file.parent).stop(force=True)
+    shutil.rmtree(path)
+
+
+def python(*arguments: object, **variables: object) -> str:
+    """Run Python in a process where warnings are errors; it may not complain."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *map(str, arguments)],
+        cwd=REPOSITORY,
+        env={**os.environ, **{name: str(value) for name, value in variables.items()}},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def ended(home: Path) -> bool:
+    """Tell whether a server ran in the home, and runs no more."""
+    (version,) = home.glob("*/PG_VERSION")
+    return not Server(version.parent).running() and not list(home.rglob("postmaster.pid"))
+
+
+def snippet(shown: str) -> str:
+    """Return the code of which the demo says that it opens its database."""
+    (code,) = re.findall(r"^    from draive_pg .+\n    db = .+\n    db\..+$", shown, re.MULTILINE)
+    return re.sub("^    ", "", code, flags=re.MULTILINE)
+
+
+def test_a_newcomer_runs_the_demo_and_imports_chats_with_nothing_set_up(home: Path) -> None:
+    first = python(*COMMAND, "demo", DRAIVE_PG_HOME=home)
+    assert ended(home)
+    second = python(*COMMAND, "demo", DRAIVE_PG_HOME=home)
+    assert ended(home)
+    introduction, rest = first.split("\n\n", 1)
+    assert "63 were imported now, 0 were there already" in " ".join(introduction.split())
+    introduction, same = second.split("\n\n", 1)
+    assert "0 were imported now, 63 were there already" in " ".join(introduction.split())
+    assert rest == same
+    assert str(home) in rest
+
+    *opening, frame = snippet(first).splitlines()
+    code = "\n".join((*opening, f"print(len({frame}))"))
+    assert python("-c", code, DRAIVE_PG_HOME=home) == "591\n"
+
+    imported = python(*COMMAND, "import", "chat", support(), DRAIVE_PG_HOME=home)
+    assert imported.startswith("Imported 63 conversations (591 elements), skipped 0, failed 0, in ")
+    assert ended(home)
+
+
+# --- On any server
+
+
+@pytest.fixture
+def shown(empty_dsn: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the demo prints into a pipe."""
+    with Client(empty_dsn, schema="toured") as db:
+        run(db, opened_by="Client('…')")
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+def test_what_the_demo_shows_is_what_the_tables_hold(shown: str, empty_dsn: str) -> None:
+    with Client(empty_dsn, schema="toured") as db:
+        sessions, calls = db.frames.sessions(), db.frames.tool_calls()
+        recalled = db.memory(sessions["identifier"][0]).recall(limit=6)
+        resolved = db.instructions.resolve(PROMPT, arguments={"customer": "Ada", "shop": ""})
+        revisions = db.frames.instruction_revisions(PROMPT)
+    text = " ".join(shown.split())
+
+    sums = sessions[["elements", "turns", "tool_calls", "n_chars"]].sum()
+    assert f" {len(sessions)} {' '.join(map(str, sums))} " in text
+    for row in sessions.head().itertuples():
+        cells = (row.identifier, row.elements, row.turns, row.tool_calls, row.n_chars)
+        assert " ".join(map(str, cells)) in text
+
+    for element in recalled.context:
+        assert " ".join(element.content.to_str().split()) in text
+
+    responses = calls["response"].fillna("")
+    failed = [response for response in responses if re.match(FAILURE, response, re.IGNORECASE)]
+    unanswered = calls["responded"].isna().sum()
+    assert f"Of {len(calls)} calls {len(failed)} failed, and {unanswered} were never" in text
+    for tool in ("refund", "check_stock"):
+        of_tool = responses[calls["tool"] == tool]
+        assert f" {tool} {len(of_tool)} {of_tool.isin(failed).sum()} " in text
+
+    assert list(revisions["current"]) == [False, True]
+    for content in revisions["content"]:
+        assert content in text
+    assert resolved.split("!")[0] in text
+
+
+def test_the_demo_keeps_the_revisions_that_are_there(shown: str, empty_dsn: str) -> None:
+    with Client(empty_dsn, schema="toured") as db:
+        db.instructions.define(PROMPT, content="Hi {customer}")
+        run(db, opened_by="Client()")
+        assert len(db.frames.instruction_revisions(PROMPT)) == 3
+
+
+def widest(shown: str) -> int:
+    # The client is whole, to be copied, however long its address is.
+    return max(len(line) for line in shown.splitlines() if not line.startswith("    Client("))
+
+
+def test_in_a_pipe_it_is_plain_and_fits(shown: str) -> None:
+    assert "\x1b" not in shown
+    assert widest(shown) <= WIDTH
+
+
+@pytest.mark.parametrize("columns", [70, 140])
+def test_at_a_terminal_it_has_colours_and_fits(empty_dsn: str, columns: int) -> None:
+    terminal, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    unset = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE"}
+    with subprocess.Popen(
+        [sys.executable, *COMMAND, "demo", "--dsn", f"{empty_dsn} password=secret"],
+        cwd=REPOSITORY,
+        env={**{name: os.environ[name] for name in os.environ.keys() - unset}, "TERM": "xterm"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+    ) as process:
+        os.close(theirs)
+        shown = b"".join(iter(lambda: read(terminal), b"")).decode()
+        assert process.stderr
+        assert process.stderr.read() == b""
+    os.close(terminal)
+    assert process.returncode == 0
+    assert "\x1b[1m" in shown
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    assert "Client(dsn, schema='draive_pg_demo')" in plain
+    assert "secret" not in plain
+    assert widest(plain) <= min(columns, WIDTH)
+
+
+def read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # how Linux tells that the other side is gone
+        return b""
+
+
+def test_a_reader_who_saw_enough_ends_it_silently(dsn: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", *COMMAND, "demo", "--dsn", dsn],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=60) == 1
+
+
+def test_the_address_is_not_asked_for_where_the_environment_has_it(empty_dsn: str) -> None:
+    shown = python(*COMMAND, "demo", "--schema", "mine", DRAIVE_PG_DSN=empty_dsn)
+    *opening, frame = snippet(shown).splitlines()
+    assert "db = Client(schema='mine')" in opening
+    code = "\n".join((*opening, f"print(len({frame}))"))
+    assert python("-c", code, DRAIVE_PG_DSN=empty_dsn) == "591\n"

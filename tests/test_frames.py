@@ -1,0 +1,377 @@
+"""The DataFrames, through both clients, counted independently of the SQL that makes them."""
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import psycopg
+import pytest
+from draive import (
+    ArtifactContent,
+    InstructionsDeclaration,
+    ModelInput,
+    ModelOutput,
+    ModelReasoning,
+    ModelToolRequest,
+    ModelToolResponse,
+    MultimodalContent,
+    ResourceReference,
+    TextContent,
+)
+
+from draive_pg import Client, samples
+from tests.conftest import Connect
+from tests.elements import answered, asked, called, responded, thought
+
+COLUMNS = {
+    "conversation_log": {
+        "identifier": "str",
+        "position": "int64",
+        "created": "datetime64[us, UTC]",
+        "role": "str",
+        "text": "str",
+        "reasoning": "str",
+        "tools": "object",
+        "tool_requests": "int64",
+        "tool_responses": "int64",
+        "parts": "int64",
+        "n_chars": "int64",
+        "meta": "object",
+    },
+    "tool_calls": {
+        "identifier": "str",
+        "position": "int64",
+        "created": "datetime64[us, UTC]",
+        "call": "str",
+        "tool": "str",
+        "arguments": "object",
+        "response": "str",
+        "handling": "str",
+        "responded": "datetime64[us, UTC]",
+        "seconds": "float64",
+    },
+    "sessions": {
+        "identifier": "str",
+        "created": "datetime64[us, UTC]",
+        "first": "datetime64[us, UTC]",
+        "last": "datetime64[us, UTC]",
+        "elements": "int64",
+        "turns": "int64",
+        "tool_calls": "int64",
+        "n_chars": "int64",
+        "seconds": "float64",
+    },
+    "variables": {
+        "identifier": "str",
+        "created": "datetime64[us, UTC]",
+        "variables": "object",
+    },
+    "instruction_revisions": {
+        "name": "str",
+        "revision": "int64",
+        "created": "datetime64[us, UTC]",
+        "description": "str",
+        "content": "str",
+        "arguments": "object",
+        "meta": "object",
+        "n_chars": "int64",
+        "current": "bool",
+    },
+    "configurations": {
+        "identifier": "str",
+        "revision": "int64",
+        "created": "datetime64[us, UTC]",
+        "content": "object",
+        "current": "bool",
+    },
+}
+
+
+def dtypes(frame: pd.DataFrame) -> dict[str, str]:
+    return {column: str(dtype) for column, dtype in frame.dtypes.items()}
+
+
+def fill(db: Client) -> None:
+    db.memory("one").remember(asked("q"), called("c"), responded("c"), thought("why", "a"))
+    db.memory("one").remember(variables={"a": 1})
+    db.instructions.define("greeting", content="Hello")
+    db.configurations.define("limits", {"a": 1})
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_columns_and_types_are_fixed_even_when_empty(db: Client, name: str) -> None:
+    read = getattr(db.frames, name)
+    assert dtypes(read()) == COLUMNS[name]
+    assert len(read()) == 0
+    fill(db)
+    assert dtypes(read()) == COLUMNS[name]
+    assert len(read()) > 0
+    assert dtypes(read("no such one")) == COLUMNS[name]
+    assert len(read("no such one")) == 0
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_columns_are_chosen_in_the_order_asked_for(db: Client, name: str) -> None:
+    fill(db)
+    read = getattr(db.frames, name)
+    whole = read()
+    wanted = list(COLUMNS[name])[::-2]
+    pd.testing.assert_frame_equal(read(columns=wanted), whole[wanted])
+    for wrong in (["nope"], [], "created", ['created"; DROP TABLE memories; --']):
+        with pytest.raises(ValueError, match="column"):
+            read(columns=wrong)
+
+
+def test_the_log_has_a_row_an_element(db: Client) -> None:
+    reference = ResourceReference.of("https://example.org/a.png", mime_type="image/png")
+    elements = (
+        ModelInput.of(
+            MultimodalContent(parts=(TextContent.of("see "), TextContent.of("this"), reference)),
+            meta={"source": "web", "n": 1},
+        ),
+        ModelOutput.of(
+            ModelReasoning.of("hmm, "),
+            ModelReasoning.of("a tool"),
+            MultimodalContent.of("Let me look"),
+            ModelToolRequest.of("c1", tool="find", arguments={"x": 1}),
+            ModelToolRequest.of("c2", tool="count"),
+        ),
+        responded("c1", "c2", text="not part of the text"),
+        ModelOutput.of(
+            MultimodalContent.of("Done"),
+            MultimodalContent.of(
+                ArtifactContent.of(ModelReasoning.of("hidden"), category="reasoning", hidden=True)
+            ),
+        ),
+    )
+    db.memory("m").remember(*elements)
+    log = db.memory("m").log()
+    pd.testing.assert_frame_equal(log, db.frames.conversation_log("m"))
+    assert list(log.identifier) == ["m"] * 4
+    assert list(log.position) == [0, 1, 2, 3]
+    assert list(log.role) == ["input", "output", "input", "output"]
+    assert list(log.text) == ["see this", "Let me look", "", "Done"]
+    assert list(log.reasoning) == ["", "hmm, a tool", "", ""]
+    assert list(log.tools) == [[], ["find", "count"], ["find", "find"], []]
+    assert list(log.tool_requests) == [0, 2, 0, 0]
+    assert list(log.tool_responses) == [0, 0, 2, 0]
+    assert list(log.parts) == [3, 1, 0, 2]
+    assert list(log.n_chars) == [8, 11, 0, 4]
+    assert list(log.meta) == [{"source": "web", "n": 1}, {}, {}, {}]
+    assert log.created.is_monotonic_increasing
+    assert log.created.is_unique
+
+
+def test_positions_count_from_the_start_of_each_memory_whatever_is_chosen(db: Client) -> None:
+    for identifier in ("a", "b"):
+        db.memory(identifier).remember(*(asked(str(n)) for n in range(5)))
+    whole = db.frames.conversation_log()
+    assert list(whole.position) == [0, 1, 2, 3, 4] * 2
+    middle = whole.created[2]
+    later = db.frames.conversation_log("a", since=middle.to_pydatetime())
+    assert list(later.position) == [2, 3, 4]
+    earlier = db.frames.conversation_log("a", until=middle.to_pydatetime())
+    assert list(earlier.position) == [0, 1]
+    assert list(db.frames.conversation_log(limit=7).text) == list(whole.text[:7])
+
+
+def test_one_or_several_are_chosen(db: Client) -> None:
+    for identifier in ("a", "b", "c"):
+        db.memory(identifier).remember(asked(identifier))
+    assert list(db.frames.conversation_log("b").text) == ["b"]
+    assert list(db.frames.conversation_log(["c", "a"]).text) == ["a", "c"]
+    assert list(db.frames.conversation_log([]).text) == []
+    assert list(db.frames.sessions(("a", "b")).identifier) == ["a", "b"]
+
+
+def test_requests_are_joined_with_their_responses(db: Client, sql: psycopg.Connection) -> None:
+    memory = db.memory("m")
+    memory.remember(asked("q"), called("c1", "c2", tool="find", query={"a": [1]}))
+    memory.remember(
+        ModelInput.of(
+            ModelToolResponse.of(
+                "c2", tool="find", content=MultimodalContent.of("oops"), handling="error"
+            ),
+            ModelToolResponse.of("c1", tool="find", content=MultimodalContent.of("yes")),
+        )
+    )
+    memory.remember(answered("a"), asked("q"), called("c3", tool="count"))
+    sql.execute(
+        "UPDATE memories_elements SET created = TIMESTAMPTZ '2026-01-01Z' "
+        "+ INTERVAL '1 second' * (SELECT count(*) FROM memories_elements AS earlier "
+        "WHERE earlier.created < memories_elements.created)"
+    )
+    calls = db.frames.tool_calls()
+    assert list(calls.call) == ["c1", "c2", "c3"]
+    assert list(calls.position) == [1, 1, 5]
+    assert list(calls.tool) == ["find", "find", "count"]
+    assert list(calls.arguments) == [{"query": {"a": [1]}}, {"query": {"a": [1]}}, {}]
+    assert list(calls.response[:2]) == ["yes", "oops"]
+    assert list(calls.handling[:2]) == ["response", "error"]
+    assert list(calls.seconds[:2]) == [1.0, 1.0]
+    assert list(calls.responded[:2] - calls.created[:2]) == [timedelta(seconds=1)] * 2
+    assert calls.loc[2, ["response", "handling", "responded", "seconds"]].isna().all()
+
+
+def test_a_call_number_used_again_is_joined_with_its_own_response(db: Client) -> None:
+    db.memory("m").remember(
+        *(called("call_0"), responded("call_0", text="first")),
+        *(called("call_0"), asked("never mind")),
+        *(called("call_0"), responded("call_0", text="third")),
+    )
+    db.memory("other").remember(responded("call_0", text="of another memory"))
+    calls = db.frames.tool_calls()
+    assert calls.response.fillna("none").tolist() == ["first", "none", "third"]
+
+
+def test_sessions_count_what_their_memories_hold(db: Client) -> None:
+    db.memory("empty").maintenance()
+    db.memory("full").remember(
+        asked("q"), called("c1", "c2"), responded("c1", "c2"), answered("abc")
+    )
+    db.memory("full").remember(asked("żółć😀"))
+    sessions = db.frames.sessions().set_index("identifier")
+    assert sessions.loc["full", ["elements", "turns", "tool_calls", "n_chars"]].tolist() == [
+        5,
+        2,
+        2,
+        9,
+    ]
+    assert sessions.loc["empty", ["elements", "turns", "tool_calls", "n_chars"]].tolist() == [0] * 4
+    assert sessions.loc["empty", ["first", "last", "seconds"]].isna().all()
+    log = db.memory("full").log()
+    assert sessions.loc["full", "first"] == log.created.iloc[0]
+    assert sessions.loc["full", "last"] == log.created.iloc[-1]
+    assert (
+        sessions.loc["full", "seconds"]
+        == (log.created.iloc[-1] - log.created.iloc[0]).total_seconds()
+    )
+
+
+def test_variables_have_a_row_a_snapshot(db: Client) -> None:
+    for number in range(3):
+        db.memory("m").remember(variables={"n": number, "nested": {"b": True}})
+    frame = db.frames.variables()
+    assert list(frame.variables) == [{"n": n, "nested": {"b": True}} for n in range(3)]
+    assert frame.created.is_monotonic_increasing
+
+
+def test_revisions_count_from_one_and_one_is_current(db: Client) -> None:
+    for number in range(3):
+        db.instructions.define(
+            InstructionsDeclaration.of("a", description="d", meta={"n": number}),
+            content="x" * number,
+        )
+        db.configurations.define("c", {"n": number})
+    db.instructions.define("b", content="only")
+    frame = db.frames.instruction_revisions()
+    assert list(zip(frame.name, frame.revision, frame.current, strict=True)) == [
+        ("a", 1, False),
+        ("a", 2, False),
+        ("a", 3, True),
+        ("b", 1, True),
+    ]
+    assert list(frame.n_chars) == [0, 1, 2, 4]
+    assert list(frame.meta) == [{"n": 0}, {"n": 1}, {"n": 2}, {}]
+    assert frame.description.isna().tolist() == [False, False, False, True]
+    assert list(db.frames.instruction_revisions("a", limit=2).revision) == [1, 2]
+    assert list(db.frames.instruction_revisions(name="b").content) == ["only"]
+    configurations = db.frames.configurations()
+    assert list(configurations.content) == [{"n": 0}, {"n": 1}, {"n": 2}]
+    assert list(configurations.current) == [False, False, True]
+    later = frame.created[1].to_pydatetime()
+    assert list(db.frames.instruction_revisions("a", since=later).revision) == [2, 3]
+
+
+def test_an_infinite_time_is_missing(db: Client, sql: psycopg.Connection) -> None:
+    db.memory("m").remember(asked("q"))
+    sql.execute("UPDATE memories SET created = 'infinity'")
+    sql.execute("UPDATE memories_elements SET created = '-infinity'")
+    assert db.frames.sessions().created.isna().all()
+    assert db.memory("m").log().created.isna().all()
+
+
+def test_times_do_not_depend_on_the_time_zone_of_the_session(
+    db: Client, dsn: str, connect: Connect
+) -> None:
+    fill(db)
+    elsewhere = connect(f"{dsn} options='-c timezone=Europe/Warsaw'")
+    pd.testing.assert_frame_equal(elsewhere.frames.conversation_log(), db.frames.conversation_log())
+    assert abs(db.frames.conversation_log().created[0] - datetime.now(UTC)) < timedelta(minutes=5)
+
+
+def test_wrong_filters_are_refused(db: Client) -> None:
+    with pytest.raises(ValueError, match="since must have a time zone"):
+        db.frames.sessions(since=datetime(2026, 1, 1))
+    with pytest.raises(TypeError, match="until must be a datetime"):
+        db.frames.sessions(until="2026-01-01")
+    with pytest.raises(ValueError, match="limit must be a positive int"):
+        db.frames.sessions(limit=0)
+    with pytest.raises(TypeError, match="identifier must be a str"):
+        db.frames.sessions([7])
+
+
+def test_rows_that_draive_would_not_write_are_shown_too(
+    db: Client, sql: psycopg.Connection
+) -> None:
+    db.memory("m").maintenance()
+    for content in (
+        '{"type": "poem"}',
+        "7",
+        "[]",
+        '{"type": "model_input", "blocks": "x"}',
+        "null",
+    ):
+        sql.execute("INSERT INTO memories_elements VALUES ('m', $1)", (content,))
+    log = db.memory("m").log()
+    assert sorted(log.role.dropna()) == ["input", "poem"]
+    assert log.text.tolist() == [""] * 5
+    assert len(db.frames.tool_calls()) == 0
+    assert db.frames.sessions().elements.tolist() == [5]
+
+
+def test_the_sample_conversations_are_counted_right(db: Client) -> None:
+    chats = [json.loads(line) for line in samples.support().read_text().splitlines()]
+    for chat in chats:
+        db.memories.import_chat(chat["id"], chat["messages"])
+    messages = [message for chat in chats for message in chat["messages"]]
+    roles = Counter(message["role"] for message in messages)
+    calls = [call for message in messages for call in message.get("tool_calls") or ()]
+    log, sessions = db.frames.conversation_log(), db.frames.sessions()
+    assert len(sessions) == len(chats)
+    assert (log.role == "output").sum() == roles["assistant"]
+    assert ((log.role == "input") & (log.tool_responses == 0)).sum() == roles["user"]
+    assert log.tool_responses.sum() == roles["tool"]
+    assert sessions.turns.sum() == roles["user"]
+    assert sessions.tool_calls.sum() == log.tool_requests.sum() == len(calls)
+    tools = db.frames.tool_calls()
+    assert Counter(tools.tool) == Counter(call["function"]["name"] for call in calls)
+    assert Counter(
+        json.dumps(arguments, sort_keys=True) for arguments in tools.arguments
+    ) == Counter(
+        json.dumps(json.loads(call["function"]["arguments"] or "{}"), sort_keys=True)
+        for call in calls
+    )
+    assert tools.response.notna().sum() == roles["tool"]
+    spoken = sum(
+        len(message["content"])
+        for message in messages
+        if message["role"] in ("user", "assistant") and isinstance(message.get("content"), str)
+    )
+    multipart = sum(
+        len(part["text"])
+        for message in messages
+        if message["role"] == "user" and isinstance(message["content"], list)
+        for part in message["content"]
+        if part["type"] == "text"
+    )
+    refused = sum(len(message.get("refusal") or "") for message in messages)
+    assert log.n_chars.sum() == sessions.n_chars.sum() == spoken + multipart + refused
+    systems = [
+        "\n\n".join(m["content"] for m in chat["messages"] if m["role"] in ("system", "developer"))
+        for chat in chats
+    ]
+    assert sorted(row["system"] for row in db.frames.variables().variables) == sorted(
+        filter(None, systems)
+    )

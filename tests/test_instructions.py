@@ -1,0 +1,189 @@
+"""Instructions, through both clients."""
+
+import psycopg
+import pytest
+from draive import Instructions, InstructionsDeclaration
+from draive.models.instructions import InstructionsMissing
+from draive.models.instructions.types import InstructionsArgumentDeclaration
+
+from draive_pg import Client, StoredDataInvalid, TemplateInvalid
+
+GREETING = InstructionsDeclaration.of(
+    "greeting",
+    description="How to greet",
+    arguments=(
+        InstructionsArgumentDeclaration.of("name", description="Whom"),
+        InstructionsArgumentDeclaration.of("mood", required=False),
+    ),
+    meta={"lang": "en", "tags": ["a", "b"], "n": 1},
+)
+
+
+def test_nothing_is_available_at_first(db: Client) -> None:
+    assert db.instructions.available_instructions() == ()
+    with pytest.raises(InstructionsMissing, match="greeting"):
+        db.instructions.load("greeting")
+    with pytest.raises(InstructionsMissing, match="greeting"):
+        db.instructions.resolve("greeting")
+
+
+def test_the_newest_revision_wins(db: Client) -> None:
+    for number in range(3):
+        db.instructions.define("greeting", content=f"Hello {number}")
+        assert db.instructions.load("greeting") == f"Hello {number}"
+
+
+def test_declarations_come_back_as_they_were_given(db: Client) -> None:
+    db.instructions.define(GREETING, content="Hello {name}")
+    db.instructions.define("bare", content="Hi")
+    bare, greeting = db.instructions.available_instructions()
+    assert greeting == GREETING
+    assert (bare.name, bare.description, bare.arguments, dict(bare.meta)) == ("bare", None, (), {})
+
+
+def test_an_empty_description_stays_empty(db: Client) -> None:
+    db.instructions.define(InstructionsDeclaration.of("a", description=""), content="")
+    assert db.instructions.available_instructions()[0].description == ""
+    assert db.instructions.load("a") == ""
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "greeting",
+        GREETING,
+        Instructions.of("greeting"),
+    ],
+)
+def test_a_name_a_reference_and_a_declaration_do_alike(db: Client, reference: object) -> None:
+    db.instructions.define(reference, content="Hello {name}")
+    assert db.instructions.load(reference) == "Hello {name}"
+    assert db.instructions.resolve(reference, arguments={"name": "Ada"}) == "Hello Ada"
+    assert db.instructions.remove(reference) == 1
+
+
+def test_arguments_are_those_of_the_reference_and_of_the_call_over_them(db: Client) -> None:
+    db.instructions.define("greeting", content="Hello {name}, {mood:>5}!")
+    reference = Instructions.of("greeting", arguments={"name": "Ada", "mood": "sad"})
+    assert db.instructions.resolve(reference) == "Hello Ada,   sad!"
+    assert db.instructions.resolve(reference, arguments={"mood": "glad"}) == "Hello Ada,  glad!"
+
+
+def test_none_resolves_to_the_default(db: Client) -> None:
+    assert db.instructions.resolve(None) == ""
+    assert db.instructions.resolve(None, default="Hi {x}", arguments={"x": 1}) == "Hi 1"
+
+
+def test_missing_ones_resolve_to_the_default(db: Client) -> None:
+    assert db.instructions.resolve("none", default="Hi {x}", arguments={"x": 1}) == "Hi 1"
+    db.instructions.define("none", content="Hello {x}")
+    assert db.instructions.resolve("none", default="Hi {x}", arguments={"x": 1}) == "Hello 1"
+
+
+def test_a_missing_argument_is_named_with_what_was_given_instead(db: Client) -> None:
+    db.instructions.define("greeting", content="Hello {name} of {place}")
+    with pytest.raises(TemplateInvalid, match=r"'greeting' need 'place'.*'plaec', unknown"):
+        db.instructions.resolve("greeting", arguments={"name": "Ada", "plaec": "Rome"})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{x.__class__}",
+        "{x[0]}",
+        "{x.__class__.__mro__}",
+        "{}",
+        "{0}",
+        '{"answer": 1}',
+        "{a b}",
+    ],
+)
+def test_a_template_reaches_no_attribute_nor_item(db: Client, content: str) -> None:
+    db.instructions.define("greeting", content=content)
+    assert db.instructions.load("greeting") == content
+    with pytest.raises(TemplateInvalid, match=r"'greeting'.*not a name"):
+        db.instructions.resolve("greeting", arguments={"x": 1, "y": 2})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "}",
+        "a {x",
+        "{x!}",
+        "{x!z}",
+        "{x:99999}",
+        "{x:.99999f}",
+        "{x:{y}}",
+        "{a:" * 3000 + "}" * 3000,
+    ],
+)
+def test_a_malformed_template_is_named(db: Client, content: str) -> None:
+    db.instructions.define("greeting", content=content)
+    with pytest.raises(TemplateInvalid, match="'greeting'"):
+        db.instructions.resolve("greeting", arguments={"x": 1})
+
+
+def test_doubled_braces_are_braces(db: Client) -> None:
+    db.instructions.define("json", content='{{"answer": {x}}}')
+    assert db.instructions.resolve("json", arguments={"x": 1}) == '{"answer": 1}'
+
+
+def test_removing_takes_all_revisions_and_says_how_many(db: Client) -> None:
+    db.instructions.define("greeting", content="1")
+    db.instructions.define("greeting", content="2")
+    db.instructions.define("greeting-2", content="other")
+    assert db.instructions.remove("greeting") == 2
+    assert db.instructions.remove("greeting") == 0
+    assert [found.name for found in db.instructions.available_instructions()] == ["greeting-2"]
+
+
+def test_revisions_of_one_transaction_never_share_a_time(
+    db: Client, sql: psycopg.Connection
+) -> None:
+    with db.transaction():
+        for number in range(20):
+            db.instructions.define("greeting", content=str(number))
+    rows = sql.execute("SELECT content FROM instructions ORDER BY created").fetchall()
+    assert [row[0] for row in rows] == [str(number) for number in range(20)]
+
+
+def test_a_stored_declaration_that_cannot_be_read_is_named(
+    db: Client, sql: psycopg.Connection
+) -> None:
+    sql.execute("INSERT INTO instructions (name, content, arguments) VALUES ('odd', '', '[7]')")
+    with pytest.raises(StoredDataInvalid, match="'odd'"):
+        db.instructions.available_instructions()
+    assert db.instructions.load("odd") == ""
+
+
+@pytest.mark.parametrize(
+    ("reference", "content", "error", "says"),
+    [
+        ("a", "b\0", ValueError, "content of instructions 'a' contains a NUL"),
+        ("a", 7, TypeError, "content of instructions 'a' must be a str"),
+        ("a\0", "b", ValueError, "name of the instructions contains a NUL"),
+        (7, "b", TypeError, "must be a name"),
+        (
+            InstructionsDeclaration.of("a", meta={"x": ["\ud800"]}),
+            "b",
+            ValueError,
+            r"meta\.x\[0\] contains a lone surrogate",
+        ),
+        (InstructionsDeclaration.of("a", description="\0"), "b", ValueError, "description"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_and_nothing_written(
+    db: Client, reference: object, content: object, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        db.instructions.define(reference, content=content)
+    assert db.instructions.available_instructions() == ()
+
+
+def test_wrong_arguments_are_refused(db: Client) -> None:
+    with pytest.raises(TypeError, match="arguments must be a mapping"):
+        db.instructions.resolve("a", arguments=["x"])
+    with pytest.raises(TypeError, match="default must be a str"):
+        db.instructions.resolve("a", default=7)

@@ -1,0 +1,313 @@
+"""In a notebook's kernel, and in scripts: both clients where people use them."""
+
+import os
+import re
+import select
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+
+import psycopg
+import pytest
+
+from draive_pg import Client
+from draive_pg.embedded import Server, default_data
+from tests.kernels import SECONDS, Start, jupyter
+from tests.server import scratch, until
+
+REPOSITORY = Path(__file__).parent.parent
+
+# The statements of our clients that the server is busy with.
+BUSY = """
+SELECT wait_event_type FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'draive_pg' AND state = 'active'
+"""
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start kernels with additions to the environment; all are shut down at the end."""
+    with jupyter() as start:
+        yield start
+
+
+KINDS = pytest.mark.parametrize(("kind", "wait"), [("Client", ""), ("AsyncClient", "await ")])
+
+# --- Cells
+
+
+def test_the_sync_client_works_in_cells(start: Start, dsn: str) -> None:
+    kernel = start(DRAIVE_PG_DSN=dsn)
+    kernel.run("from draive_pg import Client")
+    kernel.run("db = Client()")
+    kernel.run("import asyncio; assert asyncio.get_running_loop().is_running()")
+    kernel.run("db.configurations.define('limits', {'tokens': 3})")
+    assert kernel.run("db.configurations.load_raw('limits')") == "{'tokens': 3}"
+    assert "tokens" in kernel.run("db.frames.configurations()")
+    kernel.run("with db.transaction(): db.configurations.remove('limits')")
+    assert kernel.run("db.configurations.configurations()") == "()"
+
+
+def test_the_async_client_works_in_consecutive_cells_and_many_times_at_once(
+    start: Start, dsn: str
+) -> None:
+    kernel = start(DRAIVE_PG_DSN=dsn)
+    kernel.run("import asyncio; from draive_pg import AsyncClient; db = AsyncClient()")
+    kernel.run("await db.configurations.define('limits', {'tokens': 3})")
+    assert kernel.run("await db.configurations.load_raw('limits')") == "{'tokens': 3}"
+    kernel.run("async with db.transaction(): await db.configurations.remove('limits')")
+    kernel.run(
+        "await asyncio.gather(*(db.configurations.define(f'c{n}', {'n': n}) for n in range(20)))"
+    )
+    shown = kernel.run(
+        "loaded = await asyncio.gather(*(db.configurations.load_raw(f'c{n}') for n in range(20)))\n"
+        "[each['n'] for each in loaded] == [*range(20)]"
+    )
+    assert shown == "True"
+    assert "20" in kernel.run("len(await db.frames.configurations())")
+
+
+@KINDS
+def test_an_interrupt_ends_a_waiting_cell_and_its_query(
+    start: Start,
+    dsn: str,
+    database: psycopg.Connection,
+    sql: psycopg.Connection,
+    kind: str,
+    wait: str,
+) -> None:
+    kernel = start(DRAIVE_PG_DSN=dsn)
+    kernel.run(f"from draive_pg import {kind}; db = {kind}(cache_limit=0)")
+    for _ in range(2):
+        database.execute("LOCK TABLE configurations")
+        waiting = kernel.begin(f"{wait}db.configurations.load_raw('limits')")
+        until(lambda: sql.execute(BUSY).fetchall() == [("Lock",)])
+        begun = monotonic()
+        kernel.interrupt()
+        shown = kernel.end(waiting)
+        assert monotonic() - begun < 5
+        # The latter is how IPython ends a cell that awaits, whatever it awaits.
+        assert shown.error[-1].startswith(("KeyboardInterrupt", "CancelledError"))
+        until(lambda: sql.execute(BUSY).fetchall() == [])
+        database.rollback()
+        kernel.run(f"{wait}db.configurations.define('limits', {{'tokens': 3}})")
+        assert kernel.run(f"{wait}db.configurations.load_raw('limits')") == "{'tokens': 3}"
+
+
+@KINDS
+def test_an_error_ends_in_one_readable_line(
+    start: Start, empty_dsn: str, kind: str, wait: str
+) -> None:
+    kernel = start(DRAIVE_PG_DSN=empty_dsn)
+    kernel.run(f"from draive_pg import {kind}; db = {kind}()")
+    shown = kernel.end(kernel.begin(f"{wait}db.configurations.load_raw('limits')"))
+    last = shown.error[-1]
+    assert re.fullmatch(r"(draive_pg\.errors\.)?TableMissing: .*'limits'.*setup\(\).*", last), last
+
+
+def test_showing_a_client_asks_no_server(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        kernel = start(DRAIVE_PG_DSN=f"postgresql://ada:secret@127.0.0.1:{port}/chats")
+        kernel.run("from draive_pg import AsyncClient, Client")
+        for kind in ("Client", "AsyncClient"):
+            begun = monotonic()
+            shown = kernel.end(kernel.begin(f"db = {kind}(); display(db, db.memory('m')); db"))
+            assert not shown.error
+            assert kind in shown.text
+            assert "chats" in shown.text
+            assert "secret" not in shown.text + shown.html
+            assert monotonic() - begun < 5
+        assert select.select([server], [], [], 0)[0] == []
+
+
+def test_the_tab_key_offers_public_names_only(start: Start, dsn: str) -> None:
+    kernel = start(DRAIVE_PG_DSN=dsn)
+    kernel.run("from draive_pg import Client; db = Client(); memory = db.memory('m')")
+    offered = kernel.complete("db.")
+    assert {"configurations", "frames", "instructions", "memories", "memory"} <= {*offered}
+    assert {"define", "load", "load_raw", "remove"} <= {*kernel.complete("db.configurations.")}
+    assert {"recall", "remember"} <= {*kernel.complete("memory.")}
+    for name in (*offered, *kernel.complete("db.configurations."), *kernel.complete("memory.")):
+        assert re.fullmatch(r"[a-z][a-z_]{2,21}", name), name
+
+
+# --- The embedded server, in kernels
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """Where the embedded server of this module's kernels and scripts keeps its data."""
+    home = scratch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRAIVE_PG_HOME", str(home))
+        with Client() as db:
+            db.setup()
+    yield home
+    shutil.rmtree(home)
+
+
+@pytest.fixture
+def server(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """The embedded server under `home`, stopped before a test and after it."""
+    monkeypatch.setenv("DRAIVE_PG_HOME", str(home))
+    server = Server(default_data())
+    assert not server.running()
+    yield server
+    server.stop(force=True)
+
+
+def pid(server: Server) -> int:
+    return int((server.data / "postmaster.pid").read_text().split()[0])
+
+
+def stopped(server: Server) -> bool:
+    return not server.running() and not (server.data / "postmaster.pid").exists()
+
+
+@KINDS
+def test_a_kernel_starts_the_server_and_stops_it_at_restart_and_shutdown(
+    start: Start, server: Server, kind: str, wait: str
+) -> None:
+    kernel = start()
+    for end in (kernel.restart, kernel.close):
+        kernel.run(f"from draive_pg import {kind}; db = {kind}()")
+        assert not server.running()
+        assert kernel.run(f"{wait}db.configurations.configurations()") == "()"
+        assert server.running()
+        end()
+        until(lambda: stopped(server))
+
+
+def test_an_interrupt_does_not_reach_the_server(start: Start, server: Server) -> None:
+    kernel = start()
+    kernel.run("import time; from draive_pg import Client; db = Client(); db.setup()")
+    started = pid(server)
+    begun = server.data / "begun"
+    waiting = kernel.begin(f"open({str(begun)!r}, 'x').close(); time.sleep(60)")
+    until(begun.exists)
+    kernel.interrupt()
+    assert kernel.end(waiting).error[-1].startswith("KeyboardInterrupt")
+    assert kernel.run("db.configurations.configurations()") == "()"
+    assert pid(server) == started
+
+
+def test_the_server_of_a_killed_kernel_is_adopted_and_stopped_by_the_next_user(
+    start: Start, server: Server
+) -> None:
+    kernel = start()
+    kernel.run("from draive_pg import Client; db = Client(); db.configurations.configurations()")
+    started = pid(server)
+    kernel.kill()
+    until(lambda: not kernel.manager.is_alive())
+    assert server.running()
+    with Client() as db:
+        assert db.configurations.configurations() == ()
+        assert pid(server) == started
+    assert stopped(server)
+
+
+# --- Scripts
+
+SYNC = """
+from draive_pg import Client
+db = Client()
+db.configurations.configurations()
+print(db.instructions.available_instructions(), len(db.frames.sessions()))
+"""
+
+ASYNC = """
+import asyncio
+from draive_pg import AsyncClient
+
+async def main():
+    db = AsyncClient()
+    await asyncio.gather(*(db.configurations.load_raw(f"c{n}") for n in range(8)))
+    print(await db.instructions.available_instructions(), len(await db.frames.sessions()))
+
+asyncio.run(main())
+"""
+
+# The client outlives the loop that its connections belong to.
+ASYNC_GLOBAL = """
+import asyncio
+from draive_pg import AsyncClient
+db = AsyncClient()
+
+async def main():
+    await asyncio.gather(*(db.configurations.load_raw(f"c{n}") for n in range(8)))
+    print(await db.instructions.available_instructions(), len(await db.frames.sessions()))
+
+asyncio.run(main())
+"""
+
+ASYNC_TWICE = """
+import asyncio
+from draive_pg import AsyncClient
+db = AsyncClient()
+
+async def main(n):
+    await asyncio.gather(*(db.configurations.load_raw(f"c{n}") for n in range(n)))
+    return await db.instructions.available_instructions(), len(await db.frames.sessions())
+
+asyncio.run(main(8))
+asyncio.run(db.configurations.define("limits", {"tokens": 3}))
+asyncio.run(db.configurations.remove("limits"))
+print(*asyncio.run(main(2)))
+"""
+
+# The loop ends while connections are being made that nobody needs any more.
+ASYNC_HASTY = """
+import asyncio
+from draive_pg import AsyncClient
+
+async def main():
+    db = AsyncClient()
+    await asyncio.gather(*(db.configurations.load_raw(f"c{n}") for n in range(8)))
+
+for _ in range(10):
+    asyncio.run(main())
+print("() 0")
+"""
+
+
+def run_script(code: str, **environment: str) -> str:
+    """Run a script that must end well, soon, and without a complaint; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=SECONDS / 2,  # a pool whose threads are not stopped takes 20 seconds
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+    return done.stdout.strip()
+
+
+SCRIPTS = pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(SYNC, id="sync"),
+        pytest.param(ASYNC, id="async"),
+        pytest.param(ASYNC_GLOBAL, id="async-global"),
+        pytest.param(ASYNC_TWICE, id="async-twice"),
+        pytest.param(ASYNC_HASTY, id="async-hasty"),
+    ],
+)
+
+
+@SCRIPTS
+def test_a_script_that_closes_nothing_ends_in_silence(dsn: str, script: str) -> None:
+    assert run_script(script, DRAIVE_PG_DSN=dsn) == "() 0"
+
+
+@SCRIPTS
+def test_a_script_that_closes_nothing_leaves_no_server_behind(server: Server, script: str) -> None:
+    assert run_script(script) == "() 0"
+    assert stopped(server)

@@ -1,0 +1,189 @@
+"""Changes that others commit, seen at once with ``live=True``."""
+
+import asyncio
+import warnings
+from collections.abc import Callable
+
+import draive.postgres
+import psycopg
+import pytest
+from draive import Configuration, Instructions, InstructionsRepository, ctx
+
+from draive_pg import Client
+from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepository
+from tests.conftest import Connect
+from tests.server import until
+
+
+class Limits(Configuration):
+    tokens: int = 1
+
+
+@pytest.fixture
+def live(connect: Connect, dsn: str, sql: psycopg.Connection) -> Client:
+    """A client of either colour that listens already."""
+    db = connect(dsn, live=True)
+    db.configurations.configurations()
+    listening(db, sql)
+    return db
+
+
+def listeners(sql: psycopg.Connection) -> int:
+    (count,) = sql.execute(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND query = 'LISTEN draive_pg'"
+    ).fetchone()
+    return count
+
+
+def listening(db: Client, sql: psycopg.Connection) -> None:
+    """Wait until the client listens, and has heard all that was told before."""
+    until(lambda: bool(listeners(sql)) or bool(db.memories.identifiers()))
+    read = lambda: db.configurations.load_raw("marker")  # noqa: E731
+    read()
+    sql.execute("INSERT INTO configurations VALUES ('marker', '{}')")
+    seen(read, {})
+    sql.execute("DELETE FROM configurations WHERE identifier = 'marker'")
+    seen(read, None)
+
+
+def seen(read: Callable[[], object], expected: object) -> None:
+    """Wait until a cached read, which would expire in ten minutes, gives what is expected."""
+    until(lambda: read() == expected)
+
+
+def test_changes_by_plain_sql_are_seen(live: Client, sql: psycopg.Connection) -> None:
+    read = lambda: live.configurations.load_raw("Limits")  # noqa: E731
+    typed = lambda: live.configurations.load(Limits)  # noqa: E731
+    assert (read(), typed(), live.configurations.configurations()) == (None, None, ())
+    sql.execute("INSERT INTO configurations VALUES ('Limits', '{\"tokens\": 2}')")
+    seen(read, {"tokens": 2})
+    seen(typed, Limits(tokens=2))
+    seen(live.configurations.configurations, ("Limits",))
+    sql.execute("UPDATE configurations SET content = '{\"tokens\": 3}'")
+    seen(read, {"tokens": 3})
+    sql.execute("UPDATE configurations SET identifier = 'Renamed'")
+    seen(read, None)
+    seen(live.configurations.configurations, ("Renamed",))
+    sql.execute("TRUNCATE configurations")
+    seen(live.configurations.configurations, ())
+
+
+def test_changes_by_another_client_are_seen(live: Client, dsn: str) -> None:
+    with Client(dsn) as other:
+        for content in ("first", "second"):
+            other.instructions.define("greeting", content=content)
+            seen(lambda: live.instructions.resolve("greeting", default=""), content)
+
+
+def test_a_change_is_seen_when_it_is_committed_and_not_before(live: Client, dsn: str) -> None:
+    with Client(dsn) as other:
+        other.instructions.define("greeting", content="old")
+        seen(lambda: live.instructions.resolve("greeting", default=""), "old")
+        with other.transaction():
+            other.instructions.define("greeting", content="new")
+            other.configurations.define("unrelated", {})
+            assert live.instructions.load("greeting") == "old"
+        seen(lambda: live.instructions.load("greeting"), "new")
+
+
+def test_a_change_evicts_nothing_else(live: Client, sql: psycopg.Connection) -> None:
+    for name in ("chat", "chat-v2"):
+        live.instructions.define(name, content="1")
+    listening(live, sql)
+    assert live.instructions.load("chat-v2") == "1"
+    sql.execute("ALTER TABLE instructions DISABLE TRIGGER USER")
+    sql.execute("UPDATE instructions SET content = 'unheard of'")
+    sql.execute("ALTER TABLE instructions ENABLE TRIGGER USER")
+    sql.execute("UPDATE instructions SET content = '2' WHERE name = 'chat'")
+    seen(lambda: live.instructions.load("chat"), "2")
+    assert live.instructions.load("chat-v2") == "1"
+
+
+def test_a_name_too_long_for_a_message_is_seen_too(live: Client, sql: psycopg.Connection) -> None:
+    name = "x" * 2500
+    seen(lambda: live.configurations.load_raw(name), None)
+    sql.execute("INSERT INTO configurations VALUES ($1, '{}')", (name,))
+    seen(lambda: live.configurations.load_raw(name), {})
+
+
+def test_a_lost_listener_clears_the_cache_and_comes_back(
+    live: Client, sql: psycopg.Connection
+) -> None:
+    assert live.configurations.load_raw("limits") is None
+    sql.execute("ALTER TABLE configurations DISABLE TRIGGER USER")
+    sql.execute("INSERT INTO configurations VALUES ('limits', '{}')")
+    sql.execute("ALTER TABLE configurations ENABLE TRIGGER USER")
+    assert live.configurations.load_raw("limits") is None
+    sql.execute(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+        "WHERE query = 'LISTEN draive_pg' AND datname = current_database()"
+    )
+    seen(lambda: live.configurations.load_raw("limits"), {})
+    listening(live, sql)
+    sql.execute("UPDATE configurations SET content = '{\"a\": 1}'")
+    seen(lambda: live.configurations.load_raw("limits"), {"a": 1})
+
+
+def test_closing_ends_the_listener(live: Client, sql: psycopg.Connection) -> None:
+    live.close()
+    until(lambda: listeners(sql) == 0)
+    live.configurations.configurations()
+    listening(live, sql)
+
+
+def test_without_triggers_it_says_so_once_and_reads_as_before(
+    connect: Connect, dsn: str, sql: psycopg.Connection
+) -> None:
+    sql.execute("DROP FUNCTION draive_pg_notify CASCADE")
+    db = connect(dsn, live=True)
+    with pytest.warns(RuntimeWarning, match=r"triggers that tell of changes are missing.*setup"):
+        assert db.configurations.load_raw("limits") is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert db.configurations.configurations() == ()
+
+
+def test_triggers_of_another_schema_do(connect: Connect, dsn: str) -> None:
+    db, other = connect(dsn, schema="team", live=True), connect(dsn, schema="team")
+    other.setup()
+    assert db.configurations.load_raw("limits") is None
+    other.configurations.define("limits", {"a": 1})
+    seen(lambda: db.configurations.load_raw("limits"), {"a": 1})
+
+
+def test_a_draive_service_sees_a_published_prompt_at_once(
+    dsn: str, sql: psycopg.Connection
+) -> None:
+    greeting = Instructions.of("greeting")
+
+    async def serve() -> None:
+        pool = PostgresConnectionPool.of(dsn, connection_limit=2, live=True)
+        async with ctx.scope("service", PostgresInstructionsRepository(), disposables=(pool,)):
+            await asyncio.to_thread(until, lambda: listeners(sql) == 1)
+            assert await InstructionsRepository.resolve(greeting, default="none") == "none"
+            await asyncio.to_thread(publish, "published")
+            for _ in range(1000):
+                await asyncio.sleep(0.01)
+                if await InstructionsRepository.resolve(greeting, default="none") != "none":
+                    break
+            assert await InstructionsRepository.load(greeting) == "published"
+
+    def publish(content: str) -> None:
+        with Client(dsn) as db:
+            db.instructions.define("greeting", content=content)
+
+    asyncio.run(serve())
+    until(lambda: listeners(sql) == 0)
+
+
+def test_what_draives_own_adapters_write_is_seen(live: Client, dsn: str) -> None:
+    async def write() -> None:
+        repository = draive.postgres.PostgresInstructionsRepository()
+        pool = PostgresConnectionPool.of(dsn)
+        async with ctx.scope("service", repository, disposables=(pool,)):
+            await InstructionsRepository.define("greeting", content="of draive")
+
+    assert live.instructions.resolve("greeting", default="none") == "none"
+    asyncio.run(write())
+    seen(lambda: live.instructions.resolve("greeting", default="none"), "of draive")

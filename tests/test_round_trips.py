@@ -1,0 +1,80 @@
+"""How often the server is asked, counted on the wire, through both clients.
+
+Each S (Sync) or Q (Query) is waited for. Nothing may follow it: a pooler would take what follows
+for the beginning of another transaction, and wait for its end.
+"""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from draive_pg import Client
+from tests.conftest import Connect
+from tests.elements import answered, asked
+from tests.wire import Wire, recorded
+
+
+@pytest.fixture
+def wire(dsn: str) -> Iterator[Wire]:
+    with recorded(dsn) as wire:
+        yield wire
+
+
+@pytest.fixture
+def through(connect: Connect, wire: Wire) -> Client:
+    """A client whose connection is open already, and recorded."""
+    db = connect(wire.dsn, cache_limit=0)
+    db.memories.identifiers()
+    wire.taken()
+    return db
+
+
+READ = "PBDES"
+WRITE = "PBDE" * 4 + "S"  # begin, lock, write, commit
+
+CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
+    "identifiers": (lambda db: db.memories.identifiers(), "Q"),
+    "recall": (lambda db: db.memory("m").recall(), READ),
+    "recall of the newest": (lambda db: db.memory("m").recall(limit=3), READ),
+    "remember one": (lambda db: db.memory("m").remember(asked("q")), WRITE),
+    "remember many": (
+        lambda db: db.memory("m").remember(*(asked("q"), answered("a")) * 250, variables={"a": 1}),
+        WRITE,
+    ),
+    "maintenance": (lambda db: db.memory("m").maintenance(variables={"a": 1}), WRITE),
+    "remove": (lambda db: db.memory("m").remove(), WRITE),
+    "import": (
+        lambda db: db.memories.import_chat("chat", [{"role": "user", "content": "hi"}] * 100),
+        WRITE,
+    ),
+    "define a prompt": (lambda db: db.instructions.define("greeting", content="Hello"), WRITE),
+    "load a prompt": (lambda db: db.instructions.resolve("greeting", default=""), READ),
+    "list prompts": (lambda db: db.instructions.available_instructions(), "Q"),
+    "define a configuration": (lambda db: db.configurations.define("limits", {"a": 1}), WRITE),
+    "load a configuration": (lambda db: db.configurations.load_raw("limits"), READ),
+    "a frame": (lambda db: db.frames.sessions(), READ),
+    "nothing to remember": (lambda db: db.memory("m").remember(), ""),
+}
+
+
+@pytest.mark.parametrize(("call", "sent"), CALLS.values(), ids=CALLS)
+def test_a_call_is_one_round_trip(
+    through: Client, wire: Wire, call: Callable[[Client], object], sent: str
+) -> None:
+    call(through)
+    assert wire.taken() == sent
+
+
+def test_a_transaction_takes_one_more_to_begin_and_one_to_end(through: Client, wire: Wire) -> None:
+    with through.transaction():
+        through.memory("m").remember(asked("q"))
+        through.instructions.define("greeting", content="Hello")
+    assert wire.taken() == "Q" + ("PBDE" * 2 + "S") * 2 + "Q"
+
+
+def test_a_write_that_fails_is_taken_back(through: Client, wire: Wire) -> None:
+    with pytest.raises(Exception, match="54000"):
+        through.memory("".join(map(chr, range(0x4E00, 0x7000)))).remember(asked("q"))
+    assert wire.taken() in (WRITE + "Q", WRITE.replace("PBDES", "S") + "Q")  # seen early or late
+    through.memory("m").remember(asked("q"))
+    assert wire.taken() == WRITE

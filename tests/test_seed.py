@@ -1,0 +1,553 @@
+"""What the document that describes the adapters says of them, sentence by sentence."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from types import ModuleType
+from typing import Any
+
+import haiway.postgres
+import psycopg
+import pytest
+from draive import (
+    Configuration,
+    ConfigurationMissing,
+    ConfigurationRepository,
+    Conversation,
+    GenerativeModel,
+    Instructions,
+    InstructionsDeclaration,
+    InstructionsMissing,
+    InstructionsRepository,
+    ModelInput,
+    ModelOutput,
+    ctx,
+    tool,
+)
+from draive import postgres as draive_postgres
+from haiway.postgres import Postgres
+from psycopg.conninfo import conninfo_to_dict
+
+from draive_pg import Client, adapters
+from draive_pg.adapters import (
+    PostgresConfigurationRepository,
+    PostgresInstructionsRepository,
+    PostgresModelMemory,
+)
+from tests.blocks import run_block
+from tests.elements import answered, asked, called, responded, texts
+
+GREETING = Instructions.of("greeting", arguments={"name": "Ada"})
+DECLARED = InstructionsDeclaration.of("greeting", description="How to greet", meta={"by": "Bo"})
+
+type Pool = AbstractAsyncContextManager[Postgres]
+type Run = Callable[..., Any]
+
+
+def psycopg_pool(dsn: str) -> Pool:
+    return adapters.PostgresConnectionPool.of(dsn)
+
+
+def asyncpg_pool(dsn: str) -> Pool:
+    # Not .of(), which knows no sockets but those of TCP.
+    given = conninfo_to_dict(dsn)
+    return haiway.postgres.PostgresConnectionPool(
+        host=given["host"],
+        port=str(given["port"]),
+        database=given["dbname"],
+        user=given["user"],
+        password=given.get("password", ""),
+        ssl="disable",
+    )
+
+
+def run_over(pool: Pool, body: Coroutine[Any, Any, Any], *states: Any) -> Any:
+    """Run a coroutine to its end, in a draive scope over a pool."""
+
+    async def main() -> Any:
+        async with ctx.scope("test", *states, disposables=(pool,)):
+            return await body
+
+    return asyncio.run(main())
+
+
+@pytest.fixture(params=[psycopg_pool, asyncpg_pool])
+def run(request: pytest.FixtureRequest, dsn: str) -> Run:
+    """Run a coroutine in a scope of the given states over either pool."""
+    return lambda body, *states: run_over(request.param(dsn), body, *states)
+
+
+# --- Bootstrapping the Postgres context
+
+BLOCK = """
+from draive import ctx
+from draive_pg.adapters import (
+    Postgres,
+    PostgresConnectionPool,
+    PostgresConfigurationRepository,
+    PostgresInstructionsRepository,
+    PostgresModelMemory,
+)
+
+async with ctx.scope(
+    "postgres-demo",
+    PostgresConfigurationRepository(), # use use postgres configurations
+    PostgresInstructionsRepository(), # use postgres instructions
+    disposables=(
+        PostgresConnectionPool.of(dsn="postgresql://draive:secret@localhost:5432/draive"),
+    ),
+):
+    session_memory = PostgresModelMemory("demo-session")
+"""
+
+USE = """
+    await session_memory.maintenance(variables={"name": "Ada"})
+    await session_memory.remember(asked("hi"), answered("hello"))
+    recalled = await session_memory.recall()
+    await ConfigurationRepository.define("limits", {"tokens": 3})
+    limits = await ConfigurationRepository.load_raw("limits")
+    await InstructionsRepository.define("greeting", content="Hello {name}!")
+    greeting = await InstructionsRepository.resolve(GREETING)
+"""
+
+
+def address(dsn: str) -> str:
+    """Return a DSN as a URI."""
+    given = conninfo_to_dict(dsn)
+    query = "&".join(f"{key}={given[key]}" for key in ("host", "port", "user"))
+    return f"postgresql:///{given['dbname']}?{query}"
+
+
+@pytest.mark.parametrize("form", [str, address])
+def test_the_first_block_runs_when_only_its_import_line_is_changed(
+    dsn: str, form: Callable[[str], str]
+) -> None:
+    block = BLOCK.replace('"postgresql://draive:secret@localhost:5432/draive"', repr(form(dsn)))
+    names = {
+        "asked": asked,
+        "answered": answered,
+        "ConfigurationRepository": ConfigurationRepository,
+        "GREETING": GREETING,
+        "InstructionsRepository": InstructionsRepository,
+    }
+    with asyncio.Runner() as runner:
+        run_block(block, names, runner)
+        run_block(block + USE, names, runner)
+    assert texts(names["recalled"].context) == ["hi", "hello"]
+    assert names["recalled"].variables == {"name": "Ada"}
+    assert names["limits"] == {"tokens": 3}
+    assert names["greeting"] == "Hello Ada!"
+
+
+def test_adapters_mix_within_a_single_transaction(run: Run) -> None:
+    async def body() -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with Postgres.acquire_connection() as connection, connection.transaction():
+                with ctx.updated(connection):
+                    await InstructionsRepository.define("greeting", content="Hello")
+                    await ConfigurationRepository.define("limits", {"tokens": 1})
+                    await PostgresModelMemory("chat").remember(asked("hi"))
+                    assert await InstructionsRepository.load(GREETING) == "Hello"
+                    1 / 0  # noqa: B018
+        assert await InstructionsRepository.available_instructions() == ()
+        assert await ConfigurationRepository.configurations() == ()
+        assert (await PostgresModelMemory("chat").recall()).context == ()
+
+    run(body(), PostgresConfigurationRepository(), PostgresInstructionsRepository())
+
+
+# --- ConfigurationRepository implementation
+
+
+class Limits(Configuration):
+    tokens: int = 1
+
+
+class Needed(Configuration):
+    tokens: int
+
+
+def test_configurations_returns_every_known_identifier(run: Run) -> None:
+    async def body() -> None:
+        assert await ConfigurationRepository.configurations() == ()
+        for identifier in ("b", "a", "b"):
+            await ConfigurationRepository.define(identifier, {"n": 1})
+        assert await ConfigurationRepository.configurations() == ("a", "b")
+
+    run(body(), PostgresConfigurationRepository())
+
+
+def test_configurations_uses_cached_results(run: Run, sql: psycopg.Connection) -> None:
+    async def body() -> None:
+        assert await ConfigurationRepository.configurations() == ()
+        sql.execute("INSERT INTO configurations VALUES ('limits', '{}')")
+        assert await ConfigurationRepository.configurations() == ()
+
+    run(body(), PostgresConfigurationRepository())
+
+
+def test_load_parses_the_newest_document_into_the_requested_type(run: Run) -> None:
+    async def body() -> None:
+        await ConfigurationRepository.define(Limits(tokens=2))
+        await ConfigurationRepository.define(Limits(tokens=3))
+        await ConfigurationRepository.define("other", Limits(tokens=4))
+        assert await ConfigurationRepository.load(Limits) == Limits(tokens=3)
+        assert await Limits.load() == Limits(tokens=3)
+        assert await ConfigurationRepository.load(Limits, identifier="other") == Limits(tokens=4)
+
+    run(body(), PostgresConfigurationRepository())
+
+
+def test_load_of_a_missing_one_follows_its_arguments(run: Run) -> None:
+    async def body() -> None:
+        assert await ConfigurationRepository.load(Limits) is None
+        default = Limits(tokens=5)
+        assert await ConfigurationRepository.load(Limits, default=default) is default
+        assert await ConfigurationRepository.load(Limits, required=True) == Limits()
+        with pytest.raises(ConfigurationMissing):
+            await ConfigurationRepository.load(Needed, required=True)
+
+    run(body(), PostgresConfigurationRepository())
+
+
+def test_load_raw_returns_the_raw_mapping(run: Run) -> None:
+    value = {"b": True, "f": 1.5, "i": 1, "n": None, "nested": {"list": [1, "two"]}}
+
+    async def body() -> None:
+        assert await ConfigurationRepository.load_raw("limits") is None
+        await ConfigurationRepository.define("limits", value)
+        loaded = await ConfigurationRepository.load_raw("limits")
+        assert loaded == value
+        assert loaded is not None
+        assert type(loaded["b"]) is bool
+        assert type(loaded["i"]) is int
+
+    run(body(), PostgresConfigurationRepository())
+
+
+def test_define_keeps_the_snapshots_before(run: Run, sql: psycopg.Connection) -> None:
+    async def body() -> None:
+        await ConfigurationRepository.define("limits", {"n": 1})
+        await ConfigurationRepository.define("limits", {"n": 2})
+
+    run(body(), PostgresConfigurationRepository())
+    rows = sql.execute("SELECT content FROM configurations ORDER BY created").fetchall()
+    assert rows == [({"n": 1},), ({"n": 2},)]
+
+
+def test_define_of_a_configuration_guarantees_fresh_reads_on_the_next_call(run: Run) -> None:
+    async def body() -> None:
+        assert await ConfigurationRepository.load_raw("limits") is None
+        assert await ConfigurationRepository.configurations() == ()
+        for n in range(3):
+            await ConfigurationRepository.define("limits", {"n": n})
+            assert await ConfigurationRepository.load_raw("limits") == {"n": n}
+            assert await ConfigurationRepository.configurations() == ("limits",)
+
+    run(body(), PostgresConfigurationRepository())
+
+
+def test_remove_deletes_all_snapshots_and_purges_the_caches(
+    run: Run, sql: psycopg.Connection
+) -> None:
+    async def body() -> None:
+        for n in range(3):
+            await ConfigurationRepository.define("limits", {"n": n})
+        assert await ConfigurationRepository.load_raw("limits") == {"n": 2}
+        assert await ConfigurationRepository.configurations() == ("limits",)
+        await ConfigurationRepository.remove("limits")
+        assert await ConfigurationRepository.load_raw("limits") is None
+        assert await ConfigurationRepository.configurations() == ()
+
+    run(body(), PostgresConfigurationRepository())
+    assert sql.execute("SELECT count(*) FROM configurations").fetchall() == [(0,)]
+
+
+def test_cache_limit_bounds_how_many_configurations_are_kept(
+    run: Run, sql: psycopg.Connection
+) -> None:
+    async def body() -> None:
+        await ConfigurationRepository.load_raw("a")
+        await ConfigurationRepository.load_raw("b")
+        sql.execute("INSERT INTO configurations VALUES ('a', '{}'), ('b', '{}')")
+        assert await ConfigurationRepository.load_raw("b") is None
+        assert await ConfigurationRepository.load_raw("a") == {}
+
+    run(body(), PostgresConfigurationRepository(cache_limit=1))
+
+
+def test_cache_expiration_bounds_how_long_a_configuration_is_kept(
+    run: Run, sql: psycopg.Connection
+) -> None:
+    async def body() -> None:
+        assert await ConfigurationRepository.load_raw("limits") is None
+        sql.execute("INSERT INTO configurations VALUES ('limits', '{}')")
+        async with asyncio.timeout(20):
+            while await ConfigurationRepository.load_raw("limits") is None:
+                pass
+
+    run(body(), PostgresConfigurationRepository(cache_expiration=0.05))
+
+
+# --- InstructionsRepository implementation
+
+
+def test_available_instructions_returns_declarations(run: Run) -> None:
+    async def body() -> None:
+        assert await InstructionsRepository.available_instructions() == ()
+        await InstructionsRepository.define("farewell", content="Bye")
+        await InstructionsRepository.define(DECLARED, content="Hello")
+        available = await InstructionsRepository.available_instructions()
+        assert available == (InstructionsDeclaration.of("farewell"), DECLARED)
+
+    run(body(), PostgresInstructionsRepository())
+
+
+def test_available_instructions_uses_cached_results(run: Run, sql: psycopg.Connection) -> None:
+    async def body() -> None:
+        assert await InstructionsRepository.available_instructions() == ()
+        sql.execute("INSERT INTO instructions (name, content) VALUES ('greeting', 'Hello')")
+        assert await InstructionsRepository.available_instructions() == ()
+
+    run(body(), PostgresInstructionsRepository())
+
+
+def test_resolve_fills_the_latest_body_with_the_arguments(run: Run) -> None:
+    async def body() -> None:
+        await InstructionsRepository.define(DECLARED, content="Hi {name}")
+        await InstructionsRepository.define(DECLARED, content="Hello {name}, {daytime}")
+        resolved = await InstructionsRepository.resolve(GREETING, arguments={"daytime": "morning"})
+        assert resolved == "Hello Ada, morning"
+
+    run(body(), PostgresInstructionsRepository())
+
+
+def test_resolve_of_a_missing_one_takes_the_default(run: Run) -> None:
+    async def body() -> None:
+        missing = Instructions.of("missing", arguments={"name": "Ada"})
+        assert await InstructionsRepository.resolve(missing, default="Hi {name}") == "Hi Ada"
+        with pytest.raises(InstructionsMissing):
+            await InstructionsRepository.resolve(missing)
+
+    run(body(), PostgresInstructionsRepository())
+
+
+def test_load_returns_the_raw_latest_body(run: Run) -> None:
+    async def body() -> None:
+        await InstructionsRepository.define("greeting", content="Hi {name}")
+        await InstructionsRepository.define("greeting", content="Hello {name}")
+        assert await InstructionsRepository.load(GREETING) == "Hello {name}"
+
+    run(body(), PostgresInstructionsRepository())
+
+
+def test_define_of_instructions_guarantees_fresh_reads_on_the_next_call(
+    run: Run, sql: psycopg.Connection
+) -> None:
+    async def body() -> None:
+        for content in ("Hi", "Hello"):
+            await InstructionsRepository.define(DECLARED, content=content)
+            assert await InstructionsRepository.load(GREETING) == content
+            assert await InstructionsRepository.resolve(GREETING) == content
+            assert await InstructionsRepository.available_instructions() == (DECLARED,)
+
+    run(body(), PostgresInstructionsRepository())
+    rows = sql.execute("SELECT content FROM instructions ORDER BY created").fetchall()
+    assert rows == [("Hi",), ("Hello",)]
+
+
+def test_remove_deletes_all_revisions_and_drops_cache_entries(
+    run: Run, sql: psycopg.Connection
+) -> None:
+    async def body() -> None:
+        for content in ("Hi", "Hello"):
+            await InstructionsRepository.define(DECLARED, content=content)
+        assert await InstructionsRepository.load(GREETING) == "Hello"
+        assert await InstructionsRepository.available_instructions() == (DECLARED,)
+        await InstructionsRepository.remove(DECLARED)
+        assert await InstructionsRepository.available_instructions() == ()
+        with pytest.raises(InstructionsMissing):
+            await InstructionsRepository.load(GREETING)
+
+    run(body(), PostgresInstructionsRepository())
+    assert sql.execute("SELECT count(*) FROM instructions").fetchall() == [(0,)]
+
+
+# --- ModelMemory implementation
+
+TURN = (asked("weather?"), called("1", city="Oslo"), responded("1"), answered("sunny"))
+
+
+def test_recall_returns_the_latest_variables_and_the_elements(run: Run) -> None:
+    async def body() -> None:
+        memory = PostgresModelMemory("chat")
+        assert (await memory.recall()).context == ()
+        await memory.remember(*TURN, variables={"n": 1})
+        await memory.remember(variables={"n": 2, "b": True})
+        recalled = await memory.recall()
+        assert recalled.context == TURN
+        assert recalled.variables == {"n": 2, "b": True}
+        assert type(recalled.variables["n"]) is int
+
+    run(body())
+
+
+def test_recall_respects_the_recall_limit_and_the_limit_of_the_call(run: Run) -> None:
+    async def body() -> None:
+        memory = PostgresModelMemory("chat", recall_limit=2)
+        for n in range(4):
+            await memory.remember(asked(f"q{n}"), answered(f"a{n}"))
+        assert texts((await memory.recall()).context) == ["q3", "a3"]
+        assert texts((await memory.recall(limit=4)).context) == ["q2", "a2", "q3", "a3"]
+        everything = await PostgresModelMemory("chat").recall()
+        assert len(everything.context) == 8
+
+    run(body())
+
+
+def test_what_is_recalled_can_be_replayed(run: Run) -> None:
+    async def body() -> None:
+        memory = PostgresModelMemory("chat")
+        await memory.remember(asked("hi"), answered("hello"), *TURN)
+        for limit in range(1, 7):
+            context = (await memory.recall(limit=limit)).context
+            assert texts(context)[-1] == "sunny"
+            assert texts(context)[0] == ("hi" if limit == 6 else "weather?")
+
+    run(body())
+
+
+def test_remember_writes_elements_and_variables_together_or_not_at_all(
+    run: Run, sql: psycopg.Connection
+) -> None:
+    sql.execute("ALTER TABLE memories_elements ADD CHECK (content::TEXT NOT LIKE '%forbidden%')")
+
+    async def body() -> None:
+        memory = PostgresModelMemory("chat")
+        with pytest.raises(haiway.postgres.PostgresException):
+            await memory.remember(asked("hi"), answered("forbidden"), variables={"n": 1})
+        recalled = await memory.recall()
+        assert recalled.context == ()
+        assert recalled.variables == {}
+        await memory.remember(asked("hi"), answered("hello"), variables={"n": 1})
+        recalled = await memory.recall()
+        assert texts(recalled.context) == ["hi", "hello"]
+        assert recalled.variables == {"n": 1}
+
+    run(body())
+
+
+def test_maintenance_makes_the_memory_and_seeds_variables_without_messages(
+    run: Run, sql: psycopg.Connection
+) -> None:
+    async def body() -> None:
+        memory = PostgresModelMemory("chat")
+        await memory.maintenance()
+        assert sql.execute("SELECT identifier FROM memories").fetchall() == [("chat",)]
+        await memory.maintenance(variables={"name": "Ada"})
+        recalled = await memory.recall()
+        assert recalled.context == ()
+        assert recalled.variables == {"name": "Ada"}
+
+    run(body())
+
+
+# --- Putting it together
+
+
+class ForecastModel:
+    """A model that asks for the weather once a turn, and counts the turns that it sees."""
+
+    def __init__(self) -> None:
+        self.instructions: list[str] = []
+
+    async def __call__(
+        self, *, instructions: str, context: Sequence[ModelInput | ModelOutput], **extra: Any
+    ) -> ModelOutput:
+        self.instructions.append(instructions)
+        last = context[-1]
+        if not last.contains_tools:
+            return called(f"call-{len(context)}", tool="weather", city="Oslo")
+        turns = [each for each in context if not each.contains_tools and type(each) is ModelInput]
+        return answered(f"turn {len(turns)}: {last.tools[0].content.to_str()}")
+
+
+@tool
+async def weather(city: str) -> str:
+    """Tell the weather of a city."""
+    return f"sun over {city}"
+
+
+def test_a_conversation_remembers_its_turns_and_its_tool_calls(run: Run, dsn: str) -> None:
+    model = ForecastModel()
+    memory = PostgresModelMemory("chat")
+    instructions = Instructions.of("forecaster")
+
+    async def body() -> list[str]:
+        await InstructionsRepository.define("forecaster", content="You serve {name}.")
+        await memory.maintenance(variables={"name": "Ada"})
+        answers = [
+            await Conversation.completion(
+                instructions=instructions, tools=[weather], memory=memory, input=question
+            )
+            for question in ("weather?", "and now?")
+        ]
+        return [answer.content.to_str() for answer in answers]
+
+    answers = run(body(), GenerativeModel(generating=model), PostgresInstructionsRepository())
+    assert answers == ["turn 1: sun over Oslo", "turn 2: sun over Oslo"]
+    assert set(model.instructions) == {"You serve Ada."}
+    with Client(dsn) as db:
+        log = db.frames.conversation_log("chat")
+        assert list(log.role) == ["input", "output"] * 4
+        assert list(log.text)[::4] == ["weather?", "and now?"]
+        assert list(log.text)[3::4] == answers
+        calls = db.frames.tool_calls("chat")
+        assert list(calls.tool) == ["weather", "weather"]
+        assert list(calls.response) == ["sun over Oslo", "sun over Oslo"]
+
+
+# --- Our adapters or draive's, over our pool or haiway's
+
+SIDES = [
+    pytest.param((module, pool), id=f"{name}-over-{pool.__name__}")
+    for name, module in (("ours", adapters), ("draives", draive_postgres))
+    for pool in (psycopg_pool, asyncpg_pool)
+]
+
+type Side = tuple[ModuleType, Callable[[str], Pool]]
+
+
+@pytest.mark.parametrize("reader", SIDES)
+@pytest.mark.parametrize("writer", SIDES)
+def test_each_side_reads_what_the_other_wrote(dsn: str, writer: Side, reader: Side) -> None:
+    async def write(memory: Any) -> None:
+        for content in ("Hi {name}", "Hello {name}"):
+            await InstructionsRepository.define(DECLARED, content=content)
+        for n in (1, 2):
+            await ConfigurationRepository.define("limits", {"tokens": n, "on": True})
+        await memory.maintenance(variables={"name": "Ada"})
+        await memory.remember(*TURN, variables={"name": "Ada", "n": 2})
+        await memory.remember(asked("thanks"), answered("welcome"))
+
+    async def read(memory: Any) -> None:
+        assert await InstructionsRepository.available_instructions() == (DECLARED,)
+        assert await InstructionsRepository.resolve(GREETING) == "Hello Ada"
+        assert await ConfigurationRepository.configurations() == ("limits",)
+        assert await ConfigurationRepository.load_raw("limits") == {"tokens": 2, "on": True}
+        recalled = await memory.recall()
+        assert recalled.context == (*TURN, asked("thanks"), answered("welcome"))
+        assert recalled.variables == {"name": "Ada", "n": 2}
+        assert texts((await memory.recall(limit=2)).context) == ["thanks", "welcome"]
+        await InstructionsRepository.remove(DECLARED)
+        await ConfigurationRepository.remove("limits")
+        assert await InstructionsRepository.available_instructions() == ()
+        assert await ConfigurationRepository.configurations() == ()
+
+    for act, (module, pool) in ((write, writer), (read, reader)):
+        run_over(
+            pool(dsn),
+            act(module.PostgresModelMemory("chat")),
+            module.PostgresConfigurationRepository(),
+            module.PostgresInstructionsRepository(),
+        )

@@ -1,0 +1,263 @@
+"""The tables: made, upgraded, adopted, and made by many at once."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from draive_pg import Client, PermissionDenied, SchemaInvalid, TableMissing, migrations
+from tests.conftest import Connect
+from tests.elements import asked, texts
+
+SCHEMA = Path(__file__).parent.parent / "schema"
+
+# As the documentation of draive 0.89 gives them to its users.
+SEED = """
+CREATE TABLE configurations (
+    identifier TEXT NOT NULL,
+    content JSONB NOT NULL,
+    created TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (identifier, created)
+);
+CREATE TABLE instructions (
+    name TEXT NOT NULL,
+    description TEXT DEFAULT NULL,
+    content TEXT NOT NULL,
+    arguments JSONB NOT NULL DEFAULT '[]'::jsonb,
+    meta JSONB NOT NULL DEFAULT '{}'::jsonb,
+    created TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (name, created)
+);
+CREATE TABLE memories (
+    identifier TEXT NOT NULL,
+    created TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (identifier)
+);
+CREATE TABLE memories_variables (
+    identifier TEXT NOT NULL REFERENCES memories (identifier) ON DELETE CASCADE,
+    variables JSONB NOT NULL DEFAULT '{}'::jsonb,
+    created TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE TABLE memories_elements (
+    identifier TEXT NOT NULL REFERENCES memories (identifier) ON DELETE CASCADE,
+    content JSONB NOT NULL,
+    created TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+"""
+
+SEED_TABLES = (
+    "configurations",
+    "instructions",
+    "memories",
+    "memories_elements",
+    "memories_variables",
+)
+
+DESCRIBED = """
+SELECT
+    relation.relname,
+    coalesce(
+        (SELECT string_agg(
+            column_name || ' ' || data_type || ' ' || is_nullable || coalesce(column_default, ''),
+            ', ' ORDER BY ordinal_position
+        ) FROM information_schema.columns
+        WHERE table_schema = $1 AND table_name = relation.relname),
+        pg_get_indexdef(relation.oid)
+    ),
+    (SELECT string_agg(pg_get_constraintdef(oid), ', ' ORDER BY conname)
+     FROM pg_constraint WHERE conrelid = relation.oid)
+FROM pg_class AS relation
+WHERE relation.relnamespace = to_regnamespace(quote_ident($1)) AND relation.relkind IN ('r', 'i')
+ORDER BY relation.relname
+"""
+
+
+def described(dsn: str, schema: str = "public") -> dict[str, tuple[str, ...]]:
+    """Return columns, defaults, constraints and indexes by the name of their relation."""
+    with psycopg.connect(dsn, cursor_factory=psycopg.RawCursor) as connection:
+        rows = connection.execute(DESCRIBED, (schema,)).fetchall()
+    return {
+        name: tuple((text or "").replace(f"{schema}.", "") for text in rest) for name, *rest in rows
+    }
+
+
+def run_sql(dsn: str, script: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(script)
+
+
+def test_setup_makes_the_tables_once(connect: Connect, empty_dsn: str) -> None:
+    db = connect(empty_dsn)
+    assert db.setup() == tuple(migration.name for migration in migrations.migrations())
+    assert db.setup() == ()
+    db.memory("m").remember(asked("q"))
+    assert texts(db.memory("m").recall().context) == ["q"]
+
+
+def test_the_tables_are_those_of_the_seed(empty_dsn: str, dsn: str) -> None:
+    run_sql(empty_dsn, SEED)
+    seed, ours = described(empty_dsn), described(dsn)
+    assert set(SEED_TABLES) <= seed.keys()
+    for relation, description in seed.items():
+        assert ours[relation] == description
+
+
+def test_without_tables_the_error_says_what_to_do(connect: Connect, empty_dsn: str) -> None:
+    db = connect(empty_dsn)
+    for ask in (
+        db.memories.identifiers,
+        db.memory("m").recall,
+        db.configurations.configurations,
+        lambda: db.configurations.load_raw("x"),
+        lambda: db.instructions.define("x", content=""),
+        db.frames.sessions,
+    ):
+        with pytest.raises(
+            TableMissing, match=r"does not exist \(42P01\); make the tables with setup"
+        ):
+            ask()
+
+
+def test_a_database_that_draive_made_is_adopted(connect: Connect, empty_dsn: str, dsn: str) -> None:
+    run_sql(empty_dsn, SEED)
+    run_sql(
+        empty_dsn,
+        "INSERT INTO memories VALUES ('old');"
+        "INSERT INTO memories_elements (identifier, content) VALUES ('old', "
+        f"'{asked('before').to_json()}')",
+    )
+    db = connect(empty_dsn)
+    assert texts(db.memory("old").recall().context) == ["before"]  # works without setup, too
+    db.setup()
+    db.memory("old").remember(asked("after"))
+    assert texts(db.memory("old").recall().context) == ["before", "after"]
+    assert described(empty_dsn) == described(dsn)
+
+
+def test_the_files_can_be_applied_by_hand_and_adopted(empty_dsn: str, dsn: str) -> None:
+    for path in sorted(SCHEMA.glob("*.sql")):
+        run_sql(empty_dsn, path.read_text())
+    assert described(empty_dsn) == described(dsn)
+    with Client(empty_dsn) as db:
+        db.setup()
+    assert described(empty_dsn) == described(dsn)
+
+
+def test_every_file_can_be_applied_again(dsn: str) -> None:
+    before = described(dsn)
+    for path in sorted(SCHEMA.glob("*.sql")):
+        run_sql(dsn, path.read_text())
+    assert described(dsn) == before
+
+
+def test_ten_processes_at_once_all_succeed(empty_dsn: str) -> None:
+    code = "import sys, draive_pg; draive_pg.Client(sys.argv[1], schema='team').setup()"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, empty_dsn], stderr=subprocess.PIPE)
+        for _ in range(10)
+    ]
+    assert [(process.communicate(timeout=120)[1], process.returncode) for process in processes] == [
+        (b"", 0)
+    ] * 10
+
+
+def test_many_threads_at_once_all_succeed(empty_dsn: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        clients = [Client(empty_dsn) for _ in range(8)]
+        applied = list(pool.map(lambda db: db.setup(), clients))
+        for db in clients:
+            db.close()
+    assert len(applied) == 8
+
+
+@pytest.mark.parametrize(
+    "schema", ["team_a", 'Team "A"\'s; DROP TABLE memories; --', "żółć😀", "select"]
+)
+def test_a_schema_keeps_everything_apart(connect: Connect, dsn: str, schema: str) -> None:
+    apart, public = connect(dsn, schema=schema), connect(dsn)
+    with pytest.raises(TableMissing):
+        apart.memories.identifiers()
+    apart.setup()
+    assert apart.setup() == ()
+    apart.memory("m").remember(asked("q"), variables={"a": 1})
+    apart.memory("m").maintenance(variables={"b": 2})
+    apart.memory("m").fork("n")
+    apart.configurations.define("limits", {"a": 1})
+    apart.instructions.define("greeting", content="Hello")
+    apart.memories.import_chat("chat", [{"role": "user", "content": "hi"}])
+    assert texts(apart.memory("m").recall(limit=1).context) == ["q"]
+    assert len(apart.frames.conversation_log()) == 3
+    assert len(apart.frames.sessions()) == 3
+    assert apart.memories.identifiers() == ("chat", "m", "n")
+    assert public.memories.identifiers() == ()
+    assert public.configurations.configurations() == ()
+    assert public.instructions.available_instructions() == ()
+    names = described(dsn, schema).keys()
+    assert names == described(dsn).keys()
+
+
+def make_role(dsn: str, role: str, *grants: str) -> str:
+    """Make a role that may do what is granted only, and return how to connect as it."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"DROP ROLE IF EXISTS {role}")
+        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")
+        for grant in grants:
+            connection.execute(f"GRANT {grant} TO {role}")
+    return make_conninfo(dsn, user=role, password="secret")
+
+
+@pytest.fixture
+def no_roles_left(dsn: str) -> Iterator[None]:
+    yield
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for (role,) in connection.execute(
+            "SELECT rolname FROM pg_roles WHERE rolname LIKE 'dpg_test_%'"
+        ).fetchall():
+            connection.execute(f"DROP OWNED BY {role}")
+            connection.execute(f"DROP ROLE {role}")
+
+
+@pytest.mark.usefixtures("no_roles_left")
+def test_a_role_without_ddl_rights_works_on_tables_that_are_there(
+    connect: Connect, dsn: str
+) -> None:
+    role = make_role(
+        dsn, "dpg_test_writer", "SELECT, INSERT, DELETE ON ALL TABLES IN SCHEMA public"
+    )
+    db = connect(role)
+    assert db.setup() == ()
+    db.memory("m").remember(asked("q"), variables={"a": 1})
+    assert texts(db.memory("m").recall().context) == ["q"]
+    db.instructions.define("greeting", content="Hello")
+    assert db.instructions.remove("greeting") == 1
+
+
+@pytest.mark.usefixtures("no_roles_left")
+def test_a_role_without_ddl_rights_is_told_so_by_setup(connect: Connect, dsn: str) -> None:
+    role = make_role(dsn, "dpg_test_nobody")
+    with pytest.raises(PermissionDenied, match=r"^setup: .*permission denied.*\(42501\)") as caught:
+        connect(role, schema="team").setup()
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    db = connect(role)
+    with pytest.raises(PermissionDenied, match=r"recall memory 'm': permission denied"):
+        db.memory("m").recall()
+
+
+def test_a_migration_of_another_text_is_refused(connect: Connect, dsn: str) -> None:
+    run_sql(dsn, "UPDATE draive_pg_migrations SET checksum = 'other' WHERE version = 2")
+    with pytest.raises(SchemaInvalid, match="002_instructions was applied with another text"):
+        connect(dsn).setup()
+
+
+def test_migrations_are_numbered_without_a_gap_and_without_schema_names() -> None:
+    found = migrations.migrations()
+    assert [migration.version for migration in found] == list(range(len(found)))
+    for migration in found:
+        assert "{schema}" not in migration.sql
+        assert "public." not in migration.sql
