@@ -1,7 +1,6 @@
 """The asynchronous twin of `database`, body for body."""
 
 import asyncio
-import weakref
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Future
@@ -79,7 +78,6 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
         self, target: Target, cache: Cache, *, schema: str | None, max_size: int, live: bool
     ) -> None:
         super().__init__(target, cache, schema=schema, max_size=max_size, live=live)
-        self._finalizer = weakref.finalize(self, target.close)
         self._pools: dict[asyncio.AbstractEventLoop, LoopPool] = {}
 
     async def _read(self, operation: Operation[Any]) -> Any:

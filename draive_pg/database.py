@@ -100,12 +100,12 @@ class Database(Base[Connection, threading.Lock]):
         self, target: Target, cache: Cache, *, schema: str | None, max_size: int, live: bool
     ) -> None:
         super().__init__(target, cache, schema=schema, max_size=max_size, live=live)
-        self._finalizer = weakref.finalize(self, target.close)
         self._reset()
         _databases.add(self)
 
     def _reset(self) -> None:
         self._pool: Pool | None = None
+        self._finalizer = weakref.finalize(self, self.target.close)
         self._opening = threading.Lock()
 
     def forget(self) -> None:
@@ -113,7 +113,6 @@ class Database(Base[Connection, threading.Lock]):
         if self._pool is not None:
             _inherited.append(self._pool)
         self._finalizer.detach()
-        self._finalizer = weakref.finalize(self, self.target.close)
         self._cache.forget()
         self._reset()
 

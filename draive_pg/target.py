@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import weakref
 from collections.abc import Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
@@ -75,6 +76,8 @@ class Embedded:
                 from draive_pg.embedded import Server
 
                 self._server = Server()
+                # Not of the client: a connection that is just being made may outlive it.
+                weakref.finalize(self, self._server.stop)
         # Again for each connection: it is a cheap check, and brings back a server that was killed.
         # An empty hostaddr outdoes $PGHOSTADDR, which would lead elsewhere.
         return _conninfo({**conninfo_to_dict(self._server.start().uri()), "hostaddr": ""})
