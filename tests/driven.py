@@ -2,13 +2,16 @@
 
 import asyncio
 import inspect
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any
 
 from tests.twins import TWINS
 
-__all__ = ("Driven",)
+__all__ = ("Driven", "Step", "at_once")
+
+type Step = Callable[[Any], Any]
 
 ASYNC = {f"Async{name}" for name in TWINS}
 
@@ -54,8 +57,28 @@ class Driven:
         else:
             self._run(value.__aexit__(None, None, None))
 
+    def at_once(self, users: Iterable[Iterable[Step]]) -> list[Any]:
+        async def taken(steps: Iterable[Step]) -> list[Any]:
+            return [await step(self._target) for step in steps]
+
+        async def all_of_them() -> list[Any]:
+            return await asyncio.gather(*(taken(steps) for steps in users))
+
+        return self._run(all_of_them())
+
     def _run(self, coroutine: Any) -> Any:
         async def awaited() -> Any:
             return await coroutine
 
         return self._runner.run(awaited())
+
+
+def at_once(db: Any, *users: Iterable[Step]) -> list[Any]:
+    """Let each user take their steps in order, all users at once, and return what each one did.
+
+    Each has a thread of their own, or a task in the client's event loop. A step takes the client.
+    """
+    if isinstance(db, Driven):
+        return db.at_once(users)
+    with ThreadPoolExecutor(len(users)) as pool:
+        return list(pool.map(lambda steps: [step(db) for step in steps], users))

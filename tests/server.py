@@ -11,6 +11,7 @@ import psycopg
 
 __all__ = (
     "FAST",
+    "accepting",
     "scratch",
     "until",
     "waiting",
@@ -36,6 +37,15 @@ def scratch() -> Path:
     path = Path(tempfile.mkdtemp(prefix="pgt-", dir=memory if roomy else "/tmp"))
     path.chmod(0o755)
     return path
+
+
+def accepting(dsn: str) -> bool:
+    """Tell whether a server lets anybody in."""
+    try:
+        psycopg.connect(dsn, connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def until(condition: Callable[[], bool], *, timeout: float = 20.0) -> None:

@@ -1,33 +1,27 @@
-"""A server between client and PostgreSQL that notes what the client sends."""
+"""A server between client and PostgreSQL that notes what the client sends, and can lose it."""
 
 import asyncio
 import shutil
 import struct
 import threading
+from abc import ABC, abstractmethod
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.server import scratch
 
-__all__ = ("Wire", "recorded")
+__all__ = ("Between", "Wire", "recorded", "serving")
 
 
-class Wire:
-    """The way to a database by another address; each message is noted by its letter."""
+class Between(ABC):
+    """Something that clients connect to by an address of its own, instead of to the server."""
 
     def __init__(self, dsn: str) -> None:
         self._top = scratch()
-        self._target = conninfo_to_dict(dsn)
-        self._sent: list[str] = []
         self.dsn = make_conninfo(dsn, host=str(self._top), port=5432)
-
-    def taken(self) -> str:
-        """Return what was sent since the last call."""
-        sent, self._sent = "".join(self._sent), []
-        return sent
 
     async def run(self, started: threading.Event, stop: asyncio.Event) -> None:
         """Serve until stopped."""
@@ -41,6 +35,36 @@ class Wire:
         await asyncio.gather(*others, return_exceptions=True)
         shutil.rmtree(self._top, ignore_errors=True)
 
+    @abstractmethod
+    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Serve one client."""
+
+
+class Wire(Between):
+    """The way to a database by another address; each message is noted by its letter.
+
+    Attributes
+    ----------
+    dsn : str
+        The other address.
+    lost : str
+        The letters of messages that do not arrive.
+    stalled : bool
+        Whether nothing arrives any more, either way; what is sent meanwhile never will.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__(dsn)
+        self._target = conninfo_to_dict(dsn)
+        self._sent: list[str] = []
+        self.lost = ""
+        self.stalled = False
+
+    def taken(self) -> str:
+        """Return what was sent since the last call."""
+        sent, self._sent = "".join(self._sent), []
+        return sent
+
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         host, port = str(self._target["host"]), self._target.get("port", 5432)
         if host.startswith("/"):
@@ -49,7 +73,7 @@ class Wire:
             answers, server = await asyncio.open_connection(host, int(port))
         try:
             with suppress(OSError, asyncio.IncompleteReadError):
-                await asyncio.gather(self._note(reader, server), _forward(answers, writer))
+                await asyncio.gather(self._note(reader, server), self._answer(answers, writer))
         finally:
             for end in (writer, server):
                 end.close()
@@ -61,29 +85,36 @@ class Wire:
             kind = await reader.readexactly(1) if started else b""
             size = await reader.readexactly(4)
             body = await reader.readexactly(struct.unpack("!I", size)[0] - 4)
-            server.write(kind + size + body)
+            if not self.stalled and (not started or kind.decode() not in self.lost):
+                server.write(kind + size + body)
             if started:
                 self._sent.append(kind.decode())
             else:  # a request for encryption has no version, and is answered first
                 started = body[:2] == b"\0\x03"
 
-
-async def _forward(reader: StreamReader, writer: StreamWriter) -> None:
-    while data := await reader.read(65536):
-        writer.write(data)
+    async def _answer(self, reader: StreamReader, writer: StreamWriter) -> None:
+        while data := await reader.read(65536):
+            if not self.stalled:
+                writer.write(data)
+        writer.close()
 
 
 @contextmanager
-def recorded(dsn: str) -> Iterator[Wire]:
-    """Record what goes to a database by the address of the wire, while the block runs."""
-    wire, started, stop = Wire(dsn), threading.Event(), asyncio.Event()
+def serving[B: Between](between: B) -> Iterator[B]:
+    """Let clients connect while the block runs."""
+    started, stop = threading.Event(), asyncio.Event()
     with asyncio.Runner() as runner:
-        thread = threading.Thread(target=runner.run, args=(wire.run(started, stop),))
+        thread = threading.Thread(target=runner.run, args=(between.run(started, stop),))
         loop = runner.get_loop()
         thread.start()
         try:
             assert started.wait(10)
-            yield wire
+            yield between
         finally:
             loop.call_soon_threadsafe(stop.set)
             thread.join(10)
+
+
+def recorded(dsn: str) -> AbstractContextManager[Wire]:
+    """Record what goes to a database by the address of the wire, while the block runs."""
+    return serving(Wire(dsn))
