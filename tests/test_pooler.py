@@ -1,0 +1,133 @@
+"""Behind a transaction pooler, where each transaction may be another session's."""
+
+import shutil
+from collections.abc import Iterator
+from itertools import batched
+from typing import Any
+
+import psycopg
+import pytest
+
+from draive_pg import AsyncClient, Client
+from tests.calls import READS, WRITES, fill
+from tests.conftest import Connect
+from tests.driven import Step, at_once
+from tests.elements import answered, asked, texts
+from tests.pooler import pgbouncer, pooled
+from tests.server import until
+
+SIZE = 2
+
+
+@pytest.fixture(params=["ours", "pgbouncer"])
+def through(request: pytest.FixtureRequest, dsn: str) -> Iterator[str]:
+    """The way to the database of `dsn` by a pooler with two server connections."""
+    if request.param == "ours":
+        with pooled(dsn, size=SIZE) as through:
+            yield through
+        return
+    program = shutil.which("pgbouncer")
+    if program is None:
+        pytest.skip("there is no pgbouncer on PATH")
+    with pgbouncer(program, dsn, size=SIZE) as through:
+        yield through
+
+
+@pytest.fixture
+def users(connect: Connect) -> int:
+    """How many use a client at once: threads are dearer than tasks."""
+    return 6 if isinstance(connect("dbname=unused"), Client) else 20
+
+
+def test_the_pooler_of_these_tests_keeps_no_sessions(dsn: str) -> None:
+    with (
+        pooled(dsn, size=SIZE) as through,
+        psycopg.connect(through, autocommit=True, prepare_threshold=0) as connection,
+        pytest.raises(psycopg.Error, match="prepared statement"),
+    ):
+        for _ in range(SIZE + 1):
+            connection.execute("SELECT %s", (1,)).fetchone()
+
+
+def test_setup_and_every_call_work(connect: Connect, empty_dsn: str) -> None:
+    with pooled(empty_dsn, size=SIZE) as through:
+        db = connect(through, cache_limit=0)
+        assert db.setup() != ()
+        assert db.setup() == ()
+        fill(db)
+        for call in (*READS.values(), *WRITES.values()):
+            call(db)
+        db.close()
+
+
+def transact(db: Any, identifier: str, number: int) -> Any:
+    """Write and read in a transaction, with a client of either colour."""
+    return (transact_async if isinstance(db, AsyncClient) else transact_sync)(
+        db, identifier, number
+    )
+
+
+def transact_sync(db: Client, identifier: str, number: int) -> int:
+    with db.transaction():
+        db.memory(identifier).remember(asked(f"{number}"), answered("a"))
+        db.instructions.define(identifier, content=str(number))
+        return len(db.memory(identifier).recall().context)
+
+
+async def transact_async(db: AsyncClient, identifier: str, number: int) -> int:
+    async with db.transaction():
+        await db.memory(identifier).remember(asked(f"{number}"), answered("a"))
+        await db.instructions.define(identifier, content=str(number))
+        return len((await db.memory(identifier).recall()).context)
+
+
+def a_round(user: str, number: int) -> list[Step]:
+    """What somebody does who writes to a memory of their own, and to one that all share."""
+    return [
+        lambda db: db.memory(user).remember(asked("q"), variables={"n": number}),
+        lambda db: db.memory("shared").remember(asked("q"), answered("a")),
+        lambda db: db.configurations.define(user, {"n": number}),
+        lambda db: db.configurations.load_raw(user),
+        lambda db: transact(db, user, number),
+        lambda db: db.instructions.load(user),
+        lambda db: db.memory("shared").recall(limit=2),
+        lambda db: db.frames.conversation_log(user),
+    ]
+
+
+def test_many_at_once_share_few_server_connections(
+    connect: Connect, users: int, through: str, dsn: str
+) -> None:
+    db = connect(through, max_size=users, cache_limit=0)
+    rounds = 3
+    done = at_once(
+        db,
+        *(
+            [step for number in range(rounds) for step in a_round(f"user {user}", number)]
+            for user in range(users)
+        ),
+    )
+    for results in done:
+        for number, (*_, configuration, count, content, shared, log) in enumerate(
+            batched(results, 8, strict=True)
+        ):
+            assert configuration == {"n": number}
+            assert (count, len(log)) == (3 * (number + 1),) * 2
+            assert content == str(number)
+            assert texts(shared.context) == ["q", "a"]
+    with Client(dsn) as past:
+        assert list(past.memory("shared").log().text) == ["q", "a"] * users * rounds
+        assert len(past.memories.identifiers()) == users + 1
+
+
+def test_listening_hears_nothing_and_breaks_nothing(
+    connect: Connect, through: str, dsn: str
+) -> None:
+    db = connect(through, live=True, cache_expiration=0.5)
+    assert db.configurations.load_raw("limits") is None
+    for number in range(3):
+        db.memory("m").remember(asked(str(number)))
+    with Client(dsn) as other:
+        other.configurations.define("limits", {"a": 1})
+    until(lambda: db.configurations.load_raw("limits") == {"a": 1})
+    assert len(db.memory("m").log()) == 3
