@@ -1,0 +1,202 @@
+"""Servers that tests may hurt, ways to hurt them, and what is left afterwards."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from draive_pg import Client, DraivePGError
+from draive_pg.embedded import Server, binaries
+from draive_pg.embedded.ownership import Owner
+from draive_pg.errors import EmbeddedServerError
+from tests.elements import answered, asked
+from tests.server import FAST, accepting, scratch, until
+
+__all__ = (
+    "NOTHING",
+    "REMEMBER",
+    "WHOLE",
+    "Own",
+    "counted",
+    "failed",
+    "locked",
+    "meanwhile",
+    "own_server",
+    "sessions",
+    "terminate",
+    "write",
+)
+
+# The longest that anything here may take, on a machine that is busy with other things.
+SECONDS = 30.0
+
+REMEMBER = "remember in memory 'm'"
+NOTHING = (0, 0, 0)
+WHOLE = (1, 1, 2)  # what `write` leaves
+
+
+def write(db: Client) -> object:
+    """Remember two elements and a snapshot of variables, all or nothing."""
+    return db.memory("m").remember(asked("q"), answered("a"), variables={"n": 1})
+
+
+def counted(dsn: str) -> tuple[int, int, int]:
+    """Count memories, snapshots of variables and elements, past any client."""
+    with psycopg.connect(dsn) as connection:
+        return connection.execute(
+            """
+            SELECT
+                (SELECT count(*) FROM memories),
+                (SELECT count(*) FROM memories_variables),
+                (SELECT count(*) FROM memories_elements)
+            """
+        ).fetchone()
+
+
+def failed[E: DraivePGError](
+    kind: type[E],
+    call: Callable[[], object],
+    *,
+    asked: str,
+    sqlstate: str | None = None,
+    told: bool = True,
+) -> E:
+    """Return the error of a call: of one line that says what was asked, and in bounded time.
+
+    Where it was not ``told`` why, before it was sent, the call may find the connection closed only.
+    """
+    started = time.monotonic()
+    with pytest.raises(kind) as caught:
+        call()
+    assert time.monotonic() - started < SECONDS
+    error = caught.value
+    assert type(error) is kind
+    assert str(error).startswith(f"{asked}: ")
+    assert "\n" not in str(error)
+    assert error.sqlstate == sqlstate or (error.sqlstate is None and not told)
+    return error
+
+
+@contextmanager
+def meanwhile(action: Callable[[], object]) -> Iterator[None]:
+    """Do something in another thread while the block runs."""
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(action)
+        yield
+        done.result(SECONDS)
+
+
+@contextmanager
+def locked(dsn: str, table: str) -> Iterator[Callable[[], None]]:
+    """Keep everybody from a table, until the block ends or calls what it is given."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute(f"LOCK TABLE {table}".encode())
+        yield connection.rollback
+
+
+def sessions(dsn: str) -> list[int]:
+    """Return the processes that serve clients of a database."""
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute(
+            "SELECT pid FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = 'draive_pg'"
+        ).fetchall()
+    return [pid for (pid,) in rows]
+
+
+def terminate(dsn: str) -> None:
+    """End the sessions of clients of a database, and wait until they have ended."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        ended = connection.execute(
+            "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = 'draive_pg'"
+        ).fetchall()
+    assert ended
+    assert all(done for (done,) in ended)
+
+
+class Own:
+    """A running server of one's own, to hurt."""
+
+    def __init__(self, data: Path, **settings: str) -> None:
+        self._settings = settings
+        self._server = Server(data, settings={**FAST, **settings})
+        self._numbers = count()
+        self.start()
+
+    @property
+    def data(self) -> Path:
+        return self._server.data
+
+    @property
+    def pid(self) -> int:
+        return int((self.data / "postmaster.pid").read_text().split()[0])
+
+    def dsn(self, database: str = "postgres") -> str:
+        return make_conninfo(self._server.uri(database))
+
+    def database(self) -> str:
+        """Make a database with all tables, and return how to connect to it."""
+        number = next(self._numbers)
+        if number == 0:
+            self.execute("CREATE DATABASE tables")
+            with Client(self.dsn("tables")) as db:
+                db.setup()
+        self.execute(f"CREATE DATABASE drill_{number} TEMPLATE tables")
+        return self.dsn(f"drill_{number}")
+
+    def execute(self, *statements: str, database: str = "postgres") -> None:
+        with psycopg.connect(self.dsn(database), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def start(self) -> None:
+        self._server.start()
+
+    def stop(self) -> None:
+        """Stop as a service is stopped: what runs is cut off, and the rest written."""
+        self._server.stop(force=True)
+
+    def crash(self, how: signal.Signals) -> None:
+        """Stop as nothing should be stopped: the next start has to recover."""
+        pid = self.pid
+        os.kill(pid, how)
+        until(lambda: not accepting(self.dsn()))
+
+    def standby(self, data: Path) -> "Own":
+        """Return a hot standby of this server."""
+        owner = Owner.of(self.data)
+        program = binaries.within_reach(binaries.find(), owner) / "pg_basebackup"
+        if not program.exists():
+            pytest.skip("there is no pg_basebackup")
+        data.mkdir(mode=0o700)
+        owner.give(data)
+        command = (program, "-R", "--checkpoint=fast", "-d", self.dsn(), "-D", data)
+        done = owner.run(command)
+        assert done.returncode == 0, done.stderr
+        return Own(data, **self._settings)
+
+
+@contextmanager
+def own_server(**settings: str) -> Iterator[Own]:
+    """Run a server until the block ends; skip the test where there are no binaries for it."""
+    try:
+        binaries.find()
+    except EmbeddedServerError as error:
+        pytest.skip(str(error))
+    top = scratch()
+    own = Own(top / "data", **settings)
+    try:
+        yield own
+    finally:
+        own.stop()
+        shutil.rmtree(top, ignore_errors=True)

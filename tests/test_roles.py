@@ -1,0 +1,129 @@
+"""Roles with as few rights as they need, made by the SQL of docs/operations.md."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from draive_pg import Client, PermissionDenied, TableMissing
+from tests.blocks import fences
+from tests.calls import READS, WRITES, fill
+from tests.conftest import Connect
+from tests.hurt import failed
+from tests.server import until
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "operations.md"
+ROLES = ("owner", "writer", "reader")
+
+MAKE_ROLES, GRANT_BEFORE, GRANT_AFTER, REVOKE = (
+    # Names of their own, for a server may have those of the document.
+    re.sub(r"\bdraive_(owner|writer|reader)\b", r"dpg_roles_\1", code)
+    for _, language, code in fences(DOCUMENT.read_text(encoding="utf-8"))
+    if language == "sql"
+)
+
+type As = Callable[[str], Client]
+
+
+@pytest.fixture
+def admin(empty_dsn: str) -> Iterator[psycopg.Connection]:
+    """A superuser's connection to a database with roles, and a schema without tables."""
+    with psycopg.connect(empty_dsn, autocommit=True) as admin:
+        admin.execute(MAKE_ROLES)
+        for role in ROLES:
+            admin.execute(f"ALTER ROLE dpg_roles_{role} PASSWORD 'secret'".encode())
+        yield admin
+        for role in ROLES:
+            admin.execute(f"DROP OWNED BY dpg_roles_{role} CASCADE".encode())
+        for role in ROLES:
+            admin.execute(f"DROP ROLE dpg_roles_{role}".encode())
+
+
+@pytest.fixture
+def connect_as(connect: Connect, empty_dsn: str, admin: psycopg.Connection) -> As:
+    def connect_as(role: str, **options: object) -> Client:
+        dsn = make_conninfo(empty_dsn, user=f"dpg_roles_{role}", password="secret")
+        return connect(dsn, schema="draive", cache_limit=0, **options)
+
+    return connect_as
+
+
+@pytest.fixture(params=["granted before", "granted after"])
+def granted(request: pytest.FixtureRequest, connect_as: As, admin: psycopg.Connection) -> None:
+    """Tables of the owner, which the others were given their rights on, before or after."""
+    if request.param == "granted before":
+        admin.execute(GRANT_BEFORE)
+    connect_as("owner").setup()
+    if request.param == "granted after":
+        admin.execute("GRANT USAGE ON SCHEMA draive TO dpg_roles_writer, dpg_roles_reader")
+        admin.execute(GRANT_AFTER)
+    admin.execute(REVOKE)
+
+
+def denied(call: Callable[[], object], asked: str) -> None:
+    error = failed(PermissionDenied, call, asked=asked, sqlstate="42501")
+    assert str(error).endswith(
+        "; connect as a role that has the right, or let the owner of the tables GRANT it"
+    )
+    assert "secret" not in str(error)
+
+
+@pytest.mark.usefixtures("granted")
+def test_a_reader_reads_everything_and_writes_nothing(connect_as: As) -> None:
+    fill(connect_as("owner"))
+    reader = connect_as("reader")
+    for call in READS.values():
+        call(reader)
+    for name, call in WRITES.items():
+        denied(lambda call=call: call(reader), name)
+    assert len(reader.frames.conversation_log()) == 1
+    assert reader.setup() == ()
+
+
+@pytest.mark.usefixtures("granted")
+@pytest.mark.parametrize("role", ["writer", "owner"])
+def test_a_writer_and_the_owner_read_and_write_everything(connect_as: As, role: str) -> None:
+    db = connect_as(role)
+    fill(db)
+    for call in (*READS.values(), *WRITES.values()):
+        call(db)
+    with db.transaction():
+        fill(db)
+    assert db.memories.identifiers() == ("chat", "m", "n")
+    assert db.setup() == ()
+
+
+@pytest.mark.usefixtures("granted")
+def test_only_the_owner_can_make_what_is_missing(connect_as: As, admin: psycopg.Connection) -> None:
+    admin.execute("DELETE FROM draive.draive_pg_migrations WHERE version = 5")
+    for role in ("writer", "reader"):
+        denied(connect_as(role).setup, "setup: apply 005_notifications")
+    assert connect_as("owner").setup() == ("005_notifications",)
+    assert connect_as("writer").setup() == ()
+
+
+def test_where_nothing_was_made_all_but_the_owner_are_told_so(
+    connect_as: As, admin: psycopg.Connection
+) -> None:
+    admin.execute(GRANT_BEFORE)
+    reader = connect_as("reader")
+    with pytest.raises(TableMissing, match="make the tables with setup"):
+        reader.memories.identifiers()
+    denied(reader.setup, "setup: apply 000_migrations")
+
+
+@pytest.mark.usefixtures("granted")
+@pytest.mark.parametrize("role", ["reader", "writer"])
+def test_who_listens_needs_no_other_right(
+    connect: Connect, connect_as: As, empty_dsn: str, role: str
+) -> None:
+    dsn = make_conninfo(empty_dsn, user=f"dpg_roles_{role}", password="secret")
+    db, owner = connect(dsn, schema="draive", live=True), connect_as("owner")
+
+    for number in range(3):
+        assert db.configurations.load_raw("limits") in (None, {"n": number - 1})
+        owner.configurations.define("limits", {"n": number})
+        until(lambda number=number: db.configurations.load_raw("limits") == {"n": number})
