@@ -1,0 +1,881 @@
+"""Faults, made on purpose: what the client says, what is left, and that the next call works."""
+
+import os
+import random
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from draive_pg import Client, ConnectionFailed, OperationFailed
+from tests.calls import READS, WRITES, fill
+from tests.conftest import Connect
+from tests.driven import at_once
+from tests.elements import answered, asked, texts
+from tests.hurt import (
+    NOTHING,
+    REMEMBER,
+    WHOLE,
+    Own,
+    counted,
+    failed,
+    locked,
+    meanwhile,
+    own_server,
+    sessions,
+    terminate,
+    write,
+)
+from tests.server import accepting, scratch, until, waiting
+from tests.wire import recorded
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Own]:
+    """A server that may be hurt, with few connections, so that there can be too many."""
+    with own_server(max_connections="40", synchronous_commit="on") as own:
+        yield own
+
+
+@pytest.fixture
+def own_dsn(own: Own) -> Iterator[str]:
+    """A fresh database there, with all tables; the server runs again afterwards."""
+    yield own.database()
+    own.start()
+
+
+def ended_when_waiting(dsn: str, *, times: int = 1) -> None:
+    """End the client's sessions when they wait for a lock, as often as said."""
+    for _ in range(times):
+        waiting(dsn, at_least=1)
+        terminate(dsn)
+
+
+# --- A session that is ended
+
+
+@pytest.mark.parametrize("call", READS.values(), ids=READS)
+def test_a_read_whose_session_was_ended_in_idleness_knows_nothing_of_it(
+    connect: Connect, dsn: str, call: Callable[[Client], object]
+) -> None:
+    db = connect(dsn, cache_limit=0)
+    fill(db)
+    terminate(dsn)
+    call(db)
+
+
+@pytest.mark.parametrize(
+    ("table", "call"),
+    [
+        ("memories", lambda db: db.memories.identifiers()),
+        ("memories_elements", lambda db: db.memory("m").recall().context),
+        ("memories_elements", lambda db: db.frames.conversation_log().position),
+        ("instructions", lambda db: db.instructions.available_instructions()),
+        ("configurations", lambda db: [db.configurations.load_raw("limits")]),
+    ],
+    ids=["listing", "recall", "frame", "prompts", "configuration"],
+)
+def test_a_read_whose_session_is_ended_is_repeated_unseen(
+    db: Client, dsn: str, table: str, call: Callable[[Client], object]
+) -> None:
+    fill(db)
+
+    def end_it_once() -> None:
+        ended_when_waiting(dsn)
+        release()
+
+    with locked(dsn, table) as release, meanwhile(end_it_once):
+        assert len(call(db)) == 1
+
+
+def test_a_read_whose_session_is_ended_twice_fails(db: Client, dsn: str) -> None:
+    with locked(dsn, "memories"), meanwhile(lambda: ended_when_waiting(dsn, times=2)):
+        failed(ConnectionFailed, db.memories.identifiers, asked="list memories", sqlstate="57P01")
+    assert db.memories.identifiers() == ()
+
+
+def test_a_write_whose_session_is_ended_before_it_was_done_is_done_once(
+    db: Client, dsn: str
+) -> None:
+    def end_it_once() -> None:
+        ended_when_waiting(dsn)
+        release()
+
+    with locked(dsn, "memories_elements") as release, meanwhile(end_it_once):
+        write(db)
+    assert counted(dsn) == WHOLE
+
+
+def test_a_write_whose_session_is_ended_twice_fails_and_leaves_nothing(
+    db: Client, dsn: str
+) -> None:
+    with locked(dsn, "memories_elements"), meanwhile(lambda: ended_when_waiting(dsn, times=2)):
+        failed(ConnectionFailed, lambda: write(db), asked=REMEMBER, sqlstate="57P01")
+    assert counted(dsn) == NOTHING
+    write(db)
+    assert counted(dsn) == WHOLE
+
+
+def test_a_write_whose_session_is_ended_after_it_was_done_is_not_repeated(
+    connect: Connect, dsn: str
+) -> None:
+    with recorded(dsn) as wire:
+        db = connect(wire.dsn)
+        db.memories.identifiers()
+        wire.lost = "S"  # the server commits, and waits for more
+
+        def end_it_when_committed() -> None:
+            until(lambda: counted(dsn) != NOTHING)
+            wire.lost = ""
+            terminate(dsn)
+
+        with meanwhile(end_it_when_committed), suppress(ConnectionFailed):
+            write(db)
+        assert counted(dsn) == WHOLE
+        assert db.memories.identifiers() == ("m",)
+
+
+def test_a_commit_whose_outcome_was_not_told_is_not_repeated(
+    connect: Connect, own: Own, own_dsn: str
+) -> None:
+    db = connect(own_dsn)
+    db.memories.identifiers()
+    own.execute("ALTER SYSTEM SET synchronous_standby_names = 'nosuch'", "SELECT pg_reload_conf()")
+
+    def end_it_when_committed() -> None:
+        with psycopg.connect(own_dsn, autocommit=True) as connection:
+            until(
+                lambda: bool(
+                    connection.execute(
+                        "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+                    ).fetchall()
+                )
+            )
+        terminate(own_dsn)
+
+    try:
+        with meanwhile(end_it_when_committed):
+            error = failed(ConnectionFailed, lambda: write(db), asked=REMEMBER)
+        assert counted(own_dsn) == WHOLE
+    finally:
+        own.execute("ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
+    assert error.__cause__ is not None
+    assert db.memories.identifiers() == ("m",)
+
+
+# --- A session that is ended in a transaction
+
+
+def test_a_transaction_whose_session_was_ended_fails_and_leaves_nothing(
+    db: Client, dsn: str
+) -> None:
+    def block() -> None:
+        with db.transaction():
+            write(db)
+            terminate(dsn)
+            write(db)
+
+    failed(ConnectionFailed, block, asked=REMEMBER, sqlstate="57P01", told=False)
+    assert counted(dsn) == NOTHING
+    write(db)
+    assert counted(dsn) == WHOLE
+
+
+def test_a_transaction_whose_session_is_ended_amid_a_call_fails_and_leaves_nothing(
+    db: Client, dsn: str
+) -> None:
+    def block() -> None:
+        with locked(dsn, "configurations"), db.transaction():
+            write(db)
+            with meanwhile(lambda: ended_when_waiting(dsn)):
+                db.configurations.load_raw("limits")
+
+    failed(ConnectionFailed, block, asked="load configuration 'limits'", sqlstate="57P01")
+    assert counted(dsn) == NOTHING
+    write(db)
+
+
+def test_a_transaction_whose_session_was_ended_cannot_end_well(db: Client, dsn: str) -> None:
+    def block() -> None:
+        with db.transaction():
+            write(db)
+            terminate(dsn)
+
+    failed(ConnectionFailed, block, asked="commit a transaction", sqlstate="57P01")
+    assert counted(dsn) == NOTHING
+
+
+def test_a_loss_that_was_caught_is_not_taken_for_success(db: Client, dsn: str) -> None:
+    def block() -> None:
+        with db.transaction():
+            terminate(dsn)
+            with pytest.raises(ConnectionFailed):
+                write(db)
+            with pytest.raises(ConnectionFailed):  # not on another connection, either
+                write(db)
+
+    with pytest.raises(ConnectionFailed, match="commit a transaction"):
+        block()
+    assert counted(dsn) == NOTHING
+
+
+# --- A server that goes away
+
+
+@contextmanager
+def restarted(own: Own) -> Iterator[None]:
+    own.stop()
+    yield
+    own.start()
+
+
+@contextmanager
+def quit_at_once(own: Own) -> Iterator[None]:
+    own.crash(signal.SIGQUIT)
+    yield
+    own.start()
+
+
+@contextmanager
+def killed(own: Own) -> Iterator[None]:
+    own.crash(signal.SIGKILL)
+    yield
+    own.start()
+
+
+GOING = [restarted, quit_at_once, killed]
+
+
+def missed(db: Client) -> bool:
+    """Tell whether a client says that its server is not there; a session may live on a moment."""
+    try:
+        db.memories.identifiers()
+    except ConnectionFailed:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("going", GOING)
+def test_a_pool_of_idle_connections_outlives_the_server(
+    connect: Connect, own: Own, own_dsn: str, going: Callable[[Own], Iterator[None]]
+) -> None:
+    db = connect(own_dsn)
+    four = [[lambda db: db.memories.identifiers()]] * 4
+    at_once(db, *four)
+    with going(own):
+        until(lambda: missed(db))
+    assert at_once(db, *four) == [[()]] * 4
+    write(db)
+    assert counted(own_dsn) == WHOLE
+
+
+@pytest.mark.parametrize("going", GOING)
+def test_the_call_after_a_restart_is_a_write_that_works(
+    connect: Connect, own: Own, own_dsn: str, going: Callable[[Own], Iterator[None]]
+) -> None:
+    db = connect(own_dsn)
+    db.memories.identifiers()
+    with going(own):
+        pass
+    write(db)
+    assert counted(own_dsn) == WHOLE
+
+
+@pytest.mark.parametrize("going", GOING)
+def test_a_transaction_does_not_outlive_the_server(
+    connect: Connect, own: Own, own_dsn: str, going: Callable[[Own], Iterator[None]]
+) -> None:
+    db = connect(own_dsn)
+
+    def block() -> None:
+        with db.transaction():
+            write(db)
+            with going(own):
+                pass
+            write(db)
+
+    with pytest.raises(ConnectionFailed, match=REMEMBER):
+        block()
+    assert counted(own_dsn) == NOTHING
+    write(db)
+    assert counted(own_dsn) == WHOLE
+
+
+def test_an_embedded_server_that_was_killed_comes_back_by_itself(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, own: Own
+) -> None:
+    home = scratch()
+    monkeypatch.setenv("DRAIVE_PG_HOME", str(home))
+    try:
+        with connect(None) as db:
+            db.setup()
+            write(db)
+            (pid_file,) = home.glob("*/postmaster.pid")
+            os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
+            assert texts(db.memory("m").recall().context) == ["q", "a"]
+            db.memory("m").remember(asked("r"))
+            assert len(db.memory("m").log()) == 3
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def test_a_backend_that_is_killed_takes_all_sessions_with_it_and_no_data(
+    connect: Connect, own: Own, own_dsn: str
+) -> None:
+    db, other = connect(own_dsn), connect(own_dsn)
+    other.configurations.define("limits", {"a": 1})
+
+    def kill_it() -> None:
+        waiting(own_dsn, at_least=1)
+        blocked = [pid for pid in sessions(own_dsn) if pid != idle]
+        os.kill(blocked[0], signal.SIGKILL)
+
+    (idle,) = sessions(own_dsn)
+    with pytest.raises(psycopg.OperationalError), locked(own_dsn, "memories_elements"):
+        with meanwhile(kill_it):
+            failed(ConnectionFailed, lambda: write(db), asked=REMEMBER)
+        raise psycopg.OperationalError  # the lock's own session is gone, too
+    until(lambda: accepting(own_dsn))
+    assert counted(own_dsn) == NOTHING
+    assert other.configurations.load_raw("limits") == {"a": 1}
+    write(other)
+    assert len(db.memory("m").log()) == 2
+
+
+# --- What is large, and a server that has no room for it
+
+
+def test_what_is_larger_than_a_socket_takes_at_once_is_written(db: Client, dsn: str) -> None:
+    db.memory("m").remember(asked("much" * 4_000_000), answered("a"), variables={"n": 1})
+    with db.transaction():
+        db.memory("m").remember(asked("much" * 4_000_000))
+    assert counted(dsn) == (1, 1, 3)
+
+
+def test_a_server_without_free_slots_says_so_and_is_used_again_later(
+    connect: Connect, own: Own, own_dsn: str
+) -> None:
+    own.execute(
+        "DROP ROLE IF EXISTS drill_ordinary",
+        "CREATE ROLE drill_ordinary LOGIN IN ROLE pg_read_all_data",
+    )
+    ordinary = make_conninfo(own_dsn, user="drill_ordinary")
+    db = connect(ordinary)
+    held: list[psycopg.Connection] = []
+    try:
+        with pytest.raises(psycopg.OperationalError, match="remaining connection slots"):
+            while True:
+                held.append(psycopg.connect(ordinary))
+        error = failed(ConnectionFailed, db.memories.identifiers, asked="connect")
+        assert "remaining connection slots" in str(error)
+        assert "close other connections, or raise the server's max_connections" in str(error)
+    finally:
+        for connection in held:
+            connection.close()
+    until(lambda: accepting(ordinary))
+    assert db.memories.identifiers() == ()
+
+
+def test_a_result_too_large_for_the_disk_quota_is_named(connect: Connect, own_dsn: str) -> None:
+    with connect(own_dsn) as db:
+        db.memory("m").remember(*(asked("long" * 500) for _ in range(100)))
+    db = connect(make_conninfo(own_dsn, options="-c temp_file_limit=0 -c work_mem=64kB"))
+    error = failed(
+        OperationFailed,
+        db.frames.conversation_log,
+        asked="read frame conversation_log",
+        sqlstate="53400",
+    )
+    assert "temp_file_limit" in str(error)
+    assert len(db.memory("m").recall(limit=1).context) == 1
+
+
+@pytest.fixture
+def small_disk(own: Own) -> Iterator[Path]:
+    """A directory of the server that holds 24 MB; only root can make it."""
+    top = scratch()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", top], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        top.rmdir()
+        pytest.skip("only root can mount a small disk")
+    status = own.data.stat()
+    os.chown(top, status.st_uid, status.st_gid)
+    yield top
+    subprocess.run(["umount", top], check=True)
+    top.rmdir()
+
+
+def test_a_full_disk_keeps_nothing_of_a_write_and_works_once_there_is_room(
+    connect: Connect, own: Own, own_dsn: str, small_disk: Path
+) -> None:
+    database = str(conninfo_to_dict(own_dsn)["dbname"])
+    own.execute(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
+    try:
+        own.execute("ALTER TABLE memories_elements SET TABLESPACE small", database=database)
+        ballast = small_disk / "ballast"
+        ballast.write_bytes(bytes(12 * 2**20))
+        db = connect(own_dsn)
+        # Random, for PostgreSQL would compress anything else.
+        large = [asked(random.randbytes(500_000).hex()) for _ in range(20)]
+        failed(
+            OperationFailed,
+            lambda: db.memory("m").remember(asked("q"), *large, variables={"n": 1}),
+            asked=REMEMBER,
+            sqlstate="53100",
+        )
+        assert counted(own_dsn) == NOTHING
+        ballast.unlink()
+        write(db)
+        assert counted(own_dsn) == WHOLE
+        db.close()
+    finally:
+        own.execute(f"DROP DATABASE {database} WITH (FORCE)", "DROP TABLESPACE small")
+
+
+# --- Time that is up
+
+
+@pytest.mark.parametrize(
+    ("setting", "sqlstate"), [("statement_timeout", "57014"), ("lock_timeout", "55P03")]
+)
+@pytest.mark.parametrize("table", ["memories_elements", None], ids=["table", "turn"])
+def test_a_write_that_waits_too_long_is_named_and_leaves_nothing(
+    connect: Connect, own_dsn: str, setting: str, sqlstate: str, table: str | None
+) -> None:
+    db = connect(make_conninfo(own_dsn, options=f"-c {setting}=50"))
+    with Client(own_dsn) as other:
+        if table is None:  # another one writes to the same memory
+            with other.transaction():
+                write(other)
+                failed(OperationFailed, lambda: write(db), asked=REMEMBER, sqlstate=sqlstate)
+            assert counted(own_dsn) == WHOLE
+        else:
+            with locked(own_dsn, table):
+                failed(OperationFailed, lambda: write(db), asked=REMEMBER, sqlstate=sqlstate)
+            assert counted(own_dsn) == NOTHING
+            write(db)
+            assert counted(own_dsn) == WHOLE
+    db.memory("m").remember(asked("r"))
+    assert counted(own_dsn) == (1, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "sqlstate", "since"),
+    [("idle_in_transaction_session_timeout", "25P03", 15), ("transaction_timeout", "25P04", 17)],
+)
+def test_a_transaction_that_takes_too_long_fails_and_leaves_nothing(
+    connect: Connect, own: Own, own_dsn: str, setting: str, sqlstate: str, since: int
+) -> None:
+    if int((own.data / "PG_VERSION").read_text()) < since:
+        pytest.skip(f"PostgreSQL {since} was the first to have {setting}")
+    db = connect(make_conninfo(own_dsn, options=f"-c {setting}=200"))
+
+    def block() -> None:
+        with db.transaction():
+            write(db)
+            until(lambda: not sessions(own_dsn))
+            write(db)
+
+    failed(ConnectionFailed, block, asked=REMEMBER, sqlstate=sqlstate, told=False)
+    assert counted(own_dsn) == NOTHING
+    write(db)
+    assert counted(own_dsn) == WHOLE
+
+
+def test_a_session_that_idled_too_long_is_not_missed(connect: Connect, own_dsn: str) -> None:
+    db = connect(make_conninfo(own_dsn, options="-c idle_session_timeout=50"))
+    for number in range(2):
+        db.memory("m").remember(asked(str(number)))
+        until(lambda: not sessions(own_dsn))
+    assert texts(db.memory("m").recall().context) == ["0", "1"]
+
+
+# --- A peer that stalls
+
+
+@pytest.fixture(params=["read", "write", "transaction"])
+def stalling(request: pytest.FixtureRequest) -> tuple[str, Callable[[Client], object]]:
+    """A call that will stall, and what errors call it."""
+
+    def transaction(db: Client) -> None:
+        with db.transaction():
+            write(db)
+
+    return {
+        "read": ("list memories", lambda db: db.memories.identifiers()),
+        "write": (REMEMBER, write),
+        "transaction": ("begin a transaction", transaction),
+    }[request.param]
+
+
+def test_a_server_process_that_stands_still_is_given_up(
+    connect: Connect, own_dsn: str, stalling: tuple[str, Callable[[Client], object]]
+) -> None:
+    name, call = stalling
+    db = connect(own_dsn, timeout=1.0)
+    db.memories.identifiers()
+    (pid,) = sessions(own_dsn)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        error = failed(ConnectionFailed, lambda: call(db), asked=name)
+        assert "timeout" in str(error)
+        db.configurations.define("limits", {})  # by another server process
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    until(lambda: pid not in sessions(own_dsn))
+    assert counted(own_dsn) in (NOTHING, WHOLE)  # it may have done what it was sent
+    db.memory("after").remember(answered("a"))
+    assert "after" in db.memories.identifiers()
+
+
+def test_a_network_that_loses_everything_is_given_up(
+    connect: Connect, dsn: str, stalling: tuple[str, Callable[[Client], object]]
+) -> None:
+    name, call = stalling
+    with recorded(dsn) as wire:
+        db = connect(make_conninfo(wire.dsn, connect_timeout=2), timeout=1.0)
+        db.memories.identifiers()
+        wire.stalled = True
+        error = failed(ConnectionFailed, lambda: call(db), asked=name)
+        assert "timeout" in str(error)
+        assert counted(dsn) == NOTHING
+        wire.stalled = False
+        write(db)
+        assert counted(dsn) == WHOLE
+        db.close()
+
+
+def test_a_transaction_in_a_network_that_loses_everything_leaves_nothing(
+    connect: Connect, dsn: str
+) -> None:
+    with recorded(dsn) as wire:
+        db = connect(make_conninfo(wire.dsn, connect_timeout=2), timeout=1.0)
+
+        def block() -> None:
+            with db.transaction():
+                write(db)
+                wire.stalled = True
+                write(db)
+
+        error = failed(ConnectionFailed, block, asked=REMEMBER)
+        assert "timeout" in str(error)
+        assert counted(dsn) == NOTHING
+        wire.stalled = False
+        write(db)
+        assert counted(dsn) == WHOLE
+        db.close()
+
+
+def test_a_call_that_takes_too_long_is_cancelled_on_the_server(connect: Connect, dsn: str) -> None:
+    db = connect(dsn, timeout=1.0)
+    with locked(dsn, "memories_elements"):
+        error = failed(ConnectionFailed, lambda: write(db), asked=REMEMBER)
+        assert "timeout" in str(error)
+        until(lambda: not busy(dsn))
+    assert counted(dsn) == NOTHING
+    write(db)
+    assert counted(dsn) == WHOLE
+
+
+def busy(dsn: str) -> bool:
+    with psycopg.connect(dsn) as connection:
+        return bool(
+            connection.execute(
+                "SELECT FROM pg_stat_activity WHERE datname = current_database() "
+                "AND application_name = 'draive_pg' AND state <> 'idle'"
+            ).fetchall()
+        )
+
+
+# --- A server that cannot be reached
+
+
+@pytest.fixture(scope="module")
+def walled(own: Own) -> str:
+    """A role that must give a password."""
+    rules = own.data / "pg_hba.conf"
+    rules.write_text(f"local all drill_walled scram-sha-256\n{rules.read_text()}")
+    own.execute("CREATE ROLE drill_walled LOGIN PASSWORD 'right'", "SELECT pg_reload_conf()")
+    return make_conninfo(own.dsn(), user="drill_walled")
+
+
+@contextmanager
+def listener(answer: bytes) -> Iterator[int]:
+    """A port that answers a first message, if at all, by the given bytes."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        accepted: list[socket.socket] = []
+
+        def serve() -> None:
+            while True:
+                try:
+                    client, _ = listening.accept()
+                except OSError:
+                    return
+                accepted.append(client)
+                if client.recv(8) and answer:
+                    client.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+        for client in accepted:
+            client.close()
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        yield free.getsockname()[1]
+
+
+@pytest.fixture
+def unreachable(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """How to connect to what cannot be connected to, and what is said of it."""
+    match request.param:
+        case "password":
+            yield request.getfixturevalue("walled"), 'password authentication failed for user "'
+        case "role":
+            yield make_conninfo(request.getfixturevalue("own").dsn(), user="nosuch"), '"nosuch"'
+        case "database":
+            dsn = request.getfixturevalue("own").dsn("nosuch")
+            yield dsn, 'database "nosuch" does not exist'
+        case "port":
+            with closed_port() as port:
+                yield f"host=127.0.0.1 port={port}", "Connection refused"
+        case "socket":
+            yield "host=/nosuch/directory", "/nosuch/directory"
+        case "name":
+            yield "host=nosuch.invalid", "nosuch.invalid"
+        case "encryption":
+            with listener(b"N") as port:
+                yield f"host=127.0.0.1 port={port} sslmode=require", "SSL"
+        case "silence":
+            with listener(b"") as port:
+                yield f"host=127.0.0.1 port={port} connect_timeout=2", "timeout"
+
+
+@pytest.mark.parametrize(
+    "unreachable",
+    ["password", "role", "database", "port", "socket", "name", "encryption", "silence"],
+    indirect=True,
+)
+def test_a_server_that_cannot_be_reached_is_named_and_no_password_told(
+    connect: Connect, unreachable: tuple[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    dsn, reason = unreachable
+    secret = secrets.token_hex()
+    db = connect(make_conninfo(dsn, password=secret))
+    error = failed(ConnectionFailed, db.memories.identifiers, asked="connect")
+    assert reason in str(error)
+    assert "; check the DSN" in str(error)
+    assert isinstance(error.__cause__, psycopg.OperationalError)
+    told = (repr(db), repr(error), *traceback.format_exception(error), caplog.text)
+    assert secret not in "".join(told)
+
+
+# --- A server that takes no writes
+
+
+@pytest.fixture(params=["read-only", "standby"])
+def unwritable(request: pytest.FixtureRequest, own: Own, standby: Own) -> str:
+    """A database that can only be read, and has what the reads read."""
+    dsn = own.database()
+    with Client(dsn) as db:
+        fill(db)
+    if request.param == "read-only":
+        return make_conninfo(dsn, options="-c default_transaction_read_only=on")
+    with psycopg.connect(dsn) as connection:
+        (written,) = connection.execute("SELECT pg_current_wal_flush_lsn()::TEXT").fetchone()
+    replayed(standby, written)
+    return standby.dsn(str(conninfo_to_dict(dsn)["dbname"]))
+
+
+@pytest.fixture(scope="module")
+def standby(own: Own) -> Iterator[Own]:
+    with following(own) as standby:
+        yield standby
+
+
+@contextmanager
+def following(own: Own) -> Iterator[Own]:
+    data = own.data.with_name("standby")
+    standby = own.standby(data)
+    yield standby
+    standby.stop()
+    shutil.rmtree(data)
+
+
+def replayed(standby: Own, written: str) -> None:
+    """Wait until a standby has all that was written up to a position."""
+    with psycopg.connect(standby.dsn(), autocommit=True) as connection:
+        until(
+            lambda: bool(
+                connection.execute(
+                    "SELECT WHERE pg_last_wal_replay_lsn() >= %s::PG_LSN", (written,)
+                ).fetchall()
+            )
+        )
+
+
+def test_a_server_that_takes_no_writes_can_be_read_and_refuses_the_rest(
+    connect: Connect, unwritable: str
+) -> None:
+    db = connect(unwritable, live=True)
+    for read in READS.values():
+        read(db)
+    for name, call in WRITES.items():
+        error = failed(OperationFailed, lambda call=call: call(db), asked=name, sqlstate="25006")
+        assert str(error).endswith("; connect to a server that takes writes")
+    assert db.setup() == ()
+    assert counted(unwritable) == (1, 1, 1)
+
+
+def test_of_several_hosts_the_one_that_takes_writes_is_found(connect: Connect) -> None:
+    with own_server() as primary, following(primary) as standby:
+        dsn = primary.database()
+        hosts = [str(conninfo_to_dict(server.dsn())["host"]) for server in (standby, primary)]
+        both = make_conninfo(dsn, host=",".join(hosts), port="5432,5432")
+        db = connect(make_conninfo(both, target_session_attrs="read-write"))
+        write(db)
+        with psycopg.connect(dsn) as connection:
+            (written,) = connection.execute("SELECT pg_current_wal_insert_lsn()::TEXT").fetchone()
+        replayed(standby, written)
+        reader = connect(make_conninfo(both, target_session_attrs="standby"))
+        assert reader.memories.identifiers() == ("m",)
+        with pytest.raises(OperationFailed, match="25006"):
+            write(reader)
+        primary.crash(signal.SIGKILL)
+        standby.execute("SELECT pg_promote()")
+        db.memory("n").remember(asked("q"))
+        assert db.memories.identifiers() == ("m", "n")
+
+
+# --- Writers in each other's way
+
+
+def test_of_two_transactions_that_block_each_other_one_fails_and_one_is_kept(
+    connect: Connect, own_dsn: str
+) -> None:
+    # Who looks for a deadlock first is the one to go.
+    db = connect(make_conninfo(own_dsn, options="-c deadlock_timeout=50"))
+    patient = make_conninfo(own_dsn, options="-c deadlock_timeout=60s")
+    started = threading.Event()
+
+    def opposite() -> None:
+        with Client(patient) as other, other.transaction():
+            other.memory("b").remember(asked("theirs"))
+            started.set()
+            other.memory("a").remember(asked("theirs"))
+
+    def block() -> None:
+        with db.transaction():
+            db.memory("a").remember(asked("ours"))
+            started.wait(30)
+            waiting(own_dsn, at_least=1)
+            db.memory("b").remember(asked("ours"))
+
+    with meanwhile(opposite):
+        failed(OperationFailed, block, asked="remember in memory 'b'", sqlstate="40P01")
+    for name in ("a", "b"):
+        assert texts(db.memory(name).recall().context) == ["theirs"]
+        db.memory(name).remember(asked("ours"))
+        assert texts(db.memory(name).recall().context) == ["theirs", "ours"]
+
+
+def test_writers_of_one_memory_all_succeed_whatever_isolation_is_the_default(
+    connect: Connect, own: Own, own_dsn: str
+) -> None:
+    name = conninfo_to_dict(own_dsn)["dbname"]
+    own.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'")
+    db = connect(own_dsn, max_size=8)
+    at_once(db, *([write, write],) * 8)
+    assert counted(own_dsn) == (1, 16, 32)
+    assert texts(db.memory("m").recall().context) == ["q", "a"] * 16
+
+
+# --- Processes
+
+
+def test_a_writer_that_is_killed_leaves_whole_batches_only(dsn: str) -> None:
+    code = """
+import sys
+from draive_pg import Client
+from tests.elements import asked
+db = Client(sys.argv[1])
+for batch in range(100_000):
+    db.memory("m").remember(*(asked(f"{batch}/{n}") for n in range(10)), variables={"n": batch})
+    print(batch, flush=True)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code, dsn], stdout=subprocess.PIPE, text=True
+    ) as writer:
+        for line in writer.stdout:
+            if int(line) == 30:
+                writer.kill()
+                break
+        told = 31 + len(writer.stdout.readlines())
+    until(lambda: not sessions(dsn))
+    with Client(dsn) as db:
+        log = list(db.memory("m").log().text)
+        batches = len(log) // 10
+        assert log == [f"{batch}/{n}" for batch in range(batches) for n in range(10)]
+        assert batches in (told, told + 1)
+        assert db.memory("m").recall().variables == {"n": batches - 1}
+
+
+def test_ten_processes_write_one_new_memory_at_once(dsn: str) -> None:
+    code = """
+import os, sys
+from draive_pg import Client
+from tests.elements import asked
+ready, go = os.pipe()
+children = []
+for writer in range(10):
+    if (child := os.fork()) == 0:
+        os.close(go)
+        os.read(ready, 1)
+        db = Client(sys.argv[1])
+        for batch in range(3):
+            db.memory("m").remember(*(asked(f"{writer}/{batch}/{n}") for n in range(4)))
+        db.close()
+        os._exit(0)
+    children.append(child)
+os.close(go)
+print([os.waitpid(child, 0)[1] for child in children])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, dsn], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == (f"{[0] * 10}\n", "")
+    with Client(dsn) as db:
+        log = db.memory("m").log()
+    assert log.created.is_unique
+    assert log.created.is_monotonic_increasing
+    written = [text.rpartition("/") for text in log.text]
+    assert [int(number) for *_, number in written] == [0, 1, 2, 3] * 30
+    batches = [batch for batch, *_ in written][::4]
+    assert [batch for batch, *_ in written] == [batch for batch in batches for _ in range(4)]
+    assert sorted(batches) == sorted(f"{writer}/{n}" for writer in range(10) for n in range(3))
+    for writer in range(10):
+        assert [batch for batch in batches if batch.startswith(f"{writer}/")] == [
+            f"{writer}/{n}" for n in range(3)
+        ]
