@@ -88,7 +88,12 @@ def leave_all() -> None:
 
 
 def check_kept(connection: Connection | AsyncConnection) -> None:
-    """Raise where PostgreSQL would answer the commit by a rollback, without an error."""
+    """Raise where nothing would be kept without an error: PostgreSQL answers by a rollback."""
+    if connection.closed:
+        raise ConnectionFailed(
+            "commit a transaction: the connection was lost in it, so nothing of it is kept; "
+            "run the whole block again"
+        )
     if connection.info.transaction_status == TransactionStatus.INERROR:
         raise OperationFailed(
             "transaction: an operation in it failed, so nothing of it is kept; let its error leave "
