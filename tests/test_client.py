@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -18,52 +17,6 @@ from draive_pg import AsyncClient, Client, ConnectionFailed, OperationFailed
 from tests.conftest import Connect
 from tests.elements import asked, texts
 from tests.server import scratch, waiting
-
-
-def refused(db: Client) -> ConnectionFailed:
-    """Return the error of a call, which must be one line and bounded in time."""
-    started = time.monotonic()
-    with pytest.raises(ConnectionFailed) as caught:
-        db.memories.identifiers()
-    assert time.monotonic() - started < 15
-    assert "\n" not in str(caught.value)
-    assert "secret" not in str(caught.value)
-    assert str(caught.value).startswith("connect: ")
-    assert isinstance(caught.value.__cause__, psycopg.OperationalError)
-    return caught.value
-
-
-def test_a_server_that_does_not_listen_is_named(connect: Connect) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        error = refused(connect(f"postgresql://user:secret@127.0.0.1:{port}/db"))
-    assert "Connection refused" in str(error)
-    assert "127.0.0.1" in str(error)
-
-
-def test_a_server_that_does_not_answer_is_given_up(connect: Connect) -> None:
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        port = silent.getsockname()[1]
-        error = refused(connect(f"postgresql://u:secret@127.0.0.1:{port}/db?connect_timeout=2"))
-    assert "timeout" in str(error)
-
-
-def test_a_host_without_address_is_named(connect: Connect) -> None:
-    assert "nosuch.invalid" in str(refused(connect("host=nosuch.invalid password=secret")))
-
-
-def test_a_database_that_is_not_there_is_named(connect: Connect, dsn: str) -> None:
-    assert 'database "nosuch" does not exist' in str(
-        refused(connect(make_conninfo(dsn, dbname="nosuch")))
-    )
-
-
-def test_a_role_that_is_not_there_is_named(connect: Connect, dsn: str) -> None:
-    error = refused(connect(make_conninfo(dsn, user="nosuch", password="secret")))
-    assert "nosuch" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +120,10 @@ def test_a_server_that_was_away_is_missed_at_once_and_found_at_once(
     with psycopg.connect(make_conninfo(dsn, dbname="postgres"), autocommit=True) as admin:
         admin.execute(psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
         try:
-            terminate_all(sql)
+            sql.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND application_name = 'draive_pg'"
+            )
             for _ in range(3):
                 started = time.monotonic()
                 with pytest.raises(ConnectionFailed, match="not currently accepting connections"):
@@ -240,48 +196,6 @@ def test_the_environment_cannot_change_how_the_embedded_server_is_spoken_to(
             assert texts(db.memory("m").recall().context) == ["żółć €"]
     finally:
         shutil.rmtree(home, ignore_errors=True)
-
-
-def terminate_all(sql: psycopg.Connection) -> None:
-    sql.execute(
-        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND application_name = 'draive_pg'"
-    )
-
-
-def test_the_call_after_a_lost_connection_works(db: Client, sql: psycopg.Connection) -> None:
-    for number in range(3):
-        db.memory("m").remember(asked(str(number)))
-        terminate_all(sql)
-    assert texts(db.memory("m").recall().context) == ["0", "1", "2"]
-
-
-def test_a_connection_lost_in_a_transaction_takes_it_back(
-    db: Client, sql: psycopg.Connection
-) -> None:
-    with pytest.raises(ConnectionFailed, match="remember in memory 'm'"), db.transaction():
-        db.memory("m").remember(asked("q"))
-        terminate_all(sql)
-        db.memory("m").remember(asked("q"))
-    assert db.memories.identifiers() == ()
-
-
-def test_a_statement_timeout_is_named_and_harms_nothing(
-    connect: Connect, dsn: str, sql: psycopg.Connection
-) -> None:
-    db = connect(f"{dsn} options='-c statement_timeout=50'")
-    with sql.transaction():
-        sql.execute("LOCK TABLE configurations")
-        with pytest.raises(OperationFailed, match=r"load configuration 'x': .*timeout.*57014"):
-            db.configurations.load_raw("x")
-    assert db.configurations.load_raw("x") is None
-
-
-def test_a_read_only_server_is_named(connect: Connect, dsn: str) -> None:
-    db = connect(f"{dsn} options='-c default_transaction_read_only=on'")
-    with pytest.raises(OperationFailed, match=r"remember in memory 'm': .*25006"):
-        db.memory("m").remember(asked("q"))
-    assert db.memory("m").recall().context == ()
 
 
 def test_an_identifier_too_long_for_its_index_is_an_error(db: Client) -> None:

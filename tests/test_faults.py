@@ -322,7 +322,15 @@ def test_an_embedded_server_that_was_killed_comes_back_by_itself(
             db.setup()
             write(db)
             (pid_file,) = home.glob("*/postmaster.pid")
-            os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
+            killed = pid_file.read_text().split()[0]
+            os.kill(int(killed), signal.SIGKILL)
+
+            def back() -> bool:  # sessions of the old server may live on a moment
+                with suppress(ConnectionFailed):
+                    db.memories.identifiers()
+                return pid_file.read_text().split()[0] != killed
+
+            until(back)
             assert texts(db.memory("m").recall().context) == ["q", "a"]
             db.memory("m").remember(asked("r"))
             assert len(db.memory("m").log()) == 3
@@ -653,9 +661,9 @@ def unreachable(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
         case "password":
             yield request.getfixturevalue("walled"), 'password authentication failed for user "'
         case "role":
-            yield make_conninfo(request.getfixturevalue("own").dsn(), user="nosuch"), '"nosuch"'
+            yield make_conninfo(request.getfixturevalue("dsn"), user="nosuch"), '"nosuch"'
         case "database":
-            dsn = request.getfixturevalue("own").dsn("nosuch")
+            dsn = make_conninfo(request.getfixturevalue("dsn"), dbname="nosuch")
             yield dsn, 'database "nosuch" does not exist'
         case "port":
             with closed_port() as port:
@@ -778,18 +786,18 @@ def test_of_two_transactions_that_block_each_other_one_fails_and_one_is_kept(
     # Who looks for a deadlock first is the one to go.
     db = connect(make_conninfo(own_dsn, options="-c deadlock_timeout=50"))
     patient = make_conninfo(own_dsn, options="-c deadlock_timeout=60s")
-    started = threading.Event()
+    each_has_one = threading.Barrier(2)
 
     def opposite() -> None:
         with Client(patient) as other, other.transaction():
             other.memory("b").remember(asked("theirs"))
-            started.set()
+            each_has_one.wait(20)
             other.memory("a").remember(asked("theirs"))
 
     def block() -> None:
         with db.transaction():
             db.memory("a").remember(asked("ours"))
-            started.wait(30)
+            each_has_one.wait(20)
             waiting(own_dsn, at_least=1)
             db.memory("b").remember(asked("ours"))
 
