@@ -12,7 +12,8 @@ from typing import Any
 from psycopg import AsyncConnection, AsyncCursor
 
 from draive_pg.cache import Cache, LeaderGone
-from draive_pg.database import BEGIN, COMMIT, Base, left_open
+from draive_pg.database import BEGIN, COMMIT, Base, left_open, repeatable
+from draive_pg.errors import ConnectionFailed
 from draive_pg.failures import translated
 from draive_pg.live import installed, listen, stop_listening, warn_unless
 from draive_pg.operation import Operation, Plan, Row, Statement
@@ -75,9 +76,18 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
     """
 
     def __init__(
-        self, target: Target, cache: Cache, *, schema: str | None, max_size: int, live: bool
+        self,
+        target: Target,
+        cache: Cache,
+        *,
+        schema: str | None,
+        max_size: int,
+        live: bool,
+        timeout: float | None,
     ) -> None:
-        super().__init__(target, cache, schema=schema, max_size=max_size, live=live)
+        super().__init__(
+            target, cache, schema=schema, max_size=max_size, live=live, timeout=timeout
+        )
         self._pools: dict[asyncio.AbstractEventLoop, LoopPool] = {}
 
     async def _read(self, operation: Operation[Any]) -> Any:
@@ -90,10 +100,18 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
         if not operation.statements:
             return operation.decode(())
         with self._evicting(operation):
-            async with self._connection() as connection:
-                with translated(operation.name):
-                    rows = await self._fetch(connection, operation.statements)
+            try:
+                rows = await self._attempt(operation)
+            except ConnectionFailed as error:
+                if self._in_transaction() or not repeatable(operation, error):
+                    raise
+                rows = await self._attempt(operation)
         return operation.decode(rows)
+
+    async def _attempt(self, operation: Operation[Any]) -> Sequence[Row]:
+        async with self._connection() as connection:
+            with translated(operation.name):
+                return await self._fetch(connection, operation.statements)
 
     async def _fetch(
         self, connection: AsyncConnection, statements: Sequence[Statement]
@@ -162,7 +180,7 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
             if own.pool is None:
                 self._abandon_ended()
                 conninfo = partial(conninfo_async, self.target)
-                pool = AsyncPool(conninfo, self._max_size, configure=_read_committed)
+                pool = AsyncPool(conninfo, self._max_size, self._timeout, configure=_read_committed)
                 await pool.open()
                 if self._live:
                     own.listener = asyncio.create_task(listen(conninfo, self._cache))

@@ -9,7 +9,7 @@ from draive_pg import migrations
 from draive_pg.async_database import AsyncDatabase
 from draive_pg.cache import Cache
 from draive_pg.database import Database
-from draive_pg.documents import check_schema, check_size
+from draive_pg.documents import check_schema, check_size, check_timeout
 from draive_pg.namespaces.configurations import AsyncConfigurations, Configurations
 from draive_pg.namespaces.frames import AsyncFrames, Frames
 from draive_pg.namespaces.instructions import AsyncInstructions, Instructions
@@ -40,6 +40,9 @@ class Client:
     live : bool
         Listen, over one more connection, for the changes that any process makes to prompts and
         configurations, so that they are seen at once. It takes the triggers that `setup` makes.
+    timeout : float | None
+        Seconds for which the answer to a call is waited for, whatever keeps the server; None for
+        as long as it takes. The call is then cancelled, and its connection closed.
 
     Attributes
     ----------
@@ -69,6 +72,7 @@ class Client:
         cache_expiration: float = 600.0,
         max_size: int = 4,
         live: bool = False,
+        timeout: float | None = 300.0,
     ) -> None:
         self._database = Database(
             target_of(dsn),
@@ -76,6 +80,7 @@ class Client:
             schema=check_schema(schema),
             max_size=check_size(max_size),
             live=live,
+            timeout=check_timeout(timeout),
         )
         self.configurations = Configurations(self._database)
         self.instructions = Instructions(self._database)
@@ -149,6 +154,7 @@ class AsyncClient:
         cache_expiration: float = 600.0,
         max_size: int = 4,
         live: bool = False,
+        timeout: float | None = 300.0,
     ) -> None:
         self._database = AsyncDatabase(
             target_of(dsn),
@@ -156,6 +162,7 @@ class AsyncClient:
             schema=check_schema(schema),
             max_size=check_size(max_size),
             live=live,
+            timeout=check_timeout(timeout),
         )
         self.configurations = AsyncConfigurations(self._database)
         self.instructions = AsyncInstructions(self._database)

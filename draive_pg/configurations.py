@@ -64,6 +64,7 @@ def identifiers() -> Operation[tuple[str, ...]]:
     return Operation(
         name="list configurations",
         statements=(Statement(IDENTIFIERS),),
+        reads=True,
         decode=lambda rows: tuple(row[0] for row in rows),
         key=Key(TABLE),
     )
@@ -75,6 +76,7 @@ def load_raw(identifier: str) -> Operation[dict[str, Any] | None]:
     return Operation(
         name=f"load configuration {identifier!r:.80}",
         statements=(Statement(LATEST, (identifier,)),),
+        reads=True,
         decode=lambda rows: rows[0][0] if rows else None,
         present=lambda content: None if content is None else json.loads(content),
         key=Key(TABLE, identifier),
@@ -113,6 +115,7 @@ def load[Config: "Configuration"](
     return Operation(
         name=f"load configuration {subject!r:.80}",
         statements=(Statement(LATEST, (subject,)),),
+        reads=True,
         decode=decode,
         present=present,
         key=Key(TABLE, subject, config),

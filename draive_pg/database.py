@@ -19,11 +19,12 @@ from psycopg import AsyncConnection, Connection
 from psycopg.pq import TransactionStatus
 
 from draive_pg.cache import Cache, LeaderGone
+from draive_pg.errors import ConnectionFailed
 from draive_pg.failures import translated
 from draive_pg.live import Listener, installed, warn_unless
 from draive_pg.operation import Operation, Plan, Row, Statement, qualified
 from draive_pg.pipelining import pipeline
-from draive_pg.pooling import Pool
+from draive_pg.pooling import NoAnswer, Pool
 from draive_pg.target import Target
 from draive_pg.transactions import (
     TURN_SECONDS,
@@ -37,7 +38,10 @@ from draive_pg.transactions import (
     release,
 )
 
-__all__ = ("BEGIN", "COMMIT", "Base", "Database", "left_open")
+__all__ = ("BEGIN", "COMMIT", "Base", "Database", "left_open", "repeatable")
+
+# What a session says that an administrator ended, or that was idle for longer than it may.
+ENDED = ("57P01", "57P05")
 
 BEGIN = Statement("BEGIN ISOLATION LEVEL READ COMMITTED")
 COMMIT = Statement("COMMIT")
@@ -47,12 +51,20 @@ class Base[C: Connection | AsyncConnection, L: Turn]:
     """What both colours share: nothing here does I/O."""
 
     def __init__(
-        self, target: Target, cache: Cache, *, schema: str | None, max_size: int, live: bool
+        self,
+        target: Target,
+        cache: Cache,
+        *,
+        schema: str | None,
+        max_size: int,
+        live: bool,
+        timeout: float | None,
     ) -> None:
         self.target = target
         self.schema = schema
         self._cache = cache
         self._max_size = max_size
+        self._timeout = timeout
         self._live = live
         self._live_checked = not live
 
@@ -97,9 +109,18 @@ class Database(Base[Connection, threading.Lock]):
     """Runs operations on psycopg's `Connection`; any number of threads may share one."""
 
     def __init__(
-        self, target: Target, cache: Cache, *, schema: str | None, max_size: int, live: bool
+        self,
+        target: Target,
+        cache: Cache,
+        *,
+        schema: str | None,
+        max_size: int,
+        live: bool,
+        timeout: float | None,
     ) -> None:
-        super().__init__(target, cache, schema=schema, max_size=max_size, live=live)
+        super().__init__(
+            target, cache, schema=schema, max_size=max_size, live=live, timeout=timeout
+        )
         self._reset()
         _databases.add(self)
 
@@ -151,13 +172,18 @@ class Database(Base[Connection, threading.Lock]):
     def _execute(self, operation: Operation[Any]) -> Any:
         if not operation.statements:
             return operation.decode(())
-        with (
-            self._evicting(operation),
-            self._connection() as connection,
-            translated(operation.name),
-        ):
-            rows = self._fetch(connection, operation.statements)
+        with self._evicting(operation):
+            try:
+                rows = self._attempt(operation)
+            except ConnectionFailed as error:
+                if self._in_transaction() or not repeatable(operation, error):
+                    raise
+                rows = self._attempt(operation)
         return operation.decode(rows)
+
+    def _attempt(self, operation: Operation[Any]) -> Sequence[Row]:
+        with self._connection() as connection, translated(operation.name):
+            return self._fetch(connection, operation.statements)
 
     def _fetch(self, connection: Connection, statements: Sequence[Statement]) -> Sequence[Row]:
         if len(statements) == 1:
@@ -217,7 +243,7 @@ class Database(Base[Connection, threading.Lock]):
     def _opened(self) -> Pool:
         with self._opening:
             if self._pool is None:
-                pool = Pool(self.target.conninfo, self._max_size)
+                pool = Pool(self.target.conninfo, self._max_size, self._timeout)
                 pool.open()
                 listener = Listener(self.target.conninfo, self._cache) if self._live else None
                 # Also at exit: a pool's threads that nobody stops hold the interpreter up.
@@ -247,6 +273,15 @@ def _forget_parent() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_parent)
+
+
+def repeatable(operation: Operation[Any], error: ConnectionFailed) -> bool:
+    """Tell whether to do an operation again whose connection was lost: it certainly was not done.
+
+    A session that was told to end says so only while the transaction can still be rolled back.
+    """
+    lost = isinstance(error.__cause__, psycopg.Error) and not isinstance(error.__cause__, NoAnswer)
+    return error.sqlstate in ENDED or (operation.reads and lost)
 
 
 def _fetched(cursor: psycopg.Cursor) -> Sequence[Row]:

@@ -52,6 +52,7 @@ def read(
             ),
         ),
         decode=lambda rows: _frame(chosen, rows),
+        reads=True,
     )
 
 

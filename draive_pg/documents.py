@@ -16,6 +16,7 @@ __all__ = (
     "check_schema",
     "check_size",
     "check_text",
+    "check_timeout",
     "encode",
     "shown",
 )
@@ -74,6 +75,17 @@ def check_size(value: object) -> int:
     if size is None:
         raise ValueError("max_size must be a positive int, not None")
     return size
+
+
+def check_timeout(value: object) -> float | None:
+    """Return a positive number of seconds or None, or raise TypeError or ValueError."""
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"timeout must be seconds or None, not {type(value).__name__}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"timeout must be a positive number of seconds or None, not {value!r:.60}")
+    return float(value)
 
 
 def check_schema(value: object) -> str | None:

@@ -29,12 +29,15 @@ from psycopg import AsyncConnection, Error
 from psycopg.types.string import TextLoader
 
 from draive_pg.cache import Cache
+from draive_pg.documents import check_timeout
 from draive_pg.live import listen, stop_listening
 from draive_pg.operation import Key
 from draive_pg.pooling import AsyncPool
 from draive_pg.target import Given, Target, conninfo_async, parameters_of, target_of
 
 __all__ = ("CACHES", "PostgresConnectionPool", "when_released")
+
+TIMEOUT = 300.0  # seconds
 
 # What haiway reads in a DSN beside what libpq does.
 LIMITS = ("connections", "connection_limit", "maxsize", "max_size")
@@ -87,6 +90,7 @@ class PostgresConnectionPool:
         self._connection_limit = connection_limit
         self._pool: AsyncPool | None = None
         self._live = False
+        self._timeout: float | None = TIMEOUT
         self._listener: asyncio.Task[None] | None = None
 
     @classmethod
@@ -97,6 +101,7 @@ class PostgresConnectionPool:
         ssl: str = POSTGRES_SSLMODE,
         connection_limit: int = POSTGRES_CONNECTIONS,
         live: bool = False,
+        timeout: float | None = TIMEOUT,
     ) -> Self:
         """Return a pool for a DSN, as libpq reads it.
 
@@ -113,6 +118,8 @@ class PostgresConnectionPool:
         live : bool
             Listen, over one more connection, for changes that any process makes to prompts and
             configurations, so that this module's repositories of this process see them at once.
+        timeout : float | None
+            Seconds for which an answer of the server is waited for; None for as long as it takes.
 
         Raises
         ------
@@ -121,7 +128,8 @@ class PostgresConnectionPool:
         """
         if dsn is None:
             pool = cls(connection_limit=connection_limit)
-            pool._target, pool._live = target_of(None), live
+            pool._target = target_of(None)
+            pool._live, pool._timeout = live, check_timeout(timeout)
             return pool
         dsn, extras = _without_extras(dsn)
         parameters = parameters_of(dsn)
@@ -133,12 +141,14 @@ class PostgresConnectionPool:
         limits = [int(extras[key]) for key in LIMITS if key in extras]
         pool = cls(connection_limit=limits[0] if limits else connection_limit)
         pool._target = Given({**defaults, "sslmode": extras.get("ssl", ssl), **parameters})
-        pool._live = live
+        pool._live, pool._timeout = live, check_timeout(timeout)
         return pool
 
     async def __aenter__(self) -> Postgres:
         conninfo = partial(conninfo_async, self._target)
-        pool = AsyncPool(conninfo, self._connection_limit, configure=_read_json_as_text)
+        pool = AsyncPool(
+            conninfo, self._connection_limit, self._timeout, configure=_read_json_as_text
+        )
         await pool.open()
         self._pool = pool
         if self._live:

@@ -81,6 +81,7 @@ def available() -> Operation[tuple["InstructionsDeclaration", ...]]:
     return Operation(
         name="list instructions",
         statements=(Statement(AVAILABLE),),
+        reads=True,
         decode=lambda rows: tuple(codec.decode_declaration(*row) for row in rows),
         key=Key(TABLE),
     )
@@ -92,6 +93,7 @@ def load_content(name: str) -> Operation[str | None]:
     return Operation(
         name=f"load instructions {name!r:.80}",
         statements=(Statement(LATEST, (name,)),),
+        reads=True,
         decode=lambda rows: rows[0][0] if rows else None,
         key=Key(TABLE, name),
     )

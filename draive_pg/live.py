@@ -63,6 +63,7 @@ def installed(schema: str | None) -> Operation[bool]:
     return Operation(
         name="look for the triggers that tell of changes",
         statements=(Statement(INSTALLED, (schema,)),),
+        reads=True,
         decode=lambda rows: rows[0][0],
     )
 

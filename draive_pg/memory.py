@@ -197,6 +197,7 @@ def identifiers() -> Operation[tuple[str, ...]]:
     return Operation(
         name="list memories",
         statements=(Statement(IDENTIFIERS),),
+        reads=True,
         decode=lambda rows: tuple(row[0] for row in rows),
     )
 
@@ -227,6 +228,7 @@ def recall(identifier: str, limit: int | None) -> "Operation[ModelMemoryRecall]"
             if limit is None
             else Statement(RECALL_NEWEST, (identifier, limit)),
         ),
+        reads=True,
         decode=decode,
     )
 

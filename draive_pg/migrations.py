@@ -73,6 +73,7 @@ def state(schema: str | None) -> Operation[tuple[bool, bool]]:
     return Operation(
         name="setup: look for the tables",
         statements=(Statement(STATE, (schema,)),),
+        reads=True,
         decode=lambda rows: (rows[0][0], rows[0][1]),
     )
 
@@ -82,6 +83,7 @@ def applied() -> Operation[dict[int, str]]:
     return Operation(
         name="setup: read the applied migrations",
         statements=(Statement(APPLIED),),
+        reads=True,
         decode=lambda rows: dict(cast(list[tuple[int, str]], rows)),
     )
 

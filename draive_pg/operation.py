@@ -53,6 +53,8 @@ class Operation[T]:
         Where the value may be cached; None for what must be asked anew.
     evicts : tuple of Key
         The tables and subjects whose cached values are stale once this has run.
+    reads : bool
+        Whether it changes nothing, so that it can be repeated when its connection was lost.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Operation[T]:
     present: Callable[[Any], T] = lambda value: value
     key: Key | None = None
     evicts: tuple[Key, ...] = ()
+    reads: bool = False
 
 
 type Plan[T] = Generator[Operation[Any], Any, T]

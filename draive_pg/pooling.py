@@ -13,9 +13,9 @@ import asyncio
 import logging
 import select
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from time import monotonic
-from typing import Any, cast
+from typing import Any, cast, override
 from weakref import WeakKeyDictionary, WeakSet
 
 from psycopg import (
@@ -27,17 +27,22 @@ from psycopg import (
     OperationalError,
     RawCursor,
 )
+from psycopg.abc import PQGen
+from psycopg.errors import _WaitTimeout  # pyright: ignore[reportPrivateUsage] - `wait` raises it
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTimeout
 
 from draive_pg.errors import ConnectionFailed
 from draive_pg.failures import CONNECT, described, translated
 
-__all__ = ("READ_COMMITTED", "AsyncPool", "Pool")
+__all__ = ("READ_COMMITTED", "AsyncPool", "NoAnswer", "Pool")
 
 # How long a caller waits for a connection: at first as long as it takes to suspect the server,
 # then as long as others may need theirs.
 SUSPECT_SECONDS = 1.0
 ACQUIRE_SECONDS = 10.0
+
+# How long a query may take to end that was told to, by a connection of its own.
+CANCEL_SECONDS = 2.0
 
 # A network can drop an idle connection without closing our end of the socket.
 IDLE_SECONDS = 60.0
@@ -52,9 +57,32 @@ READ_COMMITTED = IsolationLevel.READ_COMMITTED
 for name in ("psycopg", "psycopg.pool"):
     logging.getLogger(name).addHandler(logging.NullHandler())
 
+
+class NoAnswer(OperationalError):
+    """The server was waited for in vain."""
+
+
 type AnyConnection = Connection | AsyncConnection
 
 _last_used = WeakKeyDictionary[AnyConnection, float]()
+
+
+class _Patient(Connection):
+    """A connection that is closed when the server leaves it without an answer for too long."""
+
+    patience: float | None = None
+
+    @override
+    def wait[T](self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.patience)
+        except _WaitTimeout:
+            with suppress(Error):
+                self.cancel_safe(timeout=CANCEL_SECONDS)
+            self.close()
+            raise NoAnswer(_unanswered(self.patience)) from None
 
 
 class Pool:
@@ -66,16 +94,20 @@ class Pool:
         Returns what libpq connects by; asked anew for each connection.
     max_size : int
         The most connections.
+    timeout : float | None
+        Seconds for which an answer of the server is waited for; None for as long as it takes.
     """
 
-    def __init__(self, conninfo: Callable[[], str], max_size: int) -> None:
-        def prepare(connection: Connection) -> None:
+    def __init__(self, conninfo: Callable[[], str], max_size: int, timeout: float | None) -> None:
+        def prepare(connection: _Patient) -> None:
             _last_used[connection] = monotonic()
+            connection.patience = timeout
             connection.set_isolation_level(READ_COMMITTED)
 
         self._conninfo = conninfo
-        self._pool: ConnectionPool = ConnectionPool(
+        self._pool = ConnectionPool(
             conninfo,
+            connection_class=_Patient,
             kwargs={**CONNECTION, "cursor_factory": RawCursor},
             min_size=1,
             max_size=max_size,
@@ -91,7 +123,7 @@ class Pool:
             self._pool.open(wait=True, timeout=ACQUIRE_SECONDS)
 
     @contextmanager
-    def connection(self) -> Generator[Connection]:
+    def connection(self) -> Generator[_Patient]:
         """Lend a connection that is alive, or raise ConnectionFailed."""
         connection = self._acquire()
         try:
@@ -103,7 +135,7 @@ class Pool:
         """Close all connections."""
         self._pool.close()
 
-    def _acquire(self) -> Connection:
+    def _acquire(self) -> _Patient:
         for patience in (SUSPECT_SECONDS, ACQUIRE_SECONDS):
             try:
                 return self._take(patience)
@@ -111,7 +143,7 @@ class Pool:
                 self._probe()
         raise _exhausted(self._pool.max_size)
 
-    def _take(self, patience: float) -> Connection:
+    def _take(self, patience: float) -> _Patient:
         while True:
             with _acquiring():
                 connection = self._pool.getconn(patience)
@@ -132,6 +164,26 @@ class Pool:
             Connection.connect(self._conninfo()).close()
 
 
+class _AsyncPatient(AsyncConnection):
+    """Async twin of `_Patient`."""
+
+    patience: float | None = None
+
+    @override
+    async def wait[T](
+        self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None
+    ) -> T:
+        if timeout is not None:
+            return await super().wait(gen, interval, timeout)
+        try:
+            return await super().wait(gen, interval, self.patience)
+        except _WaitTimeout:
+            with suppress(Error):
+                await self.cancel_safe(timeout=CANCEL_SECONDS)
+            await self.close()
+            raise NoAnswer(_unanswered(self.patience)) from None
+
+
 class AsyncPool:
     """Async twin of `Pool`, for the tasks of one event loop.
 
@@ -142,10 +194,12 @@ class AsyncPool:
         self,
         conninfo: Callable[[], Awaitable[str]],
         max_size: int,
+        timeout: float | None,
         configure: Callable[[AsyncConnection], Awaitable[None]],
     ) -> None:
-        async def prepare(connection: AsyncConnection) -> None:
+        async def prepare(connection: _AsyncPatient) -> None:
             _last_used[connection] = monotonic()
+            connection.patience = timeout
             self._connections.add(connection)
             await configure(connection)
 
@@ -153,6 +207,7 @@ class AsyncPool:
         self._connections = WeakSet[AsyncConnection]()
         self._pool = _EndingPool(
             conninfo,
+            connection_class=_AsyncPatient,
             kwargs={**CONNECTION, "cursor_factory": AsyncRawCursor},
             min_size=1,
             max_size=max_size,
@@ -168,7 +223,7 @@ class AsyncPool:
             await self._pool.open(wait=True, timeout=ACQUIRE_SECONDS)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncGenerator[AsyncConnection]:
+    async def connection(self) -> AsyncGenerator[_AsyncPatient]:
         """Async twin of `Pool.connection`."""
         connection = await self._acquire()
         try:
@@ -185,7 +240,7 @@ class AsyncPool:
         for connection in self._connections:
             connection.pgconn.finish()
 
-    async def _acquire(self) -> AsyncConnection:
+    async def _acquire(self) -> _AsyncPatient:
         for patience in (SUSPECT_SECONDS, ACQUIRE_SECONDS):
             try:
                 return await self._take(patience)
@@ -193,7 +248,7 @@ class AsyncPool:
                 await self._probe()
         raise _exhausted(self._pool.max_size)
 
-    async def _take(self, patience: float) -> AsyncConnection:
+    async def _take(self, patience: float) -> _AsyncPatient:
         while True:
             with _acquiring():
                 connection = await self._pool.getconn(patience)
@@ -214,7 +269,7 @@ class AsyncPool:
             await (await AsyncConnection.connect(await self._conninfo())).close()
 
 
-class _EndingPool(AsyncConnectionPool[AsyncConnection]):
+class _EndingPool(AsyncConnectionPool[_AsyncPatient]):
     """A pool whose workers end when they are cancelled, also amid a task.
 
     psycopg's own swallow that cancellation, and a program whose event loop ends without `close`
@@ -257,6 +312,10 @@ def _suspect(connection: AnyConnection) -> bool:
     socket = select.poll()
     socket.register(connection.fileno(), select.POLLIN)
     return bool(socket.poll(0))
+
+
+def _unanswered(timeout: float | None) -> str:
+    return f"no answer of the server within the timeout of {timeout:g} s"
 
 
 def _exhausted(max_size: int) -> ConnectionFailed:

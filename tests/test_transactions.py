@@ -105,6 +105,20 @@ def test_a_failure_in_a_nested_block_is_caught_and_the_rest_kept(db: Client) -> 
     assert len(db.memory("kept").log()) == 2
 
 
+@pytest.mark.parametrize("within", ["transaction", "call"])
+def test_a_failure_that_is_told_while_more_is_sent_leaves_the_connection_usable(
+    connect: Connect, dsn: str, sql: psycopg.Connection, within: str
+) -> None:
+    db = connect(dsn + " options='-c lock_timeout=1'", max_size=1)
+    sql.execute("BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('memories/m', 0))")
+    block = db.transaction if within == "transaction" else contextlib.nullcontext
+    with pytest.raises(OperationFailed, match="55P03"), block():
+        db.memory("m").remember(asked("much " * 4_000_000))
+    sql.execute("ROLLBACK")
+    db.memory("m").remember(asked("q"))
+    assert texts(db.memory("m").recall().context) == ["q"]
+
+
 def test_errors_of_other_databases_leave_the_block_as_they_are(
     db: Client, sql: psycopg.Connection
 ) -> None:
