@@ -181,7 +181,7 @@ class Own:
         command = (program, "-R", "--checkpoint=fast", "-d", self.dsn(), "-D", data)
         done = owner.run(command)
         assert done.returncode == 0, done.stderr
-        return Own(data, **self._settings)
+        return Own(data, **self._settings, wal_retrieve_retry_interval="100ms")
 
 
 @contextmanager
