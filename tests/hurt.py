@@ -115,13 +115,11 @@ def sessions(dsn: str) -> list[int]:
 
 def terminate(dsn: str) -> None:
     """End the sessions of clients of a database, and wait until they have ended."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        ended = connection.execute(
-            "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND application_name = 'draive_pg'"
-        ).fetchall()
+    ended = sessions(dsn)
     assert ended
-    assert all(done for (done,) in ended)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s) AS pid", (ended,))
+    until(lambda: not set(ended) & set(sessions(dsn)))
 
 
 class Own:
@@ -183,7 +181,7 @@ class Own:
         command = (program, "-R", "--checkpoint=fast", "-d", self.dsn(), "-D", data)
         done = owner.run(command)
         assert done.returncode == 0, done.stderr
-        return Own(data, **self._settings)
+        return Own(data, **self._settings, wal_retrieve_retry_interval="100ms")
 
 
 @contextmanager

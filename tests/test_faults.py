@@ -65,14 +65,15 @@ def ended_when_waiting(dsn: str, *, times: int = 1) -> None:
 # --- A session that is ended
 
 
-@pytest.mark.parametrize("call", READS.values(), ids=READS)
-def test_a_read_whose_session_was_ended_in_idleness_knows_nothing_of_it(
-    connect: Connect, dsn: str, call: Callable[[Client], object]
+def test_calls_whose_session_was_ended_in_idleness_know_nothing_of_it(
+    connect: Connect, dsn: str
 ) -> None:
     db = connect(dsn, cache_limit=0)
     fill(db)
-    terminate(dsn)
-    call(db)
+    for call in (*READS.values(), *WRITES.values()):
+        terminate(dsn)
+        call(db)
+    assert db.memories.identifiers() == ("chat", "n")
 
 
 @pytest.mark.parametrize(
@@ -257,13 +258,16 @@ def killed(own: Own) -> Iterator[None]:
 GOING = [restarted, quit_at_once, killed]
 
 
-def missed(db: Client) -> bool:
-    """Tell whether a client says that its server is not there; a session may live on a moment."""
-    try:
-        db.memories.identifiers()
-    except ConnectionFailed:
-        return True
-    return False
+def test_a_server_that_is_down_is_named_until_it_is_up(
+    connect: Connect, own: Own, own_dsn: str
+) -> None:
+    db = connect(own_dsn)
+    db.memories.identifiers()
+    with restarted(own):
+        error = failed(ConnectionFailed, lambda: write(db), asked="connect")
+        assert str(error).endswith("; check the DSN, and that the server runs and lets you in")
+    write(db)
+    assert counted(own_dsn) == WHOLE
 
 
 @pytest.mark.parametrize("going", GOING)
@@ -274,7 +278,7 @@ def test_a_pool_of_idle_connections_outlives_the_server(
     four = [[lambda db: db.memories.identifiers()]] * 4
     at_once(db, *four)
     with going(own):
-        until(lambda: missed(db))
+        pass
     assert at_once(db, *four) == [[()]] * 4
     write(db)
     assert counted(own_dsn) == WHOLE
@@ -514,25 +518,20 @@ def test_a_session_that_idled_too_long_is_not_missed(connect: Connect, own_dsn: 
 # --- A peer that stalls
 
 
-@pytest.fixture(params=["read", "write", "transaction"])
-def stalling(request: pytest.FixtureRequest) -> tuple[str, Callable[[Client], object]]:
-    """A call that will stall, and what errors call it."""
-
-    def transaction(db: Client) -> None:
-        with db.transaction():
-            write(db)
-
-    return {
-        "read": ("list memories", lambda db: db.memories.identifiers()),
-        "write": (REMEMBER, write),
-        "transaction": ("begin a transaction", transaction),
-    }[request.param]
+def open_transaction(db: Client) -> None:
+    with db.transaction():
+        write(db)
 
 
+READING = ("list memories", lambda db: db.memories.identifiers())
+WRITING = (REMEMBER, write)
+OPENING = ("begin a transaction", open_transaction)
+
+
+@pytest.mark.parametrize(("name", "call"), [READING, OPENING], ids=["read", "transaction"])
 def test_a_server_process_that_stands_still_is_given_up(
-    connect: Connect, own_dsn: str, stalling: tuple[str, Callable[[Client], object]]
+    connect: Connect, own_dsn: str, name: str, call: Callable[[Client], object]
 ) -> None:
-    name, call = stalling
     db = connect(own_dsn, timeout=1.0)
     db.memories.identifiers()
     (pid,) = sessions(own_dsn)
@@ -549,10 +548,10 @@ def test_a_server_process_that_stands_still_is_given_up(
     assert "after" in db.memories.identifiers()
 
 
+@pytest.mark.parametrize(("name", "call"), [READING, WRITING], ids=["read", "write"])
 def test_a_network_that_loses_everything_is_given_up(
-    connect: Connect, dsn: str, stalling: tuple[str, Callable[[Client], object]]
+    connect: Connect, dsn: str, name: str, call: Callable[[Client], object]
 ) -> None:
-    name, call = stalling
     with recorded(dsn) as wire:
         db = connect(make_conninfo(wire.dsn, connect_timeout=2), timeout=1.0)
         db.memories.identifiers()
