@@ -4,12 +4,12 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from psycopg import AsyncConnection, AsyncCursor
+from psycopg import AsyncConnection, AsyncCursor, Error
 
 from draive_pg.cache import Cache, LeaderGone
 from draive_pg.database import BEGIN, COMMIT, Base, left_open, repeatable
@@ -135,7 +135,8 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
                 ]
         finally:
             if left_open(connection):
-                await connection.rollback()
+                with suppress(Error):
+                    await connection.rollback()
         return await _fetched_async(cursor)
 
     async def _send(self, connection: AsyncConnection, statement: Statement) -> AsyncCursor:

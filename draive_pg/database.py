@@ -11,6 +11,7 @@ from collections.abc import Generator, Sequence
 from contextlib import (
     ExitStack,
     contextmanager,
+    suppress,
 )
 from typing import Any
 
@@ -204,7 +205,8 @@ class Database(Base[Connection, threading.Lock]):
                 ]
         finally:
             if left_open(connection):
-                connection.rollback()
+                with suppress(psycopg.Error):  # what is raised already tells more
+                    connection.rollback()
         return _fetched(cursor)
 
     def _send(self, connection: Connection, statement: Statement) -> psycopg.Cursor:

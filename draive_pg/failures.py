@@ -1,5 +1,6 @@
 """What the driver raises, as errors of this package: one line each, with what to do."""
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -16,7 +17,8 @@ from draive_pg.errors import (
 
 __all__ = ("CONNECT", "described", "translated")
 
-LOST = ("08", "57P")  # connection exceptions; shutdowns, which end the connection
+# Connection exceptions; shutdowns and timeouts that end the connection.
+LOST = ("08", "57P", "25P03", "25P04")
 CONNECT = "connect"
 UNREACHABLE = "check the DSN, and that the server runs and lets you in"
 ADVICE = {
@@ -26,6 +28,10 @@ ADVICE = {
     "25006": "connect to a server that takes writes",
     "53300": "close other connections, or raise the server's max_connections",
 }
+# A server that does not let us in gives no code, only one of these.
+FULL = re.compile(
+    "too many clients already|remaining connection slots are reserved|too many connections for"
+)
 KINDS = {"42P01": TableMissing, "3F000": TableMissing, "42501": PermissionDenied}
 
 
@@ -45,7 +51,9 @@ def described(name: str, error: Exception) -> DraivePGError:
     text = f"{name}: {primary or str(error).partition('\n')[0]}"
     if sqlstate is None or sqlstate.startswith(LOST):
         if isinstance(error, psycopg.OperationalError | PoolClosed | PoolTimeout):
-            advice = UNREACHABLE if name == CONNECT else "the next call connects anew"
+            advice = "the next call connects anew"
+            if name == CONNECT:
+                advice = ADVICE["53300"] if FULL.search(text) else UNREACHABLE
             return ConnectionFailed(_line(text, sqlstate, advice), sqlstate=sqlstate)
         return OperationFailed(_line(text, sqlstate), sqlstate=sqlstate)
     kind = KINDS.get(sqlstate, OperationFailed)
