@@ -34,7 +34,7 @@ class AsyncRunner(ABC):
     async def run[T](self, operation: Operation[T]) -> T:
         """Async twin of `Database.run`."""
         key = operation.key
-        if key is None or self._in_transaction():
+        if key is None or not self._cache.keeps or self._in_transaction():
             return operation.present(await self._execute(operation))
         while True:
             entry, leads = self._cache.join(key)
@@ -172,8 +172,12 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
                     return
             finally:
                 transaction.turn.release()
-        async with (await self._opened()).connection() as connection:
+        pool = await self._opened()
+        connection = await pool.acquire()
+        try:
             yield connection
+        finally:
+            await pool.release(connection)
 
     async def _opened(self) -> AsyncPool:
         own = self._pools.setdefault(asyncio.get_running_loop(), LoopPool())

@@ -53,6 +53,11 @@ class Cache:
         self._shelves: dict[tuple[str, bool], Shelf] = {}
         self._lock = Lock()
 
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is kept at all."""
+        return self._limit > 0
+
     def join(self, key: Key) -> tuple[Future[Any], bool]:
         """Return the future of a key's value, and whether the caller must settle it by `lead`."""
         with self._lock:
@@ -61,8 +66,7 @@ class Cache:
                 return entry, False
             entry = Future[Any]()
             entry.set_running_or_notify_cancel()  # so that one who stops waiting cancels nobody
-            if shelf.maxsize:
-                shelf[key] = entry
+            shelf[key] = entry
             return entry, True
 
     @contextmanager

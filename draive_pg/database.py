@@ -141,7 +141,7 @@ class Database(Base[Connection, threading.Lock]):
     def run[T](self, operation: Operation[T]) -> T:
         """Return what the operation presents, from the cache where it may be there."""
         key = operation.key
-        if key is None or self._in_transaction():
+        if key is None or not self._cache.keeps or self._in_transaction():
             return operation.present(self._execute(operation))
         while True:
             entry, leads = self._cache.join(key)
@@ -239,8 +239,12 @@ class Database(Base[Connection, threading.Lock]):
                     return
             finally:
                 transaction.turn.release()
-        with self._opened().connection() as connection:
+        pool = self._opened()
+        connection = pool.acquire()
+        try:
             yield connection
+        finally:
+            pool.release(connection)
 
     def _opened(self) -> Pool:
         with self._opening:

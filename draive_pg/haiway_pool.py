@@ -172,7 +172,9 @@ class PostgresConnectionPool:
         """Provide a ``PostgresConnection`` for the length of a block."""
         if self._pool is None:
             raise RuntimeError("acquire a connection: the pool's scope has not been entered")
-        async with self._pool.connection() as connection:
+        pool = self._pool
+        connection = await pool.acquire()
+        try:
             lent = _wrapped(connection)
             callbacks = _when_released.setdefault(lent, [])
             try:
@@ -180,6 +182,8 @@ class PostgresConnectionPool:
             finally:
                 for callback in callbacks:
                     callback()
+        finally:
+            await pool.release(connection)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._target!r}, limit={self._connection_limit})"

@@ -12,11 +12,11 @@ pool does not say, and tries again ever more rarely. Here it tries when it is as
 import asyncio
 import logging
 import select
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Any, cast, override
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
 from psycopg import (
     AsyncConnection,
@@ -29,7 +29,7 @@ from psycopg import (
 )
 from psycopg.abc import PQGen
 from psycopg.errors import _WaitTimeout  # pyright: ignore[reportPrivateUsage] - `wait` raises it
-from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from draive_pg.errors import ConnectionFailed
 from draive_pg.failures import CONNECT, described, translated
@@ -62,15 +62,11 @@ class NoAnswer(OperationalError):
     """The server was waited for in vain."""
 
 
-type AnyConnection = Connection | AsyncConnection
-
-_last_used = WeakKeyDictionary[AnyConnection, float]()
-
-
 class _Patient(Connection):
     """A connection that is closed when the server leaves it without an answer for too long."""
 
     patience: float | None = None
+    last_used: float = 0.0
 
     @override
     def wait[T](self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
@@ -100,7 +96,7 @@ class Pool:
 
     def __init__(self, conninfo: Callable[[], str], max_size: int, timeout: float | None) -> None:
         def prepare(connection: _Patient) -> None:
-            _last_used[connection] = monotonic()
+            connection.last_used = monotonic()
             connection.patience = timeout
             connection.set_isolation_level(READ_COMMITTED)
 
@@ -122,20 +118,12 @@ class Pool:
         with translated(CONNECT):
             self._pool.open(wait=True, timeout=ACQUIRE_SECONDS)
 
-    @contextmanager
-    def connection(self) -> Generator[_Patient]:
-        """Lend a connection that is alive, or raise ConnectionFailed."""
-        connection = self._acquire()
-        try:
-            yield connection
-        finally:
-            self._pool.putconn(connection)
-
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()
 
-    def _acquire(self) -> _Patient:
+    def acquire(self) -> Connection:
+        """Return a connection that is alive, to be released, or raise ConnectionFailed."""
         for patience in (SUSPECT_SECONDS, ACQUIRE_SECONDS):
             try:
                 return self._take(patience)
@@ -143,10 +131,18 @@ class Pool:
                 self._probe()
         raise _exhausted(self._pool.max_size)
 
-    def _take(self, patience: float) -> _Patient:
+    def release(self, connection: Connection) -> None:
+        """Take back a connection."""
+        self._pool.putconn(cast(_Patient, connection))
+
+    def _take(self, patience: float) -> Connection:
         while True:
-            with _acquiring():
+            try:
                 connection = self._pool.getconn(patience)
+            except PoolTimeout:
+                raise  # connecting directly tells more of why
+            except Error as error:
+                raise described(CONNECT, error) from error
             try:
                 if _suspect(connection):
                     self._pool.check_connection(connection)
@@ -156,7 +152,7 @@ class Pool:
                 self._pool.putconn(connection)
                 raise
             else:
-                _last_used[connection] = monotonic()
+                connection.last_used = monotonic()
                 return connection
 
     def _probe(self) -> None:
@@ -168,6 +164,7 @@ class _AsyncPatient(AsyncConnection):
     """Async twin of `_Patient`."""
 
     patience: float | None = None
+    last_used: float = 0.0
 
     @override
     async def wait[T](
@@ -198,7 +195,7 @@ class AsyncPool:
         configure: Callable[[AsyncConnection], Awaitable[None]],
     ) -> None:
         async def prepare(connection: _AsyncPatient) -> None:
-            _last_used[connection] = monotonic()
+            connection.last_used = monotonic()
             connection.patience = timeout
             self._connections.add(connection)
             await configure(connection)
@@ -222,15 +219,6 @@ class AsyncPool:
         with translated(CONNECT):
             await self._pool.open(wait=True, timeout=ACQUIRE_SECONDS)
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncGenerator[_AsyncPatient]:
-        """Async twin of `Pool.connection`."""
-        connection = await self._acquire()
-        try:
-            yield connection
-        finally:
-            await self._pool.putconn(connection)
-
     async def close(self) -> None:
         """Async twin of `Pool.close`."""
         await self._pool.close()
@@ -240,7 +228,8 @@ class AsyncPool:
         for connection in self._connections:
             connection.pgconn.finish()
 
-    async def _acquire(self) -> _AsyncPatient:
+    async def acquire(self) -> AsyncConnection:
+        """Async twin of `Pool.acquire`."""
         for patience in (SUSPECT_SECONDS, ACQUIRE_SECONDS):
             try:
                 return await self._take(patience)
@@ -248,10 +237,18 @@ class AsyncPool:
                 await self._probe()
         raise _exhausted(self._pool.max_size)
 
-    async def _take(self, patience: float) -> _AsyncPatient:
+    async def release(self, connection: AsyncConnection) -> None:
+        """Async twin of `Pool.release`."""
+        await self._pool.putconn(cast(_AsyncPatient, connection))
+
+    async def _take(self, patience: float) -> AsyncConnection:
         while True:
-            with _acquiring():
+            try:
                 connection = await self._pool.getconn(patience)
+            except PoolTimeout:
+                raise  # connecting directly tells more of why
+            except Error as error:
+                raise described(CONNECT, error) from error
             try:
                 if _suspect(connection):
                     await self._pool.check_connection(connection)
@@ -261,7 +258,7 @@ class AsyncPool:
                 await self._pool.putconn(connection)
                 raise
             else:
-                _last_used[connection] = monotonic()
+                connection.last_used = monotonic()
                 return connection
 
     async def _probe(self) -> None:
@@ -294,20 +291,9 @@ class _UntilCancelled:
         return await self._queue.get()
 
 
-@contextmanager
-def _acquiring() -> Generator[None]:
-    """Translate what a pool raises, but for its timeout: connecting directly tells more of it."""
-    try:
-        yield
-    except PoolTimeout:
-        raise
-    except (Error, PoolClosed) as error:
-        raise described(CONNECT, error) from error
-
-
-def _suspect(connection: AnyConnection) -> bool:
+def _suspect(connection: _Patient | _AsyncPatient) -> bool:
     """Tell whether the socket has news, such as its end, or the connection was idle for long."""
-    if connection.closed or monotonic() - _last_used[connection] > IDLE_SECONDS:
+    if connection.closed or monotonic() - connection.last_used > IDLE_SECONDS:
         return True
     socket = select.poll()
     socket.register(connection.fileno(), select.POLLIN)
