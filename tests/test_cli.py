@@ -203,6 +203,24 @@ def test_an_address_that_leads_nowhere_is_one_line_without_the_password(
         assert "secret" not in done.err
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://ada:secret@127.0.0.1:1/chats",
+        "postgresql://ada:sec/secret@host:1/chats",
+        "host=127.0.0.1 password=secret user=ada",
+        "password = 'my secret' host=127.0.0.1",
+    ],
+)
+def test_an_address_in_the_wrong_place_is_refused_without_the_password(
+    shell: Shell, address: str
+) -> None:
+    for command in (["setup", address], ["demo", address], [address], ["setup", f"--{address}"]):
+        done = shell(*command)
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+        assert "secret" not in done.err
+
+
 def test_a_database_that_is_missing_is_named_without_the_password(shell: Shell, dsn: str) -> None:
     done = shell("setup", "--dsn", f"{dsn} dbname=not_there password=secret")
     assert_one_line(done, "not_there")

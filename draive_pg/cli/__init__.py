@@ -6,10 +6,11 @@ from contextlib import suppress
 from typing import Annotated, Any, cast
 
 import typer
+from typer.exceptions import TyperException
 
 from draive_pg import Client, DraivePGError, __version__
 from draive_pg.cli import importing
-from draive_pg.cli.options import Dsn, Schema, one_line
+from draive_pg.cli.options import Dsn, Schema, one_line, without_passwords
 
 __all__ = ("app", "main")
 
@@ -28,11 +29,17 @@ def main() -> None:
         # Chats have letters that not every encoding has.
         cast(Any, sys.stdout).reconfigure(errors="replace")
     try:
-        app(prog_name="draive-pg")
+        sys.exit(app(prog_name="draive-pg", standalone_mode=False))
+    except TyperException as error:
+        said = error.format_message()
+        if "\n" not in said:  # then it is the help, for want of a command
+            said = f"draive-pg: {without_passwords(said)} See --help."  # it quotes what was typed
+        typer.echo(said, err=True)
+        sys.exit(error.exit_code)
     except (DraivePGError, OSError, TypeError, ValueError) as error:
         typer.echo(f"draive-pg: {one_line(error)}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
 
 
