@@ -5,7 +5,7 @@ and it is imported only when one of its types is needed: ``import draive_pg`` do
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from draive import (
@@ -20,6 +20,7 @@ from draive.models.instructions import InstructionsMissing
 from draive.models.instructions.types import InstructionsArgumentDeclaration
 from haiway import ConfigurationInvalid, ConfigurationMissing, Map, Meta
 
+from draive_pg import elements
 from draive_pg.documents import encode
 from draive_pg.errors import StoredDataInvalid
 
@@ -39,8 +40,6 @@ __all__ = (
     "recall",
 )
 
-ELEMENTS = {"model_input": ModelInput, "model_output": ModelOutput}
-
 
 def encode_element(element: object, what: str) -> str:
     """Return the JSON text of a context element.
@@ -56,11 +55,11 @@ def encode_element(element: object, what: str) -> str:
         raise TypeError(
             f"{what} must be a ModelInput or a ModelOutput, not {type(element).__name__}"
         )
-    return encode(element.to_mapping(), what)
+    return elements.encode(element, what)
 
 
-def decode_element(content: str, what: str) -> ModelInput | ModelOutput:
-    """Return the context element of a stored JSON text.
+def decode_element(content: str, what: Callable[[], str]) -> ModelInput | ModelOutput:
+    """Return the context element of a stored JSON text; ``what`` names it, for errors.
 
     Raises
     ------
@@ -68,11 +67,10 @@ def decode_element(content: str, what: str) -> ModelInput | ModelOutput:
         If it is none that draive 0.89 writes.
     """
     try:
-        document = json.loads(content)
-        return ELEMENTS[document["type"]].from_mapping(document)
+        return elements.decode(json.loads(content))
     except Exception as error:  # draive's validation raises many kinds
         raise StoredDataInvalid(
-            f"{what} is no context element that draive 0.89 can read "
+            f"{what()} is no context element that draive 0.89 can read "
             f"({type(error).__name__}: {str(error).splitlines()[0]:.120}); "
             "the conversation_log frame shows its row"
         ) from error

@@ -18,6 +18,8 @@ __all__ = (
     "check_text",
     "check_timeout",
     "encode",
+    "is_plain",
+    "is_sound",
     "shown",
 )
 
@@ -28,6 +30,8 @@ MAX_INTEGER = 2**63 - 1  # PostgreSQL's BIGINT
 MAX_PLACE = 200  # characters shown of where in a document something stands
 MAX_SHOWN = 60  # characters shown of a value that is refused
 MAX_NAME = 63  # of PostgreSQL's own names
+
+PLAIN = frozenset({str, float, bool, type(None)})
 
 REPR = Repr(maxstring=MAX_SHOWN, maxother=MAX_SHOWN)
 
@@ -134,6 +138,33 @@ def encode(document: object, what: str) -> str:
     if len(text) > MAX_BYTES // 4 and len(text.encode()) > MAX_BYTES:
         raise ValueError(f"{what} is larger than the 256 MB that PostgreSQL keeps in one document")
     return text
+
+
+def is_plain(value: object) -> bool:
+    """Tell whether JSON's own encoder writes a value as `encode` does, but for its checks."""
+    kind = type(value)
+    if kind in PLAIN:
+        return True
+    if kind is int:
+        return cast(int, value).bit_length() <= MAX_BITS
+    if isinstance(value, dict):
+        members = cast(dict[object, object], value)
+        return all(type(key) is str and is_plain(item) for key, item in members.items())
+    if kind is list or kind is tuple:
+        return all(map(is_plain, cast(list[object], value)))
+    return False
+
+
+def is_sound(text: str) -> bool:
+    """Tell whether PostgreSQL certainly keeps a JSON text, and Python reads it back.
+
+    In doubt it is False: the text may show only what looks like something that cannot be kept.
+    """
+    if "\\u0000" in text or "e+" in text or len(text) > MAX_BYTES // 4:
+        return False
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        return False
+    return text.isascii() or _fault(text) is None
 
 
 class _Refused(Exception):

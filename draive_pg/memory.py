@@ -1,6 +1,7 @@
 """Conversational memory: what can be asked of the three ``memories`` tables."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -211,7 +212,7 @@ def recall(identifier: str, limit: int | None) -> "Operation[ModelMemoryRecall]"
         from draive_pg import codec
 
         elements = [
-            codec.decode_element(document, f"memory {identifier!r:.80}, element of {written},")
+            codec.decode_element(document, partial(_element, identifier, written))
             for written, document in rows
             if written is not None
         ]
@@ -324,6 +325,10 @@ def remove(identifier: str) -> Operation[bool]:
         statements=(_turn(identifier), Statement(REMOVE, (identifier,))),
         decode=lambda rows: rows[0][0],
     )
+
+
+def _element(identifier: str, written: str) -> str:
+    return f"memory {identifier!r:.80}, element of {written},"
 
 
 def _turn(identifier: str) -> Statement:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pytest_postgresql import factories
 
@@ -17,6 +18,16 @@ from tests.driven import Driven
 from tests.server import FAST, scratch
 
 VARIABLE = "DRAIVE_PG_TEST_DSN"
+
+# The same examples on every machine, however slow; `--hypothesis-profile=explore` looks for others.
+settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile("explore", settings.get_profile("steady"), derandomize=False)
+settings.load_profile("steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,7 +9,7 @@ from draive.models import ModelInput, ModelOutput, ModelReasoning, ModelToolRequ
 from draive.multimodal import MultimodalContent, TextContent
 from draive.resources import ResourceContent, ResourceReference
 from haiway import Meta
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import samples
@@ -361,7 +361,6 @@ JSON = st.recursive(
 KEYS = ("role", "content", "tool_calls", "tool_call_id", "name", "function_call", "refusal")
 
 
-@settings(deadline=None)
 @given(TURNS)
 def test_well_formed_messages_give_each_turn_its_element_and_keep_all_text(
     turns: list[list[dict[str, Any]]],
@@ -395,13 +394,11 @@ def refusal(messages: list[Any]) -> str:
     return ""
 
 
-@settings(deadline=None)
 @given(st.lists(JSON, max_size=4))
 def test_documents_of_any_kind_are_converted_or_refused_in_one_line(messages: list[Any]):
     assert len(refusal(messages).splitlines()) <= 1
 
 
-@settings(deadline=None)
 @given(TURNS, st.data())
 def test_a_message_with_anything_in_a_field_is_converted_or_refused_in_one_line(
     turns: list[list[dict[str, Any]]], data: st.DataObject

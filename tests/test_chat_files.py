@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import samples
@@ -296,14 +296,12 @@ def refusals(path: Path) -> list[str]:
         return [str(error)]
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=60))
 def test_bytes_of_any_kind_are_read_or_refused_in_one_line(file: Path, data: bytes):
     file.write_bytes(data)
     assert all(line.startswith("any.json") and "\n" not in line for line in refusals(file))
 
 
-@settings(deadline=None)
 @given(documents=st.lists(JSON, min_size=1, max_size=4))
 def test_json_of_any_kind_is_read_or_refused_in_one_line(file: Path, documents: list[Any]):
     for text in (json_lines(*documents), json.dumps(documents, indent=1)):
@@ -311,7 +309,6 @@ def test_json_of_any_kind_is_read_or_refused_in_one_line(file: Path, documents: 
         assert all(line.startswith("any.json") and "\n" not in line for line in refusals(file))
 
 
-@settings(deadline=None)
 @given(
     talks=st.lists(st.lists(st.text(max_size=9), min_size=1, max_size=3), min_size=2, max_size=6),
     data=st.data(),

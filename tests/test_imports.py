@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "draive_pg"
 LAYERS = [
     {"errors"},
     {"documents", "operation"},
-    {"cache", "templates", "replay", "chat_files", "samples", "embedded"},
+    {"cache", "elements", "templates", "replay", "chat_files", "samples", "embedded"},
     {"codec", "chat"},
     {"configurations", "instructions", "memory", "frames", "migrations"},
     {"dataframes"},
@@ -28,7 +28,7 @@ LAYERS = [
 ]
 
 # The only modules that may name draive or haiway at run time.
-DRAIVE = {"codec", "chat", "adapters", "haiway_pool"}
+DRAIVE = {"codec", "chat", "elements", "adapters", "haiway_pool"}
 
 
 def modules() -> dict[str, list[Path]]:

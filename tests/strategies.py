@@ -1,0 +1,116 @@
+"""hypothesis strategies: all that draive can put into a memory."""
+
+from typing import Any
+
+from draive import (
+    ArtifactContent,
+    DataModel,
+    ModelInput,
+    ModelOutput,
+    ModelReasoning,
+    ModelToolRequest,
+    ModelToolResponse,
+    MultimodalContent,
+    ResourceContent,
+    ResourceReference,
+    TextContent,
+)
+from hypothesis import strategies as st
+
+__all__ = ("documents", "elements", "metas", "names", "texts", "variables")
+
+# Every plane of Unicode; PostgreSQL keeps neither NUL nor halves of surrogate pairs.
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+names = st.text(
+    st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20
+)
+
+# JSONB's numbers are decimal, so that -0.0 comes back as 0.
+floats = st.floats(allow_nan=False, allow_infinity=False).map(lambda value: value + 0.0)
+numbers = st.integers() | st.integers(10**38, 10**42) | floats
+documents: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+variables = st.dictionaries(texts, documents, max_size=4)
+
+# What draive takes for meta: no lists within objects, and no object without a name.
+metas = st.dictionaries(
+    names,
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+        max_leaves=4,
+    ),
+    max_size=2,
+)
+
+
+class Recipe(DataModel):
+    """An artifact of a service's own."""
+
+    title: str
+    steps: int
+    tags: dict[str, str]
+
+
+recipes = st.builds(Recipe, title=texts, steps=st.integers(), tags=st.dictionaries(texts, texts))
+parts = st.one_of(
+    st.builds(TextContent.of, texts, meta=metas),
+    st.builds(
+        lambda data, kind, meta: ResourceContent.of(data, mime_type=kind, meta=meta),
+        st.binary(max_size=30),
+        st.sampled_from(["image/png", "application/x-own", "text/plain"]),
+        metas,
+    ),
+    st.builds(
+        lambda uri, kind, meta: ResourceReference.of(uri, mime_type=kind, meta=meta),
+        texts,
+        st.sampled_from(["image/png", None]),
+        metas,
+    ),
+)
+artifacts = st.builds(
+    lambda recipe, hidden: ArtifactContent.of(recipe, hidden=hidden), recipes, st.booleans()
+)
+
+
+def contents(of: st.SearchStrategy[Any]) -> st.SearchStrategy[MultimodalContent]:
+    return st.lists(of, max_size=4).map(lambda several: MultimodalContent.of(*several))
+
+
+def elements(*, with_artifacts: bool = False) -> st.SearchStrategy[ModelInput | ModelOutput]:
+    """Inputs and outputs of every kind; artifacts come back as plain models, so they are apart."""
+    content = contents(parts | artifacts if with_artifacts else parts)
+    requests = st.builds(
+        lambda call, tool, arguments, meta: ModelToolRequest.of(
+            call, tool=tool, arguments=arguments, meta=meta
+        ),
+        texts,
+        texts,
+        variables,
+        metas,
+    )
+    responses = st.builds(
+        lambda call, tool, content, handling, meta: ModelToolResponse.of(
+            call, tool=tool, content=content, handling=handling, meta=meta
+        ),
+        texts,
+        texts,
+        content,
+        st.sampled_from(["response", "error", "output", "output_extension", "detached"]),
+        metas,
+    )
+    reasoning = st.builds(
+        lambda content, meta: ModelReasoning.of(content, meta=meta), content, metas
+    )
+    return st.builds(
+        lambda blocks, meta: ModelInput.of(*blocks, meta=meta),
+        st.lists(content | responses, max_size=4),
+        metas,
+    ) | st.builds(
+        lambda blocks, meta: ModelOutput.of(*blocks, meta=meta),
+        st.lists(content | reasoning | requests, max_size=4),
+        metas,
+    )

@@ -1,0 +1,150 @@
+"""Elements to JSON and back: draive is the measure of both."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from draive import ModelInput, ModelOutput, ModelToolRequest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from draive_pg import documents
+from draive_pg.elements import decode, encode
+from tests.elements import asked, called
+from tests.strategies import elements
+
+type Document = dict[str, Any]
+
+
+def by_draive(document: Any) -> ModelInput | ModelOutput:
+    kinds = {"model_input": ModelInput, "model_output": ModelOutput}
+    return kinds[document["type"]].from_mapping(document)
+
+
+@given(elements(with_artifacts=True))
+def test_what_is_written_is_what_draive_writes(element: ModelInput | ModelOutput) -> None:
+    assert json.loads(encode(element, "it")) == json.loads(
+        documents.encode(element.to_mapping(), "it")
+    )
+
+
+def values(element: object) -> object:
+    """All that an element is made of, with the types, which equality does not compare."""
+    if hasattr(element, "__dict__"):
+        return type(element), {name: values(value) for name, value in vars(element).items()}
+    if isinstance(element, tuple | list):
+        return type(element), [values(item) for item in element]
+    if isinstance(element, dict):
+        return type(element), {key: values(value) for key, value in element.items()}
+    return type(element), element
+
+
+@given(elements(with_artifacts=True))
+def test_what_is_read_is_what_draive_reads(element: ModelInput | ModelOutput) -> None:
+    document = json.loads(encode(element, "it"))
+    mine, drives = decode(document), by_draive(document)
+    assert mine == drives
+    assert repr(mine) == repr(drives)
+    assert hash(mine) == hash(drives)
+    assert mine.to_json() == drives.to_json()
+    assert copy.deepcopy(mine) == drives
+
+
+@given(elements())
+def test_what_was_written_is_read_back(element: ModelInput | ModelOutput) -> None:
+    assert decode(json.loads(encode(element, "it"))) == element
+
+
+# What a later draive, or a hand at psql, may have made of a document.
+OTHER = [None, True, 1, 0.5, "other", [], ["other"], {}, {"type": "other"}, {"text": "other"}]
+
+
+@st.composite
+def altered(draw: st.DrawFn) -> Document:
+    """The document of an element, with one thing in it removed, added or replaced."""
+    document = json.loads(encode(draw(elements(with_artifacts=True)), "it"))
+    places = list(objects(document))
+    place = draw(st.sampled_from(places))
+    match draw(st.sampled_from(["remove", "add", "replace"])):
+        case "add":
+            place["later"] = draw(st.sampled_from(OTHER))
+        case "remove" if place:
+            del place[draw(st.sampled_from(sorted(place)))]
+        case _ if place:
+            place[draw(st.sampled_from(sorted(place)))] = draw(st.sampled_from(OTHER))
+        case _:
+            pass
+    return document
+
+
+def objects(value: Any) -> Any:
+    if isinstance(value, dict):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, dict | list):
+            yield from objects(item)
+
+
+def outcome(read: Any, document: Document) -> object:
+    try:
+        return repr(read(copy.deepcopy(document)))
+    except Exception as error:  # draive's validation raises many kinds
+        return type(error), str(error)
+
+
+@given(altered())
+def test_what_is_not_as_draive_writes_it_is_judged_by_draive(document: Document) -> None:
+    assert outcome(decode, document) == outcome(by_draive, document)
+
+
+@pytest.mark.parametrize("document", [*OTHER, {"type": "model_input"}])
+def test_what_is_no_element_is_judged_by_draive(document: Any) -> None:
+    assert outcome(decode, document) == outcome(by_draive, document)
+
+
+# --- Refused
+
+
+@pytest.mark.parametrize(
+    ("element", "place"),
+    [
+        (asked("a\0b"), r"it\.blocks\[0\]\.parts\[0\]\.text contains a NUL"),
+        (asked("a\ud800b"), r"it\.blocks\[0\]\.parts\[0\]\.text contains a lone surrogate"),
+        (called("c", x=float("nan")), r"it\.blocks\[0\]\.arguments\.x is nan"),
+        (called("c", x=[{"y": float("inf")}]), r"it\.blocks\[0\]\.arguments\.x\[0\]\.y is inf"),
+        (called("c", x={"a\0": 1}), r"it\.blocks\[0\]\.arguments\.x has the key 'a\\x00'"),
+        (called("c", x={1: 2}), r"it\.blocks\[0\]\.arguments\.x has the key 1"),
+        (called("c", x={1}), None),
+        (called("c", x=b"bytes"), r"it\.blocks\[0\]\.arguments\.x is bytes"),
+        (called("c", x=10**5000), r"it\.blocks\[0\]\.arguments\.x has too many digits"),
+        (asked("q", note="a\0b"), r"it\.meta\.note contains a NUL"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_naming_the_place(
+    element: ModelInput | ModelOutput, place: str | None
+) -> None:
+    if place is None:
+        assert json.loads(encode(element, "it"))["blocks"][0]["arguments"] == {"x": [1]}
+        return
+    with pytest.raises((TypeError, ValueError), match=place):
+        encode(element, "it")
+
+
+def test_what_only_looks_as_if_it_could_not_be_kept_is_kept() -> None:
+    for text in ("\\u0000", "1e+16", "[{" * 300, "\\\\u0000"):
+        element = asked(text)
+        assert decode(json.loads(encode(element, "it"))) == element
+
+
+def test_nesting_is_bounded() -> None:
+    arguments: Any = "end"
+    for _ in range(240):
+        arguments = [arguments]
+    element = ModelOutput.of(ModelToolRequest.of("c", tool="t", arguments={"x": arguments}))
+    assert decode(json.loads(encode(element, "it"))) == element
+    for _ in range(400):
+        arguments = {"x": arguments}
+    element = ModelOutput.of(ModelToolRequest.of("c", tool="t", arguments={"x": arguments}))
+    with pytest.raises(ValueError, match="nested deeper than 256 levels"):
+        encode(element, "it")
