@@ -32,12 +32,12 @@ from haiway.postgres import (
     PostgresValue,
 )
 
-from draive_pg import configurations, instructions, memory
-from draive_pg.async_database import AsyncRunner
-from draive_pg.cache import Cache
-from draive_pg.documents import check_limit, check_text
-from draive_pg.haiway_pool import CACHES, PostgresConnectionPool, when_released
-from draive_pg.operation import Operation, Row, Statement, qualified
+from draive_pg.content.documents import check_limit, check_text
+from draive_pg.database.asynchronous import AsyncRunner
+from draive_pg.database.cache import Cache
+from draive_pg.database.haiway_pool import CACHES, PostgresConnectionPool, when_released
+from draive_pg.operations import configurations, instructions, memory
+from draive_pg.operations.operation import Operation, Row, Statement, qualified
 
 __all__ = (
     "Postgres",

@@ -5,17 +5,17 @@ from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Self
 
-from draive_pg import migrations
-from draive_pg.async_database import AsyncDatabase
-from draive_pg.cache import Cache
-from draive_pg.database import Database
-from draive_pg.documents import check_schema, check_size, check_timeout
+from draive_pg.content.documents import check_schema, check_size, check_timeout
+from draive_pg.database.asynchronous import AsyncDatabase
+from draive_pg.database.cache import Cache
+from draive_pg.database.sync import Database
+from draive_pg.database.target import target_of
 from draive_pg.namespaces.configurations import AsyncConfigurations, Configurations
 from draive_pg.namespaces.frames import AsyncFrames, Frames
 from draive_pg.namespaces.instructions import AsyncInstructions, Instructions
 from draive_pg.namespaces.memories import AsyncMemories, AsyncMemory, Memories, Memory
 from draive_pg.namespaces.twins import documented_as
-from draive_pg.target import target_of
+from draive_pg.operations import migrations
 
 __all__ = ("AsyncClient", "Client")
 

@@ -10,8 +10,8 @@ import pytest
 from draive import Configuration
 
 from draive_pg import AsyncClient, Client, ConnectionFailed
-from draive_pg.cache import Cache, LeaderGone
-from draive_pg.operation import Key
+from draive_pg.database.cache import Cache, LeaderGone
+from draive_pg.operations.operation import Key
 from tests.conftest import Connect
 from tests.server import waiting
 

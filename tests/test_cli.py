@@ -18,7 +18,7 @@ import typer
 
 from draive_pg import Client, __version__
 from draive_pg.cli import app, main
-from draive_pg.migrations import migrations
+from draive_pg.operations.migrations import migrations
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -256,7 +256,7 @@ def test_a_cancelled_task_leaves_nothing_half_written(dsn: str, sql: psycopg.Con
 def test_all_connections_in_use_is_an_error_that_says_so(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("draive_pg.pooling.ACQUIRE_SECONDS", 0.2)
+    monkeypatch.setattr("draive_pg.database.pooling.ACQUIRE_SECONDS", 0.2)
     held, done = threading.Event(), threading.Event()
     with Client(dsn, max_size=1) as db, ThreadPoolExecutor(1) as pool:
 

@@ -10,15 +10,15 @@ PACKAGE = Path(__file__).parent.parent / "draive_pg"
 # From the bottom up: a module imports, at its top, only from the rows below its own.
 LAYERS = [
     {"errors"},
-    {"documents", "operation"},
-    {"cache", "elements", "templates", "replay", "chat_files", "samples", "embedded"},
-    {"codec", "chat"},
-    {"configurations", "instructions", "memory", "frames", "migrations"},
-    {"dataframes"},
-    {"failures", "target", "transactions"},
-    {"live", "pipelining", "pooling"},
-    {"database", "haiway_pool"},
-    {"async_database"},
+    {"content.documents", "operations.operation"},
+    {"content", "embedded", "samples"},
+    {"content.codec", "content.chat"},
+    {"operations", "frames.definitions"},
+    {"frames.reading"},
+    {"database.cache", "database.failures", "database.target", "database.transactions"},
+    {"database.live", "database.pipelining", "database.pooling"},
+    {"database.sync", "database.haiway_pool"},
+    {"database.asynchronous"},
     {"namespaces", "adapters"},
     {"client"},
     {"draive_pg"},
@@ -28,16 +28,19 @@ LAYERS = [
 ]
 
 # The only modules that may name draive or haiway at run time.
-DRAIVE = {"codec", "chat", "elements", "adapters", "haiway_pool"}
+DRAIVE = {"content.codec", "content.chat", "content.elements", "adapters", "database.haiway_pool"}
+
+LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 
-def modules() -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = {}
-    for path in PACKAGE.rglob("*.py"):
-        parts = path.relative_to(PACKAGE).with_suffix("").parts
-        name = "draive_pg" if parts == ("__init__",) else parts[0]
-        found.setdefault(name, []).append(path)
-    return found
+def named(path: Path) -> str:
+    """Return the dotted name of a module, within the package."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def level(name: str) -> int | None:
+    """Return the row of a module or, where that has none of its own, of its package."""
+    return LEVELS.get(name, LEVELS.get(name.partition(".")[0]))
 
 
 def imported(path: Path) -> set[str]:
@@ -60,21 +63,23 @@ def imported(path: Path) -> set[str]:
 
 
 def test_imports_point_down() -> None:
-    level = {name: number for number, layer in enumerate(LAYERS) for name in layer}
-    for name, paths in modules().items():
-        for path in paths:
-            for target in imported(path):
-                parts = target.split(".")
-                if parts[0] != "draive_pg" or len(parts) < 2 or parts[1] not in level:
-                    continue
-                assert parts[1] == name or level[parts[1]] < level[name], (path.name, target)
+    for path in PACKAGE.rglob("*.py"):
+        name = "draive_pg" if path.parent == PACKAGE and path.stem == "__init__" else named(path)
+        own = level(name)
+        assert own is not None or path.stem == "__init__", name
+        for target in imported(path):
+            package, _, below = target.partition(".")
+            row = level(below) if package == "draive_pg" and below else None
+            if row is None or own is None:
+                continue
+            beside = below.partition(".")[0] == name.partition(".")[0] and row == own
+            assert row < own or beside, (name, target)
 
 
 def test_draive_is_known_to_few_modules() -> None:
-    for name, paths in modules().items():
-        for path in paths:
-            tops = {target.split(".")[0] for target in imported(path)}
-            assert name in DRAIVE or not tops & {"draive", "haiway"}, path.name
+    for path in PACKAGE.rglob("*.py"):
+        tops = {target.split(".")[0] for target in imported(path)}
+        assert named(path) in DRAIVE or not tops & {"draive", "haiway"}, path.name
 
 
 def test_importing_the_package_loads_neither_pandas_nor_draive() -> None:

@@ -20,7 +20,7 @@ def members(cls: type) -> dict[str, object]:
 
 
 def without_colour(annotation: object) -> str:
-    text = str(annotation).replace("Async", "").replace("async_database", "database")
+    text = str(annotation).replace("Async", "").replace("asynchronous", "sync")
     return re.sub(r"\w*Generator\[(.*?)(, None, None)?\]", r"Generator[\1]", text)
 
 

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from draive_pg import Client, PermissionDenied, SchemaInvalid, TableMissing, migrations
+from draive_pg import Client, PermissionDenied, SchemaInvalid, TableMissing
+from draive_pg.operations import migrations
 from tests.conftest import Connect
 from tests.elements import asked, texts
 

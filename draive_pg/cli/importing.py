@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from draive_pg import ChatInvalid, Client, DraivePGError, MemoryExists, OperationFailed
-from draive_pg.chat_files import Conversation, read
 from draive_pg.cli.options import Dsn, Schema, one_line
+from draive_pg.content.chat_files import Conversation, read
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -172,8 +172,8 @@ def _writer(
 
 
 def _checked(identifier: str, messages: Sequence[Mapping[str, Any]]) -> int:
-    from draive_pg import memory
-    from draive_pg.chat import convert
+    from draive_pg.content.chat import convert
+    from draive_pg.operations import memory
 
     memory.import_chat(identifier, messages, append=False)  # refuses all that cannot be written
     return len(convert(messages).elements)

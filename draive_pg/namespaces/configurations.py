@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from draive_pg import configurations
-from draive_pg.async_database import AsyncDatabase
-from draive_pg.database import Database
+from draive_pg.database.asynchronous import AsyncDatabase
+from draive_pg.database.sync import Database
 from draive_pg.namespaces.twins import documented_as
+from draive_pg.operations import configurations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from draive_pg import frames
-from draive_pg.async_database import AsyncDatabase
-from draive_pg.database import Database
-from draive_pg.dataframes import Subjects, read
+from draive_pg.database.asynchronous import AsyncDatabase
+from draive_pg.database.sync import Database
+from draive_pg.frames import definitions as frames
+from draive_pg.frames.reading import Subjects, read
 from draive_pg.namespaces.twins import documented_as
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from draive_pg import instructions as prompts
-from draive_pg.async_database import AsyncDatabase
-from draive_pg.database import Database
-from draive_pg.instructions import Reference
+from draive_pg.database.asynchronous import AsyncDatabase
+from draive_pg.database.sync import Database
 from draive_pg.namespaces.twins import documented_as
+from draive_pg.operations import instructions as prompts
+from draive_pg.operations.instructions import Reference
 
 if TYPE_CHECKING:
     from draive import InstructionsDeclaration

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from draive_pg import frames, memory
-from draive_pg.async_database import AsyncDatabase
-from draive_pg.database import Database
-from draive_pg.dataframes import read
-from draive_pg.documents import check_limit, check_text
+from draive_pg.content.documents import check_limit, check_text
+from draive_pg.database.asynchronous import AsyncDatabase
+from draive_pg.database.sync import Database
+from draive_pg.frames import definitions as frames
+from draive_pg.frames.reading import read
 from draive_pg.namespaces.twins import documented_as
+from draive_pg.operations import memory
 
 if TYPE_CHECKING:
     from draive import ModelInput, ModelMemoryRecall, ModelOutput

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from draive_pg.documents import check_mapping, check_text, encode
-from draive_pg.operation import Key, Operation, Statement, lock
-from draive_pg.templates import render
+from draive_pg.content.documents import check_mapping, check_text, encode
+from draive_pg.content.templates import render
+from draive_pg.operations.operation import Key, Operation, Statement, lock
 
 if TYPE_CHECKING:
     from draive import Instructions, InstructionsDeclaration
@@ -76,7 +76,7 @@ SELECT count(*) FROM removed
 
 def available() -> Operation[tuple["InstructionsDeclaration", ...]]:
     """The declaration of each name's newest revision, in order of the names."""
-    from draive_pg import codec
+    from draive_pg.content import codec
 
     return Operation(
         name="list instructions",
@@ -123,7 +123,7 @@ def resolve(
         )
     name = _name(instructions)
     if not isinstance(instructions, str):
-        from draive_pg import codec
+        from draive_pg.content import codec
 
         values = {**codec.as_reference(instructions).arguments, **values}
     return _presented(
@@ -140,7 +140,7 @@ def define(instructions: Reference, *, content: str) -> Operation[None]:
     check_text(content, f"the content of instructions {name!r:.80}")
     description, arguments, meta = None, "[]", "{}"
     if not isinstance(instructions, str):
-        from draive_pg import codec
+        from draive_pg.content import codec
 
         declaration = codec.as_declaration(instructions)
         if declaration.description is not None:
@@ -175,14 +175,14 @@ def _presented(name: str, present: Callable[[str | None], str]) -> Operation[str
 def _name(instructions: Reference) -> str:
     if isinstance(instructions, str):
         return check_text(instructions, "the name of the instructions")
-    from draive_pg import codec
+    from draive_pg.content import codec
 
     return check_text(codec.as_reference(instructions).name, "the name of the instructions")
 
 
 def _found(content: str | None, name: str) -> str:
     if content is None:
-        from draive_pg import codec
+        from draive_pg.content import codec
 
         raise codec.InstructionsMissing(name=name)
     return content

@@ -27,8 +27,8 @@ from draive.models.types import ModelToolHandling
 from haiway import Map
 from haiway.attributes import Attribute
 
-from draive_pg import documents
-from draive_pg.documents import is_plain, is_sound
+from draive_pg.content import documents
+from draive_pg.content.documents import is_plain, is_sound
 
 __all__ = ("decode", "encode")
 

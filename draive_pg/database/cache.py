@@ -15,7 +15,7 @@ from typing import Any
 
 from cachetools import TTLCache
 
-from draive_pg.operation import Key
+from draive_pg.operations.operation import Key
 
 __all__ = ("Cache", "LeaderGone")
 

@@ -1,4 +1,4 @@
-"""The asynchronous twin of `database`, body for body."""
+"""The asynchronous twin of `sync`, body for body."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -11,16 +11,23 @@ from typing import Any
 
 from psycopg import AsyncConnection, AsyncCursor, Error
 
-from draive_pg.cache import Cache, LeaderGone
-from draive_pg.database import BEGIN, COMMIT, Base, left_open, repeatable
+from draive_pg.database.cache import Cache, LeaderGone
+from draive_pg.database.failures import translated
+from draive_pg.database.live import installed, listen, stop_listening, warn_unless
+from draive_pg.database.pipelining import pipeline_async
+from draive_pg.database.pooling import READ_COMMITTED, AsyncPool
+from draive_pg.database.sync import BEGIN, COMMIT, Base, left_open, repeatable
+from draive_pg.database.target import Target, conninfo_async
+from draive_pg.database.transactions import (
+    TURN_SECONDS,
+    Transaction,
+    busy,
+    check_kept,
+    joined,
+    release,
+)
 from draive_pg.errors import ConnectionFailed
-from draive_pg.failures import translated
-from draive_pg.live import installed, listen, stop_listening, warn_unless
-from draive_pg.operation import Operation, Plan, Row, Statement
-from draive_pg.pipelining import pipeline_async
-from draive_pg.pooling import READ_COMMITTED, AsyncPool
-from draive_pg.target import Target, conninfo_async
-from draive_pg.transactions import TURN_SECONDS, Transaction, busy, check_kept, joined, release
+from draive_pg.operations.operation import Operation, Plan, Row, Statement
 
 __all__ = ("AsyncDatabase", "AsyncRunner")
 

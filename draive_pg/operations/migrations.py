@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import LiteralString, cast
 
 from draive_pg.errors import SchemaInvalid
-from draive_pg.operation import Operation, Plan, Statement, lock
+from draive_pg.operations.operation import Operation, Plan, Statement, lock
 
 __all__ = ("Migration", "migrations", "setup")
 
@@ -50,7 +50,7 @@ class Migration:
 @cache
 def migrations() -> tuple[Migration, ...]:
     """Return all migrations in order."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     # Beside the package in a checkout, inside it where it was installed.
     folders = (package / "schema", package.parent / "schema")
     folder = next(folder for folder in folders if folder.is_dir())

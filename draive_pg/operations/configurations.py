@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from draive_pg.documents import check_mapping, check_text, encode
-from draive_pg.operation import Key, Operation, Row, Statement, lock
+from draive_pg.content.documents import check_mapping, check_text, encode
+from draive_pg.operations.operation import Key, Operation, Row, Statement, lock
 
 if TYPE_CHECKING:
     from draive import Configuration
@@ -91,7 +91,7 @@ def load[Config: "Configuration"](
     required: bool,
 ) -> Operation[Config | None]:
     """The newest snapshot as an instance of a class, else the default, else as draive does."""
-    from draive_pg import codec
+    from draive_pg.content import codec
 
     if not (isinstance(config, type) and issubclass(config, codec.Configuration)):
         raise TypeError(f"load takes a Configuration class, not {config!r:.80}")
@@ -159,7 +159,7 @@ def remove(identifier: "type[Configuration] | str") -> Operation[int]:
 def _members(value: "Configuration | Mapping[str, Any]") -> Mapping[str, Any]:
     if isinstance(value, Mapping):
         return value
-    from draive_pg import codec
+    from draive_pg.content import codec
 
     if isinstance(value, codec.Configuration):
         return value.to_mapping(recursive=True)

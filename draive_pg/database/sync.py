@@ -1,4 +1,4 @@
-"""Where operations run: a pool, transactions and the cache. `async_database` holds the twin.
+"""Operations on psycopg's `Connection`: pool, transactions and cache. `asynchronous` is the twin.
 
 All that waits is here and in `pooling`, once for psycopg's ``Connection`` and once for its
 ``AsyncConnection``; what is asked and what the answer means stands in the operations.
@@ -19,15 +19,13 @@ import psycopg
 from psycopg import AsyncConnection, Connection
 from psycopg.pq import TransactionStatus
 
-from draive_pg.cache import Cache, LeaderGone
-from draive_pg.errors import ConnectionFailed
-from draive_pg.failures import translated
-from draive_pg.live import Listener, installed, warn_unless
-from draive_pg.operation import Operation, Plan, Row, Statement, qualified
-from draive_pg.pipelining import pipeline
-from draive_pg.pooling import NoAnswer, Pool
-from draive_pg.target import Target
-from draive_pg.transactions import (
+from draive_pg.database.cache import Cache, LeaderGone
+from draive_pg.database.failures import translated
+from draive_pg.database.live import Listener, installed, warn_unless
+from draive_pg.database.pipelining import pipeline
+from draive_pg.database.pooling import NoAnswer, Pool
+from draive_pg.database.target import Target
+from draive_pg.database.transactions import (
     TURN_SECONDS,
     Transaction,
     Turn,
@@ -38,6 +36,8 @@ from draive_pg.transactions import (
     leave_all,
     release,
 )
+from draive_pg.errors import ConnectionFailed
+from draive_pg.operations.operation import Operation, Plan, Row, Statement, qualified
 
 __all__ = ("BEGIN", "COMMIT", "Base", "Database", "left_open", "repeatable")
 

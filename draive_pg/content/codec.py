@@ -20,8 +20,8 @@ from draive.models.instructions import InstructionsMissing
 from draive.models.instructions.types import InstructionsArgumentDeclaration
 from haiway import ConfigurationInvalid, ConfigurationMissing, Map, Meta
 
-from draive_pg import elements
-from draive_pg.documents import encode
+from draive_pg.content import elements
+from draive_pg.content.documents import encode
 from draive_pg.errors import StoredDataInvalid
 
 __all__ = (

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import AsyncConnection, Connection
 
 from draive_pg.errors import DraivePGError
-from draive_pg.operation import Key, Operation, Statement
+from draive_pg.operations.operation import Key, Operation, Statement
 
 __all__ = ("Evictable", "Listener", "installed", "listen", "stop_listening", "warn_unless")
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from draive_pg.documents import check_limit, check_text
-from draive_pg.frames import Frame, Kind
-from draive_pg.operation import Operation, Row, Statement
+from draive_pg.content.documents import check_limit, check_text
+from draive_pg.frames.definitions import Frame, Kind
+from draive_pg.operations.operation import Operation, Row, Statement
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

@@ -31,8 +31,8 @@ from psycopg.abc import PQGen
 from psycopg.errors import _WaitTimeout  # pyright: ignore[reportPrivateUsage] - `wait` raises it
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
+from draive_pg.database.failures import CONNECT, described, translated
 from draive_pg.errors import ConnectionFailed
-from draive_pg.failures import CONNECT, described, translated
 
 __all__ = ("READ_COMMITTED", "AsyncPool", "NoAnswer", "Pool")
 

@@ -5,10 +5,10 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from draive_pg.documents import check_limit, check_mapping, check_text, encode
+from draive_pg.content.documents import check_limit, check_mapping, check_text, encode
+from draive_pg.content.replay import replayable
 from draive_pg.errors import ChatInvalid, MemoryExists, MemoryMissing
-from draive_pg.operation import Operation, Row, Statement, lock
-from draive_pg.replay import replayable
+from draive_pg.operations.operation import Operation, Row, Statement, lock
 
 if TYPE_CHECKING:
     from draive import ModelInput, ModelMemoryRecall, ModelOutput
@@ -210,7 +210,7 @@ def recall(identifier: str, limit: int | None) -> "Operation[ModelMemoryRecall]"
     check_limit(limit, "limit")
 
     def decode(rows: Sequence[Row]) -> "ModelMemoryRecall":
-        from draive_pg import codec
+        from draive_pg.content import codec
 
         elements = [
             codec.decode_element(document, partial(_element, identifier, written))
@@ -255,7 +255,7 @@ def import_chat(
     identifier: str, messages: Iterable[Mapping[str, Any]], *, append: bool
 ) -> Operation[int]:
     """Write a chat log's messages as elements of a memory; the count of the elements."""
-    from draive_pg.chat import convert
+    from draive_pg.content.chat import convert
 
     check_text(identifier, "identifier")
     chat = convert(messages)
@@ -337,7 +337,7 @@ def _turn(identifier: str) -> Statement:
 
 
 def _elements(items: "Sequence[ModelInput | ModelOutput]", names: Iterable[str]) -> str:
-    from draive_pg import codec
+    from draive_pg.content import codec
 
     encoded = (codec.encode_element(item, name) for item, name in zip(items, names, strict=False))
     return f"[{','.join(encoded)}]"

@@ -17,7 +17,7 @@ from psycopg import AsyncConnection, Connection
 from psycopg.pq import TransactionStatus
 
 from draive_pg.errors import ConnectionFailed, OperationFailed
-from draive_pg.operation import Key
+from draive_pg.operations.operation import Key
 
 __all__ = (
     "TURN_SECONDS",

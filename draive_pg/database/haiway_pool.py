@@ -28,12 +28,12 @@ from haiway.postgres.config import (
 from psycopg import AsyncConnection, Error
 from psycopg.types.string import TextLoader
 
-from draive_pg.cache import Cache
-from draive_pg.documents import check_timeout
-from draive_pg.live import listen, stop_listening
-from draive_pg.operation import Key
-from draive_pg.pooling import AsyncPool
-from draive_pg.target import Given, Target, conninfo_async, parameters_of, target_of
+from draive_pg.content.documents import check_timeout
+from draive_pg.database.cache import Cache
+from draive_pg.database.live import listen, stop_listening
+from draive_pg.database.pooling import AsyncPool
+from draive_pg.database.target import Given, Target, conninfo_async, parameters_of, target_of
+from draive_pg.operations.operation import Key
 
 __all__ = ("CACHES", "PostgresConnectionPool", "when_released")
 

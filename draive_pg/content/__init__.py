@@ -1,0 +1,1 @@
+"""What the tables hold: JSON documents, draive's elements, prompts' templates, chat logs."""
