@@ -9,7 +9,8 @@ PACKAGE = Path(__file__).parent.parent / "draive_pg"
 
 # From the bottom up: a module imports, at its top, only from the rows below its own.
 LAYERS = [
-    {"errors"},
+    {"errors", "display"},
+    {"records"},
     {"content.documents", "operations.operation"},
     {"content", "embedded", "samples"},
     {"content.codec", "content.chat"},

@@ -1,0 +1,73 @@
+"""HTML for notebooks: escaped, long texts folded, in the colours of the page, light or dark."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from html import escape
+from typing import Any, cast
+
+__all__ = ("folded", "shown", "table")
+
+FOLD = 160  # characters that a cell shows of a text; the rest unfolds
+MOST_ROWS = 200  # of a table; a notebook keeps all that it shows
+
+TABLE = "border-collapse:collapse;text-align:left"
+CELL = "text-align:left;vertical-align:top;padding:0.2em 0.8em 0.2em 0"
+RULE = "border-bottom:1px solid color-mix(in srgb, currentColor 25%, transparent)"
+DIM = "opacity:0.65"
+WRAP = "white-space:pre-wrap;overflow-wrap:anywhere"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str = "") -> str:
+    """Return a table of any values; of many rows the first, and how many more there are."""
+    all_rows = list(rows)
+    head = "".join(f'<th style="{CELL};{RULE}">{escape(column)}</th>' for column in columns)
+    body = "".join(
+        f"<tr>{''.join(f'<td style="{CELL}">{shown(value)}</td>' for value in row)}</tr>"
+        for row in all_rows[:MOST_ROWS]
+    )
+    more = len(all_rows) - MOST_ROWS
+    notes = [escape(caption)] if caption else []
+    if more > 0:
+        notes.append(f"{more:,} more rows; to_df() has all")
+    below = f'<div style="{DIM}">{" · ".join(notes)}</div>' if notes else ""
+    return (
+        f'<table style="{TABLE}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{below}'
+    )
+
+
+def shown(value: object) -> str:
+    """Return a value as a cell of a table has it."""
+    match value:
+        case None:
+            return f'<span style="{DIM}">-</span>'
+        case bool():
+            return "yes" if value else ""
+        case datetime():
+            moment = escape(value.isoformat(" ", "seconds").removesuffix("+00:00"))
+            return f'<span style="white-space:nowrap">{moment}</span>'
+        case str():
+            return folded(value)
+        case Mapping() | tuple() | list():
+            return _document(cast(Mapping[str, Any] | Sequence[Any], value))
+        case _:
+            return escape(str(value))
+
+
+def folded(text: str, *, limit: int = FOLD) -> str:
+    """Return a text, of which what is over the limit unfolds at a click."""
+    if len(text) <= limit:
+        return f'<span style="{WRAP}">{escape(text)}</span>'
+    return (
+        f'<details><summary style="{WRAP}">{escape(text[:limit])}… '
+        f'<span style="{DIM}">({len(text):,} characters)</span></summary>'
+        f'<div style="{WRAP}">{escape(text)}</div></details>'
+    )
+
+
+def _document(value: Mapping[str, Any] | Sequence[Any]) -> str:
+    if not value:
+        return ""
+    if not isinstance(value, Mapping) and all(isinstance(item, str) for item in value):
+        return folded(", ".join(value))
+    return folded(json.dumps(value, ensure_ascii=False, default=str))
