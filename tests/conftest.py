@@ -33,6 +33,7 @@ settings.load_profile("steady")
 def pytest_configure(config: pytest.Config) -> None:
     """Start the embedded server, unless the environment names another or nothing will run."""
     os.environ.pop("DRAIVE_PG_DSN", None)  # no test may reach a database of the developer's
+    os.environ.pop("PYTHONUNBUFFERED", None)  # commands write as most of their users' do
     if config.option.collectonly:
         return
     if VARIABLE not in os.environ:

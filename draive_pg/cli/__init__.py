@@ -38,9 +38,17 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (DraivePGError, OSError, TypeError, ValueError) as error:
         typer.echo(f"draive-pg: {one_line(error)}", err=True)
+        if isinstance(error, OSError):
+            _discard_output()
         sys.exit(1)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
+
+
+def _discard_output() -> None:
+    """Lose what could not be written, or Python would try again at its end, and complain."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
