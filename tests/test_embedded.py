@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from draive_pg.embedded import Server, binaries, default_data, layout
+from draive_pg.embedded import Server, binaries, default_data, layout, postmaster
 from draive_pg.embedded.locks import FileLock
 from draive_pg.embedded.ownership import Owner
 from draive_pg.errors import EmbeddedServerError
@@ -401,12 +401,23 @@ def test_a_session_that_outlives_its_server_is_waited_for(data: Path) -> None:
     assert server.stop()
 
 
+def test_a_launched_process_that_has_no_command_yet_is_not_taken_for_dead(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(data, settings=FAST)
+    with monkeypatch.context() as patched:
+        patched.setattr(postmaster, "serves", lambda pid, layout: False)
+        server.start()
+    assert ask(server, "SELECT 1") == 1
+    assert server.stop()
+
+
 def crashed_with_pid(data: Path, pid: int) -> None:
     """Leave the lock files of a crashed server, in which ``pid`` has its number."""
     server = Server(data, settings=FAST).start()
-    postmaster = pid_of(data)
-    os.kill(postmaster, signal.SIGKILL)
-    until(lambda: not exists(postmaster))
+    killed = pid_of(data)
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: not exists(killed))
     for lock_file in (data / "postmaster.pid", Path(f"{data}.sock") / ".s.PGSQL.5432.lock"):
         _, rest = lock_file.read_text().split("\n", 1)
         lock_file.write_text(f"{pid}\n{rest}")

@@ -33,9 +33,15 @@ class ServerProcess:
 
     def __init__(self, process: subprocess.Popen[bytes], *, log: Path, log_start: int) -> None:
         self.pid = process.pid
+        self._process = process
         self._log = log
         self._log_start = log_start
         Thread(target=process.wait, name="draive_pg-reaper", daemon=True).start()
+
+    @property
+    def exited(self) -> bool:
+        """Whether it has; one that was just launched may have no command yet, as the dead have."""
+        return self._process.poll() is not None
 
     def last_words(self) -> str:
         """Why it exited, on one line, as far as it has said so."""

@@ -201,7 +201,7 @@ class Server:
 
     def _pid(self) -> int | None:
         # A server writes its lock files only a moment after it was launched.
-        if self._process is not None and postmaster.serves(self._process.pid, self._layout):
+        if self._process is not None and not self._process.exited:
             return self._process.pid
         return postmaster.find(self._layout)
 
