@@ -1,13 +1,20 @@
-"""Rendering of prompts: draive's ``{name}`` syntax, without reach into the arguments."""
+"""Templates of prompts: draive's ``{name}`` syntax, without reach into the arguments."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from string import Formatter
 from typing import Any
 
 from draive_pg.errors import TemplateInvalid
 
-__all__ = ("placeholders", "render")
+__all__ = (
+    "check_declared",
+    "check_known",
+    "declared_names",
+    "placeholders",
+    "render",
+    "well_formed",
+)
 
 # A width or precision that would make a text of megabytes out of a few characters.
 HUGE = re.compile(r"\d{5}")
@@ -21,7 +28,8 @@ def render(content: str, arguments: Mapping[str, Any], *, name: str) -> str:
     content : str
         The template. ``{{`` and ``}}`` stand for braces.
     arguments : Mapping[str, Any]
-        Values by name. Those that the template does not name are ignored, as draive does.
+        Values by name. Those that the template does not name are ignored, as draive does; see
+        `check_known`.
     name : str
         Of the instructions, for errors.
 
@@ -42,6 +50,54 @@ def render(content: str, arguments: Mapping[str, Any], *, name: str) -> str:
         return content.format_map(arguments)
     except Exception as error:  # of the arguments' own formatting, too
         raise TemplateInvalid(f"instructions {name!r:.80} cannot be rendered: {error}") from error
+
+
+def check_known(
+    content: str,
+    arguments: Collection[str],
+    declared: Callable[[], Collection[str]],
+    *,
+    name: str,
+) -> None:
+    """Raise TemplateInvalid for arguments that a prompt neither uses nor declares.
+
+    ``declared`` gives the names that it declares, and is asked only where it matters.
+    """
+    used = placeholders(content, name=name)
+    unused = [argument for argument in arguments if argument not in used]
+    if unused and (unknown := [argument for argument in unused if argument not in declared()]):
+        raise TemplateInvalid(
+            f"instructions {name!r:.80} have no placeholder for {_listed(unknown)}; leave out what "
+            "is not used, or resolve with strict=False to have it ignored"
+        )
+
+
+def check_declared(content: str, arguments: Collection[str], *, name: str) -> None:
+    """Raise TemplateInvalid for a prompt that is malformed or uses what it does not declare.
+
+    Without declared arguments nothing is checked: such a prompt may never be resolved, only loaded.
+    """
+    if not arguments:
+        return
+    if undeclared := [used for used in placeholders(content, name=name) if used not in arguments]:
+        raise TemplateInvalid(
+            f"instructions {name!r:.80} use {_listed(undeclared)}, which their declaration has "
+            f"not (it has {_listed(arguments)}); correct the placeholder or declare the argument, "
+            "and write a literal brace twice: {{ or }}"
+        )
+
+
+def declared_names(arguments: Iterable[Any]) -> tuple[str, ...]:
+    """Return the names of declared arguments, as they are stored by whomever."""
+    return tuple(name for argument in arguments if (name := _name(argument)) is not None)
+
+
+def well_formed(content: str) -> tuple[str, ...] | None:
+    """Return a template's placeholders, or None where it is malformed."""
+    try:
+        return placeholders(content, name="")
+    except TemplateInvalid:
+        return None
 
 
 def placeholders(content: str, *, name: str) -> tuple[str, ...]:
@@ -79,5 +135,13 @@ def _fields(content: str) -> Iterator[str]:
         yield field
 
 
-def _listed(names: list[str]) -> str:
+def _name(argument: Any) -> str | None:
+    match argument:
+        case {"name": str(name)}:
+            return name
+        case _:
+            return None
+
+
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"{name!r:.60}" for name in names)

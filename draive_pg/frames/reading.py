@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from draive_pg.content.documents import check_limit, check_text
+from draive_pg.content.documents import check_limit, check_moment, check_text
 from draive_pg.frames.definitions import Frame, Kind
 from draive_pg.operations.operation import Operation, Row, Statement
 
@@ -45,8 +45,8 @@ def read(
                 f"SELECT {_selected(chosen)} FROM ({frame.sql}) AS frame",
                 (
                     _subjects(subjects),
-                    _moment(since, "since"),
-                    _moment(until, "until"),
+                    check_moment(since, "since"),
+                    check_moment(until, "until"),
                     check_limit(limit, "limit"),
                 ),
             ),
@@ -85,16 +85,6 @@ def _subjects(subjects: Subjects) -> list[str] | None:
         return None
     several = [subjects] if isinstance(subjects, str) else list(subjects)
     return [check_text(subject, "identifier") for subject in several]
-
-
-def _moment(value: datetime | None, what: str) -> datetime | None:
-    if value is None:
-        return None
-    if not isinstance(value, datetime):
-        raise TypeError(f"{what} must be a datetime, not {type(value).__name__}")
-    if value.utcoffset() is None:
-        raise ValueError(f"{what} must have a time zone, such as datetime.now(UTC) has")
-    return value
 
 
 def _frame(columns: Mapping[LiteralString, Kind], rows: Sequence[Row]) -> "DataFrame":

@@ -55,6 +55,9 @@ class Operation[T]:
         The tables and subjects whose cached values are stale once this has run.
     reads : bool
         Whether it changes nothing, so that it can be repeated when its connection was lost.
+    bare : tuple of Statement | None
+        What to run in place of the statements where there are only the seed's tables and none of
+        our own; None for what is the same there, or cannot be done.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Operation[T]:
     key: Key | None = None
     evicts: tuple[Key, ...] = ()
     reads: bool = False
+    bare: tuple[Statement, ...] | None = None
 
 
 type Plan[T] = Generator[Operation[Any], Any, T]

@@ -1,0 +1,114 @@
+"""The content of instructions, for whoever puts it before a model: loaded, and resolved."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, cast
+
+from draive_pg.content.documents import check_mapping, check_text
+from draive_pg.content.templates import check_known, declared_names, render
+from draive_pg.operations.instructions import TABLE, Reference, name_of
+from draive_pg.operations.operation import Key, Operation, Row, Statement
+from draive_pg.operations.revisions import NEWEST, Choice, Known, choose
+
+__all__ = ("Body", "load", "load_content", "resolve")
+
+# The newest alone is read without a look at the others, for this is what services ask.
+BODY = """
+SELECT content, arguments::TEXT
+FROM {schema}.instructions
+WHERE name = $1::TEXT
+ORDER BY created DESC
+LIMIT 1
+"""
+
+
+class Body(NamedTuple):
+    """What is kept of a revision to load and resolve it."""
+
+    content: str
+    arguments: str  # as JSON
+
+    def declared(self) -> tuple[str, ...]:
+        """Return the names of the declared arguments."""
+        return declared_names(json.loads(self.arguments))
+
+
+def load_content(name: str, choice: Choice = NEWEST) -> Operation[str | None]:
+    """The content of a name's newest or chosen revision, or None."""
+    check_text(name, "the name of the instructions")
+    return _loading(name, choice, lambda found: found.content if isinstance(found, Body) else None)
+
+
+def load(instructions: Reference, choice: Choice) -> Operation[str]:
+    """The content of the chosen revision, or RevisionMissing, or InstructionsMissing."""
+    name = name_of(instructions)
+    return _loading(name, choice, lambda found: _required(found, choice).content)
+
+
+def resolve(
+    instructions: Reference | None,
+    *,
+    arguments: Mapping[str, Any] | None,
+    default: str | None,
+    choice: Choice,
+    strict: bool,
+) -> Operation[str]:
+    """The chosen content with its placeholders filled, else the default's."""
+    values = {} if arguments is None else dict(check_mapping(arguments, "arguments"))
+    if default is not None:
+        check_text(default, "default")
+    if instructions is None:
+        return Operation(
+            name="resolve the default instructions",
+            statements=(),
+            decode=lambda _: render(default or "", values, name="default"),
+        )
+    name = name_of(instructions)
+    if not isinstance(instructions, str):
+        from draive_pg.content import codec
+
+        values = {**codec.as_reference(instructions).arguments, **values}
+
+    def present(found: Body | Known) -> str:
+        if default is not None and not isinstance(found, Body):
+            return render(default, values, name=name)
+        body = _required(found, choice)
+        text = render(body.content, values, name=name)
+        if strict:
+            check_known(body.content, values, body.declared, name=name)
+        return text
+
+    return _loading(name, choice, present)
+
+
+def _loading[T](name: str, choice: Choice, present: Callable[[Body | Known], T]) -> Operation[T]:
+    if choice == NEWEST:
+        loading = Operation[Any](
+            name=_asked(name),
+            statements=(Statement(BODY, (name,)),),
+            reads=True,
+            decode=lambda rows: Body(*rows[0]) if rows else Known(name, 0, ()),
+            key=Key(TABLE, name),
+        )
+    else:
+        loading = replace(
+            cast(Operation[Any], choose(_asked(name), name, (choice,), _body)),
+            key=Key(TABLE, name, choice),
+        )
+    return replace(loading, present=present)
+
+
+def _body(known: Known, rows: Sequence[Row]) -> Body | Known:
+    ((_, _, created, content, _, arguments, *_),) = rows
+    return known if created is None else Body(content, arguments)
+
+
+def _required(found: Body | Known, choice: Choice) -> Body:
+    if isinstance(found, Known):
+        raise found.missing(_asked(found.name), choice)
+    return found
+
+
+def _asked(name: str) -> str:
+    return f"load instructions {name!r:.80}"
