@@ -21,21 +21,31 @@ from draive_pg.errors import (
     TableMissing,
     TemplateInvalid,
 )
+from draive_pg.operations.comparing import Diff
+from draive_pg.operations.labels import Label
+from draive_pg.operations.releases import Release
+from draive_pg.operations.revisions import Revision
+from draive_pg.operations.snapshots import Snapshot
 
 __all__ = (
     "AsyncClient",
     "ChatInvalid",
     "Client",
     "ConnectionFailed",
+    "Diff",
     "DraivePGError",
     "EmbeddedServerError",
+    "Label",
     "MemoryExists",
     "MemoryMissing",
     "OperationFailed",
     "PermissionDenied",
+    "Release",
+    "Revision",
     "RevisionConflict",
     "RevisionMissing",
     "SchemaInvalid",
+    "Snapshot",
     "StoredDataInvalid",
     "TableMissing",
     "TemplateInvalid",

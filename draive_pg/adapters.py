@@ -37,9 +37,9 @@ from draive_pg.database.asynchronous import AsyncRunner
 from draive_pg.database.cache import Cache
 from draive_pg.database.haiway_pool import CACHES, PostgresConnectionPool, when_released
 from draive_pg.operations import configurations, instructions, memory
+from draive_pg.operations.choices import choice
 from draive_pg.operations.loading import load_content
 from draive_pg.operations.operation import Operation, Row, Statement, qualified
-from draive_pg.operations.revisions import choice
 
 __all__ = (
     "Postgres",
@@ -81,7 +81,7 @@ def PostgresConfigurationRepository(
         return await database.run(configurations.load_raw(identifier))
 
     async def defining(identifier: str, value: Mapping[str, BasicValue], **extra: Any) -> None:
-        await database.run(configurations.define(identifier, value))
+        await database.run(configurations.append(identifier, value))
 
     async def removing(identifier: str, **extra: Any) -> None:
         await database.run(configurations.remove(identifier))

@@ -11,9 +11,10 @@ from draive_pg.namespaces.revisions import AsyncRevisions, Revisions
 from draive_pg.namespaces.twins import documented_as
 from draive_pg.operations import defining, loading
 from draive_pg.operations import instructions as prompts
+from draive_pg.operations.choices import choice
 from draive_pg.operations.defining import Expected
 from draive_pg.operations.instructions import Reference
-from draive_pg.operations.revisions import Revision, choice
+from draive_pg.operations.revisions import Revision
 
 if TYPE_CHECKING:
     from draive import InstructionsDeclaration

@@ -4,10 +4,10 @@ from draive_pg.database.asynchronous import AsyncDatabase
 from draive_pg.database.sync import Database
 from draive_pg.namespaces.twins import documented_as
 from draive_pg.operations import labels
+from draive_pg.operations.choices import Target
 from draive_pg.operations.defining import Expected
 from draive_pg.operations.instructions import Reference
 from draive_pg.operations.labels import Label
-from draive_pg.operations.revisions import Target
 from draive_pg.records import Records
 
 __all__ = ("AsyncLabels", "Labels")

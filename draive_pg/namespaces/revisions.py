@@ -7,9 +7,11 @@ from typing import Any
 from draive_pg.database.asynchronous import AsyncDatabase
 from draive_pg.database.sync import Database
 from draive_pg.namespaces.twins import documented_as
-from draive_pg.operations import defining, revisions
+from draive_pg.operations import choices, comparing, defining, revisions
+from draive_pg.operations.choices import Target
+from draive_pg.operations.comparing import Diff
 from draive_pg.operations.instructions import Reference
-from draive_pg.operations.revisions import Diff, Revision, Target
+from draive_pg.operations.revisions import Revision
 from draive_pg.records import Records
 
 __all__ = ("AsyncRevisions", "Revisions")
@@ -44,7 +46,7 @@ class Revisions:
         InstructionsMissing
             If there is nothing of that name.
         """
-        return self._database.run(revisions.revision(instructions, revision))
+        return self._database.run(choices.revision(instructions, revision))
 
     def diff(self, instructions: Reference, /, a: Target, b: Target = None) -> Diff:
         """Return what changed from revision a to b: text in a terminal, a table in a notebook.
@@ -61,7 +63,7 @@ class Revisions:
         RevisionMissing, InstructionsMissing
             As in `revision`.
         """
-        return self._database.run(revisions.diff(instructions, a, b))
+        return self._database.run(comparing.diff(instructions, a, b))
 
     def search(
         self,
@@ -145,10 +147,10 @@ class AsyncRevisions:
         return await self._database.run(revisions.history(instructions))
 
     async def revision(self, instructions: Reference, /, revision: Target = None) -> Revision:
-        return await self._database.run(revisions.revision(instructions, revision))
+        return await self._database.run(choices.revision(instructions, revision))
 
     async def diff(self, instructions: Reference, /, a: Target, b: Target = None) -> Diff:
-        return await self._database.run(revisions.diff(instructions, a, b))
+        return await self._database.run(comparing.diff(instructions, a, b))
 
     async def search(
         self,

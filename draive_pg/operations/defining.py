@@ -3,35 +3,29 @@
 import json
 import warnings
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, LiteralString, NamedTuple
 
-from draive_pg.content.documents import MAX_INTEGER, check_optional, check_text, encode
+from draive_pg.content.documents import check_optional, check_text, encode
 from draive_pg.content.templates import check_declared, declared_names, well_formed
-from draive_pg.errors import RevisionConflict
-from draive_pg.operations.instructions import Reference, declared, name_of, stale, turn
-from draive_pg.operations.operation import Operation, Row, Statement
-from draive_pg.operations.revisions import (
-    BARE,
+from draive_pg.operations.choices import (
     CHOICES,
-    FIELDS,
     KNOWN,
     NEWEST,
-    OWN,
-    REVISIONS,
     Choice,
     Known,
-    Revision,
     Target,
     columns,
-    decoded,
     target,
 )
+from draive_pg.operations.expecting import ANY, Expectation, numbered, seen
+from draive_pg.operations.instructions import Reference, declared, name_of, stale, turn
+from draive_pg.operations.operation import Operation, Row, Statement
+from draive_pg.operations.revisions import BARE, FIELDS, OWN, REVISIONS, Revision, decoded
 
 if TYPE_CHECKING:
     from draive import InstructionsDeclaration
 
-__all__ = ("Expectation", "Expected", "define", "expectation", "restore")
+__all__ = ("Expected", "define", "expectation", "restore")
 
 # What is given of a declaration ($3 to $5), and what the newest revision has where it is not.
 GIVEN: LiteralString = """,
@@ -139,24 +133,6 @@ type Expected = int | Revision | None
 yet, or the revision itself; None for any."""
 
 
-class Expectation(NamedTuple):
-    """What is expected of the newest revision, or of what a label is on, as it is sent."""
-
-    number: int | None = None
-    created: datetime | None = None
-    shown: str = ""
-
-    def unmet(self, asked: str, current: str) -> RevisionConflict:
-        """Return the error for that something else was met."""
-        return RevisionConflict(
-            f"{asked}: expected {self.shown}, but {current}; look at what changed with diff(), "
-            "and repeat it upon that"
-        )
-
-
-ANY = Expectation()
-
-
 class Proposal(NamedTuple):
     """What is to become a revision: a statement of it, with its parameters $2 to $5."""
 
@@ -169,24 +145,12 @@ class Proposal(NamedTuple):
 
 
 def expectation(expected: Expected, name: str) -> Expectation:
-    """Return what is expected, or raise TypeError or ValueError."""
-    match expected:
-        case None:
-            return ANY
-        case Revision():
-            if expected.name != name:
-                raise ValueError(
-                    f"expected is a revision of {expected.name!r:.80}, not of {name!r:.80}"
-                )
-            shown = f"revision {expected.revision} of {expected.created}"
-            return Expectation(created=expected.created, shown=shown)
-        case int() if not isinstance(expected, bool) and 0 <= expected <= MAX_INTEGER:
-            return Expectation(expected, shown=f"revision {expected}" if expected else "none yet")
-        case _:
-            raise ValueError(
-                f"expected must be a revision's number, 0 for none, or a Revision, "
-                f"not {expected!r:.60}"
-            )
+    """Return what is expected of a name, or raise ValueError."""
+    if not isinstance(expected, Revision):
+        return numbered(expected)
+    if expected.name != name:
+        raise ValueError(f"expected is a revision of {expected.name!r:.80}, not of {name!r:.80}")
+    return seen(expected.revision, expected.created)
 
 
 def define(

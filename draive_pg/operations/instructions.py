@@ -19,6 +19,7 @@ __all__ = (
     "name_of",
     "remove",
     "stale",
+    "subject_of",
     "turn",
 )
 
@@ -136,7 +137,12 @@ def remove(instructions: Reference) -> Operation[int]:
 
 def turn(name: str) -> Statement:
     """Make those who write revisions or labels of a name take turns."""
-    return lock(f"{TABLE}/{name}")
+    return lock(subject_of(name))
+
+
+def subject_of(name: str) -> str:
+    """Return what those lock who write revisions or labels of a name."""
+    return f"{TABLE}/{name}"
 
 
 def stale(name: str) -> tuple[Key, ...]:

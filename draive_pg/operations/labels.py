@@ -6,19 +6,11 @@ from datetime import UTC, datetime
 from typing import LiteralString
 
 from draive_pg.content.documents import check_optional, check_text
+from draive_pg.operations.choices import CHOICES, KNOWN, Known, Target, columns, target
 from draive_pg.operations.defining import Expected, expectation
 from draive_pg.operations.instructions import LATEST, Reference, name_of, stale, turn
 from draive_pg.operations.operation import Operation, Row, Statement
-from draive_pg.operations.revisions import (
-    CHOICES,
-    KNOWN,
-    OWN,
-    REVISIONS,
-    Known,
-    Target,
-    columns,
-    target,
-)
+from draive_pg.operations.revisions import OWN, REVISIONS
 from draive_pg.records import Record, Records
 
 __all__ = ("Label", "history", "labels", "move", "remove")

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple, cast
 
 from draive_pg.content.documents import check_mapping, check_text
 from draive_pg.content.templates import check_known, declared_names, render
+from draive_pg.operations.choices import NEWEST, Choice, Known, choose
 from draive_pg.operations.instructions import TABLE, Reference, name_of
 from draive_pg.operations.operation import Key, Operation, Row, Statement
-from draive_pg.operations.revisions import NEWEST, Choice, Known, choose
 
 __all__ = ("Body", "load", "load_content", "resolve")
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, LiteralString
 
 from draive_pg.content.documents import (
     check_limit,
@@ -13,34 +13,20 @@ from draive_pg.content.documents import (
     check_optional,
     encode,
 )
-from draive_pg.errors import RevisionMissing
 from draive_pg.operations.instructions import LATEST, Reference, name_of
 from draive_pg.operations.operation import Operation, Row, Statement
 from draive_pg.records import Record, Records
 
 __all__ = (
     "BARE",
-    "CHOICES",
     "FIELDS",
-    "KNOWN",
-    "NEWEST",
     "OWN",
     "REVISIONS",
-    "Choice",
-    "Diff",
-    "Known",
     "Revision",
-    "Target",
-    "choice",
-    "choose",
-    "columns",
+    "asked",
     "decoded",
-    "diff",
     "history",
-    "required",
-    "revision",
     "search",
-    "target",
 )
 
 
@@ -84,86 +70,6 @@ class Revision(Record):
     message: str | None
     labels: tuple[str, ...]
     current: bool
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Diff(Record):
-    """What changed from one revision to another: a unified text, side by side in a notebook.
-
-    It is true where they differ.
-    """
-
-    a: Revision
-    b: Revision
-
-    def __str__(self) -> str:
-        from draive_pg.display import diff
-
-        return diff.unified(self._titles(), self._parts())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        from draive_pg.display import diff
-
-        return diff.side_by_side(self._titles(), self._parts())
-
-    def __bool__(self) -> bool:
-        return any(before != after for _, before, after in self._parts())
-
-    def _titles(self) -> tuple[str, str]:
-        return (_titled(self.a), _titled(self.b))
-
-    def _parts(self) -> list[tuple[str, str, str]]:
-        ours, theirs = _parts_of(self.a), _parts_of(self.b)
-        return [(part, ours[part], theirs[part]) for part in ours]
-
-
-type Target = int | str | datetime | Revision | None
-"""A revision by number, by a label that is on it, by time, as a record; None for the newest."""
-
-
-class Choice(NamedTuple):
-    """Which revision of a name is meant; without any member, the newest."""
-
-    number: int | None = None
-    created: datetime | None = None
-    label: str | None = None
-    as_of: datetime | None = None
-
-    def __str__(self) -> str:
-        match self:
-            case Choice(number=int()):
-                return f"revision {self.number}"
-            case Choice(created=datetime()):
-                return f"revision of {self.created}"
-            case Choice(label=str(), as_of=None):
-                return f"label {self.label!r:.80}"
-            case Choice(label=str()):
-                return f"label {self.label!r:.80} as of {self.as_of}"
-            case _:
-                return f"revision as of {self.as_of}"
-
-
-NEWEST = Choice()
-
-
-class Known(NamedTuple):
-    """What there is of a name, for those who look for something else."""
-
-    name: str
-    revisions: int
-    labels: Sequence[str]
-
-    def missing(self, asked: str, choice: Choice) -> Exception:
-        """Return the error for want of a revision."""
-        if not self.revisions:
-            from draive_pg.content import codec
-
-            return codec.InstructionsMissing(name=self.name)
-        numbers = "is revision 1" if self.revisions == 1 else f"are revisions 1 to {self.revisions}"
-        labels = ", ".join(f"{label!r:.80}" for label in self.labels) or "no labels"
-        return RevisionMissing(f"{asked}: there is no {choice}; there {numbers}, and {labels}")
 
 
 # What is kept beside the revisions of a name, or of all names where $1 is null.
@@ -269,54 +175,11 @@ ORDER BY revision.name, revision.revision DESC
 LIMIT $9::INT8
 """
 
-# Which revisions are meant by numbers, times of creation, labels, and as of which times.
-CHOICES: LiteralString = """,
-choices AS (
-    SELECT
-        choice.place,
-        CASE
-            WHEN choice.number IS NOT NULL THEN (
-                SELECT created FROM revisions WHERE revision = choice.number
-            )
-            WHEN choice.created IS NOT NULL THEN choice.created
-            WHEN choice.label IS NOT NULL THEN (
-                SELECT created
-                FROM moves
-                WHERE label = choice.label AND (choice.as_of IS NULL OR moved <= choice.as_of)
-                ORDER BY moved DESC
-                LIMIT 1
-            )
-            ELSE (
-                SELECT max(created)
-                FROM revisions
-                WHERE choice.as_of IS NULL OR created <= choice.as_of
-            )
-        END AS created
-    FROM unnest($2::INT8[], $3::TIMESTAMPTZ[], $4::TEXT[], $5::TIMESTAMPTZ[])
-        WITH ORDINALITY AS choice (number, created, label, as_of, place)
-)
-"""
-
-# What there is of the name, for errors.
-KNOWN: LiteralString = """
-    (SELECT count(*) FROM revisions),
-    ARRAY(
-        SELECT held.label FROM held JOIN revisions USING (name, created) ORDER BY held.label
-    )
-"""
-
-CHOSEN: LiteralString = f"""
-SELECT {KNOWN}, {FIELDS}
-FROM choices
-LEFT JOIN revisions AS revision ON revision.created = choices.created
-ORDER BY choices.place
-"""
-
 
 def history(instructions: Reference) -> Operation[Records[Revision]]:
     """All revisions of a name, the newest first; none where there is no such name."""
     name = name_of(instructions)
-    return _asked(
+    return asked(
         f"read the history of instructions {name!r:.80}",
         HISTORY,
         (name,),
@@ -347,56 +210,9 @@ def search(
         current or label == LATEST,
         check_limit(limit, "limit"),
     )
-    return _asked(
+    return asked(
         "search instructions", SEARCH, given, lambda rows: Records(Revision, map(decoded, rows))
     )
-
-
-def revision(instructions: Reference, wanted: Target) -> Operation[Revision]:
-    """One revision of a name, or RevisionMissing, or InstructionsMissing."""
-    name = name_of(instructions)
-    asked = f"read a revision of instructions {name!r:.80}"
-    choice = target(wanted, name)
-    return choose(
-        asked, name, (choice,), lambda known, rows: required(rows[0], asked, known, choice)
-    )
-
-
-def diff(instructions: Reference, a: Target, b: Target) -> Operation[Diff]:
-    """What changed from one revision of a name to another."""
-    name = name_of(instructions)
-    asked = f"compare revisions of instructions {name!r:.80}"
-    choices = (target(a, name), target(b, name))
-
-    def made(known: Known, rows: Sequence[Row]) -> Diff:
-        found = zip(rows, choices, strict=True)
-        return Diff(*(required(row, asked, known, choice) for row, choice in found))
-
-    return choose(asked, name, choices, made)
-
-
-def choose[T](
-    asked: str, name: str, choices: Sequence[Choice], made: Callable[[Known, Sequence[Row]], T]
-) -> Operation[T]:
-    """Build the operation that makes something of a row of FIELDS, null or not, for each choice."""
-
-    def decode(rows: Sequence[Row]) -> T:
-        revisions, labels = rows[0][:2]
-        return made(Known(name, revisions, labels), [row[2:] for row in rows])
-
-    return _asked(asked, CHOICES + CHOSEN, (name, *columns(choices)), decode)
-
-
-def columns(choices: Sequence[Choice]) -> tuple[list[object], ...]:
-    """Return the parameters of CHOICES."""
-    return tuple(list(column) for column in zip(*choices, strict=True))
-
-
-def required(row: Row, asked: str, known: Known, choice: Choice) -> Revision:
-    """Return the revision of a row, or raise for want of it."""
-    if row[0] is None:
-        raise known.missing(asked, choice)
-    return decoded(row)
 
 
 def decoded(row: Row) -> Revision:
@@ -418,61 +234,13 @@ def decoded(row: Row) -> Revision:
     )
 
 
-def choice(
-    *,
-    revision: int | Revision | None = None,
-    label: str | None = None,
-    as_of: datetime | None = None,
-) -> Choice:
-    """Return which revision is meant; a label can be read as of a time.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For arguments of a wrong type or value, and for a revision beside a label or a time.
-    """
-    if revision is None:
-        return Choice(
-            label=None if label == LATEST else check_optional(label, "label"),
-            as_of=check_moment(as_of, "as_of"),
-        )
-    if label is not None or as_of is not None:
-        raise ValueError("choose by revision=, or by label= and as_of=, not by both")
-    if isinstance(revision, Revision):
-        return Choice(created=revision.created)
-    if isinstance(revision, str):  # a label, where a label is asked for
-        raise TypeError("revision must be a number or a Revision, not str; use label=")
-    return Choice(number=check_limit(revision, "revision"))
-
-
-def target(wanted: object, name: str) -> Choice:
-    """Return which revision of a name is meant by a number, a label, a time, a record or None."""
-    match wanted:
-        case None:
-            return NEWEST
-        case Revision():
-            if wanted.name != name:
-                raise ValueError(f"a revision of {wanted.name!r:.80} is none of {name!r:.80}")
-            return Choice(created=wanted.created)
-        case datetime():
-            return Choice(as_of=check_moment(wanted, "the time of the revision"))
-        case str():
-            return choice(label=wanted)
-        case int() if not isinstance(wanted, bool):
-            return Choice(number=check_limit(wanted, "the number of a revision"))
-        case _:
-            raise TypeError(
-                "a revision must be a number, a label, a time or a Revision, "
-                f"not {type(wanted).__name__}"
-            )
-
-
-def _asked[T](
+def asked[T](
     name: str,
     sql: LiteralString,
     parameters: tuple[object, ...],
     decode: Callable[[Sequence[Row]], T],
 ) -> Operation[T]:
+    """Build an operation that reads from REVISIONS, also where nothing is kept beside them."""
     return Operation(
         name=name,
         statements=(Statement(OWN + REVISIONS + sql, parameters),),
@@ -480,16 +248,3 @@ def _asked[T](
         reads=True,
         decode=decode,
     )
-
-
-def _titled(revision: Revision) -> str:
-    return f"{revision.name} {revision.revision} ({revision.created:%Y-%m-%d %H:%M:%S})"
-
-
-def _parts_of(revision: Revision) -> dict[str, str]:
-    return {
-        "content": revision.content,
-        "description": revision.description or "",
-        "arguments": json.dumps(revision.arguments, ensure_ascii=False, indent=2),
-        "meta": json.dumps(revision.meta, ensure_ascii=False, indent=2, sort_keys=True),
-    }
