@@ -17,10 +17,11 @@ from hypothesis import given
 
 from draive_pg import AsyncClient, Client, RevisionConflict, RevisionMissing, TableMissing
 from draive_pg.records import Records
+from tests.calls import READS, WRITES, fill
 from tests.conftest import Connect
 from tests.driven import at_once
 from tests.strategies import metas, texts
-from tests.test_setup import SEED, run_sql
+from tests.test_setup import SCHEMA, SEED, run_sql
 
 DECLARED = InstructionsDeclaration.of(
     "greeting",
@@ -489,6 +490,33 @@ def test_what_needs_them_says_so_and_works_after_setup(bare: Client) -> None:
     for call in needs:
         call()
     assert bare.instructions.revision("a").labels == ("production",)
+
+
+def test_everything_works_on_partitioned_tables(connect: Connect, empty_dsn: str) -> None:
+    script = "".join(path.read_text() for path in sorted(SCHEMA.glob("*.sql")))
+    for subject in ("identifier", "name"):
+        script = re.sub(
+            rf"(TABLE IF NOT EXISTS \w+ \(\n    {subject} TEXT .*?\n\))(;)",
+            rf"\1 PARTITION BY HASH ({subject})\2",
+            script,
+            flags=re.DOTALL,
+        )
+    tables = re.findall(r"(?s)TABLE IF NOT EXISTS (\w+) \((?:(?!;).)*PARTITION BY", script)
+    assert len(tables) == 7
+    run_sql(empty_dsn, script)
+    for table in tables:
+        for part in range(3):
+            run_sql(
+                empty_dsn,
+                f"CREATE TABLE {table}_{part} PARTITION OF {table} "
+                f"FOR VALUES WITH (MODULUS 3, REMAINDER {part})",
+            )
+    db = connect(empty_dsn, cache_limit=0)
+    assert db.setup() != ()
+    fill(db)
+    for call in (*READS.values(), *WRITES.values()):
+        call(db)
+    assert [each.name for each in db.instructions.labels()] == ["released"]
 
 
 def test_what_draive_removes_takes_its_notes_along(three: Client, sql: psycopg.Connection) -> None:

@@ -29,7 +29,8 @@ class Release(Record):
     Attributes
     ----------
     prompts : Records[Revision]
-        The newest revisions of the released prompts, in their order.
+        The newest revisions of the released prompts, in their order, with the labels that they
+        had before.
     configurations : Records[Snapshot]
         The newest snapshots of the released configurations, in their order.
     labels : Records[Label]
