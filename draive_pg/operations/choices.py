@@ -8,7 +8,7 @@ from draive_pg.content.documents import check_limit, check_moment, check_optiona
 from draive_pg.errors import RevisionMissing
 from draive_pg.operations.instructions import LATEST, Reference, name_of
 from draive_pg.operations.operation import Operation, Row
-from draive_pg.operations.revisions import FIELDS, Revision, asked, decoded
+from draive_pg.operations.revisions import FIELDS, REVISIONS, Revision, asked, decoded
 
 __all__ = (
     "CHOICES",
@@ -79,7 +79,12 @@ choices AS (
         choice.place,
         CASE
             WHEN choice.number IS NOT NULL THEN (
-                SELECT created FROM revisions WHERE revision = choice.number
+                SELECT created
+                FROM {schema}.instructions
+                WHERE name = $1::TEXT
+                ORDER BY created
+                OFFSET choice.number - 1
+                LIMIT 1
             )
             WHEN choice.created IS NOT NULL THEN choice.created
             WHEN choice.label IS NOT NULL THEN (
@@ -90,9 +95,11 @@ choices AS (
                 LIMIT 1
             )
             ELSE (
-                SELECT max(created)
-                FROM revisions
-                WHERE choice.as_of IS NULL OR created <= choice.as_of
+                SELECT created
+                FROM {schema}.instructions
+                WHERE name = $1::TEXT AND (choice.as_of IS NULL OR created <= choice.as_of)
+                ORDER BY created DESC
+                LIMIT 1
             )
         END AS created
     FROM unnest($2::INT8[], $3::TIMESTAMPTZ[], $4::TEXT[], $5::TIMESTAMPTZ[])
@@ -102,9 +109,15 @@ choices AS (
 
 # What there is of the name, for errors.
 KNOWN: LiteralString = """
-    (SELECT count(*) FROM revisions),
+    (SELECT count(*) FROM {schema}.instructions WHERE name = $1::TEXT),
     ARRAY(
-        SELECT held.label FROM held JOIN revisions USING (name, created) ORDER BY held.label
+        SELECT label
+        FROM (
+            SELECT DISTINCT ON (label) label, created FROM moves ORDER BY label, moved DESC
+        ) AS held
+        WHERE EXISTS (
+            SELECT FROM {schema}.instructions WHERE name = $1::TEXT AND created = held.created
+        )
     )
 """
 
@@ -135,7 +148,7 @@ def choose[T](
         revisions, labels = rows[0][:2]
         return made(Known(name, revisions, labels), [row[2:] for row in rows])
 
-    return asked(doing, CHOICES + CHOSEN, (name, *columns(choices)), decode)
+    return asked(doing, REVISIONS + CHOICES + CHOSEN, (name, *columns(choices)), decode)
 
 
 def columns(choices: Sequence[Choice]) -> tuple[list[object], ...]:

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, cast
+from typing import Any, LiteralString, NamedTuple
 
 from draive_pg.content.documents import check_mapping, check_text
 from draive_pg.content.templates import check_known, declared_names, render
-from draive_pg.operations.choices import NEWEST, Choice, Known, choose
+from draive_pg.operations.choices import CHOICES, KNOWN, NEWEST, Choice, Known, columns
 from draive_pg.operations.instructions import TABLE, Reference, name_of
 from draive_pg.operations.operation import Key, Operation, Row, Statement
+from draive_pg.operations.revisions import asked
 
 __all__ = ("Body", "load", "load_content", "resolve")
 
@@ -20,6 +21,20 @@ FROM {schema}.instructions
 WHERE name = $1::TEXT
 ORDER BY created DESC
 LIMIT 1
+"""
+
+
+# What else there is is looked for only in vain.
+CHOSEN: LiteralString = f"""
+SELECT
+    body.content,
+    body.arguments::TEXT,
+    known.revisions,
+    known.labels
+FROM choices
+LEFT JOIN {{schema}}.instructions AS body
+    ON body.name = $1::TEXT AND body.created = choices.created
+LEFT JOIN LATERAL (SELECT {KNOWN}) AS known (revisions, labels) ON body.content IS NULL
 """
 
 
@@ -83,9 +98,14 @@ def resolve(
 
 
 def _loading[T](name: str, choice: Choice, present: Callable[[Body | Known], T]) -> Operation[T]:
+    def decode(rows: Sequence[Row]) -> Body | Known:
+        ((content, arguments, revisions, labels),) = rows
+        return Known(name, revisions, labels) if content is None else Body(content, arguments)
+
+    loading: Operation[Any]
     if choice == NEWEST:
-        loading = Operation[Any](
-            name=_asked(name),
+        loading = Operation(
+            name=_loading_of(name),
             statements=(Statement(BODY, (name,)),),
             reads=True,
             decode=lambda rows: Body(*rows[0]) if rows else Known(name, 0, ()),
@@ -93,22 +113,17 @@ def _loading[T](name: str, choice: Choice, present: Callable[[Body | Known], T])
         )
     else:
         loading = replace(
-            cast(Operation[Any], choose(_asked(name), name, (choice,), _body)),
+            asked(_loading_of(name), CHOICES + CHOSEN, (name, *columns((choice,))), decode),
             key=Key(TABLE, name, choice),
         )
     return replace(loading, present=present)
 
 
-def _body(known: Known, rows: Sequence[Row]) -> Body | Known:
-    ((_, _, created, content, _, arguments, *_),) = rows
-    return known if created is None else Body(content, arguments)
-
-
 def _required(found: Body | Known, choice: Choice) -> Body:
     if isinstance(found, Known):
-        raise found.missing(_asked(found.name), choice)
+        raise found.missing(_loading_of(found.name), choice)
     return found
 
 
-def _asked(name: str) -> str:
+def _loading_of(name: str) -> str:
     return f"load instructions {name!r:.80}"

@@ -72,7 +72,8 @@ class Revision(Record):
     current: bool
 
 
-# What is kept beside the revisions of a name, or of all names where $1 is null.
+# What is kept beside the revisions of a name, or of all names where $1 is null. The statements of
+# this module and of those that build on it begin with this or with BARE.
 OWN: LiteralString = """
 WITH notes AS (
     SELECT name, created, author, message
@@ -83,7 +84,7 @@ moves AS (
     SELECT name, label, revision AS created, moved, author, message
     FROM {schema}.draive_pg_labels
     WHERE $1::TEXT IS NULL OR name = $1::TEXT
-),
+)
 """
 
 # The same of a database that draive made, where nothing is.
@@ -101,11 +102,11 @@ moves AS (
         '' AS author,
         '' AS message
     WHERE FALSE
-),
+)
 """
 
 # A label whose revision is gone is on none.
-REVISIONS: LiteralString = """
+REVISIONS: LiteralString = """,
 held AS (
     SELECT DISTINCT ON (name, label) * FROM moves ORDER BY name, label, moved DESC
 ),
@@ -181,7 +182,7 @@ def history(instructions: Reference) -> Operation[Records[Revision]]:
     name = name_of(instructions)
     return asked(
         f"read the history of instructions {name!r:.80}",
-        HISTORY,
+        REVISIONS + HISTORY,
         (name,),
         lambda rows: Records(Revision, map(decoded, rows)),
     )
@@ -211,7 +212,10 @@ def search(
         check_limit(limit, "limit"),
     )
     return asked(
-        "search instructions", SEARCH, given, lambda rows: Records(Revision, map(decoded, rows))
+        "search instructions",
+        REVISIONS + SEARCH,
+        given,
+        lambda rows: Records(Revision, map(decoded, rows)),
     )
 
 
@@ -240,11 +244,11 @@ def asked[T](
     parameters: tuple[object, ...],
     decode: Callable[[Sequence[Row]], T],
 ) -> Operation[T]:
-    """Build an operation that reads from REVISIONS, also where nothing is kept beside them."""
+    """Build an operation that reads what is kept beside revisions, too, where there is any."""
     return Operation(
         name=name,
-        statements=(Statement(OWN + REVISIONS + sql, parameters),),
-        bare=(Statement(BARE + REVISIONS + sql, parameters),),
+        statements=(Statement(OWN + sql, parameters),),
+        bare=(Statement(BARE + sql, parameters),),
         reads=True,
         decode=decode,
     )
