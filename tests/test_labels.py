@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from tests.driven import at_once
 from tests.server import until
 from tests.strategies import texts
 from tests.test_live import listeners, listening, seen
+from tests.test_seed import asyncpg_pool, psycopg_pool
 
 
 @pytest.fixture
@@ -306,15 +308,17 @@ def test_a_moved_label_is_seen_at_once(connect: Connect, dsn: str, sql: psycopg.
     seen(read, "none")
 
 
-def test_a_draive_service_serves_the_labelled_revision(three: Client, dsn: str) -> None:
+@pytest.mark.parametrize("pool_of", [psycopg_pool, asyncpg_pool])
+def test_a_draive_service_serves_the_labelled_revision(
+    three: Client, dsn: str, pool_of: Callable[[str], Any]
+) -> None:
     three.instructions.define("unlabelled", content="new")
     three.instructions.label("greeting", "production", 2)
     greeting, unlabelled = Instructions.of("greeting"), Instructions.of("unlabelled")
 
     async def serve() -> None:
-        pool = PostgresConnectionPool.of(dsn)
         repository = PostgresInstructionsRepository(label="production")
-        async with ctx.scope("service", repository, disposables=(pool,)):
+        async with ctx.scope("service", repository, disposables=(pool_of(dsn),)):
             assert await InstructionsRepository.load(greeting) == "2"
             assert await InstructionsRepository.resolve(greeting) == "2"
             assert await InstructionsRepository.resolve(unlabelled, default="old") == "old"
@@ -324,7 +328,8 @@ def test_a_draive_service_serves_the_labelled_revision(three: Client, dsn: str) 
             assert [each.name for each in listed] == ["greeting"]
             await InstructionsRepository.define("greeting", content="4")
             assert await InstructionsRepository.load(greeting) == "2"
-        async with ctx.scope("latest", PostgresInstructionsRepository(), disposables=(pool,)):
+        newest = PostgresInstructionsRepository()
+        async with ctx.scope("newest", newest, disposables=(pool_of(dsn),)):
             assert await InstructionsRepository.load(greeting) == "4"
 
     asyncio.run(serve())

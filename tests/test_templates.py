@@ -2,6 +2,7 @@
 
 import warnings
 
+import psycopg
 import pytest
 from draive import Instructions, InstructionsDeclaration
 from draive.models.instructions.types import InstructionsArgumentDeclaration
@@ -82,18 +83,27 @@ def test_a_new_declaration_lets_other_placeholders_in(db: Client) -> None:
 # --- Resolved
 
 
-def test_what_a_prompt_has_no_use_for_is_refused_unless_told_otherwise(db: Client) -> None:
+GIVEN = {"name": "Ada", "nmae": "Bo", "mood": "glad"}
+UNKNOWN = r"^instructions 'greeting' have no placeholder for 'nmae', 'mood'; leave out"
+
+
+@pytest.mark.parametrize("reference", ["greeting", Instructions.of("greeting", arguments=GIVEN)])
+def test_what_a_prompt_that_declares_arguments_does_not_know_is_refused(
+    db: Client, reference: object
+) -> None:
+    db.instructions.define(declaring("name"), content="Hello {name}")
+    for strict in (None, True):
+        with pytest.raises(TemplateInvalid, match=UNKNOWN):
+            db.instructions.resolve(reference, arguments=GIVEN, strict=strict)
+    assert db.instructions.resolve(reference, arguments=GIVEN, strict=False) == "Hello Ada"
+
+
+def test_what_a_prompt_without_declaration_does_not_use_is_ignored_unless_asked(db: Client) -> None:
     db.instructions.define("greeting", content="Hello {name}")
-    given = {"name": "Ada", "nmae": "Bo", "mood": "glad"}
-    with pytest.raises(
-        TemplateInvalid, match=r"^instructions 'greeting' have no placeholder for 'nmae', 'mood'; "
-    ):
-        db.instructions.resolve("greeting", arguments=given)
-    assert db.instructions.resolve("greeting", arguments=given, strict=False) == "Hello Ada"
-    reference = Instructions.of("greeting", arguments=given)
-    with pytest.raises(TemplateInvalid, match="no placeholder for 'nmae', 'mood'"):
-        db.instructions.resolve(reference)
-    assert db.instructions.resolve(reference, strict=False) == "Hello Ada"
+    for strict in (None, False):
+        assert db.instructions.resolve("greeting", arguments=GIVEN, strict=strict) == "Hello Ada"
+    with pytest.raises(TemplateInvalid, match=UNKNOWN):
+        db.instructions.resolve("greeting", arguments=GIVEN, strict=True)
 
 
 def test_what_is_declared_may_be_passed_also_where_it_is_not_used(db: Client) -> None:
@@ -113,8 +123,22 @@ def test_each_revision_has_its_own_declaration(db: Client) -> None:
     assert db.instructions.resolve("greeting", arguments={"name": 1}, revision=1) == "1"
 
 
+@pytest.mark.parametrize("arguments", ["7", "{}", "null", "[7]", '[{"name": 7}, {}]'])
+def test_arguments_that_nobody_declares_so_keep_nobody_from_loading(
+    db: Client, sql: psycopg.Connection, arguments: str
+) -> None:
+    sql.execute(
+        "INSERT INTO instructions (name, content, arguments) VALUES ('odd', '{a}', $1::JSONB)",
+        (arguments,),
+    )
+    assert db.instructions.load("odd") == db.instructions.load("odd", revision=1) == "{a}"
+    assert db.instructions.resolve("odd", arguments={"a": 1, "b": 2}) == "1"
+    assert db.instructions.history("odd")[0].content == "{a}"
+    assert db.instructions.define("odd", content="{b}").revision == 2
+
+
 def test_a_default_takes_what_it_has_no_use_for(db: Client) -> None:
-    assert db.instructions.resolve("none", default="Hi", arguments={"name": "Ada"}) == "Hi"
+    assert db.instructions.resolve("none", default="Hi", arguments=GIVEN, strict=True) == "Hi"
     assert db.instructions.resolve(None, default="Hi", arguments={"name": "Ada"}) == "Hi"
 
 

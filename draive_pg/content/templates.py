@@ -1,9 +1,9 @@
 """Templates of prompts: draive's ``{name}`` syntax, without reach into the arguments."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from string import Formatter
-from typing import Any
+from typing import Any, cast
 
 from draive_pg.errors import TemplateInvalid
 
@@ -53,19 +53,11 @@ def render(content: str, arguments: Mapping[str, Any], *, name: str) -> str:
 
 
 def check_known(
-    content: str,
-    arguments: Collection[str],
-    declared: Callable[[], Collection[str]],
-    *,
-    name: str,
+    content: str, arguments: Iterable[str], declared: Collection[str], *, name: str
 ) -> None:
-    """Raise TemplateInvalid for arguments that a prompt neither uses nor declares.
-
-    ``declared`` gives the names that it declares, and is asked only where it matters.
-    """
+    """Raise TemplateInvalid for arguments that a prompt neither uses nor declares."""
     used = placeholders(content, name=name)
-    unused = [argument for argument in arguments if argument not in used]
-    if unused and (unknown := [argument for argument in unused if argument not in declared()]):
+    if unknown := [each for each in arguments if each not in used and each not in declared]:
         raise TemplateInvalid(
             f"instructions {name!r:.80} have no placeholder for {_listed(unknown)}; leave out what "
             "is not used, or resolve with strict=False to have it ignored"
@@ -87,9 +79,12 @@ def check_declared(content: str, arguments: Collection[str], *, name: str) -> No
         )
 
 
-def declared_names(arguments: Iterable[Any]) -> tuple[str, ...]:
-    """Return the names of declared arguments, as they are stored by whomever."""
-    return tuple(name for argument in arguments if (name := _name(argument)) is not None)
+def declared_names(arguments: object) -> tuple[str, ...]:
+    """Return the names of declared arguments as they are stored, whoever stored what."""
+    if not isinstance(arguments, list):
+        return ()
+    named = map(_name, cast(list[object], arguments))
+    return tuple(name for name in named if name is not None)
 
 
 def well_formed(content: str) -> tuple[str, ...] | None:
@@ -135,7 +130,7 @@ def _fields(content: str) -> Iterator[str]:
         yield field
 
 
-def _name(argument: Any) -> str | None:
+def _name(argument: object) -> str | None:
     match argument:
         case {"name": str(name)}:
             return name

@@ -57,7 +57,7 @@ class Instructions(Revisions, Labels):
         revision: int | Revision | None = None,
         label: str | None = None,
         as_of: datetime | None = None,
-        strict: bool = True,
+        strict: bool | None = None,
     ) -> str:
         """Return the content with its ``{placeholders}`` filled; its content is cached.
 
@@ -71,9 +71,9 @@ class Instructions(Revisions, Labels):
             The template to use where there is none of that name, or no such revision or label.
         revision, label, as_of
             Which revision, as in `load`; the newest if nothing is said.
-        strict : bool
-            Whether arguments are refused that the revision has neither a placeholder for nor
-            declares; draive ignores them. The default takes them.
+        strict : bool | None
+            Whether arguments are refused that the revision neither uses nor declares: always,
+            never (draive ignores them), or for None where it declares any. The default takes all.
 
         Raises
         ------
@@ -200,7 +200,7 @@ class AsyncInstructions(AsyncRevisions, AsyncLabels):
         revision: int | Revision | None = None,
         label: str | None = None,
         as_of: datetime | None = None,
-        strict: bool = True,
+        strict: bool | None = None,
     ) -> str:
         return await self._database.run(
             loading.resolve(

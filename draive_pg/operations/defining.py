@@ -84,7 +84,9 @@ judged AS (
     CROSS JOIN LATERAL (
         SELECT ARRAY(
             SELECT argument #>> '{}'
-            FROM jsonb_path_query(proposed.arguments, '$[*].name') AS argument
+            FROM jsonb_path_query(
+                proposed.arguments, '$[*].name ? (@.type() == "string")'
+            ) AS argument
         ) AS names
     ) AS declared
 ),

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, LiteralString, NamedTuple, Self
 
 from draive_pg.content.documents import check_mapping, check_text
 from draive_pg.content.templates import check_known, declared_names, render
@@ -42,11 +42,12 @@ class Body(NamedTuple):
     """What is kept of a revision to load and resolve it."""
 
     content: str
-    arguments: str  # as JSON
+    declared: tuple[str, ...]  # names of arguments
 
-    def declared(self) -> tuple[str, ...]:
-        """Return the names of the declared arguments."""
-        return declared_names(json.loads(self.arguments))
+    @classmethod
+    def of(cls, content: str, arguments: str) -> Self:
+        """Return the body of a row, whose arguments are JSON."""
+        return cls(content, declared_names(json.loads(arguments)))
 
 
 def load_content(name: str, choice: Choice = NEWEST) -> Operation[str | None]:
@@ -67,7 +68,7 @@ def resolve(
     arguments: Mapping[str, Any] | None,
     default: str | None,
     choice: Choice,
-    strict: bool,
+    strict: bool | None,
 ) -> Operation[str]:
     """The chosen content with its placeholders filled, else the default's."""
     values = {} if arguments is None else dict(check_mapping(arguments, "arguments"))
@@ -90,7 +91,7 @@ def resolve(
             return render(default, values, name=name)
         body = _required(found, choice)
         text = render(body.content, values, name=name)
-        if strict:
+        if strict or (strict is None and body.declared):
             check_known(body.content, values, body.declared, name=name)
         return text
 
@@ -100,7 +101,7 @@ def resolve(
 def _loading[T](name: str, choice: Choice, present: Callable[[Body | Known], T]) -> Operation[T]:
     def decode(rows: Sequence[Row]) -> Body | Known:
         ((content, arguments, revisions, labels),) = rows
-        return Known(name, revisions, labels) if content is None else Body(content, arguments)
+        return Known(name, revisions, labels) if content is None else Body.of(content, arguments)
 
     loading: Operation[Any]
     if choice == NEWEST:
@@ -108,7 +109,7 @@ def _loading[T](name: str, choice: Choice, present: Callable[[Body | Known], T])
             name=_loading_of(name),
             statements=(Statement(BODY, (name,)),),
             reads=True,
-            decode=lambda rows: Body(*rows[0]) if rows else Known(name, 0, ()),
+            decode=lambda rows: Body.of(*rows[0]) if rows else Known(name, 0, ()),
             key=Key(TABLE, name),
         )
     else:
