@@ -16,6 +16,7 @@ from draive_pg.errors import (
     PermissionDenied,
     SchemaInvalid,
     StoredDataInvalid,
+    StoredDataSkipped,
     TableMissing,
     TemplateInvalid,
 )
@@ -33,6 +34,7 @@ __all__ = (
     "PermissionDenied",
     "SchemaInvalid",
     "StoredDataInvalid",
+    "StoredDataSkipped",
     "TableMissing",
     "TemplateInvalid",
 )

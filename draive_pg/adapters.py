@@ -109,8 +109,8 @@ def PostgresInstructionsRepository(
     """
     database = _ScopeDatabase(Cache(cache_limit, cache_expiration))
 
-    async def listing(**extra: Any) -> Sequence[InstructionsDeclaration]:
-        return await database.run(instructions.available())
+    async def listing(*, lenient: bool = False, **extra: Any) -> Sequence[InstructionsDeclaration]:
+        return await database.run(instructions.available(lenient=lenient))
 
     async def loading(name: str, meta: Meta, **extra: Any) -> str | None:
         return await database.run(instructions.load_content(name))
@@ -144,7 +144,8 @@ def PostgresModelMemory(
     Returns
     -------
     ModelMemory
-        draive's own, to be used in a scope that has a ``Postgres`` state.
+        draive's own, to be used in a scope that has a ``Postgres`` state. Its ``recall`` takes
+        ``lenient=True``, as `Memory.recall` does.
 
     Raises
     ------
@@ -155,10 +156,13 @@ def PostgresModelMemory(
     check_limit(recall_limit, "recall_limit")
     database = _ScopeDatabase(Cache(0, 1.0))
 
-    async def recall(*, limit: int | None = None, **extra: Any) -> ModelMemoryRecall:
-        return await database.run(
-            memory.recall(identifier, recall_limit if limit is None else limit)
-        )
+    async def recall(
+        *, limit: int | None = None, lenient: bool = False, **extra: Any
+    ) -> ModelMemoryRecall:
+        chosen = recall_limit if limit is None else limit
+        if lenient:
+            return await database.carry_out(memory.recall_leniently(identifier, chosen))
+        return await database.run(memory.recall(identifier, chosen))
 
     async def remember(
         *items: ModelInput | ModelOutput,

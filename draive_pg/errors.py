@@ -17,7 +17,8 @@
 
 Arguments of a wrong type or value raise plain ``TypeError`` or ``ValueError`` before any I/O.
 What draive defines an exception for (``InstructionsMissing``, ``ConfigurationMissing``,
-``ConfigurationInvalid``) is raised as draive's own.
+``ConfigurationInvalid``) is raised as draive's own. ``StoredDataSkipped`` is no error but the
+warning of a lenient reading, one for each row that it left out.
 """
 
 __all__ = (
@@ -31,6 +32,7 @@ __all__ = (
     "PermissionDenied",
     "SchemaInvalid",
     "StoredDataInvalid",
+    "StoredDataSkipped",
     "TableMissing",
     "TemplateInvalid",
 )
@@ -68,6 +70,10 @@ class PermissionDenied(OperationFailed):
 
 class StoredDataInvalid(DraivePGError):
     """A stored row is not what draive writes."""
+
+
+class StoredDataSkipped(UserWarning):
+    """A stored row is not what draive writes, and a lenient reading left it out."""
 
 
 class TemplateInvalid(DraivePGError, ValueError):

@@ -10,6 +10,8 @@ from reprlib import Repr
 from typing import Any, cast
 from uuid import UUID
 
+from draive_pg.errors import StoredDataInvalid
+
 __all__ = (
     "check_limit",
     "check_mapping",
@@ -20,6 +22,7 @@ __all__ = (
     "encode",
     "is_plain",
     "is_sound",
+    "parse",
     "shown",
 )
 
@@ -138,6 +141,20 @@ def encode(document: object, what: str) -> str:
     if len(text) > MAX_BYTES // 4 and len(text.encode()) > MAX_BYTES:
         raise ValueError(f"{what} is larger than the 256 MB that PostgreSQL keeps in one document")
     return text
+
+
+def parse(text: str, what: str) -> Any:
+    """Return the document of a stored JSON text.
+
+    Raises
+    ------
+    StoredDataInvalid
+        If Python cannot hold what PostgreSQL can: integers of thousands of digits, deep nesting.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise StoredDataInvalid(f"{what} cannot be read ({error!s:.120})") from error
 
 
 def is_plain(value: object) -> bool:

@@ -26,9 +26,22 @@ class Instructions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def available_instructions(self) -> "tuple[InstructionsDeclaration, ...]":
-        """Return the declaration of each name's newest revision, in order of the names; cached."""
-        return self._database.run(prompts.available())
+    def available_instructions(
+        self, *, lenient: bool = False
+    ) -> "tuple[InstructionsDeclaration, ...]":
+        """Return the declaration of each name's newest revision, in order of the names; cached.
+
+        Parameters
+        ----------
+        lenient : bool
+            Leave out revisions that cannot be read, with a `StoredDataSkipped` warning for each.
+
+        Raises
+        ------
+        StoredDataInvalid
+            If a revision is not what draive 0.89 writes, without ``lenient``.
+        """
+        return self._database.run(prompts.available(lenient=lenient))
 
     def resolve(
         self,
@@ -88,8 +101,10 @@ class AsyncInstructions:
     def __init__(self, database: AsyncDatabase) -> None:
         self._database = database
 
-    async def available_instructions(self) -> "tuple[InstructionsDeclaration, ...]":
-        return await self._database.run(prompts.available())
+    async def available_instructions(
+        self, *, lenient: bool = False
+    ) -> "tuple[InstructionsDeclaration, ...]":
+        return await self._database.run(prompts.available(lenient=lenient))
 
     async def resolve(
         self,

@@ -1,10 +1,9 @@
 """Configuration snapshots: what can be asked of the ``configurations`` table."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from draive_pg.content.documents import check_mapping, check_text, encode
+from draive_pg.content.documents import check_mapping, check_text, encode, parse
 from draive_pg.operations.operation import Key, Operation, Row, Statement, lock
 
 if TYPE_CHECKING:
@@ -72,13 +71,13 @@ def identifiers() -> Operation[tuple[str, ...]]:
 
 def load_raw(identifier: str) -> Operation[dict[str, Any] | None]:
     """The newest snapshot of an identifier; each caller gets a copy of its own."""
-    check_text(identifier, "identifier")
+    what = f"configuration {check_text(identifier, 'identifier')!r:.80}"
     return Operation(
-        name=f"load configuration {identifier!r:.80}",
+        name=f"load {what}",
         statements=(Statement(LATEST, (identifier,)),),
         reads=True,
         decode=lambda rows: rows[0][0] if rows else None,
-        present=lambda content: None if content is None else json.loads(content),
+        present=lambda content: None if content is None else parse(content, what),
         key=Key(TABLE, identifier),
     )
 
@@ -97,14 +96,18 @@ def load[Config: "Configuration"](
         raise TypeError(f"load takes a Configuration class, not {config!r:.80}")
     subject = config.__qualname__ if identifier is None else check_text(identifier, "identifier")
 
-    def decode(rows: Sequence[Row]) -> Config | None:
+    def decode(rows: Sequence[Row]) -> Callable[[], Config] | None:
         if not rows:
             return None
-        return codec.decode_configuration(config, subject, json.loads(rows[0][0]))
+        return codec.shared(lambda: made(rows[0][0]))
 
-    def present(loaded: Config | None) -> Config | None:
+    def made(text: str) -> Config:
+        content = parse(text, f"configuration {subject!r:.80}")
+        return codec.decode_configuration(config, subject, content)
+
+    def present(loaded: Callable[[], Config] | None) -> Config | None:
         if loaded is not None:
-            return loaded
+            return loaded()
         if default is not None or not required:
             return default
         try:

@@ -1,12 +1,13 @@
 """Instruction revisions: what can be asked of the ``instructions`` table."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from draive_pg.content.documents import check_mapping, check_text, encode
+from draive_pg.content.leniency import sifted, warn_skipped
 from draive_pg.content.templates import render
-from draive_pg.operations.operation import Key, Operation, Statement, lock
+from draive_pg.operations.operation import Key, Operation, Row, Statement, lock
 
 if TYPE_CHECKING:
     from draive import Instructions, InstructionsDeclaration
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ("Reference", "available", "define", "load", "load_content", "remove", "resolve")
 
 type Reference = str | Instructions | InstructionsDeclaration
+
+type Listing = tuple[tuple["InstructionsDeclaration", ...], tuple[str, ...]]
 
 TABLE = "instructions"
 
@@ -74,16 +77,27 @@ SELECT count(*) FROM removed
 """
 
 
-def available() -> Operation[tuple["InstructionsDeclaration", ...]]:
+def available(*, lenient: bool) -> Operation[tuple["InstructionsDeclaration", ...]]:
     """The declaration of each name's newest revision, in order of the names."""
     from draive_pg.content import codec
+
+    def decode(rows: Sequence[Row]) -> Callable[[], Listing]:
+        return codec.shared(
+            lambda: sifted(rows, lambda row: codec.decode_declaration(*row), lenient=lenient)
+        )
+
+    def present(listed: Callable[[], Listing]) -> tuple["InstructionsDeclaration", ...]:
+        declarations, skipped = listed()
+        warn_skipped(skipped)
+        return declarations
 
     return Operation(
         name="list instructions",
         statements=(Statement(AVAILABLE),),
         reads=True,
-        decode=lambda rows: tuple(codec.decode_declaration(*row) for row in rows),
-        key=Key(TABLE),
+        decode=decode,
+        present=present,
+        key=Key(TABLE, variant=lenient),
     )
 
 
