@@ -35,7 +35,7 @@ from haiway.postgres import (
 from draive_pg.content.documents import check_limit, check_text
 from draive_pg.database.asynchronous import AsyncRunner
 from draive_pg.database.cache import Cache
-from draive_pg.database.haiway_pool import CACHES, PostgresConnectionPool, when_released
+from draive_pg.database.haiway_pool import CACHES, PostgresConnectionPool, turns, when_released
 from draive_pg.operations import configurations, instructions, memory
 from draive_pg.operations.operation import Operation, Row, Statement, qualified
 
@@ -213,7 +213,7 @@ class _ScopeDatabase(AsyncRunner):
             if len(statements) == 1:
                 rows = await _send(connection, statements[0])
             else:
-                async with connection.transaction():
+                async with turns(connection):
                     for statement in statements:
                         rows = await _send(connection, statement)
         return [tuple(row.values()) for row in rows]

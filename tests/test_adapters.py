@@ -100,6 +100,30 @@ def test_tasks_that_share_a_connection_take_turns(dsn: str) -> None:
         assert len(db.memories.identifiers()) == 8
 
 
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_writers_take_turns_whatever_isolation_the_role_prefers(dsn: str, level: str) -> None:
+    async def body() -> None:
+        await asyncio.gather(
+            *(PostgresModelMemory("m").remember(asked(str(n)), asked(str(n))) for n in range(20)),
+            *(InstructionsRepository.define("greeting", content=str(n)) for n in range(20)),
+        )
+        written = texts((await PostgresModelMemory("m").recall()).context)
+        assert written[::2] == written[1::2]
+        async with held() as connection:
+            await PostgresModelMemory("m").remember(asked("held"))
+            async with connection.transaction():  # whose level is the caller's business
+                row = await connection.fetch_one("SHOW transaction_isolation")
+                assert row is not None
+                assert row.get_str("transaction_isolation") == level
+                await PostgresModelMemory("m").remember(asked("joined"))
+
+    preferring = level.replace(" ", "\\\\ ")
+    service(f"{dsn} options='-c default_transaction_isolation={preferring}'", body)
+    with Client(dsn) as db:
+        assert len(db.memory("m").log()) == 42
+        assert len(db.frames.instruction_revisions("greeting")) == 20
+
+
 def test_errors_are_those_of_haiway_and_say_why(dsn: str) -> None:
     async def body() -> None:
         with pytest.raises(PostgresException, match=r'relation "nosuch" does not exist \(42P01\)'):

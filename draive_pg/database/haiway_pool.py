@@ -3,7 +3,8 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, cast
@@ -26,16 +27,17 @@ from haiway.postgres.config import (
     POSTGRES_USER,
 )
 from psycopg import AsyncConnection, Error
+from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 
 from draive_pg.content.documents import check_timeout
 from draive_pg.database.cache import Cache
 from draive_pg.database.live import listen, stop_listening
-from draive_pg.database.pooling import AsyncPool
+from draive_pg.database.pooling import READ_COMMITTED, AsyncPool
 from draive_pg.database.target import Given, Target, conninfo_async, parameters_of, target_of
 from draive_pg.operations.operation import Key
 
-__all__ = ("CACHES", "PostgresConnectionPool", "when_released")
+__all__ = ("CACHES", "PostgresConnectionPool", "turns", "when_released")
 
 TIMEOUT = 300.0  # seconds
 
@@ -175,12 +177,12 @@ class PostgresConnectionPool:
         pool = self._pool
         connection = await pool.acquire()
         try:
-            lent = _wrapped(connection)
-            callbacks = _when_released.setdefault(lent, [])
+            wrapped = _wrapped(connection)
+            lent = _lent[wrapped] = _Lent(connection)
             try:
-                yield lent
+                yield wrapped
             finally:
-                for callback in callbacks:
+                for callback in lent.when_released:
                     callback()
         finally:
             await pool.release(connection)
@@ -209,16 +211,45 @@ class _Caches:
 
 CACHES = _Caches()
 
-_when_released = WeakKeyDictionary[PostgresConnection, list[Callable[[], object]]]()
+
+@dataclass(frozen=True, slots=True)
+class _Lent:
+    """What is behind a ``PostgresConnection`` of this pool, and whom its return is told to."""
+
+    connection: AsyncConnection
+    when_released: list[Callable[[], object]] = field(default_factory=list[Callable[[], object]])
+
+
+_lent = WeakKeyDictionary[PostgresConnection, _Lent]()
 
 
 def when_released(connection: PostgresConnection, callback: Callable[[], object]) -> None:
     """Call back when a connection was given back; one of another pool, when it is forgotten."""
-    callbacks = _when_released.get(connection)
-    if callbacks is None:
+    lent = _lent.get(connection)
+    if lent is None:
         finalize(connection, callback)
     else:
-        callbacks.append(callback)
+        lent.when_released.append(callback)
+
+
+@asynccontextmanager
+async def turns(connection: PostgresConnection) -> AsyncGenerator[None]:
+    """Begin a transaction for statements behind a lock: each sees what was committed before it.
+
+    A connection of another pool, and the transaction of a caller, keep the isolation they have.
+    """
+    lent = _lent.get(connection)
+    if lent is None or lent.connection.info.transaction_status != TransactionStatus.IDLE:
+        async with connection.transaction():
+            yield
+        return
+    await lent.connection.set_isolation_level(READ_COMMITTED)
+    try:
+        async with connection.transaction():
+            yield
+    finally:
+        with suppress(Error):  # of a connection that was lost
+            await lent.connection.set_isolation_level(None)
 
 
 class _Row(PostgresRow):
