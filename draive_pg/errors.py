@@ -21,6 +21,10 @@ What draive defines an exception for (``InstructionsMissing``, ``ConfigurationMi
 warning of a lenient reading, one for each row that it left out.
 """
 
+import os
+import warnings
+from pathlib import Path
+
 __all__ = (
     "ChatInvalid",
     "ConnectionFailed",
@@ -35,7 +39,10 @@ __all__ = (
     "StoredDataSkipped",
     "TableMissing",
     "TemplateInvalid",
+    "warn",
 )
+
+PACKAGE = f"{Path(__file__).parent}{os.sep}"
 
 
 class DraivePGError(Exception):
@@ -98,3 +105,8 @@ class SchemaInvalid(DraivePGError):
 
 class EmbeddedServerError(DraivePGError):
     """The local PostgreSQL cannot be found, started or stopped."""
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn whoever called this package, at the line of theirs."""
+    warnings.warn(message, category, stacklevel=2, skip_file_prefixes=(PACKAGE,))

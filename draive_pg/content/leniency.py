@@ -1,15 +1,10 @@
 """Reading stored rows of which some cannot be read: refused by name, or skipped and told of."""
 
-import os
-import warnings
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
-from draive_pg.errors import StoredDataInvalid, StoredDataSkipped
+from draive_pg.errors import StoredDataInvalid, StoredDataSkipped, warn
 
 __all__ = ("sifted", "warn_skipped")
-
-PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 
 
 def sifted[Row, Value](
@@ -31,6 +26,4 @@ def sifted[Row, Value](
 def warn_skipped(reasons: Iterable[str]) -> None:
     """Warn whoever called this package of each row that was skipped."""
     for reason in reasons:
-        warnings.warn(
-            f"skipped: {reason}", StoredDataSkipped, stacklevel=2, skip_file_prefixes=(PACKAGE,)
-        )
+        warn(f"skipped: {reason}", StoredDataSkipped)

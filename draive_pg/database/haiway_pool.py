@@ -32,10 +32,10 @@ from psycopg.types.string import TextLoader
 
 from draive_pg.content.documents import check_timeout
 from draive_pg.database.cache import Cache
-from draive_pg.database.live import listen, stop_listening
+from draive_pg.database.live import installed, listen, stop_listening, warn_unless
 from draive_pg.database.pooling import READ_COMMITTED, AsyncPool
 from draive_pg.database.target import Given, Target, conninfo_async, parameters_of, target_of
-from draive_pg.operations.operation import Key
+from draive_pg.operations.operation import Key, qualified
 
 __all__ = ("CACHES", "PostgresConnectionPool", "turns", "when_released")
 
@@ -154,8 +154,22 @@ class PostgresConnectionPool:
         await pool.open()
         self._pool = pool
         if self._live:
+            try:
+                await self._warn_if_deaf()
+            except BaseException:
+                await pool.close()
+                raise
             self._listener = asyncio.create_task(listen(conninfo, CACHES))
         return Postgres(connection_acquiring=cast(Any, self.acquire_connection))
+
+    async def _warn_if_deaf(self) -> None:
+        told = installed(schema=None)
+        (statement,) = told.statements
+        async with self.acquire_connection() as connection:
+            rows = await connection.fetch(
+                qualified(statement.sql, None).decode(), *(statement.parameters or ())
+            )
+        warn_unless(installed=told.decode([tuple(row.values()) for row in rows]))
 
     async def __aexit__(
         self,

@@ -115,8 +115,12 @@ class Pool:
     def open(self) -> None:
         """Connect, or raise ConnectionFailed at once."""
         self._probe()
-        with translated(CONNECT):
-            self._pool.open(wait=True, timeout=ACQUIRE_SECONDS)
+        try:
+            with translated(CONNECT):
+                self._pool.open(wait=True, timeout=ACQUIRE_SECONDS)
+        except BaseException:
+            self._pool.close(timeout=0)  # who is connecting ends when that does
+            raise
 
     def close(self) -> None:
         """Close all connections."""
@@ -216,8 +220,12 @@ class AsyncPool:
     async def open(self) -> None:
         """Async twin of `Pool.open`."""
         await self._probe()
-        with translated(CONNECT):
-            await self._pool.open(wait=True, timeout=ACQUIRE_SECONDS)
+        try:
+            with translated(CONNECT):
+                await self._pool.open(wait=True, timeout=ACQUIRE_SECONDS)
+        except BaseException:
+            await self._pool.close(timeout=0)
+            raise
 
     async def close(self) -> None:
         """Async twin of `Pool.close`."""
