@@ -16,6 +16,7 @@ __all__ = (
     "check_limit",
     "check_mapping",
     "check_schema",
+    "check_sent",
     "check_size",
     "check_text",
     "check_timeout",
@@ -28,6 +29,7 @@ __all__ = (
 
 MAX_DEPTH = 256  # draive's own decoding recurses, and Python stops it not far beyond
 MAX_BYTES = 268_435_455  # PostgreSQL keeps no larger JSONB
+MAX_SENT = 1_000_000_000  # bytes; PostgreSQL takes little more at once
 MAX_BITS = 14_000  # under Python's limit of 4,300 digits for reading an integer
 MAX_INTEGER = 2**63 - 1  # PostgreSQL's BIGINT
 MAX_PLACE = 200  # characters shown of where in a document something stands
@@ -51,13 +53,20 @@ def check_text(value: object, what: str) -> str:
     TypeError
         If the value is not a str.
     ValueError
-        If it contains a NUL character or a lone surrogate.
+        If it contains a NUL character or a lone surrogate, or is larger than 1 GB.
     """
     if not isinstance(value, str):
         raise TypeError(f"{what} must be a str, not {type(value).__name__}")
     if fault := _fault(value):
         raise ValueError(f"{what} contains {fault}, which PostgreSQL cannot keep")
-    return value
+    return check_sent(value, f"{what} is")
+
+
+def check_sent(text: str, what: str) -> str:
+    """Return a text that fits into one message to the server, or raise ValueError."""
+    if _exceeds(text, MAX_SENT):
+        raise ValueError(f"{what} larger than the 1 GB that PostgreSQL takes at once")
+    return text
 
 
 def check_mapping(value: object, what: str) -> Mapping[str, Any]:
@@ -138,7 +147,7 @@ def encode(document: object, what: str) -> str:
     text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
     if "e+" in text:
         text = EXPONENT.sub(_without_exponent, text)
-    if len(text) > MAX_BYTES // 4 and len(text.encode()) > MAX_BYTES:
+    if _exceeds(text, MAX_BYTES):
         raise ValueError(f"{what} is larger than the 256 MB that PostgreSQL keeps in one document")
     return text
 
@@ -257,6 +266,11 @@ def _items(items: Collection[object], depth: int) -> list[object]:
             refused.steps.append(f"[{index}]")
             raise
     return plain
+
+
+def _exceeds(text: str, limit: int) -> bool:
+    """Tell whether a text has more bytes; large ones are encoded only where that decides."""
+    return len(text) > limit // 4 and (len(text) > limit or len(text.encode()) > limit)
 
 
 def _fault(text: str) -> str | None:

@@ -6,7 +6,13 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from draive_pg.content.documents import check_limit, check_mapping, check_text, encode
+from draive_pg.content.documents import (
+    check_limit,
+    check_mapping,
+    check_sent,
+    check_text,
+    encode,
+)
 from draive_pg.content.leniency import sifted, warn_skipped
 from draive_pg.content.replay import newest, replayable
 from draive_pg.errors import ChatInvalid, MemoryExists, MemoryMissing
@@ -390,7 +396,7 @@ def _elements(items: "Sequence[ModelInput | ModelOutput]", names: Iterable[str])
     from draive_pg.content import codec
 
     encoded = (codec.encode_element(item, name) for item, name in zip(items, names, strict=False))
-    return f"[{','.join(encoded)}]"
+    return check_sent(f"[{','.join(encoded)}]", "the items together are")
 
 
 def _variables(variables: Mapping[str, Any] | None) -> str | None:
