@@ -18,7 +18,7 @@ from draive_pg.database.pooling import AsyncPool, Pool
 from tests.conftest import Connect
 from tests.elements import asked
 from tests.hurt import sessions
-from tests.server import until, waiting
+from tests.server import until
 
 
 def test_tasks_cancelled_at_any_moment_leave_nothing_behind(dsn: str) -> None:
@@ -223,29 +223,3 @@ def test_a_live_client_whose_first_call_failed_is_told_so_by_the_next(
             db.configurations.load_raw("limits")
     with pytest.warns(RuntimeWarning, match="triggers that tell of changes are missing"):
         assert db.configurations.load_raw("limits") is None
-
-
-def test_a_cold_load_is_waited_for_by_many_threads_and_tasks_at_once(
-    dsn: str, sql: psycopg.Connection
-) -> None:
-    """A task that is cancelled while it waits for another's answer disturbs neither."""
-
-    async def work() -> None:
-        async with AsyncClient(dsn) as db:
-            await db.configurations.define("limits", {"a": 1})
-            with sql.transaction():
-                sql.execute("LOCK TABLE configurations")
-                tasks = [
-                    asyncio.create_task(db.configurations.load_raw("limits")) for _ in range(9)
-                ]
-                await asyncio.to_thread(waiting, dsn, at_least=1)
-                for task in tasks[1:5]:
-                    task.cancel()
-            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        assert [isinstance(each, asyncio.CancelledError) for each in outcomes[:5]] == [
-            False,
-            *[True] * 4,
-        ]
-        assert outcomes[0] == outcomes[8] == {"a": 1}
-
-    asyncio.run(work())
