@@ -35,7 +35,7 @@ from haiway.postgres import (
 from draive_pg.content.documents import check_limit, check_text
 from draive_pg.database.asynchronous import AsyncRunner
 from draive_pg.database.cache import Cache
-from draive_pg.database.haiway_pool import CACHES, PostgresConnectionPool, turns, when_released
+from draive_pg.database.haiway_pool import CACHES, PostgresConnectionPool, turns, when_settled
 from draive_pg.operations import configurations, instructions, memory
 from draive_pg.operations.operation import Operation, Row, Statement, qualified
 
@@ -198,9 +198,9 @@ class _ScopeDatabase(AsyncRunner):
         finally:
             self._cache.evict(*operation.evicts)
             if operation.evicts and self._in_transaction():
-                # Again when the caller lets go of the connection: only then it has committed.
+                # Again when the caller's transaction has ended: only then it has committed.
                 evict = partial(self._cache.evict, *operation.evicts)
-                when_released(ctx.state(PostgresConnection), evict)
+                when_settled(ctx.state(PostgresConnection), evict)
         return operation.decode(rows)
 
     def _in_transaction(self) -> bool:

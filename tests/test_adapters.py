@@ -62,6 +62,32 @@ def test_what_others_cached_before_a_commit_is_not_served_after_it(dsn: str) -> 
     service(dsn, body)
 
 
+def test_what_was_committed_is_served_also_while_its_connection_is_held(dsn: str) -> None:
+    async def body() -> None:
+        await InstructionsRepository.define("greeting", content="old")
+        defined, cached, committed, go = (asyncio.Event() for _ in range(4))
+
+        async def release() -> None:
+            async with held() as connection:
+                async with connection.transaction(), connection.transaction():
+                    await InstructionsRepository.define("greeting", content="new")
+                    defined.set()
+                    await cached.wait()
+                committed.set()
+                await go.wait()
+
+        releasing = asyncio.create_task(release())
+        await defined.wait()
+        assert await InstructionsRepository.load(GREETING) == "old"
+        cached.set()
+        await committed.wait()
+        assert await InstructionsRepository.load(GREETING) == "new"
+        go.set()
+        await releasing
+
+    service(dsn, body)
+
+
 def test_what_was_rolled_back_is_never_served(dsn: str) -> None:
     async def body() -> None:
         await InstructionsRepository.define("greeting", content="old")

@@ -37,7 +37,7 @@ from draive_pg.database.pooling import READ_COMMITTED, AsyncPool
 from draive_pg.database.target import Given, Target, conninfo_async, parameters_of, target_of
 from draive_pg.operations.operation import Key, qualified
 
-__all__ = ("CACHES", "PostgresConnectionPool", "turns", "when_released")
+__all__ = ("CACHES", "PostgresConnectionPool", "turns", "when_settled")
 
 TIMEOUT = 300.0  # seconds
 
@@ -191,13 +191,13 @@ class PostgresConnectionPool:
         pool = self._pool
         connection = await pool.acquire()
         try:
-            wrapped = _wrapped(connection)
-            lent = _lent[wrapped] = _Lent(connection)
+            lent = _Lent(connection)
+            wrapped = _wrapped(lent)
+            _lent[wrapped] = lent
             try:
                 yield wrapped
             finally:
-                for callback in lent.when_released:
-                    callback()
+                lent.settle()
         finally:
             await pool.release(connection)
 
@@ -228,22 +228,29 @@ CACHES = _Caches()
 
 @dataclass(frozen=True, slots=True)
 class _Lent:
-    """What is behind a ``PostgresConnection`` of this pool, and whom its return is told to."""
+    """What is behind a ``PostgresConnection`` of this pool, and who is told when things settle."""
 
     connection: AsyncConnection
-    when_released: list[Callable[[], object]] = field(default_factory=list[Callable[[], object]])
+    when_settled: list[Callable[[], object]] = field(default_factory=list[Callable[[], object]])
+
+    def settle(self) -> None:
+        for callback in self.when_settled:
+            callback()
 
 
 _lent = WeakKeyDictionary[PostgresConnection, _Lent]()
 
 
-def when_released(connection: PostgresConnection, callback: Callable[[], object]) -> None:
-    """Call back when a connection was given back; one of another pool, when it is forgotten."""
+def when_settled(connection: PostgresConnection, callback: Callable[[], object]) -> None:
+    """Call back after each transaction of a connection, and when it was given back.
+
+    Of a connection of another pool, it is called back when that is forgotten.
+    """
     lent = _lent.get(connection)
     if lent is None:
         finalize(connection, callback)
     else:
-        lent.when_released.append(callback)
+        lent.when_settled.append(callback)
 
 
 @asynccontextmanager
@@ -275,7 +282,9 @@ class _Row(PostgresRow):
         object.__setattr__(self, "_record", values)
 
 
-def _wrapped(connection: AsyncConnection) -> PostgresConnection:
+def _wrapped(lent: _Lent) -> PostgresConnection:
+    connection = lent.connection
+
     async def execute(statement: str, /, *args: PostgresValue) -> Sequence[PostgresRow]:
         try:
             cursor = await connection.execute(statement.encode(), args or None)
@@ -291,9 +300,17 @@ def _wrapped(connection: AsyncConnection) -> PostgresConnection:
                 + (f" ({error.sqlstate})" if error.sqlstate else "")
             ) from error
 
+    @asynccontextmanager
+    async def transaction() -> AsyncGenerator[None]:
+        try:
+            async with connection.transaction():
+                yield
+        finally:
+            lent.settle()
+
     return PostgresConnection(
         statement_executing=execute,
-        transaction_preparing=cast(Any, connection.transaction),
+        transaction_preparing=cast(Any, transaction),
     )
 
 
