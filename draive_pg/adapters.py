@@ -35,7 +35,8 @@ from haiway.postgres import (
 from draive_pg.content.documents import check_limit, check_text
 from draive_pg.database.asynchronous import AsyncRunner
 from draive_pg.database.cache import Cache
-from draive_pg.database.haiway_pool import CACHES, PostgresConnectionPool, turns, when_settled
+from draive_pg.database.haiway_connection import turns, when_settled
+from draive_pg.database.haiway_pool import CACHES, PostgresConnectionPool
 from draive_pg.operations import configurations, instructions, memory
 from draive_pg.operations.operation import Operation, Row, Statement, qualified
 

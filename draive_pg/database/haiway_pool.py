@@ -2,21 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, cast
-from weakref import WeakKeyDictionary, WeakSet, finalize
+from weakref import WeakSet
 
-from haiway.postgres import (
-    Postgres,
-    PostgresConnection,
-    PostgresException,
-    PostgresRow,
-    PostgresValue,
-)
+from haiway.postgres import Postgres, PostgresConnection
 from haiway.postgres.config import (
     POSTGRES_CONNECTIONS,
     POSTGRES_DATABASE,
@@ -26,18 +19,18 @@ from haiway.postgres.config import (
     POSTGRES_SSLMODE,
     POSTGRES_USER,
 )
-from psycopg import AsyncConnection, Error
-from psycopg.pq import TransactionStatus
+from psycopg import AsyncConnection
 from psycopg.types.string import TextLoader
 
 from draive_pg.content.documents import check_timeout
 from draive_pg.database.cache import Cache
+from draive_pg.database.haiway_connection import lending
 from draive_pg.database.live import installed, listen, stop_listening, warn_unless
-from draive_pg.database.pooling import READ_COMMITTED, AsyncPool
+from draive_pg.database.pooling import AsyncPool
 from draive_pg.database.target import Given, Target, conninfo_async, parameters_of, target_of
 from draive_pg.operations.operation import Key, qualified
 
-__all__ = ("CACHES", "PostgresConnectionPool", "turns", "when_settled")
+__all__ = ("CACHES", "PostgresConnectionPool")
 
 TIMEOUT = 300.0  # seconds
 
@@ -191,13 +184,8 @@ class PostgresConnectionPool:
         pool = self._pool
         connection = await pool.acquire()
         try:
-            lent = _Lent(connection)
-            wrapped = _wrapped(lent)
-            _lent[wrapped] = lent
-            try:
-                yield wrapped
-            finally:
-                lent.settle()
+            with lending(connection) as lent:
+                yield lent
         finally:
             await pool.release(connection)
 
@@ -224,94 +212,6 @@ class _Caches:
 
 
 CACHES = _Caches()
-
-
-@dataclass(frozen=True, slots=True)
-class _Lent:
-    """What is behind a ``PostgresConnection`` of this pool, and who is told when things settle."""
-
-    connection: AsyncConnection
-    when_settled: list[Callable[[], object]] = field(default_factory=list[Callable[[], object]])
-
-    def settle(self) -> None:
-        for callback in self.when_settled:
-            callback()
-
-
-_lent = WeakKeyDictionary[PostgresConnection, _Lent]()
-
-
-def when_settled(connection: PostgresConnection, callback: Callable[[], object]) -> None:
-    """Call back after each transaction of a connection, and when it was given back.
-
-    Of a connection of another pool, it is called back when that is forgotten.
-    """
-    lent = _lent.get(connection)
-    if lent is None:
-        finalize(connection, callback)
-    else:
-        lent.when_settled.append(callback)
-
-
-@asynccontextmanager
-async def turns(connection: PostgresConnection) -> AsyncGenerator[None]:
-    """Begin a transaction for statements behind a lock: each sees what was committed before it.
-
-    A connection of another pool, and the transaction of a caller, keep the isolation they have.
-    """
-    lent = _lent.get(connection)
-    if lent is None or lent.connection.info.transaction_status != TransactionStatus.IDLE:
-        async with connection.transaction():
-            yield
-        return
-    await lent.connection.set_isolation_level(READ_COMMITTED)
-    try:
-        async with connection.transaction():
-            yield
-    finally:
-        with suppress(Error):  # of a connection that was lost
-            await lent.connection.set_isolation_level(None)
-
-
-class _Row(PostgresRow):
-    """A row of psycopg's, for haiway's own takes none but asyncpg's records."""
-
-    __slots__ = ()
-
-    def __init__(self, values: Mapping[str, PostgresValue]) -> None:
-        object.__setattr__(self, "_record", values)
-
-
-def _wrapped(lent: _Lent) -> PostgresConnection:
-    connection = lent.connection
-
-    async def execute(statement: str, /, *args: PostgresValue) -> Sequence[PostgresRow]:
-        try:
-            cursor = await connection.execute(statement.encode(), args or None)
-            if cursor.description is None:
-                return ()
-            names = [column.name for column in cursor.description]
-            return tuple(
-                _Row(dict(zip(names, row, strict=True))) for row in await cursor.fetchall()
-            )
-        except Error as error:
-            raise PostgresException(
-                f"Failed to execute SQL statement: {error.diag.message_primary or error}"
-                + (f" ({error.sqlstate})" if error.sqlstate else "")
-            ) from error
-
-    @asynccontextmanager
-    async def transaction() -> AsyncGenerator[None]:
-        try:
-            async with connection.transaction():
-                yield
-        finally:
-            lent.settle()
-
-    return PostgresConnection(
-        statement_executing=execute,
-        transaction_preparing=cast(Any, transaction),
-    )
 
 
 async def _read_json_as_text(connection: AsyncConnection) -> None:
