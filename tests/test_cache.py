@@ -217,6 +217,15 @@ def test_those_who_wait_are_told_when_the_one_who_asks_is_interrupted() -> None:
         entry.result(0)
 
 
+def test_an_interrupt_that_comes_after_the_answer_is_told_as_it_is() -> None:
+    cache = Cache(4, 60.0)
+    entry, _ = cache.join(Key("t", "a"))
+    with pytest.raises(KeyboardInterrupt), cache.lead(Key("t", "a"), entry):
+        entry.set_result("answer")
+        raise KeyboardInterrupt
+    assert entry.result() == "answer"
+
+
 def test_the_least_recently_used_goes_first() -> None:
     cache = Cache(2, 60.0)
     for subject in ("a", "b", "a", "c"):

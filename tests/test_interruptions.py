@@ -1,10 +1,12 @@
 """Calls that are given up half way: cancelled tasks, closed clients, forks, odd messages."""
 
+import _thread
 import asyncio
 import random
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,7 +14,7 @@ import psycopg
 import pytest
 from draive import Instructions, InstructionsRepository, ctx
 
-from draive_pg import AsyncClient, Client
+from draive_pg import AsyncClient, Client, ConnectionFailed
 from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepository
 from draive_pg.database.pooling import AsyncPool, Pool
 from tests.conftest import Connect
@@ -102,6 +104,77 @@ def test_an_opening_that_is_interrupted_is_undone(
     with pytest.raises(KeyboardInterrupt):
         pool.open()
     until(lambda: not any(thread.name.startswith("pool-") for thread in threading.enumerate()))
+
+
+def test_who_was_interrupted_while_waiting_is_given_no_connection(dsn: str) -> None:
+    held, done = threading.Event(), threading.Event()
+    with Client(dsn, max_size=1) as db, ThreadPoolExecutor(2) as pool:
+
+        def hold() -> None:
+            with db.transaction():
+                db.memories.identifiers()
+                held.set()
+                done.wait(30)
+
+        def interrupt() -> None:
+            until(lambda: db._database._pool._pool.get_stats().get("requests_waiting", 0) > 0)
+            _thread.interrupt_main()
+
+        holding = pool.submit(hold)
+        held.wait(30)
+        interrupting = pool.submit(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            db.memories.identifiers()
+        interrupting.result(30)
+        done.set()
+        holding.result(30)
+        started = time.monotonic()
+        assert db.memories.identifiers() == ()
+        assert time.monotonic() - started < 5
+
+
+def test_a_pool_makes_up_for_connections_that_were_lost(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("draive_pg.database.pooling.ACQUIRE_SECONDS", 0.1)
+    monkeypatch.setattr("draive_pg.database.pooling.SUSPECT_SECONDS", 0.1)
+    pool = Pool(lambda: dsn, 2, None)
+    pool.open()
+    for _ in range(3):
+        pool._pool.getconn().close()  # who waited for it has given up
+        lent = [pool.acquire() for _ in range(2)]
+        with pytest.raises(ConnectionFailed, match="all 2 connections of this client were in use"):
+            pool.acquire()
+        for connection in lent:
+            pool.release(connection)
+    pool.close()
+
+
+def test_a_pool_of_tasks_makes_up_for_connections_that_were_lost(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("draive_pg.database.pooling.ACQUIRE_SECONDS", 0.1)
+    monkeypatch.setattr("draive_pg.database.pooling.SUSPECT_SECONDS", 0.1)
+
+    async def conninfo() -> str:
+        return dsn
+
+    async def configure(connection: psycopg.AsyncConnection) -> None:
+        pass
+
+    async def work() -> None:
+        pool = AsyncPool(conninfo, 2, None, configure)
+        await pool.open()
+        for _ in range(3):
+            await (await pool._pool.getconn()).close()
+            lent = [await pool.acquire() for _ in range(2)]
+            with pytest.raises(ConnectionFailed, match="all 2 connections of this client were in"):
+                await pool.acquire()
+            for connection in lent:
+                await pool.release(connection)
+        await pool.close()
+
+    asyncio.run(work())
 
 
 def test_a_close_that_meets_an_opening_leaves_no_connection(dsn: str) -> None:

@@ -82,7 +82,8 @@ class Cache:
                 shelf = self._shelf(key)
                 if shelf.get(key) is entry:
                     del shelf[key]
-            entry.set_exception(error if isinstance(error, Exception) else LeaderGone())
+            if not entry.done():
+                entry.set_exception(error if isinstance(error, Exception) else LeaderGone())
             raise
 
     def evict(self, *stale: Key) -> None:
