@@ -19,6 +19,7 @@ from draive_pg.adapters import (
 from tests.conftest import Connect
 from tests.driven import at_once
 from tests.elements import asked, texts
+from tests.server import waiting
 from tests.test_seed import Run, run
 
 __all__ = ("run",)  # a fixture
@@ -66,6 +67,50 @@ def test_batches_of_many_writers_are_contiguous_in_each_memory(
         for writer in range(memory, 9, memories):
             own = [batch for batch in batches if batch.startswith(f"{writer}/")]
             assert own == [f"{writer}/{number}" for number in range(4)]
+
+
+def test_nothing_lands_within_a_large_batch(connect: Connect, dsn: str) -> None:
+    db = connect(dsn, max_size=4)
+    large = [asked(f"large {n}") for n in range(2000)]
+    at_once(
+        db,
+        [lambda db: db.memory("m").remember(*large)] * 3,
+        *([lambda db: db.memory("m").remember(asked("small"))] * 60 for _ in range(3)),
+    )
+    log = db.memory("m").log()
+    assert log.created.is_unique
+    assert len(log) == 3 * 2000 + 3 * 60
+    starts = [position for position, text in enumerate(log.text) if text == "large 0"]
+    for start in starts:
+        assert list(log.text[start : start + 2000]) == [f"large {n}" for n in range(2000)]
+
+
+WRITES: dict[str, Callable[[Client], Any]] = {
+    "memory": lambda db: db.memory("one").remember(asked("q"), variables={"n": 1}),
+    "instructions": lambda db: db.instructions.define("one", content="1"),
+    "configurations": lambda db: db.configurations.define("one", {"n": 1}),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_writers_of_one_subject_take_turns_until_each_has_committed(
+    db: Client, dsn: str, write: Callable[[Client], Any]
+) -> None:
+    order: list[str] = []
+
+    def later() -> None:
+        with Client(dsn) as other:
+            write(other)
+            order.append("the other has written")
+
+    with ThreadPoolExecutor(1) as pool:
+        with db.transaction():
+            write(db)
+            writing = pool.submit(later)
+            waiting(dsn, at_least=1)
+            order.append("the first commits")
+        writing.result(30)
+    assert order == ["the first commits", "the other has written"]
 
 
 @revised
