@@ -18,6 +18,7 @@ from draive_pg.errors import (
     RevisionMissing,
     SchemaInvalid,
     StoredDataInvalid,
+    StoredDataSkipped,
     TableMissing,
     TemplateInvalid,
 )
@@ -47,6 +48,7 @@ __all__ = (
     "SchemaInvalid",
     "Snapshot",
     "StoredDataInvalid",
+    "StoredDataSkipped",
     "TableMissing",
     "TemplateInvalid",
 )

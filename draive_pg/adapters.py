@@ -35,7 +35,8 @@ from haiway.postgres import (
 from draive_pg.content.documents import check_limit, check_text
 from draive_pg.database.asynchronous import AsyncRunner
 from draive_pg.database.cache import Cache
-from draive_pg.database.haiway_pool import CACHES, PostgresConnectionPool, when_released
+from draive_pg.database.haiway_connection import turns, when_settled
+from draive_pg.database.haiway_pool import CACHES, PostgresConnectionPool
 from draive_pg.operations import configurations, instructions, memory
 from draive_pg.operations.choices import choice
 from draive_pg.operations.loading import load_content
@@ -117,8 +118,8 @@ def PostgresInstructionsRepository(
     database = _ScopeDatabase(Cache(cache_limit, cache_expiration))
     served = choice(label=label)
 
-    async def listing(**extra: Any) -> Sequence[InstructionsDeclaration]:
-        return await database.run(instructions.available(label=label))
+    async def listing(*, lenient: bool = False, **extra: Any) -> Sequence[InstructionsDeclaration]:
+        return await database.run(instructions.available(label=label, lenient=lenient))
 
     async def loading(name: str, meta: Meta, **extra: Any) -> str | None:
         return await database.run(load_content(name, served))
@@ -152,7 +153,8 @@ def PostgresModelMemory(
     Returns
     -------
     ModelMemory
-        draive's own, to be used in a scope that has a ``Postgres`` state.
+        draive's own, to be used in a scope that has a ``Postgres`` state. Its ``recall`` takes
+        ``lenient=True``, as `Memory.recall` does.
 
     Raises
     ------
@@ -163,10 +165,13 @@ def PostgresModelMemory(
     check_limit(recall_limit, "recall_limit")
     database = _ScopeDatabase(Cache(0, 1.0))
 
-    async def recall(*, limit: int | None = None, **extra: Any) -> ModelMemoryRecall:
-        return await database.run(
-            memory.recall(identifier, recall_limit if limit is None else limit)
-        )
+    async def recall(
+        *, limit: int | None = None, lenient: bool = False, **extra: Any
+    ) -> ModelMemoryRecall:
+        chosen = recall_limit if limit is None else limit
+        if lenient:
+            return await database.carry_out(memory.recall_leniently(identifier, chosen))
+        return await database.run(memory.recall(identifier, chosen))
 
     async def remember(
         *items: ModelInput | ModelOutput,
@@ -202,9 +207,9 @@ class _ScopeDatabase(AsyncRunner):
         finally:
             self._cache.evict(*operation.evicts)
             if operation.evicts and self._in_transaction():
-                # Again when the caller lets go of the connection: only then it has committed.
+                # Again when the caller's transaction has ended: only then it has committed.
                 evict = partial(self._cache.evict, *operation.evicts)
-                when_released(ctx.state(PostgresConnection), evict)
+                when_settled(ctx.state(PostgresConnection), evict)
         return operation.decode(rows)
 
     def _in_transaction(self) -> bool:
@@ -217,7 +222,7 @@ class _ScopeDatabase(AsyncRunner):
             if len(statements) == 1:
                 rows = await _send(connection, statements[0])
             else:
-                async with connection.transaction():
+                async with turns(connection):
                     for statement in statements:
                         rows = await _send(connection, statement)
         return [tuple(row.values()) for row in rows]

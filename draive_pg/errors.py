@@ -19,8 +19,13 @@
 
 Arguments of a wrong type or value raise plain ``TypeError`` or ``ValueError`` before any I/O.
 What draive defines an exception for (``InstructionsMissing``, ``ConfigurationMissing``,
-``ConfigurationInvalid``) is raised as draive's own.
+``ConfigurationInvalid``) is raised as draive's own. ``StoredDataSkipped`` is no error but the
+warning of a lenient reading, one for each row that it left out.
 """
+
+import os
+import warnings
+from pathlib import Path
 
 __all__ = (
     "ChatInvalid",
@@ -35,9 +40,13 @@ __all__ = (
     "RevisionMissing",
     "SchemaInvalid",
     "StoredDataInvalid",
+    "StoredDataSkipped",
     "TableMissing",
     "TemplateInvalid",
+    "warn",
 )
+
+PACKAGE = f"{Path(__file__).parent}{os.sep}"
 
 
 class DraivePGError(Exception):
@@ -74,6 +83,10 @@ class StoredDataInvalid(DraivePGError):
     """A stored row is not what draive writes."""
 
 
+class StoredDataSkipped(UserWarning):
+    """A stored row is not what draive writes, and a lenient reading left it out."""
+
+
 class TemplateInvalid(DraivePGError, ValueError):
     """A prompt cannot be rendered with the given arguments, or not with those it declares."""
 
@@ -104,3 +117,8 @@ class SchemaInvalid(DraivePGError):
 
 class EmbeddedServerError(DraivePGError):
     """The local PostgreSQL cannot be found, started or stopped."""
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn whoever called this package, at the line of theirs."""
+    warnings.warn(message, category, stacklevel=2, skip_file_prefixes=(PACKAGE,))

@@ -23,6 +23,7 @@ class Limits(Configuration):
 READS: dict[str, Callable[[Client], object]] = {
     "list memories": lambda db: db.memories.identifiers(),
     "recall memory 'm'": lambda db: db.memory("m").recall(limit=1),
+    "recall it leniently": lambda db: db.memory("m").recall(limit=1, lenient=True),
     "list configurations": lambda db: db.configurations.configurations(),
     "load configuration 'limits'": lambda db: db.configurations.load_raw("limits"),
     "load configuration 'limits' of then": lambda db: db.configurations.load_raw(

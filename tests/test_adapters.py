@@ -62,6 +62,32 @@ def test_what_others_cached_before_a_commit_is_not_served_after_it(dsn: str) -> 
     service(dsn, body)
 
 
+def test_what_was_committed_is_served_also_while_its_connection_is_held(dsn: str) -> None:
+    async def body() -> None:
+        await InstructionsRepository.define("greeting", content="old")
+        defined, cached, committed, go = (asyncio.Event() for _ in range(4))
+
+        async def release() -> None:
+            async with held() as connection:
+                async with connection.transaction(), connection.transaction():
+                    await InstructionsRepository.define("greeting", content="new")
+                    defined.set()
+                    await cached.wait()
+                committed.set()
+                await go.wait()
+
+        releasing = asyncio.create_task(release())
+        await defined.wait()
+        assert await InstructionsRepository.load(GREETING) == "old"
+        cached.set()
+        await committed.wait()
+        assert await InstructionsRepository.load(GREETING) == "new"
+        go.set()
+        await releasing
+
+    service(dsn, body)
+
+
 def test_what_was_rolled_back_is_never_served(dsn: str) -> None:
     async def body() -> None:
         await InstructionsRepository.define("greeting", content="old")
@@ -98,6 +124,30 @@ def test_tasks_that_share_a_connection_take_turns(dsn: str) -> None:
     service(dsn, body)
     with Client(dsn) as db:
         assert len(db.memories.identifiers()) == 8
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_writers_take_turns_whatever_isolation_the_role_prefers(dsn: str, level: str) -> None:
+    async def body() -> None:
+        await asyncio.gather(
+            *(PostgresModelMemory("m").remember(asked(str(n)), asked(str(n))) for n in range(20)),
+            *(InstructionsRepository.define("greeting", content=str(n)) for n in range(20)),
+        )
+        written = texts((await PostgresModelMemory("m").recall()).context)
+        assert written[::2] == written[1::2]
+        async with held() as connection:
+            await PostgresModelMemory("m").remember(asked("held"))
+            async with connection.transaction():  # whose level is the caller's business
+                row = await connection.fetch_one("SHOW transaction_isolation")
+                assert row is not None
+                assert row.get_str("transaction_isolation") == level
+                await PostgresModelMemory("m").remember(asked("joined"))
+
+    preferring = level.replace(" ", "\\\\ ")
+    service(f"{dsn} options='-c default_transaction_isolation={preferring}'", body)
+    with Client(dsn) as db:
+        assert len(db.memory("m").log()) == 42
+        assert len(db.frames.instruction_revisions("greeting")) == 20
 
 
 def test_errors_are_those_of_haiway_and_say_why(dsn: str) -> None:

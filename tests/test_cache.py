@@ -3,11 +3,13 @@
 import asyncio
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psycopg
 import pytest
-from draive import Configuration
+from draive import Configuration, InstructionsDeclaration
 
 from draive_pg import AsyncClient, Client, ConnectionFailed
 from draive_pg.database.cache import Cache, LeaderGone
@@ -50,6 +52,37 @@ def test_what_the_caller_changes_changes_nothing(db: Client) -> None:
     loaded["b"]["c"] = 2
     loaded.clear()
     assert db.configurations.load_raw("limits") == {"a": [1], "b": {"c": 1}}
+
+
+class Open(Configuration):
+    """A configuration whose values may be anything, so also what can be changed in place."""
+
+    anything: Any = None
+    nested: Mapping[str, Any] = {}
+    several: Sequence[Any] = ()
+
+
+def test_what_the_caller_changes_within_a_value_changes_nothing(db: Client) -> None:
+    db.configurations.define("Open", {"anything": {"a": 1}, "nested": {"b": {"c": 2}}})
+    for _ in range(2):
+        loaded = db.configurations.load(Open)
+        assert loaded is not None
+        assert (loaded.anything, loaded.nested) == ({"a": 1}, {"b": {"c": 2}})
+        loaded.anything["a"] = loaded.nested["b"]["c"] = 999
+    declared = InstructionsDeclaration.of("greeting", meta={"a": {"b": [{"c": 1}]}})
+    db.instructions.define(declared, content="Hello")
+    for _ in range(2):
+        (listed,) = db.instructions.available_instructions()
+        assert listed == declared
+        listed.meta["a"]["b"][0]["c"] = 999
+
+
+def test_a_value_that_nobody_can_change_is_made_once(db: Client) -> None:
+    db.configurations.define(Limits(tokens=5))
+    assert db.configurations.load(Limits) is db.configurations.load(Limits)
+    db.instructions.define("greeting", content="Hello")
+    first, second = (db.instructions.available_instructions()[0] for _ in range(2))
+    assert first is second
 
 
 def test_a_change_evicts_what_it_changed_and_nothing_else(
@@ -182,6 +215,15 @@ def test_those_who_wait_are_told_when_the_one_who_asks_is_interrupted() -> None:
         raise KeyboardInterrupt
     with pytest.raises(LeaderGone):
         entry.result(0)
+
+
+def test_an_interrupt_that_comes_after_the_answer_is_told_as_it_is() -> None:
+    cache = Cache(4, 60.0)
+    entry, _ = cache.join(Key("t", "a"))
+    with pytest.raises(KeyboardInterrupt), cache.lead(Key("t", "a"), entry):
+        entry.set_result("answer")
+        raise KeyboardInterrupt
+    assert entry.result() == "answer"
 
 
 def test_the_least_recently_used_goes_first() -> None:

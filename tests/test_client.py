@@ -7,13 +7,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote, urlencode
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from draive_pg import AsyncClient, Client, ConnectionFailed, OperationFailed
+from draive_pg.adapters import PostgresConnectionPool
+from draive_pg.database.target import Target, target_of
 from tests.conftest import Connect
 from tests.elements import asked, texts
 from tests.server import scratch, until, waiting
@@ -76,6 +80,41 @@ def test_a_dsn_is_read_as_libpq_reads_it(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'my app'"
         ).fetchone()
     assert seen >= 1
+
+
+OPTIONS = {
+    "sslmode": "verify-full",
+    "sslrootcert": "/ca.pem",
+    "sslcert": "/me.pem",
+    "sslkey": "/me.key",
+    "sslpassword": "p w",
+    "sslcrl": "/crl.pem",
+    "sslsni": "0",
+    "ssl_min_protocol_version": "TLSv1.3",
+    "channel_binding": "require",
+    "gssencmode": "disable",
+    "krbsrvname": "pg",
+    "passfile": "/my passwords",
+    "connect_timeout": "3",
+    "keepalives_idle": "11",
+    "tcp_user_timeout": "1234",
+    "target_session_attrs": "read-write",
+    "load_balance_hosts": "random",
+    "options": "-c search_path=a",
+    "application_name": "mine",
+}
+
+
+@pytest.mark.parametrize("target", [target_of, lambda dsn: PostgresConnectionPool.of(dsn)._target])
+@pytest.mark.parametrize("form", ["keywords", "uri"])
+def test_every_option_of_libpq_passes_through(target: Callable[[str], Target], form: str) -> None:
+    if form == "keywords":
+        dsn = make_conninfo("host=h dbname=d", **OPTIONS)
+    else:
+        dsn = "postgresql://h/d?" + urlencode(OPTIONS, quote_via=quote)
+    passed = conninfo_to_dict(target(dsn).conninfo())
+    assert OPTIONS.items() <= passed.items()
+    assert (passed["host"], passed["dbname"]) == ("h", "d")
 
 
 def test_the_environment_names_the_database(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:

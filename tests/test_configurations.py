@@ -10,7 +10,7 @@ import pytest
 from draive import Configuration
 from haiway import ConfigurationInvalid, ConfigurationMissing
 
-from draive_pg import Client, RevisionConflict, RevisionMissing
+from draive_pg import Client, RevisionConflict, RevisionMissing, StoredDataInvalid
 from tests.driven import at_once
 
 
@@ -102,6 +102,24 @@ def test_a_snapshot_that_does_not_fit_its_class_is_invalid(db: Client) -> None:
         db.configurations.load(Account)
     db.configurations.define("Account", {"owner": "mended"})
     assert db.configurations.load(Account) == Account(owner="mended")
+
+
+def test_a_snapshot_that_python_cannot_hold_is_named(db: Client, sql: psycopg.Connection) -> None:
+    sql.execute(
+        "INSERT INTO configurations VALUES ('Limits', $1::TEXT::JSONB)",
+        (f'{{"tokens": {"9" * 5000}}}',),
+    )
+    for load in (
+        lambda: db.configurations.load_raw("Limits"),
+        lambda: db.configurations.load(Limits),
+    ):
+        with pytest.raises(
+            StoredDataInvalid, match=r"configuration 'Limits' cannot be read.*digits"
+        ):
+            load()
+    db.configurations.define("other", {"a": 1})
+    assert db.configurations.load_raw("other") == {"a": 1}
+    assert db.configurations.configurations() == ("Limits", "other")
 
 
 def test_removing_takes_all_snapshots_and_says_how_many(db: Client) -> None:

@@ -18,6 +18,7 @@ LAYERS = [
     {"frames.reading"},
     {"database.cache", "database.failures", "database.target", "database.transactions"},
     {"database.live", "database.pipelining", "database.pooling"},
+    {"database.haiway_connection"},
     {"database.sync", "database.haiway_pool"},
     {"database.asynchronous"},
     {"namespaces", "adapters"},
@@ -29,7 +30,10 @@ LAYERS = [
 ]
 
 # The only modules that may name draive or haiway at run time.
-DRAIVE = {"content.codec", "content.chat", "content.elements", "adapters", "database.haiway_pool"}
+DRAIVE = {
+    *("content.codec", "content.chat", "content.elements"),
+    *("adapters", "database.haiway_connection", "database.haiway_pool"),
+}
 
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 

@@ -177,7 +177,7 @@ def test_many_threads_at_once_all_succeed(empty_dsn: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "schema", ["team_a", 'Team "A"\'s; DROP TABLE memories; --', "żółć😀", "select"]
+    "schema", ["team_a", 'Team "A"\'s; DROP TABLE memories; --', "żółć😀", "select", "%s %(x)s $1"]
 )
 def test_a_schema_keeps_everything_apart(connect: Connect, dsn: str, schema: str) -> None:
     apart, public = connect(dsn, schema=schema), connect(dsn)

@@ -6,7 +6,11 @@ and it is imported only when one of its types is needed: ``import draive_pg`` do
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date, time, timedelta
+from enum import Enum
+from types import NoneType
 from typing import Any, cast
+from uuid import UUID
 
 from draive import (
     Configuration,
@@ -18,10 +22,10 @@ from draive import (
 )
 from draive.models.instructions import InstructionsMissing
 from draive.models.instructions.types import InstructionsArgumentDeclaration
-from haiway import ConfigurationInvalid, ConfigurationMissing, Map, Meta
+from haiway import ConfigurationInvalid, ConfigurationMissing, Map, Meta, State
 
 from draive_pg.content import elements
-from draive_pg.content.documents import encode
+from draive_pg.content.documents import encode, parse
 from draive_pg.errors import StoredDataInvalid
 
 __all__ = (
@@ -37,7 +41,10 @@ __all__ = (
     "encode_arguments",
     "encode_element",
     "recall",
+    "shared",
 )
+
+FROZEN = (str, int, float, bytes, NoneType, date, time, timedelta, UUID, Enum)
 
 
 def encode_element(element: object, what: str) -> str:
@@ -77,7 +84,7 @@ def decode_element(content: str, what: Callable[[], str]) -> ModelInput | ModelO
 
 def decode_variables(content: str, what: str) -> Mapping[str, Any]:
     """Return the variables of a stored JSON text, or raise StoredDataInvalid if it is no object."""
-    variables = json.loads(content)
+    variables = parse(content, what)
     if not isinstance(variables, dict):
         raise StoredDataInvalid(
             f"{what} are no object but {content:.60}; remember others in their place"
@@ -150,3 +157,19 @@ def decode_configuration[Config: Configuration](
         return config.from_mapping(content)
     except Exception as error:  # draive's validation raises many kinds
         raise ConfigurationInvalid(identifier=identifier, reason=str(error)) from error
+
+
+def shared[T](make: Callable[[], T]) -> Callable[[], T]:
+    """Return what gives the value that is made: always the same, unless somebody can change it."""
+    value = make()
+    return (lambda: value) if _is_frozen(value) else make
+
+
+def _is_frozen(value: object) -> bool:
+    if isinstance(value, FROZEN):
+        return True
+    if isinstance(value, tuple | frozenset):
+        return all(map(_is_frozen, cast(Iterable[object], value)))
+    if isinstance(value, Map | Meta):
+        return all(map(_is_frozen, cast(Mapping[str, object], value).values()))
+    return isinstance(value, State) and all(map(_is_frozen, vars(value).values()))

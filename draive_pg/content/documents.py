@@ -10,6 +10,8 @@ from reprlib import Repr
 from typing import Any, cast
 from uuid import UUID
 
+from draive_pg.errors import StoredDataInvalid
+
 __all__ = (
     "MAX_INTEGER",
     "check_limit",
@@ -17,17 +19,20 @@ __all__ = (
     "check_moment",
     "check_optional",
     "check_schema",
+    "check_sent",
     "check_size",
     "check_text",
     "check_timeout",
     "encode",
     "is_plain",
     "is_sound",
+    "parse",
     "shown",
 )
 
 MAX_DEPTH = 256  # draive's own decoding recurses, and Python stops it not far beyond
 MAX_BYTES = 268_435_455  # PostgreSQL keeps no larger JSONB
+MAX_SENT = 1_000_000_000  # bytes; PostgreSQL takes little more at once
 MAX_BITS = 14_000  # under Python's limit of 4,300 digits for reading an integer
 MAX_INTEGER = 2**63 - 1  # PostgreSQL's BIGINT
 MAX_PLACE = 200  # characters shown of where in a document something stands
@@ -51,13 +56,20 @@ def check_text(value: object, what: str) -> str:
     TypeError
         If the value is not a str.
     ValueError
-        If it contains a NUL character or a lone surrogate.
+        If it contains a NUL character or a lone surrogate, or is larger than 1 GB.
     """
     if not isinstance(value, str):
         raise TypeError(f"{what} must be a str, not {type(value).__name__}")
     if fault := _fault(value):
         raise ValueError(f"{what} contains {fault}, which PostgreSQL cannot keep")
-    return value
+    return check_sent(value, f"{what} is")
+
+
+def check_sent(text: str, what: str) -> str:
+    """Return a text that fits into one message to the server, or raise ValueError."""
+    if _exceeds(text, MAX_SENT):
+        raise ValueError(f"{what} larger than the 1 GB that PostgreSQL takes at once")
+    return text
 
 
 def check_optional(value: object, what: str) -> str | None:
@@ -154,9 +166,23 @@ def encode(document: object, what: str) -> str:
     text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
     if "e+" in text:
         text = EXPONENT.sub(_without_exponent, text)
-    if len(text) > MAX_BYTES // 4 and len(text.encode()) > MAX_BYTES:
+    if _exceeds(text, MAX_BYTES):
         raise ValueError(f"{what} is larger than the 256 MB that PostgreSQL keeps in one document")
     return text
+
+
+def parse(text: str, what: str) -> Any:
+    """Return the document of a stored JSON text.
+
+    Raises
+    ------
+    StoredDataInvalid
+        If Python cannot hold what PostgreSQL can: integers of thousands of digits, deep nesting.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise StoredDataInvalid(f"{what} cannot be read ({error!s:.120})") from error
 
 
 def is_plain(value: object) -> bool:
@@ -259,6 +285,11 @@ def _items(items: Collection[object], depth: int) -> list[object]:
             refused.steps.append(f"[{index}]")
             raise
     return plain
+
+
+def _exceeds(text: str, limit: int) -> bool:
+    """Tell whether a text has more bytes; large ones are encoded only where that decides."""
+    return len(text) > limit // 4 and (len(text) > limit or len(text.encode()) > limit)
 
 
 def _fault(text: str) -> str | None:

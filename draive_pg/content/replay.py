@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from draive import ModelInput, ModelOutput
 
-__all__ = ("replayable",)
+__all__ = ("newest", "replayable")
+
+
+def newest(
+    elements: Sequence["ModelInput | ModelOutput"], limit: int | None
+) -> Sequence["ModelInput | ModelOutput"]:
+    """Return the newest elements; where no user turn is among them, all since the newest one."""
+    if limit is None:
+        return elements
+    turns = (index for index in reversed(range(len(elements))) if _starts_turn(elements[index]))
+    first = max(0, len(elements) - limit)
+    return elements[min(first, next(turns, first)) :]
 
 
 def replayable(
@@ -45,6 +56,10 @@ def _exchanges(
         exchange.append(element)
     if exchange:
         yield exchange
+
+
+def _starts_turn(element: "ModelInput | ModelOutput") -> bool:
+    return element.type == "model_input" and not element.contains_tools
 
 
 def _calls(element: "ModelInput | ModelOutput") -> set[str]:

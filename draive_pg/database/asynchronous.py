@@ -16,7 +16,7 @@ from draive_pg.database.failures import translated
 from draive_pg.database.live import installed, listen, stop_listening, warn_unless
 from draive_pg.database.pipelining import pipeline_async
 from draive_pg.database.pooling import READ_COMMITTED, AsyncPool
-from draive_pg.database.sync import BEGIN, COMMIT, Base, left_open, repeatable
+from draive_pg.database.sync import BEGIN, COMMIT, Base, left_open, repeatable, was_closed
 from draive_pg.database.target import Target, conninfo_async
 from draive_pg.database.transactions import (
     TURN_SECONDS,
@@ -100,8 +100,9 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
 
     async def _read(self, operation: Operation[Any]) -> Any:
         if not self._live_checked:
-            self._live_checked = True
-            warn_unless(installed=await self._execute(installed(self.schema)))
+            told = await self._execute(installed(self.schema))
+            if self._first_check():
+                warn_unless(installed=told)
         return await self._execute(operation)
 
     async def _execute(self, operation: Operation[Any]) -> Any:
@@ -187,8 +188,14 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
                     return
             finally:
                 transaction.turn.release()
-        pool = await self._opened()
-        connection = await pool.acquire()
+        while True:
+            pool = await self._opened()
+            try:
+                connection = await pool.acquire()
+                break
+            except ConnectionFailed as error:
+                if not was_closed(error):
+                    raise
         try:
             yield connection
         finally:
@@ -209,18 +216,21 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
 
     def _abandon_ended(self) -> None:
         """Close the connections of event loops that have ended without `close`."""
-        for loop in [loop for loop in self._pools if loop.is_closed()]:
-            ended = self._pools.pop(loop)
-            if ended.pool is not None:
+        for loop in [loop for loop in tuple(self._pools) if loop.is_closed()]:
+            ended = self._pools.pop(loop, None)
+            if ended is not None and ended.pool is not None:
                 ended.pool.abandon()
 
     async def close(self) -> None:
         """Async twin of `Database.close`, for the connections of this event loop."""
         self._abandon_ended()
-        own = self._pools.pop(asyncio.get_running_loop(), None)
-        if own is not None and own.pool is not None:
-            await stop_listening(own.listener)
-            await own.pool.close()
+        own = self._pools.get(asyncio.get_running_loop())
+        if own is not None:
+            async with own.opening:  # after whoever opens it
+                pool, own.pool = own.pool, None
+            if pool is not None:
+                await stop_listening(own.listener)
+                await pool.close()
         await asyncio.to_thread(self.target.close)
 
 

@@ -6,12 +6,14 @@ an entry out while its leader still asks means that the answer is served to thos
 and to nobody after.
 """
 
+import os
 from collections.abc import Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from threading import Lock
 from types import UnionType
 from typing import Any
+from weakref import WeakSet
 
 from cachetools import TTLCache
 
@@ -52,6 +54,7 @@ class Cache:
         self._expiration = expiration
         self._shelves: dict[tuple[str, bool], Shelf] = {}
         self._lock = Lock()
+        _caches.add(self)
 
     @property
     def keeps(self) -> bool:
@@ -79,16 +82,17 @@ class Cache:
                 shelf = self._shelf(key)
                 if shelf.get(key) is entry:
                     del shelf[key]
-            entry.set_exception(error if isinstance(error, Exception) else LeaderGone())
+            if not entry.done():
+                entry.set_exception(error if isinstance(error, Exception) else LeaderGone())
             raise
 
     def evict(self, *stale: Key) -> None:
         """Drop all variants of the given tables and subjects."""
         with self._lock:
             for key in stale:
-                shelf = self._shelf(key)
-                for cached in [cached for cached in shelf if cached.subject == key.subject]:
-                    del shelf[cached]
+                if shelf := self._shelves.get((key.table, key.subject is None)):
+                    for cached in [cached for cached in shelf if cached.subject == key.subject]:
+                        del shelf[cached]
 
     def clear(self) -> None:
         """Drop all."""
@@ -109,6 +113,17 @@ class Cache:
             shelf = TTLCache[Key, Future[Any]](limit, self._expiration)
             self._shelves[key.table, listing] = shelf
         return shelf
+
+
+_caches = WeakSet[Cache]()
+
+
+def _forget_parent() -> None:
+    for cache in tuple(_caches):
+        cache.forget()
+
+
+os.register_at_fork(after_in_child=_forget_parent)
 
 
 def _is_number(value: object, kind: type | UnionType) -> bool:

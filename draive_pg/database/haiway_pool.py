@@ -2,20 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, cast
-from weakref import WeakKeyDictionary, WeakSet, finalize
+from weakref import WeakSet
 
-from haiway.postgres import (
-    Postgres,
-    PostgresConnection,
-    PostgresException,
-    PostgresRow,
-    PostgresValue,
-)
+from haiway.postgres import Postgres, PostgresConnection
 from haiway.postgres.config import (
     POSTGRES_CONNECTIONS,
     POSTGRES_DATABASE,
@@ -25,17 +19,18 @@ from haiway.postgres.config import (
     POSTGRES_SSLMODE,
     POSTGRES_USER,
 )
-from psycopg import AsyncConnection, Error
+from psycopg import AsyncConnection
 from psycopg.types.string import TextLoader
 
 from draive_pg.content.documents import check_timeout
 from draive_pg.database.cache import Cache
-from draive_pg.database.live import listen, stop_listening
+from draive_pg.database.haiway_connection import lending
+from draive_pg.database.live import installed, listen, stop_listening, warn_unless
 from draive_pg.database.pooling import AsyncPool
 from draive_pg.database.target import Given, Target, conninfo_async, parameters_of, target_of
-from draive_pg.operations.operation import Key
+from draive_pg.operations.operation import Key, qualified
 
-__all__ = ("CACHES", "PostgresConnectionPool", "when_released")
+__all__ = ("CACHES", "PostgresConnectionPool")
 
 TIMEOUT = 300.0  # seconds
 
@@ -152,8 +147,22 @@ class PostgresConnectionPool:
         await pool.open()
         self._pool = pool
         if self._live:
+            try:
+                await self._warn_if_deaf()
+            except BaseException:
+                await pool.close()
+                raise
             self._listener = asyncio.create_task(listen(conninfo, CACHES))
         return Postgres(connection_acquiring=cast(Any, self.acquire_connection))
+
+    async def _warn_if_deaf(self) -> None:
+        told = installed(schema=None)
+        (statement,) = told.statements
+        async with self.acquire_connection() as connection:
+            rows = await connection.fetch(
+                qualified(statement.sql, None).decode(), *(statement.parameters or ())
+            )
+        warn_unless(installed=told.decode([tuple(row.values()) for row in rows]))
 
     async def __aexit__(
         self,
@@ -175,13 +184,8 @@ class PostgresConnectionPool:
         pool = self._pool
         connection = await pool.acquire()
         try:
-            lent = _wrapped(connection)
-            callbacks = _when_released.setdefault(lent, [])
-            try:
+            with lending(connection) as lent:
                 yield lent
-            finally:
-                for callback in callbacks:
-                    callback()
         finally:
             await pool.release(connection)
 
@@ -208,48 +212,6 @@ class _Caches:
 
 
 CACHES = _Caches()
-
-_when_released = WeakKeyDictionary[PostgresConnection, list[Callable[[], object]]]()
-
-
-def when_released(connection: PostgresConnection, callback: Callable[[], object]) -> None:
-    """Call back when a connection was given back; one of another pool, when it is forgotten."""
-    callbacks = _when_released.get(connection)
-    if callbacks is None:
-        finalize(connection, callback)
-    else:
-        callbacks.append(callback)
-
-
-class _Row(PostgresRow):
-    """A row of psycopg's, for haiway's own takes none but asyncpg's records."""
-
-    __slots__ = ()
-
-    def __init__(self, values: Mapping[str, PostgresValue]) -> None:
-        object.__setattr__(self, "_record", values)
-
-
-def _wrapped(connection: AsyncConnection) -> PostgresConnection:
-    async def execute(statement: str, /, *args: PostgresValue) -> Sequence[PostgresRow]:
-        try:
-            cursor = await connection.execute(statement.encode(), args or None)
-            if cursor.description is None:
-                return ()
-            names = [column.name for column in cursor.description]
-            return tuple(
-                _Row(dict(zip(names, row, strict=True))) for row in await cursor.fetchall()
-            )
-        except Error as error:
-            raise PostgresException(
-                f"Failed to execute SQL statement: {error.diag.message_primary or error}"
-                + (f" ({error.sqlstate})" if error.sqlstate else "")
-            ) from error
-
-    return PostgresConnection(
-        statement_executing=execute,
-        transaction_preparing=cast(Any, connection.transaction),
-    )
 
 
 async def _read_json_as_text(connection: AsyncConnection) -> None:

@@ -10,14 +10,13 @@ import json
 import select
 import socket
 import threading
-import warnings
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import psycopg
 from psycopg import AsyncConnection, Connection
 
-from draive_pg.errors import DraivePGError
+from draive_pg.errors import DraivePGError, warn
 from draive_pg.operations.operation import Key, Operation, Statement
 
 __all__ = ("Evictable", "Listener", "installed", "listen", "stop_listening", "warn_unless")
@@ -71,12 +70,11 @@ def installed(schema: str | None) -> Operation[bool]:
 def warn_unless(*, installed: bool) -> None:
     """Say that changes of others will not be heard of, unless the triggers are there."""
     if not installed:
-        warnings.warn(
+        warn(
             "live=True: the triggers that tell of changes are missing, so a change that another "
             "process makes is seen when the cached value expires; make them with setup() as the "
             "owner of the tables",
             RuntimeWarning,
-            stacklevel=5,
         )
 
 
@@ -149,11 +147,11 @@ async def stop_listening(listener: asyncio.Task[None] | None) -> None:
 
 def _heard(cache: Evictable, payload: str) -> None:
     try:
-        _, table, subject = cast(list[Any], json.loads(payload))
-    except (TypeError, ValueError):  # of somebody else's making
-        cache.clear()
-        return
-    if subject is None:
-        cache.clear()
-    else:
-        cache.evict(Key(table), Key(table, subject))
+        told = json.loads(payload)
+    except (ValueError, RecursionError):  # of somebody else's making
+        told = None
+    match told:
+        case [_, str(table), str(subject)]:
+            cache.evict(Key(table), Key(table, subject))
+        case _:
+            cache.clear()

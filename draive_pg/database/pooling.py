@@ -12,6 +12,8 @@ pool does not say, and tries again ever more rarely. Here it tries when it is as
 import asyncio
 import logging
 import select
+import threading
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from time import monotonic
@@ -101,7 +103,9 @@ class Pool:
             connection.set_isolation_level(READ_COMMITTED)
 
         self._conninfo = conninfo
-        self._pool = ConnectionPool(
+        self._max_size = max_size
+        self._lent = WeakSet[Connection]()
+        self._pool = _InterruptiblePool(
             conninfo,
             connection_class=_Patient,
             kwargs={**CONNECTION, "cursor_factory": RawCursor},
@@ -115,8 +119,12 @@ class Pool:
     def open(self) -> None:
         """Connect, or raise ConnectionFailed at once."""
         self._probe()
-        with translated(CONNECT):
-            self._pool.open(wait=True, timeout=ACQUIRE_SECONDS)
+        try:
+            with translated(CONNECT):
+                self._pool.open(wait=True, timeout=ACQUIRE_SECONDS)
+        except BaseException:
+            self._pool.close(timeout=0)  # who is connecting ends when that does
+            raise
 
     def close(self) -> None:
         """Close all connections."""
@@ -129,10 +137,16 @@ class Pool:
                 return self._take(patience)
             except PoolTimeout:
                 self._probe()
-        raise _exhausted(self._pool.max_size)
+        size = _size_needed(self._pool, self._max_size, len(self._lent))
+        if size > self._pool.max_size:
+            self._pool.resize(1, size)
+            with suppress(PoolTimeout):
+                return self._take(SUSPECT_SECONDS)
+        raise _exhausted(self._max_size)
 
     def release(self, connection: Connection) -> None:
         """Take back a connection."""
+        self._lent.discard(connection)
         self._pool.putconn(cast(_Patient, connection))
 
     def _take(self, patience: float) -> Connection:
@@ -153,11 +167,48 @@ class Pool:
                 raise
             else:
                 connection.last_used = monotonic()
+                self._lent.add(connection)
                 return connection
 
     def _probe(self) -> None:
         with translated(CONNECT):
             Connection.connect(self._conninfo()).close()
+
+
+class _InterruptiblePool(ConnectionPool[_Patient]):
+    """A pool that hands no connection to a thread that was interrupted while it waited for one.
+
+    psycopg's own does, and then counts that connection for ever.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._waiting = self._queue = _Queue()
+
+    @override
+    def getconn(self, timeout: float | None = None) -> _Patient:
+        try:
+            return super().getconn(timeout)
+        except BaseException:
+            self._queue.leave()
+            raise
+
+
+class _Queue(deque[Any]):
+    """Who waits for a connection; each thread can leave it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._own = threading.local()
+
+    @override
+    def append(self, waiting: Any, /) -> None:
+        self._own.place = waiting
+        super().append(waiting)
+
+    def leave(self) -> None:
+        if (place := getattr(self._own, "place", None)) is not None:
+            place.fail(PoolTimeout("interrupted"))  # unless it has been answered
 
 
 class _AsyncPatient(AsyncConnection):
@@ -201,7 +252,9 @@ class AsyncPool:
             await configure(connection)
 
         self._conninfo = conninfo
+        self._max_size = max_size
         self._connections = WeakSet[AsyncConnection]()
+        self._lent = WeakSet[AsyncConnection]()
         self._pool = _EndingPool(
             conninfo,
             connection_class=_AsyncPatient,
@@ -216,8 +269,12 @@ class AsyncPool:
     async def open(self) -> None:
         """Async twin of `Pool.open`."""
         await self._probe()
-        with translated(CONNECT):
-            await self._pool.open(wait=True, timeout=ACQUIRE_SECONDS)
+        try:
+            with translated(CONNECT):
+                await self._pool.open(wait=True, timeout=ACQUIRE_SECONDS)
+        except BaseException:
+            await self._pool.close(timeout=0)
+            raise
 
     async def close(self) -> None:
         """Async twin of `Pool.close`."""
@@ -235,10 +292,16 @@ class AsyncPool:
                 return await self._take(patience)
             except PoolTimeout:
                 await self._probe()
-        raise _exhausted(self._pool.max_size)
+        size = _size_needed(self._pool, self._max_size, len(self._lent))
+        if size > self._pool.max_size:
+            await self._pool.resize(1, size)
+            with suppress(PoolTimeout):
+                return await self._take(SUSPECT_SECONDS)
+        raise _exhausted(self._max_size)
 
     async def release(self, connection: AsyncConnection) -> None:
         """Async twin of `Pool.release`."""
+        self._lent.discard(connection)
         await self._pool.putconn(cast(_AsyncPatient, connection))
 
     async def _take(self, patience: float) -> AsyncConnection:
@@ -259,6 +322,7 @@ class AsyncPool:
                 raise
             else:
                 connection.last_used = monotonic()
+                self._lent.add(connection)
                 return connection
 
     async def _probe(self) -> None:
@@ -298,6 +362,18 @@ def _suspect(connection: _Patient | _AsyncPatient) -> bool:
     socket = select.poll()
     socket.register(connection.fileno(), select.POLLIN)
     return bool(socket.poll(0))
+
+
+def _size_needed(
+    pool: ConnectionPool[Any] | AsyncConnectionPool[Any], max_size: int, lent: int
+) -> int:
+    """Return how large a pool must be for ``max_size`` connections that can be used.
+
+    psycopg's pools go on counting a connection that was handed to somebody who had just given up
+    waiting: by a timeout, a cancellation, an interrupt.
+    """
+    stats = pool.get_stats()
+    return max_size + max(0, stats["pool_size"] - stats["pool_available"] - lent)
 
 
 def _unanswered(timeout: float | None) -> str:

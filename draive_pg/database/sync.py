@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection, Connection
 from psycopg.pq import TransactionStatus
+from psycopg_pool import PoolClosed
 
 from draive_pg.database.cache import Cache, LeaderGone
 from draive_pg.database.failures import translated
@@ -40,7 +41,7 @@ from draive_pg.errors import ConnectionFailed
 from draive_pg.operations.migrations import extended
 from draive_pg.operations.operation import Operation, Plan, Row, Statement, qualified
 
-__all__ = ("BEGIN", "COMMIT", "Base", "Database", "left_open", "repeatable")
+__all__ = ("BEGIN", "COMMIT", "Base", "Database", "left_open", "repeatable", "was_closed")
 
 # What a session says that an administrator ended, or that was idle for longer than it may.
 ENDED = ("57P01", "57P05")
@@ -104,6 +105,11 @@ class Base[C: Connection | AsyncConnection, L: Turn]:
             else:
                 self._cache.evict(*operation.evicts)
 
+    def _first_check(self) -> bool:
+        """Tell whether nobody has seen yet whether changes are told, for that is said once."""
+        first, self._live_checked = not self._live_checked, True
+        return first
+
     def _query(self, statement: Statement) -> bytes:
         return qualified(statement.sql, self.schema)
 
@@ -137,7 +143,6 @@ class Database(Base[Connection, threading.Lock]):
         if self._pool is not None:
             _inherited.append(self._pool)
         self._finalizer.detach()
-        self._cache.forget()
         self._reset()
 
     def run[T](self, operation: Operation[T]) -> T:
@@ -168,8 +173,9 @@ class Database(Base[Connection, threading.Lock]):
     def _read(self, operation: Operation[Any]) -> Any:
         """Return what is about to be cached; the first time, see whether changes are told."""
         if not self._live_checked:
-            self._live_checked = True
-            warn_unless(installed=self._execute(installed(self.schema)))
+            told = self._execute(installed(self.schema))
+            if self._first_check():
+                warn_unless(installed=told)
         return self._execute(operation)
 
     def _execute(self, operation: Operation[Any]) -> Any:
@@ -249,8 +255,14 @@ class Database(Base[Connection, threading.Lock]):
                     return
             finally:
                 transaction.turn.release()
-        pool = self._opened()
-        connection = pool.acquire()
+        while True:
+            pool = self._opened()
+            try:
+                connection = pool.acquire()
+                break
+            except ConnectionFailed as error:
+                if not was_closed(error):
+                    raise
         try:
             yield connection
         finally:
@@ -271,9 +283,9 @@ class Database(Base[Connection, threading.Lock]):
     def close(self) -> None:
         """Close the connections; the next operation opens new ones."""
         with self._opening:
-            self._finalizer()
-            self._finalizer = weakref.finalize(self, self.target.close)
-            self._pool = None
+            finalizer, self._finalizer = self._finalizer, weakref.finalize(self, self.target.close)
+            self._pool = None  # at first, for an interrupt may come in between
+            finalizer()
 
 
 _databases = weakref.WeakSet[Database]()
@@ -298,6 +310,11 @@ def repeatable(operation: Operation[Any], error: ConnectionFailed) -> bool:
     """
     lost = isinstance(error.__cause__, psycopg.Error) and not isinstance(error.__cause__, NoAnswer)
     return error.sqlstate in ENDED or (operation.reads and lost)
+
+
+def was_closed(error: ConnectionFailed) -> bool:
+    """Tell whether no connection was to be had because another had just closed the client."""
+    return isinstance(error.__cause__, PoolClosed)
 
 
 def _fetched(cursor: psycopg.Cursor) -> Sequence[Row]:

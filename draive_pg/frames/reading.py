@@ -116,5 +116,13 @@ def _series(kind: Kind, values: Sequence[Any]) -> "Series[Any]":
             return pd.to_datetime(since_1970, unit="us", utc=True).dt.as_unit("us")
         case "json":
             return pd.Series(
-                [None if value is None else json.loads(value) for value in values], dtype="object"
+                [None if value is None else _document(value) for value in values], dtype="object"
             )
+
+
+def _document(text: str) -> object:
+    """Return a JSON document, or its text where Python cannot hold it."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

@@ -34,7 +34,11 @@ class Instructions(Revisions, Labels):
         self._database = database
 
     def available_instructions(
-        self, *, as_of: datetime | None = None, label: str | None = None
+        self,
+        *,
+        as_of: datetime | None = None,
+        label: str | None = None,
+        lenient: bool = False,
     ) -> "tuple[InstructionsDeclaration, ...]":
         """Return the declaration of each name's newest revision, in order of the names; cached.
 
@@ -44,8 +48,15 @@ class Instructions(Revisions, Labels):
             The newest of then instead, with its time zone.
         label : str | None
             Those that the label is on instead; names that do not have it are left out.
+        lenient : bool
+            Leave out revisions that cannot be read, with a `StoredDataSkipped` warning for each.
+
+        Raises
+        ------
+        StoredDataInvalid
+            If a revision is not what draive 0.89 writes, without ``lenient``.
         """
-        return self._database.run(prompts.available(as_of=as_of, label=label))
+        return self._database.run(prompts.available(as_of=as_of, label=label, lenient=lenient))
 
     def resolve(
         self,
@@ -186,9 +197,15 @@ class AsyncInstructions(AsyncRevisions, AsyncLabels):
         self._database = database
 
     async def available_instructions(
-        self, *, as_of: datetime | None = None, label: str | None = None
+        self,
+        *,
+        as_of: datetime | None = None,
+        label: str | None = None,
+        lenient: bool = False,
     ) -> "tuple[InstructionsDeclaration, ...]":
-        return await self._database.run(prompts.available(as_of=as_of, label=label))
+        return await self._database.run(
+            prompts.available(as_of=as_of, label=label, lenient=lenient)
+        )
 
     async def resolve(
         self,

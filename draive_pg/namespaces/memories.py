@@ -28,13 +28,17 @@ class Memory:
         self.identifier = check_text(identifier, "identifier")
         self.recall_limit = check_limit(recall_limit, "recall_limit")
 
-    def recall(self, *, limit: int | None = None) -> "ModelMemoryRecall":
+    def recall(self, *, limit: int | None = None, lenient: bool = False) -> "ModelMemoryRecall":
         """Return the newest variables and the elements that can be replayed to a model.
 
         Parameters
         ----------
         limit : int | None
             How many of the newest elements to consider; None for the memory's ``recall_limit``.
+        lenient : bool
+            Leave out stored rows that cannot be read, with a `StoredDataSkipped` warning for each
+            that names it. The limit then counts those that can; where one cannot, the whole
+            memory is read to find them.
 
         Returns
         -------
@@ -46,9 +50,11 @@ class Memory:
         Raises
         ------
         StoredDataInvalid
-            If a row is not what draive 0.89 writes; the message names the row.
+            If a row is not what draive 0.89 writes, without ``lenient``; the message names it.
         """
         chosen = self.recall_limit if limit is None else limit
+        if lenient:
+            return self._database.carry_out(memory.recall_leniently(self.identifier, chosen))
         return self._database.run(memory.recall(self.identifier, chosen))
 
     def remember(
@@ -147,8 +153,12 @@ class AsyncMemory:
         self.identifier = check_text(identifier, "identifier")
         self.recall_limit = check_limit(recall_limit, "recall_limit")
 
-    async def recall(self, *, limit: int | None = None) -> "ModelMemoryRecall":
+    async def recall(
+        self, *, limit: int | None = None, lenient: bool = False
+    ) -> "ModelMemoryRecall":
         chosen = self.recall_limit if limit is None else limit
+        if lenient:
+            return await self._database.carry_out(memory.recall_leniently(self.identifier, chosen))
         return await self._database.run(memory.recall(self.identifier, chosen))
 
     async def remember(

@@ -1,11 +1,10 @@
 """The ``configurations`` table as draive knows it: its listing, snapshots, their removal."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from draive_pg.content.documents import check_mapping, check_moment, check_text, encode
+from draive_pg.content.documents import check_mapping, check_moment, check_text, encode, parse
 from draive_pg.operations.operation import Key, Operation, Row, Statement, lock
 
 if TYPE_CHECKING:
@@ -85,14 +84,14 @@ def identifiers() -> Operation[tuple[str, ...]]:
 
 def load_raw(identifier: str, *, as_of: datetime | None = None) -> Operation[dict[str, Any] | None]:
     """The newest snapshot of an identifier; each caller gets a copy of its own."""
-    check_text(identifier, "identifier")
+    what = f"configuration {check_text(identifier, 'identifier')!r:.80}"
     check_moment(as_of, "as_of")
     return Operation(
-        name=f"load configuration {identifier!r:.80}",
+        name=f"load {what}",
         statements=(Statement(LATEST, (identifier, as_of)),),
         reads=True,
         decode=lambda rows: rows[0][0] if rows else None,
-        present=lambda content: None if content is None else json.loads(content),
+        present=lambda content: None if content is None else parse(content, what),
         key=Key(TABLE, identifier, as_of),
     )
 
@@ -113,14 +112,18 @@ def load[Config: "Configuration"](
     subject = config.__qualname__ if identifier is None else check_text(identifier, "identifier")
     check_moment(as_of, "as_of")
 
-    def decode(rows: Sequence[Row]) -> Config | None:
+    def decode(rows: Sequence[Row]) -> Callable[[], Config] | None:
         if not rows:
             return None
-        return codec.decode_configuration(config, subject, json.loads(rows[0][0]))
+        return codec.shared(lambda: made(rows[0][0]))
 
-    def present(loaded: Config | None) -> Config | None:
+    def made(text: str) -> Config:
+        content = parse(text, f"configuration {subject!r:.80}")
+        return codec.decode_configuration(config, subject, content)
+
+    def present(loaded: Callable[[], Config] | None) -> Config | None:
         if loaded is not None:
-            return loaded
+            return loaded()
         if default is not None or not required:
             return default
         try:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ("Expected", "define", "expectation", "restore")
 
-# What is given of a declaration ($3 to $5), and what the newest revision has where it is not.
+# What is given of a declaration ($3 to $5), and what the newest revision has where it is not, if
+# that is what draive writes.
 GIVEN: LiteralString = """,
 latest AS (
     SELECT * FROM revisions WHERE current
@@ -36,8 +37,18 @@ proposed AS (
     SELECT
         $2::TEXT AS content,
         CASE WHEN $4::JSONB IS NULL THEN latest.description ELSE $3::TEXT END AS description,
-        coalesce($4::JSONB, latest.arguments, '[]') AS arguments,
-        coalesce($5::JSONB, latest.meta, '{}') AS meta
+        CASE
+            WHEN $4::JSONB IS NOT NULL THEN $4::JSONB
+            WHEN jsonb_typeof(latest.arguments) = 'array'
+                AND NOT latest.arguments @? '$[*] ? (!(@.name.type() == "string"))'
+                THEN latest.arguments
+            ELSE '[]'
+        END AS arguments,
+        CASE
+            WHEN $5::JSONB IS NOT NULL THEN $5::JSONB
+            WHEN jsonb_typeof(latest.meta) = 'object' THEN latest.meta
+            ELSE '{}'
+        END AS meta
     FROM (SELECT) AS always
     LEFT JOIN latest ON TRUE
 ),

@@ -1,10 +1,12 @@
 """The ``instructions`` table as draive knows it: its listing, new revisions, their removal."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from draive_pg.content.documents import check_moment, check_optional, check_text, encode
-from draive_pg.operations.operation import Key, Operation, Statement, lock
+from draive_pg.content.leniency import sifted, warn_skipped
+from draive_pg.operations.operation import Key, Operation, Row, Statement, lock
 
 if TYPE_CHECKING:
     from draive import Instructions, InstructionsDeclaration
@@ -24,6 +26,8 @@ __all__ = (
 )
 
 type Reference = str | Instructions | InstructionsDeclaration
+
+type Listing = tuple[tuple["InstructionsDeclaration", ...], tuple[str, ...]]
 
 TABLE = "instructions"
 LATEST = "latest"  # the label that is always on the newest revision
@@ -91,7 +95,7 @@ SELECT count(*) FROM removed
 
 
 def available(
-    *, as_of: datetime | None = None, label: str | None = None
+    *, as_of: datetime | None = None, label: str | None = None, lenient: bool
 ) -> Operation[tuple["InstructionsDeclaration", ...]]:
     """The declaration of each name's newest or labelled revision, in order of the names."""
     from draive_pg.content import codec
@@ -101,12 +105,24 @@ def available(
         statement, variant = Statement(AVAILABLE, (as_of,)), as_of
     else:
         statement, variant = Statement(LABELLED, (as_of, label)), (as_of, label)
+
+    def decode(rows: Sequence[Row]) -> Callable[[], Listing]:
+        return codec.shared(
+            lambda: sifted(rows, lambda row: codec.decode_declaration(*row), lenient=lenient)
+        )
+
+    def present(listed: Callable[[], Listing]) -> tuple["InstructionsDeclaration", ...]:
+        declarations, skipped = listed()
+        warn_skipped(skipped)
+        return declarations
+
     return Operation(
         name="list instructions",
         statements=(statement,),
         reads=True,
-        decode=lambda rows: tuple(codec.decode_declaration(*row) for row in rows),
-        key=Key(TABLE, None, variant),
+        decode=decode,
+        present=present,
+        key=Key(TABLE, variant=(variant, lenient)),
     )
 
 

@@ -47,7 +47,10 @@ class Body(NamedTuple):
     @classmethod
     def of(cls, content: str, arguments: str) -> Self:
         """Return the body of a row, whose arguments are JSON."""
-        return cls(content, declared_names(json.loads(arguments)))
+        try:
+            return cls(content, declared_names(json.loads(arguments)))
+        except (ValueError, RecursionError):  # what Python cannot hold declares nothing
+            return cls(content, ())
 
 
 def load_content(name: str, choice: Choice = NEWEST) -> Operation[str | None]:

@@ -1,25 +1,43 @@
 """Conversational memory: what can be asked of the three ``memories`` tables."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from draive_pg.content.documents import check_limit, check_mapping, check_text, encode
-from draive_pg.content.replay import replayable
+from draive_pg.content.documents import (
+    check_limit,
+    check_mapping,
+    check_sent,
+    check_text,
+    encode,
+)
+from draive_pg.content.leniency import sifted, warn_skipped
+from draive_pg.content.replay import newest, replayable
 from draive_pg.errors import ChatInvalid, MemoryExists, MemoryMissing
-from draive_pg.operations.operation import Operation, Row, Statement, lock
+from draive_pg.operations.operation import Operation, Plan, Row, Statement, lock
 
 if TYPE_CHECKING:
     from draive import ModelInput, ModelMemoryRecall, ModelOutput
 
-__all__ = ("fork", "identifiers", "import_chat", "maintain", "recall", "remember", "remove")
+__all__ = (
+    "fork",
+    "identifiers",
+    "import_chat",
+    "maintain",
+    "recall",
+    "recall_leniently",
+    "remember",
+    "remove",
+)
 
 IDENTIFIERS = """
 SELECT identifier FROM {schema}.memories ORDER BY identifier
 """
 
-# The elements in order, then the newest variables: one statement, so one instant of both.
+# The elements in order, then the newest variables (where $2 is true, the newest that are any): one
+# statement, so one instant of both.
 # Rows that draive wrote may share `created`; `ctid` then gives the order in which they came, as
 # long as they took no place of removed rows.
 RECALL = """
@@ -32,7 +50,7 @@ FROM (
     (
         SELECT NULL, NULL, NULL, variables::TEXT
         FROM {schema}.memories_variables
-        WHERE identifier = $1::TEXT
+        WHERE identifier = $1::TEXT AND (jsonb_typeof(variables) = 'object' OR NOT $2::BOOLEAN)
         ORDER BY created DESC, ctid DESC
         LIMIT 1
     )
@@ -206,33 +224,17 @@ def identifiers() -> Operation[tuple[str, ...]]:
 
 def recall(identifier: str, limit: int | None) -> "Operation[ModelMemoryRecall]":
     """The newest variables, and the elements that can be replayed to a model."""
-    check_text(identifier, "identifier")
-    check_limit(limit, "limit")
+    return _recalling(identifier, limit, _recalled)
 
-    def decode(rows: Sequence[Row]) -> "ModelMemoryRecall":
-        from draive_pg.content import codec
 
-        elements = [
-            codec.decode_element(document, partial(_element, identifier, written))
-            for written, document in rows
-            if written is not None
-        ]
-        variables = next((document for written, document in rows if written is None), "{}")
-        return codec.recall(
-            replayable(elements),
-            codec.decode_variables(variables, f"the newest variables of memory {identifier!r:.80}"),
-        )
-
-    return Operation(
-        name=f"recall memory {identifier!r:.80}",
-        statements=(
-            Statement(RECALL, (identifier,))
-            if limit is None
-            else Statement(RECALL_NEWEST, (identifier, limit)),
-        ),
-        reads=True,
-        decode=decode,
-    )
+def recall_leniently(identifier: str, limit: int | None) -> "Plan[ModelMemoryRecall]":
+    """The same of the rows that can be read; where some cannot, the whole memory is looked at."""
+    read: Read = yield _recalling(identifier, limit, lenient=True)
+    if skipped := read.skipped:
+        statement = Statement(RECALL, (identifier, True))
+        read = yield replace(_recalling(identifier, None, lenient=True), statements=(statement,))
+        warn_skipped(dict.fromkeys((*read.skipped, *skipped)))
+    return _recalled(read._replace(elements=newest(read.elements, limit)))
 
 
 def remember(
@@ -328,6 +330,60 @@ def remove(identifier: str) -> Operation[bool]:
     )
 
 
+class Read(NamedTuple):
+    """What a memory holds, and what is wrong with the rows that a lenient reading left out."""
+
+    elements: "Sequence[ModelInput | ModelOutput]"
+    variables: Mapping[str, Any]
+    skipped: Sequence[str]
+
+
+def _recalling[T](
+    identifier: str,
+    limit: int | None,
+    present: Callable[[Read], T] = lambda read: read,
+    *,
+    lenient: bool = False,
+) -> Operation[T]:
+    check_text(identifier, "identifier")
+    check_limit(limit, "limit")
+
+    def decode(rows: Sequence[Row]) -> Read:
+        from draive_pg.content import codec
+
+        elements, skipped = sifted(
+            (row for row in rows if row[0] is not None),
+            lambda row: codec.decode_element(row[1], partial(_element, identifier, row[0])),
+            lenient=lenient,
+        )
+        variables, skipped_too = sifted(
+            (row[1] for row in rows if row[0] is None),
+            lambda document: codec.decode_variables(
+                document, f"the newest variables of memory {identifier!r:.80}"
+            ),
+            lenient=lenient,
+        )
+        return Read(elements, variables[0] if variables else {}, skipped + skipped_too)
+
+    return Operation(
+        name=f"recall memory {identifier!r:.80}",
+        statements=(
+            Statement(RECALL, (identifier, False))
+            if limit is None
+            else Statement(RECALL_NEWEST, (identifier, limit)),
+        ),
+        reads=True,
+        decode=decode,
+        present=present,
+    )
+
+
+def _recalled(read: Read) -> "ModelMemoryRecall":
+    from draive_pg.content import codec
+
+    return codec.recall(replayable(read.elements), read.variables)
+
+
 def _element(identifier: str, written: str) -> str:
     return f"memory {identifier!r:.80}, element of {written},"
 
@@ -340,7 +396,7 @@ def _elements(items: "Sequence[ModelInput | ModelOutput]", names: Iterable[str])
     from draive_pg.content import codec
 
     encoded = (codec.encode_element(item, name) for item, name in zip(items, names, strict=False))
-    return f"[{','.join(encoded)}]"
+    return check_sent(f"[{','.join(encoded)}]", "the items together are")
 
 
 def _variables(variables: Mapping[str, Any] | None) -> str | None:

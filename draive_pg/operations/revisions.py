@@ -1,6 +1,5 @@
 """Instruction revisions as people look at them: numbered, with their authors and labels."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from draive_pg.content.documents import (
     check_moment,
     check_optional,
     encode,
+    parse,
 )
 from draive_pg.operations.instructions import LATEST, Reference, name_of
 from draive_pg.operations.operation import Operation, Row, Statement
@@ -229,8 +229,8 @@ def decoded(row: Row) -> Revision:
         created=created.astimezone(UTC),
         content=content,
         description=description,
-        arguments=json.loads(arguments),
-        meta=json.loads(meta),
+        arguments=parse(arguments, f"the arguments of instructions {name!r:.80}"),
+        meta=parse(meta, f"the meta of instructions {name!r:.80}"),
         author=author,
         message=message,
         labels=tuple(labels),

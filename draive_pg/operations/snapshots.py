@@ -1,12 +1,11 @@
 """Configuration snapshots as people manage them: numbered, and written on condition."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from draive_pg.content.documents import check_limit, check_text
+from draive_pg.content.documents import check_limit, check_text, parse
 from draive_pg.errors import RevisionMissing
 from draive_pg.operations import configurations
 from draive_pg.operations.configurations import TABLE, encoded, stale, subject_of, turn
@@ -138,22 +137,22 @@ def load_raw(
         raise ValueError("choose by revision= or by as_of=, not by both")
     check_text(identifier, "identifier")
     check_limit(revision, "revision")
-    asked = f"load configuration {identifier!r:.80}"
+    what = f"configuration {identifier!r:.80}"
 
     def decode(rows: Sequence[Row]) -> str | None:
         content, count = rows[0]
         if content is None and count:
             raise RevisionMissing(
-                f"{asked}: there is no revision {revision}; the newest is revision {count}"
+                f"load {what}: there is no revision {revision}; the newest is revision {count}"
             )
         return content
 
     return Operation(
-        name=asked,
+        name=f"load {what}",
         statements=(Statement(SNAPSHOTS + NUMBERED, (identifier, revision)),),
         reads=True,
         decode=decode,
-        present=lambda content: None if content is None else json.loads(content),
+        present=lambda content: None if content is None else parse(content, what),
         key=Key(TABLE, identifier, revision),
     )
 
@@ -201,6 +200,6 @@ def _snapshot(row: Row) -> Snapshot:
         identifier=identifier,
         revision=revision,
         created=created.astimezone(UTC),
-        content=json.loads(content),
+        content=parse(content, f"configuration {identifier!r:.80}"),
         current=current,
     )

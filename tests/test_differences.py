@@ -1,0 +1,272 @@
+"""What docs/differences.md says of draive_pg, and no other test shows."""
+
+import ast
+import asyncio
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+import draive.postgres
+import psycopg
+import pytest
+from draive import (
+    ConfigurationRepository,
+    Instructions,
+    InstructionsDeclaration,
+    InstructionsRepository,
+    ctx,
+)
+from haiway.postgres import Postgres
+from psycopg.conninfo import conninfo_to_dict
+
+from draive_pg.adapters import (
+    PostgresConfigurationRepository,
+    PostgresConnectionPool,
+    PostgresException,
+    PostgresInstructionsRepository,
+    PostgresModelMemory,
+)
+from draive_pg.operations import configurations, instructions, loading, memory, snapshots
+from draive_pg.operations.operation import Operation, qualified
+from tests.elements import answered, asked, called, responded, texts
+from tests.server import waiting
+from tests.test_seed import Run, run, run_over
+
+__all__ = ("run",)  # a fixture
+
+TESTS = Path(__file__).parent
+DOCUMENT = (TESTS.parent / "docs" / "differences.md").read_text(encoding="utf-8")
+
+
+def test_every_difference_has_tests_that_exist() -> None:
+    rows = re.findall(r"^\| (\d+) \|.*\| (.*) \|$", DOCUMENT, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 26))
+    for number, cell in rows:
+        named = re.findall(r"`(\w+)::(\w+)`", cell)
+        assert named, number
+        for module, name in named:
+            tree = ast.parse((TESTS / f"{module}.py").read_text(encoding="utf-8"))
+            assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, (
+                f"{module}::{name}"
+            )
+
+
+# --- Memory, through the adapters
+
+
+def test_a_new_memory_needs_no_maintenance(run: Run) -> None:
+    async def body() -> None:
+        await PostgresModelMemory("new").remember(asked("q"), answered("a"))
+        assert texts((await PostgresModelMemory("new").recall()).context) == ["q", "a"]
+
+    run(body())
+
+
+def test_limits_are_checked_and_none_is_that_of_the_memory(run: Run) -> None:
+    async def body() -> None:
+        recalling = PostgresModelMemory("m", recall_limit=1)
+        await recalling.remember(asked("q1"), answered("a1"), asked("q2"), answered("a2"))
+        assert texts((await recalling.recall(limit=None)).context) == ["q2", "a2"]
+        for limit in (0, -1, 2.5, "3", True):
+            with pytest.raises(ValueError, match="limit must be a positive int or None"):
+                await recalling.recall(limit=limit)
+            with pytest.raises(ValueError, match="recall_limit must be a positive int"):
+                PostgresModelMemory("m", recall_limit=limit)
+
+    run(body())
+
+
+def test_a_turn_of_many_tool_calls_is_recalled_whole(run: Run) -> None:
+    turn = (asked("q"), *(part for n in range(10) for part in (called(f"{n}"), responded(f"{n}"))))
+
+    async def body() -> None:
+        await PostgresModelMemory("m").remember(*turn, answered("a"))
+        recalled = await PostgresModelMemory("m", recall_limit=20).recall()
+        assert recalled.context == (*turn, answered("a"))
+
+    run(body())
+
+
+@pytest.mark.parametrize("bad", ["a\0b", "\ud800", float("nan")])
+def test_what_cannot_be_kept_is_refused_and_named(run: Run, bad: object) -> None:
+    async def body() -> None:
+        for call in (
+            lambda: PostgresModelMemory("m").remember(asked("fine"), called("c", x=bad)),
+            lambda: PostgresModelMemory("m").remember(asked("fine"), variables={"x": bad}),
+            lambda: ConfigurationRepository.define("c", {"x": bad}),
+        ):
+            with pytest.raises(ValueError, match=r"\.x (is|contains) "):
+                await call()
+        assert (await PostgresModelMemory("m").recall()).context == ()
+
+    run(body(), PostgresConfigurationRepository())
+
+
+# --- Caches, through the adapters
+
+
+def test_many_cold_loads_of_a_service_make_one_query(dsn: str, sql: psycopg.Connection) -> None:
+    async def body() -> None:
+        await InstructionsRepository.define("greeting", content="Hello")
+        with sql.transaction():
+            sql.execute("LOCK TABLE instructions")
+            loads = [
+                asyncio.create_task(InstructionsRepository.load(Instructions.of("greeting")))
+                for _ in range(100)
+            ]
+            assert await asyncio.to_thread(waiting, dsn, at_least=1) == 1
+        assert await asyncio.gather(*loads) == ["Hello"] * 100
+
+    pool = PostgresConnectionPool.of(dsn, connection_limit=8)
+    run_over(pool, body(), PostgresInstructionsRepository())
+
+
+def test_a_service_keeps_what_was_not_changed_and_cannot_corrupt_it(
+    run: Run, sql: psycopg.Connection
+) -> None:
+    async def body() -> None:
+        await ConfigurationRepository.define("kept", {"a": {"b": 1}})
+        loaded = await ConfigurationRepository.load_raw("kept")
+        assert isinstance(loaded, dict)
+        loaded["a"]["b"] = 999
+        sql.execute("UPDATE configurations SET content = '{}'")
+        await ConfigurationRepository.define("other", {})
+        assert await ConfigurationRepository.load_raw("kept") == {"a": {"b": 1}}
+
+    run(body(), PostgresConfigurationRepository())
+
+
+def test_extra_arguments_of_any_kind_change_nothing(run: Run) -> None:
+    async def body() -> None:
+        await ConfigurationRepository.define("c", {"a": 1})
+        await InstructionsRepository.define("i", content="Hello")
+        assert await ConfigurationRepository.load_raw("c", extra=[{}]) == {"a": 1}
+        assert await ConfigurationRepository.configurations(extra={}) == ("c",)
+        assert await InstructionsRepository.load(Instructions.of("i"), extra=[]) == "Hello"
+        (listed,) = await InstructionsRepository.available_instructions(extra=[])
+        assert listed.name == "i"
+
+    run(body(), PostgresConfigurationRepository(), PostgresInstructionsRepository())
+
+
+# --- Instructions, through the adapters
+
+
+def test_descriptions_stay_what_they_are_and_meta_chooses_nothing(run: Run) -> None:
+    async def body() -> None:
+        for name, description in (("empty", ""), ("none", None)):
+            declared = InstructionsDeclaration.of(
+                name, description=description, meta={"lang": "pl"}
+            )
+            await InstructionsRepository.define(declared, content="Hej")
+        empty, none = await InstructionsRepository.available_instructions()
+        assert (empty.description, none.description) == ("", None)
+        english = Instructions.of("none", meta={"lang": "en"})
+        assert await InstructionsRepository.load(english) == "Hej"
+        await InstructionsRepository.remove(english)
+        assert len(await InstructionsRepository.available_instructions()) == 1
+
+    run(body(), PostgresInstructionsRepository())
+
+
+# --- Statements and connections
+
+
+def test_no_statement_reads_a_whole_table_for_one_subject(sql: psycopg.Connection) -> None:
+    rows = "generate_series(1, 300) AS n, generate_series(1, 30) AS k"
+    sql.execute("INSERT INTO memories (identifier) SELECT 'm' || n FROM generate_series(1, 5000) n")
+    for table, columns, value in (
+        ("memories_elements", "identifier, content", "{}"),
+        ("memories_variables", "identifier, variables", "{}"),
+        ("configurations", "identifier, content", "{}"),
+        ("instructions", "name, content", "Hello"),
+    ):
+        sql.execute(
+            f"INSERT INTO {table} ({columns}, created) "
+            f"SELECT 'm' || n, '{value}', now() + k * INTERVAL '1 s' FROM {rows}".encode()
+        )
+    sql.execute("ANALYZE")
+    asked_of: list[Operation[object]] = [
+        memory.recall("m7", None),
+        memory.recall("m7", 10),
+        memory.remember("m7", (asked("q"),), {"a": 1}),
+        memory.maintain("m7", {"a": 1}),
+        memory.fork("m7", "new"),
+        memory.remove("m7"),
+        loading.load_content("m7"),
+        instructions.append(InstructionsDeclaration.of("m7"), content=""),
+        instructions.available(lenient=False),
+        configurations.load_raw("m7"),
+        configurations.append("m7", {}),
+        snapshots.define("m7", {}, expected=None),
+        configurations.identifiers(),
+    ]
+    for operation in asked_of:
+        for sent in operation.statements:
+            explained = b"EXPLAIN " + qualified(sent.sql, None)
+            plan = [line for (line,) in sql.execute(explained, sent.parameters).fetchall()]
+            assert not [line for line in plan if "Seq Scan on" in line], operation.name
+
+
+def test_one_connection_is_enough_for_who_holds_it(dsn: str) -> None:
+    async def body() -> None:
+        async with Postgres.acquire_connection() as connection:
+            with ctx.updated(connection):
+                await PostgresModelMemory("m").remember(asked("q"))
+                assert len((await PostgresModelMemory("m").recall()).context) == 1
+                await InstructionsRepository.define("i", content="Hello")
+                assert await InstructionsRepository.load(Instructions.of("i")) == "Hello"
+
+    pool = PostgresConnectionPool.of(dsn, connection_limit=1)
+    run_over(pool, body(), PostgresInstructionsRepository())
+
+
+def test_a_service_takes_every_form_of_a_dsn(dsn: str, sql: psycopg.Connection) -> None:
+    role, password = 'odd@name:"/é', "p@ss/w:?#%"
+    sql.execute(f'CREATE ROLE "odd@name:""/é" LOGIN SUPERUSER PASSWORD \'{password}\''.encode())
+    given = conninfo_to_dict(dsn)
+    uri = (
+        f"postgresql://{quote(role, safe='')}:{quote(password, safe='')}@/{given['dbname']}"
+        f"?host={quote(str(given['host']), safe='')}&port={given['port']}"
+        "&application_name=my%20app&options=-c%20statement_timeout%3D4321"
+    )
+    keywords = f"{dsn} application_name='my app' options='-c statement_timeout=4321'"
+
+    async def body() -> tuple[object, ...]:
+        row = await Postgres.fetch_one(
+            "SELECT current_user::TEXT AS role, current_setting('application_name') AS name, "
+            "current_setting('statement_timeout') AS timeout"
+        )
+        assert row is not None
+        return tuple(row.values())
+
+    try:
+        assert run_over(PostgresConnectionPool.of(uri), body()) == (role, "my app", "4321ms")
+        (_, *settings) = run_over(PostgresConnectionPool.of(keywords), body())
+        assert settings == ["my app", "4321ms"]
+    finally:
+        sql.execute('DROP ROLE "odd@name:""/é"'.encode())
+
+
+def test_a_service_is_told_the_code_of_an_error(run: Run, sql: psycopg.Connection) -> None:
+    sql.execute("DROP TABLE memories CASCADE")
+
+    async def body() -> None:
+        with pytest.raises(PostgresException) as caught:
+            await PostgresModelMemory("m").remember(asked("q"))
+        assert caught.value.__cause__.sqlstate == "42P01"
+
+    run(body())
+
+
+def test_drives_own_class_takes_a_failed_load_for_none(run: Run, sql: psycopg.Connection) -> None:
+    """What the adapters cannot mend: haiway's class above them catches what they raise."""
+    sql.execute("DROP TABLE configurations")
+
+    async def body() -> None:
+        assert await ConfigurationRepository.load_raw("limits") is None
+        with pytest.raises(PostgresException):
+            await ConfigurationRepository.configurations()
+
+    run(body(), PostgresConfigurationRepository())
+    run(body(), draive.postgres.PostgresConfigurationRepository())

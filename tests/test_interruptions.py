@@ -1,0 +1,298 @@
+"""Calls that are given up half way: cancelled tasks, closed clients, forks, odd messages."""
+
+import _thread
+import asyncio
+import random
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from draive import Instructions, InstructionsRepository, ctx
+
+from draive_pg import AsyncClient, Client, ConnectionFailed
+from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepository
+from draive_pg.database.pooling import AsyncPool, Pool
+from tests.conftest import Connect
+from tests.elements import asked
+from tests.hurt import sessions
+from tests.server import until
+
+
+def test_tasks_cancelled_at_any_moment_leave_nothing_behind(dsn: str) -> None:
+    chance = random.Random(7)
+
+    async def call(db: AsyncClient, kind: int) -> None:
+        match kind:
+            case 0:
+                await db.memory("m").remember(asked("q"), asked("q"))
+            case 1:
+                await db.configurations.load_raw("limits")
+            case 2:
+                await db.configurations.define("limits", {"a": 1})
+            case _:
+                async with db.transaction(), db.transaction():
+                    await db.memory("m").remember(asked("q"), asked("q"))
+                    await db.configurations.define("limits", {"a": 1})
+
+    async def work() -> None:
+        async with AsyncClient(dsn, max_size=2) as db:
+            await db.configurations.define("limits", {"a": 1})
+            for _ in range(30):
+                tasks = [asyncio.create_task(call(db, chance.randrange(4))) for _ in range(6)]
+                while not all(task.done() for task in tasks):
+                    await asyncio.sleep(chance.random() * 0.004)
+                    for task in tasks:
+                        if chance.random() < 0.5:
+                            task.cancel()
+                for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+                    assert outcome is None or isinstance(outcome, asyncio.CancelledError)
+            assert len(sessions(dsn)) <= 2
+            await asyncio.gather(*(db.memory("n").remember(asked("q")) for _ in range(4)))
+            assert await db.configurations.load_raw("limits") == {"a": 1}
+            assert len(await db.memory("m").log()) % 2 == 0
+
+    asyncio.run(asyncio.wait_for(work(), 60))
+
+
+def test_an_opening_that_is_cancelled_is_undone(dsn: str) -> None:
+    async def work() -> None:
+        connecting, go = asyncio.Event(), asyncio.Event()
+        attempts = iter((0, 1))
+
+        async def conninfo() -> str:
+            if next(attempts):  # the first is to see whether the server is there
+                connecting.set()
+                await go.wait()
+            return f"{dsn} application_name=draive_pg"
+
+        async def configure(connection: psycopg.AsyncConnection) -> None:
+            pass
+
+        others = asyncio.all_tasks()
+        opening = asyncio.create_task(AsyncPool(conninfo, 2, None, configure).open())
+        await connecting.wait()
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        go.set()
+        for _ in range(1000):
+            await asyncio.sleep(0.01)
+            if asyncio.all_tasks() == others and not sessions(dsn):
+                break
+        assert asyncio.all_tasks() == others
+        assert not sessions(dsn)
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+
+
+def test_an_opening_that_is_interrupted_is_undone(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = Pool(lambda: dsn, 2, None)
+    wait = type(pool._pool).wait
+
+    def interrupted(*arguments: object, **options: object) -> None:
+        wait(*arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(pool._pool), "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pool.open()
+    until(lambda: not any(thread.name.startswith("pool-") for thread in threading.enumerate()))
+
+
+def test_who_was_interrupted_while_waiting_is_given_no_connection(dsn: str) -> None:
+    held, done = threading.Event(), threading.Event()
+    with Client(dsn, max_size=1) as db, ThreadPoolExecutor(2) as pool:
+
+        def hold() -> None:
+            with db.transaction():
+                db.memories.identifiers()
+                held.set()
+                done.wait(30)
+
+        def interrupt() -> None:
+            until(lambda: db._database._pool._pool.get_stats().get("requests_waiting", 0) > 0)
+            _thread.interrupt_main()
+
+        holding = pool.submit(hold)
+        held.wait(30)
+        interrupting = pool.submit(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            db.memories.identifiers()
+        interrupting.result(30)
+        done.set()
+        holding.result(30)
+        started = time.monotonic()
+        assert db.memories.identifiers() == ()
+        assert time.monotonic() - started < 5
+
+
+def test_a_pool_makes_up_for_connections_that_were_lost(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("draive_pg.database.pooling.ACQUIRE_SECONDS", 0.1)
+    monkeypatch.setattr("draive_pg.database.pooling.SUSPECT_SECONDS", 0.1)
+    pool = Pool(lambda: dsn, 2, None)
+    pool.open()
+    for _ in range(3):
+        pool._pool.getconn().close()  # who waited for it has given up
+        lent = [pool.acquire() for _ in range(2)]
+        with pytest.raises(ConnectionFailed, match="all 2 connections of this client were in use"):
+            pool.acquire()
+        for connection in lent:
+            pool.release(connection)
+    pool.close()
+
+
+def test_a_pool_of_tasks_makes_up_for_connections_that_were_lost(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("draive_pg.database.pooling.ACQUIRE_SECONDS", 0.1)
+    monkeypatch.setattr("draive_pg.database.pooling.SUSPECT_SECONDS", 0.1)
+
+    async def conninfo() -> str:
+        return dsn
+
+    async def configure(connection: psycopg.AsyncConnection) -> None:
+        pass
+
+    async def work() -> None:
+        pool = AsyncPool(conninfo, 2, None, configure)
+        await pool.open()
+        for _ in range(3):
+            await (await pool._pool.getconn()).close()
+            lent = [await pool.acquire() for _ in range(2)]
+            with pytest.raises(ConnectionFailed, match="all 2 connections of this client were in"):
+                await pool.acquire()
+            for connection in lent:
+                await pool.release(connection)
+        await pool.close()
+
+    asyncio.run(work())
+
+
+def test_a_close_that_meets_an_opening_leaves_no_connection(dsn: str) -> None:
+    async def work() -> None:
+        db = AsyncClient(dsn)
+        for _ in range(20):
+            opening = asyncio.create_task(db.memories.identifiers())
+            await asyncio.sleep(0)
+            await db.close()
+            await asyncio.gather(opening, return_exceptions=True)
+            await db.close()
+            until(lambda: not sessions(dsn))
+        assert await db.memories.identifiers() == ()
+        await db.close()
+
+    asyncio.run(work())
+
+
+def test_a_close_that_is_interrupted_does_not_end_the_client(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: Pool) -> None:
+        raise KeyboardInterrupt
+
+    with Client(dsn) as db:
+        assert db.memories.identifiers() == ()
+        with monkeypatch.context() as patched:
+            patched.setattr(Pool, "close", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                db.close()
+        assert db.memories.identifiers() == ()
+
+
+def test_a_client_may_be_closed_under_the_hands_of_others(dsn: str) -> None:
+    with Client(dsn, max_size=2) as db, ThreadPoolExecutor(4) as pool:
+        stop = threading.Event()
+
+        def use() -> int:
+            calls = 0
+            while not stop.is_set():
+                db.memory("m").remember(asked("q"))
+                calls += 1
+            return calls
+
+        users = [pool.submit(use) for _ in range(3)]
+        for _ in range(20):
+            db.close()
+        stop.set()
+        assert sum(user.result(30) for user in users) == len(db.memory("m").log())
+
+
+def test_a_child_of_a_process_that_asks_does_not_wait_for_its_answer() -> None:
+    code = """
+import os
+from draive_pg.database.cache import Cache
+from draive_pg.operations.operation import Key
+cache = Cache(4, 600.0)
+assert cache.join(Key("t", "asked by the parent"))[1]
+if (child := os.fork()) == 0:
+    os._exit(0 if cache.join(Key("t", "asked by the parent"))[1] else 1)
+print(os.waitpid(child, 0)[1], cache.join(Key("t", "asked by the parent"))[1])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("0 False\n", "")
+
+
+# --- Listening
+
+
+@pytest.mark.parametrize(
+    "payload",
+    ["", "7", "[1, [2], 3]", '[null, {}, "x"]', "[" * 7000, '["s", "t"]', '["s", "t", 1]'],
+)
+def test_what_others_say_on_the_channel_ends_no_listener(
+    connect: Connect, dsn: str, sql: psycopg.Connection, payload: str
+) -> None:
+    db = connect(dsn, live=True)
+    db.configurations.configurations()
+
+    def seen(content: dict[str, int]) -> None:
+        until(lambda: bool(db.memories.identifiers()) or db.configurations.load_raw("a") == content)
+
+    seen_before = {"n": 0}
+    sql.execute("INSERT INTO configurations VALUES ('a', '{\"n\": 0}')")
+    seen(seen_before)
+    sql.execute("SELECT pg_notify('draive_pg', $1)", (payload,))
+    for number in (1, 2):
+        sql.execute(f"UPDATE configurations SET content = '{{\"n\": {number}}}'".encode())
+        seen({"n": number})
+
+
+def test_a_live_service_without_triggers_is_told_so_once(dsn: str, sql: psycopg.Connection) -> None:
+    async def serve() -> None:
+        pool = PostgresConnectionPool.of(dsn, connection_limit=2, live=True)
+        async with ctx.scope("service", PostgresInstructionsRepository(), disposables=(pool,)):
+            for _ in range(2):
+                greeting = Instructions.of("greeting")
+                assert await InstructionsRepository.resolve(greeting, default="none") == "none"
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        asyncio.run(serve())
+    sql.execute("DROP FUNCTION draive_pg_notify CASCADE")
+    with pytest.warns(RuntimeWarning, match="triggers that tell of changes are missing") as told:
+        asyncio.run(serve())
+    assert len(told) == 1
+
+
+def test_a_live_client_whose_first_call_failed_is_told_so_by_the_next(
+    connect: Connect, dsn: str, sql: psycopg.Connection
+) -> None:
+    sql.execute("DROP FUNCTION draive_pg_notify CASCADE")
+    db = connect(f"{dsn} options='-c lock_timeout=1'", live=True)
+    with sql.transaction():
+        sql.execute("LOCK TABLE pg_trigger")
+        with pytest.raises(Exception, match="55P03"):
+            db.configurations.load_raw("limits")
+    with pytest.warns(RuntimeWarning, match="triggers that tell of changes are missing"):
+        assert db.configurations.load_raw("limits") is None
