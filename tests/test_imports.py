@@ -9,11 +9,13 @@ PACKAGE = Path(__file__).parent.parent / "draive_pg"
 
 # From the bottom up: a module imports, at its top, only from the rows below its own.
 LAYERS = [
-    {"errors", "display"},
+    {"errors", "display.html", "display.wording"},
     {"records"},
     {"content.documents", "operations.operation"},
     {"content", "embedded", "samples"},
     {"content.codec", "content.chat"},
+    {"display.page", "display.plain"},
+    {"display.transcript"},
     {"operations", "frames.definitions"},
     {"frames.reading"},
     {"database.cache", "database.failures", "database.target", "database.transactions"},

@@ -9,11 +9,13 @@ from draive_pg.database.sync import Database
 from draive_pg.frames import definitions as frames
 from draive_pg.frames.reading import read
 from draive_pg.namespaces.twins import documented_as
-from draive_pg.operations import memory
+from draive_pg.operations import memory, transcripts
 
 if TYPE_CHECKING:
     from draive import ModelInput, ModelMemoryRecall, ModelOutput
     from pandas import DataFrame
+
+    from draive_pg.display.transcript import Transcript
 
 __all__ = ("AsyncMemories", "AsyncMemory", "Memories", "Memory")
 
@@ -74,6 +76,27 @@ class Memory:
     def log(self) -> "DataFrame":
         """Return all that the memory holds, a row an element: `Frames.conversation_log` of it."""
         return self._database.run(read(frames.CONVERSATION_LOG, self.identifier))
+
+    def show(self, limit: int | None = None) -> "Transcript":
+        """Return the memory as a transcript, which a notebook or ``print`` shows.
+
+        It has who spoke, what was said, thought, asked of tools and answered by them, the newest
+        variables, and all else that is stored, also what draive cannot read. What is odd is
+        marked: tool requests without a response and responses without a request, rows that are
+        not as draive writes them, what `recall` leaves out, long pauses.
+
+        Parameters
+        ----------
+        limit : int | None
+            How many of the newest elements to read; None for all.
+
+        Returns
+        -------
+        Transcript
+            Of a long one, a notebook shows the beginning and the end; a slice shows what is
+            between, and ``to_html()`` makes a page of all of it.
+        """
+        return self._database.run(transcripts.show(self.identifier, limit))
 
     def fork(self, new_identifier: str) -> "Memory":
         """Copy the memory, its times included, and return the copy.
@@ -171,6 +194,9 @@ class AsyncMemory:
 
     async def log(self) -> "DataFrame":
         return await self._database.run(read(frames.CONVERSATION_LOG, self.identifier))
+
+    async def show(self, limit: int | None = None) -> "Transcript":
+        return await self._database.run(transcripts.show(self.identifier, limit))
 
     async def fork(self, new_identifier: str) -> "AsyncMemory":
         await self._database.run(memory.fork(self.identifier, new_identifier))

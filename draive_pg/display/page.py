@@ -1,0 +1,223 @@
+"""A transcript as HTML: within bounds in a notebook, where long things unfold, or all of it."""
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, cast
+
+from draive_pg.content.transcript import Entry, Image, Piece
+from draive_pg.display import html
+from draive_pg.display.wording import counted, duration, json_text, one_line
+
+if TYPE_CHECKING:
+    from draive_pg.display.transcript import Transcript
+
+__all__ = ("Page",)
+
+FIRST = 40  # entries that a notebook shows of the beginning of a long transcript,
+LAST = 160  # and of its end
+MOST_PIECES = 100  # shown of one entry, or of one piece
+MOST_TEXT = 20_000  # characters shown of one text
+MOST_HTML = 2_000_000  # characters shown of all texts, and as much of all images
+MOST_IMAGE = 512 * 1024  # bytes of an image that is shown and not only named
+
+IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")  # SVG can hold scripts
+
+
+MARK = "color:color-mix(in srgb, orangered 70%, currentColor)"
+ROW = "display:grid;grid-template-columns:8em minmax(0,1fr);column-gap:1em;margin:0.4em 0"
+SIDE = f"{html.DIM};text-align:right;font-size:0.85em;padding-top:0.2em;white-space:nowrap"
+BODY = "padding:0.1em 0.9em;border-left:3px solid "
+ASKED = "background:color-mix(in srgb, currentColor 6%, transparent)"
+CODE = "font-family:monospace;font-size:0.9em;margin:0.3em 0 0.3em 1.2em"
+PICTURE = "display:block;max-width:100%;max-height:20em;margin:0.3em 0"
+COLOURS = {"user": "dodgerblue", "model": "mediumseagreen", "tool": "darkgoldenrod"}
+OTHER = "orangered"
+URL_SAFE = str.maketrans("-_", "+/")  # both alphabets of base64 are in use
+
+
+class Page:
+    """HTML within bounds: what is over them is counted, and not shown.
+
+    Parameters
+    ----------
+    most : float
+        The most characters of all texts, and of all images; infinite for all that there is.
+    """
+
+    def __init__(self, most: float) -> None:
+        self._bounded = most < math.inf
+        self._texts = most
+        self._images = most
+
+    def transcript(self, shown: "Transcript") -> str:
+        """Return all of a transcript, or its beginning and its end."""
+        entries = shown.entries
+        over = len(entries) - FIRST - LAST if self._bounded else 0
+        if over <= 0:
+            body = "".join(map(self._entry, entries))
+        else:
+            # The end first: if there is too much for all, that is what one wants to see.
+            last = "".join(map(self._entry, entries[-LAST:]))
+            body = "".join(map(self._entry, entries[:FIRST])) + _between(over) + last
+        return f'<div style="max-width:60em">{self._head(shown)}{body}</div>'
+
+    def _head(self, shown: "Transcript") -> str:
+        facts = [f"<b>{escape(f'{shown.identifier:.200}')}</b>", *map(escape, shown.facts)]
+        odd = len(shown.marks)
+        marks = f' · <span style="{MARK}">{counted(odd, "mark")}</span>' if odd else ""
+        return f"<div>{' · '.join(facts)}{marks}</div>{self._variables(shown.variables)}"
+
+    def _variables(self, variables: object) -> str:
+        if not isinstance(variables, dict):
+            return self._raw(Piece("raw", "variables that are no object", json_text(variables)))
+        if not variables:
+            return ""
+        rows = [
+            (self._cut(name), self._cut(value if isinstance(value, str) else json_text(value)))
+            for name, value in cast(dict[str, object], variables).items()
+        ]
+        table = html.table(("variable", "value"), rows)
+        return f'<details open style="margin:0.5em 0"><summary>Variables</summary>{table}</details>'
+
+    def _entry(self, entry: Entry) -> str:
+        when = "-"
+        if entry.created is not None:
+            moment = f"{entry.created:%Y-%m-%d %H:%M:%S}"
+            when = f'<span title="{moment} UTC">{moment[11:]}</span>'
+        colour = COLOURS.get(entry.who, OTHER)
+        body = f"{BODY}{colour}" + (f";{ASKED}" if entry.who == "user" else "")
+        said = self._pieces(entry.pieces)
+        return (
+            f"{_pause(entry)}"
+            f'<div style="{ROW}"><div style="{SIDE}">#{entry.position} · {when}</div>'
+            f'<div style="{body}"><b>{escape(entry.who)}</b>{_notes(entry.notes)}'
+            f"{self._meta(entry.meta)}{said}</div></div>"
+        )
+
+    def _pieces(self, pieces: Sequence[Piece]) -> str:
+        most = MOST_PIECES if self._bounded else len(pieces)
+        over = f"<div>{counted(len(pieces) - most, 'more part')}</div>" * (len(pieces) > most)
+        return "".join(map(self._piece, pieces[:most])) + over
+
+    def _piece(self, piece: Piece) -> str:
+        match piece.kind:
+            case "text":
+                said = self._spoken(piece)
+            case "reasoning":
+                said = (
+                    f'<div style="{html.DIM}"><i>thinks</i>{_notes(piece.notes)}'
+                    f"{self._pieces(piece.inner)}</div>"
+                )
+            case "request":
+                said = self._unfolds(f"→ <b>{escape(piece.label)}</b>", piece, piece.text)
+            case "response":
+                said = self._response(piece)
+            case "resource":
+                said = self._resource(piece)
+            case "reference":
+                kind = f" ({escape(piece.text)})" if piece.text else ""
+                said = self._named(f"{escape(self._cut(piece.label))}{kind}", "reference")
+            case "artifact":
+                head = f"artifact <b>{escape(self._cut(piece.label))}</b>"
+                said = self._unfolds(head, piece, piece.text)
+            case "raw":
+                said = self._raw(piece)
+        return said + self._meta(piece.meta)
+
+    def _spoken(self, piece: Piece) -> str:
+        if piece.inner:
+            return self._pieces(piece.inner)
+        return f'<div style="{html.WRAP}">{escape(self._cut(piece.text))}</div>'
+
+    def _response(self, piece: Piece) -> str:
+        handling = f' <span style="{MARK}">{escape(piece.text)}</span>' if piece.text else ""
+        head = f"← <b>{escape(piece.label)}</b>{handling}"
+        if len(piece.inner) == 1 and (text := _pretty(piece.inner[0])) is not None:
+            return self._unfolds(head, piece, text) + self._meta(piece.inner[0].meta)
+        return f"<div>{head}{_notes(piece.notes)}{self._pieces(piece.inner)}</div>"
+
+    def _unfolds(self, head: str, piece: Piece, text: str) -> str:
+        """Return one line that unfolds to a text, of which it shows the beginning."""
+        cut = self._cut(text)
+        line = one_line(cut)
+        few = line if len(line) <= html.FOLD else f"{line[: html.FOLD]}…"
+        more = f'<div style="{html.WRAP};{CODE}">{escape(cut)}</div>'
+        hint = f'<span style="{html.DIM}">{escape(few)}</span>'
+        summary = f'<summary style="overflow-wrap:anywhere">{head} {hint}'
+        return f"<details>{summary}{_notes(piece.notes)}</summary>{more}</details>"
+
+    def _resource(self, piece: Piece) -> str:
+        image = None if piece.image is None else self._image(piece.image)
+        if image is None:
+            return self._named(escape(self._cut(piece.label)), "resource")
+        return f'<img style="{PICTURE}" alt="{escape(piece.label)}" src="{image}">'
+
+    def _image(self, image: Image) -> str | None:
+        """Return the address of a small inline image, encoded anew so that it is nothing else."""
+        if image.mime_type not in IMAGES or not len(image.data) <= MOST_IMAGE * 4 / 3:
+            return None
+        try:
+            data = base64.b64decode(image.data.translate(URL_SAFE), validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        self._images -= len(image.data)
+        if not data or self._images < 0:
+            return None
+        return f"data:{image.mime_type};base64,{base64.b64encode(data).decode()}"
+
+    def _raw(self, piece: Piece) -> str:
+        head = f'<span style="{MARK}">⚠ {escape(piece.label)}</span>'
+        return self._unfolds(head, piece, piece.text)
+
+    def _meta(self, meta: Mapping[str, Any]) -> str:
+        if not meta:
+            return ""
+        text = ", ".join(f"{key}: {json_text(value)}" for key, value in meta.items())
+        return f'<div style="{html.DIM};font-size:0.85em">{html.folded(self._cut(text))}</div>'
+
+    def _named(self, name: str, kind: str) -> str:
+        return f'<div style="{html.WRAP}"><span style="{html.DIM}">[{kind}]</span> {name}</div>'
+
+    def _cut(self, text: str) -> str:
+        most = int(min(MOST_TEXT, max(0, self._texts))) if self._bounded else len(text)
+        self._texts -= min(len(text), most)
+        return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more)"
+
+
+def _between(count: int) -> str:
+    return (
+        f'<div style="{html.DIM};text-align:center;margin:1em 0">{count:,} more elements here: '
+        f"[{FIRST}:{FIRST + LAST}] of this shows the next ones, and to_html() all</div>"
+    )
+
+
+def _pause(entry: Entry) -> str:
+    if entry.pause is None:
+        return ""
+    day = "" if entry.created is None else f" · {entry.created:%Y-%m-%d}"
+    return (
+        f'<div style="{html.DIM};text-align:center;font-size:0.85em;margin:1em 0">'
+        f"{duration(entry.pause)} later{day}</div>"
+    )
+
+
+def _notes(notes: Sequence[str]) -> str:
+    return "".join(
+        f' <span style="{MARK};font-size:0.85em">⚠ {escape(note)}</span>' for note in notes
+    )
+
+
+def _pretty(piece: Piece) -> str | None:
+    """Return a text, indented if it is a JSON document; None for what is no text."""
+    if piece.kind != "text" or piece.inner:
+        return None
+    if piece.text[:1] in ("{", "[") and len(piece.text) <= MOST_TEXT:
+        try:
+            return json_text(json.loads(piece.text), indent=2)
+        except (ValueError, RecursionError):
+            pass
+    return piece.text
