@@ -26,6 +26,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNANSWERED = "no response to this request"
 UNASKED = "no request for this response"
 LEFT_OUT = "recall leaves this out"
+UNUSUAL = "not as draive writes it"
 SAME_TIME = "same time as the element before: their order is a guess"
 
 
@@ -54,6 +55,11 @@ class Piece:
     meta: Document = field(default_factory=dict[str, Any])
     notes: tuple[str, ...] = ()
 
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """All that is odd about the piece and what is in it."""
+        return self.notes + tuple(mark for piece in self.inner for mark in piece.marks)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -70,7 +76,7 @@ class Entry:
     @property
     def marks(self) -> tuple[str, ...]:
         """All that is odd about the element and its pieces."""
-        return self.notes + tuple(note for piece in self.pieces for note in piece.notes)
+        return self.notes + tuple(mark for piece in self.pieces for mark in piece.marks)
 
 
 def transcribe(
@@ -238,7 +244,7 @@ def _part(value: object) -> Piece:
 
 
 def _raw(value: object) -> Piece:
-    return Piece("raw", "not as draive writes it", _json(value))
+    return Piece("raw", "stored", _json(value), notes=(UNUSUAL,))
 
 
 def _meta(document: Document) -> Document:

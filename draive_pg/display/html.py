@@ -18,15 +18,21 @@ DIM = "opacity:0.65"
 WRAP = "white-space:pre-wrap;overflow-wrap:anywhere"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str = "") -> str:
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    caption: str = "",
+    most: int = MOST_ROWS,
+) -> str:
     """Return a table of any values; of many rows the first, and how many more there are."""
     all_rows = list(rows)
     head = "".join(f'<th style="{CELL};{RULE}">{escape(column)}</th>' for column in columns)
     body = "".join(
         f"<tr>{''.join(f'<td style="{CELL}">{shown(value)}</td>' for value in row)}</tr>"
-        for row in all_rows[:MOST_ROWS]
+        for row in all_rows[:most]
     )
-    more = len(all_rows) - MOST_ROWS
+    more = len(all_rows) - most
     notes = [escape(caption)] if caption else []
     if more > 0:
         notes.append(f"{more:,} more rows; to_df() has all")

@@ -73,14 +73,17 @@ class Page:
 
     def _variables(self, variables: object) -> str:
         if not isinstance(variables, dict):
-            return self._raw(Piece("raw", "variables that are no object", json_text(variables)))
+            text = json_text(variables)
+            return self._piece(Piece("raw", "variables", text, notes=("no object",)))
         if not variables:
             return ""
         rows = [
             (self._cut(name), self._cut(value if isinstance(value, str) else json_text(value)))
             for name, value in cast(dict[str, object], variables).items()
         ]
-        table = html.table(("variable", "value"), rows)
+        most = html.MOST_ROWS if self._bounded else len(rows)
+        over = f"{len(rows) - most:,} more, which .variables has" if len(rows) > most else ""
+        table = html.table(("variable", "value"), rows[:most], most=most, caption=over)
         return f'<details open style="margin:0.5em 0"><summary>Variables</summary>{table}</details>'
 
     def _entry(self, entry: Entry) -> str:
@@ -125,7 +128,7 @@ class Page:
                 head = f"artifact <b>{escape(self._cut(piece.label))}</b>"
                 said = self._unfolds(head, piece, piece.text)
             case "raw":
-                said = self._raw(piece)
+                said = self._unfolds(escape(piece.label), piece, piece.text)
         return said + self._meta(piece.meta)
 
     def _spoken(self, piece: Piece) -> str:
@@ -168,10 +171,6 @@ class Page:
         if not data or self._images < 0:
             return None
         return f"data:{image.mime_type};base64,{base64.b64encode(data).decode()}"
-
-    def _raw(self, piece: Piece) -> str:
-        head = f'<span style="{MARK}">⚠ {escape(piece.label)}</span>'
-        return self._unfolds(head, piece, piece.text)
 
     def _meta(self, meta: Mapping[str, Any]) -> str:
         if not meta:

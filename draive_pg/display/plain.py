@@ -27,7 +27,7 @@ def lines(shown: "Transcript") -> Iterator[str]:
             text = value if isinstance(value, str) else json_text(value)
             yield _plain(f"  {name} = {_shortened(text)}")
     else:
-        yield f"  ! variables that are no object: {_shortened(json_text(shown.variables))}"
+        yield f"  [variables] {_shortened(json_text(variables))}  ! no object"
     for entry in shown.entries:
         yield ""
         if entry.pause is not None:
@@ -58,8 +58,10 @@ def _said(piece: Piece) -> Iterator[str]:
             yield f"<- {piece.label}{handling} {_shortened('\n'.join(inner))}{odd}"
         case "resource" | "reference":
             yield f"[{' '.join(filter(None, (piece.kind, piece.label, piece.text)))}]"
-        case "artifact" | "raw":
-            yield f"[{piece.kind} {piece.label}] {_shortened(piece.text)}"
+        case "artifact":
+            yield f"[artifact {piece.label}] {_shortened(piece.text)}"
+        case "raw":
+            yield f"[{piece.label}] {_shortened(piece.text)}{odd}"
     if piece.meta:
         yield f"({_shortened(json_text(piece.meta))})"
 

@@ -1,0 +1,346 @@
+"""Memories as people read them: all that is stored, marked where it is odd, and harmless."""
+
+import base64
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from html.parser import HTMLParser
+
+import psycopg
+import pytest
+from draive import (
+    ArtifactContent,
+    DataModel,
+    ModelInput,
+    ModelOutput,
+    ModelReasoning,
+    MultimodalContent,
+    ResourceContent,
+    ResourceReference,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from draive_pg import Client
+from draive_pg.content.transcript import transcribe
+from draive_pg.display.page import FIRST, LAST
+from draive_pg.display.transcript import Transcript
+from tests.elements import answered, asked, called, responded, thought
+from tests.strategies import documents, elements, names, variables
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+class Note(DataModel):
+    """An artifact of a service's own."""
+
+    secret: str
+
+
+class Reader(HTMLParser):
+    """What a browser finds in HTML: tags that are closed in their order, addresses, and text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.names: set[str] = set()
+        self.sources: list[str] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.names |= {name for name, _ in attrs}
+        self.sources += [value or "" for name, value in attrs if name == "src"]
+        if tag not in ("img", "br", "meta"):
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def stored(*contents: str, first: int = 0, variables: object = None) -> Transcript:
+    """A transcript of documents as they are stored, a second apart."""
+    rows = [(second * 1_000_000, content) for second, content in enumerate(contents)]
+    return Transcript(
+        identifier="<m>",
+        exists=True,
+        variables={} if variables is None else variables,
+        elements=first + len(rows),
+        entries=transcribe(rows, first=first, identifier="<m>"),
+    )
+
+
+TAGS = {"div", "b", "i", "span", "details", "summary", "table", "thead", "tbody", "tr", "th", "td"}
+
+
+def harmless(page: str) -> Reader:
+    read = Reader(page)
+    assert read.tags <= {*TAGS, "img"}
+    assert read.names <= {"style", "title", "open", "alt", "src"}
+    assert all(source.startswith("data:image/") for source in read.sources)
+    assert "svg" not in "".join(read.sources)
+    return read
+
+
+# --- Whatever is stored
+
+
+@given(st.lists(elements(with_artifacts=True), max_size=4), variables)
+def test_any_elements_are_shown_and_none_escapes(
+    shown: list[ModelInput | ModelOutput], values: dict[str, object]
+) -> None:
+    transcript = stored(*(element.to_json() for element in shown), variables=values)
+    harmless(transcript._repr_html_())
+    assert str(transcript).count("\n#") == len(shown)
+    assert not any("cannot read" in mark for _, mark in transcript.marks)
+    for entry in transcript.entries:
+        assert all(piece.kind != "raw" for piece in entry.pieces)
+
+
+@given(
+    st.lists(documents | st.fixed_dictionaries({"type": names, "blocks": documents}), max_size=4)
+)
+def test_any_documents_are_shown_though_draive_cannot_read_them(shown: list[object]) -> None:
+    transcript = stored(*map(json.dumps, shown))
+    read = harmless(transcript._repr_html_())
+    assert str(transcript).count("\n#") == len(shown)
+    for position, document in enumerate(shown):
+        assert any(place == position and "cannot read" in mark for place, mark in transcript.marks)
+        if isinstance(document, str):
+            assert document.replace("\r", "") in read.text.replace("\r", "")
+
+
+@pytest.mark.parametrize(
+    ("broken", "shows"),
+    [
+        ('{"type": "model_input", "blocks": [7, null, {"type": "poem"}]}', '"poem"'),
+        (
+            '{"type": "model_input", "blocks": [{"type": "content", "parts": [{"tone": 1}, 7]}]}',
+            '"tone"',
+        ),
+        (
+            '{"type": "model_output", "blocks": [{"type": "tool_request", "identifier": [1]}]}',
+            '"tool_request"',
+        ),
+        ('{"type": "model_output", "blocks": {}}', '"blocks"'),
+        ('{"type": 7}', '"type"'),
+        ("9" * 5000, "9999"),
+        ("[" * 900 + "]" * 900, "[[[["),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_shown_as_it_is_and_harms_no_other(
+    db: Client, sql: psycopg.Connection, broken: str, shows: str
+) -> None:
+    db.memory("bad").remember(asked("q"))
+    sql.execute("INSERT INTO memories_elements VALUES ('bad', $1, '2035-01-01Z')", (broken,))
+    sql.execute(
+        "INSERT INTO memories_elements VALUES ('bad', $1, 'infinity')", (answered("a").to_json(),)
+    )
+    shown = db.memory("bad").show()
+    assert [entry.who for entry in shown.entries][::2] == ["user", "model"]
+    assert {position for position, _ in shown.marks} == {1}
+    assert "not as draive writes it" in [mark for _, mark in shown.marks]
+    assert shown.entries[2].created is None
+    for text in (harmless(shown._repr_html_()).text, str(shown)):
+        assert "not as draive writes it" in text
+        assert shows in text
+
+
+@pytest.mark.parametrize("value", ["7", "null", "[1]", '"<i>x"'])
+def test_variables_that_are_no_object_are_shown_as_they_are(
+    db: Client, sql: psycopg.Connection, value: str
+) -> None:
+    db.memory("bad").remember(asked("q"))
+    sql.execute("INSERT INTO memories_variables VALUES ('bad', $1)", (value,))
+    shown = db.memory("bad").show()
+    assert value in harmless(shown._repr_html_()).text
+    assert f"[variables] {value}  ! no object" in str(shown).replace("\\", "")
+
+
+# --- What is in it
+
+
+def test_a_conversation_reads_as_it_went(db: Client) -> None:
+    db.memory("m").remember(
+        asked("Is the <red> one there?", channel="web"),
+        thought("I should look.", "A moment."),
+        called("c1", tool="stock", colour="red"),
+        responded("c1", tool="stock", text='{"free": [2]}'),
+        answered("Yes, two."),
+        variables={"mood": "glad", "visits": 2},
+    )
+    shown = db.memory("m").show()
+    assert repr(shown) == "Transcript('m', 5 elements)"
+    assert shown.marks == ()
+    assert [entry.who for entry in shown.entries] == ["user", "model", "model", "tool", "model"]
+    written = str(shown)
+    for part in (
+        "m: 5 elements, 20",
+        "  mood = glad\n  visits = 2\n",
+        '  user\n    ({"channel": "web"})\n    Is the <red> one there?\n',
+        "  model\n    ~ I should look.\n    A moment.\n",
+        '    -> stock {"colour": "red"}\n',
+        '    <- stock {"free": [2]}\n',
+    ):
+        assert part in written
+    page = shown._repr_html_()
+    read = harmless(page)
+    assert "Is the <red> one there?" in read.text
+    assert '"free": [\n' in read.text  # unfolded, JSON is indented
+    assert page.count("<details>") == 2
+    assert "https:" not in page
+
+
+def test_images_are_shown_and_all_else_that_is_no_text_is_named() -> None:
+    resources = [
+        ResourceContent.of(PIXEL, mime_type="image/png"),
+        ResourceContent.of(b"<svg onload=alert(1)>", mime_type="image/svg+xml"),
+        ResourceContent.of(b"x" * 600_000, mime_type="image/jpeg"),
+        ResourceContent.of(PIXEL, mime_type='image/png" onload="alert(1)'),
+        ResourceReference.of("https://example.com/<x>.png", mime_type="image/png"),
+        ArtifactContent.of(Note(secret="psst"), category="note", hidden=True),
+    ]
+    shown = stored(ModelInput.of(MultimodalContent.of(*resources)).to_json())
+    read = harmless(shown._repr_html_())
+    assert read.sources == [f"data:image/png;base64,{base64.b64encode(PIXEL).decode()}"]
+    assert "image/svg+xml, 21 bytes" in read.text
+    assert "image/jpeg, 600,000 bytes" in read.text
+    assert "[reference] https://example.com/<x>.png (image/png)" in read.text
+    assert "note, hidden" in read.text
+    assert "[reference https://example.com/<x>.png image/png]" in str(shown)
+    assert "[artifact note, hidden]" in str(shown)
+
+
+@pytest.mark.parametrize("data", ["", "!!!", "<script>", "AAA"])
+def test_an_image_that_is_no_base64_is_only_named(data: str) -> None:
+    part = {"data": data, "mime_type": "image/png", "meta": {}}
+    content = {"type": "model_input", "blocks": [{"type": "content", "parts": [part]}], "meta": {}}
+    assert harmless(stored(json.dumps(content))._repr_html_()).sources == []
+
+
+def test_a_terminal_is_not_steered_by_what_is_shown() -> None:
+    assert "\x1b" not in str(stored(asked("\x1b[2J\x07 end\x9b").to_json()))
+
+
+# --- What is odd
+
+
+@pytest.mark.parametrize(
+    ("elements", "marks"),
+    [
+        ((asked("q"), answered("a")), []),
+        ((answered("greeting"), asked("q")), [(0, "recall leaves this out")]),
+        (
+            (asked("q"), called("c1", "c2"), responded("c1")),
+            [
+                (1, "recall leaves this out"),
+                (1, "no response to this request"),
+                (2, "recall leaves this out"),
+            ],
+        ),
+        (
+            (asked("q"), responded("c1")),
+            [(1, "recall leaves this out"), (1, "no request for this response")],
+        ),
+        (
+            (asked("q"), called("c1"), responded("c1"), called("c1"), responded("c1")),
+            [],
+        ),
+    ],
+)
+def test_what_is_odd_is_marked(
+    db: Client, elements: Sequence[ModelInput | ModelOutput], marks: list[tuple[int, str]]
+) -> None:
+    db.memory("m").remember(*elements)
+    shown = db.memory("m").show()
+    assert list(shown.marks) == marks
+    recalled = db.memory("m").recall().context
+    left_out = {position for position, mark in marks if mark == "recall leaves this out"}
+    assert recalled == tuple(
+        element for position, element in enumerate(elements) if position not in left_out
+    )
+    assert str(shown).count("  ! ") == len(marks)
+    assert shown._repr_html_().count("⚠") == len(marks)
+
+
+def test_pauses_and_equal_times_are_told(db: Client, sql: psycopg.Connection) -> None:
+    for text, moment in (("a", "10:00"), ("b", "10:00"), ("c", "10:59"), ("d", "13:14")):
+        db.memory("m").maintenance()
+        sql.execute(
+            "INSERT INTO memories_elements VALUES ('m', $1, $2)",
+            (asked(text).to_json(), f"2026-01-02 {moment}Z"),
+        )
+    shown = db.memory("m").show()
+    assert [entry.pause for entry in shown.entries] == [None, None, None, timedelta(hours=2.25)]
+    assert [position for position, _ in shown.marks] == [1]
+    assert "2 h 15 min later" in str(shown)
+    assert "2 h 15 min later · 2026-01-02" in shown._repr_html_()
+
+
+def test_the_newest_alone_are_judged_as_if_all_were_there(db: Client) -> None:
+    db.memory("m").remember(
+        asked("q1"), called("c1"), responded("c1"), answered("a1"), asked("q2"), called("c2")
+    )
+    for limit in range(2, 7):
+        shown = db.memory("m").show(limit)
+        assert [entry.position for entry in shown.entries] == list(range(6 - limit, 6))
+        assert [position for position, _ in shown.marks] == [5, 5]
+    assert repr(db.memory("m").show(2)) == "Transcript('m', 2 of 6 elements)"
+
+
+# --- How much
+
+
+def test_a_long_memory_is_cut_in_a_notebook_and_can_be_seen_whole() -> None:
+    shown = stored(*(asked(f"number {n}.").to_json() for n in range(10_000)))
+    page = harmless(shown._repr_html_())
+    assert len(shown._repr_html_()) < 200_000
+    assert page.text.count("number ") == FIRST + LAST
+    assert "9,800 more elements here" in page.text
+    assert "number 39." in page.text
+    assert "number 9840." in page.text
+    assert "number 40." in harmless(shown[FIRST : FIRST + LAST]._repr_html_()).text
+    assert Reader(shown.to_html()).text.count("number ") == 10_000
+    assert str(shown).count("number ") == 10_000
+    assert repr(shown[:3]) == "Transcript('<m>', 3 of 10,000 elements)"
+
+
+def test_however_much_there_is_a_notebook_is_given_little() -> None:
+    picture = ResourceContent.of(b"\x89" * 400_000, mime_type="image/png")
+    much = ModelOutput.of(
+        ModelReasoning.of(MultimodalContent.of("t" * 100_000)),
+        MultimodalContent.of(*("x" * 100_000 for _ in range(5)), picture),
+    )
+    shown = stored(*[much.to_json()] * 190, variables={str(n): "v" * 1000 for n in range(1000)})
+    assert len(shown._repr_html_()) < 8_000_000
+    assert len(shown.to_html()) > 190 * 600_000
+    assert len(repr(shown)) < 100
+
+
+def test_a_memory_that_is_not_there_says_so(db: Client) -> None:
+    shown = db.memory("none").show()
+    assert not shown.exists
+    assert "there is no such memory" in str(shown)
+    assert "there is no such memory" in harmless(shown._repr_html_()).text
+    db.memory("none").maintenance()
+    assert "0 elements" in str(db.memory("none").show())
+
+
+@pytest.mark.parametrize("limit", [0, -1, "3", True])
+def test_a_limit_is_a_positive_int(db: Client, limit: object) -> None:
+    with pytest.raises(ValueError, match="limit must be a positive int or None"):
+        db.memory("m").show(limit)
+
+
+def test_transcripts_are_cut_by_slices() -> None:
+    with pytest.raises(TypeError, match="cut by slices, not by int"):
+        stored(asked("q").to_json())[0]  # pyright: ignore
