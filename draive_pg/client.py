@@ -13,7 +13,8 @@ from draive_pg.database.target import target_of
 from draive_pg.namespaces.configurations import AsyncConfigurations, Configurations
 from draive_pg.namespaces.frames import AsyncFrames, Frames
 from draive_pg.namespaces.instructions import AsyncInstructions, Instructions
-from draive_pg.namespaces.memories import AsyncMemories, AsyncMemory, Memories, Memory
+from draive_pg.namespaces.memories import AsyncMemories, Memories
+from draive_pg.namespaces.memory import AsyncMemory, Memory
 from draive_pg.namespaces.twins import documented_as
 from draive_pg.operations import migrations, releases
 from draive_pg.operations.defining import Expected

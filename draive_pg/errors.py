@@ -14,6 +14,7 @@
     ├── MemoryMissing            there is no memory of the given identifier
     ├── MemoryExists             an import or a copy would mix with a memory that is there
     ├── ChatInvalid              a chat log cannot be read (also a ValueError)
+    ├── ExportInvalid            a file is none that an export wrote (also a ValueError)
     ├── SchemaInvalid            the recorded migrations are not those of this package
     └── EmbeddedServerError      the local PostgreSQL cannot be found, started, stopped
 
@@ -32,6 +33,7 @@ __all__ = (
     "ConnectionFailed",
     "DraivePGError",
     "EmbeddedServerError",
+    "ExportInvalid",
     "MemoryExists",
     "MemoryMissing",
     "OperationFailed",
@@ -109,6 +111,10 @@ class MemoryExists(DraivePGError):
 
 class ChatInvalid(DraivePGError, ValueError):
     """A chat log cannot be read as OpenAI-style messages."""
+
+
+class ExportInvalid(DraivePGError, ValueError):
+    """A file is none that an export of memories wrote, or not all of one."""
 
 
 class SchemaInvalid(DraivePGError):

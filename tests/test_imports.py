@@ -9,14 +9,16 @@ PACKAGE = Path(__file__).parent.parent / "draive_pg"
 
 # From the bottom up: a module imports, at its top, only from the rows below its own.
 LAYERS = [
-    {"errors", "display.html", "display.wording"},
+    {"errors", "display.html", "display.progress", "display.wording"},
     {"records"},
-    {"content.documents", "operations.operation"},
+    {"content.documents", "content.moments", "operations.operation"},
     {"content", "embedded", "samples"},
-    {"content.codec", "content.chat"},
+    {"content.codec", "content.chat", "content.memory_files"},
     {"display.page", "display.plain"},
     {"display.transcript"},
-    {"operations", "frames.definitions"},
+    {"frames.definitions"},
+    {"frames.searching"},
+    {"operations"},
     {"frames.reading"},
     {"database.cache", "database.failures", "database.target", "database.transactions"},
     {"database.live", "database.pipelining", "database.pooling"},

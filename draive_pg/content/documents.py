@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from reprlib import Repr
@@ -18,10 +18,12 @@ __all__ = (
     "check_mapping",
     "check_moment",
     "check_optional",
+    "check_position",
     "check_schema",
     "check_sent",
     "check_size",
     "check_text",
+    "check_texts",
     "check_timeout",
     "encode",
     "is_plain",
@@ -77,6 +79,15 @@ def check_optional(value: object, what: str) -> str | None:
     return None if value is None else check_text(value, what)
 
 
+def check_texts(value: str | Iterable[str] | None, what: str) -> list[str] | None:
+    """Return one or several texts as a list, or None; raise as `check_text` does."""
+    if value is None:
+        return None
+    if not isinstance(value, Iterable):
+        raise TypeError(f"{what} must be a str or several, not {type(value).__name__}")
+    return [check_text(each, what) for each in ((value,) if isinstance(value, str) else value)]
+
+
 def check_mapping(value: object, what: str) -> Mapping[str, Any]:
     """Return a mapping, or raise TypeError."""
     if not isinstance(value, Mapping):
@@ -102,6 +113,15 @@ def check_moment(value: object, what: str) -> datetime | None:
     if value.utcoffset() is None:
         raise ValueError(f"{what} must have a time zone, such as datetime.now(UTC) has")
     return value
+
+
+def check_position(value: object, what: str) -> int | None:
+    """Return an int from 0 on or None, or raise ValueError."""
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_INTEGER:
+        return value
+    raise ValueError(f"{what} must be an int of 0 or more, or None, not {value!r:.60}")
 
 
 def check_size(value: object) -> int:

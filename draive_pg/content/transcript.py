@@ -7,9 +7,10 @@ apart itself. What can be recalled is decided where recalling decides it.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
+from draive_pg.content.moments import moment
 from draive_pg.content.replay import replayable
 from draive_pg.errors import StoredDataInvalid
 
@@ -21,7 +22,6 @@ type Kind = Literal[
 ]
 
 PAUSE = timedelta(hours=1)  # from which on silence between two elements is worth a word
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 UNANSWERED = "no response to this request"
 UNASKED = "no request for this response"
@@ -119,7 +119,7 @@ def transcribe(
         entries.append(
             Entry(
                 position=first + index,
-                created=None if written is None else EPOCH + timedelta(microseconds=written),
+                created=moment(written),
                 who=_who(document),
                 pieces=pieces,
                 meta=_meta(_object(document)),

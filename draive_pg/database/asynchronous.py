@@ -4,7 +4,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -57,12 +57,13 @@ class AsyncRunner(ABC):
     async def carry_out[T](self, plan: Plan[T]) -> T:
         """Async twin of `Database.carry_out`."""
         answer = None
-        while True:
-            try:
-                operation = plan.send(answer)
-            except StopIteration as end:
-                return end.value
-            answer = await self.run(operation)
+        with closing(plan):
+            while True:
+                try:
+                    operation = plan.send(answer)
+                except StopIteration as end:
+                    return end.value
+                answer = await self.run(operation)
 
     async def _read(self, operation: Operation[Any]) -> Any:
         """Return what is about to be cached."""

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Generator, Sequence
 from contextlib import (
     ExitStack,
+    closing,
     contextmanager,
     suppress,
 )
@@ -163,12 +164,13 @@ class Database(Base[Connection, threading.Lock]):
     def carry_out[T](self, plan: Plan[T]) -> T:
         """Run the operations of a plan, each in a transaction of its own, and return its result."""
         answer = None
-        while True:
-            try:
-                operation = plan.send(answer)
-            except StopIteration as end:
-                return end.value
-            answer = self.run(operation)
+        with closing(plan):
+            while True:
+                try:
+                    operation = plan.send(answer)
+                except StopIteration as end:
+                    return end.value
+                answer = self.run(operation)
 
     def _read(self, operation: Operation[Any]) -> Any:
         """Return what is about to be cached; the first time, see whether changes are told."""

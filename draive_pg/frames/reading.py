@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from draive_pg.content.documents import check_limit, check_moment, check_text
+from draive_pg.content.documents import check_limit, check_moment, check_texts
 from draive_pg.frames.definitions import Frame, Kind
 from draive_pg.operations.operation import Operation, Row, Statement
 
@@ -35,8 +35,9 @@ def read(
     until: datetime | None = None,
     limit: int | None = None,
     columns: Sequence[str] | None = None,
+    more: Sequence[object] = (),
 ) -> "Operation[DataFrame]":
-    """Build the operation that reads a frame."""
+    """Build the operation that reads a frame; ``more`` are parameters that only it has."""
     chosen = _columns(frame, columns)
     return Operation(
         name=f"read frame {frame.name}",
@@ -44,10 +45,11 @@ def read(
             Statement(
                 f"SELECT {_selected(chosen)} FROM ({frame.sql}) AS frame",
                 (
-                    _subjects(subjects),
+                    check_texts(subjects, "identifier"),
                     check_moment(since, "since"),
                     check_moment(until, "until"),
                     check_limit(limit, "limit"),
+                    *more,
                 ),
             ),
         ),
@@ -78,13 +80,6 @@ def _selected(columns: Mapping[LiteralString, Kind]) -> LiteralString:
         before, after = SELECTED[kind]
         selected.append(f'{before}frame."{column}"{after} AS "{column}"')
     return ", ".join(selected)
-
-
-def _subjects(subjects: Subjects) -> list[str] | None:
-    if subjects is None:
-        return None
-    several = [subjects] if isinstance(subjects, str) else list(subjects)
-    return [check_text(subject, "identifier") for subject in several]
 
 
 def _frame(columns: Mapping[LiteralString, Kind], rows: Sequence[Row]) -> "DataFrame":

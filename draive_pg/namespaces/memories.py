@@ -1,123 +1,25 @@
-"""Conversational memories: `db.memory(identifier)` and `db.memories`."""
+"""All conversational memories: `db.memories`."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from draive_pg.content.documents import check_limit, check_text
 from draive_pg.database.asynchronous import AsyncDatabase
 from draive_pg.database.sync import Database
-from draive_pg.frames import definitions as frames
-from draive_pg.frames.reading import read
+from draive_pg.frames.reading import Subjects, read
+from draive_pg.frames.searching import SEARCH, Wanted
 from draive_pg.namespaces.twins import documented_as
-from draive_pg.operations import memory, transcripts
+from draive_pg.operations import memories, memory, removal, search_index, transfer
+from draive_pg.operations.memories import MemorySummary, Order
+from draive_pg.operations.removal import Removal
+from draive_pg.operations.transfer import Transfer
+from draive_pg.records import Records
 
 if TYPE_CHECKING:
-    from draive import ModelInput, ModelMemoryRecall, ModelOutput
     from pandas import DataFrame
 
-    from draive_pg.display.transcript import Transcript
-
-__all__ = ("AsyncMemories", "AsyncMemory", "Memories", "Memory")
-
-
-class Memory:
-    """One conversational memory. Making this object does no I/O."""
-
-    __slots__ = ("_database", "identifier", "recall_limit")
-
-    def __init__(self, database: Database, identifier: str, recall_limit: int | None) -> None:
-        self._database = database
-        self.identifier = check_text(identifier, "identifier")
-        self.recall_limit = check_limit(recall_limit, "recall_limit")
-
-    def recall(self, *, limit: int | None = None, lenient: bool = False) -> "ModelMemoryRecall":
-        """Return the newest variables and the elements that can be replayed to a model.
-
-        Parameters
-        ----------
-        limit : int | None
-            How many of the newest elements to consider; None for the memory's ``recall_limit``.
-        lenient : bool
-            Leave out stored rows that cannot be read, with a `StoredDataSkipped` warning for each
-            that names it. The limit then counts those that can; where one cannot, the whole
-            memory is read to find them.
-
-        Returns
-        -------
-        ModelMemoryRecall
-            ``context`` starts with a user turn (an input without tool responses) and has no
-            unanswered tool request. A limit that falls inside the newest turn returns that whole
-            turn. ``variables`` have the types that went in. Both are of the same instant.
-
-        Raises
-        ------
-        StoredDataInvalid
-            If a row is not what draive 0.89 writes, without ``lenient``; the message names it.
-        """
-        chosen = self.recall_limit if limit is None else limit
-        if lenient:
-            return self._database.carry_out(memory.recall_leniently(self.identifier, chosen))
-        return self._database.run(memory.recall(self.identifier, chosen))
-
-    def remember(
-        self, *items: "ModelInput | ModelOutput", variables: Mapping[str, Any] | None = None
-    ) -> None:
-        """Append elements, and a snapshot of the variables if given, all or nothing.
-
-        The elements stay together, in their order, after all that the memory holds, whoever else
-        writes to it and whatever any clock says. The memory is made if it is new.
-        """
-        self._database.run(memory.remember(self.identifier, items, variables))
-
-    def maintenance(self, *, variables: Mapping[str, Any] | None = None) -> None:
-        """Make the memory if it is new, and seed those variables that it does not have yet."""
-        self._database.run(memory.maintain(self.identifier, variables))
-
-    def log(self) -> "DataFrame":
-        """Return all that the memory holds, a row an element: `Frames.conversation_log` of it."""
-        return self._database.run(read(frames.CONVERSATION_LOG, self.identifier))
-
-    def show(self, limit: int | None = None) -> "Transcript":
-        """Return the memory as a transcript, which a notebook or ``print`` shows.
-
-        It has who spoke, what was said, thought, asked of tools and answered by them, the newest
-        variables, and all else that is stored, also what draive cannot read. What is odd is
-        marked: tool requests without a response and responses without a request, rows that are
-        not as draive writes them, what `recall` leaves out, long pauses.
-
-        Parameters
-        ----------
-        limit : int | None
-            How many of the newest elements to read; None for all.
-
-        Returns
-        -------
-        Transcript
-            Of a long one, a notebook shows the beginning and the end; a slice shows what is
-            between, and ``to_html()`` makes a page of all of it.
-        """
-        return self._database.run(transcripts.show(self.identifier, limit))
-
-    def fork(self, new_identifier: str) -> "Memory":
-        """Copy the memory, its times included, and return the copy.
-
-        Raises
-        ------
-        MemoryMissing
-            If there is no such memory to copy.
-        MemoryExists
-            If there is a memory of the new identifier.
-        """
-        self._database.run(memory.fork(self.identifier, new_identifier))
-        return Memory(self._database, new_identifier, self.recall_limit)
-
-    def remove(self) -> bool:
-        """Remove the memory with all it holds, and return whether there was one."""
-        return self._database.run(memory.remove(self.identifier))
-
-    def __repr__(self) -> str:
-        limit = "" if self.recall_limit is None else f", recall_limit={self.recall_limit}"
-        return f"{type(self).__name__}({self.identifier!r:.80}{limit})"
+__all__ = ("AsyncMemories", "Memories")
 
 
 class Memories:
@@ -131,6 +33,118 @@ class Memories:
     def identifiers(self) -> tuple[str, ...]:
         """Return the identifiers of all memories, in order."""
         return self._database.run(memory.identifiers())
+
+    def list(
+        self,
+        prefix: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        order: Order = "identifier",
+        descending: bool = False,
+        limit: int | None = 100,
+        offset: int = 0,
+    ) -> Records[MemorySummary]:
+        """Return a page of the memories, with how much each one holds and since when.
+
+        Parameters
+        ----------
+        prefix : str | None
+            What their identifiers begin with.
+        since, until : datetime | None
+            Bounds (inclusive, exclusive) of when a memory was last written to, with a time zone.
+        order : str
+            ``identifier``, ``created``, ``last``, ``elements`` or ``bytes``. By the last three,
+            all memories are looked into, and not only those of the page.
+        descending : bool
+            Whether the largest comes first.
+        limit, offset : int
+            How many at most (None for all), and how many are skipped before.
+        """
+        return self._database.run(
+            memories.list_(prefix, since, until, order, limit, offset, descending=descending)
+        )
+
+    def count(
+        self,
+        prefix: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> int:
+        """Return how many memories there are; the arguments are those of `list`."""
+        return self._database.run(memories.count(prefix, since, until))
+
+    def search(  # noqa: PLR0913
+        self,
+        text: str | None = None,
+        *,
+        identifier: Subjects = None,
+        role: str | None = None,
+        tool: str | None = None,
+        meta: Mapping[str, Any] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        error: bool | None = None,
+        variables: Mapping[str, Any] | None = None,
+        language: str = "simple",
+        limit: int | None = 100,
+    ) -> "DataFrame":
+        """Find elements of which all that is given holds, the best first, else the newest.
+
+        Parameters
+        ----------
+        text : str | None
+            Words that were said, as web search engines take them: ``bike -rental "two of them"``,
+            ``bike or scooter``. What is said is the text of user and model: neither that of tools
+            nor reasoning nor artifacts. Of a text over 250 kB only the beginning is searched.
+        identifier : str | Sequence[str] | None
+            In which memories.
+        role : str | None
+            ``input`` or ``output``.
+        tool : str | None
+            A tool that the element requests, or holds a response of.
+        meta : Mapping[str, Any] | None
+            What the element's meta contains.
+        since, until : datetime | None
+            Bounds (inclusive, exclusive) of when it was written, with a time zone.
+        error : bool | None
+            Whether it holds a tool response that is an error, or does not.
+        variables : Mapping[str, Any] | None
+            What the newest variables of its memory contain.
+        language : str
+            PostgreSQL's text search configuration: ``simple`` takes words as they are, while
+            ``english`` and others find other forms of a word, too.
+        limit : int | None
+            The most rows; None for all.
+
+        Returns
+        -------
+        DataFrame
+            Columns: ``identifier``, ``position`` (as in `Memory.log`), ``created``, ``role``,
+            ``excerpt`` (with the words that were found between ``**``; without ``text`` the
+            beginning, and where nothing is said, of what tools were asked and answered) and
+            ``rank`` (0 without ``text``).
+        """
+        wanted = Wanted(text, language, role, tool, meta, error, variables)
+        return self._database.run(
+            read(SEARCH, identifier, since, until, limit, more=wanted.parameters())
+        )
+
+    def index_search(self, *, language: str = "simple") -> bool:
+        """Make the index that makes `search` for texts fast, and return whether it was missing.
+
+        Nothing needs it. On a large table it takes long (about a minute for a million elements),
+        so give the client a ``timeout`` that is long enough; nobody waits meanwhile, except on a
+        partitioned table, where writers do. It can be repeated, and not in a transaction. It takes
+        the owner of the tables. From then on each element that is written is indexed, too.
+
+        Parameters
+        ----------
+        language : str
+            That `search` is to be given; each has an index of its own.
+        """
+        return self._database.carry_out(search_index.index_search(language, self._database.schema))
 
     def import_chat(
         self, identifier: str, messages: Iterable[Mapping[str, Any]], *, append: bool = False
@@ -166,48 +180,117 @@ class Memories:
         """Remove a memory with all it holds, and return whether there was one."""
         return self._database.run(memory.remove(identifier))
 
+    def export(
+        self,
+        path: str | PathLike[str],
+        identifiers: str | Iterable[str] | None = None,
+        *,
+        prefix: str | None = None,
+    ) -> Transfer:
+        """Write whole memories to a file: variables, elements, and all their times.
 
-@documented_as(Memory)
-class AsyncMemory:
-    __slots__ = ("_database", "identifier", "recall_limit")
+        Parameters
+        ----------
+        path : str | PathLike
+            Of the file: JSON Lines, a memory a line, and gzipped if its name ends in ``.gz``. It
+            is replaced when all is written, and not before.
+        identifiers : str | Iterable[str] | None
+            Which memories; None for all.
+        prefix : str | None
+            What their identifiers begin with.
 
-    def __init__(self, database: AsyncDatabase, identifier: str, recall_limit: int | None) -> None:
-        self._database = database
-        self.identifier = check_text(identifier, "identifier")
-        self.recall_limit = check_limit(recall_limit, "recall_limit")
+        Returns
+        -------
+        Transfer
+            How much was written. Each memory is of one instant; the largest must fit in memory.
 
-    async def recall(
-        self, *, limit: int | None = None, lenient: bool = False
-    ) -> "ModelMemoryRecall":
-        chosen = self.recall_limit if limit is None else limit
-        if lenient:
-            return await self._database.carry_out(memory.recall_leniently(self.identifier, chosen))
-        return await self._database.run(memory.recall(self.identifier, chosen))
+        Raises
+        ------
+        MemoryMissing
+            If there is no memory of a given identifier; no file is written.
+        """
+        return self._database.carry_out(transfer.export(path, identifiers, prefix))
 
-    async def remember(
-        self, *items: "ModelInput | ModelOutput", variables: Mapping[str, Any] | None = None
-    ) -> None:
-        await self._database.run(memory.remember(self.identifier, items, variables))
+    def import_file(self, path: str | PathLike[str]) -> Transfer:
+        """Write the memories of a file that `export` wrote, in this or another database.
 
-    async def maintenance(self, *, variables: Mapping[str, Any] | None = None) -> None:
-        await self._database.run(memory.maintain(self.identifier, variables))
+        Each memory is written whole or not at all, and one that is there already as it is in the
+        file is left alone: importing twice adds nothing, and an import that was interrupted goes
+        on where it was when it is called again.
 
-    async def log(self) -> "DataFrame":
-        return await self._database.run(read(frames.CONVERSATION_LOG, self.identifier))
+        Returns
+        -------
+        Transfer
+            How much was written now, and how many memories were there already.
 
-    async def show(self, limit: int | None = None) -> "Transcript":
-        return await self._database.run(transcripts.show(self.identifier, limit))
+        Raises
+        ------
+        ExportInvalid
+            If a line cannot be read; the error names it, and what stands before is written.
+        MemoryExists
+            If memories exist with other content; all others are written.
+        """
+        return self._database.carry_out(transfer.import_file(path))
 
-    async def fork(self, new_identifier: str) -> "AsyncMemory":
-        await self._database.run(memory.fork(self.identifier, new_identifier))
-        return AsyncMemory(self._database, new_identifier, self.recall_limit)
+    def prune(
+        self,
+        older_than: timedelta | datetime | None = None,
+        *,
+        keep: int | None = None,
+        prefix: str | None = None,
+        dry_run: bool = False,
+    ) -> Removal:
+        """Remove memories that nobody has written to for long, or all but so many.
 
-    async def remove(self) -> bool:
-        return await self._database.run(memory.remove(self.identifier))
+        They go some at a time, so nobody else waits for long, and one that is written to meanwhile
+        stays. If it is interrupted, what is removed by then is removed.
 
-    def __repr__(self) -> str:
-        limit = "" if self.recall_limit is None else f", recall_limit={self.recall_limit}"
-        return f"{type(self).__name__}({self.identifier!r:.80}{limit})"
+        Parameters
+        ----------
+        older_than : timedelta | datetime | None
+            For how long they were not written to (by the server's clock), or since when.
+        keep : int | None
+            How many of those last written to stay, whatever their age.
+        prefix : str | None
+            What their identifiers begin with; no others are removed, or counted by ``keep``.
+        dry_run : bool
+            Remove nothing, and tell what would be removed.
+        """
+        return self._database.carry_out(removal.prune(older_than, keep, prefix, dry_run=dry_run))
+
+    def erase(
+        self,
+        identifiers: str | Iterable[str] | None = None,
+        *,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+        meta: Mapping[str, Any] | None = None,
+        dry_run: bool = True,
+    ) -> Removal:
+        """Remove the memories of a person, all of them in one transaction or none.
+
+        Whose a memory is can be told by its identifier, by any of its snapshots of variables, or
+        by the meta of any of its elements. Memories of which all that is given holds are removed
+        whole. Only ``dry_run=False`` removes anything: look at what it would be first.
+
+        It does not reach what is said about the person in the memories of others, in prompts and
+        configurations, files that were exported, backups, and logs of the server. The room that
+        the rows took is written over when PostgreSQL vacuums the tables.
+
+        Parameters
+        ----------
+        identifiers : str | Iterable[str] | None
+            Of the memories.
+        prefix : str | None
+            What their identifiers begin with.
+        variables, meta : Mapping[str, Any] | None
+            What a snapshot of the variables, or the meta of an element, contains.
+        dry_run : bool
+            Remove nothing, and tell what would be removed.
+        """
+        return self._database.run(
+            removal.erase(identifiers, prefix, variables, meta, dry_run=dry_run)
+        )
 
 
 @documented_as(Memories)
@@ -220,6 +303,55 @@ class AsyncMemories:
     async def identifiers(self) -> tuple[str, ...]:
         return await self._database.run(memory.identifiers())
 
+    async def list(
+        self,
+        prefix: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        order: Order = "identifier",
+        descending: bool = False,
+        limit: int | None = 100,
+        offset: int = 0,
+    ) -> Records[MemorySummary]:
+        return await self._database.run(
+            memories.list_(prefix, since, until, order, limit, offset, descending=descending)
+        )
+
+    async def count(
+        self,
+        prefix: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> int:
+        return await self._database.run(memories.count(prefix, since, until))
+
+    async def search(  # noqa: PLR0913
+        self,
+        text: str | None = None,
+        *,
+        identifier: Subjects = None,
+        role: str | None = None,
+        tool: str | None = None,
+        meta: Mapping[str, Any] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        error: bool | None = None,
+        variables: Mapping[str, Any] | None = None,
+        language: str = "simple",
+        limit: int | None = 100,
+    ) -> "DataFrame":
+        wanted = Wanted(text, language, role, tool, meta, error, variables)
+        return await self._database.run(
+            read(SEARCH, identifier, since, until, limit, more=wanted.parameters())
+        )
+
+    async def index_search(self, *, language: str = "simple") -> bool:
+        return await self._database.carry_out(
+            search_index.index_search(language, self._database.schema)
+        )
+
     async def import_chat(
         self, identifier: str, messages: Iterable[Mapping[str, Any]], *, append: bool = False
     ) -> int:
@@ -227,3 +359,40 @@ class AsyncMemories:
 
     async def remove(self, identifier: str) -> bool:
         return await self._database.run(memory.remove(identifier))
+
+    async def export(
+        self,
+        path: str | PathLike[str],
+        identifiers: str | Iterable[str] | None = None,
+        *,
+        prefix: str | None = None,
+    ) -> Transfer:
+        return await self._database.carry_out(transfer.export(path, identifiers, prefix))
+
+    async def import_file(self, path: str | PathLike[str]) -> Transfer:
+        return await self._database.carry_out(transfer.import_file(path))
+
+    async def prune(
+        self,
+        older_than: timedelta | datetime | None = None,
+        *,
+        keep: int | None = None,
+        prefix: str | None = None,
+        dry_run: bool = False,
+    ) -> Removal:
+        return await self._database.carry_out(
+            removal.prune(older_than, keep, prefix, dry_run=dry_run)
+        )
+
+    async def erase(
+        self,
+        identifiers: str | Iterable[str] | None = None,
+        *,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+        meta: Mapping[str, Any] | None = None,
+        dry_run: bool = True,
+    ) -> Removal:
+        return await self._database.run(
+            removal.erase(identifiers, prefix, variables, meta, dry_run=dry_run)
+        )

@@ -15,14 +15,13 @@ from draive_pg.content.documents import (
 )
 from draive_pg.content.leniency import sifted, warn_skipped
 from draive_pg.content.replay import newest, replayable
-from draive_pg.errors import ChatInvalid, MemoryExists, MemoryMissing
+from draive_pg.errors import ChatInvalid, MemoryExists
 from draive_pg.operations.operation import Operation, Plan, Row, Statement, lock
 
 if TYPE_CHECKING:
     from draive import ModelInput, ModelMemoryRecall, ModelOutput
 
 __all__ = (
-    "fork",
     "identifiers",
     "import_chat",
     "maintain",
@@ -30,6 +29,7 @@ __all__ = (
     "recall_leniently",
     "remember",
     "remove",
+    "turns",
 )
 
 IDENTIFIERS = """
@@ -177,31 +177,9 @@ WHERE $2::JSONB || coalesce(current.variables, '{}') IS DISTINCT FROM current.va
     AND $2::JSONB IS NOT NULL
 """
 
-FORK = """
-WITH source AS (
-    SELECT identifier FROM {schema}.memories WHERE identifier = $1::TEXT
-),
-target AS (
-    INSERT INTO {schema}.memories (identifier)
-    SELECT $2::TEXT FROM source
-    ON CONFLICT (identifier) DO NOTHING
-    RETURNING identifier
-),
-variables AS (
-    INSERT INTO {schema}.memories_variables (identifier, variables, created)
-    SELECT $2::TEXT, snapshot.variables, snapshot.created
-    FROM target, {schema}.memories_variables AS snapshot
-    WHERE snapshot.identifier = $1::TEXT
-    ORDER BY snapshot.created, snapshot.ctid
-),
-elements AS (
-    INSERT INTO {schema}.memories_elements (identifier, content, created)
-    SELECT $2::TEXT, element.content, element.created
-    FROM target, {schema}.memories_elements AS element
-    WHERE element.identifier = $1::TEXT
-    ORDER BY element.created, element.ctid
-)
-SELECT EXISTS (SELECT FROM source) AS existed, EXISTS (SELECT FROM target) AS made
+TURNS = """
+SELECT pg_advisory_xact_lock(hashtextextended('memories/' || identifier, 0))
+FROM unnest($1::TEXT[]) AS identifier
 """
 
 REMOVE = """
@@ -298,28 +276,6 @@ def maintain(identifier: str, variables: Mapping[str, Any] | None) -> Operation[
     )
 
 
-def fork(identifier: str, new_identifier: str) -> Operation[None]:
-    """Copy a memory, its times included, to an identifier that has none."""
-    check_text(identifier, "identifier")
-    check_text(new_identifier, "new_identifier")
-
-    def decode(rows: Sequence[Row]) -> None:
-        existed, made = rows[0]
-        if not existed:
-            raise MemoryMissing(f"fork memory {identifier!r:.80}: there is no such memory")
-        if not made:
-            raise MemoryExists(
-                f"fork memory {identifier!r:.80}: memory {new_identifier!r:.80} exists already; "
-                "remove it first, or choose another identifier"
-            )
-
-    return Operation(
-        name=f"fork memory {identifier!r:.80}",
-        statements=(_turn(new_identifier), Statement(FORK, (identifier, new_identifier))),
-        decode=decode,
-    )
-
-
 def remove(identifier: str) -> Operation[bool]:
     """Remove a memory with all it holds; whether there was one."""
     check_text(identifier, "identifier")
@@ -390,6 +346,11 @@ def _element(identifier: str, written: str) -> str:
 
 def _turn(identifier: str) -> Statement:
     return lock(f"memories/{identifier}")
+
+
+def turns(identifiers: Iterable[str]) -> Statement:
+    """Wait for the writers of several memories, in an order in which nobody waits in a circle."""
+    return Statement(TURNS, (sorted(set(identifiers)),))
 
 
 def _elements(items: "Sequence[ModelInput | ModelOutput]", names: Iterable[str]) -> str:

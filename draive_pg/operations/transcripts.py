@@ -1,9 +1,10 @@
 """Looking at one memory: all that is stored of it."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 from draive_pg.content.documents import check_limit, check_text
+from draive_pg.content.moments import MICROSECONDS
 from draive_pg.operations.operation import Operation, Row, Statement
 
 if TYPE_CHECKING:
@@ -12,21 +13,20 @@ if TYPE_CHECKING:
 __all__ = ("show",)
 
 # What is known of the memory first, then its newest elements in their order: one instant of both.
-# Times are microseconds since 1970, and an infinite one, which no Python type holds, is NULL.
-SHOW = """
+SHOW: LiteralString = f"""
 WITH newest AS (
     SELECT created, ctid AS place, content
-    FROM {schema}.memories_elements
+    FROM {{schema}}.memories_elements
     WHERE identifier = $1::TEXT
     ORDER BY created DESC, ctid DESC
     LIMIT $2::INT8
 )
 SELECT
-    EXISTS (SELECT FROM {schema}.memories WHERE identifier = $1::TEXT),
-    (SELECT count(*) FROM {schema}.memories_elements WHERE identifier = $1::TEXT),
+    EXISTS (SELECT FROM {{schema}}.memories WHERE identifier = $1::TEXT),
+    (SELECT count(*) FROM {{schema}}.memories_elements WHERE identifier = $1::TEXT),
     (
         SELECT variables::TEXT
-        FROM {schema}.memories_variables
+        FROM {{schema}}.memories_variables
         WHERE identifier = $1::TEXT
         ORDER BY created DESC, ctid DESC
         LIMIT 1
@@ -35,7 +35,7 @@ UNION ALL
 (
     SELECT
         NULL,
-        (extract(EPOCH FROM CASE WHEN isfinite(created) THEN created END) * 1000000)::INT8,
+        {MICROSECONDS.replace("COLUMN", "created")},
         content::TEXT
     FROM newest
     ORDER BY created, place

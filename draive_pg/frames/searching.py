@@ -1,0 +1,165 @@
+"""Finding elements: by what was said, in full text, and by what is known of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+from draive_pg.content.documents import check_mapping, check_text, encode
+from draive_pg.frames.definitions import Frame
+
+__all__ = ("SEARCH", "VECTOR", "Wanted")
+
+ROLES = {"input": "model_input", "output": "model_output"}
+
+# What is spoken in an element, as words: the text of its content, neither that of tools, reasoning
+# and artifacts nor what is hidden. PostgreSQL makes no more than 1 MB of words of one text, and
+# would refuse to index more, so of a text over 250 kB the beginning counts. The index has this
+# expression with the language as a constant: see `operations.memories`.
+SPOKEN: LiteralString = "jsonb_path_query_array(content, '$.blocks[*].parts[*].text')"
+VECTOR: LiteralString = f"""CASE
+    WHEN octet_length({SPOKEN}::TEXT) <= 250000 THEN to_tsvector(LANGUAGE, {SPOKEN})
+    ELSE to_tsvector(LANGUAGE, replace(left({SPOKEN}::TEXT, 60000), '\\n', ' '))
+END"""
+
+# Found first, and only what is returned is counted to, and cut out of its text.
+SEARCH = Frame(
+    "search",
+    {
+        "identifier": "text",
+        "position": "integer",
+        "created": "time",
+        "role": "text",
+        "excerpt": "text",
+        "rank": "number",
+    },
+    f"""
+    SELECT
+        found.identifier,
+        (
+            SELECT count(*)
+            FROM {{schema}}.memories_elements AS before
+            WHERE before.identifier = found.identifier
+                AND before.created <= found.created
+                AND (before.created, before.ctid) < (found.created, found.place)
+        ) AS position,
+        found.created,
+        CASE found.content ->> 'type'
+            WHEN 'model_input' THEN 'input'
+            WHEN 'model_output' THEN 'output'
+            ELSE found.content ->> 'type'
+        END AS role,
+        CASE
+            WHEN $5::TEXT IS NOT NULL THEN ts_headline(
+                $6::REGCONFIG,
+                spoken.text,
+                websearch_to_tsquery($6::REGCONFIG, $5::TEXT),
+                'StartSel=**, StopSel=**, MaxWords=24, MinWords=12, ShortWord=0, '
+                'MaxFragments=2, FragmentDelimiter=" … "'
+            )
+            WHEN spoken.text <> '' THEN left(spoken.text, 160)
+            ELSE left(coalesce(used.text, ''), 160)
+        END AS excerpt,
+        found.rank
+    FROM (
+        SELECT
+            identifier,
+            created,
+            ctid AS place,
+            content,
+            CASE
+                WHEN $5::TEXT IS NULL THEN 0
+                ELSE ts_rank(
+                    {VECTOR.replace("LANGUAGE", "$6::REGCONFIG")},
+                    websearch_to_tsquery($6::REGCONFIG, $5::TEXT)
+                )
+            END AS rank
+        FROM {{schema}}.memories_elements AS element
+        WHERE ($1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[]))
+            AND ($2::TIMESTAMPTZ IS NULL OR created >= $2::TIMESTAMPTZ)
+            AND ($3::TIMESTAMPTZ IS NULL OR created < $3::TIMESTAMPTZ)
+            AND ($5::TEXT IS NULL OR (
+                {VECTOR.replace("LANGUAGE", "$6::REGCONFIG")}
+            ) @@ websearch_to_tsquery($6::REGCONFIG, $5::TEXT))
+            AND ($7::TEXT IS NULL OR content ->> 'type' = $7::TEXT)
+            AND ($8::TEXT IS NULL OR content @> jsonb_build_object(
+                'blocks', jsonb_build_array(jsonb_build_object('tool', $8::TEXT))
+            ))
+            AND ($9::JSONB IS NULL OR content -> 'meta' @> $9::JSONB)
+            AND ($10::BOOLEAN IS NULL OR $10::BOOLEAN = (content @>
+                '{{"blocks": [{{"type": "tool_response", "handling": "error"}}]}}'
+            ))
+            AND ($11::JSONB IS NULL OR (
+                SELECT variables @> $11::JSONB
+                FROM {{schema}}.memories_variables AS snapshot
+                WHERE snapshot.identifier = element.identifier
+                ORDER BY snapshot.created DESC, snapshot.ctid DESC
+                LIMIT 1
+            ))
+        ORDER BY rank DESC, created DESC, identifier, place DESC
+        LIMIT $4::INT8
+    ) AS found
+    CROSS JOIN LATERAL (
+        SELECT coalesce(string_agg(part #>> '{{}}', ' '), '') AS text
+        FROM jsonb_path_query(found.content, '$.blocks[*].parts[*].text') AS part
+    ) AS spoken
+    CROSS JOIN LATERAL (
+        SELECT string_agg(
+            concat(
+                block ->> 'tool',
+                ' ',
+                block ->> 'arguments',
+                (
+                    SELECT string_agg(part #>> '{{}}', ' ')
+                    FROM jsonb_path_query(block, '$.content.parts[*].text') AS part
+                )
+            ),
+            ' '
+        ) AS text
+        FROM jsonb_path_query(
+            found.content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")'
+        ) AS block
+    ) AS used
+    ORDER BY found.rank DESC, found.created DESC, found.identifier, found.place DESC
+    """,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is looked for beside memories and times; all that is given must hold."""
+
+    text: str | None
+    language: str
+    role: str | None
+    tool: str | None
+    meta: Mapping[str, Any] | None
+    error: bool | None
+    variables: Mapping[str, Any] | None
+
+    def parameters(self) -> tuple[object, ...]:
+        """Return the parameters of the statement from the fifth on.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what is of a wrong type or value.
+        """
+        if self.text is not None and not check_text(self.text, "text").strip():
+            raise ValueError("text must have a word to look for; for no text give None")
+        if self.role not in (None, *ROLES):
+            raise ValueError(f"role must be 'input', 'output' or None, not {self.role!r:.60}")
+        if not isinstance(self.error, bool | None):
+            raise TypeError(f"error must be a bool or None, not {type(self.error).__name__}")
+        return (
+            self.text,
+            check_text(self.language, "language"),
+            None if self.role is None else ROLES[self.role],
+            None if self.tool is None else check_text(self.tool, "tool"),
+            _document(self.meta, "meta"),
+            self.error,
+            _document(self.variables, "variables"),
+        )
+
+
+def _document(value: Mapping[str, Any] | None, what: str) -> str | None:
+    return None if value is None else encode(check_mapping(value, what), what)

@@ -1,0 +1,283 @@
+"""Finding elements: by words, by what is known of them, with the index and without it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from draive import (
+    ArtifactContent,
+    DataModel,
+    ModelInput,
+    ModelOutput,
+    ModelReasoning,
+    ModelToolResponse,
+    MultimodalContent,
+)
+from psycopg.conninfo import make_conninfo
+
+from draive_pg import Client, OperationFailed
+from draive_pg.frames.reading import read
+from draive_pg.frames.searching import SEARCH, Wanted
+from draive_pg.operations.operation import qualified
+from tests.conftest import Connect
+from tests.elements import answered, asked, called, responded
+
+DTYPES = {
+    "identifier": "str",
+    "position": "int64",
+    "created": "datetime64[us, UTC]",
+    "role": "str",
+    "excerpt": "str",
+    "rank": "float64",
+}
+
+
+class Note(DataModel):
+    """An artifact of a service's own."""
+
+    text: str
+
+
+def failed(call: str, text: str) -> ModelInput:
+    response = ModelToolResponse.of(
+        call, tool="pay", content=MultimodalContent.of(text), handling="error"
+    )
+    return ModelInput.of(response)
+
+
+def fill(db: Client) -> None:
+    db.memory("bikes").remember(
+        asked("Is the red bicycle still there?", channel="web"),
+        called("c1", tool="stock", colour="red"),
+        responded("c1", tool="stock", text="two bicycles"),
+        answered("Yes, two red bicycles are there."),
+        variables={"user": "ada", "visits": 1},
+    )
+    db.memory("boats").remember(
+        asked("A red boat, please", channel="mail", tags={"a": [1]}),
+        called("c1", tool="pay"),
+        failed("c1", "card refused"),
+        answered("That did not work."),
+        variables={"user": "bob"},
+    )
+    db.memory("boats").remember(variables={"user": "eve"})
+    db.memory("odd").remember(
+        ModelOutput.of(
+            ModelReasoning.of(MultimodalContent.of("a thought of zebras")),
+            MultimodalContent.of(
+                "spoken",
+                ArtifactContent.of(Note(text="zebras in stripes"), hidden=True),
+                ArtifactContent.of(Note(text="zebras in sight")),
+            ),
+        )
+    )
+
+
+def found(db: Client, text: str | None = None, **wanted: Any) -> list[tuple[str, int]]:
+    frame = db.memories.search(text, **wanted)
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == DTYPES
+    return sorted(zip(frame.identifier, frame.position, strict=True))
+
+
+FINDS: dict[str, tuple[dict[str, Any], list[tuple[str, int]]]] = {
+    "a word": ({"text": "red"}, [("bikes", 0), ("bikes", 3), ("boats", 0)]),
+    "two words": ({"text": "red there"}, [("bikes", 0), ("bikes", 3)]),
+    "a phrase": ({"text": '"two red"'}, [("bikes", 3)]),
+    "either": ({"text": "boat or yes"}, [("bikes", 3), ("boats", 0)]),
+    "without": ({"text": "red -boat"}, [("bikes", 0), ("bikes", 3)]),
+    "as it is": ({"text": "bicycle"}, [("bikes", 0)]),
+    "its forms": ({"text": "bicycle", "language": "english"}, [("bikes", 0), ("bikes", 3)]),
+    "not what tools say": ({"text": "refused"}, []),
+    "not what is thought or hidden": ({"text": "zebras"}, []),
+    "odd characters": ({"text": "& | ! ( <-> :* ' \\"}, []),
+    "role": ({"text": "red", "role": "output"}, [("bikes", 3)]),
+    "memory": ({"text": "red", "identifier": "boats"}, [("boats", 0)]),
+    "memories": ({"text": "red", "identifier": ["boats", "x"]}, [("boats", 0)]),
+    "tool": ({"tool": "stock"}, [("bikes", 1), ("bikes", 2)]),
+    "error": ({"error": True}, [("boats", 2)]),
+    "no error": ({"error": False, "tool": "pay"}, [("boats", 1)]),
+    "meta": ({"meta": {"channel": "mail"}}, [("boats", 0)]),
+    "deep meta": ({"meta": {"tags": {"a": [1]}}}, [("boats", 0)]),
+    "variables": ({"variables": {"user": "ada"}, "role": "input"}, [("bikes", 0), ("bikes", 2)]),
+    "old variables": ({"variables": {"user": "bob"}}, []),
+    "new variables": ({"variables": {"user": "eve"}, "text": "red"}, [("boats", 0)]),
+    "the past": ({"until": datetime(2000, 1, 1, tzinfo=UTC)}, []),
+    "since then": (
+        {"since": datetime(2000, 1, 1, tzinfo=UTC), "tool": "pay", "error": True},
+        [("boats", 2)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("wanted", "finds"), FINDS.values(), ids=FINDS)
+def test_what_is_looked_for_is_found(
+    db: Client, wanted: dict[str, Any], finds: list[tuple[str, int]]
+) -> None:
+    fill(db)
+    assert found(db, **wanted) == finds
+
+
+def test_the_index_changes_no_result(db: Client) -> None:
+    fill(db)
+    results = [db.memories.search(**wanted) for wanted, _ in FINDS.values()]
+    assert [db.memories.index_search(language=name) for name in ("simple", "english")] == [True] * 2
+    assert db.memories.index_search() is False
+    for (wanted, _), result in zip(FINDS.values(), results, strict=True):
+        assert db.memories.search(**wanted).equals(result)
+
+
+def test_the_best_come_first_with_the_words_marked(db: Client) -> None:
+    fill(db)
+    db.memory("more").remember(asked(f"{'x ' * 200}red{' y' * 200} red red"))
+    frame = db.memories.search("red")
+    assert list(frame["rank"]) == sorted(frame["rank"], reverse=True)
+    assert frame.identifier[0] == "more"
+    assert frame.excerpt[0].count("**red**") == 3
+    assert len(frame.excerpt[0]) < 300
+    assert db.memories.search("boat").excerpt[0] == "A red **boat**, please"
+    assert len(db.memories.search("red", limit=2)) == 2
+
+
+def test_without_words_the_newest_come_first_with_what_they_say(db: Client) -> None:
+    fill(db)
+    frame = db.memories.search(identifier="boats")
+    assert list(frame.position) == [3, 2, 1, 0]
+    assert list(frame.excerpt) == [
+        "That did not work.",
+        "pay card refused",
+        "pay {}",
+        "A red boat, please",
+    ]
+    assert set(frame["rank"]) == {0}
+
+
+def test_nothing_is_found_where_there_is_nothing(db: Client) -> None:
+    assert found(db, "red") == found(db) == []
+
+
+def test_rows_that_draive_cannot_read_are_in_nobodys_way(
+    db: Client, sql: psycopg.Connection
+) -> None:
+    fill(db)
+    for content in ("7", '{"blocks": 7}', '{"blocks": [{"parts": [{"text": 7}]}]}', "[]"):
+        sql.execute("INSERT INTO memories_elements VALUES ('odd', $1)", (content,))
+    assert len(found(db, identifier="odd")) == 5
+    assert found(db, "boat") == [("boats", 0)]
+    assert db.memories.index_search()
+    assert found(db, "boat") == [("boats", 0)]
+
+
+def test_a_long_text_is_found_by_its_beginning_and_can_be_written_beside_the_index(
+    db: Client,
+) -> None:
+    db.memories.index_search()
+    words = " ".join(f"w{number}-x{number}" for number in range(300_000))
+    db.memory("long").remember(asked(f"begin\n{words} end"))
+    assert found(db, "begin") == found(db, "w77") == [("long", 0)]
+    assert found(db, "end") == []
+
+
+def test_the_index_is_used(db: Client, dsn: str, sql: psycopg.Connection) -> None:
+    fill(db)
+    db.memories.index_search()
+    sql.execute("SET enable_seqscan = off")
+    wanted = Wanted("boat", "simple", None, None, None, None, None).parameters()
+    (statement,) = read(SEARCH, None, None, None, 5, more=wanted).statements
+    query = b"EXPLAIN " + qualified(statement.sql, None)
+    plan = "\n".join(row[0] for row in sql.execute(query, statement.parameters).fetchall())
+    assert "Bitmap Index Scan on memories_elements_search_simple" in plan
+
+
+def test_the_index_of_a_schema_is_its_own(connect: Connect, dsn: str) -> None:
+    db = connect(dsn, schema='team "a"')
+    db.setup()
+    fill(db)
+    assert db.memories.index_search()
+    assert not db.memories.index_search()
+    assert found(db, "boat") == [("boats", 0)]
+
+
+def test_an_index_that_was_not_finished_is_made_anew(db: Client, sql: psycopg.Connection) -> None:
+    db.memories.index_search()
+    sql.execute(
+        "UPDATE pg_index SET indisvalid = FALSE"
+        " WHERE indexrelid = 'memories_elements_search_simple'::REGCLASS"
+    )
+    assert db.memories.index_search()
+    assert not db.memories.index_search()
+
+
+def test_partitioned_tables_have_the_index_too(empty_dsn: str, connect: Connect) -> None:
+    with psycopg.connect(empty_dsn, autocommit=True) as admin:
+        admin.execute(
+            "CREATE TABLE memories_elements (identifier TEXT NOT NULL, content JSONB NOT NULL,"
+            " created TIMESTAMPTZ NOT NULL DEFAULT now()) PARTITION BY HASH (identifier)"
+        )
+        for part in range(3):
+            admin.execute(
+                f"CREATE TABLE part_{part} PARTITION OF memories_elements"
+                f" FOR VALUES WITH (MODULUS 3, REMAINDER {part})".encode()
+            )
+    db = connect(empty_dsn)
+    db.setup()
+    fill(db)
+    assert db.memories.index_search()
+    assert not db.memories.index_search()
+    assert found(db, "red") == [("bikes", 0), ("bikes", 3), ("boats", 0)]
+
+
+def test_the_index_cannot_be_made_in_a_transaction(db: Client) -> None:
+    with pytest.raises(OperationFailed, match=r"transaction block.*25001"), db.transaction():
+        db.memories.index_search()
+
+
+def test_times_bound_what_is_found(db: Client) -> None:
+    fill(db)
+    moment = db.memory("bikes").log().created[0].to_pydatetime()
+    assert found(db, "red", identifier="bikes", until=moment) == []
+    after = moment + timedelta(microseconds=1)
+    assert found(db, "red", identifier="bikes", until=after) == [("bikes", 0)]
+    assert found(db, "red", identifier="bikes", since=after) == [("bikes", 3)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "error", "says"),
+    [
+        ({"text": 7}, TypeError, "text must be a str"),
+        ({"text": " \n"}, ValueError, "text must have a word"),
+        ({"text": "a\0"}, ValueError, "text contains a NUL"),
+        ({"role": "user"}, ValueError, "role must be 'input', 'output' or None"),
+        ({"tool": 7}, TypeError, "tool must be a str"),
+        ({"meta": "a"}, TypeError, "meta must be a mapping"),
+        ({"meta": {"a": float("nan")}}, ValueError, r"meta\.a is nan"),
+        ({"variables": []}, TypeError, "variables must be a mapping"),
+        ({"error": "yes"}, TypeError, "error must be a bool or None"),
+        ({"language": None}, TypeError, "language must be a str"),
+        ({"since": "2026"}, TypeError, "since must be a datetime"),
+        ({"since": datetime(2026, 1, 1)}, ValueError, "since must have a time zone"),
+        ({"limit": 0}, ValueError, "limit must be a positive int"),
+        ({"identifier": 7}, TypeError, "identifier must be a str or several, not int"),
+    ],
+)
+def test_bad_arguments_are_refused_before_any_io(
+    connect: Connect, wanted: dict[str, Any], error: type[Exception], says: str
+) -> None:
+    db = connect(make_conninfo("host=nowhere.invalid"))
+    with pytest.raises(error, match=says):
+        db.memories.search(**wanted)
+
+
+@pytest.mark.parametrize("language", ["", "x" * 60, 7])
+def test_an_index_is_for_a_language(connect: Connect, language: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="language"):
+        connect("host=nowhere.invalid").memories.index_search(language=language)
+
+
+def test_a_language_that_the_server_does_not_know_is_named(db: Client) -> None:
+    for call in (
+        lambda: db.memories.search("red", language="klingon"),
+        lambda: db.memories.index_search(language="kling'on"),
+    ):
+        with pytest.raises(OperationFailed, match=r"kling.?.?on.*42704"):
+            call()
