@@ -175,7 +175,7 @@ def _due(
 ) -> Operation[Sequence[Row]]:
     if older_than is None and keep is None:
         raise ValueError(
-            "prune must be told what to remove: older_than, or all but the newest keep"
+            "prune must be told which: those older_than a time, or all but the newest to keep"
         )
     age = older_than if isinstance(older_than, timedelta) else None
     if age is not None and age < timedelta():
