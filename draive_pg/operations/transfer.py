@@ -178,9 +178,7 @@ def export(
 ) -> Plan[Transfer]:
     """Write memories to a file, whose place it takes when all of them are in it."""
     target = check_path(path)
-    names = (
-        None if identifiers is None else [check_text(each, "identifier") for each in identifiers]
-    )
+    names = check_texts(identifiers, "identifier")
     chosen = None if prefix is None else check_text(prefix, "prefix")
     done = Transfer(target, 0, 0, 0)
     missing = set(names or ())

@@ -1,0 +1,337 @@
+"""Whole memories between databases: what is exported comes back equal, once, whatever happens."""
+
+import gzip
+import json
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from draive import ModelInput, ModelOutput
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from draive_pg import Client, ExportInvalid, MemoryExists, MemoryMissing, OperationFailed
+from draive_pg.operations import transfer
+from tests.conftest import Connect
+from tests.elements import answered, asked, called, responded
+from tests.strategies import elements, names, variables
+
+FILES = pytest.mark.parametrize("name", ["memories.jsonl", "memories.jsonl.gz"])
+
+CONTENT = """
+SELECT identifier, 0 AS kind, created, NULL AS document FROM memories
+UNION ALL SELECT identifier, 1, created, variables::TEXT FROM memories_variables
+UNION ALL SELECT identifier, 2, created, content::TEXT FROM memories_elements
+ORDER BY 1, 2, 3, 4
+"""
+
+
+def content(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
+    return connection.execute(CONTENT).fetchall()
+
+
+def fill(db: Client) -> None:
+    db.memory("visits/1").remember(
+        asked("q", channel="web"),
+        called("c1", size=1.10, n=10**40),
+        responded("c1"),
+        variables={"i": 1, "f": 1.0, "b": True},
+    )
+    db.memory("visits/1").remember(answered('ż 😀 \u2028 \\ " \n'), variables={})
+    db.memory("visits/2").remember(asked("q2"))
+    db.memory("empty 'ż\n\"").maintenance()
+
+
+def other(db: Client, connect: Connect, dsn: str) -> Client:
+    """A client for other tables in the same database."""
+    elsewhere = connect(dsn, schema="elsewhere")
+    elsewhere.setup()
+    return elsewhere
+
+
+def rows(sql: psycopg.Connection, schema: str) -> list[tuple[Any, ...]]:
+    sql.execute(f"SET search_path = {schema}".encode())
+    return content(sql)
+
+
+@FILES
+def test_what_is_exported_comes_back_equal_and_once(
+    db: Client, connect: Connect, dsn: str, sql: psycopg.Connection, tmp_path: Path, name: str
+) -> None:
+    fill(db)
+    path = tmp_path / name
+    done = db.memories.export(path)
+    assert (done.path, done.memories, done.elements, done.variables) == (path, 3, 5, 2)
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+    elsewhere = other(db, connect, dsn)
+    came = elsewhere.memories.import_file(path)
+    assert (came.memories, came.elements, came.variables, came.unchanged) == (3, 5, 2, 0)
+    assert rows(sql, "elsewhere") == rows(sql, "public")
+    assert elsewhere.memory("visits/1").recall() == db.memory("visits/1").recall()
+    again = elsewhere.memories.import_file(str(path))
+    assert (again.memories, again.elements, again.unchanged) == (0, 0, 3)
+    assert rows(sql, "elsewhere") == rows(sql, "public")
+
+
+def test_a_file_is_a_memory_a_line(db: Client, tmp_path: Path) -> None:
+    fill(db)
+    db.memories.export(tmp_path / "m.jsonl")
+    lines = (tmp_path / "m.jsonl").read_text(encoding="utf-8").split("\n")
+    assert lines.pop() == ""
+    documents = [json.loads(line) for line in lines]
+    assert [document["identifier"] for document in documents] == list(db.memories.identifiers())
+    assert documents[1]["elements"][0]["content"] == asked("q", channel="web").to_mapping()
+    assert documents[1]["elements"][0]["created"].endswith("Z")
+    assert [each["content"] for each in documents[1]["variables"]] == [
+        {"i": 1, "f": 1.0, "b": True},
+        {},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "goes"),
+    [
+        ({"identifiers": "visits/1"}, ["visits/1"]),
+        ({"identifiers": ["visits/2", "visits/1"]}, ["visits/1", "visits/2"]),
+        ({"prefix": "visits/"}, ["visits/1", "visits/2"]),
+        ({"prefix": "none"}, []),
+        ({"identifiers": []}, []),
+    ],
+)
+def test_some_can_be_exported(
+    db: Client, tmp_path: Path, chosen: dict[str, Any], goes: list[str]
+) -> None:
+    fill(db)
+    assert db.memories.export(tmp_path / "m.jsonl", **chosen).memories == len(goes)
+    lines = (tmp_path / "m.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+    assert [json.loads(line)["identifier"] for line in lines] == goes
+
+
+@settings(max_examples=40)
+@given(
+    st.dictionaries(
+        names,
+        st.lists(st.lists(elements(with_artifacts=True), max_size=3) | variables, max_size=3),
+        max_size=3,
+    )
+)
+def test_anything_that_can_be_remembered_comes_back_equal(
+    tmp_path_factory: pytest.TempPathFactory,
+    travelled: Client,
+    sql: psycopg.Connection,
+    memories: dict[str, list[list[ModelInput | ModelOutput] | dict[str, Any]]],
+) -> None:
+    with Client(sql.info.dsn) as db:
+        for identifier in db.memories.identifiers():
+            db.memory(identifier).remove()
+            travelled.memory(identifier).remove()
+        for identifier, writes in memories.items():
+            db.memory(identifier).maintenance()
+            for write in writes:
+                if isinstance(write, dict):
+                    db.memory(identifier).remember(variables=write)
+                else:
+                    db.memory(identifier).remember(*write)
+        path = tmp_path_factory.mktemp("any") / "m.jsonl"
+        db.memories.export(path)
+        assert travelled.memories.import_file(path).memories == len(memories)
+        assert travelled.memories.import_file(path).unchanged == len(memories)
+        assert rows(sql, "elsewhere") == rows(sql, "public")
+
+
+@pytest.fixture
+def travelled(dsn: str) -> Any:
+    with Client(dsn, schema="elsewhere") as elsewhere:
+        elsewhere.setup()
+        yield elsewhere
+
+
+def test_rows_that_draive_cannot_read_and_times_without_end_come_back_too(
+    db: Client, connect: Connect, dsn: str, sql: psycopg.Connection, tmp_path: Path
+) -> None:
+    fill(db)
+    for document, moment in (("7", "infinity"), ("[1.10]", "-infinity"), ("{}", "1999-01-01Z")):
+        sql.execute("INSERT INTO memories_elements VALUES ('visits/2', $1, $2)", (document, moment))
+        sql.execute(
+            "INSERT INTO memories_elements VALUES ('visits/2', $1, $2)", (f"[{document}]", moment)
+        )
+    sql.execute("ALTER DATABASE " + sql.info.dbname + " SET timezone = 'Asia/Kolkata'")  # pyright: ignore
+    db = connect(dsn)
+    db.memories.export(tmp_path / "m.jsonl")
+    elsewhere = other(db, connect, dsn)
+    elsewhere.memories.import_file(tmp_path / "m.jsonl")
+    count = "SELECT created::TEXT, content::TEXT FROM memories_elements ORDER BY created, ctid"
+    results = []
+    for schema in ("public", "elsewhere"):
+        sql.execute(f"SET search_path = {schema}".encode())
+        results.append(sql.execute(count.encode()).fetchall())
+    assert results[0] == results[1]
+    assert elsewhere.memories.import_file(tmp_path / "m.jsonl").unchanged == 3
+
+
+def test_a_memory_that_is_there_with_other_content_is_named_and_left(
+    db: Client, connect: Connect, dsn: str, tmp_path: Path
+) -> None:
+    fill(db)
+    db.memories.export(tmp_path / "m.jsonl")
+    elsewhere = other(db, connect, dsn)
+    elsewhere.memory("visits/1").remember(asked("mine"))
+    with pytest.raises(MemoryExists, match=r"1 memories .*'visits/1'.* 2 imported, 0 unchanged"):
+        elsewhere.memories.import_file(tmp_path / "m.jsonl")
+    assert len(elsewhere.memories.identifiers()) == 3
+    assert list(elsewhere.memory("visits/1").log().text) == ["mine"]
+    elsewhere.memory("visits/1").rename("mine")
+    done = elsewhere.memories.import_file(tmp_path / "m.jsonl")
+    assert (done.memories, done.unchanged) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda db: db.memory("visits/1").remember(asked("more")),
+        lambda db: db.memory("visits/1").remember(variables={"more": 1}),
+        lambda db: db.memory("visits/2").remember(variables={"more": 1}),
+        lambda db: db.memory("empty 'ż\n\"").remember(asked("more")),
+    ],
+)
+def test_any_difference_is_one(
+    db: Client, tmp_path: Path, change: Callable[[Client], None]
+) -> None:
+    fill(db)
+    db.memories.export(tmp_path / "m.jsonl")
+    assert db.memories.import_file(tmp_path / "m.jsonl").unchanged == 3
+    change(db)
+    with pytest.raises(MemoryExists, match="0 imported, 2 unchanged"):
+        db.memories.import_file(tmp_path / "m.jsonl")
+
+
+def test_the_same_memory_twice_in_a_file_is_compared_with_itself(
+    db: Client, tmp_path: Path
+) -> None:
+    fill(db)
+    path = tmp_path / "m.jsonl"
+    db.memories.export(path, "visits/1")
+    line = path.read_text(encoding="utf-8")
+    path.write_text(line + line + line.replace('"web"', '"mail"'), encoding="utf-8")
+    db.memory("visits/1").remove()
+    with pytest.raises(MemoryExists, match=r"'visits/1'.* 1 imported, 1 unchanged"):
+        db.memories.import_file(path)
+    assert len(db.memory("visits/1").log()) == 4
+
+
+@FILES
+def test_an_import_that_breaks_off_goes_on_where_it_was(
+    db: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(transfer, "MOST_ELEMENTS", 3)
+    for number in range(20):
+        db.memory(f"m{number:02}").remember(asked(f"q {number}"))
+    path, broken = tmp_path / name, tmp_path / f"broken-{name}"
+    db.memories.export(path)
+    log = db.frames.conversation_log()
+    whole = path.read_bytes()
+    broken.write_bytes(whole[: len(whole) * 2 // 3])
+    db.memories.erase(prefix="m", dry_run=False)
+    with pytest.raises(ExportInvalid, match=rf"{broken.name}, (line|after line) \d+"):
+        db.memories.import_file(broken)
+    there = db.memories.count()
+    assert 0 < there < 20
+    done = db.memories.import_file(path)
+    assert (done.memories, done.unchanged) == (20 - there, there)
+    assert db.frames.conversation_log().equals(log)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("", "line 1: no JSON document"),
+        ("nonsense", "line 1: no JSON document"),
+        ('{"id": "x", "messages": []}', "line 1: not a memory as an export writes it"),
+        ('{"identifier": 7, "created": "x", "elements": [], "variables": []}', "not a memory"),
+        (
+            '{"identifier": "x", "created": "x", "elements": [{"created": 7, "content": 1}],'
+            ' "variables": []}',
+            "not a memory",
+        ),
+        ('{"identifier": "x", "created": "x", "elements": [7], "variables": []}', "not a memory"),
+        ('{"identifier": "\\u0000", "created": "", "elements": [], "variables": []}', "NUL"),
+    ],
+)
+def test_what_no_export_wrote_is_refused_by_its_line(
+    db: Client, tmp_path: Path, line: str, says: str
+) -> None:
+    (tmp_path / "m.jsonl").write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(ExportInvalid, match=f"m.jsonl, .*{says}"):
+        db.memories.import_file(tmp_path / "m.jsonl")
+    assert db.memories.count() == 0
+
+
+@pytest.mark.parametrize("bad", ['"created": "yesterday, roughly"', '"content": "\\u0000"'])
+def test_what_postgresql_cannot_keep_is_refused_whole(db: Client, tmp_path: Path, bad: str) -> None:
+    element = {"created": "2026-01-01Z", "content": "ok"}
+    name = bad.split(":")[0].strip('"')
+    written = json.dumps(element).replace(json.dumps({name: element[name]})[1:-1], bad)
+    (tmp_path / "m.jsonl").write_text(
+        f'{{"identifier": "x", "created": "2026-01-01Z", "variables": [], "elements": [{written}]}}'
+    )
+    with pytest.raises(OperationFailed, match=r"import 'm.jsonl', lines 1 to 1: .*\(22"):
+        db.memories.import_file(tmp_path / "m.jsonl")
+    assert db.memories.count() == 0
+
+
+def test_a_file_that_is_no_gzip_says_so(db: Client, tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl.gz").write_text("plain")
+    with pytest.raises(ExportInvalid, match=r"m.jsonl.gz, after line 0: the file breaks off"):
+        db.memories.import_file(tmp_path / "m.jsonl.gz")
+
+
+def test_an_export_that_fails_leaves_what_was_there(db: Client, tmp_path: Path) -> None:
+    fill(db)
+    path = tmp_path / "m.jsonl"
+    path.write_text("before")
+    with pytest.raises(MemoryMissing, match=r"export to 'm.jsonl': there is no memory 'none'$"):
+        db.memories.export(path, ["visits/1", "none"])
+    with pytest.raises(MemoryMissing, match="'a', nor 1 others"):
+        db.memories.export(path, ["b", "a"])
+    assert [file.name for file in tmp_path.iterdir()] == ["m.jsonl"]
+    assert path.read_text() == "before"
+    with pytest.raises(FileNotFoundError):
+        db.memories.export(tmp_path / "none" / "m.jsonl")
+    with pytest.raises(FileNotFoundError):
+        db.memories.import_file(tmp_path / "none.jsonl")
+    for call in (db.memories.export, db.memories.import_file):
+        with pytest.raises(TypeError, match="path must be a str or a Path, not int"):
+            call(7)
+
+
+def test_the_same_export_is_the_same_file(db: Client, tmp_path: Path) -> None:
+    fill(db)
+    for name in ("a.jsonl.gz", "b.jsonl.gz"):
+        db.memories.export(tmp_path / name)
+    assert (tmp_path / "a.jsonl.gz").read_bytes() == (tmp_path / "b.jsonl.gz").read_bytes()
+    assert gzip.decompress((tmp_path / "a.jsonl.gz").read_bytes()).count(b"\n") == 3
+
+
+def test_however_many_memories_there_are_few_are_held_at_once(
+    db: Client, tmp_path: Path, sql: psycopg.Connection
+) -> None:
+    sql.execute("INSERT INTO memories SELECT 'm' || n FROM generate_series(1, 400) AS n")
+    sql.execute(
+        "INSERT INTO memories_elements SELECT 'm' || (n % 400 + 1), jsonb_build_object('x',"
+        " repeat(md5(n::TEXT), 100)) FROM generate_series(1, 10000) AS n"
+    )
+    tracemalloc.start()
+    try:
+        done = db.memories.export(tmp_path / "m.jsonl")
+        assert done.elements == 10_000
+        size = (tmp_path / "m.jsonl").stat().st_size
+        assert size > 30_000_000
+        assert tracemalloc.get_traced_memory()[1] < size * 0.8
+        tracemalloc.reset_peak()
+        assert db.memories.import_file(tmp_path / "m.jsonl").unchanged == 400
+        assert tracemalloc.get_traced_memory()[1] < size * 1.6
+    finally:
+        tracemalloc.stop()
