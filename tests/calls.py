@@ -1,7 +1,9 @@
 """What a client can be asked, by what errors call it: each read, and each write."""
 
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from draive import Configuration
 
@@ -12,6 +14,7 @@ __all__ = ("READS", "WRITES", "Limits", "fill")
 
 
 NOW = datetime.now(UTC) + timedelta(days=1)  # whatever the server's clock says
+EXPORTED = Path(__file__).parent / "exported.jsonl"
 
 
 class Limits(Configuration):
@@ -20,8 +23,20 @@ class Limits(Configuration):
     tokens: int = 1
 
 
+def export(db: Client) -> None:
+    """Write all memories to a file that nobody needs."""
+    with tempfile.TemporaryDirectory() as folder:
+        db.memories.export(Path(folder) / "memories.jsonl.gz")
+
+
 READS: dict[str, Callable[[Client], object]] = {
-    "list memories": lambda db: db.memories.identifiers(),
+    "list memories": lambda db: (db.memories.identifiers(), db.memories.list()),
+    "count memories": lambda db: db.memories.count(),
+    "read frame search": lambda db: db.memories.search("q", variables={"n": 1}),
+    "show memory 'm'": lambda db: db.memory("m").show(),
+    "prune memories, dry": lambda db: db.memories.prune(keep=1, dry_run=True),
+    "erase memories, dry": lambda db: db.memories.erase("m"),
+    "export memories": export,
     "recall memory 'm'": lambda db: db.memory("m").recall(limit=1),
     "recall it leniently": lambda db: db.memory("m").recall(limit=1, lenient=True),
     "list configurations": lambda db: db.configurations.configurations(),
@@ -68,7 +83,11 @@ WRITES: dict[str, Callable[[Client], object]] = {
     "import chat into memory 'chat'": lambda db: db.memories.import_chat(
         "chat", [{"role": "user", "content": "hi"}]
     ),
+    "rename memory 'm'": lambda db: db.memory("m").rename("r").rename("m"),
+    f"import '{EXPORTED.name}', lines 1 to 1": lambda db: db.memories.import_file(EXPORTED),
+    "prune memories": lambda db: db.memories.prune(timedelta(0), prefix="m"),
     "remove memory 'm'": lambda db: db.memories.remove("m"),
+    "erase memories": lambda db: db.memories.erase("exported", dry_run=False),
     "define configuration 'limits'": lambda db: db.configurations.define("limits", {"a": 1}),
     "remove configuration 'limits'": lambda db: db.configurations.remove("limits"),
     "define instructions 'greeting'": lambda db: db.instructions.define("greeting", content="Hi"),

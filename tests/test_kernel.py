@@ -107,6 +107,9 @@ def test_an_error_ends_in_one_readable_line(
     shown = kernel.end(kernel.begin(f"{wait}db.configurations.load_raw('limits')"))
     last = shown.error[-1]
     assert re.fullmatch(r"(draive_pg\.errors\.)?TableMissing: .*'limits'.*setup\(\).*", last), last
+    # The cell, what was called, and where it ends: no way through the driver.
+    assert "\n".join(shown.error).count("\nFile ") == 2
+    assert len("\n".join(shown.error).splitlines()) < 30
 
 
 def test_showing_a_client_asks_no_server(start: Start) -> None:

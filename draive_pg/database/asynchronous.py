@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import AsyncConnection, AsyncCursor, Error
 
 from draive_pg.database.cache import Cache, LeaderGone
-from draive_pg.database.failures import translated
+from draive_pg.database.failures import brief, translated
 from draive_pg.database.live import installed, listen, stop_listening, warn_unless
 from draive_pg.database.pipelining import pipeline_async
 from draive_pg.database.pooling import READ_COMMITTED, AsyncPool
@@ -26,7 +26,7 @@ from draive_pg.database.transactions import (
     joined,
     release,
 )
-from draive_pg.errors import ConnectionFailed
+from draive_pg.errors import ConnectionFailed, DraivePGError
 from draive_pg.operations.migrations import extended
 from draive_pg.operations.operation import Operation, Plan, Row, Statement
 
@@ -41,6 +41,12 @@ class AsyncRunner(ABC):
 
     async def run[T](self, operation: Operation[T]) -> T:
         """Async twin of `Database.run`."""
+        try:
+            return await self._run(operation)
+        except DraivePGError as error:
+            raise brief(error) from error.__cause__
+
+    async def _run[T](self, operation: Operation[T]) -> T:
         key = operation.key
         if key is None or not self._cache.keeps or self._in_transaction():
             return operation.present(await self._execute(operation))

@@ -15,7 +15,7 @@ from draive_pg.errors import (
     TableMissing,
 )
 
-__all__ = ("CONNECT", "described", "translated")
+__all__ = ("CONNECT", "brief", "described", "translated")
 
 # Connection exceptions; shutdowns and timeouts that end the connection.
 LOST = ("08", "57P", "25P03", "25P04")
@@ -58,6 +58,19 @@ def described(name: str, error: Exception) -> DraivePGError:
         return OperationFailed(_line(text, sqlstate), sqlstate=sqlstate)
     kind = KINDS.get(sqlstate, OperationFailed)
     return kind(_line(text, sqlstate, ADVICE.get(sqlstate)), sqlstate=sqlstate)
+
+
+def brief(error: DraivePGError) -> DraivePGError:
+    """Return an error that a notebook shows in a few lines, to be raised where it is caught.
+
+    What it says is for whoever made the call, and the way through this package and the driver, by
+    which it came, would bury that. The error that caused it stays, with what it says.
+    """
+    cause = error.__cause__
+    if cause is not None:
+        cause.__traceback__ = cause.__cause__ = None
+        cause.__suppress_context__ = True
+    return error.with_traceback(None)
 
 
 def _line(text: str, sqlstate: str | None, advice: str | None = None) -> str:

@@ -22,7 +22,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolClosed
 
 from draive_pg.database.cache import Cache, LeaderGone
-from draive_pg.database.failures import translated
+from draive_pg.database.failures import brief, translated
 from draive_pg.database.live import Listener, installed, warn_unless
 from draive_pg.database.pipelining import pipeline
 from draive_pg.database.pooling import NoAnswer, Pool
@@ -38,7 +38,7 @@ from draive_pg.database.transactions import (
     leave_all,
     release,
 )
-from draive_pg.errors import ConnectionFailed
+from draive_pg.errors import ConnectionFailed, DraivePGError
 from draive_pg.operations.migrations import extended
 from draive_pg.operations.operation import Operation, Plan, Row, Statement, qualified
 
@@ -148,6 +148,12 @@ class Database(Base[Connection, threading.Lock]):
 
     def run[T](self, operation: Operation[T]) -> T:
         """Return what the operation presents, from the cache where it may be there."""
+        try:
+            return self._run(operation)
+        except DraivePGError as error:
+            raise brief(error) from error.__cause__
+
+    def _run[T](self, operation: Operation[T]) -> T:
         key = operation.key
         if key is None or not self._cache.keeps or self._in_transaction():
             return operation.present(self._execute(operation))

@@ -292,6 +292,9 @@ class Memories:
             removal.erase(identifiers, prefix, variables, meta, dry_run=dry_run)
         )
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._database!r})"
+
 
 @documented_as(Memories)
 class AsyncMemories:
@@ -396,3 +399,6 @@ class AsyncMemories:
         return await self._database.run(
             removal.erase(identifiers, prefix, variables, meta, dry_run=dry_run)
         )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._database!r})"

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import LiteralString, NamedTuple
 
-from draive_pg.content.documents import check_text
+from draive_pg.content.documents import check_text, check_texts
 from draive_pg.content.memory_files import Line, check_path, lines, written
 from draive_pg.display.progress import progress
 from draive_pg.errors import MemoryExists, MemoryMissing
