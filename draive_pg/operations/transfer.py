@@ -96,9 +96,7 @@ given_rows AS (
     ) AS row
 ),
 present AS (
-    SELECT given.identifier
-    FROM given
-    JOIN {schema}.memories AS memory ON memory.identifier = given.identifier
+    SELECT identifier FROM {schema}.memories WHERE identifier = ANY ($2::TEXT[])
 ),
 present_rows AS (
     SELECT
@@ -110,11 +108,11 @@ present_rows AS (
     FROM (
         SELECT identifier, 1 AS kind, created, ctid AS place, variables AS content
         FROM {schema}.memories_variables
-        WHERE identifier IN (SELECT identifier FROM present)
+        WHERE identifier = ANY ($2::TEXT[])
         UNION ALL
         SELECT identifier, 2, created, ctid, content
         FROM {schema}.memories_elements
-        WHERE identifier IN (SELECT identifier FROM present)
+        WHERE identifier = ANY ($2::TEXT[])
     ) AS stored
 ),
 differing AS (
@@ -250,11 +248,12 @@ def _read(identifiers: Sequence[str]) -> Operation[Sequence[Row]]:
 
 
 def _write(source: Path, batch: Sequence[Line]) -> Operation[tuple[Sequence[str], Sequence[str]]]:
+    names = [line.identifier for line in batch]
     return Operation(
         name=f"import {source.name!r:.80}, lines {batch[0].number} to {batch[-1].number}",
         statements=(
-            turns(line.identifier for line in batch),
-            Statement(WRITE, (f"[{','.join(line.text for line in batch)}]",)),
+            turns(names),
+            Statement(WRITE, (f"[{','.join(line.text for line in batch)}]", names)),
         ),
         decode=lambda rows: (rows[0][0], rows[0][1]),
     )
