@@ -11,6 +11,7 @@ import pytest
 from draive_pg import Client, MemoryExists, MemoryMissing
 from draive_pg.operations import removal
 from draive_pg.operations.memories import MemorySummary
+from tests import calls
 from tests.conftest import Connect
 from tests.elements import answered, asked, called, responded, texts
 
@@ -348,3 +349,39 @@ def test_a_list_is_refused_before_any_io(
 ) -> None:
     with pytest.raises(error, match=says):
         connect("host=nowhere.invalid").memories.list(**chosen)
+
+
+PARTITIONED = """
+CREATE TABLE memories (
+    identifier TEXT NOT NULL PRIMARY KEY, created TIMESTAMPTZ NOT NULL DEFAULT now()
+) PARTITION BY HASH (identifier);
+CREATE TABLE memories_elements (
+    identifier TEXT NOT NULL REFERENCES memories ON DELETE CASCADE,
+    content JSONB NOT NULL,
+    created TIMESTAMPTZ NOT NULL DEFAULT now()
+) PARTITION BY HASH (identifier);
+CREATE TABLE memories_variables (
+    identifier TEXT NOT NULL REFERENCES memories ON DELETE CASCADE,
+    variables JSONB NOT NULL,
+    created TIMESTAMPTZ NOT NULL DEFAULT now()
+) PARTITION BY HASH (identifier);
+"""
+
+
+def test_every_call_works_on_partitioned_tables(connect: Connect, empty_dsn: str) -> None:
+    with psycopg.connect(empty_dsn, autocommit=True) as admin:
+        admin.execute(PARTITIONED)
+        for table in TABLES:
+            for part in range(4):
+                admin.execute(
+                    f"CREATE TABLE {table}_{part} PARTITION OF {table}"
+                    f" FOR VALUES WITH (MODULUS 4, REMAINDER {part})".encode()
+                )
+    db = connect(empty_dsn)
+    db.setup()
+    for _ in range(2):
+        calls.fill(db)
+        for call in (*calls.READS.values(), *calls.WRITES.values()):
+            call(db)
+        db.memories.erase(["chat", "n"], dry_run=False)
+    assert db.memories.count() == 0

@@ -112,6 +112,24 @@ def test_an_error_ends_in_one_readable_line(
     assert len("\n".join(shown.error).splitlines()) < 30
 
 
+@KINDS
+def test_conversations_are_looked_at_and_taken_along_in_cells(
+    start: Start, dsn: str, tmp_path: Path, kind: str, wait: str
+) -> None:
+    kernel = start(DRAIVE_PG_DSN=dsn)
+    kernel.run(f"from draive_pg import {kind}; db = {kind}()")
+    kernel.run(f"{wait}db.memories.import_chat('m', [dict(role='user', content='<b>hi</b>')])")
+    shown = kernel.end(kernel.begin(f"{wait}db.memory('m').show()"))
+    assert "Transcript('m', 1 element)" in shown.text
+    assert "&lt;b&gt;hi&lt;/b&gt;" in shown.html
+    assert "hi" in kernel.run(f"print({wait}db.memory('m').show())")
+    file = str(tmp_path / "m.jsonl.gz")
+    assert kernel.run(f"({wait}db.memories.export({file!r})).memories") == "1"
+    removed = kernel.end(kernel.begin(f"{wait}db.memories.prune(keep=1, dry_run=True)"))
+    assert "Removal" in removed.html
+    assert kernel.run(f"({wait}db.memories.import_file({file!r})).unchanged") == "1"
+
+
 def test_showing_a_client_asks_no_server(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -135,7 +153,16 @@ def test_the_tab_key_offers_public_names_only(start: Start, dsn: str) -> None:
     assert {"configurations", "frames", "instructions", "memories", "memory"} <= {*offered}
     assert {"define", "load", "load_raw", "remove"} <= {*kernel.complete("db.configurations.")}
     assert {"recall", "remember"} <= {*kernel.complete("memory.")}
-    for name in (*offered, *kernel.complete("db.configurations."), *kernel.complete("memory.")):
+    kernel.run("memories = db.memories; shown = memory.show()")
+    assert {"list", "search", "prune", "export"} <= {*kernel.complete("memories.")}
+    assert {"marks", "variables", "to_html"} <= {*kernel.complete("shown.")}
+    for name in (
+        *offered,
+        *kernel.complete("db.configurations."),
+        *kernel.complete("memory."),
+        *kernel.complete("memories."),
+        *kernel.complete("shown."),
+    ):
         assert re.fullmatch(r"[a-z][a-z_]{2,21}", name), name
 
 

@@ -13,7 +13,14 @@ from draive import ModelInput, ModelOutput
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draive_pg import Client, ExportInvalid, MemoryExists, MemoryMissing, OperationFailed
+from draive_pg import (
+    Client,
+    ExportInvalid,
+    MemoryExists,
+    MemoryMissing,
+    OperationFailed,
+    TableMissing,
+)
 from draive_pg.operations import transfer
 from tests.conftest import Connect
 from tests.elements import answered, asked, called, responded
@@ -305,6 +312,15 @@ def test_an_export_that_fails_leaves_what_was_there(db: Client, tmp_path: Path) 
     for call in (db.memories.export, db.memories.import_file):
         with pytest.raises(TypeError, match="path must be a str or a Path, not int"):
             call(7)
+
+
+def test_an_export_that_the_server_refuses_leaves_nothing(
+    connect: Connect, empty_dsn: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TableMissing) as caught:
+        connect(empty_dsn).memories.export(tmp_path / "m.jsonl.gz")
+    assert list(tmp_path.iterdir()) == []  # though the error, and where it arose, is still held
+    assert caught.value.sqlstate == "42P01"
 
 
 def test_the_same_export_is_the_same_file(db: Client, tmp_path: Path) -> None:
