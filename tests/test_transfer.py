@@ -301,7 +301,7 @@ def test_an_export_that_fails_leaves_what_was_there(db: Client, tmp_path: Path) 
     path.write_text("before")
     with pytest.raises(MemoryMissing, match=r"export to 'm.jsonl': there is no memory 'none'$"):
         db.memories.export(path, ["visits/1", "none"])
-    with pytest.raises(MemoryMissing, match="'a', nor 1 others"):
+    with pytest.raises(MemoryMissing, match=r"'a' \(2 are missing in all\)$"):
         db.memories.export(path, ["b", "a"])
     assert [file.name for file in tmp_path.iterdir()] == ["m.jsonl"]
     assert path.read_text() == "before"

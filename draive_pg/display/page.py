@@ -144,14 +144,16 @@ class Page:
         return f"<div>{head}{_notes(piece.notes)}{self._pieces(piece.inner)}</div>"
 
     def _unfolds(self, head: str, piece: Piece, text: str) -> str:
-        """Return one line that unfolds to a text, of which it shows the beginning."""
+        """Return a text on one line or, if it takes more, its beginning, which unfolds to it."""
         cut = self._cut(text)
         line = one_line(cut)
         few = line if len(line) <= html.FOLD else f"{line[: html.FOLD]}…"
+        shown = f'{head} <span style="{html.DIM}">{escape(few)}</span>{_notes(piece.notes)}'
+        if few == cut:
+            return f'<div style="{html.WRAP}">{shown}</div>'
         more = f'<div style="{html.WRAP};{CODE}">{escape(cut)}</div>'
-        hint = f'<span style="{html.DIM}">{escape(few)}</span>'
-        summary = f'<summary style="overflow-wrap:anywhere">{head} {hint}'
-        return f"<details>{summary}{_notes(piece.notes)}</summary>{more}</details>"
+        summary = f'<summary style="overflow-wrap:anywhere">{shown}</summary>'
+        return f"<details>{summary}{more}</details>"
 
     def _resource(self, piece: Piece) -> str:
         image = None if piece.image is None else self._image(piece.image)

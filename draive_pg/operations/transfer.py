@@ -195,7 +195,7 @@ def export(
         if missing:
             raise MemoryMissing(
                 f"export to {target.name!r}: there is no memory {min(missing)!r:.80}"
-                + (f", nor {len(missing) - 1} others" if len(missing) > 1 else "")
+                + (f" ({len(missing)} are missing in all)" if len(missing) > 1 else "")
             )
     return done
 
