@@ -15,7 +15,16 @@ __all__ = ("TWINS",)
 
 TWINS = {
     name: module
-    for module in (client, configurations, frames, instructions, labels, memories, memory, revisions)
+    for module in (
+        client,
+        configurations,
+        frames,
+        instructions,
+        labels,
+        memories,
+        memory,
+        revisions,
+    )
     for name in module.__all__
     if not name.startswith("Async")
 }
