@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "draive_pg"
 
 # From the bottom up: a module imports, at its top, only from the rows below its own.
 LAYERS = [
-    {"errors", "display.html", "display.progress", "display.wording"},
+    {"errors", "display.diff", "display.html", "display.progress", "display.wording"},
     {"records"},
     {"content.documents", "content.moments", "operations.operation"},
     {"content", "embedded", "samples"},
