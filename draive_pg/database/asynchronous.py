@@ -2,9 +2,9 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from psycopg import AsyncConnection, AsyncCursor, Error
 
 from draive_pg.database.cache import Cache, LeaderGone
+from draive_pg.database.copying import copied, received
 from draive_pg.database.failures import translated
 from draive_pg.database.live import installed, listen, stop_listening, warn_unless
 from draive_pg.database.pipelining import pipeline_async
@@ -27,6 +28,7 @@ from draive_pg.database.transactions import (
     release,
 )
 from draive_pg.errors import ConnectionFailed
+from draive_pg.operations.copying import Copy
 from draive_pg.operations.operation import Operation, Plan, Row, Statement
 
 __all__ = ("AsyncDatabase", "AsyncRunner")
@@ -111,7 +113,7 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
             try:
                 rows = await self._attempt(operation)
             except ConnectionFailed as error:
-                if self._in_transaction() or not repeatable(operation, error):
+                if self._in_transaction() or not repeatable(error, reads=operation.reads):
                     raise
                 rows = await self._attempt(operation)
         return operation.decode(rows)
@@ -150,6 +152,48 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
     async def _send(self, connection: AsyncConnection, statement: Statement) -> AsyncCursor:
         return await connection.execute(self._query(statement), statement.parameters)
 
+    async def read[T](self, copy: Copy[T]) -> T:
+        """Async twin of `Database.read`."""
+        async with aclosing(self.stream(copy)) as made:
+            return await anext(made)
+
+    def stream[T](self, copy: Copy[T]) -> AsyncGenerator[T]:
+        """Async twin of `Database.stream`; what is made is made in other threads."""
+        stream = self._stream(copy)
+        if (transaction := joined(self)) is not None:
+            transaction.streams.append(stream)
+        return stream
+
+    async def _stream[T](self, copy: Copy[T]) -> AsyncGenerator[T]:
+        begun = False
+        try:
+            async with aclosing(self._copied(copy)) as made:
+                async for item in made:
+                    begun = True
+                    yield item
+            return
+        except ConnectionFailed as error:
+            if begun or self._in_transaction() or not repeatable(error, reads=True):
+                raise
+        async with aclosing(self._copied(copy)) as made:
+            async for item in made:
+                yield item
+
+    async def _copied[T](self, copy: Copy[T]) -> AsyncGenerator[T]:
+        with copy.collect() as collector:
+            async with self._connection() as connection:
+                with translated(copy.name):
+                    async with AsyncExitStack() as stack:
+                        if self._in_transaction():
+                            await stack.enter_async_context(connection.transaction())
+                        text = copied(copy.statement, self.schema, connection)
+                        rows = await stack.enter_async_context(connection.cursor().copy(text))
+                        while messages := await connection.wait(received(rows)):
+                            for item in await _in_thread(collector.take, messages):
+                                yield item
+            for item in await _in_thread(collector.finish):
+                yield item
+
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[None]:
         """Async twin of `Database.transaction`, for this task and those that it starts."""
@@ -161,6 +205,7 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
             with translated("begin a transaction"):
                 await stack.enter_async_context(connection.transaction())
             stack.push_async_callback(transaction.turn.acquire)
+            stack.push_async_callback(_close_all_async, transaction.streams)
             yield
             check_kept(connection)
             with translated("commit a transaction"):
@@ -241,6 +286,21 @@ async def _read_committed(connection: AsyncConnection) -> None:
 
 async def _settled(entry: Future[Any]) -> Any:
     return entry.result() if entry.done() else await asyncio.wrap_future(entry)
+
+
+async def _close_all_async(streams: Sequence[AsyncGenerator[Any]]) -> None:
+    for stream in streams:
+        with suppress(RuntimeError):  # another task is amid it, and will be waited for
+            await stream.aclose()
+
+
+async def _in_thread[T](function: Callable[..., T], *arguments: object) -> T:
+    """Return what a function returns in another thread; it has ended there, also if cancelled."""
+    ending = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    try:
+        return await asyncio.shield(ending)
+    finally:
+        await asyncio.wait([ending])
 
 
 async def _fetched_async(cursor: AsyncCursor) -> Sequence[Row]:

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Generator, Sequence
 from contextlib import (
     ExitStack,
+    closing,
     contextmanager,
     suppress,
 )
@@ -21,6 +22,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolClosed
 
 from draive_pg.database.cache import Cache, LeaderGone
+from draive_pg.database.copying import copied, received
 from draive_pg.database.failures import translated
 from draive_pg.database.live import Listener, installed, warn_unless
 from draive_pg.database.pipelining import pipeline
@@ -38,6 +40,7 @@ from draive_pg.database.transactions import (
     release,
 )
 from draive_pg.errors import ConnectionFailed
+from draive_pg.operations.copying import Copy
 from draive_pg.operations.operation import Operation, Plan, Row, Statement, qualified
 
 __all__ = ("BEGIN", "COMMIT", "Base", "Database", "left_open", "repeatable", "was_closed")
@@ -183,7 +186,7 @@ class Database(Base[Connection, threading.Lock]):
             try:
                 rows = self._attempt(operation)
             except ConnectionFailed as error:
-                if self._in_transaction() or not repeatable(operation, error):
+                if self._in_transaction() or not repeatable(error, reads=operation.reads):
                     raise
                 rows = self._attempt(operation)
         return operation.decode(rows)
@@ -218,6 +221,47 @@ class Database(Base[Connection, threading.Lock]):
     def _send(self, connection: Connection, statement: Statement) -> psycopg.Cursor:
         return connection.execute(self._query(statement), statement.parameters)
 
+    def read[T](self, copy: Copy[T]) -> T:
+        """Return what is made of all rows of a COPY."""
+        with closing(self.stream(copy)) as made:
+            return next(made)
+
+    def stream[T](self, copy: Copy[T]) -> Generator[T]:
+        """Yield what is made of the rows of a COPY, as they come.
+
+        Until it ends or is closed, it holds a connection, or that of the transaction it is part
+        of, which closes it at its own end.
+        """
+        stream = self._stream(copy)
+        if (transaction := joined(self)) is not None:
+            transaction.streams.append(stream)
+        return stream
+
+    def _stream[T](self, copy: Copy[T]) -> Generator[T]:
+        begun = False
+        try:
+            with closing(self._copied(copy)) as made:
+                for item in made:
+                    begun = True
+                    yield item
+            return
+        except ConnectionFailed as error:
+            if begun or self._in_transaction() or not repeatable(error, reads=True):
+                raise
+        with closing(self._copied(copy)) as made:
+            yield from made
+
+    def _copied[T](self, copy: Copy[T]) -> Generator[T]:
+        with copy.collect() as collector:
+            with self._connection() as connection, translated(copy.name), ExitStack() as stack:
+                if self._in_transaction():  # which a COPY that is cut short would fail otherwise
+                    stack.enter_context(connection.transaction())
+                text = copied(copy.statement, self.schema, connection)
+                rows = stack.enter_context(connection.cursor().copy(text))
+                while messages := connection.wait(received(rows)):
+                    yield from collector.take(messages)
+            yield from collector.finish()
+
     @contextmanager
     def transaction(self) -> Generator[None]:
         """Let the operations that this thread runs in the block take effect together or not."""
@@ -229,6 +273,7 @@ class Database(Base[Connection, threading.Lock]):
             with translated("begin a transaction"):
                 stack.enter_context(connection.transaction())
             stack.callback(transaction.turn.acquire)  # at the end, after whoever uses it
+            stack.callback(_close_all, transaction.streams)
             yield
             check_kept(connection)
             with translated("commit a transaction"):
@@ -293,13 +338,13 @@ def _forget_parent() -> None:
 os.register_at_fork(after_in_child=_forget_parent)
 
 
-def repeatable(operation: Operation[Any], error: ConnectionFailed) -> bool:
-    """Tell whether to do an operation again whose connection was lost: it certainly was not done.
+def repeatable(error: ConnectionFailed, *, reads: bool) -> bool:
+    """Tell whether to do again what lost its connection: it changes nothing, or was not done.
 
     A session that was told to end says so only while the transaction can still be rolled back.
     """
     lost = isinstance(error.__cause__, psycopg.Error) and not isinstance(error.__cause__, NoAnswer)
-    return error.sqlstate in ENDED or (operation.reads and lost)
+    return error.sqlstate in ENDED or (reads and lost)
 
 
 def was_closed(error: ConnectionFailed) -> bool:
@@ -309,6 +354,12 @@ def was_closed(error: ConnectionFailed) -> bool:
 
 def _fetched(cursor: psycopg.Cursor) -> Sequence[Row]:
     return cursor.fetchall() if cursor.description else ()
+
+
+def _close_all(streams: Sequence[Generator[Any]]) -> None:
+    for stream in streams:
+        with suppress(ValueError):  # another thread is amid it, and will be waited for
+            stream.close()
 
 
 def left_open(connection: Connection | AsyncConnection) -> bool:

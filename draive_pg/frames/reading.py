@@ -1,58 +1,190 @@
-"""Rows of a frame as a pandas DataFrame: fixed columns and dtypes, also when there are none."""
+"""What is asked of a frame, as a COPY that makes a DataFrame, or several, or whatever is made."""
 
-import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, LiteralString, TypedDict
 
-from draive_pg.content.documents import check_limit, check_text
-from draive_pg.frames.definitions import Frame, Kind
-from draive_pg.operations.operation import Operation, Row, Statement
+from draive_pg.content.documents import check_limit, check_text, shown
+from draive_pg.frames.frame import Frame, Kind
+from draive_pg.operations.copying import Collector, Copy
+from draive_pg.operations.operation import Statement
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series
+    from pandas import DataFrame
 
-__all__ = ("Subjects", "read")
+    from draive_pg.frames.decoding import Decoder
 
-type Subjects = str | Sequence[str] | None
+__all__ = ("KEYS", "Filters", "Query", "Several", "chunks", "query", "read")
 
-# How a column of each kind is selected: as what any driver returns alike and numpy takes as it is.
-# A time is microseconds since 1970, and an infinite one, which no Python type holds, is missing.
+type Several = str | Sequence[str] | None
+
+
+class Filters(TypedDict, total=False):
+    """Which rows and columns of a frame are wanted, as keyword arguments; see `Frames`."""
+
+    identifier: Several
+    since: datetime | None
+    until: datetime | None
+    limit: int | None
+    role: str | None
+    tool: Several
+    columns: Sequence[str] | None
+
+
+# What rows that come unordered are ordered by: their memory's number, their time and their place.
+KEYS: Mapping[LiteralString, Kind] = {
+    "memory": "integer",
+    "instant": "instant",
+    "place": "place",
+}
+
+ROLES = {"input": "model_input", "output": "model_output"}
+
+# How a column of each kind is selected: what can be missing and has a fixed width, by what stands
+# for a missing value; the texts, which come last, may be NULL.
 SELECTED: Mapping[Kind, tuple[LiteralString, LiteralString]] = {
-    "text": ("", "::TEXT"),
     "integer": ("", "::INT8"),
-    "number": ("", "::FLOAT8"),
     "flag": ("", "::BOOLEAN"),
-    "time": ("(extract(EPOCH FROM nullif(nullif(", ", 'infinity'), '-infinity')) * 1000000)::INT8"),
+    "number": ("coalesce(", "::FLOAT8, 'NaN')"),
+    "time": ("coalesce(", ", '-infinity')"),
+    "instant": ("", ""),
+    "place": ("", ""),
+    "text": ("", "::TEXT"),
     "json": ("", "::TEXT"),
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked of a frame.
+
+    Attributes
+    ----------
+    columns : Mapping[str, Kind]
+        What is wanted, in its order.
+    selected : Mapping[str, Kind]
+        What is selected for it.
+    lengths : Mapping[str, str]
+        What is counted of it.
+    ordered : bool
+        Whether the rows come in order.
+    """
+
+    name: str
+    statement: Statement
+    columns: Mapping[LiteralString, Kind]
+    selected: Mapping[LiteralString, Kind]
+    lengths: Mapping[LiteralString, LiteralString]
+    ordered: bool
+
+    def decoder(self) -> "Decoder":
+        """Return what decodes the rows of one COPY."""
+        from draive_pg.frames.decoding import Decoder
+
+        return Decoder(self.selected, self.lengths)
+
+
 def read(
     frame: Frame,
-    subjects: Subjects = None,
+    identifier: Several = None,
+    *,
     since: datetime | None = None,
     until: datetime | None = None,
     limit: int | None = None,
+    role: str | None = None,
+    tool: Several = None,
     columns: Sequence[str] | None = None,
-) -> "Operation[DataFrame]":
-    """Build the operation that reads a frame."""
-    chosen = _columns(frame, columns)
-    return Operation(
+) -> "Copy[DataFrame]":
+    """Read a frame whole."""
+    asked = query(
+        frame,
+        identifier=identifier,
+        since=since,
+        until=until,
+        limit=limit,
+        role=role,
+        tool=tool,
+        columns=columns,
+        ordered=False,
+    )
+
+    def collect() -> "AbstractContextManager[Collector[DataFrame]]":
+        from draive_pg.frames.assembling import Whole
+
+        return nullcontext(Whole(asked))
+
+    return Copy(asked.name, asked.statement, collect)
+
+
+def chunks(frame: Frame, rows: int, filters: Filters) -> "Copy[DataFrame]":
+    """Read a frame in several of so many rows; at least one, which may be empty."""
+    if check_limit(rows, "rows") is None:
+        raise ValueError("rows must be a positive int, not None")
+    asked = query(frame, **filters)
+
+    def collect() -> "AbstractContextManager[Collector[DataFrame]]":
+        from draive_pg.frames.assembling import Chunks
+
+        return nullcontext(Chunks(asked, rows))
+
+    return Copy(asked.name, asked.statement, collect)
+
+
+def query(  # noqa: PLR0913 - each is an argument of the public methods
+    frame: Frame,
+    *,
+    identifier: Several = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int | None = None,
+    role: str | None = None,
+    tool: Several = None,
+    columns: Sequence[str] | None = None,
+    ordered: bool = True,
+) -> Query:
+    """Build the query of the rows and columns that are wanted.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a filter is wrong, or none of this frame's.
+    """
+    for name, value in (("role", role), ("tool", tool)):
+        if value is not None and name not in frame.filters:
+            raise ValueError(f"frame {frame.name} cannot be filtered by {name}")
+    chosen = (
+        _moment(since, "since"),
+        _moment(until, "until"),
+        check_limit(limit, "limit"),
+        _role(role),
+        _texts(tool, "tool"),
+    )
+    wanted = _columns(frame, columns)
+    lengths = {
+        column: counted
+        for column, counted in frame.lengths.items()
+        if column in wanted and counted in wanted
+    }
+    selected = {column: kind for column, kind in wanted.items() if column not in lengths}
+    sql = frame.sql
+    if frame.unordered is None or chosen != (None,) * 5:
+        ordered = True
+    elif not ordered:
+        sql = frame.unordered
+        selected = {c: kind for c, kind in selected.items() if c != "position"} | KEYS
+    selected = dict(sorted(selected.items(), key=lambda item: list(SELECTED).index(item[1])))
+    return Query(
         name=f"read frame {frame.name}",
-        statements=(
-            Statement(
-                f"SELECT {_selected(chosen)} FROM ({frame.sql}) AS frame",
-                (
-                    _subjects(subjects),
-                    _moment(since, "since"),
-                    _moment(until, "until"),
-                    check_limit(limit, "limit"),
-                ),
-            ),
+        statement=Statement(
+            f"SELECT {_selection(selected)} FROM ({sql}) AS frame",
+            (_texts(identifier, "identifier"), *chosen),
         ),
-        decode=lambda rows: _frame(chosen, rows),
-        reads=True,
+        columns=wanted,
+        selected=selected,
+        lengths=lengths,
+        ordered=ordered,
     )
 
 
@@ -72,7 +204,7 @@ def _columns(frame: Frame, wanted: Sequence[str] | None) -> dict[LiteralString, 
     return dict(literals[column] for column in wanted)
 
 
-def _selected(columns: Mapping[LiteralString, Kind]) -> LiteralString:
+def _selection(columns: Mapping[LiteralString, Kind]) -> LiteralString:
     selected: list[LiteralString] = []
     for column, kind in columns.items():
         before, after = SELECTED[kind]
@@ -80,11 +212,19 @@ def _selected(columns: Mapping[LiteralString, Kind]) -> LiteralString:
     return ", ".join(selected)
 
 
-def _subjects(subjects: Subjects) -> list[str] | None:
-    if subjects is None:
+def _texts(several: Several, what: str) -> list[str] | None:
+    if several is None:
         return None
-    several = [subjects] if isinstance(subjects, str) else list(subjects)
-    return [check_text(subject, "identifier") for subject in several]
+    texts = [several] if isinstance(several, str) else list(several)
+    return [check_text(text, what) for text in texts]
+
+
+def _role(role: str | None) -> str | None:
+    if role is None:
+        return None
+    if role not in ROLES:
+        raise ValueError(f"role must be {' or '.join(map(repr, ROLES))}, not {shown(role)}")
+    return ROLES[role]
 
 
 def _moment(value: datetime | None, what: str) -> datetime | None:
@@ -95,44 +235,3 @@ def _moment(value: datetime | None, what: str) -> datetime | None:
     if value.utcoffset() is None:
         raise ValueError(f"{what} must have a time zone, such as datetime.now(UTC) has")
     return value
-
-
-def _frame(columns: Mapping[LiteralString, Kind], rows: Sequence[Row]) -> "DataFrame":
-    import pandas as pd
-
-    values = zip(*rows, strict=True) if rows else ((),) * len(columns)
-    return pd.DataFrame(
-        {
-            column: _series(kind, column_values)
-            for (column, kind), column_values in zip(columns.items(), values, strict=True)
-        }
-    )
-
-
-def _series(kind: Kind, values: Sequence[Any]) -> "Series[Any]":
-    import pandas as pd
-
-    match kind:
-        case "text":
-            return pd.Series(values, dtype="str")
-        case "integer":
-            return pd.Series(values, dtype="int64")
-        case "number":
-            return pd.Series(values, dtype="float64")
-        case "flag":
-            return pd.Series(values, dtype="bool")
-        case "time":
-            since_1970 = pd.Series(values, dtype="Int64")
-            return pd.to_datetime(since_1970, unit="us", utc=True).dt.as_unit("us")
-        case "json":
-            return pd.Series(
-                [None if value is None else _document(value) for value in values], dtype="object"
-            )
-
-
-def _document(text: str) -> object:
-    """Return a JSON document, or its text where Python cannot hold it."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

@@ -73,7 +73,7 @@ class Memory:
 
     def log(self) -> "DataFrame":
         """Return all that the memory holds, a row an element: `Frames.conversation_log` of it."""
-        return self._database.run(read(frames.CONVERSATION_LOG, self.identifier))
+        return self._database.read(read(frames.CONVERSATION_LOG, self.identifier))
 
     def fork(self, new_identifier: str) -> "Memory":
         """Copy the memory, its times included, and return the copy.
@@ -170,7 +170,7 @@ class AsyncMemory:
         await self._database.run(memory.maintain(self.identifier, variables))
 
     async def log(self) -> "DataFrame":
-        return await self._database.run(read(frames.CONVERSATION_LOG, self.identifier))
+        return await self._database.read(read(frames.CONVERSATION_LOG, self.identifier))
 
     async def fork(self, new_identifier: str) -> "AsyncMemory":
         await self._database.run(memory.fork(self.identifier, new_identifier))

@@ -1,0 +1,193 @@
+"""Arrow batches as one DataFrame, or as several, in little more memory than it takes."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from draive_pg.frames.decoding import ARROW
+from draive_pg.frames.frame import Kind
+from draive_pg.frames.reading import KEYS, Query
+from draive_pg.operations.copying import Buffer
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+__all__ = ("Chunks", "Tables", "Whole")
+
+type Vector = np.ndarray[Any, Any]
+
+# Rows that are kept as one piece: each piece costs time later, and joining them costs memory now.
+PIECE = 1 << 16
+
+
+class Whole:
+    """Collects all rows of a query as one DataFrame."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._decoder = query.decoder()
+        self._batches: list[Any] = []
+        self._rows = 0
+        self._pieces: dict[str, list[Any]] = {}
+
+    def take(self, messages: Sequence[Buffer]) -> Sequence["DataFrame"]:
+        batch = self._decoder.decode(messages)
+        self._batches.append(batch)
+        self._rows += batch.num_rows
+        if self._rows >= PIECE:
+            self._settle()
+        return ()
+
+    def finish(self) -> Sequence["DataFrame"]:
+        self._settle()
+        places = None if self._query.ordered else _ordered(self._pieces)
+        return (_frame(self._query.columns, self._pieces, places),)
+
+    def _settle(self) -> None:
+        for name in self._batches[0].schema.names if self._batches else ():
+            joined = pa.concat_arrays([batch[name] for batch in self._batches])
+            self._pieces.setdefault(name, []).append(joined)
+        self._batches, self._rows = [], 0
+
+
+class Chunks:
+    """Collects the rows of a query as DataFrames of so many rows; the last may have fewer."""
+
+    def __init__(self, query: Query, rows: int) -> None:
+        self._columns = query.columns
+        self._tables = Tables(query, rows)
+
+    def take(self, messages: Sequence[Buffer]) -> Sequence["DataFrame"]:
+        return [self._framed(table) for table in self._tables.take(messages)]
+
+    def finish(self) -> Sequence["DataFrame"]:
+        return [self._framed(table) for table in self._tables.finish()]
+
+    def _framed(self, table: Any) -> "DataFrame":
+        pieces = {name: table[name].combine_chunks().chunks for name in self._columns}
+        return _frame(self._columns, pieces)
+
+
+class Tables:
+    """Collects the rows of a query as ``pyarrow.Table`` of so many rows, at least one."""
+
+    def __init__(self, query: Query, rows: int) -> None:
+        self.schema = pa.schema([(name, ARROW[kind]) for name, kind in query.columns.items()])
+        self._decoder = query.decoder()
+        self._size = rows
+        self._batches: list[Any] = []
+        self._rows = 0
+        self._given = False
+
+    def take(self, messages: Sequence[Buffer]) -> Sequence[Any]:
+        batch = self._decoder.decode(messages).select(self.schema.names)
+        self._batches.append(batch)
+        self._rows += batch.num_rows
+        complete: list[Any] = []
+        while self._rows >= self._size:
+            table = self._table()
+            complete.append(table.slice(0, self._size))
+            rest = table.slice(self._size)
+            self._batches, self._rows = rest.to_batches(), rest.num_rows
+        self._given |= bool(complete)
+        return complete
+
+    def finish(self) -> Sequence[Any]:
+        return () if self._given and not self._rows else (self._table(),)
+
+    def _table(self) -> Any:
+        return pa.Table.from_batches(self._batches, self.schema)
+
+
+def _ordered(pieces: dict[str, list[Any]]) -> Vector:
+    """Return where each row belongs, by the keys, and number the rows of each memory."""
+    memory, instant, place = (
+        pa.chunked_array(pieces.pop(key, []), ARROW[kind]).to_numpy() for key, kind in KEYS.items()
+    )
+    order = np.lexsort((place, instant, memory))
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    memory = memory[order]
+    firsts = np.flatnonzero(np.diff(memory, prepend=-1))
+    counts = np.diff(firsts, append=len(memory))
+    positions = np.arange(len(memory)) - np.repeat(firsts, counts)
+    pieces["position"] = [pa.array(positions[places])]
+    return places
+
+
+def _frame(
+    columns: Mapping[str, Kind], pieces: dict[str, list[Any]], places: Vector | None = None
+) -> "DataFrame":
+    """Return the DataFrame of pieces of columns, which are used up.
+
+    ``places`` says of each row which one it becomes; None where they are in order.
+    """
+    series: dict[str, Series[Any]] = {}
+    for name, kind in columns.items():
+        column = pieces.pop(name, [])
+        if places is not None:
+            column = _moved(column, places)
+        series[name] = _series(kind, column)
+    return pd.DataFrame(series, copy=False)
+
+
+def _moved(pieces: list[Any], places: Vector) -> list[Any]:
+    """Return pieces with their rows at other places.
+
+    Each is first dealt out to the pieces that its rows go to, and let go of; so there are never
+    two of the whole column.
+    """
+    dealt: list[list[Any]] = [[] for _ in range(0, len(places), PIECE)]
+    start = 0
+    pieces.reverse()
+    while pieces:
+        piece = pieces.pop()
+        goals = places[start : start + len(piece)] // PIECE
+        start += len(piece)
+        for goal in np.unique(goals):
+            dealt[goal].append(piece.take(pa.array(np.flatnonzero(goals == goal))))
+    goals = places // PIECE
+    for goal, parts in enumerate(dealt):
+        order = np.argsort(places[goals == goal])
+        dealt[goal] = pa.concat_arrays(parts).take(pa.array(order))
+    return dealt
+
+
+def _series(kind: Kind, pieces: Sequence[Any]) -> "Series[Any]":
+    column = pa.chunked_array(pieces, ARROW[kind])
+    match kind:
+        case "text":
+            return pd.Series(pd.array(column, dtype="str"))
+        case "time":
+            values = column.cast(pa.timestamp("us")).to_numpy()
+            return pd.Series(pd.DatetimeIndex(values).tz_localize("UTC"))
+        case "json":
+            values = np.empty(len(column), object)
+            values[:] = [document for piece in pieces for document in _documents(piece)]
+            return pd.Series(values)
+        case _:
+            return pd.Series(column.to_numpy())
+
+
+def _documents(texts: Any) -> list[Any]:
+    """Return the documents of JSON texts: each text is parsed once, each row has its own copy."""
+    encoded = texts.dictionary_encode()
+    copies = [_copying(text) for text in encoded.dictionary.to_pylist()]
+    missing = len(copies)
+    copies.append(lambda: None)
+    return [copies[index]() for index in encoded.indices.fill_null(missing).to_pylist()]
+
+
+def _copying(text: str) -> Callable[[], Any]:
+    document = json.loads(text)
+    if isinstance(document, dict | list):
+        values = document.values() if isinstance(document, dict) else document
+        if any(isinstance(value, dict | list) for value in values):
+            return partial(json.loads, text)
+        return document.copy
+    return lambda: document

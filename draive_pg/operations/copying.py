@@ -1,0 +1,44 @@
+"""What is read by COPY, as values: rows that would be slow, or too many, as Python objects."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from draive_pg.operations.operation import Statement
+
+__all__ = ("Buffer", "Collector", "Copy")
+
+type Buffer = bytes | bytearray | memoryview
+
+
+class Collector[T](Protocol):
+    """Makes something of the rows of a COPY as they come; pure, or writing to a file of its own."""
+
+    def take(self, messages: Sequence[Buffer]) -> Sequence[T]:
+        """Take some more rows, a message each, and return what is complete now."""
+        ...
+
+    def finish(self) -> Sequence[T]:
+        """Return what remains, when all rows were taken."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Copy[T]:
+    """One thing to read, by a binary COPY of the rows of a statement.
+
+    Attributes
+    ----------
+    name : str
+        What is read, as errors say it.
+    statement : Statement
+        A query; its parameters become literals, for COPY takes none.
+    collect : callable
+        Makes the collector of its rows, anew when a lost connection makes it begin again; what it
+        holds is let go of when its block is left, finished or not.
+    """
+
+    name: str
+    statement: Statement
+    collect: Callable[[], AbstractContextManager[Collector[T]]]
