@@ -11,15 +11,13 @@ import pyarrow as pa
 
 from draive_pg.frames.decoding import ARROW
 from draive_pg.frames.frame import Kind
-from draive_pg.frames.reading import KEYS, Query
+from draive_pg.frames.reading import Query
 from draive_pg.operations.copying import Buffer
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 __all__ = ("Chunks", "Tables", "Whole")
-
-type Vector = np.ndarray[Any, Any]
 
 # Rows that are kept as one piece: each piece costs time later, and joining them costs memory now.
 PIECE = 1 << 16
@@ -45,8 +43,7 @@ class Whole:
 
     def finish(self) -> Sequence["DataFrame"]:
         self._settle()
-        places = None if self._query.ordered else _ordered(self._pieces)
-        return (_frame(self._query.columns, self._pieces, places),)
+        return (_frame(self._query.columns, self._pieces),)
 
     def _settle(self) -> None:
         for name in self._batches[0].schema.names if self._batches else ():
@@ -104,58 +101,11 @@ class Tables:
         return pa.Table.from_batches(self._batches, self.schema)
 
 
-def _ordered(pieces: dict[str, list[Any]]) -> Vector:
-    """Return where each row belongs, by the keys, and number the rows of each memory."""
-    memory, instant, place = (
-        pa.chunked_array(pieces.pop(key, []), ARROW[kind]).to_numpy() for key, kind in KEYS.items()
+def _frame(columns: Mapping[str, Kind], pieces: dict[str, list[Any]]) -> "DataFrame":
+    """Return the DataFrame of columns in pieces, which are used up."""
+    return pd.DataFrame(
+        {name: _series(kind, pieces.pop(name, [])) for name, kind in columns.items()}, copy=False
     )
-    order = np.lexsort((place, instant, memory))
-    places = np.empty(len(order), np.int64)
-    places[order] = np.arange(len(order))
-    memory = memory[order]
-    firsts = np.flatnonzero(np.diff(memory, prepend=-1))
-    counts = np.diff(firsts, append=len(memory))
-    positions = np.arange(len(memory)) - np.repeat(firsts, counts)
-    pieces["position"] = [pa.array(positions[places])]
-    return places
-
-
-def _frame(
-    columns: Mapping[str, Kind], pieces: dict[str, list[Any]], places: Vector | None = None
-) -> "DataFrame":
-    """Return the DataFrame of pieces of columns, which are used up.
-
-    ``places`` says of each row which one it becomes; None where they are in order.
-    """
-    series: dict[str, Series[Any]] = {}
-    for name, kind in columns.items():
-        column = pieces.pop(name, [])
-        if places is not None:
-            column = _moved(column, places)
-        series[name] = _series(kind, column)
-    return pd.DataFrame(series, copy=False)
-
-
-def _moved(pieces: list[Any], places: Vector) -> list[Any]:
-    """Return pieces with their rows at other places.
-
-    Each is first dealt out to the pieces that its rows go to, and let go of; so there are never
-    two of the whole column.
-    """
-    dealt: list[list[Any]] = [[] for _ in range(0, len(places), PIECE)]
-    start = 0
-    pieces.reverse()
-    while pieces:
-        piece = pieces.pop()
-        goals = places[start : start + len(piece)] // PIECE
-        start += len(piece)
-        for goal in np.unique(goals):
-            dealt[goal].append(piece.take(pa.array(np.flatnonzero(goals == goal))))
-    goals = places // PIECE
-    for goal, parts in enumerate(dealt):
-        order = np.argsort(places[goals == goal])
-        dealt[goal] = pa.concat_arrays(parts).take(pa.array(order))
-    return dealt
 
 
 def _series(kind: Kind, pieces: Sequence[Any]) -> "Series[Any]":

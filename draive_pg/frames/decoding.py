@@ -31,8 +31,6 @@ WIDTHS: Mapping[Kind, np.dtype[Any]] = {
     "number": np.dtype(">f8"),
     "flag": np.dtype("?"),
     "time": np.dtype(">i8"),
-    "instant": np.dtype(">i8"),
-    "place": np.dtype([("page", ">u4"), ("line", ">u2")]),
 }
 
 ARROW: Mapping[Kind, Any] = {
@@ -42,8 +40,6 @@ ARROW: Mapping[Kind, Any] = {
     "number": pa.float64(),
     "flag": pa.bool_(),
     "time": pa.timestamp("us", "UTC"),
-    "instant": pa.int64(),
-    "place": pa.int64(),
 }
 
 
@@ -124,12 +120,8 @@ def _taken(octets: Vector, starts: Vector, kind: np.dtype[Any]) -> Vector:
 
 
 def _array(kind: Kind, values: Vector) -> Any:
-    match kind:
-        case "time":
-            missing = np.isin(values, INFINITE)
-            since_1970 = values.astype(np.int64) + UNIX
-            return pa.array(since_1970, mask=missing).cast(ARROW["time"])
-        case "place":
-            return pa.array((values["page"].astype(np.int64) << 16) + values["line"])
-        case _:
-            return pa.array(values.astype(values.dtype.newbyteorder("=")))
+    if kind == "time":
+        missing = np.isin(values, INFINITE)
+        since_1970 = values.astype(np.int64) + UNIX
+        return pa.array(since_1970, mask=missing).cast(ARROW["time"])
+    return pa.array(values.astype(values.dtype.newbyteorder("=")))

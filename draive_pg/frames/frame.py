@@ -6,8 +6,7 @@ from typing import Literal, LiteralString
 
 __all__ = ("Filter", "Format", "Frame", "Kind")
 
-# ``instant`` and ``place`` are what rows are ordered by: a time, and where a row is stored.
-type Kind = Literal["text", "integer", "number", "flag", "time", "json", "instant", "place"]
+type Kind = Literal["text", "integer", "number", "flag", "time", "json"]
 
 type Filter = Literal["role", "tool"]
 
@@ -32,9 +31,8 @@ class Frame:
         Which of the last two it heeds.
     lengths : Mapping[str, str]
         Columns that count the characters of others: counted here where the others come here too.
-    unordered : str | None
-        A statement of all rows of the subjects that is faster where they are stored in another
-        order. Its rows have `KEYS` to be ordered by, and no ``position`` yet.
+    whole : str | None
+        A statement that is faster for all rows of the subjects, and slower for the first of them.
     """
 
     name: str
@@ -44,4 +42,4 @@ class Frame:
     lengths: Mapping[LiteralString, LiteralString] = field(
         default_factory=dict[LiteralString, LiteralString]
     )
-    unordered: LiteralString | None = None
+    whole: LiteralString | None = None

@@ -45,14 +45,10 @@ POSITIONED: LiteralString = """
     WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])
 """
 
-# `OFFSET 0` keeps PostgreSQL from computing the text anew for each column that is made of it.
+# Each `OFFSET 0` keeps PostgreSQL from computing anew what several columns are made of.
 LOG: LiteralString = f"""
-SELECT
     identifier,
-    position,
     created,
-    memory,
-    created AS instant,
     place,
     CASE content ->> 'type'
         WHEN 'model_input' THEN 'input'
@@ -99,10 +95,10 @@ CONVERSATION_LOG = Frame(
         "meta": "json",
     },
     f"""
-    {LOG}
+    SELECT position, {LOG}
     FROM (
         SELECT *, {TEXT}, {TYPES}
-        FROM (SELECT *, 0 AS memory, {ONE} FROM ({POSITIONED}) AS element OFFSET 0) AS element
+        FROM (SELECT *, {ONE} FROM ({POSITIONED}) AS element OFFSET 0) AS element
         WHERE ($2::TIMESTAMPTZ IS NULL OR created >= $2::TIMESTAMPTZ)
             AND ($3::TIMESTAMPTZ IS NULL OR created < $3::TIMESTAMPTZ)
             AND ($5::TEXT IS NULL OR content ->> 'type' = $5::TEXT)
@@ -114,25 +110,23 @@ CONVERSATION_LOG = Frame(
     """,
     filters=("role", "tool"),
     lengths={"n_chars": "text"},
-    unordered=f"""
-    {LOG}
+    whole=f"""
+    SELECT *, row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
     FROM (
-        SELECT *, {TEXT}, {TYPES}
+        SELECT {LOG}
         FROM (
-            SELECT
-                memory.number AS memory, identifier, element.created, content,
-                element.ctid AS place, 0 AS position, {ONE}
-            FROM {{schema}}.memories_elements AS element
-            JOIN (
-                SELECT identifier, row_number() OVER (ORDER BY identifier) AS number
-                FROM {{schema}}.memories
+            SELECT *, {TEXT}, {TYPES}
+            FROM (
+                SELECT identifier, created, content, ctid AS place, {ONE}
+                FROM {{schema}}.memories_elements
                 WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])
-            ) AS memory USING (identifier)
-            WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])
+                OFFSET 0
+            ) AS element
             OFFSET 0
         ) AS element
         OFFSET 0
     ) AS element
+    ORDER BY identifier, created, place
     """,
 )
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from draive_pg.frames.decoding import Decoder
 
-__all__ = ("KEYS", "Filters", "Query", "Several", "chunks", "query", "read")
+__all__ = ("Filters", "Query", "Several", "chunks", "query", "read")
 
 type Several = str | Sequence[str] | None
 
@@ -33,13 +33,6 @@ class Filters(TypedDict, total=False):
     columns: Sequence[str] | None
 
 
-# What rows that come unordered are ordered by: their memory's number, their time and their place.
-KEYS: Mapping[LiteralString, Kind] = {
-    "memory": "integer",
-    "instant": "instant",
-    "place": "place",
-}
-
 ROLES = {"input": "model_input", "output": "model_output"}
 
 # How a column of each kind is selected: what can be missing and has a fixed width, by what stands
@@ -49,8 +42,6 @@ SELECTED: Mapping[Kind, tuple[LiteralString, LiteralString]] = {
     "flag": ("", "::BOOLEAN"),
     "number": ("coalesce(", "::FLOAT8, 'NaN')"),
     "time": ("coalesce(", ", '-infinity')"),
-    "instant": ("", ""),
-    "place": ("", ""),
     "text": ("", "::TEXT"),
     "json": ("", "::TEXT"),
 }
@@ -68,8 +59,6 @@ class Query:
         What is selected for it.
     lengths : Mapping[str, str]
         What is counted of it.
-    ordered : bool
-        Whether the rows come in order.
     """
 
     name: str
@@ -77,7 +66,6 @@ class Query:
     columns: Mapping[LiteralString, Kind]
     selected: Mapping[LiteralString, Kind]
     lengths: Mapping[LiteralString, LiteralString]
-    ordered: bool
 
     def decoder(self) -> "Decoder":
         """Return what decodes the rows of one COPY."""
@@ -107,7 +95,7 @@ def read(
         role=role,
         tool=tool,
         columns=columns,
-        ordered=False,
+        whole=True,
     )
 
     def collect() -> "AbstractContextManager[Collector[DataFrame]]":
@@ -142,7 +130,7 @@ def query(  # noqa: PLR0913 - each is an argument of the public methods
     role: str | None = None,
     tool: Several = None,
     columns: Sequence[str] | None = None,
-    ordered: bool = True,
+    whole: bool = False,
 ) -> Query:
     """Build the query of the rows and columns that are wanted.
 
@@ -168,23 +156,17 @@ def query(  # noqa: PLR0913 - each is an argument of the public methods
         if column in wanted and counted in wanted
     }
     selected = {column: kind for column, kind in wanted.items() if column not in lengths}
-    sql = frame.sql
-    if frame.unordered is None or chosen != (None,) * 5:
-        ordered = True
-    elif not ordered:
-        sql = frame.unordered
-        selected = {c: kind for c, kind in selected.items() if c != "position"} | KEYS
+    faster = frame.whole if whole and chosen == (None,) * len(chosen) else None
     selected = dict(sorted(selected.items(), key=lambda item: list(SELECTED).index(item[1])))
     return Query(
         name=f"read frame {frame.name}",
         statement=Statement(
-            f"SELECT {_selection(selected)} FROM ({sql}) AS frame",
+            f"SELECT {_selection(selected)} FROM ({faster or frame.sql}) AS frame",
             (_texts(identifier, "identifier"), *chosen),
         ),
         columns=wanted,
         selected=selected,
         lengths=lengths,
-        ordered=ordered,
     )
 
 
