@@ -14,10 +14,13 @@ LAYERS = [
     {"content.documents", "operations.operation"},
     {"content", "embedded", "samples"},
     {"content.codec", "content.chat"},
-    {"operations", "frames.definitions"},
-    {"frames.reading"},
+    {"operations", "frames.frame"},
+    {"frames.memory", "frames.revisions", "frames.reading"},
+    {"frames.definitions", "frames.decoding"},
+    {"frames.assembling"},
+    {"frames.exporting"},
     {"database.cache", "database.failures", "database.target", "database.transactions"},
-    {"database.live", "database.pipelining", "database.pooling"},
+    {"database.copying", "database.live", "database.pipelining", "database.pooling"},
     {"database.haiway_connection"},
     {"database.sync", "database.haiway_pool"},
     {"database.asynchronous"},
@@ -88,7 +91,7 @@ def test_draive_is_known_to_few_modules() -> None:
 
 
 def test_importing_the_package_loads_neither_pandas_nor_draive() -> None:
-    heavy = {"pandas", "numpy", "draive", "haiway"}
+    heavy = {"pandas", "numpy", "pyarrow", "draive", "haiway"}
     code = f"import draive_pg, sys; print(*sorted({heavy} & {{*sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from draive_pg import Client, DraivePGError, __version__
-from draive_pg.cli import importing
+from draive_pg.cli import exporting, importing
 from draive_pg.cli.options import Dsn, Schema, one_line, without_passwords
 
 __all__ = ("app", "main")
@@ -21,6 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(importing.app, name="import")
+app.command()(exporting.export)
 
 
 def main() -> None:

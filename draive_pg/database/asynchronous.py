@@ -1,6 +1,7 @@
 """The asynchronous twin of `sync`, body for body."""
 
 import asyncio
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future
@@ -32,6 +33,9 @@ from draive_pg.operations.copying import Copy
 from draive_pg.operations.operation import Operation, Plan, Row, Statement
 
 __all__ = ("AsyncDatabase", "AsyncRunner")
+
+
+type Stream = weakref.ref[AsyncGenerator[Any]]
 
 
 class AsyncRunner(ABC):
@@ -159,15 +163,15 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
 
     def stream[T](self, copy: Copy[T]) -> AsyncGenerator[T]:
         """Async twin of `Database.stream`; what is made is made in other threads."""
-        stream = self._stream(copy)
-        if (transaction := joined(self)) is not None:
-            transaction.streams.append(stream)
+        itself: list[Stream] = []
+        stream = self._stream(copy, itself)
+        itself.append(weakref.ref(stream))
         return stream
 
-    async def _stream[T](self, copy: Copy[T]) -> AsyncGenerator[T]:
+    async def _stream[T](self, copy: Copy[T], itself: Sequence[Stream]) -> AsyncGenerator[T]:
         begun = False
         try:
-            async with aclosing(self._copied(copy)) as made:
+            async with aclosing(self._copied(copy, itself)) as made:
                 async for item in made:
                     begun = True
                     yield item
@@ -175,16 +179,17 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
         except ConnectionFailed as error:
             if begun or self._in_transaction() or not repeatable(error, reads=True):
                 raise
-        async with aclosing(self._copied(copy)) as made:
+        async with aclosing(self._copied(copy, itself)) as made:
             async for item in made:
                 yield item
 
-    async def _copied[T](self, copy: Copy[T]) -> AsyncGenerator[T]:
+    async def _copied[T](self, copy: Copy[T], stream: Sequence[Stream]) -> AsyncGenerator[T]:
         with copy.collect() as collector:
             async with self._connection() as connection:
                 with translated(copy.name):
                     async with AsyncExitStack() as stack:
-                        if self._in_transaction():
+                        if (transaction := joined(self)) is not None:
+                            transaction.streams.extend(stream)
                             await stack.enter_async_context(connection.transaction())
                         text = copied(copy.statement, self.schema, connection)
                         rows = await stack.enter_async_context(connection.cursor().copy(text))
@@ -288,8 +293,8 @@ async def _settled(entry: Future[Any]) -> Any:
     return entry.result() if entry.done() else await asyncio.wrap_future(entry)
 
 
-async def _close_all_async(streams: Sequence[AsyncGenerator[Any]]) -> None:
-    for stream in streams:
+async def _close_all_async(streams: Sequence[Stream]) -> None:
+    for stream in filter(None, [reference() for reference in streams]):
         with suppress(RuntimeError):  # another task is amid it, and will be waited for
             await stream.aclose()
 

@@ -1,7 +1,7 @@
 """COPY out of PostgreSQL, for both colours: its text, and its rows some thousand at a time."""
 
 import re
-from collections.abc import Generator
+from collections.abc import Callable
 from typing import Any, LiteralString, cast
 
 from psycopg import AsyncConnection, AsyncCopy, Connection
@@ -31,9 +31,7 @@ def copied(
     cut = PLACEHOLDER.split(statement.sql)
     cut[::2] = [qualified(cast(LiteralString, text), schema) for text in cut[::2]]
     parameters = statement.parameters or ()
-    cut[1::2] = [
-        Literal(parameters[int(number) - 1]).as_bytes(connection) for number in cut[1::2]
-    ]
+    cut[1::2] = [Literal(parameters[int(number) - 1]).as_bytes(connection) for number in cut[1::2]]
     return b"COPY (%b) TO STDOUT (FORMAT BINARY)" % b"".join(cast(list[bytes], cut))
 
 
@@ -42,16 +40,10 @@ def received(copy: SyncCopy | AsyncCopy) -> PQGen[list[Buffer]]:
 
     psycopg would wait for each row by itself, and take half as long again.
     """
-    return _received(cast(Any, copy))
-
-
-def _received(copy: Any) -> Generator[Any, Any, list[Buffer]]:
+    receive: Callable[[], PQGen[Buffer]] = cast(Any, copy)._read_gen  # noqa: SLF001
     messages: list[Buffer] = []
     size = 0
-    while len(messages) < ROWS and size < BYTES:
-        message = yield from copy._read_gen()  # noqa: SLF001 - of the base class of both
-        if not message:
-            break
+    while len(messages) < ROWS and size < BYTES and (message := (yield from receive())):
         messages.append(message)
         size += len(message)
     return messages

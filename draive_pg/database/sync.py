@@ -52,6 +52,9 @@ BEGIN = Statement("BEGIN ISOLATION LEVEL READ COMMITTED")
 COMMIT = Statement("COMMIT")
 
 
+type Stream = weakref.ref[Generator[Any]]
+
+
 class Base[C: Connection | AsyncConnection, L: Turn]:
     """What both colours share: nothing here does I/O."""
 
@@ -232,15 +235,15 @@ class Database(Base[Connection, threading.Lock]):
         Until it ends or is closed, it holds a connection, or that of the transaction it is part
         of, which closes it at its own end.
         """
-        stream = self._stream(copy)
-        if (transaction := joined(self)) is not None:
-            transaction.streams.append(stream)
+        itself: list[Stream] = []
+        stream = self._stream(copy, itself)
+        itself.append(weakref.ref(stream))
         return stream
 
-    def _stream[T](self, copy: Copy[T]) -> Generator[T]:
+    def _stream[T](self, copy: Copy[T], itself: Sequence[Stream]) -> Generator[T]:
         begun = False
         try:
-            with closing(self._copied(copy)) as made:
+            with closing(self._copied(copy, itself)) as made:
                 for item in made:
                     begun = True
                     yield item
@@ -248,13 +251,15 @@ class Database(Base[Connection, threading.Lock]):
         except ConnectionFailed as error:
             if begun or self._in_transaction() or not repeatable(error, reads=True):
                 raise
-        with closing(self._copied(copy)) as made:
+        with closing(self._copied(copy, itself)) as made:
             yield from made
 
-    def _copied[T](self, copy: Copy[T]) -> Generator[T]:
+    def _copied[T](self, copy: Copy[T], stream: Sequence[Stream]) -> Generator[T]:
         with copy.collect() as collector:
             with self._connection() as connection, translated(copy.name), ExitStack() as stack:
-                if self._in_transaction():  # which a COPY that is cut short would fail otherwise
+                if (transaction := joined(self)) is not None:
+                    transaction.streams.extend(stream)
+                    # A COPY that is cut short would fail all of the transaction otherwise.
                     stack.enter_context(connection.transaction())
                 text = copied(copy.statement, self.schema, connection)
                 rows = stack.enter_context(connection.cursor().copy(text))
@@ -356,8 +361,8 @@ def _fetched(cursor: psycopg.Cursor) -> Sequence[Row]:
     return cursor.fetchall() if cursor.description else ()
 
 
-def _close_all(streams: Sequence[Generator[Any]]) -> None:
-    for stream in streams:
+def _close_all(streams: Sequence[Stream]) -> None:
+    for stream in filter(None, [reference() for reference in streams]):
         with suppress(ValueError):  # another thread is amid it, and will be waited for
             stream.close()
 

@@ -1,14 +1,15 @@
 """Arrow batches as one DataFrame, or as several, in little more memory than it takes."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
+from draive_pg.frames.arrow import pa
 from draive_pg.frames.decoding import ARROW
 from draive_pg.frames.frame import Kind
 from draive_pg.frames.reading import Query
@@ -17,7 +18,9 @@ from draive_pg.operations.copying import Buffer
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-__all__ = ("Chunks", "Tables", "Whole")
+__all__ = ("Chunks", "Tables", "Whole", "schema")
+
+NESTED = re.compile(r"[\[{]")
 
 # Rows that are kept as one piece: each piece costs time later, and joining them costs memory now.
 PIECE = 1 << 16
@@ -66,7 +69,7 @@ class Chunks:
         return [self._framed(table) for table in self._tables.finish()]
 
     def _framed(self, table: Any) -> "DataFrame":
-        pieces = {name: table[name].combine_chunks().chunks for name in self._columns}
+        pieces = {name: [table[name].combine_chunks()] for name in self._columns}
         return _frame(self._columns, pieces)
 
 
@@ -74,7 +77,7 @@ class Tables:
     """Collects the rows of a query as ``pyarrow.Table`` of so many rows, at least one."""
 
     def __init__(self, query: Query, rows: int) -> None:
-        self.schema = pa.schema([(name, ARROW[kind]) for name, kind in query.columns.items()])
+        self._schema = schema(query.columns)
         self._decoder = query.decoder()
         self._size = rows
         self._batches: list[Any] = []
@@ -82,7 +85,7 @@ class Tables:
         self._given = False
 
     def take(self, messages: Sequence[Buffer]) -> Sequence[Any]:
-        batch = self._decoder.decode(messages).select(self.schema.names)
+        batch = self._decoder.decode(messages).select(self._schema.names)
         self._batches.append(batch)
         self._rows += batch.num_rows
         complete: list[Any] = []
@@ -98,10 +101,15 @@ class Tables:
         return () if self._given and not self._rows else (self._table(),)
 
     def _table(self) -> Any:
-        return pa.Table.from_batches(self._batches, self.schema)
+        return pa.Table.from_batches(self._batches, self._schema)
 
 
-def _frame(columns: Mapping[str, Kind], pieces: dict[str, list[Any]]) -> "DataFrame":
+def schema(columns: Mapping[LiteralString, Kind]) -> Any:
+    """Return the ``pyarrow.Schema`` of columns."""
+    return pa.schema([(name, ARROW[kind]) for name, kind in columns.items()])
+
+
+def _frame(columns: Mapping[LiteralString, Kind], pieces: dict[str, list[Any]]) -> "DataFrame":
     """Return the DataFrame of columns in pieces, which are used up."""
     return pd.DataFrame(
         {name: _series(kind, pieces.pop(name, [])) for name, kind in columns.items()}, copy=False
@@ -134,10 +142,9 @@ def _documents(texts: Any) -> list[Any]:
 
 
 def _copying(text: str) -> Callable[[], Any]:
-    document = json.loads(text)
-    if isinstance(document, dict | list):
-        values = document.values() if isinstance(document, dict) else document
-        if any(isinstance(value, dict | list) for value in values):
-            return partial(json.loads, text)
-        return document.copy
-    return lambda: document
+    """Return what returns a document of its own at each call."""
+    document: Any = json.loads(text)
+    if text[0] not in "[{":
+        return lambda: document
+    flat = not NESTED.search(text, 1)  # a bracket in a text only costs time
+    return document.copy if flat else partial(json.loads, text)

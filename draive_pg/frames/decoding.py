@@ -6,12 +6,11 @@ place of every row; the texts follow.
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, LiteralString
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from draive_pg.frames.arrow import pa, pc
 from draive_pg.frames.frame import Kind
 from draive_pg.operations.copying import Buffer
 
@@ -25,6 +24,8 @@ TRAILER = b"\xff\xff"  # after the last row, where another would say how many co
 # PostgreSQL counts microseconds from 2000, and its infinities are the ends of the range.
 UNIX = 946_684_800_000_000
 INFINITE = np.array([np.iinfo(np.int64).min, np.iinfo(np.int64).max])
+
+TEXTS = ("text", "json")
 
 WIDTHS: Mapping[Kind, np.dtype[Any]] = {
     "integer": np.dtype(">i8"),
@@ -48,15 +49,17 @@ class Decoder:
 
     Parameters
     ----------
-    columns : Mapping[str, Kind]
+    columns : Mapping[LiteralString, Kind]
         What was selected, in that order: first what has a fixed width.
-    lengths : Mapping[str, str]
+    lengths : Mapping[LiteralString, LiteralString]
         Further columns, which count the characters of selected ones.
     """
 
-    def __init__(self, columns: Mapping[str, Kind], lengths: Mapping[str, str]) -> None:
-        self._fixed = {name: kind for name, kind in columns.items() if kind in WIDTHS}
-        self._texts = [name for name, kind in columns.items() if kind not in WIDTHS]
+    def __init__(
+        self, columns: Mapping[LiteralString, Kind], lengths: Mapping[LiteralString, LiteralString]
+    ) -> None:
+        self._fixed = {name: kind for name, kind in columns.items() if kind not in TEXTS}
+        self._texts = [name for name, kind in columns.items() if kind in TEXTS]
         self._lengths = lengths
         self._skip = HEADER
         widths = [WIDTHS[kind] for kind in self._fixed.values()]
@@ -124,4 +127,5 @@ def _array(kind: Kind, values: Vector) -> Any:
         missing = np.isin(values, INFINITE)
         since_1970 = values.astype(np.int64) + UNIX
         return pa.array(since_1970, mask=missing).cast(ARROW["time"])
-    return pa.array(values.astype(values.dtype.newbyteorder("=")))
+    # NaN is what stands for a number that is missing.
+    return pa.array(values.astype(values.dtype.newbyteorder("=")), from_pandas=True)

@@ -150,14 +150,18 @@ def query(  # noqa: PLR0913 - each is an argument of the public methods
         _texts(tool, "tool"),
     )
     wanted = _columns(frame, columns)
-    lengths = {
+    lengths: dict[LiteralString, LiteralString] = {
         column: counted
         for column, counted in frame.lengths.items()
         if column in wanted and counted in wanted
     }
-    selected = {column: kind for column, kind in wanted.items() if column not in lengths}
     faster = frame.whole if whole and chosen == (None,) * len(chosen) else None
-    selected = dict(sorted(selected.items(), key=lambda item: list(SELECTED).index(item[1])))
+    selected: dict[LiteralString, Kind] = {
+        column: kind
+        for kind in SELECTED
+        for column, own in wanted.items()
+        if own == kind and column not in lengths
+    }
     return Query(
         name=f"read frame {frame.name}",
         statement=Statement(
