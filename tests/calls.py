@@ -1,6 +1,8 @@
 """What a client can be asked, by what errors call it: each read, and each write."""
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from draive import Configuration
 
@@ -14,6 +16,11 @@ class Limits(Configuration):
     """A configuration of draive's."""
 
     tokens: int = 1
+
+
+def exported(db: Client) -> int:
+    with tempfile.TemporaryDirectory() as top:
+        return db.frames.export("sessions", Path(top) / "sessions.parquet")
 
 
 READS: dict[str, Callable[[Client], object]] = {
@@ -33,6 +40,8 @@ READS: dict[str, Callable[[Client], object]] = {
     "read frame variables": lambda db: db.frames.variables(),
     "read frame instruction_revisions": lambda db: db.frames.instruction_revisions(),
     "read frame configurations": lambda db: db.frames.configurations(),
+    "read chunks of a frame": lambda db: list(db.frames.chunks("conversation_log")),
+    "export frame sessions": exported,
 }
 
 WRITES: dict[str, Callable[[Client], object]] = {

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
 from contextlib import closing
 
 import pandas as pd
@@ -57,9 +56,7 @@ def test_a_transaction_sees_in_frames_what_it_has_written(db: Client, dsn: str) 
     assert list(db.frames.conversation_log().text) == ["q", "a"]
 
 
-def test_chunks_left_early_do_not_fail_the_transaction(
-    db: Client, sql: psycopg.Connection
-) -> None:
+def test_chunks_left_early_do_not_fail_the_transaction(db: Client, sql: psycopg.Connection) -> None:
     fill(db, sql, 50_000)
     with db.transaction():
         db.memory("n").remember(asked("kept"))
@@ -88,7 +85,6 @@ def test_an_error_in_a_frame_leaves_the_transaction_usable(
     with db.transaction():
         db.memory("m").remember(asked("q"))
         with pytest.raises(OperationFailed):
-            # More than a timestamp holds, once it is in the session's time zone.
             sql.execute("ALTER TABLE configurations RENAME TO hidden")
             db.frames.configurations()
         sql.execute("ALTER TABLE hidden RENAME TO configurations")
@@ -100,9 +96,7 @@ def test_an_error_in_a_frame_leaves_the_transaction_usable(
 
 
 @pytest.mark.parametrize("rows", [1, 999, 1000, 2500, 10_000])
-def test_chunks_have_the_rows_of_the_frame(
-    db: Client, sql: psycopg.Connection, rows: int
-) -> None:
+def test_chunks_have_the_rows_of_the_frame(db: Client, sql: psycopg.Connection, rows: int) -> None:
     fill(db, sql, 2500)
     chunks = list(db.frames.chunks("conversation_log", rows=rows))
     assert {len(chunk) for chunk in chunks[:-1]} <= {rows}
@@ -128,7 +122,7 @@ def test_chunks_take_filters(db: Client) -> None:
         "conversation_log": {"rows": 0},
         "configurations": {"columns": ["nope"]},
     }.items():
-        with pytest.raises(ValueError, match="no frame|cannot be filtered|rows|column"):
+        with pytest.raises(ValueError, match=r"no frame|cannot be filtered|rows|column"):
             db.frames.chunks(name, **filters)
     with pytest.raises(TypeError, match="surprise"):
         db.frames.chunks("sessions", surprise=1)
@@ -233,7 +227,7 @@ def test_an_interrupt_ends_the_query_and_leaves_the_client_usable(
         waiting(dsn, at_least=1)
         os.kill(os.getpid(), signal.SIGINT)
 
-    calls: list[Callable[[], object]] = [
+    calls = [
         db.frames.conversation_log,
         lambda: next(db.frames.chunks("conversation_log")),
     ]

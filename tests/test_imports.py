@@ -14,7 +14,7 @@ LAYERS = [
     {"content.documents", "operations.operation"},
     {"content", "embedded", "samples"},
     {"content.codec", "content.chat"},
-    {"operations", "frames.frame"},
+    {"operations", "frames.arrow", "frames.frame"},
     {"frames.memory", "frames.revisions", "frames.reading"},
     {"frames.definitions", "frames.decoding"},
     {"frames.assembling"},

@@ -52,7 +52,7 @@ CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
     "list prompts": (lambda db: db.instructions.available_instructions(), "Q"),
     "define a configuration": (lambda db: db.configurations.define("limits", {"a": 1}), WRITE),
     "load a configuration": (lambda db: db.configurations.load_raw("limits"), READ),
-    "a frame": (lambda db: db.frames.sessions(), READ),
+    "a frame": (lambda db: db.frames.sessions(), "Q"),
     "nothing to remember": (lambda db: db.memory("m").remember(), ""),
 }
 

@@ -1,8 +1,7 @@
 """COPY out of PostgreSQL, for both colours: its text, and its rows some thousand at a time."""
 
 import re
-from collections.abc import Callable
-from typing import Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 from psycopg import AsyncConnection, AsyncCopy, Connection
 from psycopg import Copy as SyncCopy
@@ -11,6 +10,9 @@ from psycopg.sql import Literal
 
 from draive_pg.operations.copying import Buffer
 from draive_pg.operations.operation import Statement, qualified
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ("copied", "received")
 

@@ -25,8 +25,6 @@ TRAILER = b"\xff\xff"  # after the last row, where another would say how many co
 UNIX = 946_684_800_000_000
 INFINITE = np.array([np.iinfo(np.int64).min, np.iinfo(np.int64).max])
 
-TEXTS = ("text", "json")
-
 WIDTHS: Mapping[Kind, np.dtype[Any]] = {
     "integer": np.dtype(">i8"),
     "number": np.dtype(">f8"),
@@ -58,8 +56,8 @@ class Decoder:
     def __init__(
         self, columns: Mapping[LiteralString, Kind], lengths: Mapping[LiteralString, LiteralString]
     ) -> None:
-        self._fixed = {name: kind for name, kind in columns.items() if kind not in TEXTS}
-        self._texts = [name for name, kind in columns.items() if kind in TEXTS]
+        self._fixed = {name: kind for name, kind in columns.items() if not _is_text(kind)}
+        self._texts = [name for name, kind in columns.items() if _is_text(kind)]
         self._lengths = lengths
         self._skip = HEADER
         widths = [WIDTHS[kind] for kind in self._fixed.values()]
@@ -115,6 +113,10 @@ class Decoder:
             name: pieces.take(pa.array(wanted + 2 * number, mask=missing[number]))
             for number, name in enumerate(self._texts)
         }
+
+
+def _is_text(kind: Kind) -> bool:
+    return kind in ("text", "json")
 
 
 def _taken(octets: Vector, starts: Vector, kind: np.dtype[Any]) -> Vector:

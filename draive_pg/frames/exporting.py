@@ -51,6 +51,8 @@ def export(
     target = Path(path).resolve()
     chosen, packed = _format(target, format)
     asked = query(frame, **filters)
+    if target.exists() and not target.is_file():
+        raise ValueError(f"{str(target)!r:.200} is there and is no file that can be replaced")
 
     @contextmanager
     def collect() -> Generator[Export]:
