@@ -56,7 +56,9 @@ class Decoder:
     def __init__(
         self, columns: Mapping[LiteralString, Kind], lengths: Mapping[LiteralString, LiteralString]
     ) -> None:
-        self._fixed = {name: kind for name, kind in columns.items() if not _is_text(kind)}
+        self._fixed: dict[LiteralString, Kind] = {
+            name: kind for name, kind in columns.items() if not _is_text(kind)
+        }
         self._texts = [name for name, kind in columns.items() if _is_text(kind)]
         self._lengths = lengths
         self._skip = HEADER

@@ -209,6 +209,12 @@ def _put(part: Path, target: Path) -> None:
 def _bar(name: str, *, wanted: bool | None) -> "tqdm[Any]":
     from tqdm.auto import tqdm
 
-    watched = "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty())
-    shows = watched if wanted is None else wanted
+    shows = _watched() if wanted is None else wanted
     return tqdm(desc=name, unit=" rows", unit_scale=True, leave=False, disable=not shows)
+
+
+def _watched() -> bool:
+    """Tell whether a person may be looking: at a terminal, or at a notebook."""
+    ipython: Any = sys.modules.get("IPython")
+    in_notebook = ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+    return in_notebook or (sys.stderr is not None and sys.stderr.isatty())
