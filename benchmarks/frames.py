@@ -151,13 +151,13 @@ def main(dsn: str, rows: int, runs: int = 3) -> None:
         db.setup()
         fill(dsn, rows)
         bare.execute("VACUUM ANALYZE")
-    floors = {way: [] for way in WAYS}
+    taken: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
     for _ in range(runs):
         for way in WAYS:
             floor = alone("bare COPY", dsn)["seconds"]
-            floors[way].append({**alone(way, dsn), "floor": floor})
+            taken[way].append({**alone(way, dsn), "floor": floor})
     sys.stdout.write("| way | x bare COPY [spread] | seconds | peak MB | frame MB |\n|-|-|-|-|-|\n")
-    for way, all_runs in floors.items():
+    for way, all_runs in taken.items():
         ratios = sorted(run["seconds"] / run["floor"] for run in all_runs)
         seconds = sorted(run["seconds"] for run in all_runs)[runs // 2]
         sys.stdout.write(
