@@ -142,8 +142,11 @@ def _documents(texts: Any) -> list[Any]:
 
 
 def _copying(text: str) -> Callable[[], Any]:
-    """Return what returns a document of its own at each call."""
-    document: Any = json.loads(text)
+    """Return what returns a document of its own at each call, or text that Python cannot hold."""
+    try:
+        document: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return lambda: text
     if text[0] not in "[{":
         return lambda: document
     flat = not NESTED.search(text, 1)  # a bracket in a text only costs time
