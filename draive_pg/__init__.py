@@ -14,25 +14,39 @@ from draive_pg.errors import (
     MemoryMissing,
     OperationFailed,
     PermissionDenied,
+    RevisionConflict,
+    RevisionMissing,
     SchemaInvalid,
     StoredDataInvalid,
     StoredDataSkipped,
     TableMissing,
     TemplateInvalid,
 )
+from draive_pg.operations.comparing import Diff
+from draive_pg.operations.labels import Label
+from draive_pg.operations.releases import Release
+from draive_pg.operations.revisions import Revision
+from draive_pg.operations.snapshots import Snapshot
 
 __all__ = (
     "AsyncClient",
     "ChatInvalid",
     "Client",
     "ConnectionFailed",
+    "Diff",
     "DraivePGError",
     "EmbeddedServerError",
+    "Label",
     "MemoryExists",
     "MemoryMissing",
     "OperationFailed",
     "PermissionDenied",
+    "Release",
+    "Revision",
+    "RevisionConflict",
+    "RevisionMissing",
     "SchemaInvalid",
+    "Snapshot",
     "StoredDataInvalid",
     "StoredDataSkipped",
     "TableMissing",

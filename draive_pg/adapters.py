@@ -38,6 +38,8 @@ from draive_pg.database.cache import Cache
 from draive_pg.database.haiway_connection import turns, when_settled
 from draive_pg.database.haiway_pool import CACHES, PostgresConnectionPool
 from draive_pg.operations import configurations, instructions, memory
+from draive_pg.operations.choices import choice
+from draive_pg.operations.loading import load_content
 from draive_pg.operations.operation import Operation, Row, Statement, qualified
 
 __all__ = (
@@ -80,7 +82,7 @@ def PostgresConfigurationRepository(
         return await database.run(configurations.load_raw(identifier))
 
     async def defining(identifier: str, value: Mapping[str, BasicValue], **extra: Any) -> None:
-        await database.run(configurations.define(identifier, value))
+        await database.run(configurations.append(identifier, value))
 
     async def removing(identifier: str, **extra: Any) -> None:
         await database.run(configurations.remove(identifier))
@@ -93,6 +95,8 @@ def PostgresConfigurationRepository(
 def PostgresInstructionsRepository(
     cache_limit: int = 32,
     cache_expiration: float = 600.0,
+    *,
+    label: str | None = None,
 ) -> InstructionsRepository:
     """Return a repository of the ``instructions`` table.
 
@@ -102,6 +106,9 @@ def PostgresInstructionsRepository(
         How many instructions are kept in memory; 0 reads through.
     cache_expiration : float
         Seconds after which kept ones are read again.
+    label : str | None
+        The label whose revisions are served, and nothing of a name that does not have it; the
+        newest revisions for None. What is defined becomes the newest, whatever has the label.
 
     Returns
     -------
@@ -109,15 +116,16 @@ def PostgresInstructionsRepository(
         draive's own, to be used in a scope that has a ``Postgres`` state.
     """
     database = _ScopeDatabase(Cache(cache_limit, cache_expiration))
+    served = choice(label=label)
 
     async def listing(*, lenient: bool = False, **extra: Any) -> Sequence[InstructionsDeclaration]:
-        return await database.run(instructions.available(lenient=lenient))
+        return await database.run(instructions.available(label=label, lenient=lenient))
 
     async def loading(name: str, meta: Meta, **extra: Any) -> str | None:
-        return await database.run(instructions.load_content(name))
+        return await database.run(load_content(name, served))
 
     async def defining(declaration: InstructionsDeclaration, content: str, **extra: Any) -> None:
-        await database.run(instructions.define(declaration, content=content))
+        await database.run(instructions.append(declaration, content=content))
 
     async def removing(name: str, meta: Meta, **extra: Any) -> None:
         await database.run(instructions.remove(name))

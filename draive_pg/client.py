@@ -1,9 +1,9 @@
 """The clients: `Client` and its async twin `AsyncClient`. What they can do is in `namespaces`."""
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from draive_pg.content.documents import check_schema, check_size, check_timeout
 from draive_pg.database.asynchronous import AsyncDatabase
@@ -15,7 +15,14 @@ from draive_pg.namespaces.frames import AsyncFrames, Frames
 from draive_pg.namespaces.instructions import AsyncInstructions, Instructions
 from draive_pg.namespaces.memories import AsyncMemories, AsyncMemory, Memories, Memory
 from draive_pg.namespaces.twins import documented_as
-from draive_pg.operations import migrations
+from draive_pg.operations import migrations, releases
+from draive_pg.operations.defining import Expected
+from draive_pg.operations.instructions import Reference
+from draive_pg.operations.releases import Release, Released
+from draive_pg.operations.snapshots import Snapshot
+
+if TYPE_CHECKING:
+    from draive import Configuration
 
 __all__ = ("AsyncClient", "Client")
 
@@ -124,6 +131,62 @@ class Client:
         with self._database.transaction():
             yield self
 
+    def release(
+        self,
+        *,
+        prompts: Mapping[Reference, str] | None = None,
+        configurations: "Mapping[str, Configuration | Mapping[str, Any]] | None" = None,
+        labels: Released | None = None,
+        message: str | None = None,
+        author: str | None = None,
+        expected: Mapping[str, Expected] | None = None,
+        expected_configurations: Mapping[str, int | Snapshot | None] | None = None,
+    ) -> Release:
+        """Define prompts and configurations and move labels, all of it at once or none of it.
+
+        Releases of the same things take turns, whatever order they name them in.
+
+        Parameters
+        ----------
+        prompts : Mapping[str | Instructions | InstructionsDeclaration, str]
+            Their new contents, as `instructions.define` takes them.
+        configurations : Mapping[str, Configuration | Mapping]
+            Their new documents by identifier.
+        labels : Mapping[str, Iterable[str] | Mapping[str, int | str | datetime | Revision | None]]
+            By label, the names of prompts: it is moved to their newest revisions, those of this
+            release included; or to the revisions that a mapping has by name.
+        message, author : str | None
+            Kept with each new revision and each move of a label.
+        expected : Mapping[str, int | Revision | None]
+            By name of released prompts, which revision must be the newest, or 0 for none.
+        expected_configurations : Mapping[str, int | Snapshot | None]
+            The same of released configurations, by identifier.
+
+        Returns
+        -------
+        Release
+            The newest revisions, snapshots and moves of what was released; where something was
+            so already, nothing new was written for it.
+
+        Raises
+        ------
+        RevisionConflict
+            If something else than was expected is the newest; nothing is released.
+        RevisionMissing, InstructionsMissing
+            If there is no revision that a label is to be moved to; nothing is released.
+        """
+        plan = releases.release(
+            prompts=prompts or {},
+            configurations=configurations or {},
+            labels=labels or {},
+            message=message,
+            author=author,
+            expected=expected or {},
+            expected_configurations=expected_configurations or {},
+        )
+        with self._database.transaction():
+            return self._database.carry_out(plan)
+
     def close(self) -> None:
         """Close the connections; safe to repeat, and the next use opens new ones."""
         self._database.close()
@@ -179,6 +242,29 @@ class AsyncClient:
     async def transaction(self) -> AsyncGenerator[Self]:
         async with self._database.transaction():
             yield self
+
+    async def release(
+        self,
+        *,
+        prompts: Mapping[Reference, str] | None = None,
+        configurations: "Mapping[str, Configuration | Mapping[str, Any]] | None" = None,
+        labels: Released | None = None,
+        message: str | None = None,
+        author: str | None = None,
+        expected: Mapping[str, Expected] | None = None,
+        expected_configurations: Mapping[str, int | Snapshot | None] | None = None,
+    ) -> Release:
+        plan = releases.release(
+            prompts=prompts or {},
+            configurations=configurations or {},
+            labels=labels or {},
+            message=message,
+            author=author,
+            expected=expected or {},
+            expected_configurations=expected_configurations or {},
+        )
+        async with self._database.transaction():
+            return await self._database.carry_out(plan)
 
     async def close(self) -> None:
         await self._database.close()

@@ -9,6 +9,8 @@
     │   └── PermissionDenied     ... for want of a right
     ├── StoredDataInvalid        a stored row is not what draive writes
     ├── TemplateInvalid          a prompt cannot be rendered so (also a ValueError)
+    ├── RevisionMissing          there is no such revision, or no such label
+    ├── RevisionConflict         a conditional write met another revision than was expected
     ├── MemoryMissing            there is no memory of the given identifier
     ├── MemoryExists             an import or a copy would mix with a memory that is there
     ├── ChatInvalid              a chat log cannot be read (also a ValueError)
@@ -34,6 +36,8 @@ __all__ = (
     "MemoryMissing",
     "OperationFailed",
     "PermissionDenied",
+    "RevisionConflict",
+    "RevisionMissing",
     "SchemaInvalid",
     "StoredDataInvalid",
     "StoredDataSkipped",
@@ -84,7 +88,15 @@ class StoredDataSkipped(UserWarning):
 
 
 class TemplateInvalid(DraivePGError, ValueError):
-    """A prompt cannot be rendered with the given arguments."""
+    """A prompt cannot be rendered with the given arguments, or not with those it declares."""
+
+
+class RevisionMissing(DraivePGError):
+    """There is no such revision, or no such label, of something that has others."""
+
+
+class RevisionConflict(DraivePGError):
+    """A conditional write met another revision than the one that was expected."""
 
 
 class MemoryMissing(DraivePGError):

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from draive import Configuration
@@ -10,6 +11,9 @@ from draive_pg import Client
 from tests.elements import asked
 
 __all__ = ("READS", "WRITES", "Limits", "fill")
+
+
+NOW = datetime.now(UTC) + timedelta(days=1)  # whatever the server's clock says
 
 
 class Limits(Configuration):
@@ -29,10 +33,32 @@ READS: dict[str, Callable[[Client], object]] = {
     "recall it leniently": lambda db: db.memory("m").recall(limit=1, lenient=True),
     "list configurations": lambda db: db.configurations.configurations(),
     "load configuration 'limits'": lambda db: db.configurations.load_raw("limits"),
+    "load configuration 'limits' of then": lambda db: db.configurations.load_raw(
+        "limits", as_of=NOW
+    ),
+    "load configuration 'limits' by number": lambda db: db.configurations.load_raw(
+        "limits", revision=1
+    ),
+    "read the history of configuration 'limits'": lambda db: db.configurations.history("limits"),
     "load configuration 'Limits'": lambda db: db.configurations.load(Limits),
     "list instructions": lambda db: db.instructions.available_instructions(),
     "load instructions 'greeting'": lambda db: db.instructions.load("greeting"),
     "resolve 'greeting'": lambda db: db.instructions.resolve("greeting"),
+    "list labelled instructions": lambda db: db.instructions.available_instructions(
+        label="production"
+    ),
+    "load labelled instructions": lambda db: db.instructions.load("greeting", label="production"),
+    "load instructions of then": lambda db: db.instructions.load("greeting", as_of=NOW),
+    "read the history of instructions 'greeting'": lambda db: db.instructions.history("greeting"),
+    "read a revision of instructions 'greeting'": lambda db: db.instructions.revision(
+        "greeting", 1
+    ),
+    "compare revisions of instructions 'greeting'": lambda db: db.instructions.diff("greeting", 1),
+    "search instructions": lambda db: db.instructions.search("hello", current=True),
+    "list labels": lambda db: db.instructions.labels(),
+    "read the label history of instructions 'greeting'": lambda db: db.instructions.label_history(
+        "greeting", "production"
+    ),
     "read frame conversation_log": lambda db: db.frames.conversation_log(),
     "read the log of a memory": lambda db: db.memory("m").log(),
     "read frame tool_calls": lambda db: db.frames.tool_calls(),
@@ -55,6 +81,16 @@ WRITES: dict[str, Callable[[Client], object]] = {
     "define configuration 'limits'": lambda db: db.configurations.define("limits", {"a": 1}),
     "remove configuration 'limits'": lambda db: db.configurations.remove("limits"),
     "define instructions 'greeting'": lambda db: db.instructions.define("greeting", content="Hi"),
+    "restore instructions 'greeting'": lambda db: db.instructions.restore(
+        "greeting", 1, message="why", author="who"
+    ),
+    "label instructions 'greeting'": lambda db: db.instructions.label("greeting", "staging"),
+    "remove a label of instructions 'greeting'": lambda db: db.instructions.unlabel(
+        "greeting", "staging"
+    ),
+    "define instructions 'released'": lambda db: db.release(
+        prompts={"released": "Hi"}, configurations={"released": {}}, labels={"new": ["released"]}
+    ),
     "remove instructions 'greeting'": lambda db: db.instructions.remove("greeting"),
 }
 
@@ -65,3 +101,4 @@ def fill(db: Client) -> None:
     db.configurations.define("limits", {"a": 1})
     db.configurations.define(Limits(tokens=2))
     db.instructions.define("greeting", content="Hello")
+    db.instructions.label("greeting", "production")

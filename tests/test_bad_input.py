@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -52,7 +53,11 @@ declarations = st.builds(
 def test_instructions_come_back_equal(
     db: Client, declaration: InstructionsDeclaration, content: str
 ) -> None:
-    db.instructions.define(declaration, content=content)
+    if declaration.arguments:  # whose placeholders are checked
+        content = content.replace("{", "{{").replace("}", "}}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of arguments without placeholders
+        db.instructions.define(declaration, content=content)
     assert db.instructions.load(declaration.name) == content
     assert db.instructions.available_instructions() == (declaration,)
     assert db.instructions.remove(declaration) == 1
@@ -202,9 +207,9 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_any_text_is_a_name(connect: Connect, dsn: str, name: str) -> None:
     db = connect(dsn, cache_limit=0)
-    for _ in range(2):
-        db.configurations.define(name, {"n": name})
-        db.instructions.define(name, content=name)
+    for content in ("other", name):
+        db.configurations.define(name, {"n": content})
+        db.instructions.define(name, content=content)
         db.memory(name).remember(asked(name), variables={name: name})
     db.memory(name).maintenance(variables={"seeded": True})
     assert db.configurations.configurations() == (name,)

@@ -1,6 +1,7 @@
 """Configurations, through both clients."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from uuid import UUID
 
@@ -9,7 +10,8 @@ import pytest
 from draive import Configuration
 from haiway import ConfigurationInvalid, ConfigurationMissing
 
-from draive_pg import Client, StoredDataInvalid
+from draive_pg import Client, RevisionConflict, RevisionMissing, StoredDataInvalid
+from tests.driven import at_once
 
 
 class Limits(Configuration):
@@ -201,3 +203,95 @@ def test_load_takes_only_configuration_classes(db: Client) -> None:
             db.configurations.load(wrong)
     with pytest.raises(TypeError, match="identifier must be a str"):
         db.configurations.load_raw(7)
+
+
+# --- Snapshots
+
+
+def test_the_history_has_everything_newest_first(db: Client) -> None:
+    made = [db.configurations.define("limits", {"tokens": number}) for number in (1, 2, 3)]
+    history = db.configurations.history("limits")
+    assert [each.revision for each in history] == [3, 2, 1]
+    assert [each.content for each in history] == [{"tokens": number} for number in (3, 2, 1)]
+    assert [each.current for each in history] == [True, False, False]
+    assert all(each.created.tzinfo is UTC for each in history)
+    assert [each.created for each in made] == [each.created for each in history[::-1]]
+    assert made[2] == history[0]
+    assert list(history.to_df().revision) == [3, 2, 1]
+    assert db.configurations.history("none") == ()
+
+
+def test_a_snapshot_is_loaded_by_number_and_time(db: Client) -> None:
+    first, second = (db.configurations.define(Limits(tokens=number)) for number in (1, 2))
+    load_raw, load = partial(db.configurations.load_raw, "Limits"), db.configurations.load
+    past = first.created - timedelta(microseconds=1)
+    for _ in range(2):  # from the server, and from the cache
+        assert load_raw(revision=1) == load_raw(as_of=first.created) == first.content
+        assert load_raw(revision=2) == load_raw(as_of=second.created) == load_raw()
+        assert load(Limits, as_of=first.created) == Limits(tokens=1)
+        assert load(Limits, as_of=second.created) == load(Limits) == Limits(tokens=2)
+        assert load_raw(as_of=past) is load(Limits, as_of=past) is None
+        assert load(Limits, as_of=past, default=Limits(tokens=7)) == Limits(tokens=7)
+        assert load(Limits, as_of=past, required=True) == Limits()
+    with pytest.raises(ConfigurationMissing):
+        load(Account, as_of=past, required=True)
+    with pytest.raises(RevisionMissing, match="no revision 3; the newest is revision 2"):
+        load_raw(revision=3)
+    assert db.configurations.load_raw("none", revision=3) is None
+
+
+@pytest.mark.parametrize(
+    ("choose", "error"),
+    [
+        ({"revision": 0}, ValueError),
+        ({"revision": "1"}, ValueError),
+        ({"as_of": "now"}, TypeError),
+        ({"as_of": datetime(2001, 1, 1)}, ValueError),
+        ({"revision": 1, "as_of": datetime.now(UTC)}, ValueError),
+    ],
+)
+def test_a_choice_that_means_nothing_is_refused(
+    db: Client, choose: dict[str, object], error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=r"revision|as_of"):
+        db.configurations.load_raw("limits", **choose)
+
+
+def test_what_changes_nothing_makes_no_snapshot(db: Client) -> None:
+    first = db.configurations.define("limits", {"a": 1, "b": [True, None]})
+    assert db.configurations.define("limits", {"b": [True, None], "a": 1}) == first
+    for number, other in enumerate(({"a": 1.0}, {"a": 1}, {"a": True}, {}, {"a": None}), 2):
+        assert db.configurations.define("limits", other).revision == number
+
+
+def test_a_write_on_condition_is_done_where_it_holds(db: Client) -> None:
+    first = db.configurations.define("limits", {"n": 1}, expected=0)
+    second = db.configurations.define("limits", {"n": 2}, expected=first)
+    for expected in (0, 1, 3, first):
+        with pytest.raises(
+            RevisionConflict,
+            match=r"^define configuration 'limits': expected .*, but the newest is revision 2",
+        ):
+            db.configurations.define("limits", {"n": 3}, expected=expected)
+    with pytest.raises(RevisionConflict, match="expected revision 1, but there is none"):
+        db.configurations.define("none", {}, expected=1)
+    with pytest.raises(ValueError, match="a snapshot of 'limits', not of 'none'"):
+        db.configurations.define("none", {}, expected=second)
+    with pytest.raises(ValueError, match="expected must be"):
+        db.configurations.define("limits", {}, expected=-1)
+    assert db.configurations.load_raw("limits") == {"n": 2}
+
+
+def test_snapshots_of_many_are_in_one_order(db: Client) -> None:
+    def define(db: Client, *, content: dict[str, int]) -> object:
+        return db.configurations.define("limits", content)
+
+    users = [
+        [partial(define, content={"user": user, "n": number}) for number in range(5)]
+        for user in range(4)
+    ]
+    made = [each for results in at_once(db, *users) for each in results]
+    assert sorted(each.revision for each in made) == list(range(1, 21))
+    for user in range(4):
+        own = [each for each in db.configurations.history("limits") if each.content["user"] == user]
+        assert [each.content["n"] for each in own] == [4, 3, 2, 1, 0]

@@ -26,7 +26,7 @@ from draive_pg.adapters import (
     PostgresInstructionsRepository,
     PostgresModelMemory,
 )
-from draive_pg.operations import configurations, instructions, memory
+from draive_pg.operations import configurations, instructions, loading, memory, snapshots
 from draive_pg.operations.operation import Operation, qualified
 from tests.elements import answered, asked, called, responded, texts
 from tests.server import waiting
@@ -193,11 +193,12 @@ def test_no_statement_reads_a_whole_table_for_one_subject(sql: psycopg.Connectio
         memory.maintain("m7", {"a": 1}),
         memory.fork("m7", "new"),
         memory.remove("m7"),
-        instructions.load_content("m7"),
-        instructions.define("m7", content=""),
+        loading.load_content("m7"),
+        instructions.append(InstructionsDeclaration.of("m7"), content=""),
         instructions.available(lenient=False),
         configurations.load_raw("m7"),
-        configurations.define("m7", {}),
+        configurations.append("m7", {}),
+        snapshots.define("m7", {}, expected=None),
         configurations.identifiers(),
     ]
     for operation in asked_of:

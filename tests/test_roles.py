@@ -97,6 +97,23 @@ def test_a_writer_and_the_owner_read_and_write_everything(connect_as: As, role: 
 
 
 @pytest.mark.usefixtures("granted")
+def test_who_may_move_no_labels_may_still_define(connect_as: As, admin: psycopg.Connection) -> None:
+    fill(connect_as("owner"))
+    admin.execute("REVOKE INSERT, DELETE ON draive.draive_pg_labels FROM dpg_roles_writer")
+    writer = connect_as("writer")
+    assert writer.instructions.define("greeting", content="Hey", author="bo").revision == 2
+    move = lambda: writer.instructions.label("greeting", "production")  # noqa: E731
+    denied(move, "label instructions 'greeting'")
+    release = lambda: writer.release(  # noqa: E731
+        prompts={"greeting": "Ho"}, labels={"production": ["greeting"]}
+    )
+    denied(release, "label instructions 'greeting'")
+    assert writer.instructions.load("greeting", label="production") == "Hello"
+    assert writer.instructions.load("greeting") == "Hey"
+    assert writer.instructions.remove("greeting") == 2
+
+
+@pytest.mark.usefixtures("granted")
 def test_only_the_owner_can_make_what_is_missing(connect_as: As, admin: psycopg.Connection) -> None:
     admin.execute("DELETE FROM draive.draive_pg_migrations WHERE version = 5")
     for role in ("writer", "reader"):

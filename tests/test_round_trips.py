@@ -24,7 +24,7 @@ def wire(dsn: str) -> Iterator[Wire]:
 def through(connect: Connect, wire: Wire) -> Client:
     """A client whose connection is open already, and recorded."""
     db = connect(wire.dsn, cache_limit=0)
-    db.memories.identifiers()
+    db.instructions.history("greeting")  # and has found the tables of our own
     wire.taken()
     return db
 
@@ -49,7 +49,15 @@ CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
     ),
     "define a prompt": (lambda db: db.instructions.define("greeting", content="Hello"), WRITE),
     "load a prompt": (lambda db: db.instructions.resolve("greeting", default=""), READ),
-    "list prompts": (lambda db: db.instructions.available_instructions(), "Q"),
+    "list prompts": (lambda db: db.instructions.available_instructions(), READ),
+    "load a labelled prompt": (
+        lambda db: db.instructions.resolve("greeting", label="production", default=""),
+        READ,
+    ),
+    "the history of a prompt": (lambda db: db.instructions.history("greeting"), READ),
+    "search prompts": (lambda db: db.instructions.search("hello"), READ),
+    "list labels": (lambda db: db.instructions.labels(), READ),
+    "remove a label": (lambda db: db.instructions.unlabel("greeting", "production"), WRITE),
     "define a configuration": (lambda db: db.configurations.define("limits", {"a": 1}), WRITE),
     "load a configuration": (lambda db: db.configurations.load_raw("limits"), READ),
     "a frame": (lambda db: db.frames.sessions(), "Q"),
@@ -70,6 +78,15 @@ def test_a_transaction_takes_one_more_to_begin_and_one_to_end(through: Client, w
         through.memory("m").remember(asked("q"))
         through.instructions.define("greeting", content="Hello")
     assert wire.taken() == "Q" + ("PBDE" * 2 + "S") * 2 + "Q"
+
+
+def test_a_release_takes_one_for_each_thing_and_three_around_them(
+    through: Client, wire: Wire
+) -> None:
+    through.release(
+        prompts={"a": "1", "b": "2"}, configurations={"c": {}}, labels={"production": ["a", "b"]}
+    )
+    assert wire.taken() == "Q" + "PBDES" + ("PBDE" * 2 + "S") * 5 + "Q"
 
 
 def test_a_write_that_fails_is_taken_back(through: Client, wire: Wire) -> None:

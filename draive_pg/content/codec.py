@@ -33,7 +33,6 @@ __all__ = (
     "ConfigurationInvalid",
     "ConfigurationMissing",
     "InstructionsMissing",
-    "as_declaration",
     "as_reference",
     "decode_configuration",
     "decode_declaration",
@@ -119,14 +118,6 @@ def as_reference(instructions: object) -> Instructions:
                 "instructions must be a name, an Instructions or an InstructionsDeclaration, "
                 f"not {type(instructions).__name__}"
             )
-
-
-def as_declaration(instructions: object) -> InstructionsDeclaration:
-    """Return the declaration that a name, a reference or a declaration stands for."""
-    if isinstance(instructions, InstructionsDeclaration):
-        return instructions
-    reference = as_reference(instructions)
-    return InstructionsDeclaration.of(reference.name, meta=reference.meta)
 
 
 def encode_arguments(declaration: InstructionsDeclaration, what: str) -> str:

@@ -13,8 +13,11 @@ from uuid import UUID
 from draive_pg.errors import StoredDataInvalid
 
 __all__ = (
+    "MAX_INTEGER",
     "check_limit",
     "check_mapping",
+    "check_moment",
+    "check_optional",
     "check_schema",
     "check_sent",
     "check_size",
@@ -69,6 +72,11 @@ def check_sent(text: str, what: str) -> str:
     return text
 
 
+def check_optional(value: object, what: str) -> str | None:
+    """Return a text that PostgreSQL can keep or None, or raise TypeError or ValueError."""
+    return None if value is None else check_text(value, what)
+
+
 def check_mapping(value: object, what: str) -> Mapping[str, Any]:
     """Return a mapping, or raise TypeError."""
     if not isinstance(value, Mapping):
@@ -83,6 +91,17 @@ def check_limit(value: object, what: str) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_INTEGER:
         return value
     raise ValueError(f"{what} must be a positive int or None, not {value!r:.60}")
+
+
+def check_moment(value: object, what: str) -> datetime | None:
+    """Return a datetime with a time zone or None, or raise TypeError or ValueError."""
+    if value is None:
+        return None
+    if not isinstance(value, datetime):
+        raise TypeError(f"{what} must be a datetime, not {type(value).__name__}")
+    if value.utcoffset() is None:
+        raise ValueError(f"{what} must have a time zone, such as datetime.now(UTC) has")
+    return value
 
 
 def check_size(value: object) -> int:

@@ -30,6 +30,7 @@ from draive_pg.database.transactions import (
 )
 from draive_pg.errors import ConnectionFailed
 from draive_pg.operations.copying import Copy
+from draive_pg.operations.migrations import extended
 from draive_pg.operations.operation import Operation, Plan, Row, Statement
 
 __all__ = ("AsyncDatabase", "AsyncRunner")
@@ -113,19 +114,26 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
     async def _execute(self, operation: Operation[Any]) -> Any:
         if not operation.statements:
             return operation.decode(())
+        statements = await self._chosen(operation)
         with self._evicting(operation):
             try:
-                rows = await self._attempt(operation)
+                rows = await self._attempt(operation.name, statements)
             except ConnectionFailed as error:
                 if self._in_transaction() or not repeatable(error, reads=operation.reads):
                     raise
-                rows = await self._attempt(operation)
+                rows = await self._attempt(operation.name, statements)
         return operation.decode(rows)
 
-    async def _attempt(self, operation: Operation[Any]) -> Sequence[Row]:
+    async def _chosen(self, operation: Operation[Any]) -> Sequence[Statement]:
+        if operation.bare is None:
+            return operation.statements
+        self._extended = self._extended or await self._execute(extended(self.schema))
+        return operation.statements if self._extended else operation.bare
+
+    async def _attempt(self, name: str, statements: Sequence[Statement]) -> Sequence[Row]:
         async with self._connection() as connection:
-            with translated(operation.name):
-                return await self._fetch(connection, operation.statements)
+            with translated(name):
+                return await self._fetch(connection, statements)
 
     async def _fetch(
         self, connection: AsyncConnection, statements: Sequence[Statement]

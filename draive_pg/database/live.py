@@ -1,6 +1,6 @@
 """Changes that anybody commits, heard of by LISTEN, and evicted from caches at once.
 
-The triggers of ``schema/005_notifications.sql`` tell of them. Whenever it is not certain that all
+The triggers of ``schema/008_notifications.sql`` tell of them. Whenever it is not certain that all
 was heard (the listener has just connected, or was cut off), the caches are cleared. Behind a
 transaction pooler nothing is heard, and values expire as they do without this.
 """

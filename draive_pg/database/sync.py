@@ -41,6 +41,7 @@ from draive_pg.database.transactions import (
 )
 from draive_pg.errors import ConnectionFailed
 from draive_pg.operations.copying import Copy
+from draive_pg.operations.migrations import extended
 from draive_pg.operations.operation import Operation, Plan, Row, Statement, qualified
 
 __all__ = ("BEGIN", "COMMIT", "Base", "Database", "left_open", "repeatable", "was_closed")
@@ -75,6 +76,7 @@ class Base[C: Connection | AsyncConnection, L: Turn]:
         self._timeout = timeout
         self._live = live
         self._live_checked = not live
+        self._extended = False
 
     def __repr__(self) -> str:
         return f"{self.target!r}{'' if self.schema is None else f', schema={self.schema!r}'}"
@@ -185,18 +187,26 @@ class Database(Base[Connection, threading.Lock]):
     def _execute(self, operation: Operation[Any]) -> Any:
         if not operation.statements:
             return operation.decode(())
+        statements = self._chosen(operation)
         with self._evicting(operation):
             try:
-                rows = self._attempt(operation)
+                rows = self._attempt(operation.name, statements)
             except ConnectionFailed as error:
                 if self._in_transaction() or not repeatable(error, reads=operation.reads):
                     raise
-                rows = self._attempt(operation)
+                rows = self._attempt(operation.name, statements)
         return operation.decode(rows)
 
-    def _attempt(self, operation: Operation[Any]) -> Sequence[Row]:
-        with self._connection() as connection, translated(operation.name):
-            return self._fetch(connection, operation.statements)
+    def _chosen(self, operation: Operation[Any]) -> Sequence[Statement]:
+        """Return the statements that the tables allow; they are looked for until they are there."""
+        if operation.bare is None:
+            return operation.statements
+        self._extended = self._extended or self._execute(extended(self.schema))
+        return operation.statements if self._extended else operation.bare
+
+    def _attempt(self, name: str, statements: Sequence[Statement]) -> Sequence[Row]:
+        with self._connection() as connection, translated(name):
+            return self._fetch(connection, statements)
 
     def _fetch(self, connection: Connection, statements: Sequence[Statement]) -> Sequence[Row]:
         if len(statements) == 1:

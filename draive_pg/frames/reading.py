@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, LiteralString, TypedDict
 
-from draive_pg.content.documents import check_limit, check_text, shown
+from draive_pg.content.documents import check_limit, check_moment, check_text, shown
 from draive_pg.frames.frame import Frame, Kind
 from draive_pg.operations.copying import Collector, Copy
 from draive_pg.operations.operation import Statement
@@ -143,8 +143,8 @@ def query(  # noqa: PLR0913 - each is an argument of the public methods
         if value is not None and name not in frame.filters:
             raise ValueError(f"frame {frame.name} cannot be filtered by {name}")
     chosen = (
-        _moment(since, "since"),
-        _moment(until, "until"),
+        check_moment(since, "since"),
+        check_moment(until, "until"),
         check_limit(limit, "limit"),
         _role(role),
         _texts(tool, "tool"),
@@ -211,13 +211,3 @@ def _role(role: str | None) -> str | None:
     if role not in ROLES:
         raise ValueError(f"role must be {' or '.join(map(repr, ROLES))}, not {shown(role)}")
     return ROLES[role]
-
-
-def _moment(value: datetime | None, what: str) -> datetime | None:
-    if value is None:
-        return None
-    if not isinstance(value, datetime):
-        raise TypeError(f"{what} must be a datetime, not {type(value).__name__}")
-    if value.utcoffset() is None:
-        raise ValueError(f"{what} must have a time zone, such as datetime.now(UTC) has")
-    return value

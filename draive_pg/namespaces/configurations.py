@@ -1,11 +1,14 @@
 """Configuration snapshots: `db.configurations`."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from draive_pg.database.asynchronous import AsyncDatabase
 from draive_pg.database.sync import Database
 from draive_pg.namespaces.twins import documented_as
-from draive_pg.operations import configurations
+from draive_pg.operations import configurations, snapshots
+from draive_pg.operations.snapshots import Snapshot
+from draive_pg.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,17 +32,31 @@ class Configurations:
 
     @overload
     def load[Config: "Configuration"](
-        self, config: type[Config], *, identifier: str | None = None
+        self,
+        config: type[Config],
+        *,
+        identifier: str | None = None,
+        as_of: datetime | None = None,
     ) -> Config | None: ...
 
     @overload
     def load[Config: "Configuration"](
-        self, config: type[Config], *, identifier: str | None = None, default: Config
+        self,
+        config: type[Config],
+        *,
+        identifier: str | None = None,
+        default: Config,
+        as_of: datetime | None = None,
     ) -> Config: ...
 
     @overload
     def load[Config: "Configuration"](
-        self, config: type[Config], *, identifier: str | None = None, required: Literal[True]
+        self,
+        config: type[Config],
+        *,
+        identifier: str | None = None,
+        required: Literal[True],
+        as_of: datetime | None = None,
     ) -> Config: ...
 
     def load[Config: "Configuration"](
@@ -49,6 +66,7 @@ class Configurations:
         identifier: str | None = None,
         default: Config | None = None,
         required: bool = False,
+        as_of: datetime | None = None,
     ) -> Config | None:
         """Return the newest snapshot as an instance of a draive Configuration class; cached.
 
@@ -63,6 +81,8 @@ class Configurations:
         required : bool
             Where there is none and no default, return ``config()``, or raise if the class needs
             more than its own defaults.
+        as_of : datetime | None
+            What was the newest at a time, with its time zone.
 
         Returns
         -------
@@ -77,19 +97,46 @@ class Configurations:
             If the snapshot does not fit the class.
         """
         return self._database.run(
-            configurations.load(config, identifier=identifier, default=default, required=required)
+            configurations.load(
+                config, identifier=identifier, default=default, required=required, as_of=as_of
+            )
         )
 
-    def load_raw(self, identifier: str) -> dict[str, Any] | None:
-        """Return the newest snapshot of an identifier as a new dict, or None; cached."""
-        return self._database.run(configurations.load_raw(identifier))
+    def load_raw(
+        self, identifier: str, *, revision: int | None = None, as_of: datetime | None = None
+    ) -> dict[str, Any] | None:
+        """Return the newest snapshot of an identifier as a new dict, or None; cached.
+
+        Parameters
+        ----------
+        identifier : str
+            Which configuration.
+        revision : int | None
+            A snapshot by its number instead.
+        as_of : datetime | None
+            What was the newest at a time instead, with its time zone.
+
+        Raises
+        ------
+        RevisionMissing
+            If there are snapshots, but none of that number.
+        """
+        return self._database.run(snapshots.load_raw(identifier, revision=revision, as_of=as_of))
+
+    def history(self, identifier: str) -> Records[Snapshot]:
+        """Return all snapshots of an identifier, the newest first; none where there are none."""
+        return self._database.run(snapshots.history(identifier))
 
     def define(
         self,
         config: "Configuration | str",
         value: "Configuration | Mapping[str, Any] | None" = None,
-    ) -> None:
-        """Write a new snapshot, the newest of its identifier.
+        *,
+        expected: int | Snapshot | None = None,
+    ) -> Snapshot:
+        """Write a new snapshot, the newest of its identifier, and return it.
+
+        Where nothing would change, none is written, and the newest one is returned.
 
         Parameters
         ----------
@@ -97,13 +144,17 @@ class Configurations:
             A configuration, kept under its class's qualified name, or an identifier.
         value : Configuration | Mapping[str, Any] | None
             What to keep under the identifier.
+        expected : int | Snapshot | None
+            Write it only if this snapshot is the newest, or there is none yet for 0.
 
         Raises
         ------
+        RevisionConflict
+            If another snapshot than was expected is the newest; the message names both.
         TypeError, ValueError
             If the value is no mapping or holds what JSON or PostgreSQL cannot; nothing is written.
         """
-        self._database.run(configurations.define(config, value))
+        return self._database.run(snapshots.define(config, value, expected=expected))
 
     def remove(self, identifier: "type[Configuration] | str") -> int:
         """Remove all snapshots of an identifier or a class, and return how many there were."""
@@ -122,17 +173,31 @@ class AsyncConfigurations:
 
     @overload
     async def load[Config: "Configuration"](
-        self, config: type[Config], *, identifier: str | None = None
+        self,
+        config: type[Config],
+        *,
+        identifier: str | None = None,
+        as_of: datetime | None = None,
     ) -> Config | None: ...
 
     @overload
     async def load[Config: "Configuration"](
-        self, config: type[Config], *, identifier: str | None = None, default: Config
+        self,
+        config: type[Config],
+        *,
+        identifier: str | None = None,
+        default: Config,
+        as_of: datetime | None = None,
     ) -> Config: ...
 
     @overload
     async def load[Config: "Configuration"](
-        self, config: type[Config], *, identifier: str | None = None, required: Literal[True]
+        self,
+        config: type[Config],
+        *,
+        identifier: str | None = None,
+        required: Literal[True],
+        as_of: datetime | None = None,
     ) -> Config: ...
 
     async def load[Config: "Configuration"](
@@ -142,20 +207,32 @@ class AsyncConfigurations:
         identifier: str | None = None,
         default: Config | None = None,
         required: bool = False,
+        as_of: datetime | None = None,
     ) -> Config | None:
         return await self._database.run(
-            configurations.load(config, identifier=identifier, default=default, required=required)
+            configurations.load(
+                config, identifier=identifier, default=default, required=required, as_of=as_of
+            )
         )
 
-    async def load_raw(self, identifier: str) -> dict[str, Any] | None:
-        return await self._database.run(configurations.load_raw(identifier))
+    async def load_raw(
+        self, identifier: str, *, revision: int | None = None, as_of: datetime | None = None
+    ) -> dict[str, Any] | None:
+        return await self._database.run(
+            snapshots.load_raw(identifier, revision=revision, as_of=as_of)
+        )
+
+    async def history(self, identifier: str) -> Records[Snapshot]:
+        return await self._database.run(snapshots.history(identifier))
 
     async def define(
         self,
         config: "Configuration | str",
         value: "Configuration | Mapping[str, Any] | None" = None,
-    ) -> None:
-        await self._database.run(configurations.define(config, value))
+        *,
+        expected: int | Snapshot | None = None,
+    ) -> Snapshot:
+        return await self._database.run(snapshots.define(config, value, expected=expected))
 
     async def remove(self, identifier: "type[Configuration] | str") -> int:
         return await self._database.run(configurations.remove(identifier))

@@ -1,13 +1,20 @@
 """Instruction (prompt) revisions: `db.instructions`."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from draive_pg.database.asynchronous import AsyncDatabase
 from draive_pg.database.sync import Database
+from draive_pg.namespaces.labels import AsyncLabels, Labels
+from draive_pg.namespaces.revisions import AsyncRevisions, Revisions
 from draive_pg.namespaces.twins import documented_as
+from draive_pg.operations import defining, loading
 from draive_pg.operations import instructions as prompts
+from draive_pg.operations.choices import choice
+from draive_pg.operations.defining import Expected
 from draive_pg.operations.instructions import Reference
+from draive_pg.operations.revisions import Revision
 
 if TYPE_CHECKING:
     from draive import InstructionsDeclaration
@@ -15,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ("AsyncInstructions", "Instructions")
 
 
-class Instructions:
+class Instructions(Revisions, Labels):
     """Instruction (prompt) revisions by name, of which the newest holds.
 
     Where draive takes an ``Instructions`` or an ``InstructionsDeclaration``, a name will do.
@@ -27,12 +34,20 @@ class Instructions:
         self._database = database
 
     def available_instructions(
-        self, *, lenient: bool = False
+        self,
+        *,
+        as_of: datetime | None = None,
+        label: str | None = None,
+        lenient: bool = False,
     ) -> "tuple[InstructionsDeclaration, ...]":
         """Return the declaration of each name's newest revision, in order of the names; cached.
 
         Parameters
         ----------
+        as_of : datetime | None
+            The newest of then instead, with its time zone.
+        label : str | None
+            Those that the label is on instead; names that do not have it are left out.
         lenient : bool
             Leave out revisions that cannot be read, with a `StoredDataSkipped` warning for each.
 
@@ -41,7 +56,7 @@ class Instructions:
         StoredDataInvalid
             If a revision is not what draive 0.89 writes, without ``lenient``.
         """
-        return self._database.run(prompts.available(lenient=lenient))
+        return self._database.run(prompts.available(as_of=as_of, label=label, lenient=lenient))
 
     def resolve(
         self,
@@ -50,8 +65,12 @@ class Instructions:
         *,
         arguments: Mapping[str, Any] | None = None,
         default: str | None = None,
+        revision: int | Revision | None = None,
+        label: str | None = None,
+        as_of: datetime | None = None,
+        strict: bool | None = None,
     ) -> str:
-        """Return the newest content with its ``{placeholders}`` filled; its content is cached.
+        """Return the content with its ``{placeholders}`` filled; its content is cached.
 
         Parameters
         ----------
@@ -60,51 +79,133 @@ class Instructions:
         arguments : Mapping[str, Any] | None
             Values by name, over those of an Instructions reference.
         default : str | None
-            The template to use where there is none of that name.
+            The template to use where there is none of that name, or no such revision or label.
+        revision, label, as_of
+            Which revision, as in `load`; the newest if nothing is said.
+        strict : bool | None
+            Whether arguments are refused that the revision neither uses nor declares: always,
+            never (draive ignores them), or for None where it declares any. The default takes all.
 
         Raises
         ------
         InstructionsMissing
             If there are none of that name, and no default.
+        RevisionMissing
+            If there is no such revision or label, and no default.
         TemplateInvalid
-            If an argument is missing or the template is malformed.
+            If an argument is missing or unknown, or the template is malformed.
         """
         return self._database.run(
-            prompts.resolve(instructions, arguments=arguments, default=default)
+            loading.resolve(
+                instructions,
+                arguments=arguments,
+                default=default,
+                choice=choice(revision=revision, label=label, as_of=as_of),
+                strict=strict,
+            )
         )
 
-    def load(self, instructions: Reference, /) -> str:
-        """Return the newest content as it was defined, or raise InstructionsMissing; cached."""
-        return self._database.run(prompts.load(instructions))
-
-    def define(self, instructions: Reference, /, *, content: str) -> None:
-        """Write a new revision, the newest of its name.
+    def load(
+        self,
+        instructions: Reference,
+        /,
+        *,
+        revision: int | Revision | None = None,
+        label: str | None = None,
+        as_of: datetime | None = None,
+    ) -> str:
+        """Return the newest content as it was defined, or that of another revision; cached.
 
         Parameters
         ----------
         instructions : str | Instructions | InstructionsDeclaration
-            The name; a declaration's description, arguments and meta are kept with the revision.
-        content : str
-            The template.
+            Which.
+        revision : int | Revision | None
+            A revision by its number, or as it was read.
+        label : str | None
+            The revision that the label is on; never another one in its place.
+        as_of : datetime | None
+            What was the newest, or what the label was on, at a time, with its time zone.
+
+        Raises
+        ------
+        InstructionsMissing
+            If there are none of that name.
+        RevisionMissing
+            If there is no such revision or label; the message says which there are.
         """
-        self._database.run(prompts.define(instructions, content=content))
+        wanted = choice(revision=revision, label=label, as_of=as_of)
+        return self._database.run(loading.load(instructions, wanted))
+
+    def define(
+        self,
+        instructions: Reference,
+        /,
+        *,
+        content: str,
+        message: str | None = None,
+        author: str | None = None,
+        expected: Expected = None,
+    ) -> Revision:
+        """Write a new revision, the newest of its name, and return it.
+
+        Where nothing would change, none is written, and the newest one is returned.
+
+        Parameters
+        ----------
+        instructions : str | Instructions | InstructionsDeclaration
+            A declaration, whose description, arguments and meta are kept with the revision, or a
+            name; what the newest revision declares then stays.
+        content : str
+            The template. Where arguments are declared, its placeholders must be among them.
+        message, author : str | None
+            Why it is written, and who writes it; kept with the revision.
+        expected : int | Revision | None
+            Write it only if this revision is the newest, or there is none yet for 0.
+
+        Raises
+        ------
+        RevisionConflict
+            If another revision than was expected is the newest; the message names both.
+        TemplateInvalid
+            If arguments are declared and the template is malformed or uses others.
+
+        Warns
+        -----
+        UserWarning
+            If a declared required argument has no placeholder.
+        """
+        return self._database.run(
+            defining.define(
+                instructions, content=content, message=message, author=author, expected=expected
+            )
+        )
 
     def remove(self, instructions: Reference, /) -> int:
-        """Remove all revisions of a name, and return how many there were."""
+        """Remove all revisions of a name, and return how many there were.
+
+        Its labels are then on nothing, also where it is defined again, with numbers from 1.
+        """
         return self._database.run(prompts.remove(instructions))
 
 
 @documented_as(Instructions)
-class AsyncInstructions:
+class AsyncInstructions(AsyncRevisions, AsyncLabels):
     __slots__ = ("_database",)
 
     def __init__(self, database: AsyncDatabase) -> None:
         self._database = database
 
     async def available_instructions(
-        self, *, lenient: bool = False
+        self,
+        *,
+        as_of: datetime | None = None,
+        label: str | None = None,
+        lenient: bool = False,
     ) -> "tuple[InstructionsDeclaration, ...]":
-        return await self._database.run(prompts.available(lenient=lenient))
+        return await self._database.run(
+            prompts.available(as_of=as_of, label=label, lenient=lenient)
+        )
 
     async def resolve(
         self,
@@ -113,16 +214,48 @@ class AsyncInstructions:
         *,
         arguments: Mapping[str, Any] | None = None,
         default: str | None = None,
+        revision: int | Revision | None = None,
+        label: str | None = None,
+        as_of: datetime | None = None,
+        strict: bool | None = None,
     ) -> str:
         return await self._database.run(
-            prompts.resolve(instructions, arguments=arguments, default=default)
+            loading.resolve(
+                instructions,
+                arguments=arguments,
+                default=default,
+                choice=choice(revision=revision, label=label, as_of=as_of),
+                strict=strict,
+            )
         )
 
-    async def load(self, instructions: Reference, /) -> str:
-        return await self._database.run(prompts.load(instructions))
+    async def load(
+        self,
+        instructions: Reference,
+        /,
+        *,
+        revision: int | Revision | None = None,
+        label: str | None = None,
+        as_of: datetime | None = None,
+    ) -> str:
+        wanted = choice(revision=revision, label=label, as_of=as_of)
+        return await self._database.run(loading.load(instructions, wanted))
 
-    async def define(self, instructions: Reference, /, *, content: str) -> None:
-        await self._database.run(prompts.define(instructions, content=content))
+    async def define(
+        self,
+        instructions: Reference,
+        /,
+        *,
+        content: str,
+        message: str | None = None,
+        author: str | None = None,
+        expected: Expected = None,
+    ) -> Revision:
+        return await self._database.run(
+            defining.define(
+                instructions, content=content, message=message, author=author, expected=expected
+            )
+        )
 
     async def remove(self, instructions: Reference, /) -> int:
         return await self._database.run(prompts.remove(instructions))

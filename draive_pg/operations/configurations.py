@@ -1,15 +1,27 @@
-"""Configuration snapshots: what can be asked of the ``configurations`` table."""
+"""The ``configurations`` table as draive knows it: its listing, snapshots, their removal."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from draive_pg.content.documents import check_mapping, check_text, encode, parse
+from draive_pg.content.documents import check_mapping, check_moment, check_text, encode, parse
 from draive_pg.operations.operation import Key, Operation, Row, Statement, lock
 
 if TYPE_CHECKING:
     from draive import Configuration
 
-__all__ = ("define", "identifiers", "load", "load_raw", "remove")
+__all__ = (
+    "TABLE",
+    "append",
+    "encoded",
+    "identifiers",
+    "load",
+    "load_raw",
+    "remove",
+    "stale",
+    "subject_of",
+    "turn",
+)
 
 TABLE = "configurations"
 
@@ -31,16 +43,17 @@ WITH RECURSIVE found AS (
 SELECT identifier FROM found WHERE identifier IS NOT NULL
 """
 
+# Of now, or of the time $2.
 LATEST = """
 SELECT content::TEXT
 FROM {schema}.configurations
-WHERE identifier = $1::TEXT
+WHERE identifier = $1::TEXT AND ($2::TIMESTAMPTZ IS NULL OR created <= $2::TIMESTAMPTZ)
 ORDER BY created DESC
 LIMIT 1
 """
 
 # The lock is held: later than the clock and than all before it, whatever the clock did.
-DEFINE = """
+APPEND = """
 INSERT INTO {schema}.configurations (identifier, content, created)
 SELECT
     $1::TEXT,
@@ -69,16 +82,17 @@ def identifiers() -> Operation[tuple[str, ...]]:
     )
 
 
-def load_raw(identifier: str) -> Operation[dict[str, Any] | None]:
+def load_raw(identifier: str, *, as_of: datetime | None = None) -> Operation[dict[str, Any] | None]:
     """The newest snapshot of an identifier; each caller gets a copy of its own."""
     what = f"configuration {check_text(identifier, 'identifier')!r:.80}"
+    check_moment(as_of, "as_of")
     return Operation(
         name=f"load {what}",
-        statements=(Statement(LATEST, (identifier,)),),
+        statements=(Statement(LATEST, (identifier, as_of)),),
         reads=True,
         decode=lambda rows: rows[0][0] if rows else None,
         present=lambda content: None if content is None else parse(content, what),
-        key=Key(TABLE, identifier),
+        key=Key(TABLE, identifier, as_of),
     )
 
 
@@ -88,6 +102,7 @@ def load[Config: "Configuration"](
     identifier: str | None,
     default: Config | None,
     required: bool,
+    as_of: datetime | None = None,
 ) -> Operation[Config | None]:
     """The newest snapshot as an instance of a class, else the default, else as draive does."""
     from draive_pg.content import codec
@@ -95,6 +110,7 @@ def load[Config: "Configuration"](
     if not (isinstance(config, type) and issubclass(config, codec.Configuration)):
         raise TypeError(f"load takes a Configuration class, not {config!r:.80}")
     subject = config.__qualname__ if identifier is None else check_text(identifier, "identifier")
+    check_moment(as_of, "as_of")
 
     def decode(rows: Sequence[Row]) -> Callable[[], Config] | None:
         if not rows:
@@ -117,33 +133,21 @@ def load[Config: "Configuration"](
 
     return Operation(
         name=f"load configuration {subject!r:.80}",
-        statements=(Statement(LATEST, (subject,)),),
+        statements=(Statement(LATEST, (subject, as_of)),),
         reads=True,
         decode=decode,
         present=present,
-        key=Key(TABLE, subject, config),
+        key=Key(TABLE, subject, (config, as_of)),
     )
 
 
-def define(
-    config: "Configuration | str", value: "Configuration | Mapping[str, Any] | None"
-) -> Operation[None]:
-    """A new snapshot, under the given identifier or that of the configuration's class."""
-    if isinstance(config, str):
-        subject = check_text(config, "identifier")
-        if value is None:
-            raise TypeError(f"define({subject!r:.80}, value) needs the value to define")
-    else:
-        if value is not None:
-            raise TypeError("define takes a configuration alone, or an identifier and a value")
-        subject, value = type(config).__qualname__, config
+def append(identifier: str, value: Mapping[str, Any]) -> Operation[None]:
+    """A new snapshot whatever the newest one is, as draive writes it."""
+    subject, content = encoded(identifier, value)
     return Operation(
         name=f"define configuration {subject!r:.80}",
-        statements=(
-            lock(f"{TABLE}/{subject}"),
-            Statement(DEFINE, (subject, encode(_members(value), "the configuration"))),
-        ),
-        evicts=(Key(TABLE), Key(TABLE, subject)),
+        statements=(turn(subject), Statement(APPEND, (subject, content))),
+        evicts=stale(subject),
     )
 
 
@@ -153,10 +157,40 @@ def remove(identifier: "type[Configuration] | str") -> Operation[int]:
     subject = check_text(named, "identifier")
     return Operation(
         name=f"remove configuration {subject!r:.80}",
-        statements=(lock(f"{TABLE}/{subject}"), Statement(REMOVE, (subject,))),
+        statements=(turn(subject), Statement(REMOVE, (subject,))),
         decode=lambda rows: rows[0][0],
-        evicts=(Key(TABLE), Key(TABLE, subject)),
+        evicts=stale(subject),
     )
+
+
+def turn(identifier: str) -> Statement:
+    """Make those who write snapshots of an identifier take turns."""
+    return lock(subject_of(identifier))
+
+
+def subject_of(identifier: str) -> str:
+    """Return what those lock who write snapshots of an identifier."""
+    return f"{TABLE}/{identifier}"
+
+
+def stale(identifier: str) -> tuple[Key, ...]:
+    """Return what a change of an identifier's snapshots makes stale."""
+    return (Key(TABLE), Key(TABLE, identifier))
+
+
+def encoded(
+    config: "Configuration | str", value: "Configuration | Mapping[str, Any] | None"
+) -> tuple[str, str]:
+    """Return the identifier, given or that of the configuration's class, and the JSON text."""
+    if isinstance(config, str):
+        subject = check_text(config, "identifier")
+        if value is None:
+            raise TypeError(f"define({subject!r:.80}, value) needs the value to define")
+    else:
+        if value is not None:
+            raise TypeError("define takes a configuration alone, or an identifier and a value")
+        subject, value = type(config).__qualname__, config
+    return subject, encode(_members(value), "the configuration")
 
 
 def _members(value: "Configuration | Mapping[str, Any]") -> Mapping[str, Any]:

@@ -1,24 +1,36 @@
-"""Instruction revisions: what can be asked of the ``instructions`` table."""
+"""The ``instructions`` table as draive knows it: its listing, new revisions, their removal."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from draive_pg.content.documents import check_mapping, check_text, encode
+from draive_pg.content.documents import check_moment, check_optional, check_text, encode
 from draive_pg.content.leniency import sifted, warn_skipped
-from draive_pg.content.templates import render
 from draive_pg.operations.operation import Key, Operation, Row, Statement, lock
 
 if TYPE_CHECKING:
     from draive import Instructions, InstructionsDeclaration
 
-__all__ = ("Reference", "available", "define", "load", "load_content", "remove", "resolve")
+__all__ = (
+    "LATEST",
+    "TABLE",
+    "Reference",
+    "append",
+    "available",
+    "declared",
+    "name_of",
+    "remove",
+    "stale",
+    "subject_of",
+    "turn",
+)
 
 type Reference = str | Instructions | InstructionsDeclaration
 
 type Listing = tuple[tuple["InstructionsDeclaration", ...], tuple[str, ...]]
 
 TABLE = "instructions"
+LATEST = "latest"  # the label that is always on the newest revision
 
 # Steps from one name to the next by the key's index, and reads only the newest row of each.
 AVAILABLE = """
@@ -41,23 +53,28 @@ CROSS JOIN LATERAL (
     SELECT revision.description, revision.arguments, revision.meta
     FROM {schema}.instructions AS revision
     WHERE revision.name = found.name
+        AND ($1::TIMESTAMPTZ IS NULL OR revision.created <= $1::TIMESTAMPTZ)
     ORDER BY revision.created DESC
     LIMIT 1
 ) AS latest
 WHERE found.name IS NOT NULL
 """
 
-LATEST = """
-SELECT content
-FROM {schema}.instructions
-WHERE name = $1::TEXT
-ORDER BY created DESC
-LIMIT 1
+LABELLED = """
+SELECT revision.name, revision.description, revision.arguments::TEXT, revision.meta::TEXT
+FROM (
+    SELECT DISTINCT ON (name) name, revision AS created
+    FROM {schema}.draive_pg_labels
+    WHERE label = $2::TEXT AND ($1::TIMESTAMPTZ IS NULL OR moved <= $1::TIMESTAMPTZ)
+    ORDER BY name, moved DESC
+) AS held
+JOIN {schema}.instructions AS revision USING (name, created)
+ORDER BY revision.name
 """
 
 # The lock is held: later than the clock and than all before it, whatever the clock did.
-DEFINE = """
-INSERT INTO {schema}.instructions (name, description, content, arguments, meta, created)
+APPEND = """
+INSERT INTO {schema}.instructions (name, content, description, arguments, meta, created)
 SELECT
     $1::TEXT,
     $2::TEXT,
@@ -77,9 +94,17 @@ SELECT count(*) FROM removed
 """
 
 
-def available(*, lenient: bool) -> Operation[tuple["InstructionsDeclaration", ...]]:
-    """The declaration of each name's newest revision, in order of the names."""
+def available(
+    *, as_of: datetime | None = None, label: str | None = None, lenient: bool
+) -> Operation[tuple["InstructionsDeclaration", ...]]:
+    """The declaration of each name's newest or labelled revision, in order of the names."""
     from draive_pg.content import codec
+
+    check_moment(as_of, "as_of")
+    if check_optional(label, "label") in (None, LATEST):
+        statement, variant = Statement(AVAILABLE, (as_of,)), as_of
+    else:
+        statement, variant = Statement(LABELLED, (as_of, label)), (as_of, label)
 
     def decode(rows: Sequence[Row]) -> Callable[[], Listing]:
         return codec.shared(
@@ -93,100 +118,56 @@ def available(*, lenient: bool) -> Operation[tuple["InstructionsDeclaration", ..
 
     return Operation(
         name="list instructions",
-        statements=(Statement(AVAILABLE),),
+        statements=(statement,),
         reads=True,
         decode=decode,
         present=present,
-        key=Key(TABLE, variant=lenient),
+        key=Key(TABLE, variant=(variant, lenient)),
     )
 
 
-def load_content(name: str) -> Operation[str | None]:
-    """The newest content of a name, or None."""
-    check_text(name, "the name of the instructions")
-    return Operation(
-        name=f"load instructions {name!r:.80}",
-        statements=(Statement(LATEST, (name,)),),
-        reads=True,
-        decode=lambda rows: rows[0][0] if rows else None,
-        key=Key(TABLE, name),
-    )
-
-
-def load(instructions: Reference) -> Operation[str]:
-    """The newest content of the instructions, or InstructionsMissing."""
-    name = _name(instructions)
-    return _presented(name, lambda content: _found(content, name))
-
-
-def resolve(
-    instructions: Reference | None,
-    *,
-    arguments: Mapping[str, Any] | None,
-    default: str | None,
-) -> Operation[str]:
-    """The newest content with its placeholders filled, else the default's, as draive resolves."""
-    values = {} if arguments is None else dict(check_mapping(arguments, "arguments"))
-    if default is not None:
-        check_text(default, "default")
-    if instructions is None:
-        return Operation(
-            name="resolve the default instructions",
-            statements=(),
-            decode=lambda _: render(default or "", values, name="default"),
-        )
-    name = _name(instructions)
-    if not isinstance(instructions, str):
-        from draive_pg.content import codec
-
-        values = {**codec.as_reference(instructions).arguments, **values}
-    return _presented(
-        name,
-        lambda content: render(
-            _found(content if content is not None else default, name), values, name=name
-        ),
-    )
-
-
-def define(instructions: Reference, *, content: str) -> Operation[None]:
-    """A new revision, the newest of its name."""
-    name = _name(instructions)
+def append(declaration: "InstructionsDeclaration", *, content: str) -> Operation[None]:
+    """A new revision whatever the newest one is, as draive writes it."""
+    name = name_of(declaration)
     check_text(content, f"the content of instructions {name!r:.80}")
-    description, arguments, meta = None, "[]", "{}"
-    if not isinstance(instructions, str):
-        from draive_pg.content import codec
-
-        declaration = codec.as_declaration(instructions)
-        if declaration.description is not None:
-            description = check_text(declaration.description, "the description")
-        arguments = codec.encode_arguments(declaration, "arguments")
-        meta = encode(declaration.meta, "meta")
     return Operation(
         name=f"define instructions {name!r:.80}",
         statements=(
-            lock(f"{TABLE}/{name}"),
-            Statement(DEFINE, (name, description, content, arguments, meta)),
+            turn(name),
+            Statement(APPEND, (name, content, *declared(declaration))),
         ),
-        evicts=(Key(TABLE), Key(TABLE, name)),
+        evicts=stale(name),
     )
 
 
 def remove(instructions: Reference) -> Operation[int]:
     """Remove all revisions of a name; their count."""
-    name = _name(instructions)
+    name = name_of(instructions)
     return Operation(
         name=f"remove instructions {name!r:.80}",
-        statements=(lock(f"{TABLE}/{name}"), Statement(REMOVE, (name,))),
+        statements=(turn(name), Statement(REMOVE, (name,))),
         decode=lambda rows: rows[0][0],
-        evicts=(Key(TABLE), Key(TABLE, name)),
+        evicts=stale(name),
     )
 
 
-def _presented(name: str, present: Callable[[str | None], str]) -> Operation[str]:
-    return replace(cast(Operation[Any], load_content(name)), present=present)
+def turn(name: str) -> Statement:
+    """Make those who write revisions or labels of a name take turns."""
+    return lock(subject_of(name))
 
 
-def _name(instructions: Reference) -> str:
+def subject_of(name: str) -> str:
+    """Return what those lock who write revisions or labels of a name."""
+    return f"{TABLE}/{name}"
+
+
+def stale(name: str) -> tuple[Key, ...]:
+    """Return what a change of a name's revisions or labels makes stale."""
+    return (Key(TABLE), Key(TABLE, name))
+
+
+def name_of(instructions: Reference) -> str:
+    """Return the name that a name, a reference or a declaration stands for."""
     if isinstance(instructions, str):
         return check_text(instructions, "the name of the instructions")
     from draive_pg.content import codec
@@ -194,9 +175,13 @@ def _name(instructions: Reference) -> str:
     return check_text(codec.as_reference(instructions).name, "the name of the instructions")
 
 
-def _found(content: str | None, name: str) -> str:
-    if content is None:
-        from draive_pg.content import codec
+def declared(declaration: "InstructionsDeclaration") -> tuple[str | None, str, str]:
+    """Return a declaration's description, and its arguments and its meta as JSON texts."""
+    from draive_pg.content import codec
 
-        raise codec.InstructionsMissing(name=name)
-    return content
+    description = declaration.description
+    return (
+        None if description is None else check_text(description, "the description"),
+        codec.encode_arguments(declaration, "arguments"),
+        encode(declaration.meta, "meta"),
+    )

@@ -14,12 +14,17 @@ from typing import LiteralString, cast
 from draive_pg.errors import SchemaInvalid
 from draive_pg.operations.operation import Operation, Plan, Statement, lock
 
-__all__ = ("Migration", "migrations", "setup")
+__all__ = ("Migration", "extended", "migrations", "setup")
 
 STATE = """
 SELECT
     $1::TEXT IS NULL OR to_regnamespace(quote_ident($1::TEXT)) IS NOT NULL,
     to_regclass(coalesce(quote_ident($1::TEXT) || '.', '') || 'draive_pg_migrations') IS NOT NULL
+"""
+
+# The last of the tables of our own, for they are made in order.
+EXTENDED = """
+SELECT to_regclass(coalesce(quote_ident($1::TEXT) || '.', '') || 'draive_pg_labels') IS NOT NULL
 """
 
 APPLIED = "SELECT version, checksum FROM {schema}.draive_pg_migrations"
@@ -75,6 +80,16 @@ def state(schema: str | None) -> Operation[tuple[bool, bool]]:
         statements=(Statement(STATE, (schema,)),),
         reads=True,
         decode=lambda rows: (rows[0][0], rows[0][1]),
+    )
+
+
+def extended(schema: str | None) -> Operation[bool]:
+    """Whether there are tables of our own beside the seed's."""
+    return Operation(
+        name="look for the tables of draive_pg",
+        statements=(Statement(EXTENDED, (schema,)),),
+        reads=True,
+        decode=lambda rows: rows[0][0],
     )
 
 

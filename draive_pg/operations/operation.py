@@ -4,14 +4,23 @@ An `Operation` is built without I/O, run by any executor (sync psycopg, async ps
 ``Postgres`` state), and means the same through each of them.
 """
 
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, LiteralString, NamedTuple
 
 from psycopg.sql import Identifier
 
-__all__ = ("Key", "Operation", "Plan", "Row", "Statement", "lock", "qualified")
+__all__ = ("Key", "Operation", "Plan", "Row", "Statement", "lock", "lock_all", "qualified")
+
+LOCK_ALL: LiteralString = """
+SELECT pg_advisory_xact_lock(key)
+FROM (
+    SELECT DISTINCT hashtextextended(subject, 0) AS key
+    FROM unnest($1::TEXT[]) AS subject
+    ORDER BY key
+) AS ordered
+"""
 
 type Row = Sequence[Any]
 
@@ -55,6 +64,9 @@ class Operation[T]:
         The tables and subjects whose cached values are stale once this has run.
     reads : bool
         Whether it changes nothing, so that it can be repeated when its connection was lost.
+    bare : tuple of Statement | None
+        What to run in place of the statements where there are only the seed's tables and none of
+        our own; None for what is the same there, or cannot be done.
     """
 
     name: str
@@ -64,6 +76,7 @@ class Operation[T]:
     key: Key | None = None
     evicts: tuple[Key, ...] = ()
     reads: bool = False
+    bare: tuple[Statement, ...] | None = None
 
 
 type Plan[T] = Generator[Operation[Any], Any, T]
@@ -77,6 +90,11 @@ def lock(subject: str) -> Statement:
     order of rows total. It is the transaction's lock, so it holds behind a transaction pooler too.
     """
     return Statement("SELECT pg_advisory_xact_lock(hashtextextended($1::TEXT, 0))", (subject,))
+
+
+def lock_all(subjects: Iterable[str]) -> Statement:
+    """Do so with several subjects, in one order for all, so that no two wait for each other."""
+    return Statement(LOCK_ALL, (list(subjects),))
 
 
 @lru_cache(maxsize=1024)

@@ -1,0 +1,164 @@
+"""Templates: placeholders against declared arguments, when defined and when resolved."""
+
+import warnings
+
+import psycopg
+import pytest
+from draive import Instructions, InstructionsDeclaration
+from draive.models.instructions.types import InstructionsArgumentDeclaration
+from hypothesis import given
+from hypothesis import strategies as st
+
+from draive_pg import Client, TemplateInvalid
+from draive_pg.content.templates import check_declared, placeholders, render, well_formed
+from tests.strategies import texts
+
+
+def declaring(*names: str, required: bool = True) -> InstructionsDeclaration:
+    arguments = [InstructionsArgumentDeclaration.of(name, required=required) for name in names]
+    return InstructionsDeclaration.of("greeting", arguments=arguments)
+
+
+# --- Defined
+
+
+@pytest.mark.parametrize("when", ["declared now", "declared before"])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("Hello {nmae}", r"use 'nmae', which their declaration has not \(it has 'name', 'mood'\)"),
+        ('Hello {name}. Answer as {"answer": 1}', r"not a name.*written twice: \{\{ or \}\}"),
+        ("Hello {name}. Answer as {answer}", "write a literal brace twice"),
+        ("Hello {name}, {", r"malformed.*write a literal brace twice"),
+        ("Hello {name.first}", "attributes and items cannot be reached"),
+        ("Hello {}", "not a name"),
+    ],
+)
+def test_content_that_is_not_as_declared_is_refused(
+    db: Client, content: str, says: str, when: str
+) -> None:
+    declared = declaring("name", "mood", required=False)
+    if when == "declared before":
+        db.instructions.define(declared, content="Hello {name}")
+    before = db.instructions.history("greeting")
+    with pytest.raises(TemplateInvalid, match=f"^instructions 'greeting' .*{says}"):
+        db.instructions.define("greeting" if before else declared, content=content)
+    assert db.instructions.history("greeting") == before
+
+
+def test_what_is_declared_may_be_used_often_and_need_not_be(db: Client) -> None:
+    declared = declaring("name", "mood", required=False)
+    for content in ("{name} {name!r:>9} {mood}", "{{ {name} }}", "nothing"):
+        assert db.instructions.define(declared, content=content).content == content
+
+
+def test_an_argument_that_is_required_in_vain_is_warned_of(db: Client) -> None:
+    with pytest.warns(UserWarning, match="'greeting' have no placeholder for 'mood'") as caught:
+        db.instructions.define(declaring("name", "mood"), content="Hello {name}")
+    assert len(caught) == 1
+    assert db.instructions.load("greeting") == "Hello {name}"
+
+
+def test_the_warning_names_the_line_of_the_caller(dsn: str) -> None:
+    with Client(dsn) as db, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        db.instructions.define(declaring("name"), content="Hello")
+    assert [each.filename for each in caught] == [__file__]
+
+
+@pytest.mark.parametrize("content", ['{"answer": 1}', "{", "{}", "{x.y}", "{any} {thing}"])
+def test_without_declared_arguments_any_content_is_kept(db: Client, content: str) -> None:
+    for reference in ("plain", InstructionsDeclaration.of("declared", description="JSON")):
+        db.instructions.define(reference, content=content)
+        assert db.instructions.load(reference) == content
+
+
+def test_a_new_declaration_lets_other_placeholders_in(db: Client) -> None:
+    db.instructions.define(declaring("name"), content="{name}")
+    db.instructions.define(declaring("other"), content="{other}")
+    db.instructions.define(InstructionsDeclaration.of("greeting"), content="{anything}")
+    assert db.instructions.load("greeting") == "{anything}"
+
+
+# --- Resolved
+
+
+GIVEN = {"name": "Ada", "nmae": "Bo", "mood": "glad"}
+UNKNOWN = r"^instructions 'greeting' have no placeholder for 'nmae', 'mood'; leave out"
+
+
+@pytest.mark.parametrize("reference", ["greeting", Instructions.of("greeting", arguments=GIVEN)])
+def test_what_a_prompt_that_declares_arguments_does_not_know_is_refused(
+    db: Client, reference: object
+) -> None:
+    db.instructions.define(declaring("name"), content="Hello {name}")
+    for strict in (None, True):
+        with pytest.raises(TemplateInvalid, match=UNKNOWN):
+            db.instructions.resolve(reference, arguments=GIVEN, strict=strict)
+    assert db.instructions.resolve(reference, arguments=GIVEN, strict=False) == "Hello Ada"
+
+
+def test_what_a_prompt_without_declaration_does_not_use_is_ignored_unless_asked(db: Client) -> None:
+    db.instructions.define("greeting", content="Hello {name}")
+    for strict in (None, False):
+        assert db.instructions.resolve("greeting", arguments=GIVEN, strict=strict) == "Hello Ada"
+    with pytest.raises(TemplateInvalid, match=UNKNOWN):
+        db.instructions.resolve("greeting", arguments=GIVEN, strict=True)
+
+
+def test_what_is_declared_may_be_passed_also_where_it_is_not_used(db: Client) -> None:
+    db.instructions.define(declaring("name", "mood", required=False), content="Hello {name}")
+    arguments = {"name": "Ada", "mood": "glad"}
+    for _ in range(2):
+        assert db.instructions.resolve("greeting", arguments=arguments) == "Hello Ada"
+    with pytest.raises(TemplateInvalid, match="no placeholder for 'other'"):
+        db.instructions.resolve("greeting", arguments={**arguments, "other": 1})
+
+
+def test_each_revision_has_its_own_declaration(db: Client) -> None:
+    db.instructions.define(declaring("name"), content="{name}")
+    db.instructions.define(declaring("other"), content="{other}")
+    with pytest.raises(TemplateInvalid, match="need 'name'"):
+        db.instructions.resolve("greeting", arguments={"other": 1}, revision=1)
+    assert db.instructions.resolve("greeting", arguments={"name": 1}, revision=1) == "1"
+
+
+@pytest.mark.parametrize("arguments", ["7", "{}", "null", "[7]", '[{"name": 7}, {}]'])
+def test_arguments_that_nobody_declares_so_keep_nobody_from_loading(
+    db: Client, sql: psycopg.Connection, arguments: str
+) -> None:
+    sql.execute(
+        "INSERT INTO instructions (name, content, arguments) VALUES ('odd', '{a}', $1::JSONB)",
+        (arguments,),
+    )
+    assert db.instructions.load("odd") == db.instructions.load("odd", revision=1) == "{a}"
+    assert db.instructions.resolve("odd", arguments={"a": 1, "b": 2}) == "1"
+    assert db.instructions.history("odd")[0].content == "{a}"
+    assert db.instructions.define("odd", content="{b}").revision == 2
+
+
+def test_a_default_takes_what_it_has_no_use_for(db: Client) -> None:
+    assert db.instructions.resolve("none", default="Hi", arguments=GIVEN, strict=True) == "Hi"
+    assert db.instructions.resolve(None, default="Hi", arguments={"name": "Ada"}) == "Hi"
+
+
+# --- On their own
+
+
+@given(content=texts | st.text("{}ab!:. ", max_size=12), arguments=st.sets(st.sampled_from("ab")))
+def test_what_is_as_declared_can_be_rendered_and_what_is_malformed_never_is(
+    content: str, arguments: set[str]
+) -> None:
+    values = dict.fromkeys(arguments, "x")
+    if well_formed(content) is None:
+        for call in (lambda: placeholders(content, name=""), lambda: render(content, {}, name="")):
+            with pytest.raises(TemplateInvalid):
+                call()
+        return
+    try:
+        check_declared(content, arguments, name="n")
+    except TemplateInvalid:
+        assert set(placeholders(content, name="n")) - arguments
+        return
+    if set(placeholders(content, name="n")) <= arguments and ":" not in content:
+        assert render(content, values, name="n") == content.format_map(values)
