@@ -59,6 +59,8 @@ ORDER BY created, place
 """
 
 # The same of the newest elements only; when no user turn is among them, of all since the newest.
+# That one is looked for backwards, until it is found: were it one SELECT, the planner, which cannot
+# know how near it is, would often read and sort the whole memory first.
 RECALL_NEWEST = """
 WITH newest AS (
     SELECT
@@ -76,13 +78,16 @@ oldest AS (
     SELECT created, place FROM newest ORDER BY created, place LIMIT 1
 ),
 turn AS (
-    SELECT element.created, element.ctid AS place
-    FROM {schema}.memories_elements AS element
-    WHERE element.identifier = $1::TEXT
-        AND element.content ->> 'type' = 'model_input'
-        AND NOT element.content -> 'blocks' @> '[{"type": "tool_response"}]'
-        AND NOT EXISTS (SELECT FROM newest WHERE starts_turn)
-    ORDER BY element.created DESC, element.ctid DESC
+    SELECT created, place
+    FROM (
+        SELECT created, ctid AS place, content
+        FROM {schema}.memories_elements
+        WHERE identifier = $1::TEXT AND NOT EXISTS (SELECT FROM newest WHERE starts_turn)
+        ORDER BY created DESC, ctid DESC
+        OFFSET 0
+    ) AS backward
+    WHERE content ->> 'type' = 'model_input'
+        AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]'
     LIMIT 1
 )
 SELECT written, document
