@@ -1,19 +1,23 @@
-"""Tables filled by SQL: so many elements, fifty to a memory, as if all were talking at once."""
+"""Databases to measure on, and so many elements to fill them with."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import LiteralString, cast
 
 import psycopg
 from draive import ModelInput, ModelOutput, MultimodalContent
+from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from draive_pg import Client
 
-__all__ = ("ELEMENTS", "PER_MEMORY", "fill", "make", "seed_tables")
-
-PER_MEMORY = 50
+__all__ = ("ELEMENTS", "PER_MEMORY", "apply", "database", "fill", "filled")
 
 SCHEMA = Path(__file__).parent.parent / "schema"
+
+PER_MEMORY = 50
 
 # A hundred elements of a conversation: questions and answers in turn.
 ELEMENTS = tuple(
@@ -23,18 +27,21 @@ ELEMENTS = tuple(
     for number in range(100)
 )
 
-# Foreign keys and triggers are not asked: all that is written here fits.
+# Foreign keys are not checked: all that is written here fits.
 QUICKLY = "SET session_replication_role = replica"
 
-MEMORIES = (
-    "INSERT INTO memories (identifier) SELECT 'm' || n FROM generate_series(1, $1::INT8) AS n"
-)
+MEMORIES = """
+INSERT INTO memories (identifier)
+SELECT 'm' || n FROM generate_series(1, $1::INT8) AS n
+"""
+
 VARIABLES = """
 INSERT INTO memories_variables (identifier, variables)
 SELECT 'm' || n, '{"user": "Ada", "turn": 25}' FROM generate_series(1, $1::INT8) AS n
 """
-# One element of each memory after the other, so that no memory's rows are neighbours.
-WRITTEN = """
+
+# An element of each memory in turn, as if all were talking at once: no memory's are neighbours.
+CONTENTS = """
 INSERT INTO memories_elements (identifier, content, created)
 SELECT
     'm' || n,
@@ -43,37 +50,51 @@ SELECT
 FROM generate_series(0, $3::INT4 - 1) AS turn, generate_series(1, $1::INT8) AS n
 """
 
-
-def make(dsn: str, schema: str, *, partitioned: bool = False) -> None:
-    """Make a schema with all tables, plain or partitioned."""
-    if partitioned:
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute(
-                SQL("CREATE SCHEMA {0}; SET search_path = {0}").format(Identifier(schema))
-            )
-            connection.execute(_script("partitioned.sql"))
-    with Client(dsn, schema=schema) as db:
-        db.setup()
+_numbers = count()
 
 
-def seed_tables(dsn: str) -> None:
-    """Make the tables of memories that draive needs, without our indexes."""
+@contextmanager
+def database(dsn: str) -> Iterator[str]:
+    """Make an empty database on a server, and drop it in the end."""
+    name = f"draive_pg_benchmark_{next(_numbers)}"
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(_script("003_memories.sql"))
+        drop = SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name))
+        connection.execute(drop)
+        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        try:
+            yield make_conninfo(dsn, dbname=name)
+        finally:
+            connection.execute(drop)
 
 
-def fill(dsn: str, rows: int, *, schema: str = "public") -> None:
-    """Fill the tables of a schema with so many elements, and let the planner know."""
+@contextmanager
+def filled(dsn: str, rows: int, *, partitioned: bool = False) -> Iterator[str]:
+    """Make a database with all tables, plain or partitioned, and so many elements in them."""
+    with database(dsn) as own:
+        if partitioned:
+            apply(own, "partitioned.sql")
+        with Client(own) as db:
+            db.setup()
+        fill(own, rows)
+        yield own
+
+
+def apply(dsn: str, *names: str) -> None:
+    """Run files of ``schema/``."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for name in names:
+            text = (SCHEMA / name).read_text(encoding="utf-8")
+            connection.execute(cast(LiteralString, text))
+
+
+def fill(dsn: str, rows: int) -> None:
+    """Write so many elements into the memories ``m1``, ``m2``, …, of fifty each."""
+    contents = [element.to_json() for element in ELEMENTS[:2]]
+    memories = rows // PER_MEMORY
     with psycopg.connect(dsn, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
-        connection.execute(SQL("SET search_path = {}").format(Identifier(schema)))
         connection.execute(QUICKLY)
-        memories = rows // PER_MEMORY
         connection.execute(MEMORIES, (memories,))
         connection.execute(VARIABLES, (memories,))
-        contents = [element.to_json() for element in ELEMENTS[:2]]
-        connection.execute(WRITTEN, (memories, contents, PER_MEMORY))
-        connection.execute("VACUUM ANALYZE memories, memories_variables, memories_elements")
-
-
-def _script(name: str) -> LiteralString:
-    return cast(LiteralString, (SCHEMA / name).read_text(encoding="utf-8"))
+        connection.execute(CONTENTS, (memories, contents, PER_MEMORY))
+        connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")  # so that it need not be made while something is timed
