@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import psycopg
-from draive import Configuration, ctx
-from draive.postgres import PostgresModelMemory
+from draive import Configuration, ConfigurationRepository, State, ctx
+from draive.postgres import PostgresConfigurationRepository, PostgresModelMemory
 from haiway.postgres import PostgresConnectionPool
 from psycopg.conninfo import conninfo_to_dict
 
@@ -41,7 +41,8 @@ def measure(dsn: str, *, rows: int = 1_000_000) -> list[Comparison]:
         found = [
             *asyncio.run(against_draive(few)),
             *asyncio.run(at_a_distance(few)),
-            *against_psycopg(few),
+            against_psycopg(few),
+            asyncio.run(cached(few)),
             importing(),
         ]
         with filled(dsn, rows) as many:
@@ -88,33 +89,37 @@ async def remembering(db: Client, what: str, *, runs: int = 9, calls: int = 1) -
     )
 
 
-def against_psycopg(dsn: str) -> list[Comparison]:
-    """Compare the smallest calls with their own statement, on connections made anew each run."""
-    with Client(dsn) as cached, Client(dsn, cache_limit=0) as uncached, Bare(dsn) as bare:
-        cached.configurations.define(Limits())
+async def cached(dsn: str) -> Comparison:
+    with Client(dsn) as db:
+        db.configurations.define(Limits())
+        async with draive(dsn, PostgresConfigurationRepository()):
+            return await compare_async(
+                "`load` of a configuration, cached",
+                lambda: db.configurations.load(Limits),
+                "draive",
+                lambda: ConfigurationRepository.load(Limits),
+                calls=1000,
+            )
+
+
+def against_psycopg(dsn: str) -> Comparison:
+    """Compare the smallest call with its own statement, on connections made anew each run."""
+    with Client(dsn, cache_limit=0) as db, Bare(dsn) as bare:
+        db.configurations.define(Limits())
 
         def anew() -> None:
-            uncached.close()
+            db.close()
             bare.connect()
 
-        return [
-            compare(
-                "`load_raw`, not cached",
-                lambda: uncached.configurations.load_raw("Limits"),
-                "its statement by bare psycopg",
-                bare.load,
-                runs=15,
-                calls=300,
-                before=anew,
-            ),
-            compare(
-                "`load`, cached",
-                lambda: cached.configurations.load(Limits),
-                "the statement by bare psycopg",
-                bare.load,
-                calls=300,
-            ),
-        ]
+        return compare(
+            "`load_raw` of a configuration, not cached",
+            lambda: db.configurations.load_raw("Limits"),
+            "its statement by bare psycopg",
+            bare.load,
+            runs=15,
+            calls=300,
+            before=anew,
+        )
 
 
 class Bare:
@@ -181,7 +186,7 @@ def recalling(db: Client, rows: int) -> Callable[[], object]:
 
 
 @asynccontextmanager
-async def draive(dsn: str) -> AsyncIterator[None]:
+async def draive(dsn: str, *states: State) -> AsyncIterator[None]:
     """Let draive's own adapters work on a database."""
     address = conninfo_to_dict(dsn)
     pool = PostgresConnectionPool(
@@ -192,7 +197,7 @@ async def draive(dsn: str) -> AsyncIterator[None]:
         password=str(address.get("password", "")),
         ssl="disable",
     )
-    async with ctx.scope("benchmark", disposables=(pool,)):
+    async with ctx.scope("benchmark", *states, disposables=(pool,)):
         yield
 
 

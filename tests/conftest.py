@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,6 +19,7 @@ from tests.driven import Driven
 from tests.server import FAST, scratch
 
 VARIABLE = "DRAIVE_PG_TEST_DSN"
+SCHEMA = Path(__file__).parent.parent / "schema"
 
 # The same examples on every machine, however slow; `--hypothesis-profile=explore` looks for others.
 settings.register_profile(
@@ -121,6 +123,16 @@ def dsn(database: psycopg.Connection) -> str:
 def empty_dsn(empty_database: psycopg.Connection) -> str:
     """A fresh database without tables."""
     return dsn_of(empty_database)
+
+
+@pytest.fixture
+def partitioned_dsn(empty_dsn: str) -> str:
+    """A fresh database with all tables, hash-partitioned."""
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        connection.execute((SCHEMA / "partitioned.sql").read_bytes())
+    with Client(empty_dsn) as db:
+        db.setup()
+    return empty_dsn
 
 
 @pytest.fixture

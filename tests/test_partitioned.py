@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,33 +11,32 @@ from draive_pg import Client
 from draive_pg.operations import configurations, instructions, memory, migrations
 from draive_pg.operations.operation import Operation, qualified
 from tests import calls
-from tests.conftest import Connect
+from tests.conftest import SCHEMA, Connect
 from tests.driven import at_once
 from tests.elements import answered, asked, texts
 from tests.server import until
 
-PARTITIONED = Path(__file__).parent.parent / "schema" / "partitioned.sql"
-
 
 @pytest.fixture
-def partitioned(empty_dsn: str) -> str:
-    """A fresh database with partitioned tables, which setup has adopted."""
-    with psycopg.connect(empty_dsn, autocommit=True) as connection:
-        connection.execute(PARTITIONED.read_bytes())
-    with Client(empty_dsn) as db:
-        assert db.setup() == tuple(migration.name for migration in migrations.migrations())
-        assert db.setup() == ()
-    return empty_dsn
-
-
-@pytest.fixture
-def db(connect: Connect, partitioned: str) -> Client:
-    return connect(partitioned)
+def db(connect: Connect, partitioned_dsn: str) -> Client:
+    return connect(partitioned_dsn)
 
 
 def query(dsn: str, statement: bytes) -> list[tuple[object, ...]]:
     with psycopg.connect(dsn, autocommit=True) as connection:
         return connection.execute(statement).fetchall()
+
+
+def test_setup_adopts_them(connect: Connect, empty_dsn: str) -> None:
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        connection.execute((SCHEMA / "partitioned.sql").read_bytes())
+    db = connect(empty_dsn)
+    assert db.setup() == tuple(migration.name for migration in migrations.migrations())
+    assert db.setup() == ()
+    indexed = query(
+        empty_dsn, b"SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'memories_elements_%'"
+    )
+    assert indexed == [(1 + 16,)]  # of the table and of its partitions
 
 
 @pytest.mark.parametrize("call", calls.READS.values(), ids=calls.READS)
@@ -53,7 +51,7 @@ def test_writes_work(db: Client, call: Callable[[Client], object]) -> None:
     call(db)
 
 
-def test_every_table_has_its_rows_in_several_partitions(db: Client, partitioned: str) -> None:
+def test_every_table_has_its_rows_in_several_partitions(db: Client, partitioned_dsn: str) -> None:
     for number in range(20):
         db.memory(f"m{number}").remember(asked("q"), answered("a"), variables={"n": number})
         db.configurations.define(f"n{number}", {"n": number})
@@ -66,7 +64,9 @@ def test_every_table_has_its_rows_in_several_partitions(db: Client, partitioned:
         "memories_variables",
     )
     for table in tables:
-        ((used,),) = query(partitioned, f"SELECT count(DISTINCT tableoid) FROM {table}".encode())
+        ((used,),) = query(
+            partitioned_dsn, f"SELECT count(DISTINCT tableoid) FROM {table}".encode()
+        )
         assert used > 1
     assert len(db.memories.identifiers()) == 20
     assert len(db.configurations.configurations()) == 20
@@ -74,9 +74,9 @@ def test_every_table_has_its_rows_in_several_partitions(db: Client, partitioned:
     assert db.memory("m7").recall().variables == {"n": 7}
 
 
-def test_order_holds_also_of_equal_times(db: Client, partitioned: str) -> None:
+def test_order_holds_also_of_equal_times(db: Client, partitioned_dsn: str) -> None:
     db.memory("m").remember(*(asked(str(number)) for number in range(50)))
-    query(partitioned, b"UPDATE memories_elements SET created = '2026-01-01Z' RETURNING 1")
+    query(partitioned_dsn, b"UPDATE memories_elements SET created = '2026-01-01Z' RETURNING 1")
     assert texts(db.memory("m").recall().context) == [str(number) for number in range(50)]
     assert texts(db.memory("m").recall(limit=3).context) == ["47", "48", "49"]
     db.memory("m").remember(asked("last"))
@@ -95,16 +95,16 @@ def test_batches_of_many_writers_stay_together(db: Client) -> None:
     assert all(len(set(batch)) == 1 for batch in batches)
 
 
-def test_a_removed_memory_leaves_nothing(db: Client, partitioned: str) -> None:
+def test_a_removed_memory_leaves_nothing(db: Client, partitioned_dsn: str) -> None:
     db.memory("m").remember(asked("q"), variables={"n": 1})
     db.memory("other").remember(asked("q"), variables={"n": 1})
     assert db.memory("m").remove()
     for table in ("memories", "memories_elements", "memories_variables"):
-        assert query(partitioned, f"SELECT identifier FROM {table}".encode()) == [("other",)]
+        assert query(partitioned_dsn, f"SELECT identifier FROM {table}".encode()) == [("other",)]
 
 
-def test_changes_are_told_by_the_name_of_the_table_itself(db: Client, partitioned: str) -> None:
-    with psycopg.connect(partitioned, autocommit=True) as connection:
+def test_changes_are_told_by_the_name_of_the_table_itself(db: Client, partitioned_dsn: str) -> None:
+    with psycopg.connect(partitioned_dsn, autocommit=True) as connection:
         connection.execute("LISTEN draive_pg")
         db.instructions.define("greeting", content="Hi")
         db.configurations.define("limits", {"a": 1})
@@ -119,8 +119,8 @@ def test_changes_are_told_by_the_name_of_the_table_itself(db: Client, partitione
     ]
 
 
-def test_a_client_hears_of_changes(connect: Connect, partitioned: str) -> None:
-    here, elsewhere = connect(partitioned, live=True), connect(partitioned)
+def test_a_client_hears_of_changes(connect: Connect, partitioned_dsn: str) -> None:
+    here, elsewhere = connect(partitioned_dsn, live=True), connect(partitioned_dsn)
     here.instructions.define("greeting", content="Hi")
     assert here.instructions.load("greeting") == "Hi"
     elsewhere.instructions.define("greeting", content="Hello")
@@ -138,10 +138,10 @@ STATEMENTS = {
 
 @pytest.mark.parametrize("operation", STATEMENTS.values(), ids=STATEMENTS)
 def test_what_is_about_one_subject_keeps_to_one_partition(
-    partitioned: str, operation: Operation[object]
+    partitioned_dsn: str, operation: Operation[object]
 ) -> None:
     statement = operation.statements[-1]
-    with psycopg.connect(partitioned, cursor_factory=psycopg.RawCursor) as connection:
+    with psycopg.connect(partitioned_dsn, cursor_factory=psycopg.RawCursor) as connection:
         plan = connection.execute(
             b"EXPLAIN (VERBOSE) " + qualified(statement.sql, None), statement.parameters
         ).fetchall()

@@ -201,7 +201,9 @@ SESSIONS = Frame(
         extract(EPOCH FROM max(element.created)) - extract(EPOCH FROM min(element.created))
             AS seconds
     FROM {schema}.memories AS memory
-    LEFT JOIN {schema}.memories_elements AS element ON element.identifier = memory.identifier
+    LEFT JOIN {schema}.memories_elements AS element
+        ON element.identifier = memory.identifier
+        AND ($1::TEXT[] IS NULL OR element.identifier = ANY ($1::TEXT[])) -- tells the partition
     LEFT JOIN LATERAL (
         SELECT string_agg(part #>> '{}', '') AS text
         FROM jsonb_path_query(element.content, '$.blocks[*].parts[*].text') AS part
