@@ -12,10 +12,8 @@ from tqdm import tqdm
 from benchmarks import calls, conversations, frames, scale
 from benchmarks.filling import filled
 from benchmarks.measure import HEADER, Comparison
+from benchmarks.table import README, with_table
 from draive_pg.embedded import Server
-
-README = Path(__file__).parent.parent / "README.md"
-BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
 
 # As a server of this size would be set up; with the defaults, checkpoints come in between.
 SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "8GB"}
@@ -53,15 +51,6 @@ def measure(dsn: str) -> list[Comparison]:
 def in_filled(dsn: str) -> list[Comparison]:
     with filled(dsn, 100_000) as own:
         return frames.measure(own)
-
-
-def with_table(text: str, table: str) -> str:
-    """Return a document with another table between its markers."""
-    before, _, rest = text.partition(BEGIN)
-    _, marker, after = rest.partition(END)
-    if not marker:
-        raise ValueError(f"there is no place for the table: {BEGIN.strip()} … {END.strip()}")
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
 
 
 if __name__ == "__main__":

@@ -50,8 +50,13 @@ class _Network:
             answers, server = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
         else:
             answers, server = await asyncio.open_connection(host, int(port))
-        with suppress(OSError):
-            await asyncio.gather(self._carry(reader, server), self._carry(answers, writer))
+        try:
+            with suppress(OSError):
+                await asyncio.gather(self._carry(reader, server), self._carry(answers, writer))
+        finally:
+            for end in (writer, server):
+                end.close()
+            await asyncio.gather(writer.wait_closed(), server.wait_closed(), return_exceptions=True)
 
     async def _carry(self, reader: StreamReader, writer: StreamWriter) -> None:
         """Carry all that comes, in its order, and each part after the delay."""

@@ -11,10 +11,13 @@ from draive_pg import Client
 from draive_pg.operations import configurations, instructions, memory, migrations
 from draive_pg.operations.operation import Operation, qualified
 from tests import calls
+from tests.blocks import fences
 from tests.conftest import SCHEMA, Connect
 from tests.driven import at_once
 from tests.elements import answered, asked, texts
 from tests.server import until
+
+DOCUMENT = (SCHEMA.parent / "docs" / "scale.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -125,6 +128,27 @@ def test_a_client_hears_of_changes(connect: Connect, partitioned_dsn: str) -> No
     assert here.instructions.load("greeting") == "Hi"
     elsewhere.instructions.define("greeting", content="Hello")
     until(lambda: here.instructions.load("greeting") == "Hello")
+
+
+def test_what_plain_tables_hold_can_be_moved(connect: Connect, dsn: str) -> None:
+    with connect(dsn) as db:
+        calls.fill(db)
+        db.memory("m").remember(*(asked(str(number)) for number in range(50)))
+        before = db.memory("m").recall()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        # Rows of equal time, which only their places tell apart.
+        connection.execute("UPDATE memories_elements SET created = '2026-01-01Z'")
+        connection.execute("CREATE SCHEMA partitioned; SET search_path = partitioned")
+        connection.execute((SCHEMA / "partitioned.sql").read_bytes())
+    db = connect(dsn, schema="partitioned")
+    db.setup()
+    blocks = [block for _, language, block in fences(DOCUMENT) if language == "sql"]
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for block in blocks:
+            connection.execute(block.encode())
+    assert db.memory("m").recall() == before
+    for read in calls.READS.values():
+        read(db)
 
 
 STATEMENTS = {
