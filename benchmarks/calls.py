@@ -27,6 +27,8 @@ __all__ = ("measure",)
 FEW = 10_000
 ROUND_TRIP = 0.005
 
+REMEMBER = "`remember` of 100 elements"
+
 
 class Limits(Configuration):
     """What a service may look up before each call of a model."""
@@ -60,7 +62,7 @@ async def against_draive(dsn: str) -> list[Comparison]:
             db.memory("long").remember(*ELEMENTS)
         async with draive(dsn):
             return [
-                await remembering(db, "`remember` of 100 elements", calls=10),
+                await remembering(db, REMEMBER, calls=10),
                 await compare_async(
                     "`recall()` of 10,000 elements",
                     db.memory("long").recall,
@@ -73,7 +75,7 @@ async def against_draive(dsn: str) -> list[Comparison]:
 async def at_a_distance(dsn: str) -> list[Comparison]:
     with distant(dsn, ROUND_TRIP) as far, Client(far) as db:
         async with draive(far):
-            return [await remembering(db, "the same over a network of 5 ms", runs=5)]
+            return [await remembering(db, f"{REMEMBER}, network of 5 ms", runs=5)]
 
 
 async def remembering(db: Client, what: str, *, runs: int = 9, calls: int = 1) -> Comparison:
