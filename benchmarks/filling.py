@@ -72,7 +72,7 @@ def filled(dsn: str, rows: int, *, partitioned: bool = False) -> Iterator[str]:
     """Make a database with all tables, plain or partitioned, and so many elements in them."""
     with database(dsn) as own:
         if partitioned:
-            apply(own, "partitioned.sql")
+            apply(own, "partitioned/tables.sql")
         with Client(own) as db:
             db.setup()
         fill(own, rows)

@@ -129,7 +129,7 @@ def empty_dsn(empty_database: psycopg.Connection) -> str:
 def partitioned_dsn(empty_dsn: str) -> str:
     """A fresh database with all tables, hash-partitioned."""
     with psycopg.connect(empty_dsn, autocommit=True) as connection:
-        connection.execute((SCHEMA / "partitioned.sql").read_bytes())
+        connection.execute((SCHEMA / "partitioned" / "tables.sql").read_bytes())
     with Client(empty_dsn) as db:
         db.setup()
     return empty_dsn

@@ -1,4 +1,4 @@
-"""The tables of ``schema/partitioned.sql``: all works on them as it does on plain ones."""
+"""The tables of ``schema/partitioned/tables.sql``: all works on them as it does on plain ones."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def query(dsn: str, statement: bytes) -> list[tuple[object, ...]]:
 
 def test_setup_adopts_them(connect: Connect, empty_dsn: str) -> None:
     with psycopg.connect(empty_dsn, autocommit=True) as connection:
-        connection.execute((SCHEMA / "partitioned.sql").read_bytes())
+        connection.execute((SCHEMA / "partitioned" / "tables.sql").read_bytes())
     db = connect(empty_dsn)
     assert db.setup() == tuple(migration.name for migration in migrations.migrations())
     assert db.setup() == ()
@@ -139,7 +139,7 @@ def test_what_plain_tables_hold_can_be_moved(connect: Connect, dsn: str) -> None
         # Rows of equal time, which only their places tell apart.
         connection.execute("UPDATE memories_elements SET created = '2026-01-01Z'")
         connection.execute("CREATE SCHEMA partitioned; SET search_path = partitioned")
-        connection.execute((SCHEMA / "partitioned.sql").read_bytes())
+        connection.execute((SCHEMA / "partitioned" / "tables.sql").read_bytes())
     db = connect(dsn, schema="partitioned")
     db.setup()
     blocks = [block for _, language, block in fences(DOCUMENT) if language == "sql"]

@@ -92,7 +92,7 @@ CALLS: dict[str, tuple[Operation[Any], int]] = {
     "load a configuration": (configurations.load_raw("n1"), 1),
     "define a configuration": (configurations.define("n1", {"a": 1}), 1),
     "remove a configuration": (configurations.remove("n1"), REVISIONS),
-    "list instructions": (instructions.available(), 2 * NAMES),
+    "list instructions": (instructions.available(lenient=False), 2 * NAMES),
     "load instructions": (instructions.load_content("n1"), 1),
     "define instructions": (instructions.define("n1", content="Hello"), 1),
     "remove instructions": (instructions.remove("n1"), REVISIONS),
