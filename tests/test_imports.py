@@ -13,7 +13,7 @@ LAYERS = [
     {"records"},
     {"content.documents", "operations.operation"},
     {"content", "embedded", "samples"},
-    {"content.codec", "content.chat"},
+    {"content.codec", "content.chat", "files"},
     {"operations", "frames.definitions"},
     {"frames.reading"},
     {"database.cache", "database.failures", "database.target", "database.transactions"},
