@@ -109,6 +109,30 @@ def test_what_went_missing_is_named_with_the_file_that_makes_it(
     assert len(found.problems) == 5
 
 
+def test_partitions_are_counted_with_their_table(connect: Connect, empty_dsn: str) -> None:
+    key = "PRIMARY KEY (name, created)\n)"
+    run_sql(empty_dsn, SEED.replace(f"{key};", f"{key} PARTITION BY HASH (name);"))
+    for part in (0, 1):
+        run_sql(
+            empty_dsn,
+            f"CREATE TABLE part_{part} PARTITION OF instructions "
+            f"FOR VALUES WITH (MODULUS 2, REMAINDER {part})",
+        )
+    db = connect(empty_dsn)
+    db.setup()
+    for name in "abcdefgh":
+        db.instructions.define(name, content="Hello")
+    run_sql(empty_dsn, "ANALYZE part_0; ANALYZE part_1")
+    found = db.diagnose()
+    assert found.problems == ()
+    table = next(each for each in found.tables if each.name == "instructions")
+    with psycopg.connect(empty_dsn) as connection:
+        (size,) = connection.execute(
+            "SELECT pg_total_relation_size('part_0') + pg_total_relation_size('part_1')"
+        ).fetchone()
+    assert (table.rows, table.bytes) == (8, size)
+
+
 def test_a_table_of_another_draive_is_told(db: Client, sql: psycopg.Connection) -> None:
     sql.execute("ALTER TABLE configurations ADD COLUMN name TEXT NOT NULL")
     (problem,) = db.diagnose().problems
