@@ -364,9 +364,10 @@ def test_a_prompt_that_does_not_fit_its_arguments_stops_all_of_it(
     folder.mkdir()
     (folder / "a.md").write_text("fine\n")
     (folder / "b.md").write_text('+++\narguments = [{name = "n"}]\n+++\n{m}\n')
-    done = prompts("push")
-    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
-    assert "'b'" in done.err
+    for options in ((), ("--dry-run",)):
+        done = prompts("push", *options)
+        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        assert "'b'" in done.err
     assert client.instructions.search() == ()
 
 

@@ -1,12 +1,11 @@
 """``draive-pg configs``: the snapshots of configurations."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
-from draive_pg.cli.options import AsJson, Dsn, Expected, Schema, Yes, confirm, opened
+from draive_pg.cli.options import AsJson, Dsn, Expected, Schema, Yes, confirm, opened, read_file
 from draive_pg.cli.printing import print_json, print_records
 from draive_pg.files.formats import Configuration
 
@@ -114,7 +113,8 @@ def define(
     if value is not None:
         read = Configuration.read(value.encode(errors="surrogateescape"), ".json", "--value")
     else:
-        read = _read(cast(Path, file))
+        path = cast(Path, file)
+        read = Configuration.read(read_file(path), path.suffix, str(path))
     with opened(dsn, schema) as db:
         defined = db.configurations.define(identifier, read.value, expected=expected)
     if as_json:
@@ -139,8 +139,3 @@ def remove(
         count = db.configurations.remove(identifier)
     typer.echo(f"Removed {count} snapshot{'' if count == 1 else 's'} of {identifier!r:.80}.")
     raise typer.Exit(0 if count else 1)
-
-
-def _read(file: Path) -> Configuration:
-    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    return Configuration.read(data, file.suffix, str(file))

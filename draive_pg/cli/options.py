@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,7 @@ __all__ = (
     "confirm",
     "one_line",
     "opened",
+    "read_file",
     "without_passwords",
 )
 
@@ -72,6 +74,11 @@ def confirm(question: str, *, yes: bool) -> None:
         raise typer.BadParameter("there is nobody to ask: say --yes to do it.")
     if not typer.confirm(question, err=True):
         raise typer.Exit(1)
+
+
+def read_file(path: Path) -> bytes:
+    """Return what a file holds, or standard input for ``-``."""
+    return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
 
 
 def one_line(error: Exception) -> str:

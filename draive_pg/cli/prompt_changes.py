@@ -1,14 +1,13 @@
 """``draive-pg prompts define|restore|label|unlabel|remove``: what changes prompts."""
 
 import json
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
 from draive_pg import Revision
-from draive_pg.cli.options import AsJson, Dsn, Expected, Schema, Yes, confirm, opened
+from draive_pg.cli.options import AsJson, Dsn, Expected, Schema, Yes, confirm, opened, read_file
 from draive_pg.cli.printing import print_json
 from draive_pg.cli.prompts import Name, Wanted, target
 from draive_pg.files.formats import Prompt
@@ -57,7 +56,10 @@ def define(
     """
     if (file is None) == (content is None):
         raise typer.BadParameter("give either a FILE (- for stdin) or --content.")
-    prompt = Prompt(content) if content is not None else _read(file or Path("-"))
+    if content is not None:
+        prompt = Prompt(content)
+    else:
+        prompt = Prompt.read(read_file(cast(Path, file)), ".md", str(file))
     with opened(dsn, schema) as db, db.transaction():
         defined = db.instructions.define(
             declaration(name, prompt) if prompt.declares else name,
@@ -168,11 +170,6 @@ def declaration(name: str, prompt: Prompt) -> Any:
     return codec.decode_declaration(
         name, prompt.description, json.dumps(prompt.arguments), json.dumps(prompt.meta)
     )
-
-
-def _read(file: Path) -> Prompt:
-    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    return Prompt.read(data, ".md", str(file))
 
 
 def _print_newest(revision: Revision, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from draive_pg.cli.options import AsJson, Dsn, Schema, opened
 from draive_pg.cli.prompt_changes import Author, Message, declaration
 from draive_pg.cli.prompts import prompt_of
 from draive_pg.cli.syncing import Delete, DryRun, ForceHere, ForceThere, InFolder, Push
+from draive_pg.content.templates import check_declared
 from draive_pg.files.folder import PROMPTS
 from draive_pg.files.formats import Prompt
 from draive_pg.files.syncing import Head
@@ -43,6 +44,15 @@ class Prompts:
             name: Head(prompt_of(revision), revision.created)
             for name, revision in self._newest.items()
         }
+
+    def check(self, pushes: Sequence[Push]) -> None:
+        """Raise TemplateInvalid for a text that does not fit its arguments."""
+        for push in pushes:
+            if push.document is None:
+                continue
+            prompt = self._prompt(push)
+            arguments = [argument["name"] for argument in prompt.arguments]
+            check_declared(prompt.content, arguments, name=push.name)
 
     def publish(self, db: Client, pushes: Sequence[Push]) -> Mapping[str, datetime]:
         """Write the prompts, and with ``--labels`` their labels, in one transaction.

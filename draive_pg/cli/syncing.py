@@ -85,6 +85,10 @@ class Remote(Protocol):
         """Return the newest revision of each name."""
         ...
 
+    def check(self, pushes: Sequence[Push]) -> None:
+        """Raise what would keep them from being written whatever the database holds; no I/O."""
+        ...
+
     def publish(self, db: Client, pushes: Sequence[Push]) -> Mapping[str, datetime]:
         """Write all of it in one transaction, and return the times of the revisions."""
         ...
@@ -145,6 +149,8 @@ def push(
         for name, done in actions.items()
         if done in (Action.WRITE, Action.REMOVE)
     ]
+
+    remote.check(pushes)
 
     def do() -> None:
         sync.settle(actions, remote.publish(db, pushes) if pushes else {})
