@@ -9,7 +9,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from draive_pg.operations import configurations, instructions, memory
+from draive_pg.operations import (
+    configurations,
+    defining,
+    instructions,
+    loading,
+    memory,
+    snapshots,
+)
 from draive_pg.operations.operation import Operation, qualified
 from tests.elements import answered, asked, called, responded
 
@@ -90,17 +97,35 @@ CALLS: dict[str, tuple[Operation[Any], int]] = {
     "remove": (memory.remove("m1"), ELEMENTS),
     "list configurations": (configurations.identifiers(), NAMES),
     "load a configuration": (configurations.load_raw("n1"), 1),
-    "define a configuration": (configurations.define("n1", {"a": 1}), 1),
+    "add a configuration": (configurations.append("n1", {"a": 1}), 1),
     "remove a configuration": (configurations.remove("n1"), REVISIONS),
     "list instructions": (instructions.available(lenient=False), 2 * NAMES),
-    "load instructions": (instructions.load_content("n1"), 1),
-    "define instructions": (instructions.define("n1", content="Hello"), 1),
+    "load instructions": (loading.load_content("n1"), 1),
     "remove instructions": (instructions.remove("n1"), REVISIONS),
+}
+
+
+# The same of what only the clients do, who prepare no statements. Revisions are counted to number
+# them.
+UNPREPARED: dict[str, tuple[Operation[Any], int]] = {
+    "define a configuration": (snapshots.define("n1", {"a": 1}, expected=None), REVISIONS),
+    "define instructions": (
+        defining.define("n1", content="Hi", message=None, author=None, expected=None),
+        2 * REVISIONS,
+    ),
 }
 
 
 @pytest.mark.parametrize(("operation", "most"), CALLS.values(), ids=CALLS)
 def test_a_call_reads_no_more_than_it_is_about(
+    filled: psycopg.Connection, operation: Operation[Any], most: int
+) -> None:
+    assert max(rows_read(filled, operation).values(), default=0) <= most
+
+
+@pytest.mark.parametrize("filled", ["force_custom_plan"], indirect=True)
+@pytest.mark.parametrize(("operation", "most"), UNPREPARED.values(), ids=UNPREPARED)
+def test_a_definition_reads_no_more_than_the_revisions_that_it_counts(
     filled: psycopg.Connection, operation: Operation[Any], most: int
 ) -> None:
     assert max(rows_read(filled, operation).values(), default=0) <= most
