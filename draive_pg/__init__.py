@@ -10,6 +10,7 @@ from draive_pg.errors import (
     ConnectionFailed,
     DraivePGError,
     EmbeddedServerError,
+    FileInvalid,
     MemoryExists,
     MemoryMissing,
     OperationFailed,
@@ -23,6 +24,7 @@ from draive_pg.errors import (
     TemplateInvalid,
 )
 from draive_pg.operations.comparing import Diff
+from draive_pg.operations.diagnosis import Diagnosis
 from draive_pg.operations.labels import Label
 from draive_pg.operations.releases import Release
 from draive_pg.operations.revisions import Revision
@@ -33,9 +35,11 @@ __all__ = (
     "ChatInvalid",
     "Client",
     "ConnectionFailed",
+    "Diagnosis",
     "Diff",
     "DraivePGError",
     "EmbeddedServerError",
+    "FileInvalid",
     "Label",
     "MemoryExists",
     "MemoryMissing",

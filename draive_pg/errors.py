@@ -14,6 +14,8 @@
     ├── MemoryMissing            there is no memory of the given identifier
     ├── MemoryExists             an import or a copy would mix with a memory that is there
     ├── ChatInvalid              a chat log cannot be read (also a ValueError)
+    ├── FileInvalid              a file of prompts or configurations cannot be read (also a
+    │                            ValueError)
     ├── SchemaInvalid            the recorded migrations are not those of this package
     └── EmbeddedServerError      the local PostgreSQL cannot be found, started, stopped
 
@@ -32,6 +34,7 @@ __all__ = (
     "ConnectionFailed",
     "DraivePGError",
     "EmbeddedServerError",
+    "FileInvalid",
     "MemoryExists",
     "MemoryMissing",
     "OperationFailed",
@@ -109,6 +112,10 @@ class MemoryExists(DraivePGError):
 
 class ChatInvalid(DraivePGError, ValueError):
     """A chat log cannot be read as OpenAI-style messages."""
+
+
+class FileInvalid(DraivePGError, ValueError):
+    """A file of a folder of prompts or configurations cannot be read."""
 
 
 class SchemaInvalid(DraivePGError):

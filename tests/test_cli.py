@@ -5,11 +5,8 @@ import os
 import pty
 import signal
 import socket
-import subprocess
-import sys
 import termios
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psycopg
@@ -17,62 +14,9 @@ import pytest
 import typer
 
 from draive_pg import Client, __version__
-from draive_pg.cli import app, main
+from draive_pg.cli import app
 from draive_pg.operations.migrations import migrations
-
-REPOSITORY = Path(__file__).parents[1]
-
-
-# --- Running commands
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-type Shell = Callable[..., Done]
-
-
-@pytest.fixture
-def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """Run a command line in this process, from its arguments to its exit."""
-    # A test that forgets its address must not make a server in the developer's home.
-    monkeypatch.setenv("PGBINDIR", "/nonexistent")
-
-    def run(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["draive-pg", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        out, err = capsys.readouterr()
-        return Done(int(exit_.value.code or 0), out, err)
-
-    return run
-
-
-def started(
-    *arguments: object, command: Sequence[str] = ("-m", "draive_pg"), **options: object
-) -> subprocess.Popen[str]:
-    """Run a command line in a process of its own, where warnings are errors."""
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", *command, *map(str, arguments)],
-        cwd=REPOSITORY,
-        env={**os.environ, "TERM": "xterm", "PGBINDIR": "/nonexistent"},
-        text=True,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
-    )
-
-
-def assert_one_line(done: Done, *parts: str) -> None:
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("draive-pg: ")
-    assert done.err.count("\n") == 1
-    for part in parts:
-        assert part in done.err
-
+from tests.shell import Shell, assert_one_line, started
 
 # --- Chat logs
 

@@ -13,7 +13,7 @@ LAYERS = [
     {"records"},
     {"content.documents", "operations.operation"},
     {"content", "embedded", "samples"},
-    {"content.codec", "content.chat"},
+    {"content.codec", "content.chat", "files"},
     {"operations", "frames.arrow", "frames.frame"},
     {"frames.memory", "frames.revisions", "frames.reading"},
     {"frames.definitions", "frames.decoding"},

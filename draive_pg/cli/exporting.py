@@ -15,7 +15,7 @@ from draive_pg.frames.frame import Format
 __all__ = ("export",)
 
 
-def export(  # noqa: PLR0913 - each is an option
+def export(
     frame: Annotated[
         str,
         typer.Argument(

@@ -115,13 +115,14 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
         if not operation.statements:
             return operation.decode(())
         statements = await self._chosen(operation)
-        with self._evicting(operation):
-            try:
-                rows = await self._attempt(operation.name, statements)
-            except ConnectionFailed as error:
-                if self._in_transaction() or not repeatable(error, reads=operation.reads):
-                    raise
-                rows = await self._attempt(operation.name, statements)
+        try:
+            rows = await self._attempt(operation.name, statements)
+        except ConnectionFailed as error:
+            if self._in_transaction() or not repeatable(error, reads=operation.reads):
+                raise
+            rows = await self._attempt(operation.name, statements)
+        finally:
+            self._evict(operation)
         return operation.decode(rows)
 
     async def _chosen(self, operation: Operation[Any]) -> Sequence[Statement]:
@@ -224,34 +225,10 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
             with translated("commit a transaction"):
                 await stack.aclose()
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[AsyncConnection]:
-        if (transaction := joined(self)) is not None:
-            try:
-                async with asyncio.timeout(TURN_SECONDS):
-                    await transaction.turn.acquire()
-            except TimeoutError:
-                raise busy() from None
-            try:
-                if not transaction.ended:
-                    yield transaction.connection
-                    return
-            finally:
-                transaction.turn.release()
-        while True:
-            pool = await self._opened()
-            try:
-                connection = await pool.acquire()
-                break
-            except ConnectionFailed as error:
-                if not was_closed(error):
-                    raise
-        try:
-            yield connection
-        finally:
-            await pool.release(connection)
+    def _connection(self) -> "_AsyncConnection":
+        return _AsyncConnection(self)
 
-    async def _opened(self) -> AsyncPool:
+    async def opened(self) -> AsyncPool:
         own = self._pools.setdefault(asyncio.get_running_loop(), LoopPool())
         async with own.opening:
             if own.pool is None:
@@ -282,6 +259,43 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
                 await stop_listening(own.listener)
                 await pool.close()
         await asyncio.to_thread(self.target.close)
+
+
+class _AsyncConnection:
+    """Async twin of `_Connection`."""
+
+    __slots__ = ("_connection", "_database", "_pool", "_transaction")
+
+    def __init__(self, database: AsyncDatabase) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> AsyncConnection:
+        transaction = self._transaction = joined(self._database)
+        if transaction is not None:
+            try:
+                async with asyncio.timeout(TURN_SECONDS):
+                    await transaction.turn.acquire()
+            except TimeoutError:
+                raise busy() from None
+            if not transaction.ended:
+                return transaction.connection
+            transaction.turn.release()
+            self._transaction = None
+        while True:
+            self._pool = await self._database.opened()
+            try:
+                self._connection = await self._pool.acquire()
+            except ConnectionFailed as error:
+                if not was_closed(error):
+                    raise
+            else:
+                return self._connection
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._transaction is not None:
+            self._transaction.turn.release()
+        else:
+            await self._pool.release(self._connection)
 
 
 @dataclass(slots=True)
@@ -317,4 +331,4 @@ async def _in_thread[T](function: Callable[..., T], *arguments: object) -> T:
 
 
 async def _fetched_async(cursor: AsyncCursor) -> Sequence[Row]:
-    return await cursor.fetchall() if cursor.description else ()
+    return () if cursor.rownumber is None else await cursor.fetchall()

@@ -100,16 +100,14 @@ class Base[C: Connection | AsyncConnection, L: Turn]:
             else:
                 self._cache.evict(*transaction.stale)
 
-    @contextmanager
-    def _evicting(self, operation: Operation[Any]) -> Generator[None]:
+    def _evict(self, operation: Operation[Any]) -> None:
         """Evict what an operation changes, also when it fails: its outcome may be unknown."""
-        try:
-            yield
-        finally:
-            if (transaction := joined(self)) is not None:
-                transaction.stale.update(operation.evicts)
-            else:
-                self._cache.evict(*operation.evicts)
+        if not operation.evicts:
+            return
+        if (transaction := joined(self)) is not None:
+            transaction.stale.update(operation.evicts)
+        else:
+            self._cache.evict(*operation.evicts)
 
     def _first_check(self) -> bool:
         """Tell whether nobody has seen yet whether changes are told, for that is said once."""
@@ -188,13 +186,14 @@ class Database(Base[Connection, threading.Lock]):
         if not operation.statements:
             return operation.decode(())
         statements = self._chosen(operation)
-        with self._evicting(operation):
-            try:
-                rows = self._attempt(operation.name, statements)
-            except ConnectionFailed as error:
-                if self._in_transaction() or not repeatable(error, reads=operation.reads):
-                    raise
-                rows = self._attempt(operation.name, statements)
+        try:
+            rows = self._attempt(operation.name, statements)
+        except ConnectionFailed as error:
+            if self._in_transaction() or not repeatable(error, reads=operation.reads):
+                raise
+            rows = self._attempt(operation.name, statements)
+        finally:
+            self._evict(operation)
         return operation.decode(rows)
 
     def _chosen(self, operation: Operation[Any]) -> Sequence[Statement]:
@@ -294,31 +293,10 @@ class Database(Base[Connection, threading.Lock]):
             with translated("commit a transaction"):
                 stack.close()
 
-    @contextmanager
-    def _connection(self) -> Generator[Connection]:
-        if (transaction := joined(self)) is not None:
-            if not transaction.turn.acquire(timeout=TURN_SECONDS):
-                raise busy()
-            try:
-                if not transaction.ended:  # while this waited
-                    yield transaction.connection
-                    return
-            finally:
-                transaction.turn.release()
-        while True:
-            pool = self._opened()
-            try:
-                connection = pool.acquire()
-                break
-            except ConnectionFailed as error:
-                if not was_closed(error):
-                    raise
-        try:
-            yield connection
-        finally:
-            pool.release(connection)
+    def _connection(self) -> "_Connection":
+        return _Connection(self)
 
-    def _opened(self) -> Pool:
+    def opened(self) -> Pool:
         with self._opening:
             if self._pool is None:
                 pool = Pool(self.target.conninfo, self._max_size, self._timeout)
@@ -336,6 +314,43 @@ class Database(Base[Connection, threading.Lock]):
             finalizer, self._finalizer = self._finalizer, weakref.finalize(self, self.target.close)
             self._pool = None  # at first, for an interrupt may come in between
             finalizer()
+
+
+class _Connection:
+    """A connection for a block: that of the transaction it is part of, else one of the pool.
+
+    Not a generator, as `translated` is none.
+    """
+
+    __slots__ = ("_connection", "_database", "_pool", "_transaction")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> Connection:
+        transaction = self._transaction = joined(self._database)
+        if transaction is not None:
+            if not transaction.turn.acquire(timeout=TURN_SECONDS):
+                raise busy()
+            if not transaction.ended:  # while this waited
+                return transaction.connection
+            transaction.turn.release()
+            self._transaction = None
+        while True:
+            self._pool = self._database.opened()
+            try:
+                self._connection = self._pool.acquire()
+            except ConnectionFailed as error:
+                if not was_closed(error):
+                    raise
+            else:
+                return self._connection
+
+    def __exit__(self, *error: object) -> None:
+        if self._transaction is not None:
+            self._transaction.turn.release()
+        else:
+            self._pool.release(self._connection)
 
 
 _databases = weakref.WeakSet[Database]()
@@ -368,7 +383,7 @@ def was_closed(error: ConnectionFailed) -> bool:
 
 
 def _fetched(cursor: psycopg.Cursor) -> Sequence[Row]:
-    return cursor.fetchall() if cursor.description else ()
+    return () if cursor.rownumber is None else cursor.fetchall()
 
 
 def _close_all(streams: Sequence[Stream]) -> None:

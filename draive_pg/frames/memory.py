@@ -227,6 +227,7 @@ SESSIONS = Frame(
             FROM {{schema}}.memories AS memory
             LEFT JOIN {{schema}}.memories_elements AS element
                 ON element.identifier = memory.identifier
+                AND ($1::TEXT[] IS NULL OR element.identifier = ANY ($1::TEXT[])) -- its partition
             WHERE ($1::TEXT[] IS NULL OR memory.identifier = ANY ($1::TEXT[]))
                 AND ($2::TIMESTAMPTZ IS NULL OR memory.created >= $2::TIMESTAMPTZ)
                 AND ($3::TIMESTAMPTZ IS NULL OR memory.created < $3::TIMESTAMPTZ)
