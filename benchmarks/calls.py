@@ -1,149 +1,222 @@
 """Calls of the client: against draive.postgres over haiway's pool, and against bare psycopg.
 
-``python -m benchmarks.calls DSN`` measures on a database that it fills and empties.
+``python -m benchmarks.calls DSN [ROWS]`` measures in databases of its own on a server, with so many
+elements (a million) in the tables.
 """
 
 import asyncio
 import itertools
 import subprocess
 import sys
-from time import perf_counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import psycopg
-from draive import ModelInput, ModelOutput, MultimodalContent, ctx
-from draive.postgres import PostgresModelMemory
+from draive import Configuration, ConfigurationRepository, State, ctx
+from draive.postgres import PostgresConfigurationRepository, PostgresModelMemory
 from haiway.postgres import PostgresConnectionPool
 from psycopg.conninfo import conninfo_to_dict
 
-from benchmarks.measure import Comparison, compare, compare_async
+from benchmarks.filling import ELEMENTS, PER_MEMORY, apply, database, fill, filled
+from benchmarks.measure import HEADER, Comparison, compare, compare_async
+from benchmarks.network import distant
 from draive_pg import Client
 
 __all__ = ("measure",)
 
-ELEMENTS = tuple(
-    (ModelInput if number % 2 == 0 else ModelOutput).of(
-        MultimodalContent.of(f"text {number} " * 20)
-    )
-    for number in range(100)
-)
+FEW = 10_000
+ROUND_TRIP = 0.005
 
-FILL = """
-INSERT INTO memories SELECT 'm' || n FROM generate_series(1, $1::INT8 / 50) AS n;
-"""
-FILL_ELEMENTS = """
-INSERT INTO memories_elements (identifier, content, created)
-SELECT 'm' || n % ($1::INT8 / 50) + 1, element, TIMESTAMPTZ '2026-01-01Z' + n * INTERVAL '1 second'
-FROM generate_series(1, $1::INT8) AS n,
-    LATERAL (SELECT ($2::JSONB[])[n / ($1::INT8 / 50) % 2 + 1] AS element) AS chosen
-"""
+REMEMBER = "`remember` of 100 elements"
 
 
-async def measure(dsn: str, *, rows: int) -> list[Comparison]:
-    """Measure on a database without tables, with so many elements in it."""
-    with Client(dsn) as db, psycopg.connect(dsn, autocommit=True) as bare:
-        db.setup()
-        fill(dsn, rows)
-        long = db.memory("long")
-        for _ in range(100):
-            long.remember(*ELEMENTS)
-        bare.execute("ANALYZE")
-        return [
-            *await against_draive(dsn, db, rows),
-            *against_psycopg(db, bare),
+class Limits(Configuration):
+    """What a service may look up before each call of a model."""
+
+    tokens: int = 100
+    model: str = "small"
+
+
+def measure(dsn: str, *, rows: int = 1_000_000) -> list[Comparison]:
+    """Measure in databases of its own on a server."""
+    with filled(dsn, FEW) as few:
+        found = [
+            *asyncio.run(against_draive(few)),
+            *asyncio.run(at_a_distance(few)),
+            against_psycopg(few),
+            asyncio.run(cached(few)),
+            importing(),
         ]
+        with filled(dsn, rows) as many:
+            found.append(growing(few, many, rows))
+            with database(dsn) as seed:
+                apply(seed, "003_memories.sql")  # which has no index of ours
+                fill(seed, rows)
+                found.append(asyncio.run(in_large_tables(many, seed, rows)))
+    return found
 
 
-async def against_draive(dsn: str, db: Client, rows: int) -> list[Comparison]:
+async def against_draive(dsn: str) -> list[Comparison]:
+    with Client(dsn) as db:
+        for _ in range(100):
+            db.memory("long").remember(*ELEMENTS)
+        async with draive(dsn):
+            return [
+                await remembering(db, REMEMBER, calls=10),
+                await compare_async(
+                    "`recall()` of 10,000 elements",
+                    db.memory("long").recall,
+                    "draive, with our index",
+                    PostgresModelMemory("long").recall,
+                ),
+            ]
+
+
+async def at_a_distance(dsn: str) -> list[Comparison]:
+    with distant(dsn, ROUND_TRIP) as far, Client(far) as db:
+        async with draive(far):
+            return [await remembering(db, f"{REMEMBER}, network of 5 ms", runs=5)]
+
+
+async def remembering(db: Client, what: str, *, runs: int = 9, calls: int = 1) -> Comparison:
+    ours, theirs = db.memory(f"ours, {what}"), PostgresModelMemory(f"theirs, {what}")
+    await theirs.maintenance()  # without which draive remembers nothing
+    return await compare_async(
+        what,
+        lambda: ours.remember(*ELEMENTS),
+        "draive",
+        lambda: theirs.remember(*ELEMENTS),
+        runs=runs,
+        calls=calls,
+    )
+
+
+async def cached(dsn: str) -> Comparison:
+    with Client(dsn) as db:
+        db.configurations.define(Limits())
+        async with draive(dsn, PostgresConfigurationRepository()):
+            return await compare_async(
+                "`load` of a configuration, cached",
+                lambda: db.configurations.load(Limits),
+                "draive",
+                lambda: ConfigurationRepository.load(Limits),
+                calls=1000,
+            )
+
+
+def against_psycopg(dsn: str) -> Comparison:
+    """Compare the smallest call with its own statement, on connections made anew each run."""
+    with Client(dsn, cache_limit=0) as db, Bare(dsn) as bare:
+        db.configurations.define(Limits())
+
+        def anew() -> None:
+            db.close()
+            bare.connect()
+
+        return compare(
+            "`load_raw` of a configuration, not cached",
+            lambda: db.configurations.load_raw("Limits"),
+            "its statement by bare psycopg",
+            bare.load,
+            runs=15,
+            calls=300,
+            before=anew,
+        )
+
+
+class Bare:
+    """A connection of psycopg's, without anything around it."""
+
+    LATEST = (
+        "SELECT content::TEXT FROM configurations WHERE identifier = $1::TEXT "
+        "ORDER BY created DESC LIMIT 1"
+    )
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._connection = self._connected()
+
+    def _connected(self) -> psycopg.Connection:
+        # Nothing is prepared, as we cannot, for behind a transaction pooler it would fail.
+        return psycopg.connect(
+            self._dsn, autocommit=True, cursor_factory=psycopg.RawCursor, prepare_threshold=None
+        )
+
+    def connect(self) -> None:
+        self._connection.close()
+        self._connection = self._connected()
+
+    def load(self) -> object:
+        return self._connection.execute(self.LATEST, ("Limits",)).fetchone()
+
+    def __enter__(self) -> "Bare":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._connection.close()
+
+
+def growing(few: str, many: str, rows: int) -> Comparison:
+    """Compare the same call on small and on large tables."""
+    with Client(few) as small, Client(many) as large:
+        return compare(
+            f"`recall(limit=20)`, {rows:,} elements in all",
+            recalling(large, rows),
+            f"draive_pg, {FEW:,} in all",
+            recalling(small, FEW),
+            calls=100,
+        )
+
+
+async def in_large_tables(many: str, seed: str, rows: int) -> Comparison:
+    numbers = itertools.cycle(range(1, rows // PER_MEMORY))
+    with Client(many) as db:
+        async with draive(seed):
+            return await compare_async(
+                f"`recall(limit=20)`, {rows:,} elements in all",
+                recalling(db, rows),
+                "draive, on its tables as they are",
+                lambda: PostgresModelMemory(f"m{next(numbers)}").recall(limit=20),
+                calls=3,
+            )
+
+
+def recalling(db: Client, rows: int) -> Callable[[], object]:
+    """Return what recalls another memory each time."""
+    numbers = itertools.cycle(range(1, rows // PER_MEMORY))
+    return lambda: db.memory(f"m{next(numbers)}").recall(limit=20)
+
+
+@asynccontextmanager
+async def draive(dsn: str, *states: State) -> AsyncIterator[None]:
+    """Let draive's own adapters work on a database."""
     address = conninfo_to_dict(dsn)
     pool = PostgresConnectionPool(
         host=str(address["host"]),
         port=str(address.get("port", 5432)),
-        database=str(address.get("dbname", "postgres")),
+        database=str(address["dbname"]),
         user=str(address.get("user", "postgres")),
+        password=str(address.get("password", "")),
         ssl="disable",
     )
-    fresh = itertools.count()
-
-    async def remember() -> None:
-        memory = PostgresModelMemory(f"theirs {next(fresh)}")
-        await memory.maintenance()
-        await memory.remember(*ELEMENTS)
-
-    async with ctx.scope("benchmark", disposables=(pool,)):
-        return [
-            await compare_async(
-                "`remember` of 100 elements",
-                lambda: db.memory(f"ours {next(fresh)}").remember(*ELEMENTS),
-                "draive",
-                remember,
-            ),
-            await compare_async(
-                f"`recall(limit=20)`, {rows:,} elements in all",
-                lambda: db.memory("m7").recall(limit=20),
-                "draive, our indexes",
-                lambda: PostgresModelMemory("m7").recall(limit=20),
-            ),
-            await compare_async(
-                "`recall()` of 10,000 elements",
-                db.memory("long").recall,
-                "draive",
-                PostgresModelMemory("long").recall,
-                runs=5,
-            ),
-        ]
+    async with ctx.scope("benchmark", *states, disposables=(pool,)):
+        yield
 
 
-def against_psycopg(db: Client, bare: psycopg.Connection) -> list[Comparison]:
-    db.configurations.define("limits", {"tokens": 100, "model": "small"})
-    uncached = Client(bare.info.dsn, cache_limit=0)
-    latest = (
-        "SELECT content::TEXT FROM configurations WHERE identifier = $1::TEXT "
-        "ORDER BY created DESC LIMIT 1"
+def importing() -> Comparison:
+    def imported(names: str) -> None:
+        subprocess.run([sys.executable, "-c", f"import {names}"], check=True)  # noqa: S603
+
+    return compare(
+        "importing it",
+        lambda: imported("draive_pg"),
+        "psycopg and psycopg_pool",
+        lambda: imported("psycopg, psycopg_pool"),
+        calls=3,
     )
-    cursor = psycopg.RawCursor(bare)
-
-    def load() -> object:
-        return cursor.execute(latest, ("limits",), prepare=False).fetchone()
-
-    with uncached:
-        return [
-            compare(
-                "`load_raw`, not cached",
-                lambda: uncached.configurations.load_raw("limits"),
-                "bare psycopg",
-                load,
-                calls=300,
-            ),
-            compare(
-                "`load_raw`, cached",
-                lambda: db.configurations.load_raw("limits"),
-                "bare psycopg",
-                load,
-                calls=300,
-            ),
-            compare(
-                "importing it",
-                lambda: imported("draive_pg"),
-                "psycopg, psycopg_pool",
-                lambda: imported("psycopg, psycopg_pool"),
-                runs=9,
-            ),
-        ]
-
-
-def imported(names: str) -> None:
-    subprocess.run([sys.executable, "-c", f"import {names}"], check=True)  # noqa: S603
-
-
-def fill(dsn: str, rows: int) -> None:
-    contents = [element.to_json() for element in ELEMENTS[:2]]
-    with psycopg.connect(dsn, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
-        connection.execute(FILL, (rows,))
-        connection.execute(FILL_ELEMENTS, (rows, contents))
 
 
 if __name__ == "__main__":
-    started = perf_counter()
-    for comparison in asyncio.run(measure(sys.argv[1], rows=100_000)):
-        sys.stdout.write(comparison.row() + "\n")
-    sys.stdout.write(f"{perf_counter() - started:.0f} s\n")
+    dsn, rows = [*sys.argv[1:], "1000000"][:2]
+    compared = measure(dsn, rows=int(rows))
+    sys.stdout.write("\n".join([HEADER, *(each.row() for each in compared), ""]))

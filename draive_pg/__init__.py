@@ -11,6 +11,7 @@ from draive_pg.errors import (
     DraivePGError,
     EmbeddedServerError,
     ExportInvalid,
+    FileInvalid,
     MemoryExists,
     MemoryMissing,
     OperationFailed,
@@ -24,6 +25,7 @@ from draive_pg.errors import (
     TemplateInvalid,
 )
 from draive_pg.operations.comparing import Diff
+from draive_pg.operations.diagnosis import Diagnosis
 from draive_pg.operations.labels import Label
 from draive_pg.operations.releases import Release
 from draive_pg.operations.revisions import Revision
@@ -34,10 +36,12 @@ __all__ = (
     "ChatInvalid",
     "Client",
     "ConnectionFailed",
+    "Diagnosis",
     "Diff",
     "DraivePGError",
     "EmbeddedServerError",
     "ExportInvalid",
+    "FileInvalid",
     "Label",
     "MemoryExists",
     "MemoryMissing",

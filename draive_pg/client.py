@@ -16,8 +16,9 @@ from draive_pg.namespaces.instructions import AsyncInstructions, Instructions
 from draive_pg.namespaces.memories import AsyncMemories, Memories
 from draive_pg.namespaces.memory import AsyncMemory, Memory
 from draive_pg.namespaces.twins import documented_as
-from draive_pg.operations import migrations, releases
+from draive_pg.operations import doctor, migrations, releases
 from draive_pg.operations.defining import Expected
+from draive_pg.operations.diagnosis import Diagnosis
 from draive_pg.operations.instructions import Reference
 from draive_pg.operations.releases import Release, Released
 from draive_pg.operations.snapshots import Snapshot
@@ -122,6 +123,17 @@ class Client:
             If a migration was applied with another text than this version has.
         """
         return self._database.carry_out(migrations.setup(self._database.schema))
+
+    def diagnose(self) -> Diagnosis:
+        """Look at what is there and what is missing, make nothing, and say what to do.
+
+        Returns
+        -------
+        Diagnosis
+            Of the server, the tables with their sizes and the role's rights, the migrations and
+            the listeners; its ``problems`` are empty where all is well.
+        """
+        return self._database.carry_out(doctor.diagnose(self._database.schema))
 
     @contextmanager
     def transaction(self) -> Generator[Self]:
@@ -238,6 +250,9 @@ class AsyncClient:
 
     async def setup(self) -> tuple[str, ...]:
         return await self._database.carry_out(migrations.setup(self._database.schema))
+
+    async def diagnose(self) -> Diagnosis:
+        return await self._database.carry_out(doctor.diagnose(self._database.schema))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Self]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
@@ -17,6 +16,7 @@ from rich.text import Text
 
 from draive_pg.client import Client
 from draive_pg.content.chat_files import Conversation, read
+from draive_pg.display import terminal
 from draive_pg.errors import MemoryExists
 from draive_pg.samples import support
 
@@ -199,12 +199,11 @@ class Page:
 
     def table(self, frame: "DataFrame") -> None:
         """Show all rows of a DataFrame."""
-        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-        for name, column in frame.items():
-            table.add_column(str(name), justify="right" if column.dtype.kind in "iuf" else "left")
-        for row in frame.itertuples(index=False):
-            table.add_row(*(_shortened(str(value)) for value in row))
-        self._print(Padding.indent(table, 4))
+        rows = [
+            [_shortened(str(value)) if isinstance(value, str | bool) else value for value in row]
+            for row in frame.itertuples(index=False)
+        ]
+        self._print(Padding.indent(terminal.table([str(name) for name in frame], rows), 4))
 
     def _print(self, shown: RenderableType, *, soft_wrap: bool = False) -> None:
         self._console.print()

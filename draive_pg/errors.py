@@ -15,6 +15,8 @@
     ├── MemoryExists             an import or a copy would mix with a memory that is there
     ├── ChatInvalid              a chat log cannot be read (also a ValueError)
     ├── ExportInvalid            a file is none that an export wrote (also a ValueError)
+    ├── FileInvalid              a file of prompts or configurations cannot be read (also a
+    │                            ValueError)
     ├── SchemaInvalid            the recorded migrations are not those of this package
     └── EmbeddedServerError      the local PostgreSQL cannot be found, started, stopped
 
@@ -34,6 +36,7 @@ __all__ = (
     "DraivePGError",
     "EmbeddedServerError",
     "ExportInvalid",
+    "FileInvalid",
     "MemoryExists",
     "MemoryMissing",
     "OperationFailed",
@@ -115,6 +118,10 @@ class ChatInvalid(DraivePGError, ValueError):
 
 class ExportInvalid(DraivePGError, ValueError):
     """A file is none that an export of memories wrote, or not all of one."""
+
+
+class FileInvalid(DraivePGError, ValueError):
+    """A file of a folder of prompts or configurations cannot be read."""
 
 
 class SchemaInvalid(DraivePGError):

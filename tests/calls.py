@@ -23,10 +23,15 @@ class Limits(Configuration):
     tokens: int = 1
 
 
-def export(db: Client) -> None:
+def export(db: Client) -> object:
     """Write all memories to a file that nobody needs."""
     with tempfile.TemporaryDirectory() as folder:
-        db.memories.export(Path(folder) / "memories.jsonl.gz")
+        return db.memories.export(Path(folder) / "memories.jsonl.gz")
+
+
+def exported(db: Client) -> int:
+    with tempfile.TemporaryDirectory() as top:
+        return db.frames.export("sessions", Path(top) / "sessions.parquet")
 
 
 READS: dict[str, Callable[[Client], object]] = {
@@ -40,6 +45,8 @@ READS: dict[str, Callable[[Client], object]] = {
     "recall memory 'm'": lambda db: db.memory("m").recall(limit=1),
     "recall it leniently": lambda db: db.memory("m").recall(limit=1, lenient=True),
     "list configurations": lambda db: db.configurations.configurations(),
+    "diagnose: look at the server": lambda db: db.diagnose(),
+    "read the newest configurations": lambda db: db.configurations.newest(),
     "load configuration 'limits'": lambda db: db.configurations.load_raw("limits"),
     "load configuration 'limits' of then": lambda db: db.configurations.load_raw(
         "limits", as_of=NOW
@@ -74,6 +81,8 @@ READS: dict[str, Callable[[Client], object]] = {
     "read frame variables": lambda db: db.frames.variables(),
     "read frame instruction_revisions": lambda db: db.frames.instruction_revisions(),
     "read frame configurations": lambda db: db.frames.configurations(),
+    "read chunks of a frame": lambda db: list(db.frames.chunks("conversation_log")),
+    "export frame sessions": exported,
 }
 
 WRITES: dict[str, Callable[[Client], object]] = {

@@ -3,8 +3,11 @@
 import asyncio
 import os
 import shutil
+import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -13,11 +16,14 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pytest_postgresql import factories
 
 from draive_pg import AsyncClient, Client
+from draive_pg.cli import main
 from draive_pg.embedded import Server
 from tests.driven import Driven
 from tests.server import FAST, scratch
+from tests.shell import Done, Shell
 
 VARIABLE = "DRAIVE_PG_TEST_DSN"
+SCHEMA = Path(__file__).parent.parent / "schema"
 
 # The same examples on every machine, however slow; `--hypothesis-profile=explore` looks for others.
 settings.register_profile(
@@ -124,6 +130,16 @@ def empty_dsn(empty_database: psycopg.Connection) -> str:
 
 
 @pytest.fixture
+def partitioned_dsn(empty_dsn: str) -> str:
+    """A fresh database with all tables, hash-partitioned."""
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        connection.execute((SCHEMA / "partitioned" / "tables.sql").read_bytes())
+    with Client(empty_dsn) as db:
+        db.setup()
+    return empty_dsn
+
+
+@pytest.fixture
 def sql(dsn: str) -> Iterator[psycopg.Connection]:
     """A bare connection to the database of `dsn`, to look behind the client."""
     with psycopg.connect(dsn, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
@@ -156,3 +172,21 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
 def db(connect: Connect, dsn: str) -> Client:
     """A client of either colour for a fresh database."""
     return connect(dsn)
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """Run a command line in this process, from its arguments to its exit."""
+    # A test that forgets its address must not make a server in the developer's home.
+    monkeypatch.setenv("PGBINDIR", "/nonexistent")
+
+    def run(*arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["draive-pg", *map(str, arguments)])
+        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # to be restored
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        out, err = capsys.readouterr()
+        return Done(int(exit_.value.code or 0), out, err)
+
+    return run

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any
@@ -42,6 +42,8 @@ class Driven:
             return Driven(value, self._runner)
         if isinstance(value, AbstractAsyncContextManager):
             return self._context(value)
+        if inspect.isasyncgen(value):
+            return self._iterated(value)
         if callable(value):
             return lambda *args, **kwargs: self._driven(value(*args, **kwargs))
         return value
@@ -56,6 +58,15 @@ class Driven:
                 raise
         else:
             self._run(value.__aexit__(None, None, None))
+
+    def _iterated(self, value: AsyncGenerator[Any]) -> Generator[Any]:
+        try:
+            while True:
+                yield self._run(anext(value))
+        except StopAsyncIteration:
+            return
+        finally:
+            self._run(value.aclose())
 
     def at_once(self, users: Iterable[Iterable[Step]]) -> list[Any]:
         async def taken(steps: Iterable[Step]) -> list[Any]:

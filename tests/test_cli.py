@@ -5,11 +5,8 @@ import os
 import pty
 import signal
 import socket
-import subprocess
-import sys
 import termios
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psycopg
@@ -17,62 +14,9 @@ import pytest
 import typer
 
 from draive_pg import Client, __version__
-from draive_pg.cli import app, main
+from draive_pg.cli import app
 from draive_pg.operations.migrations import migrations
-
-REPOSITORY = Path(__file__).parents[1]
-
-
-# --- Running commands
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-type Shell = Callable[..., Done]
-
-
-@pytest.fixture
-def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """Run a command line in this process, from its arguments to its exit."""
-    # A test that forgets its address must not make a server in the developer's home.
-    monkeypatch.setenv("PGBINDIR", "/nonexistent")
-
-    def run(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["draive-pg", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        out, err = capsys.readouterr()
-        return Done(int(exit_.value.code or 0), out, err)
-
-    return run
-
-
-def started(
-    *arguments: object, command: Sequence[str] = ("-m", "draive_pg"), **options: object
-) -> subprocess.Popen[str]:
-    """Run a command line in a process of its own, where warnings are errors."""
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", *command, *map(str, arguments)],
-        cwd=REPOSITORY,
-        env={**os.environ, "TERM": "xterm", "PGBINDIR": "/nonexistent"},
-        text=True,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
-    )
-
-
-def assert_one_line(done: Done, *parts: str) -> None:
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("draive-pg: ")
-    assert done.err.count("\n") == 1
-    for part in parts:
-        assert part in done.err
-
+from tests.shell import Shell, assert_one_line, started
 
 # --- Chat logs
 
@@ -110,9 +54,9 @@ def test_help_and_version_load_neither_pandas_nor_draive() -> None:
     code = """
 import sys
 from draive_pg.cli import main
-heavy = {"pandas", "numpy", "draive", "haiway", "rich", "tqdm"}
-for arguments in ["--help"], ["--version"], ["import", "chat", "--help"], ["demo", "--help"]:
-    sys.argv[1:] = arguments
+heavy = {"pandas", "numpy", "pyarrow", "draive", "haiway", "rich", "tqdm"}
+for arguments in "--help", "--version", "import chat --help", "export --help", "demo --help":
+    sys.argv[1:] = arguments.split()
     try:
         main()
     except SystemExit as end:
@@ -457,3 +401,41 @@ def test_an_interrupt_exits_with_130_and_says_nothing() -> None:
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "")
+
+
+# --- Exports
+
+
+def test_a_frame_is_exported_to_a_file(shell: Shell, dsn: str, tmp_path: Path) -> None:
+    log = lines(tmp_path / "chats.jsonl", chat("a", "Hi", "Hello"), chat("b", "Ho", "Hum"))
+    assert shell("import", "chat", log, "--dsn", dsn).code == 0
+    path = tmp_path / "log.jsonl"
+    done = shell("export", "conversation_log", path, "--dsn", dsn)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"Exported 4 rows to {path} in ")
+    options = ["--identifier", "b", "--identifier", "c", "--role", "output", "--columns", "text"]
+    times = ["--since", "2020-01-01", "--until", "2999-12-31T12:00:00Z", "--limit", "3"]
+    done = shell("export", "conversation_log", path, "--dsn", dsn, "--json", *options, *times)
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out)["rows"] == 1
+    assert path.read_text() == '{"text": "Hum"}\n'
+    done = shell(
+        "export", "tool_calls", tmp_path / "calls", "--format", "csv", "--tool", "x", "--dsn", dsn
+    )
+    assert (done.code, done.err) == (0, "")
+    assert (tmp_path / "calls").read_text().startswith('"identifier"')
+
+
+def test_an_export_that_cannot_be_says_why(shell: Shell, dsn: str, tmp_path: Path) -> None:
+    for arguments, part in (
+        (("nope", "a.csv"), "no frame 'nope'"),
+        (("sessions", "a.xlsx"), "parquet, csv, jsonl"),
+        (("sessions", "nowhere/a.csv"), "No such file or directory"),
+        (("sessions", "a.csv", "--role", "input"), "cannot be filtered by role"),
+        (("sessions", "a.csv", "--columns", "a,b"), "has no column 'a'"),
+        (("sessions", "a.csv", "--since", "soon"), "--since must be a time"),
+    ):
+        frame, file, *options = arguments
+        done = shell("export", frame, tmp_path / file, *options, "--dsn", dsn)
+        assert_one_line(done, part)
+    assert [*tmp_path.iterdir()] == []

@@ -104,7 +104,7 @@ def test_what_the_demo_shows_is_what_the_tables_hold(shown: str, empty_dsn: str)
     text = " ".join(shown.split())
 
     sums = sessions[["elements", "turns", "tool_calls", "n_chars"]].sum()
-    assert f" {len(sessions)} {' '.join(map(str, sums))} " in text
+    assert f" {len(sessions)} {' '.join(f'{each:,}' for each in sums)} " in text
     for row in sessions.head().itertuples():
         cells = (row.identifier, row.elements, row.turns, row.tool_calls, row.n_chars)
         assert " ".join(map(str, cells)) in text

@@ -50,6 +50,8 @@ def run_python(*arguments: object, cwd: Path, dsn: str) -> str:
         ("quickstart.py", ["Welcome back, Ada!", "temperature", "On Sundays it opens at eight."]),
         ("async_service.py", ["21 °C. That was your question no. 2.", "{'city': 'Rome'}"]),
         ("import_logs.py", ["system: You help", "3 in stock, 39 EUR", "find_part"]),
+        ("check_prompts.py", ["changed there: check_prompts.greeting", "no prompt differs"]),
+        ("release.py", ["Yo Bo!", "After rolling back: Hello Bo!", "to revision 1 by bo"]),
     ],
 )
 def test_an_example_runs_twice(
@@ -63,7 +65,10 @@ def test_an_example_runs_twice(
 
 def test_every_example_is_tested() -> None:
     names = {path.name for path in (REPOSITORY / "examples").glob("*.py")}
-    assert names == {"quickstart.py", "async_service.py", "import_logs.py"}
+    assert names == {
+        *("quickstart.py", "async_service.py", "import_logs.py"),
+        *("check_prompts.py", "release.py"),
+    }
 
 
 # --- README

@@ -375,3 +375,130 @@ def test_the_sample_conversations_are_counted_right(db: Client) -> None:
     assert sorted(row["system"] for row in db.frames.variables().variables) == sorted(
         filter(None, systems)
     )
+
+
+# --- Filters
+
+
+def test_elements_are_chosen_by_role(db: Client) -> None:
+    db.memory("m").remember(asked("q"), called("c"), responded("c"), answered("a"))
+    log = db.frames.conversation_log(role="output")
+    assert list(log.position) == [1, 3]
+    assert list(db.frames.conversation_log("m", role="input", limit=1).position) == [0]
+    for wrong in ("model_input", ""):
+        with pytest.raises(ValueError, match="role must be 'input' or 'output'"):
+            db.frames.conversation_log(role=wrong)
+
+
+def test_elements_and_calls_are_chosen_by_tool(db: Client) -> None:
+    db.memory("m").remember(
+        *(asked("q"), called("1"), responded("1")),
+        *(called("2", tool="count"), responded("2", tool="count"), called("3", tool="100%'$1")),
+    )
+    assert list(db.frames.conversation_log(tool="find").position) == [1, 2]
+    assert list(db.frames.conversation_log(tool=["count", "100%'$1"]).position) == [3, 4, 5]
+    assert list(db.frames.conversation_log(tool="count", role="input").position) == [4]
+    assert list(db.frames.conversation_log(tool=[]).position) == []
+    assert list(db.frames.tool_calls(tool=["find", "nope"]).call) == ["1"]
+    assert list(db.frames.tool_calls(tool="100%'$1").call) == ["3"]
+
+
+ODD = [
+    "it's",
+    'a "b"',
+    "100%",
+    "%s %(x)s %%",
+    "back\\slash\\",
+    "$1 $2::TEXT $$",
+    "{schema}.memories {a,b} {}",
+    "żółć 漢字 😀",
+    "'; DROP TABLE memories; --",
+    "E'\\''",
+    "line\nbreak\ttab",
+    "",
+]
+
+
+def test_no_text_of_a_filter_becomes_sql(connect: Connect, empty_dsn: str) -> None:
+    db = connect(empty_dsn, schema="a$1\"{schema}%s'")
+    db.setup()
+    for identifier in ODD:
+        db.memory(identifier).remember(asked(identifier))
+    for identifier in ODD:
+        log = db.frames.conversation_log(identifier)
+        assert list(log.identifier) == list(log.text) == [identifier]
+        assert len(db.frames.conversation_log(identifier, role="input", tool=ODD)) == 0
+    assert sorted(db.frames.conversation_log(ODD).text) == sorted(ODD)
+    assert len(db.frames.sessions(ODD)) == len(ODD)
+
+
+# --- What goes in comes out
+
+
+TEXTS = ["NA", "null", "", "1e5", "2026-01-01", "NaN", "żółć 漢字 😀", "a\n\\\"'", "x" * 100_000]
+
+
+def test_texts_stay_what_they_are_in_any_number(db: Client, sql: psycopg.Connection) -> None:
+    many = TEXTS * 250  # several batches, of which one is cut short by its size
+    db.memory("m").remember(*map(asked, many))
+    log = db.memory("m").log()
+    assert list(log.text) == many
+    assert list(log.n_chars) == [len(text) for text in many]
+    assert list(log.position) == list(range(len(many)))
+    assert list(db.frames.conversation_log(columns=["n_chars"]).n_chars) == list(log.n_chars)
+
+
+def test_integers_are_exact_and_json_is_no_one_elses(db: Client) -> None:
+    db.memory("m").remember(
+        *(asked("q", n=9007199254740993, deep={"a": [1]}), asked("q"), asked("q")),
+        *(called("c", n=9007199254740993), called("c", n=9007199254740993)),
+    )
+    log = db.memory("m").log()
+    assert log.meta[0] == {"n": 9007199254740993, "deep": {"a": [1]}}
+    log.meta[1]["mine"] = 1
+    log.tools[3].append("mine")
+    log.meta[0]["deep"]["a"].append(2)
+    assert list(log.meta[2:]) == [{}] * 3
+    assert log.tools[4] == ["find"]
+    calls = db.frames.tool_calls()
+    calls.arguments[0]["mine"] = 1
+    assert calls.arguments[1] == {"n": 9007199254740993}
+
+
+def test_roles_with_another_encoding_read_the_same(
+    connect: Connect, dsn: str, db: Client, sql: psycopg.Connection
+) -> None:
+    db.memory("m").remember(asked("żółć 漢字 😀"))
+    latin = connect(f"{dsn} client_encoding=latin1")
+    assert list(latin.memory("m").log().text) == ["żółć 漢字 😀"]
+
+
+def test_elements_of_one_time_are_numbered_as_they_came(
+    db: Client, sql: psycopg.Connection
+) -> None:
+    db.memory("m").maintenance()
+    sql.execute(
+        "INSERT INTO memories_elements (identifier, content, created) "
+        "SELECT 'm', jsonb_build_object('type', 'poem', 'meta', jsonb_build_object('n', n)), "
+        "TIMESTAMPTZ '2026-01-01Z' FROM generate_series(0, 2999) AS n"
+    )
+    for log in (
+        db.memory("m").log(),
+        db.frames.conversation_log(since=datetime(2026, 1, 1, tzinfo=UTC)),
+    ):
+        assert [meta["n"] for meta in log.meta] == list(log.position) == list(range(3000))
+
+
+def test_only_what_is_asked_for_is_computed(db: Client, sql: psycopg.Connection) -> None:
+    from draive_pg.frames.definitions import CONVERSATION_LOG
+    from draive_pg.frames.reading import query
+
+    for whole in (True, False):
+        asked_for = query(CONVERSATION_LOG, columns=["role", "created"], whole=whole).statement
+        text = asked_for.sql.replace("{schema}.", "")
+        for number, _ in enumerate(asked_for.parameters, 1):
+            text = text.replace(f"${number}::", "NULL::")
+        plan = "\n".join(row[0] for row in sql.execute(f"EXPLAIN (VERBOSE, COSTS OFF) {text}"))
+        assert "'{blocks" not in plan
+        assert "jsonb_path_query" not in plan
+        assert "row_number" not in plan

@@ -9,19 +9,29 @@ PACKAGE = Path(__file__).parent.parent / "draive_pg"
 
 # From the bottom up: a module imports, at its top, only from the rows below its own.
 LAYERS = [
-    {"errors", "display.diff", "display.html", "display.progress", "display.wording"},
+    {
+        "errors",
+        "display.diff",
+        "display.html",
+        "display.progress",
+        "display.terminal",
+        "display.wording",
+    },
     {"records"},
     {"content.documents", "content.moments", "operations.operation"},
     {"content", "embedded", "samples"},
-    {"content.codec", "content.chat", "content.memory_files"},
+    {"content.codec", "content.chat", "content.memory_files", "files"},
     {"display.page", "display.plain"},
     {"display.transcript"},
-    {"frames.definitions"},
+    {"frames.arrow", "frames.frame"},
     {"frames.searching"},
     {"operations"},
-    {"frames.reading"},
+    {"frames.memory", "frames.revisions", "frames.reading"},
+    {"frames.definitions", "frames.decoding"},
+    {"frames.assembling"},
+    {"frames.exporting"},
     {"database.cache", "database.failures", "database.target", "database.transactions"},
-    {"database.live", "database.pipelining", "database.pooling"},
+    {"database.copying", "database.live", "database.pipelining", "database.pooling"},
     {"database.haiway_connection"},
     {"database.sync", "database.haiway_pool"},
     {"database.asynchronous"},
@@ -92,7 +102,7 @@ def test_draive_is_known_to_few_modules() -> None:
 
 
 def test_importing_the_package_loads_neither_pandas_nor_draive() -> None:
-    heavy = {"pandas", "numpy", "draive", "haiway"}
+    heavy = {"pandas", "numpy", "pyarrow", "draive", "haiway"}
     code = f"import draive_pg, sys; print(*sorted({heavy} & {{*sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -75,8 +75,8 @@ def test_the_wheel_has_the_package_and_its_data(wheel: Path) -> None:
         for path in (REPOSITORY / "draive_pg").rglob("*")
         if path.suffix in {".py", ".typed", ".jsonl"}
     }
-    for path in (REPOSITORY / "schema").glob("*.sql"):
-        expected[f"draive_pg/schema/{path.name}"] = path
+    for path in (REPOSITORY / "schema").rglob("*.sql"):
+        expected[f"draive_pg/{path.relative_to(REPOSITORY).as_posix()}"] = path
     assert {"draive_pg/py.typed", "draive_pg/schema/001_configurations.sql"} <= {*expected}
     assert any(name.startswith("draive_pg/samples/") for name in expected)
     for name, path in expected.items():

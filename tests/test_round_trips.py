@@ -48,7 +48,7 @@ CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
         WRITE,
     ),
     "show": (lambda db: db.memory("m").show(), READ),
-    "search": (lambda db: db.memories.search("q"), READ),
+    "search": (lambda db: db.memories.search("q"), "Q"),
     "list memories": (lambda db: db.memories.list(), READ),
     "count memories": (lambda db: db.memories.count(), READ),
     "erase": (lambda db: db.memories.erase("m", dry_run=False), WRITE),
@@ -65,7 +65,7 @@ CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
     "remove a label": (lambda db: db.instructions.unlabel("greeting", "production"), WRITE),
     "define a configuration": (lambda db: db.configurations.define("limits", {"a": 1}), WRITE),
     "load a configuration": (lambda db: db.configurations.load_raw("limits"), READ),
-    "a frame": (lambda db: db.frames.sessions(), READ),
+    "a frame": (lambda db: db.frames.sessions(), "Q"),
     "nothing to remember": (lambda db: db.memory("m").remember(), ""),
 }
 

@@ -182,8 +182,8 @@ def test_the_index_is_used(db: Client, dsn: str, sql: psycopg.Connection) -> Non
     fill(db)
     db.memories.index_search()
     sql.execute("SET enable_seqscan = off")
-    wanted = Wanted("boat", "simple", None, None, None, None, None).parameters()
-    (statement,) = read(SEARCH, None, None, None, 5, more=wanted).statements
+    wanted = Wanted("boat", "simple", None, None, None).parameters()
+    statement = read(SEARCH, limit=5, more=wanted).statement
     query = b"EXPLAIN " + qualified(statement.sql, None)
     plan = "\n".join(row[0] for row in sql.execute(query, statement.parameters).fetchall())
     assert "Bitmap Index Scan on memories_elements_search_simple" in plan
@@ -247,7 +247,7 @@ def test_times_bound_what_is_found(db: Client) -> None:
         ({"text": 7}, TypeError, "text must be a str"),
         ({"text": " \n"}, ValueError, "text must have a word"),
         ({"text": "a\0"}, ValueError, "text contains a NUL"),
-        ({"role": "user"}, ValueError, "role must be 'input', 'output' or None"),
+        ({"role": "user"}, ValueError, "role must be 'input' or 'output'"),
         ({"tool": 7}, TypeError, "tool must be a str"),
         ({"meta": "a"}, TypeError, "meta must be a mapping"),
         ({"meta": {"a": float("nan")}}, ValueError, r"meta\.a is nan"),

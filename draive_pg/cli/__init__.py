@@ -2,25 +2,46 @@
 
 import os
 import sys
+import warnings
 from contextlib import suppress
 from typing import Annotated, Any, cast
 
 import typer
 from typer.exceptions import TyperException
 
-from draive_pg import Client, DraivePGError, __version__
-from draive_pg.cli import importing
+from draive_pg import Client, DraivePGError, RevisionConflict, __version__
+from draive_pg.cli import (
+    config_files,
+    configs,
+    exporting,
+    importing,
+    memories,
+    prompt_changes,
+    prompt_files,
+    prompts,
+    server,
+)
+from draive_pg.cli.doctor import doctor
+from draive_pg.cli.exit_codes import CONFLICT
 from draive_pg.cli.options import Dsn, Schema, one_line, without_passwords
 
 __all__ = ("app", "main")
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+prompts.app.add_typer(prompt_changes.app)
+prompts.app.add_typer(prompt_files.app)
+configs.app.add_typer(config_files.app)
+app.add_typer(prompts.app, name="prompts")
+app.add_typer(configs.app, name="configs")
+app.add_typer(memories.app, name="memories")
 app.add_typer(importing.app, name="import")
+app.command()(exporting.export)
+app.add_typer(server.app, name="server")
+app.command()(doctor)
 
 
 def main() -> None:
@@ -28,6 +49,7 @@ def main() -> None:
     with suppress(AttributeError):  # closed, or replaced by something simpler
         # Chats have letters that not every encoding has.
         cast(Any, sys.stdout).reconfigure(errors="replace")
+    warnings.showwarning = _show_warning
     try:
         sys.exit(app(prog_name="draive-pg", standalone_mode=False))
     except TyperException as error:
@@ -36,6 +58,9 @@ def main() -> None:
             said = f"draive-pg: {without_passwords(said)} See --help."  # it quotes what was typed
         typer.echo(said, err=True)
         sys.exit(error.exit_code)
+    except RevisionConflict as error:
+        typer.echo(f"draive-pg: {one_line(error)}", err=True)
+        sys.exit(CONFLICT)
     except (DraivePGError, OSError, TypeError, ValueError) as error:
         typer.echo(f"draive-pg: {one_line(error)}", err=True)
         if isinstance(error, OSError):
@@ -43,6 +68,16 @@ def main() -> None:
         sys.exit(1)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
+    except Exception as error:
+        # draive's own, such as InstructionsMissing; to import them here would make help slow.
+        if type(error).__module__.partition(".")[0] != "draive":
+            raise
+        typer.echo(f"draive-pg: {one_line(error)}", err=True)
+        sys.exit(1)
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    typer.echo(f"draive-pg: warning: {' '.join(str(message).split())}", err=True)
 
 
 def _discard_output() -> None:
@@ -78,6 +113,12 @@ def root(
       draive-pg import chat logs.jsonl
       python -i -c 'from draive_pg import Client; db = Client()'
       >>> db.frames.sessions()
+
+    Keep prompts in git, beside the code that uses them:
+
+    \b
+      draive-pg prompts pull prompts
+      draive-pg prompts push prompts -m 'Friendlier greetings'
 
     Without an address, commands and Client() use the same embedded PostgreSQL, which starts when
     it is needed. Its data is kept under $DRAIVE_PG_HOME, or else in your user data directory. For

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from draive_pg import ChatInvalid, Client, DraivePGError, MemoryExists, OperationFailed
-from draive_pg.cli.options import Dsn, Schema, one_line
+from draive_pg import ChatInvalid, DraivePGError, MemoryExists, OperationFailed
+from draive_pg.cli.options import Dsn, Schema, one_line, opened
 from draive_pg.content.chat_files import Conversation, read
 
 if TYPE_CHECKING:
@@ -165,9 +165,7 @@ def _writer(
     if dry_run:
         yield _checked
         return
-    with Client(dsn or None, schema=schema) as db:
-        if not dsn:  # the embedded server is the user's own, who need not know of tables
-            db.setup()
+    with opened(dsn, schema) as db:
         yield partial(db.memories.import_chat, append=append)
 
 

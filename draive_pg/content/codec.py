@@ -4,7 +4,6 @@ Of the modules of the client this one alone imports draive (with `chat`, which m
 and it is imported only when one of its types is needed: ``import draive_pg`` does not load it.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, time, timedelta
 from enum import Enum
@@ -25,7 +24,7 @@ from draive.models.instructions.types import InstructionsArgumentDeclaration
 from haiway import ConfigurationInvalid, ConfigurationMissing, Map, Meta, State
 
 from draive_pg.content import elements
-from draive_pg.content.documents import encode, parse
+from draive_pg.content.documents import decode, encode, parse
 from draive_pg.errors import StoredDataInvalid
 
 __all__ = (
@@ -73,7 +72,7 @@ def decode_element(content: str, what: Callable[[], str]) -> ModelInput | ModelO
         If it is none that draive 0.89 writes.
     """
     try:
-        return elements.decode(json.loads(content))
+        return elements.decode(decode(content))
     except Exception as error:  # draive's validation raises many kinds
         raise StoredDataInvalid(
             f"{what()} is no context element that draive 0.89 can read "

@@ -25,6 +25,7 @@ __all__ = (
     "check_text",
     "check_texts",
     "check_timeout",
+    "decode",
     "encode",
     "is_plain",
     "is_sound",
@@ -42,6 +43,8 @@ MAX_SHOWN = 60  # characters shown of a value that is refused
 MAX_NAME = 63  # of PostgreSQL's own names
 
 PLAIN = frozenset({str, float, bool, type(None)})
+
+DECODER = json.JSONDecoder()
 
 REPR = Repr(maxstring=MAX_SHOWN, maxother=MAX_SHOWN)
 
@@ -200,9 +203,14 @@ def parse(text: str, what: str) -> Any:
         If Python cannot hold what PostgreSQL can: integers of thousands of digits, deep nesting.
     """
     try:
-        return json.loads(text)
+        return decode(text)
     except (ValueError, RecursionError) as error:
         raise StoredDataInvalid(f"{what} cannot be read ({error!s:.120})") from error
+
+
+def decode(text: str) -> Any:
+    """Return the document of a JSON text with nothing around it, as PostgreSQL prints JSONB."""
+    return DECODER.raw_decode(text)[0]  # `json.loads` would look for what is around it, twice
 
 
 def is_plain(value: object) -> bool:

@@ -7,6 +7,8 @@ cannot be written as it is.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from json.encoder import encode_basestring
+from operator import attrgetter
 from typing import Any, cast, get_args
 
 from draive import (
@@ -49,7 +51,7 @@ class Unusual(Exception):
 def encode(element: ModelInput | ModelOutput, what: str) -> str:
     """Return the JSON text of an element, or raise as `documents.encode` does."""
     try:
-        text = ENCODER.encode(element)
+        text = _written(element)
     except (Unusual, ValueError, RecursionError):
         text = None
     if text is None or not is_sound(text):
@@ -57,54 +59,56 @@ def encode(element: ModelInput | ModelOutput, what: str) -> str:
     return text
 
 
-def _members(model: object) -> Mapping[str, object]:
-    return {name: _member(getattr(model, name)) for name in _attributes(type(model))}
+def _written(value: object) -> str:
+    return WRITERS.get(type(value), _plain)(value)
 
 
-def _member(value: object) -> object:
-    kind = type(value)
-    if kind is str or kind in ATTRIBUTES:
-        return value
-    if kind is tuple:
-        items = cast(tuple[object, ...], value)
-        if all(type(item) in ATTRIBUTES for item in items):
-            return items
-    plain = cast(Meta, value).to_mapping() if kind is Meta else value
-    if not is_plain(plain):
+def _plain(value: object) -> str:
+    if not is_plain(value):
         raise Unusual
-    return plain
+    return PLAIN.encode(value)
 
 
-def _attributes(kind: type) -> tuple[str, ...]:
-    attributes = ATTRIBUTES.get(kind)
-    if attributes is None:
-        raise Unusual
-    return attributes
+def _meta_written(meta: Meta) -> str:
+    values = meta.to_mapping()
+    return _plain(values) if values else "{}"
 
 
-ATTRIBUTES: Mapping[type, tuple[str, ...]] = {
-    kind: tuple(attribute.name for attribute in cast(Fields, cast(Any, kind).__FIELDS__))
-    for kind in (
-        ModelInput,
-        ModelOutput,
-        ModelReasoning,
-        ModelToolRequest,
-        ModelToolResponse,
-        MultimodalContent,
-        ResourceContent,
-        ResourceReference,
-        TextContent,
-    )
-}
+def _items_written(items: tuple[object, ...]) -> str:
+    return f"[{','.join([_written(item) for item in items])}]"
 
-# JSON's own encoder walks through all that is plain, and asks for the members of draive's objects.
-ENCODER = json.JSONEncoder(
-    ensure_ascii=False,
-    allow_nan=False,
-    check_circular=False,
-    separators=(",", ":"),
-    default=_members,
+
+def _writer(kind: Any) -> Callable[[object], str]:
+    """Return what writes objects of a kind of draive's, all of their attributes."""
+    names = [attribute.name for attribute in cast(Fields, kind.__FIELDS__)]
+    template = f"{{{','.join(f'"{name}":%s' for name in names)}}}"
+    values = attrgetter(*names)
+    return lambda model: template % tuple([_written(value) for value in values(model)])
+
+
+PLAIN = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
 )
+
+WRITERS: Mapping[type, Callable[[Any], str]] = {
+    str: encode_basestring,
+    tuple: _items_written,
+    Meta: _meta_written,
+    **{
+        kind: _writer(kind)
+        for kind in (
+            ModelInput,
+            ModelOutput,
+            ModelReasoning,
+            ModelToolRequest,
+            ModelToolResponse,
+            MultimodalContent,
+            ResourceContent,
+            ResourceReference,
+            TextContent,
+        )
+    },
+}
 
 
 # --- Reading
@@ -124,7 +128,7 @@ def _element(document: Document) -> ModelInput | ModelOutput:
         made,
         document,
         type=document["type"],
-        blocks=tuple(blocks[block["type"]](block) for block in _listed(document["blocks"])),
+        blocks=tuple([blocks[block["type"]](block) for block in _listed(document["blocks"])]),
         meta=_meta(document["meta"]),
     )
 
@@ -137,7 +141,7 @@ def _content(document: Document) -> MultimodalContent:
             MultimodalContent,
             document,
             type="content",
-            parts=tuple(_part(part) for part in _listed(document["parts"])),
+            parts=tuple([_part(part) for part in _listed(document["parts"])]),
         )
     except (Unusual, KeyError):
         return MultimodalContent.from_mapping(document)
@@ -202,13 +206,12 @@ def _made[Model: DataModel](kind: type[Model], document: Document, **members: ob
     if len(members) != len(document):
         raise Unusual
     model = object.__new__(kind)
-    for name, value in members.items():
-        object.__setattr__(model, name, value)
+    vars(model).update(members)
     return model
 
 
 def _meta(document: object) -> Meta:
-    return META_EMPTY if document == {} else Meta.validate(document)
+    return Meta.validate(document) if document or type(document) is not dict else META_EMPTY
 
 
 def _text(value: object) -> str:
@@ -217,10 +220,10 @@ def _text(value: object) -> str:
     return value
 
 
-def _listed(value: object) -> list[Document]:
+def _listed(value: Any) -> list[Document]:
     if type(value) is not list:
         raise Unusual
-    return cast(list[Document], value)
+    return value  # pyright: ignore[reportUnknownVariableType] - a cast would be a call
 
 
 type Blocks = Mapping[str, Callable[[Document], DataModel]]

@@ -33,7 +33,7 @@ def replayable(
     for exchange in _exchanges(elements):
         first, *inputs = exchange
         if first.type == "model_input":
-            if not first.contains_tools:
+            if not _calls(first):
                 kept.append(first)
         elif kept:
             requests = _calls(first)
@@ -49,7 +49,7 @@ def _exchanges(
     """Group each output with the tool responses that follow it; all others stand alone."""
     exchange: list[ModelInput | ModelOutput] = []
     for element in elements:
-        responds = element.type == "model_input" and element.contains_tools
+        responds = element.type == "model_input" and _calls(element)
         if exchange and not (responds and exchange[0].type == "model_output"):
             yield exchange
             exchange = []
@@ -63,4 +63,9 @@ def _starts_turn(element: "ModelInput | ModelOutput") -> bool:
 
 
 def _calls(element: "ModelInput | ModelOutput") -> set[str]:
-    return {call.identifier for call in element.tools}
+    """Return what an output requests of tools, or what an input answers."""
+    return {
+        block.identifier
+        for block in element.blocks
+        if block.type == "tool_request" or block.type == "tool_response"  # noqa: PLR1714 - narrows
+    }

@@ -1,10 +1,11 @@
 """The asynchronous twin of `sync`, body for body."""
 
 import asyncio
+import weakref
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from psycopg import AsyncConnection, AsyncCursor, Error
 
 from draive_pg.database.cache import Cache, LeaderGone
+from draive_pg.database.copying import copied, received
 from draive_pg.database.failures import brief, translated
 from draive_pg.database.live import installed, listen, stop_listening, warn_unless
 from draive_pg.database.pipelining import pipeline_async
@@ -27,10 +29,14 @@ from draive_pg.database.transactions import (
     release,
 )
 from draive_pg.errors import ConnectionFailed, DraivePGError
+from draive_pg.operations.copying import Copy
 from draive_pg.operations.migrations import extended
 from draive_pg.operations.operation import Operation, Plan, Row, Statement
 
 __all__ = ("AsyncDatabase", "AsyncRunner")
+
+
+type Stream = weakref.ref[AsyncGenerator[Any]]
 
 
 class AsyncRunner(ABC):
@@ -116,13 +122,14 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
         if not operation.statements:
             return operation.decode(())
         statements = await self._chosen(operation)
-        with self._evicting(operation):
-            try:
-                rows = await self._attempt(operation.name, statements)
-            except ConnectionFailed as error:
-                if self._in_transaction() or not repeatable(operation, error):
-                    raise
-                rows = await self._attempt(operation.name, statements)
+        try:
+            rows = await self._attempt(operation.name, statements)
+        except ConnectionFailed as error:
+            if self._in_transaction() or not repeatable(error, reads=operation.reads):
+                raise
+            rows = await self._attempt(operation.name, statements)
+        finally:
+            self._evict(operation)
         return operation.decode(rows)
 
     async def _chosen(self, operation: Operation[Any]) -> Sequence[Statement]:
@@ -165,6 +172,49 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
     async def _send(self, connection: AsyncConnection, statement: Statement) -> AsyncCursor:
         return await connection.execute(self._query(statement), statement.parameters)
 
+    async def read[T](self, copy: Copy[T]) -> T:
+        """Async twin of `Database.read`."""
+        async with aclosing(self.stream(copy)) as made:
+            return await anext(made)
+
+    def stream[T](self, copy: Copy[T]) -> AsyncGenerator[T]:
+        """Async twin of `Database.stream`; what is made is made in other threads."""
+        itself: list[Stream] = []
+        stream = self._stream(copy, itself)
+        itself.append(weakref.ref(stream))
+        return stream
+
+    async def _stream[T](self, copy: Copy[T], itself: Sequence[Stream]) -> AsyncGenerator[T]:
+        begun = False
+        try:
+            async with aclosing(self._copied(copy, itself)) as made:
+                async for item in made:
+                    begun = True
+                    yield item
+            return
+        except ConnectionFailed as error:
+            if begun or self._in_transaction() or not repeatable(error, reads=True):
+                raise
+        async with aclosing(self._copied(copy, itself)) as made:
+            async for item in made:
+                yield item
+
+    async def _copied[T](self, copy: Copy[T], stream: Sequence[Stream]) -> AsyncGenerator[T]:
+        with copy.collect() as collector:
+            async with self._connection() as connection:
+                with translated(copy.name):
+                    async with AsyncExitStack() as stack:
+                        if (transaction := joined(self)) is not None:
+                            transaction.streams.extend(stream)
+                            await stack.enter_async_context(connection.transaction())
+                        text = copied(copy.statement, self.schema, connection)
+                        rows = await stack.enter_async_context(connection.cursor().copy(text))
+                        while messages := await connection.wait(received(rows)):
+                            for item in await _in_thread(collector.take, messages):
+                                yield item
+            for item in await _in_thread(collector.finish):
+                yield item
+
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[None]:
         """Async twin of `Database.transaction`, for this task and those that it starts."""
@@ -176,39 +226,16 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
             with translated("begin a transaction"):
                 await stack.enter_async_context(connection.transaction())
             stack.push_async_callback(transaction.turn.acquire)
+            stack.push_async_callback(_close_all_async, transaction.streams)
             yield
             check_kept(connection)
             with translated("commit a transaction"):
                 await stack.aclose()
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[AsyncConnection]:
-        if (transaction := joined(self)) is not None:
-            try:
-                async with asyncio.timeout(TURN_SECONDS):
-                    await transaction.turn.acquire()
-            except TimeoutError:
-                raise busy() from None
-            try:
-                if not transaction.ended:
-                    yield transaction.connection
-                    return
-            finally:
-                transaction.turn.release()
-        while True:
-            pool = await self._opened()
-            try:
-                connection = await pool.acquire()
-                break
-            except ConnectionFailed as error:
-                if not was_closed(error):
-                    raise
-        try:
-            yield connection
-        finally:
-            await pool.release(connection)
+    def _connection(self) -> "_AsyncConnection":
+        return _AsyncConnection(self)
 
-    async def _opened(self) -> AsyncPool:
+    async def opened(self) -> AsyncPool:
         own = self._pools.setdefault(asyncio.get_running_loop(), LoopPool())
         async with own.opening:
             if own.pool is None:
@@ -241,6 +268,43 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
         await asyncio.to_thread(self.target.close)
 
 
+class _AsyncConnection:
+    """Async twin of `_Connection`."""
+
+    __slots__ = ("_connection", "_database", "_pool", "_transaction")
+
+    def __init__(self, database: AsyncDatabase) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> AsyncConnection:
+        transaction = self._transaction = joined(self._database)
+        if transaction is not None:
+            try:
+                async with asyncio.timeout(TURN_SECONDS):
+                    await transaction.turn.acquire()
+            except TimeoutError:
+                raise busy() from None
+            if not transaction.ended:
+                return transaction.connection
+            transaction.turn.release()
+            self._transaction = None
+        while True:
+            self._pool = await self._database.opened()
+            try:
+                self._connection = await self._pool.acquire()
+            except ConnectionFailed as error:
+                if not was_closed(error):
+                    raise
+            else:
+                return self._connection
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._transaction is not None:
+            self._transaction.turn.release()
+        else:
+            await self._pool.release(self._connection)
+
+
 @dataclass(slots=True)
 class LoopPool:
     """The pool of one event loop, who is opening it, and what listens beside it."""
@@ -258,5 +322,20 @@ async def _settled(entry: Future[Any]) -> Any:
     return entry.result() if entry.done() else await asyncio.wrap_future(entry)
 
 
+async def _close_all_async(streams: Sequence[Stream]) -> None:
+    for stream in filter(None, [reference() for reference in streams]):
+        with suppress(RuntimeError):  # another task is amid it, and will be waited for
+            await stream.aclose()
+
+
+async def _in_thread[T](function: Callable[..., T], *arguments: object) -> T:
+    """Return what a function returns in another thread; it has ended there, also if cancelled."""
+    ending = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    try:
+        return await asyncio.shield(ending)
+    finally:
+        await asyncio.wait([ending])
+
+
 async def _fetched_async(cursor: AsyncCursor) -> Sequence[Row]:
-    return await cursor.fetchall() if cursor.description else ()
+    return () if cursor.rownumber is None else await cursor.fetchall()

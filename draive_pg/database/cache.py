@@ -65,9 +65,10 @@ class Cache:
         """Return the future of a key's value, and whether the caller must settle it by `lead`."""
         with self._lock:
             shelf = self._shelf(key)
-            if (entry := shelf.get(key)) is not None:
-                return entry, False
-            entry = Future[Any]()
+            try:
+                return shelf[key], False  # `get` would look twice
+            except KeyError:
+                entry = Future[Any]()
             entry.set_running_or_notify_cancel()  # so that one who stops waiting cancels nobody
             shelf[key] = entry
             return entry, True

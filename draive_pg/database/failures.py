@@ -1,8 +1,7 @@
 """What the driver raises, as errors of this package: one line each, with what to do."""
 
 import re
-from collections.abc import Generator
-from contextlib import contextmanager
+from types import TracebackType
 
 import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout
@@ -32,16 +31,32 @@ ADVICE = {
 FULL = re.compile(
     "too many clients already|remaining connection slots are reserved|too many connections for"
 )
+DRIVER = (psycopg.Error, PoolClosed, PoolTimeout)
 KINDS = {"42P01": TableMissing, "3F000": TableMissing, "42501": PermissionDenied}
 
 
-@contextmanager
-def translated(name: str) -> Generator[None]:
-    """Raise the driver's errors of a block as this package's, naming what was being done."""
-    try:
-        yield
-    except (psycopg.Error, PoolClosed, PoolTimeout) as error:
-        raise described(name, error) from error
+class translated:  # noqa: N801 - stands in a `with`, as contextlib's do
+    """Raise the driver's errors of a block as this package's, naming what was being done.
+
+    Each call has such a block: it is a class because a generator takes several times as long.
+    """
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, DRIVER):
+            raise described(self._name, error) from error
 
 
 def described(name: str, error: Exception) -> DraivePGError:

@@ -69,6 +69,7 @@ class _Patient(Connection):
 
     patience: float | None = None
     last_used: float = 0.0
+    news: select.poll
 
     @override
     def wait[T](self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
@@ -100,6 +101,7 @@ class Pool:
         def prepare(connection: _Patient) -> None:
             connection.last_used = monotonic()
             connection.patience = timeout
+            connection.news = _news(connection)
             connection.set_isolation_level(READ_COMMITTED)
 
         self._conninfo = conninfo
@@ -216,6 +218,7 @@ class _AsyncPatient(AsyncConnection):
 
     patience: float | None = None
     last_used: float = 0.0
+    news: select.poll
 
     @override
     async def wait[T](
@@ -248,6 +251,7 @@ class AsyncPool:
         async def prepare(connection: _AsyncPatient) -> None:
             connection.last_used = monotonic()
             connection.patience = timeout
+            connection.news = _news(connection)
             self._connections.add(connection)
             await configure(connection)
 
@@ -359,9 +363,13 @@ def _suspect(connection: _Patient | _AsyncPatient) -> bool:
     """Tell whether the socket has news, such as its end, or the connection was idle for long."""
     if connection.closed or monotonic() - connection.last_used > IDLE_SECONDS:
         return True
+    return bool(connection.news.poll(0))
+
+
+def _news(connection: _Patient | _AsyncPatient) -> select.poll:
     socket = select.poll()
     socket.register(connection.fileno(), select.POLLIN)
-    return bool(socket.poll(0))
+    return socket
 
 
 def _size_needed(

@@ -22,6 +22,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolClosed
 
 from draive_pg.database.cache import Cache, LeaderGone
+from draive_pg.database.copying import copied, received
 from draive_pg.database.failures import brief, translated
 from draive_pg.database.live import Listener, installed, warn_unless
 from draive_pg.database.pipelining import pipeline
@@ -39,6 +40,7 @@ from draive_pg.database.transactions import (
     release,
 )
 from draive_pg.errors import ConnectionFailed, DraivePGError
+from draive_pg.operations.copying import Copy
 from draive_pg.operations.migrations import extended
 from draive_pg.operations.operation import Operation, Plan, Row, Statement, qualified
 
@@ -49,6 +51,9 @@ ENDED = ("57P01", "57P05")
 
 BEGIN = Statement("BEGIN ISOLATION LEVEL READ COMMITTED")
 COMMIT = Statement("COMMIT")
+
+
+type Stream = weakref.ref[Generator[Any]]
 
 
 class Base[C: Connection | AsyncConnection, L: Turn]:
@@ -95,16 +100,14 @@ class Base[C: Connection | AsyncConnection, L: Turn]:
             else:
                 self._cache.evict(*transaction.stale)
 
-    @contextmanager
-    def _evicting(self, operation: Operation[Any]) -> Generator[None]:
+    def _evict(self, operation: Operation[Any]) -> None:
         """Evict what an operation changes, also when it fails: its outcome may be unknown."""
-        try:
-            yield
-        finally:
-            if (transaction := joined(self)) is not None:
-                transaction.stale.update(operation.evicts)
-            else:
-                self._cache.evict(*operation.evicts)
+        if not operation.evicts:
+            return
+        if (transaction := joined(self)) is not None:
+            transaction.stale.update(operation.evicts)
+        else:
+            self._cache.evict(*operation.evicts)
 
     def _first_check(self) -> bool:
         """Tell whether nobody has seen yet whether changes are told, for that is said once."""
@@ -190,13 +193,14 @@ class Database(Base[Connection, threading.Lock]):
         if not operation.statements:
             return operation.decode(())
         statements = self._chosen(operation)
-        with self._evicting(operation):
-            try:
-                rows = self._attempt(operation.name, statements)
-            except ConnectionFailed as error:
-                if self._in_transaction() or not repeatable(operation, error):
-                    raise
-                rows = self._attempt(operation.name, statements)
+        try:
+            rows = self._attempt(operation.name, statements)
+        except ConnectionFailed as error:
+            if self._in_transaction() or not repeatable(error, reads=operation.reads):
+                raise
+            rows = self._attempt(operation.name, statements)
+        finally:
+            self._evict(operation)
         return operation.decode(rows)
 
     def _chosen(self, operation: Operation[Any]) -> Sequence[Statement]:
@@ -236,6 +240,49 @@ class Database(Base[Connection, threading.Lock]):
     def _send(self, connection: Connection, statement: Statement) -> psycopg.Cursor:
         return connection.execute(self._query(statement), statement.parameters)
 
+    def read[T](self, copy: Copy[T]) -> T:
+        """Return what is made of all rows of a COPY."""
+        with closing(self.stream(copy)) as made:
+            return next(made)
+
+    def stream[T](self, copy: Copy[T]) -> Generator[T]:
+        """Yield what is made of the rows of a COPY, as they come.
+
+        Until it ends or is closed, it holds a connection, or that of the transaction it is part
+        of, which closes it at its own end.
+        """
+        itself: list[Stream] = []
+        stream = self._stream(copy, itself)
+        itself.append(weakref.ref(stream))
+        return stream
+
+    def _stream[T](self, copy: Copy[T], itself: Sequence[Stream]) -> Generator[T]:
+        begun = False
+        try:
+            with closing(self._copied(copy, itself)) as made:
+                for item in made:
+                    begun = True
+                    yield item
+            return
+        except ConnectionFailed as error:
+            if begun or self._in_transaction() or not repeatable(error, reads=True):
+                raise
+        with closing(self._copied(copy, itself)) as made:
+            yield from made
+
+    def _copied[T](self, copy: Copy[T], stream: Sequence[Stream]) -> Generator[T]:
+        with copy.collect() as collector:
+            with self._connection() as connection, translated(copy.name), ExitStack() as stack:
+                if (transaction := joined(self)) is not None:
+                    transaction.streams.extend(stream)
+                    # A COPY that is cut short would fail all of the transaction otherwise.
+                    stack.enter_context(connection.transaction())
+                text = copied(copy.statement, self.schema, connection)
+                rows = stack.enter_context(connection.cursor().copy(text))
+                while messages := connection.wait(received(rows)):
+                    yield from collector.take(messages)
+            yield from collector.finish()
+
     @contextmanager
     def transaction(self) -> Generator[None]:
         """Let the operations that this thread runs in the block take effect together or not."""
@@ -247,36 +294,16 @@ class Database(Base[Connection, threading.Lock]):
             with translated("begin a transaction"):
                 stack.enter_context(connection.transaction())
             stack.callback(transaction.turn.acquire)  # at the end, after whoever uses it
+            stack.callback(_close_all, transaction.streams)
             yield
             check_kept(connection)
             with translated("commit a transaction"):
                 stack.close()
 
-    @contextmanager
-    def _connection(self) -> Generator[Connection]:
-        if (transaction := joined(self)) is not None:
-            if not transaction.turn.acquire(timeout=TURN_SECONDS):
-                raise busy()
-            try:
-                if not transaction.ended:  # while this waited
-                    yield transaction.connection
-                    return
-            finally:
-                transaction.turn.release()
-        while True:
-            pool = self._opened()
-            try:
-                connection = pool.acquire()
-                break
-            except ConnectionFailed as error:
-                if not was_closed(error):
-                    raise
-        try:
-            yield connection
-        finally:
-            pool.release(connection)
+    def _connection(self) -> "_Connection":
+        return _Connection(self)
 
-    def _opened(self) -> Pool:
+    def opened(self) -> Pool:
         with self._opening:
             if self._pool is None:
                 pool = Pool(self.target.conninfo, self._max_size, self._timeout)
@@ -296,6 +323,43 @@ class Database(Base[Connection, threading.Lock]):
             finalizer()
 
 
+class _Connection:
+    """A connection for a block: that of the transaction it is part of, else one of the pool.
+
+    Not a generator, as `translated` is none.
+    """
+
+    __slots__ = ("_connection", "_database", "_pool", "_transaction")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> Connection:
+        transaction = self._transaction = joined(self._database)
+        if transaction is not None:
+            if not transaction.turn.acquire(timeout=TURN_SECONDS):
+                raise busy()
+            if not transaction.ended:  # while this waited
+                return transaction.connection
+            transaction.turn.release()
+            self._transaction = None
+        while True:
+            self._pool = self._database.opened()
+            try:
+                self._connection = self._pool.acquire()
+            except ConnectionFailed as error:
+                if not was_closed(error):
+                    raise
+            else:
+                return self._connection
+
+    def __exit__(self, *error: object) -> None:
+        if self._transaction is not None:
+            self._transaction.turn.release()
+        else:
+            self._pool.release(self._connection)
+
+
 _databases = weakref.WeakSet[Database]()
 
 # Pools of a parent process. They are kept, for to close them would end the parent's sessions.
@@ -311,13 +375,13 @@ def _forget_parent() -> None:
 os.register_at_fork(after_in_child=_forget_parent)
 
 
-def repeatable(operation: Operation[Any], error: ConnectionFailed) -> bool:
-    """Tell whether to do an operation again whose connection was lost: it certainly was not done.
+def repeatable(error: ConnectionFailed, *, reads: bool) -> bool:
+    """Tell whether to do again what lost its connection: it changes nothing, or was not done.
 
     A session that was told to end says so only while the transaction can still be rolled back.
     """
     lost = isinstance(error.__cause__, psycopg.Error) and not isinstance(error.__cause__, NoAnswer)
-    return error.sqlstate in ENDED or (operation.reads and lost)
+    return error.sqlstate in ENDED or (reads and lost)
 
 
 def was_closed(error: ConnectionFailed) -> bool:
@@ -326,7 +390,13 @@ def was_closed(error: ConnectionFailed) -> bool:
 
 
 def _fetched(cursor: psycopg.Cursor) -> Sequence[Row]:
-    return cursor.fetchall() if cursor.description else ()
+    return () if cursor.rownumber is None else cursor.fetchall()
+
+
+def _close_all(streams: Sequence[Stream]) -> None:
+    for stream in filter(None, [reference() for reference in streams]):
+        with suppress(ValueError):  # another thread is amid it, and will be waited for
+            stream.close()
 
 
 def left_open(connection: Connection | AsyncConnection) -> bool:

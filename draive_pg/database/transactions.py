@@ -49,6 +49,8 @@ class Transaction[C: Connection | AsyncConnection, L: Turn]:
         Held by the one of them that uses the connection.
     stale : set of Key
         What they changed, to be evicted from the cache at the end.
+    streams : list
+        What reads on its connection bit by bit, to be closed at the end.
     ended : bool
         Whether the block was left.
     """
@@ -56,6 +58,7 @@ class Transaction[C: Connection | AsyncConnection, L: Turn]:
     connection: C
     turn: L
     stale: set[Key] = field(default_factory=set[Key])
+    streams: list[Any] = field(default_factory=list[Any])
     ended: bool = False
 
 

@@ -98,6 +98,11 @@ class Layout:
         return self._beside(f".{self.data.name}.users")
 
     @property
+    def kept(self) -> Path:
+        """Names the server process that outlives its users."""
+        return self._beside(f".{self.data.name}.kept")
+
+    @property
     def draft(self) -> str:
         """The prefix of directories in which a new data directory is made."""
         return f".{self.data.name}.init-"

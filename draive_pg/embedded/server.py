@@ -95,6 +95,13 @@ class Server:
         """Whether the server accepts connections now."""
         return self._ping() is Ping.OK
 
+    def pid(self) -> int | None:
+        """The id of the server's process, whether it accepts connections yet or not; else None."""
+        # A server writes its lock files only a moment after it was launched.
+        if self._process is not None and not self._process.exited:
+            return self._process.pid
+        return postmaster.find(self._layout)
+
     def start(self) -> Self:
         """Start the server, or join it if it runs, and wait until it accepts connections.
 
@@ -116,8 +123,30 @@ class Server:
                 self._join(bin_dir, deadline)
         return self
 
+    def keep(self) -> None:
+        """Let the server that runs now outlive its users, until `unkeep` or a forced `stop`.
+
+        A server that is started again after a crash or a reboot is not kept.
+
+        Raises
+        ------
+        EmbeddedServerError
+            It does not run.
+        """
+        layout = self._layout
+        if (pid := self.pid()) is None:
+            raise EmbeddedServerError(f"PostgreSQL on {layout.data} does not run: start it first")
+        with self._explained("keep"), os.fdopen(layout.owner.open(layout.kept), "r+") as kept:
+            kept.truncate(0)
+            kept.write(str(pid))
+
+    def unkeep(self) -> None:
+        """Let the last user stop the server again."""
+        with self._explained("unkeep"):
+            self._layout.kept.unlink(missing_ok=True)
+
     def stop(self, *, force: bool = False) -> bool:
-        """Leave the server, and stop it if nobody else uses it.
+        """Leave the server, and stop it if nobody else uses it and it is not kept.
 
         Parameters
         ----------
@@ -162,7 +191,7 @@ class Server:
             self._await_connections(bin_dir, deadline)
         except BaseException:
             # While the server still comes up it keeps this user, whose stop() will end it.
-            if self._pid() is None:
+            if self.pid() is None:
                 self._users.release()
             raise
 
@@ -175,7 +204,7 @@ class Server:
                     f"PostgreSQL on {self.data} did not accept connections within "
                     f"{self._start_timeout:g} s, and may still be recovering: see {self.log}"
                 )
-            if answer is Ping.NO_RESPONSE and self._pid() is None:
+            if answer is Ping.NO_RESPONSE and self.pid() is None:
                 if launched is not None:
                     self._check_exit(launched)
                 self._process = launched = launch(self._layout, bin_dir, self._settings)
@@ -199,22 +228,23 @@ class Server:
             )
         return answer
 
-    def _pid(self) -> int | None:
-        # A server writes its lock files only a moment after it was launched.
-        if self._process is not None and not self._process.exited:
-            return self._process.pid
-        return postmaster.find(self._layout)
+    def _kept(self) -> bool:
+        try:
+            return self._layout.kept.read_text() == str(self.pid())
+        except FileNotFoundError:
+            return False
 
     def _leave(self, *, force: bool) -> bool:
         layout = self._layout
         try:
             with FileLock().exclusive(layout.lock, layout.owner, timeout=_STOP_TIMEOUT):
-                return (force or self._users.upgrade()) and self._shut_down()
+                alone = not self._kept() and self._users.upgrade()
+                return (force or alone) and self._shut_down()
         except TimeoutError:
             return False  # who holds the lock for so long is starting the server, to use it
 
     def _shut_down(self) -> bool:
-        pid = self._pid()
+        pid = self.pid()
         if pid is None:
             return False
         # SIGINT is PostgreSQL's fast shutdown: it ends the sessions and writes a checkpoint.
@@ -223,6 +253,7 @@ class Server:
                 f"PostgreSQL on {self.data} (process {pid}) did not stop within "
                 f"{_STOP_TIMEOUT:g} s: see {self.log}"
             )
+        self.unkeep()
         with suppress(OSError):
             self._layout.sockets.rmdir()
         return True

@@ -1,60 +1,179 @@
-"""Rows of a frame as a pandas DataFrame: fixed columns and dtypes, also when there are none."""
+"""What is asked of a frame, as a COPY that makes a DataFrame, or several, or whatever is made."""
 
-import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, LiteralString, TypedDict
 
-from draive_pg.content.documents import check_limit, check_moment, check_texts
-from draive_pg.frames.definitions import Frame, Kind
-from draive_pg.operations.operation import Operation, Row, Statement
+from draive_pg.content.documents import check_limit, check_moment, check_texts, shown
+from draive_pg.frames.frame import Frame, Kind
+from draive_pg.operations.copying import Collector, Copy
+from draive_pg.operations.operation import Statement
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series
+    from pandas import DataFrame
 
-__all__ = ("Subjects", "read")
+    from draive_pg.frames.decoding import Decoder
 
-type Subjects = str | Sequence[str] | None
+__all__ = ("Filters", "Query", "Several", "chunks", "query", "read")
 
-# How a column of each kind is selected: as what any driver returns alike and numpy takes as it is.
-# A time is microseconds since 1970, and an infinite one, which no Python type holds, is missing.
+type Several = str | Sequence[str] | None
+
+
+class Filters(TypedDict, total=False):
+    """Which rows and columns of a frame are wanted, as keyword arguments; see `Frames`."""
+
+    identifier: Several
+    since: datetime | None
+    until: datetime | None
+    limit: int | None
+    role: str | None
+    tool: Several
+    columns: Sequence[str] | None
+
+
+ROLES = {"input": "model_input", "output": "model_output"}
+
+# How a column of each kind is selected: what can be missing and has a fixed width, by what stands
+# for a missing value; the texts, which come last, may be NULL.
 SELECTED: Mapping[Kind, tuple[LiteralString, LiteralString]] = {
-    "text": ("", "::TEXT"),
     "integer": ("", "::INT8"),
-    "number": ("", "::FLOAT8"),
     "flag": ("", "::BOOLEAN"),
-    "time": ("(extract(EPOCH FROM nullif(nullif(", ", 'infinity'), '-infinity')) * 1000000)::INT8"),
+    "number": ("coalesce(", "::FLOAT8, 'NaN')"),
+    "time": ("coalesce(", ", '-infinity')"),
+    "text": ("", "::TEXT"),
     "json": ("", "::TEXT"),
 }
 
 
-def read(
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked of a frame.
+
+    Attributes
+    ----------
+    columns : Mapping[str, Kind]
+        What is wanted, in its order.
+    selected : Mapping[str, Kind]
+        What is selected for it.
+    lengths : Mapping[str, str]
+        What is counted of it.
+    """
+
+    name: str
+    statement: Statement
+    columns: Mapping[LiteralString, Kind]
+    selected: Mapping[LiteralString, Kind]
+    lengths: Mapping[LiteralString, LiteralString]
+
+    def decoder(self) -> "Decoder":
+        """Return what decodes the rows of one COPY."""
+        from draive_pg.frames.decoding import Decoder
+
+        return Decoder(self.selected, self.lengths)
+
+
+def read(  # noqa: PLR0913 - as many as `query` takes
     frame: Frame,
-    subjects: Subjects = None,
+    identifier: Several = None,
+    *,
     since: datetime | None = None,
     until: datetime | None = None,
     limit: int | None = None,
+    role: str | None = None,
+    tool: Several = None,
     columns: Sequence[str] | None = None,
     more: Sequence[object] = (),
-) -> "Operation[DataFrame]":
-    """Build the operation that reads a frame; ``more`` are parameters that only it has."""
-    chosen = _columns(frame, columns)
-    return Operation(
+) -> "Copy[DataFrame]":
+    """Read a frame whole; ``more`` are parameters that only it has."""
+    asked = query(
+        frame,
+        identifier=identifier,
+        since=since,
+        until=until,
+        limit=limit,
+        role=role,
+        tool=tool,
+        columns=columns,
+        more=more,
+        whole=True,
+    )
+
+    def collect() -> "AbstractContextManager[Collector[DataFrame]]":
+        from draive_pg.frames.assembling import Whole
+
+        return nullcontext(Whole(asked))
+
+    return Copy(asked.name, asked.statement, collect)
+
+
+def chunks(frame: Frame, rows: int, filters: Filters) -> "Copy[DataFrame]":
+    """Read a frame in several of so many rows; at least one, which may be empty."""
+    if check_limit(rows, "rows") is None:
+        raise ValueError("rows must be a positive int, not None")
+    asked = query(frame, **filters)
+
+    def collect() -> "AbstractContextManager[Collector[DataFrame]]":
+        from draive_pg.frames.assembling import Chunks
+
+        return nullcontext(Chunks(asked, rows))
+
+    return Copy(asked.name, asked.statement, collect)
+
+
+def query(  # noqa: PLR0913 - each is an argument of the public methods
+    frame: Frame,
+    *,
+    identifier: Several = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int | None = None,
+    role: str | None = None,
+    tool: Several = None,
+    columns: Sequence[str] | None = None,
+    more: Sequence[object] = (),
+    whole: bool = False,
+) -> Query:
+    """Build the query of the rows and columns that are wanted.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a filter is wrong, or none of this frame's.
+    """
+    for name, value in (("role", role), ("tool", tool)):
+        if value is not None and name not in frame.filters:
+            raise ValueError(f"frame {frame.name} cannot be filtered by {name}")
+    chosen = (
+        check_moment(since, "since"),
+        check_moment(until, "until"),
+        check_limit(limit, "limit"),
+        _role(role),
+        check_texts(tool, "tool"),
+    )
+    wanted = _columns(frame, columns)
+    lengths: dict[LiteralString, LiteralString] = {
+        column: counted
+        for column, counted in frame.lengths.items()
+        if column in wanted and counted in wanted
+    }
+    faster = frame.whole if whole and chosen == (None,) * len(chosen) else None
+    selected: dict[LiteralString, Kind] = {
+        column: kind
+        for kind in SELECTED
+        for column, own in wanted.items()
+        if own == kind and column not in lengths
+    }
+    return Query(
         name=f"read frame {frame.name}",
-        statements=(
-            Statement(
-                f"SELECT {_selected(chosen)} FROM ({frame.sql}) AS frame",
-                (
-                    check_texts(subjects, "identifier"),
-                    check_moment(since, "since"),
-                    check_moment(until, "until"),
-                    check_limit(limit, "limit"),
-                    *more,
-                ),
-            ),
+        statement=Statement(
+            f"SELECT {_selection(selected)} FROM ({faster or frame.sql}) AS frame",
+            (check_texts(identifier, "identifier"), *chosen, *more),
         ),
-        decode=lambda rows: _frame(chosen, rows),
-        reads=True,
+        columns=wanted,
+        selected=selected,
+        lengths=lengths,
     )
 
 
@@ -74,7 +193,7 @@ def _columns(frame: Frame, wanted: Sequence[str] | None) -> dict[LiteralString, 
     return dict(literals[column] for column in wanted)
 
 
-def _selected(columns: Mapping[LiteralString, Kind]) -> LiteralString:
+def _selection(columns: Mapping[LiteralString, Kind]) -> LiteralString:
     selected: list[LiteralString] = []
     for column, kind in columns.items():
         before, after = SELECTED[kind]
@@ -82,42 +201,9 @@ def _selected(columns: Mapping[LiteralString, Kind]) -> LiteralString:
     return ", ".join(selected)
 
 
-def _frame(columns: Mapping[LiteralString, Kind], rows: Sequence[Row]) -> "DataFrame":
-    import pandas as pd
-
-    values = zip(*rows, strict=True) if rows else ((),) * len(columns)
-    return pd.DataFrame(
-        {
-            column: _series(kind, column_values)
-            for (column, kind), column_values in zip(columns.items(), values, strict=True)
-        }
-    )
-
-
-def _series(kind: Kind, values: Sequence[Any]) -> "Series[Any]":
-    import pandas as pd
-
-    match kind:
-        case "text":
-            return pd.Series(values, dtype="str")
-        case "integer":
-            return pd.Series(values, dtype="int64")
-        case "number":
-            return pd.Series(values, dtype="float64")
-        case "flag":
-            return pd.Series(values, dtype="bool")
-        case "time":
-            since_1970 = pd.Series(values, dtype="Int64")
-            return pd.to_datetime(since_1970, unit="us", utc=True).dt.as_unit("us")
-        case "json":
-            return pd.Series(
-                [None if value is None else _document(value) for value in values], dtype="object"
-            )
-
-
-def _document(text: str) -> object:
-    """Return a JSON document, or its text where Python cannot hold it."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+def _role(role: str | None) -> str | None:
+    if role is None:
+        return None
+    if role not in ROLES:
+        raise ValueError(f"role must be {' or '.join(map(repr, ROLES))}, not {shown(role)}")
+    return ROLES[role]

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 
 from draive_pg.content.documents import check_mapping, check_text, encode
-from draive_pg.frames.definitions import Frame
+from draive_pg.frames.frame import Frame
 
 __all__ = ("SEARCH", "VECTOR", "Wanted")
-
-ROLES = {"input": "model_input", "output": "model_output"}
 
 # What is spoken in an element, as words: the text of its content, neither that of tools, reasoning
 # and artifacts nor what is hidden. PostgreSQL makes no more than 1 MB of words of one text, and
@@ -49,10 +47,10 @@ SEARCH = Frame(
             ELSE found.content ->> 'type'
         END AS role,
         CASE
-            WHEN $5::TEXT IS NOT NULL THEN ts_headline(
-                $6::REGCONFIG,
+            WHEN $7::TEXT IS NOT NULL THEN ts_headline(
+                $8::REGCONFIG,
                 spoken.text,
-                websearch_to_tsquery($6::REGCONFIG, $5::TEXT),
+                websearch_to_tsquery($8::REGCONFIG, $7::TEXT),
                 'StartSel=**, StopSel=**, MaxWords=24, MinWords=12, ShortWord=0, '
                 'MaxFragments=2, FragmentDelimiter=" … "'
             )
@@ -67,23 +65,22 @@ SEARCH = Frame(
             ctid AS place,
             content,
             CASE
-                WHEN $5::TEXT IS NULL THEN 0
+                WHEN $7::TEXT IS NULL THEN 0
                 ELSE ts_rank(
-                    {VECTOR.replace("LANGUAGE", "$6::REGCONFIG")},
-                    websearch_to_tsquery($6::REGCONFIG, $5::TEXT)
+                    {VECTOR.replace("LANGUAGE", "$8::REGCONFIG")},
+                    websearch_to_tsquery($8::REGCONFIG, $7::TEXT)
                 )
             END AS rank
         FROM {{schema}}.memories_elements AS element
         WHERE ($1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[]))
             AND ($2::TIMESTAMPTZ IS NULL OR created >= $2::TIMESTAMPTZ)
             AND ($3::TIMESTAMPTZ IS NULL OR created < $3::TIMESTAMPTZ)
-            AND ($5::TEXT IS NULL OR (
-                {VECTOR.replace("LANGUAGE", "$6::REGCONFIG")}
-            ) @@ websearch_to_tsquery($6::REGCONFIG, $5::TEXT))
-            AND ($7::TEXT IS NULL OR content ->> 'type' = $7::TEXT)
-            AND ($8::TEXT IS NULL OR content @> jsonb_build_object(
-                'blocks', jsonb_build_array(jsonb_build_object('tool', $8::TEXT))
-            ))
+            AND ($7::TEXT IS NULL OR (
+                {VECTOR.replace("LANGUAGE", "$8::REGCONFIG")}
+            ) @@ websearch_to_tsquery($8::REGCONFIG, $7::TEXT))
+            AND ($5::TEXT IS NULL OR content ->> 'type' = $5::TEXT)
+            AND ($6::TEXT[] IS NULL
+                OR jsonb_path_query_array(content, '$.blocks[*].tool') ?| $6::TEXT[])
             AND ($9::JSONB IS NULL OR content -> 'meta' @> $9::JSONB)
             AND ($10::BOOLEAN IS NULL OR $10::BOOLEAN = (content @>
                 '{{"blocks": [{{"type": "tool_response", "handling": "error"}}]}}'
@@ -121,23 +118,22 @@ SEARCH = Frame(
     ) AS used
     ORDER BY found.rank DESC, found.created DESC, found.identifier, found.place DESC
     """,
+    filters=("role", "tool"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is looked for beside memories and times; all that is given must hold."""
+    """What is looked for beside what filters frames; all that is given must hold."""
 
     text: str | None
     language: str
-    role: str | None
-    tool: str | None
     meta: Mapping[str, Any] | None
     error: bool | None
     variables: Mapping[str, Any] | None
 
     def parameters(self) -> tuple[object, ...]:
-        """Return the parameters of the statement from the fifth on.
+        """Return the parameters of the statement from the seventh on.
 
         Raises
         ------
@@ -146,15 +142,11 @@ class Wanted:
         """
         if self.text is not None and not check_text(self.text, "text").strip():
             raise ValueError("text must have a word to look for; for no text give None")
-        if self.role not in (None, *ROLES):
-            raise ValueError(f"role must be 'input', 'output' or None, not {self.role!r:.60}")
         if not isinstance(self.error, bool | None):
             raise TypeError(f"error must be a bool or None, not {type(self.error).__name__}")
         return (
             self.text,
             check_text(self.language, "language"),
-            None if self.role is None else ROLES[self.role],
-            None if self.tool is None else check_text(self.tool, "tool"),
             _document(self.meta, "meta"),
             self.error,
             _document(self.variables, "variables"),

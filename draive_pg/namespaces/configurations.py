@@ -123,6 +123,10 @@ class Configurations:
         """
         return self._database.run(snapshots.load_raw(identifier, revision=revision, as_of=as_of))
 
+    def newest(self) -> Records[Snapshot]:
+        """Return the newest snapshot of each identifier, in order of the identifiers."""
+        return self._database.run(snapshots.newest())
+
     def history(self, identifier: str) -> Records[Snapshot]:
         """Return all snapshots of an identifier, the newest first; none where there are none."""
         return self._database.run(snapshots.history(identifier))
@@ -221,6 +225,9 @@ class AsyncConfigurations:
         return await self._database.run(
             snapshots.load_raw(identifier, revision=revision, as_of=as_of)
         )
+
+    async def newest(self) -> Records[Snapshot]:
+        return await self._database.run(snapshots.newest())
 
     async def history(self, identifier: str) -> Records[Snapshot]:
         return await self._database.run(snapshots.history(identifier))

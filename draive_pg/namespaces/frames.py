@@ -1,13 +1,15 @@
 """DataFrames: `db.frames`."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
 
 from draive_pg.database.asynchronous import AsyncDatabase
 from draive_pg.database.sync import Database
 from draive_pg.frames import definitions as frames
-from draive_pg.frames.reading import Subjects, read
+from draive_pg.frames.frame import Format
+from draive_pg.frames.reading import Filters, Several, chunks, read
 from draive_pg.namespaces.twins import documented_as
 
 if TYPE_CHECKING:
@@ -21,8 +23,9 @@ class Frames:
 
     All take the same arguments: ``identifier`` (or ``name``), one or several, chooses; ``since``
     (inclusive) and ``until`` (exclusive), datetimes with a time zone, bound ``created``; ``limit``
-    is the most rows; ``columns`` are the columns wanted, in their order. JSON columns hold Python
-    dicts and lists.
+    is the most rows; ``columns`` are the columns wanted, in their order, and others are not
+    computed. ``role`` (``"input"`` or ``"output"``) and ``tool`` (one name or several) choose among
+    elements and calls. JSON columns hold Python dicts and lists.
     """
 
     __slots__ = ("_database",)
@@ -32,11 +35,13 @@ class Frames:
 
     def conversation_log(
         self,
-        identifier: Subjects = None,
+        identifier: Several = None,
         *,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
+        role: str | None = None,
+        tool: Several = None,
         columns: Sequence[str] | None = None,
     ) -> "DataFrame":
         """Return the elements of memories: a row each, by identifier and position.
@@ -45,19 +50,29 @@ class Frames:
         (``input`` or ``output``), ``text``, ``reasoning``, ``tools`` (the tool names of requests
         and responses in order), ``tool_requests``, ``tool_responses`` and ``parts`` (counts),
         ``n_chars`` (of ``text``), ``meta``. What tools were asked and what they responded is in
-        `tool_calls`.
+        `tool_calls`; ``tool`` chooses the elements that request it or respond for it.
         """
-        return self._database.run(
-            read(frames.CONVERSATION_LOG, identifier, since, until, limit, columns)
+        return self._database.read(
+            read(
+                frames.CONVERSATION_LOG,
+                identifier,
+                since=since,
+                until=until,
+                limit=limit,
+                role=role,
+                tool=tool,
+                columns=columns,
+            )
         )
 
     def tool_calls(
         self,
-        identifier: Subjects = None,
+        identifier: Several = None,
         *,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
+        tool: Several = None,
         columns: Sequence[str] | None = None,
     ) -> "DataFrame":
         """Return tool requests with their responses: a row each, in the order of the requests.
@@ -66,11 +81,21 @@ class Frames:
         (its id), ``tool``, ``arguments``, ``response`` (text), ``handling``, ``responded``,
         ``seconds`` between the two; the last four are missing where none answered.
         """
-        return self._database.run(read(frames.TOOL_CALLS, identifier, since, until, limit, columns))
+        return self._database.read(
+            read(
+                frames.TOOL_CALLS,
+                identifier,
+                since=since,
+                until=until,
+                limit=limit,
+                tool=tool,
+                columns=columns,
+            )
+        )
 
     def sessions(
         self,
-        identifier: Subjects = None,
+        identifier: Several = None,
         *,
         since: datetime | None = None,
         until: datetime | None = None,
@@ -83,11 +108,20 @@ class Frames:
         ``elements``, ``turns`` (inputs without tool responses), ``tool_calls``, ``n_chars``,
         ``seconds`` from first to last.
         """
-        return self._database.run(read(frames.SESSIONS, identifier, since, until, limit, columns))
+        return self._database.read(
+            read(
+                frames.SESSIONS,
+                identifier,
+                since=since,
+                until=until,
+                limit=limit,
+                columns=columns,
+            )
+        )
 
     def variables(
         self,
-        identifier: Subjects = None,
+        identifier: Several = None,
         *,
         since: datetime | None = None,
         until: datetime | None = None,
@@ -98,11 +132,20 @@ class Frames:
 
         Columns: ``identifier``, ``created``, ``variables``.
         """
-        return self._database.run(read(frames.VARIABLES, identifier, since, until, limit, columns))
+        return self._database.read(
+            read(
+                frames.VARIABLES,
+                identifier,
+                since=since,
+                until=until,
+                limit=limit,
+                columns=columns,
+            )
+        )
 
     def instruction_revisions(
         self,
-        name: Subjects = None,
+        name: Several = None,
         *,
         since: datetime | None = None,
         until: datetime | None = None,
@@ -114,13 +157,20 @@ class Frames:
         Columns: ``name``, ``revision`` (from 1 in order of ``created``), ``created``,
         ``description``, ``content``, ``arguments``, ``meta``, ``n_chars``, ``current``.
         """
-        return self._database.run(
-            read(frames.INSTRUCTION_REVISIONS, name, since, until, limit, columns)
+        return self._database.read(
+            read(
+                frames.INSTRUCTION_REVISIONS,
+                name,
+                since=since,
+                until=until,
+                limit=limit,
+                columns=columns,
+            )
         )
 
     def configurations(
         self,
-        identifier: Subjects = None,
+        identifier: Several = None,
         *,
         since: datetime | None = None,
         until: datetime | None = None,
@@ -132,8 +182,74 @@ class Frames:
         Columns: ``identifier``, ``revision`` (from 1 in order of ``created``), ``created``,
         ``content``, ``current``.
         """
-        return self._database.run(
-            read(frames.CONFIGURATIONS, identifier, since, until, limit, columns)
+        return self._database.read(
+            read(
+                frames.CONFIGURATIONS,
+                identifier,
+                since=since,
+                until=until,
+                limit=limit,
+                columns=columns,
+            )
+        )
+
+    def chunks(
+        self, frame: str, *, rows: int = 100_000, **filters: Unpack[Filters]
+    ) -> "Generator[DataFrame]":
+        """Iterate over a frame that need not fit in memory, as DataFrames of so many rows.
+
+        Parameters
+        ----------
+        frame : str
+            Its name: ``"conversation_log"``, ``"tool_calls"``, ``"sessions"``, ``"variables"``,
+            ``"instruction_revisions"`` or ``"configurations"``.
+        rows : int
+            Of each; the last may have fewer. There is at least one, which may be empty.
+        **filters
+            As the frame's own method takes them; ``identifier`` also for what has a ``name``.
+
+        Yields
+        ------
+        DataFrame
+            All of one instant. Until the end, or until the iterator is closed, it uses a
+            connection; in a `transaction`, nothing else can be asked meanwhile.
+        """
+        return self._database.stream(chunks(frames.named(frame), rows, filters))
+
+    def export(
+        self,
+        frame: str,
+        path: Path | str,
+        *,
+        format: Format | None = None,  # noqa: A002 - what it is
+        progress: bool | None = None,
+        **filters: Unpack[Filters],
+    ) -> int:
+        """Write a frame of any size to a file, in constant memory, and return how many rows.
+
+        Parameters
+        ----------
+        frame : str
+            Its name, as `chunks` takes it.
+        path : Path | str
+            The file. It is replaced when all is written; after an error it is as it was.
+        format : str | None
+            ``"parquet"``, ``"csv"`` or ``"jsonl"``; None for what the suffix says. A suffix of
+            ``.gz`` after the others compresses CSV and JSON Lines.
+        progress : bool | None
+            Show a progress bar; None for where a person watches.
+        **filters
+            As `chunks` takes them.
+
+        Notes
+        -----
+        JSON columns are written as JSON: in Parquet and CSV as text, in JSON Lines as part of the
+        document. CSV and JSON Lines have times in ISO 8601, in UTC.
+        """
+        from draive_pg.frames.exporting import export
+
+        return self._database.read(
+            export(frames.named(frame), path, filters, format=format, progress=progress)
         )
 
 
@@ -146,78 +262,146 @@ class AsyncFrames:
 
     async def conversation_log(
         self,
-        identifier: Subjects = None,
+        identifier: Several = None,
         *,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
+        role: str | None = None,
+        tool: Several = None,
         columns: Sequence[str] | None = None,
     ) -> "DataFrame":
-        return await self._database.run(
-            read(frames.CONVERSATION_LOG, identifier, since, until, limit, columns)
+        return await self._database.read(
+            read(
+                frames.CONVERSATION_LOG,
+                identifier,
+                since=since,
+                until=until,
+                limit=limit,
+                role=role,
+                tool=tool,
+                columns=columns,
+            )
         )
 
     async def tool_calls(
         self,
-        identifier: Subjects = None,
+        identifier: Several = None,
         *,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
+        tool: Several = None,
         columns: Sequence[str] | None = None,
     ) -> "DataFrame":
-        return await self._database.run(
-            read(frames.TOOL_CALLS, identifier, since, until, limit, columns)
+        return await self._database.read(
+            read(
+                frames.TOOL_CALLS,
+                identifier,
+                since=since,
+                until=until,
+                limit=limit,
+                tool=tool,
+                columns=columns,
+            )
         )
 
     async def sessions(
         self,
-        identifier: Subjects = None,
+        identifier: Several = None,
         *,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
     ) -> "DataFrame":
-        return await self._database.run(
-            read(frames.SESSIONS, identifier, since, until, limit, columns)
+        return await self._database.read(
+            read(
+                frames.SESSIONS,
+                identifier,
+                since=since,
+                until=until,
+                limit=limit,
+                columns=columns,
+            )
         )
 
     async def variables(
         self,
-        identifier: Subjects = None,
+        identifier: Several = None,
         *,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
     ) -> "DataFrame":
-        return await self._database.run(
-            read(frames.VARIABLES, identifier, since, until, limit, columns)
+        return await self._database.read(
+            read(
+                frames.VARIABLES,
+                identifier,
+                since=since,
+                until=until,
+                limit=limit,
+                columns=columns,
+            )
         )
 
     async def instruction_revisions(
         self,
-        name: Subjects = None,
+        name: Several = None,
         *,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
     ) -> "DataFrame":
-        return await self._database.run(
-            read(frames.INSTRUCTION_REVISIONS, name, since, until, limit, columns)
+        return await self._database.read(
+            read(
+                frames.INSTRUCTION_REVISIONS,
+                name,
+                since=since,
+                until=until,
+                limit=limit,
+                columns=columns,
+            )
         )
 
     async def configurations(
         self,
-        identifier: Subjects = None,
+        identifier: Several = None,
         *,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
     ) -> "DataFrame":
-        return await self._database.run(
-            read(frames.CONFIGURATIONS, identifier, since, until, limit, columns)
+        return await self._database.read(
+            read(
+                frames.CONFIGURATIONS,
+                identifier,
+                since=since,
+                until=until,
+                limit=limit,
+                columns=columns,
+            )
+        )
+
+    def chunks(
+        self, frame: str, *, rows: int = 100_000, **filters: Unpack[Filters]
+    ) -> "AsyncGenerator[DataFrame]":
+        return self._database.stream(chunks(frames.named(frame), rows, filters))
+
+    async def export(
+        self,
+        frame: str,
+        path: Path | str,
+        *,
+        format: Format | None = None,  # noqa: A002
+        progress: bool | None = None,
+        **filters: Unpack[Filters],
+    ) -> int:
+        from draive_pg.frames.exporting import export
+
+        return await self._database.read(
+            export(frames.named(frame), path, filters, format=format, progress=progress)
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from draive_pg.database.asynchronous import AsyncDatabase
 from draive_pg.database.sync import Database
-from draive_pg.frames.reading import Subjects, read
+from draive_pg.frames.reading import Several, read
 from draive_pg.frames.searching import SEARCH, Wanted
 from draive_pg.namespaces.twins import documented_as
 from draive_pg.operations import memories, memory, removal, search_index, transfer
@@ -79,9 +79,9 @@ class Memories:
         self,
         text: str | None = None,
         *,
-        identifier: Subjects = None,
+        identifier: Several = None,
         role: str | None = None,
-        tool: str | None = None,
+        tool: Several = None,
         meta: Mapping[str, Any] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
@@ -102,8 +102,8 @@ class Memories:
             In which memories.
         role : str | None
             ``input`` or ``output``.
-        tool : str | None
-            A tool that the element requests, or holds a response of.
+        tool : str | Sequence[str] | None
+            A tool, or several, of which the element requests or holds a response of one.
         meta : Mapping[str, Any] | None
             What the element's meta contains.
         since, until : datetime | None
@@ -126,9 +126,18 @@ class Memories:
             beginning, and where nothing is said, of what tools were asked and answered) and
             ``rank`` (0 without ``text``).
         """
-        wanted = Wanted(text, language, role, tool, meta, error, variables)
-        return self._database.run(
-            read(SEARCH, identifier, since, until, limit, more=wanted.parameters())
+        wanted = Wanted(text, language, meta, error, variables)
+        return self._database.read(
+            read(
+                SEARCH,
+                identifier,
+                since=since,
+                until=until,
+                limit=limit,
+                role=role,
+                tool=tool,
+                more=wanted.parameters(),
+            )
         )
 
     def index_search(self, *, language: str = "simple") -> bool:
@@ -334,9 +343,9 @@ class AsyncMemories:
         self,
         text: str | None = None,
         *,
-        identifier: Subjects = None,
+        identifier: Several = None,
         role: str | None = None,
-        tool: str | None = None,
+        tool: Several = None,
         meta: Mapping[str, Any] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
@@ -345,9 +354,18 @@ class AsyncMemories:
         language: str = "simple",
         limit: int | None = 100,
     ) -> "DataFrame":
-        wanted = Wanted(text, language, role, tool, meta, error, variables)
-        return await self._database.run(
-            read(SEARCH, identifier, since, until, limit, more=wanted.parameters())
+        wanted = Wanted(text, language, meta, error, variables)
+        return await self._database.read(
+            read(
+                SEARCH,
+                identifier,
+                since=since,
+                until=until,
+                limit=limit,
+                role=role,
+                tool=tool,
+                more=wanted.parameters(),
+            )
         )
 
     async def index_search(self, *, language: str = "simple") -> bool:

@@ -9,7 +9,7 @@ from draive_pg.database.sync import Database
 from draive_pg.frames import definitions as frames
 from draive_pg.frames.reading import read
 from draive_pg.namespaces.twins import documented_as
-from draive_pg.operations import copying, memory, transcripts
+from draive_pg.operations import forking, memory, transcripts
 
 if TYPE_CHECKING:
     from draive import ModelInput, ModelMemoryRecall, ModelOutput
@@ -75,7 +75,7 @@ class Memory:
 
     def log(self) -> "DataFrame":
         """Return all that the memory holds, a row an element: `Frames.conversation_log` of it."""
-        return self._database.run(read(frames.CONVERSATION_LOG, self.identifier))
+        return self._database.read(read(frames.CONVERSATION_LOG, self.identifier))
 
     def show(self, limit: int | None = None) -> "Transcript":
         """Return the memory as a transcript, which a notebook or ``print`` shows.
@@ -118,7 +118,7 @@ class Memory:
         ValueError
             If there is no element at the position.
         """
-        self._database.run(copying.fork(self.identifier, new_identifier, position))
+        self._database.run(forking.fork(self.identifier, new_identifier, position))
         return Memory(self._database, new_identifier, self.recall_limit)
 
     def rename(self, new_identifier: str) -> "Memory":
@@ -131,7 +131,7 @@ class Memory:
         MemoryExists
             If there is a memory of the new identifier.
         """
-        self._database.run(copying.rename(self.identifier, new_identifier))
+        self._database.run(forking.rename(self.identifier, new_identifier))
         return Memory(self._database, new_identifier, self.recall_limit)
 
     def remove(self) -> bool:
@@ -169,17 +169,17 @@ class AsyncMemory:
         await self._database.run(memory.maintain(self.identifier, variables))
 
     async def log(self) -> "DataFrame":
-        return await self._database.run(read(frames.CONVERSATION_LOG, self.identifier))
+        return await self._database.read(read(frames.CONVERSATION_LOG, self.identifier))
 
     async def show(self, limit: int | None = None) -> "Transcript":
         return await self._database.run(transcripts.show(self.identifier, limit))
 
     async def fork(self, new_identifier: str, *, position: int | None = None) -> "AsyncMemory":
-        await self._database.run(copying.fork(self.identifier, new_identifier, position))
+        await self._database.run(forking.fork(self.identifier, new_identifier, position))
         return AsyncMemory(self._database, new_identifier, self.recall_limit)
 
     async def rename(self, new_identifier: str) -> "AsyncMemory":
-        await self._database.run(copying.rename(self.identifier, new_identifier))
+        await self._database.run(forking.rename(self.identifier, new_identifier))
         return AsyncMemory(self._database, new_identifier, self.recall_limit)
 
     async def remove(self) -> bool:

@@ -1,11 +1,11 @@
 """The ``configurations`` table as draive knows it: its listing, snapshots, their removal."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from draive_pg.content.documents import check_mapping, check_moment, check_text, encode, parse
-from draive_pg.operations.operation import Key, Operation, Row, Statement, lock
+from draive_pg.operations.operation import Key, Operation, Statement, lock
 
 if TYPE_CHECKING:
     from draive import Configuration
@@ -112,31 +112,20 @@ def load[Config: "Configuration"](
     subject = config.__qualname__ if identifier is None else check_text(identifier, "identifier")
     check_moment(as_of, "as_of")
 
-    def decode(rows: Sequence[Row]) -> Callable[[], Config] | None:
-        if not rows:
-            return None
-        return codec.shared(lambda: made(rows[0][0]))
-
     def made(text: str) -> Config:
         content = parse(text, f"configuration {subject!r:.80}")
         return codec.decode_configuration(config, subject, content)
-
-    def present(loaded: Callable[[], Config] | None) -> Config | None:
-        if loaded is not None:
-            return loaded()
-        if default is not None or not required:
-            return default
-        try:
-            return config()  # draive's rule: the class may have defaults for all it holds
-        except Exception:
-            raise codec.ConfigurationMissing(identifier=subject) from None
 
     return Operation(
         name=f"load configuration {subject!r:.80}",
         statements=(Statement(LATEST, (subject, as_of)),),
         reads=True,
-        decode=decode,
-        present=present,
+        decode=lambda rows: codec.shared(lambda: made(rows[0][0])) if rows else None,
+        present=lambda loaded: (
+            loaded()
+            if loaded is not None
+            else _instead(config, subject, default, required=required)
+        ),
         key=Key(TABLE, subject, (config, as_of)),
     )
 
@@ -201,3 +190,17 @@ def _members(value: "Configuration | Mapping[str, Any]") -> Mapping[str, Any]:
     if isinstance(value, codec.Configuration):
         return value.to_mapping(recursive=True)
     return check_mapping(value, "the configuration")
+
+
+def _instead[Config: "Configuration"](
+    config: type[Config], subject: str, default: Config | None, *, required: bool
+) -> Config | None:
+    """Return what holds where nothing was defined."""
+    if default is not None or not required:
+        return default
+    try:
+        return config()  # draive's rule: the class may have defaults for all it holds
+    except Exception:
+        from draive_pg.content import codec
+
+        raise codec.ConfigurationMissing(identifier=subject) from None

@@ -59,42 +59,27 @@ ORDER BY created, place
 """
 
 # The same of the newest elements only; when no user turn is among them, of all since the newest.
+# Backwards by the index both times, and no further than that takes.
 RECALL_NEWEST = """
-WITH newest AS (
-    SELECT
-        created,
-        ctid AS place,
-        content,
-        content ->> 'type' = 'model_input'
-            AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]' AS starts_turn
-    FROM {schema}.memories_elements
-    WHERE identifier = $1::TEXT
-    ORDER BY created DESC, ctid DESC
-    LIMIT $2::INT8
-),
-oldest AS (
-    SELECT created, place FROM newest ORDER BY created, place LIMIT 1
-),
-turn AS (
-    SELECT element.created, element.ctid AS place
-    FROM {schema}.memories_elements AS element
-    WHERE element.identifier = $1::TEXT
-        AND element.content ->> 'type' = 'model_input'
-        AND NOT element.content -> 'blocks' @> '[{"type": "tool_response"}]'
-        AND NOT EXISTS (SELECT FROM newest WHERE starts_turn)
-    ORDER BY element.created DESC, element.ctid DESC
-    LIMIT 1
-)
 SELECT written, document
 FROM (
-    SELECT created::TEXT AS written, created, place, content::TEXT AS document FROM newest
-    UNION ALL
-    SELECT element.created::TEXT, element.created, element.ctid, element.content::TEXT
-    FROM {schema}.memories_elements AS element, turn, oldest
-    WHERE element.identifier = $1::TEXT
-        AND element.created BETWEEN turn.created AND oldest.created
-        AND (element.created, element.ctid) >= (turn.created, turn.place)
-        AND (element.created, element.ctid) < (oldest.created, oldest.place)
+    (
+        SELECT created::TEXT AS written, created, ctid AS place, content::TEXT AS document
+        FROM {schema}.memories_elements
+        WHERE identifier = $1::TEXT
+        ORDER BY created DESC, ctid DESC
+        LIMIT greatest($2::INT8, (
+            SELECT number
+            FROM (
+                SELECT content, row_number() OVER (ORDER BY created DESC, ctid DESC) AS number
+                FROM {schema}.memories_elements
+                WHERE identifier = $1::TEXT
+            ) AS backward
+            WHERE content ->> 'type' = 'model_input'
+                AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]'
+            LIMIT 1
+        ))
+    )
     UNION ALL
     (
         SELECT NULL, NULL, NULL, variables::TEXT

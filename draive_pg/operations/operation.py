@@ -43,9 +43,12 @@ class Key(NamedTuple):
     variant: Hashable = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Operation[T]:
     """One thing to do, in one transaction and, where the driver can, in one round trip.
+
+    It is not frozen, for one is made for each call, also of what the cache has, and freezing it
+    would double what that takes; nobody changes one.
 
     Attributes
     ----------

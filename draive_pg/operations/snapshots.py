@@ -16,7 +16,7 @@ from draive_pg.records import Record, Records
 if TYPE_CHECKING:
     from draive import Configuration
 
-__all__ = ("Snapshot", "define", "history", "load_raw", "subject_of")
+__all__ = ("Snapshot", "define", "history", "load_raw", "newest", "subject_of")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -71,6 +71,17 @@ HISTORY: LiteralString = f"""
 SELECT {FIELDS} FROM snapshots AS snapshot ORDER BY snapshot.revision DESC
 """
 
+NEWEST = """
+SELECT identifier, revision, created, content::TEXT, TRUE
+FROM (
+    SELECT DISTINCT ON (identifier)
+        identifier, count(*) OVER (PARTITION BY identifier) AS revision, created, content
+    FROM {schema}.configurations
+    ORDER BY identifier, created DESC
+) AS newest
+ORDER BY identifier
+"""
+
 NUMBERED: LiteralString = """
 SELECT
     (SELECT content::TEXT FROM snapshots WHERE revision = $2::INT8),
@@ -122,6 +133,16 @@ def history(identifier: str) -> Operation[Records[Snapshot]]:
     return Operation(
         name=f"read the history of configuration {identifier!r:.80}",
         statements=(Statement(SNAPSHOTS + HISTORY, (identifier,)),),
+        reads=True,
+        decode=lambda rows: Records(Snapshot, map(_snapshot, rows)),
+    )
+
+
+def newest() -> Operation[Records[Snapshot]]:
+    """The newest snapshot of each identifier, in order of the identifiers."""
+    return Operation(
+        name="read the newest configurations",
+        statements=(Statement(NEWEST),),
         reads=True,
         decode=lambda rows: Records(Snapshot, map(_snapshot, rows)),
     )

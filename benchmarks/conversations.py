@@ -1,0 +1,128 @@
+"""A conversation kept by us, by langgraph's PostgresSaver and by openai-agents' SQLAlchemySession.
+
+``python -m benchmarks.conversations DSN [LENGTH]`` measures in a database of its own on a server,
+on a conversation of so many messages (200).
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any
+
+from agents.extensions.memory import SQLAlchemySession
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.checkpoint.base import empty_checkpoint
+from langgraph.checkpoint.postgres import PostgresSaver
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from benchmarks.filling import ELEMENTS, database
+from benchmarks.measure import HEADER, Comparison, compare_async
+from draive_pg import Client
+
+__all__ = ("measure",)
+
+LANGGRAPH = "langgraph's PostgresSaver"
+AGENTS = "openai-agents' SQLAlchemySession"
+
+TEXTS = [element.content.to_str() for element in ELEMENTS]
+
+
+def measure(dsn: str, *, length: int = 200) -> list[Comparison]:
+    """Measure in a database of its own on a server."""
+    with database(dsn) as own, Client(own) as db:
+        db.setup()
+        return asyncio.run(against_peers(db, own, length))
+
+
+async def against_peers(db: Client, dsn: str, length: int) -> list[Comparison]:
+    ours = db.memory("conversation")
+    for start in range(0, length, len(ELEMENTS)):
+        ours.remember(*ELEMENTS[: length - start])
+    with PostgresSaver.from_conn_string(dsn) as saver:
+        graph = Graph(saver, length)
+        async with session(dsn) as theirs:
+            await theirs.add_items(items(length))
+            reads = [
+                await compare_async(
+                    f"`recall()` of a conversation of {length}", ours.recall, name, read, calls=20
+                )
+                for name, read in ((LANGGRAPH, graph.read), (AGENTS, theirs.get_items))
+            ]
+            writes = [
+                await compare_async(
+                    f"`remember` of a turn, after {length}",
+                    lambda: ours.remember(*ELEMENTS[:2]),
+                    name,
+                    write,
+                    calls=20,
+                )
+                for name, write in (
+                    (LANGGRAPH, graph.write),
+                    (AGENTS, lambda: theirs.add_items(items(2))),
+                )
+            ]
+            return [*reads, *writes]
+
+
+class Graph:
+    """What a graph of langgraph's does with a conversation: each step keeps all of its state."""
+
+    def __init__(self, saver: PostgresSaver, length: int) -> None:
+        saver.setup()
+        self._saver = saver
+        self._config: Any = {"configurable": {"thread_id": "conversation", "checkpoint_ns": ""}}
+        self._versions = count(1)
+        self._messages = [
+            (HumanMessage if number % 2 == 0 else AIMessage)(TEXTS[number % 100], id=str(number))
+            for number in range(length)
+        ]
+        self.write()
+
+    def read(self) -> object:
+        return self._saver.get_tuple(self._config)
+
+    def write(self) -> None:
+        version = f"{next(self._versions):032}"
+        checkpoint = empty_checkpoint()
+        checkpoint["channel_values"] = {"messages": self._messages}
+        checkpoint["channel_versions"] = {"messages": version}
+        self._saver.put(
+            self._config,
+            checkpoint,
+            {"source": "loop", "step": 1, "parents": {}},
+            {"messages": version},
+        )
+
+
+@asynccontextmanager
+async def session(dsn: str) -> AsyncIterator[SQLAlchemySession]:
+    address = conninfo_to_dict(dsn)
+    url = URL.create(
+        "postgresql+asyncpg",
+        username=str(address.get("user", "postgres")),
+        password=str(address.get("password", "")) or None,
+        database=str(address["dbname"]),
+        query={"host": str(address["host"]), "port": str(address.get("port", 5432))},
+    )
+    engine = create_async_engine(url)
+    try:
+        yield SQLAlchemySession("conversation", engine=engine, create_tables=True)
+    finally:
+        await engine.dispose()
+
+
+def items(length: int) -> list[Any]:
+    return [
+        {"role": "user" if number % 2 == 0 else "assistant", "content": TEXTS[number % 100]}
+        for number in range(length)
+    ]
+
+
+if __name__ == "__main__":
+    dsn, length = [*sys.argv[1:], "200"][:2]
+    compared = measure(dsn, length=int(length))
+    sys.stdout.write("\n".join([HEADER, *(each.row() for each in compared), ""]))

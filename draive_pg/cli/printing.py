@@ -1,0 +1,54 @@
+"""How commands answer: with a table for people, or with JSON for scripts."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+
+import typer
+
+__all__ = ("print_diff", "print_json", "print_records", "print_table")
+
+COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def print_json(value: object) -> None:
+    """Print a value as one JSON document, on one line."""
+    typer.echo(json.dumps(value, default=_plain, ensure_ascii=False))
+
+
+def print_table(names: Sequence[str], rows: Sequence[Sequence[object]], empty: str = "") -> None:
+    """Print rows for people; where there are none, what to say of it goes to stderr."""
+    if not rows:
+        typer.echo(empty, err=True)
+        return
+    from draive_pg.display import terminal
+
+    terminal.show(names, rows)
+
+
+def print_records(records: Sequence[object], *names: str, as_json: bool, empty: str = "") -> None:
+    """Print records: all they hold as JSON, or the named members as a table."""
+    if as_json:
+        print_json(list(records))
+        return
+    rows = [[getattr(record, name) for name in names] for record in records]
+    print_table(names, rows, empty)
+
+
+def print_diff(lines: Iterable[str]) -> None:
+    """Print the lines of a unified diff, in colours at a terminal."""
+    from draive_pg.display import terminal
+
+    for line in lines:
+        text = "\t".join(map(terminal.printable, line.split("\t")))
+        typer.secho(text, fg=COLOURS.get(line[:1]))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if is_dataclass(value) and not isinstance(value, type):
+        # Not asdict, which would make tables of records anew.
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    raise TypeError(f"{type(value).__name__} is not written as JSON")

@@ -1,0 +1,168 @@
+"""``draive-pg server``: the embedded PostgreSQL, kept running, stopped and looked into."""
+
+import os
+import shutil
+import signal
+import subprocess
+from typing import Annotated
+
+import typer
+from psycopg.conninfo import conninfo_to_dict
+
+from draive_pg import EmbeddedServerError
+from draive_pg.cli.exit_codes import NOT_RUNNING
+from draive_pg.cli.options import AsJson
+from draive_pg.cli.printing import print_json
+from draive_pg.embedded import Server, binaries
+
+__all__ = ("address", "app")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="""The embedded PostgreSQL of your own.
+
+    Commands and Client() start it when they need it, and the last of them stops it. One that you
+    start here stays, which spares each of them the start, until you stop it or the machine does.
+    """,
+)
+
+
+def address(server: Server) -> str:
+    """Return where libpq finds the server, whatever the environment says of others."""
+    return f"{server.uri()}&hostaddr="
+
+
+@app.command()
+def start(*, as_json: AsJson = False) -> None:
+    """Start the server, and keep it running when the command and all users have ended.
+
+    It runs until draive-pg server stop, or until the machine is shut down. If it runs already, it
+    is kept from now on.
+
+    \b
+    Examples:
+      draive-pg server start
+      DRAIVE_PG_HOME=/srv/chats draive-pg server start
+    """
+    server = Server().start()
+    server.keep()
+    server.stop()  # leaves it, for it is kept
+    _print(server, as_json=as_json)
+
+
+@app.command()
+def stop(
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Stop it now, and end the sessions of who uses it.")
+    ] = False,
+) -> None:
+    """Stop the server, unless somebody uses it: then the last of them stops it.
+
+    \b
+    Examples:
+      draive-pg server stop
+      draive-pg server stop --force
+    """
+    server = Server()
+    if server.pid() is None:
+        typer.echo(f"It does not run: {server.data}")
+        return
+    if not force:
+        server.start()
+        server.unkeep()
+    if server.stop(force=force):
+        typer.echo(f"Stopped: {server.data}")
+    else:
+        typer.echo("Others use it: it stops with the last of them. To stop it now, say --force.")
+
+
+@app.command()
+def status(*, as_json: AsJson = False) -> None:
+    """Say whether the server runs; the exit code is 0 if it does, and 3 if not.
+
+    \b
+    Examples:
+      draive-pg server status
+      draive-pg server status --json | jq .pid
+    """
+    server = Server()
+    _print(server, as_json=as_json)
+    raise typer.Exit(0 if server.running() else NOT_RUNNING)
+
+
+@app.command()
+def where(*, as_json: AsJson = False) -> None:
+    """Say where the server keeps its data and its log, and at which address it answers.
+
+    \b
+    Examples:
+      draive-pg server where
+      psql "$(draive-pg server where --json | jq -r .address)"
+    """
+    server = Server()
+    found = {"data": str(server.data), "log": str(server.log), "address": server.uri()}
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo("\n".join(f"{name:<8} {value}" for name, value in found.items()))
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def psql(
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="ARGUMENT", help="What psql itself takes.")
+    ] = None,
+) -> None:
+    """Open psql on the server, which is started if needed and stays as long as psql does.
+
+    The exit code is that of psql.
+
+    \b
+    Examples:
+      draive-pg server psql
+      draive-pg server psql -c 'SELECT count(*) FROM memories'
+      draive-pg server psql -f report.sql
+    """
+    packaged = binaries.find() / "psql"
+    program = str(packaged) if packaged.is_file() else shutil.which("psql")
+    if program is None:
+        raise EmbeddedServerError(
+            f"there is no psql, neither in {packaged.parent} nor on PATH: install the client "
+            "programs of PostgreSQL (postgresql-client on Debian, libpq by Homebrew)"
+        )
+    server = Server().start()
+    # Ctrl-C is for psql, which cancels its statement and goes on.
+    interrupted = signal.signal(signal.SIGINT, _ignored)
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell
+            (program, *(arguments or ())), check=False, env=_environment(server)
+        )
+    finally:
+        signal.signal(signal.SIGINT, interrupted)
+        server.stop()
+    raise typer.Exit(done.returncode)
+
+
+def _environment(server: Server) -> dict[str, str]:
+    """Return where psql connects to, so that its own options still count."""
+    found = conninfo_to_dict(server.uri())
+    ours = {f"PG{key.upper()}": str(found[key]) for key in ("host", "port", "user")}
+    others = {"PGHOSTADDR", "PGSERVICE"}
+    inherited = {key: value for key, value in os.environ.items() if key not in others}
+    return inherited | ours | {"PGDATABASE": str(found["dbname"])}
+
+
+def _ignored(_number: int, _frame: object) -> None:
+    """Do nothing: not SIG_IGN, which psql would inherit."""
+
+
+def _print(server: Server, *, as_json: bool) -> None:
+    pid = server.pid()
+    if as_json:
+        print_json({"running": server.running(), "pid": pid, "data": str(server.data)})
+    elif pid is None:
+        typer.echo(f"It does not run: {server.data}")
+    else:
+        typer.echo(f"It runs as process {pid}: {server.data}")

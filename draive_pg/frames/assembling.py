@@ -1,0 +1,153 @@
+"""Arrow batches as one DataFrame, or as several, in little more memory than it takes."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import numpy as np
+import pandas as pd
+
+from draive_pg.frames.arrow import pa
+from draive_pg.frames.decoding import ARROW
+from draive_pg.frames.frame import Kind
+from draive_pg.frames.reading import Query
+from draive_pg.operations.copying import Buffer
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+__all__ = ("Chunks", "Tables", "Whole", "schema")
+
+NESTED = re.compile(r"[\[{]")
+
+# Rows that are kept as one piece: each piece costs time later, and joining them costs memory now.
+PIECE = 1 << 16
+
+
+class Whole:
+    """Collects all rows of a query as one DataFrame."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._decoder = query.decoder()
+        self._batches: list[Any] = []
+        self._rows = 0
+        self._pieces: dict[str, list[Any]] = {}
+
+    def take(self, messages: Sequence[Buffer]) -> Sequence["DataFrame"]:
+        batch = self._decoder.decode(messages)
+        self._batches.append(batch)
+        self._rows += batch.num_rows
+        if self._rows >= PIECE:
+            self._settle()
+        return ()
+
+    def finish(self) -> Sequence["DataFrame"]:
+        self._settle()
+        return (_frame(self._query.columns, self._pieces),)
+
+    def _settle(self) -> None:
+        for name in self._batches[0].schema.names if self._batches else ():
+            joined = pa.concat_arrays([batch[name] for batch in self._batches])
+            self._pieces.setdefault(name, []).append(joined)
+        self._batches, self._rows = [], 0
+
+
+class Chunks:
+    """Collects the rows of a query as DataFrames of so many rows; the last may have fewer."""
+
+    def __init__(self, query: Query, rows: int) -> None:
+        self._columns = query.columns
+        self._tables = Tables(query, rows)
+
+    def take(self, messages: Sequence[Buffer]) -> Sequence["DataFrame"]:
+        return [self._framed(table) for table in self._tables.take(messages)]
+
+    def finish(self) -> Sequence["DataFrame"]:
+        return [self._framed(table) for table in self._tables.finish()]
+
+    def _framed(self, table: Any) -> "DataFrame":
+        pieces = {name: [table[name].combine_chunks()] for name in self._columns}
+        return _frame(self._columns, pieces)
+
+
+class Tables:
+    """Collects the rows of a query as ``pyarrow.Table`` of so many rows, at least one."""
+
+    def __init__(self, query: Query, rows: int) -> None:
+        self._schema = schema(query.columns)
+        self._decoder = query.decoder()
+        self._size = rows
+        self._batches: list[Any] = []
+        self._rows = 0
+        self._given = False
+
+    def take(self, messages: Sequence[Buffer]) -> Sequence[Any]:
+        batch = self._decoder.decode(messages).select(self._schema.names)
+        self._batches.append(batch)
+        self._rows += batch.num_rows
+        complete: list[Any] = []
+        while self._rows >= self._size:
+            table = self._table()
+            complete.append(table.slice(0, self._size))
+            rest = table.slice(self._size)
+            self._batches, self._rows = rest.to_batches(), rest.num_rows
+        self._given |= bool(complete)
+        return complete
+
+    def finish(self) -> Sequence[Any]:
+        return () if self._given and not self._rows else (self._table(),)
+
+    def _table(self) -> Any:
+        return pa.Table.from_batches(self._batches, self._schema)
+
+
+def schema(columns: Mapping[LiteralString, Kind]) -> Any:
+    """Return the ``pyarrow.Schema`` of columns."""
+    return pa.schema([(name, ARROW[kind]) for name, kind in columns.items()])
+
+
+def _frame(columns: Mapping[LiteralString, Kind], pieces: dict[str, list[Any]]) -> "DataFrame":
+    """Return the DataFrame of columns in pieces, which are used up."""
+    return pd.DataFrame(
+        {name: _series(kind, pieces.pop(name, [])) for name, kind in columns.items()}, copy=False
+    )
+
+
+def _series(kind: Kind, pieces: Sequence[Any]) -> "Series[Any]":
+    column = pa.chunked_array(pieces, ARROW[kind])
+    match kind:
+        case "text":
+            return pd.Series(pd.array(column, dtype="str"))
+        case "time":
+            values = column.cast(pa.timestamp("us")).to_numpy()
+            return pd.Series(pd.DatetimeIndex(values).tz_localize("UTC"))
+        case "json":
+            values = np.empty(len(column), object)
+            values[:] = [document for piece in pieces for document in _documents(piece)]
+            return pd.Series(values)
+        case _:
+            return pd.Series(column.to_numpy())
+
+
+def _documents(texts: Any) -> list[Any]:
+    """Return the documents of JSON texts: each text is parsed once, each row has its own copy."""
+    encoded = texts.dictionary_encode()
+    copies = [_copying(text) for text in encoded.dictionary.to_pylist()]
+    missing = len(copies)
+    copies.append(lambda: None)
+    return [copies[index]() for index in encoded.indices.fill_null(missing).to_pylist()]
+
+
+def _copying(text: str) -> Callable[[], Any]:
+    """Return what returns a document of its own at each call, or text that Python cannot hold."""
+    try:
+        document: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return lambda: text
+    if text[0] not in "[{":
+        return lambda: document
+    flat = not NESTED.search(text, 1)  # a bracket in a text only costs time
+    return document.copy if flat else partial(json.loads, text)

@@ -1,0 +1,135 @@
+"""Rows of a binary COPY as Arrow arrays, without a Python object for each value.
+
+The columns of a fixed width come first in each row and are never NULL, so they stand at the same
+place of every row; the texts follow.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any, LiteralString
+
+import numpy as np
+
+from draive_pg.frames.arrow import pa, pc
+from draive_pg.frames.frame import Kind
+from draive_pg.operations.copying import Buffer
+
+__all__ = ("ARROW", "Decoder")
+
+type Vector = np.ndarray[Any, Any]
+
+HEADER = 19  # bytes before the first row
+TRAILER = b"\xff\xff"  # after the last row, where another would say how many columns it has
+
+# PostgreSQL counts microseconds from 2000, and its infinities are the ends of the range.
+UNIX = 946_684_800_000_000
+INFINITE = np.array([np.iinfo(np.int64).min, np.iinfo(np.int64).max])
+
+WIDTHS: Mapping[Kind, np.dtype[Any]] = {
+    "integer": np.dtype(">i8"),
+    "number": np.dtype(">f8"),
+    "flag": np.dtype("?"),
+    "time": np.dtype(">i8"),
+}
+
+ARROW: Mapping[Kind, Any] = {
+    "text": pa.large_string(),
+    "json": pa.large_string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "flag": pa.bool_(),
+    "time": pa.timestamp("us", "UTC"),
+}
+
+
+class Decoder:
+    """Decodes the messages of one COPY.
+
+    Parameters
+    ----------
+    columns : Mapping[LiteralString, Kind]
+        What was selected, in that order: first what has a fixed width.
+    lengths : Mapping[LiteralString, LiteralString]
+        Further columns, which count the characters of selected ones.
+    """
+
+    def __init__(
+        self, columns: Mapping[LiteralString, Kind], lengths: Mapping[LiteralString, LiteralString]
+    ) -> None:
+        self._fixed: dict[LiteralString, Kind] = {
+            name: kind for name, kind in columns.items() if not _is_text(kind)
+        }
+        self._texts = [name for name, kind in columns.items() if _is_text(kind)]
+        self._lengths = lengths
+        self._skip = HEADER
+        widths = [WIDTHS[kind] for kind in self._fixed.values()]
+        # A row says in two bytes how many fields it has, a field in four how long it is.
+        ends = list(accumulate((4 + width.itemsize for width in widths), initial=2))
+        self._row = np.dtype(
+            {
+                "names": list(self._fixed),
+                "formats": widths,
+                "offsets": [end + 4 for end in ends[:-1]],
+                "itemsize": ends[-1],
+            }
+        )
+
+    def decode(self, messages: Sequence[Buffer]) -> Any:
+        """Return the ``pyarrow.RecordBatch`` of some messages; it may be empty."""
+        data = b"".join(messages)
+        sizes = np.fromiter(map(len, messages), np.int64, len(messages))
+        starts = np.cumsum(sizes) - sizes
+        starts[0] += self._skip
+        self._skip = 0
+        if data.startswith(TRAILER, int(starts[-1])):
+            starts = starts[:-1]
+        fields = _taken(np.frombuffer(data, np.uint8), starts, self._row)
+        arrays = {name: _array(kind, fields[name]) for name, kind in self._fixed.items()}
+        if self._texts:
+            arrays |= self._strings(data, starts + self._row.itemsize)
+        for name, counted in self._lengths.items():
+            arrays[name] = pc.utf8_length(arrays[counted])
+        return pa.RecordBatch.from_pydict(arrays)
+
+    def _strings(self, data: bytes, begins: Vector) -> dict[str, Any]:
+        """Return the texts that follow the fixed part of each row."""
+        octets = np.frombuffer(data, np.uint8)
+        count = len(self._texts)
+        # One array cuts the bytes of all rows into gap, text, gap, text ...; what is taken of it
+        # are the texts.
+        cuts = np.empty((len(begins), 2 * count), np.int64)
+        missing = np.empty((count, len(begins)), bool)
+        for number in range(count):
+            lengths = _taken(octets, begins, np.dtype(">i4")).astype(np.int64)
+            missing[number] = lengths < 0
+            cuts[:, 2 * number] = begins + 4
+            begins = begins + 4 + np.maximum(lengths, 0)
+            cuts[:, 2 * number + 1] = begins
+        pieces = pa.Array.from_buffers(
+            pa.large_string(),
+            cuts.size,
+            [None, pa.py_buffer(np.append(cuts, len(data))), pa.py_buffer(data)],
+        )
+        wanted = np.arange(len(begins), dtype=np.int64) * (2 * count)
+        return {
+            name: pieces.take(pa.array(wanted + 2 * number, mask=missing[number]))
+            for number, name in enumerate(self._texts)
+        }
+
+
+def _is_text(kind: Kind) -> bool:
+    return kind in ("text", "json")
+
+
+def _taken(octets: Vector, starts: Vector, kind: np.dtype[Any]) -> Vector:
+    """Return the values of a kind that begin at the given places."""
+    return octets[starts[:, None] + np.arange(kind.itemsize)].view(kind).reshape(-1)
+
+
+def _array(kind: Kind, values: Vector) -> Any:
+    if kind == "time":
+        missing = np.isin(values, INFINITE)
+        since_1970 = values.astype(np.int64) + UNIX
+        return pa.array(since_1970, mask=missing).cast(ARROW["time"])
+    # NaN is what stands for a number that is missing.
+    return pa.array(values.astype(values.dtype.newbyteorder("=")), from_pandas=True)

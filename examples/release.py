@@ -1,0 +1,103 @@
+"""Two prompts and a configuration are released together, and rolled back together.
+
+    python examples/release.py
+
+Services read what is labelled production. A release moves the label to new revisions, all in one
+transaction: a service sees either all of the old or all of the new. To roll back is to move the
+label back; nothing is lost on either way.
+
+It uses the database of $DRAIVE_PG_DSN, or without one an embedded PostgreSQL.
+"""
+
+from draive_pg import Client, RevisionConflict
+
+GREETING, FAREWELL, LIMITS = "release.greeting", "release.farewell", "release.limits"
+
+
+def main() -> None:
+    with Client() as db:
+        db.setup()
+        clean(db)
+        publish(
+            db,
+            {GREETING: "Hello {name}!", FAREWELL: "Goodbye {name}!"},
+            {LIMITS: {"tokens": 1000}},
+            "The first words",
+        )
+        serve(db, "After the first release")
+
+        publish(
+            db,
+            {GREETING: "Yo {name}!", FAREWELL: "Laters {name}!"},
+            {LIMITS: {"tokens": 5000}},
+            "Younger words",
+        )
+        serve(db, "After the second release")
+
+        roll_back(db)
+        serve(db, "After rolling back")
+        show_moves(db)
+        show_conflict(db)
+
+
+def clean(db: Client) -> None:
+    """Remove what an earlier run left."""
+    db.instructions.remove(GREETING)
+    db.instructions.remove(FAREWELL)
+    db.configurations.remove(LIMITS)
+
+
+def publish(
+    db: Client,
+    prompts: dict[str, str],
+    configurations: dict[str, dict[str, int]],
+    message: str,
+) -> None:
+    # All of it becomes visible at once, or not at all.
+    db.release(
+        prompts=prompts,
+        configurations=configurations,
+        labels={"production": list(prompts)},
+        message=message,
+        author="ada",
+    )
+
+
+def serve(db: Client, when: str) -> None:
+    """Say what a service would."""
+    words = [
+        db.instructions.resolve(name, arguments={"name": "Bo"}, label="production")
+        for name in (GREETING, FAREWELL)
+    ]
+    print(f"{when}: {' '.join(words)} ({db.configurations.load_raw(LIMITS)})")
+
+
+def roll_back(db: Client) -> None:
+    # Prompts go back by their label, and the configuration by a snapshot as the one before.
+    before = db.configurations.load_raw(LIMITS, revision=1)
+    db.release(
+        configurations={LIMITS: before or {}},
+        labels={"production": {GREETING: 1, FAREWELL: 1}},
+        message="People did not like the younger words",
+        author="bo",
+    )
+
+
+def show_moves(db: Client) -> None:
+    print(f"\nWho moved production of {GREETING}, the newest first:")
+    for move in db.instructions.label_history(GREETING, "production"):
+        print(f"  to revision {move.revision} by {move.author}: {move.message}")
+
+
+def show_conflict(db: Client) -> None:
+    # Who writes upon what they have seen says so: two people never overwrite each other unseen.
+    seen = db.instructions.revision(GREETING)
+    db.instructions.define(GREETING, content="Welcome {name}!", author="cy")
+    try:
+        db.release(prompts={GREETING: "Ahoy {name}!"}, expected={GREETING: seen})
+    except RevisionConflict as conflict:
+        print(f"\nNothing was released: {conflict}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The parts that benchmarks are made of; what they find is not a test's concern."""
+
+from time import perf_counter
+
+import psycopg
+import pytest
+
+from benchmarks.filling import PER_MEMORY, apply, database, fill, filled
+from benchmarks.measure import Comparison, compare, shown
+from benchmarks.network import distant
+from benchmarks.table import README, with_table
+from draive_pg import Client
+
+
+def test_a_row_tells_both_times_their_ratio_and_its_spread() -> None:
+    comparison = Comparison("it", "theirs", [0.001, 0.002, 0.004], [0.002, 0.004, 0.016])
+    assert comparison.row() == "| it | theirs: 4 ms | 2 ms | 2.00x [2.00-4.00] |"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(2.5, "2.5 s"), (0.0125, "12.5 ms"), (9.9e-6, "9.9 µs"), (5e-9, "5 ns")]
+)
+def test_times_are_shown_in_the_unit_that_suits_them(seconds: float, text: str) -> None:
+    assert shown(seconds) == text
+
+
+def test_calls_are_made_in_turn_after_a_run_to_warm_up() -> None:
+    made: list[str] = []
+
+    async def theirs() -> None:
+        made.append("b")
+
+    comparison = compare(
+        "it",
+        lambda: made.append("a"),
+        "theirs",
+        theirs,
+        runs=2,
+        calls=3,
+        before=lambda: made.append("-"),
+    )
+    assert "".join(made) == ("-" + "ab" + "ab" * 3) * 3
+    assert len(comparison.ours) == len(comparison.rival) == 2
+
+
+def test_a_distant_server_answers_no_sooner_than_its_network_lets_it(dsn: str) -> None:
+    with distant(dsn, 0.05) as far, psycopg.connect(far, autocommit=True) as connection:
+        for number in range(3):
+            started = perf_counter()
+            (answer,) = connection.execute("SELECT %s::INT", (number,)).fetchone()
+            assert answer == number
+            assert perf_counter() - started >= 0.05
+
+
+@pytest.mark.parametrize("options", [{}, {"partitioned": True}], ids=["plain", "partitioned"])
+def test_a_filled_database_has_what_was_asked_for(dsn: str, options: dict[str, bool]) -> None:
+    with filled(dsn, 10 * PER_MEMORY, **options) as own, Client(own) as db:
+        assert len(db.memories.identifiers()) == 10
+        assert len(db.memory("m7").log()) == PER_MEMORY
+        assert len(db.memory("m7").recall(limit=20).context) == 20
+
+
+def test_the_seeds_tables_have_no_index_of_ours(dsn: str) -> None:
+    with database(dsn) as own:
+        apply(own, "003_memories.sql")
+        fill(own, PER_MEMORY)
+        with psycopg.connect(own) as connection:
+            found = connection.execute(
+                "SELECT indexname FROM pg_indexes WHERE schemaname = 'public'"
+            ).fetchall()
+    assert found == [("memories_pkey",)]
+
+
+def test_the_readme_has_a_place_for_the_figures() -> None:
+    once = with_table(README.read_text(encoding="utf-8"), "| one |\n")
+    twice = with_table(once, "| two |\n")
+    assert "| two |" in twice
+    assert "| one |" not in twice
+    assert with_table(twice, "| one |\n") == once
+
+
+def test_a_document_without_a_place_is_left_alone() -> None:
+    with pytest.raises(ValueError, match="no place for the table"):
+        with_table("# Figures\n", "| one |\n")

@@ -1,0 +1,218 @@
+"""draive-pg doctor, and `diagnose` of both clients: what is found, and that nothing is made."""
+
+import json
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from draive_pg import Client
+from draive_pg.operations.doctor import wanted
+from draive_pg.operations.migrations import migrations
+from tests.conftest import Connect
+from tests.pooler import pooled
+from tests.server import until
+from tests.shell import Shell
+from tests.test_setup import SEED, make_role, run_sql
+
+
+@pytest.fixture
+def no_roles_left(dsn: str) -> Iterator[None]:
+    yield
+    run_sql(dsn, "DROP OWNED BY dpg_test_reader")
+    run_sql(dsn, "DROP ROLE dpg_test_reader")
+
+
+def test_what_setup_makes_is_what_is_looked_for(sql: psycopg.Connection) -> None:
+    made = {
+        *sql.execute(
+            "SELECT 'table', relname::TEXT, relname::TEXT FROM pg_class "
+            "WHERE relnamespace = 'public'::REGNAMESPACE AND relkind = 'r'"
+        ),
+        *sql.execute(
+            "SELECT 'column', attname::TEXT, relname::TEXT FROM pg_attribute "
+            "JOIN pg_class ON pg_class.oid = attrelid "
+            "WHERE relnamespace = 'public'::REGNAMESPACE AND relkind = 'r' AND attnum > 0"
+        ),
+        *sql.execute(
+            "SELECT 'index', indexrelid::REGCLASS::TEXT, indrelid::REGCLASS::TEXT FROM pg_index "
+            "JOIN pg_class ON pg_class.oid = indrelid "
+            "WHERE relnamespace = 'public'::REGNAMESPACE AND NOT indisprimary"
+        ),
+        *sql.execute(
+            "SELECT 'trigger', tgname::TEXT, tgrelid::REGCLASS::TEXT FROM pg_trigger "
+            "WHERE NOT tgisinternal"
+        ),
+    }
+    assert {(each.kind, each.name, each.table) for each in wanted()} == made
+    assert {each.migration for each in wanted()} <= {each.name for each in migrations()}
+
+
+def test_all_is_well_where_setup_was_run(db: Client, sql: psycopg.Connection) -> None:
+    db.instructions.define("greeting", content="Hello")
+    sql.execute("ANALYZE instructions")
+    found = db.diagnose()
+    assert found.problems == ()
+    assert (found.schema, found.role, found.standby) == ("public", sql.info.user, False)
+    assert found.version == str(sql.execute("SHOW server_version").fetchone()[0])
+    assert [each.name for each in found.migrations] == [each.name for each in migrations()]
+    assert {each.state for each in found.migrations} == {"applied"}
+    table = next(each for each in found.tables if each.name == "instructions")
+    assert (table.present, table.rows, table.missing) == (True, 1, ())
+    assert table.rights == ("SELECT", "INSERT", "UPDATE", "DELETE")
+    (size,) = sql.execute("SELECT pg_total_relation_size('instructions')").fetchone()
+    assert table.bytes == size
+
+
+def test_nothing_is_made(connect: Connect, empty_dsn: str, shell: Shell) -> None:
+    assert len(connect(empty_dsn, schema="team").diagnose().problems) == 1
+    assert shell("doctor", "--dsn", empty_dsn).code == 1
+    with psycopg.connect(empty_dsn) as connection:
+        made = connection.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::REGNAMESPACE "
+            "UNION ALL SELECT nspname FROM pg_namespace WHERE nspname = 'team'"
+        ).fetchall()
+    assert made == []
+
+
+def test_tables_of_draive_lack_what_is_ours(connect: Connect, empty_dsn: str) -> None:
+    run_sql(empty_dsn, SEED)
+    found = connect(empty_dsn).diagnose()
+    (problem,) = found.problems
+    assert problem.startswith("not applied: 000_migrations, 001_configurations, ")
+    assert "setup" in problem
+    missing = {table.name: table.missing for table in found.tables if table.missing}
+    assert missing["memories_elements"] == ("index memories_elements_identifier_created",)
+    assert missing["draive_pg_migrations"] == ("table draive_pg_migrations",)
+    assert "trigger draive_pg_notify" in missing["configurations"]
+
+
+def test_what_went_missing_is_named_with_the_file_that_makes_it(
+    db: Client, sql: psycopg.Connection
+) -> None:
+    sql.execute("DROP INDEX memories_elements_identifier_created")
+    sql.execute("ALTER TABLE instructions DISABLE TRIGGER draive_pg_notify")
+    sql.execute("ALTER TABLE configurations DROP COLUMN content")
+    sql.execute("UPDATE draive_pg_migrations SET checksum = 'other' WHERE version = 3")
+    sql.execute("INSERT INTO draive_pg_migrations VALUES (999, '999_later', 'x')")
+    found = db.diagnose()
+    assert [each.state for each in found.migrations].count("changed") == 1
+    assert found.migrations[-1].state == "unknown"
+    for parts in (
+        ("index memories_elements_identifier_created", "schema/004_memory_indexes.sql"),
+        ("trigger draive_pg_notify", "schema/008_notifications.sql"),
+        ("column content", "another schema"),
+        ("003_memories", "another text"),
+        ("999_later", "upgrade"),
+    ):
+        assert any(all(part in each for part in parts) for each in found.problems), parts
+    assert len(found.problems) == 5
+
+
+def test_partitions_are_counted_with_their_table(connect: Connect, empty_dsn: str) -> None:
+    key = "PRIMARY KEY (name, created)\n)"
+    run_sql(empty_dsn, SEED.replace(f"{key};", f"{key} PARTITION BY HASH (name);"))
+    for part in (0, 1):
+        run_sql(
+            empty_dsn,
+            f"CREATE TABLE part_{part} PARTITION OF instructions "
+            f"FOR VALUES WITH (MODULUS 2, REMAINDER {part})",
+        )
+    db = connect(empty_dsn)
+    db.setup()
+    for name in "abcdefgh":
+        db.instructions.define(name, content="Hello")
+    run_sql(empty_dsn, "ANALYZE part_0; ANALYZE part_1")
+    found = db.diagnose()
+    assert found.problems == ()
+    table = next(each for each in found.tables if each.name == "instructions")
+    with psycopg.connect(empty_dsn) as connection:
+        (size,) = connection.execute(
+            "SELECT pg_total_relation_size('part_0') + pg_total_relation_size('part_1')"
+        ).fetchone()
+    assert (table.rows, table.bytes) == (8, size)
+
+
+def test_a_table_of_another_draive_is_told(db: Client, sql: psycopg.Connection) -> None:
+    sql.execute("ALTER TABLE configurations ADD COLUMN name TEXT NOT NULL")
+    (problem,) = db.diagnose().problems
+    assert problem.startswith("configurations: column name must be given a value")
+
+
+@pytest.mark.usefixtures("no_roles_left")
+def test_a_role_is_told_its_rights(connect: Connect, dsn: str) -> None:
+    role = make_role(dsn, "dpg_test_reader", "SELECT ON memories, draive_pg_migrations")
+    found = connect(role).diagnose()
+    rights = {table.name: table.rights for table in found.tables}
+    assert rights["memories"] == ("SELECT",)
+    assert rights["instructions"] == ()
+    (problem,) = found.problems
+    assert "'dpg_test_reader' may not read" in problem
+    assert "instructions" in problem
+    run_sql(dsn, "REVOKE USAGE ON SCHEMA public FROM PUBLIC")
+    closed = connect(role, schema="public").diagnose()
+    assert closed.migrations == ()
+    assert all(table.rights == () and table.present for table in closed.tables)
+
+
+def test_who_listens_is_seen(dsn: str, db: Client) -> None:
+    assert db.diagnose().listeners == ()
+    with Client(dsn, live=True) as live:
+        live.configurations.configurations()
+        until(lambda: len(db.diagnose().listeners) == 1)
+        (listener,) = db.diagnose().listeners
+        assert listener.application == "draive_pg"
+
+
+# --- The command
+
+
+def test_doctor_exits_with_0_where_all_is_well(shell: Shell, dsn: str) -> None:
+    done = shell("doctor", "--dsn", f"{dsn} password=secret")
+    assert (done.code, done.err) == (0, "")
+    assert "All is well." in done.out
+    assert "memories_elements" in done.out
+    assert "secret" not in done.out
+    assert "\x1b" not in done.out
+
+
+def test_doctor_exits_with_1_and_says_what_to_do(
+    shell: Shell, dsn: str, sql: psycopg.Connection
+) -> None:
+    sql.execute("DROP TABLE memories_variables")
+    done = shell("doctor", "--dsn", dsn)
+    assert done.code == 1
+    assert "table memories_variables is missing" in done.out
+    assert "All is well" not in done.out
+
+
+def test_doctor_gives_json(shell: Shell, dsn: str, empty_dsn: str) -> None:
+    found = json.loads(shell("doctor", "--dsn", dsn, "--json").out)
+    assert (found["problems"], found["pooler"], found["embedded"]) == ([], False, None)
+    assert [each["name"] for each in found["database"]["migrations"]] == [
+        each.name for each in migrations()
+    ]
+    done = shell("doctor", "--dsn", empty_dsn, "--json")
+    assert done.code == 1
+    assert len(json.loads(done.out)["problems"]) == 1
+
+
+def test_doctor_tells_of_a_server_that_cannot_be_reached(shell: Shell) -> None:
+    address = "host=127.0.0.1 port=1 password=secret"
+    for options in ((), ("--json",)):
+        done = shell("doctor", "--dsn", address, *options)
+        assert (done.code, done.err) == (1, "")
+        assert "Connection refused" in done.out
+        assert "secret" not in done.out
+
+
+def test_doctor_without_a_postgresql_says_what_to_install(shell: Shell) -> None:
+    done = shell("doctor", "--json")
+    assert done.code == 1
+    assert "PGBINDIR" in json.loads(done.out)["problems"][0]
+
+
+def test_doctor_sees_a_transaction_pooler(shell: Shell, dsn: str) -> None:
+    with pooled(dsn, size=2) as address:
+        found = json.loads(shell("doctor", "--dsn", address, "--json").out)
+    assert (found["pooler"], found["problems"]) == (True, [])

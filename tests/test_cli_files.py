@@ -1,0 +1,430 @@
+"""draive-pg prompts|configs pull, push, status and diff: a folder and a database, both ways."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from draive_pg import Client, RevisionConflict
+from draive_pg.cli import config_files, prompt_files
+from draive_pg.cli.syncing import Push
+from draive_pg.files.folder import CONFIGURATIONS, PROMPTS, Folder
+from draive_pg.files.formats import Configuration, Document, Prompt
+from draive_pg.files.syncing import Sync
+from tests.shell import Done, Shell, started
+from tests.test_files import HOSTILE, contents
+
+
+@pytest.fixture
+def client(dsn: str) -> Client:
+    with Client(dsn, cache_limit=0) as db:
+        yield db
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "folder"
+
+
+type Run = Callable[..., Done]
+
+
+@pytest.fixture(params=["prompts", "configs"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def run(shell: Shell, dsn: str, folder: Path, kind: str) -> Run:
+    """Run a command of either kind on the folder and a fresh database."""
+    return lambda command, *options: shell(kind, command, folder, "--dsn", dsn, *options)
+
+
+@pytest.fixture
+def prompts(shell: Shell, dsn: str, folder: Path) -> Run:
+    """Run a command of prompts on the folder and a fresh database."""
+    return lambda command, *options: shell("prompts", command, folder, "--dsn", dsn, *options)
+
+
+class Side:
+    """Either kind of thing, in the folder and in the database, by one number."""
+
+    def __init__(self, kind: str, client: Client, folder: Path) -> None:
+        self.prompts = kind == "prompts"
+        self.client = client
+        self.folder = folder
+        self.suffix = ".md" if self.prompts else ".json"
+
+    def there(self, name: str, number: int) -> None:
+        if self.prompts:
+            self.client.instructions.define(name, content=f"number {number}")
+        else:
+            self.client.configurations.define(name, {"number": number})
+
+    def gone_there(self, name: str) -> None:
+        (self.client.instructions if self.prompts else self.client.configurations).remove(name)
+
+    def here(self, name: str, number: int) -> None:
+        self.folder.mkdir(exist_ok=True)
+        text = f"number {number}" if self.prompts else f'{{"number": {number}}}'
+        (self.folder / f"{name}{self.suffix}").write_text(text)
+
+    def gone_here(self, name: str) -> None:
+        (self.folder / f"{name}{self.suffix}").unlink()
+
+    def numbers_there(self) -> dict[str, int]:
+        if self.prompts:
+            found = self.client.instructions.search(current=True)
+            return {each.name: int(each.content.split()[1]) for each in found}
+        return {
+            each.identifier: each.content["number"] for each in self.client.configurations.newest()
+        }
+
+    def numbers_here(self) -> dict[str, int]:
+        kind = PROMPTS if self.prompts else CONFIGURATIONS
+        documents = Folder(self.folder, kind).documents
+        return {name: self._number(each) for name, each in documents.items()}
+
+    def _number(self, document: Document) -> int:
+        if isinstance(document, Prompt):
+            return int(document.content.split()[1])
+        assert isinstance(document, Configuration)
+        return document.value["number"]
+
+
+@pytest.fixture
+def side(kind: str, client: Client, folder: Path) -> Side:
+    return Side(kind, client, folder)
+
+
+def changes(done: Done) -> dict[str, str]:
+    return {each["name"]: each["change"] for each in json.loads(done.out)["changes"]}
+
+
+@pytest.fixture
+def apart(run: Run, side: Side) -> Side:
+    """A folder and a database that differ in every way."""
+    for name in "abcdefgh":
+        side.there(name, 1)
+    assert run("pull").code == 0
+    side.here("b", 2)
+    side.there("c", 2)
+    side.here("d", 2)
+    side.there("d", 3)
+    side.gone_here("e")
+    side.gone_there("f")
+    side.gone_here("g")
+    side.there("g", 2)
+    side.here("h", 2)
+    side.here("new_here", 1)
+    side.there("new_there", 1)
+    return side
+
+
+DIFFERENT = {
+    "b": "changed here",
+    "c": "changed there",
+    "d": "conflict",
+    "e": "removed here",
+    "f": "removed there",
+    "g": "conflict",
+    "h": "changed here",
+    "new_here": "new here",
+    "new_there": "new there",
+}
+
+
+def test_status_names_each_difference_and_exits_with_3(run: Run, apart: Side) -> None:
+    done = run("status", "--json")
+    assert (done.code, done.err) == (3, "")
+    assert json.loads(done.out)["drift"] is True
+    assert changes(done) == DIFFERENT
+    shown = run("status")
+    assert shown.code == 3
+    assert [line.split()[0] for line in shown.out.splitlines()[1:]] == sorted(DIFFERENT)
+
+
+def test_a_conflict_stops_all_of_it_on_both_ways(run: Run, apart: Side) -> None:
+    here, there = contents(apart.folder), apart.numbers_there()
+    for command in ("pull", "push"):
+        done = run(command, "--delete")
+        assert done.code == 4
+        assert "'d', 'g'" in done.err
+        assert "--force" in done.err
+        assert json.loads(run(command, "--delete", "--json").out)["conflicts"] == 2
+    assert contents(apart.folder) == here
+    assert apart.numbers_there() == there
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(run: Run, apart: Side) -> None:
+    here, there = contents(apart.folder), apart.numbers_there()
+    for command, written in (("pull", {"c", "d", "g", "new_there"}), ("push", {"b", "d", "h"})):
+        done = run(command, "--force", "--delete", "--dry-run", "--json")
+        said = json.loads(done.out)
+        assert (done.code, said["done"]) == (0, False)
+        named = {each["name"] for each in said["changes"] if each["action"] == "write"}
+        assert written <= named
+        assert "to write" in run(command, "--force", "--dry-run").out
+    assert contents(apart.folder) == here
+    assert apart.numbers_there() == there
+
+
+def test_pull_and_push_make_both_sides_alike(run: Run, apart: Side) -> None:
+    assert run("pull", "--force").code == 0
+    assert apart.numbers_here() == {
+        "a": 1,
+        "b": 2,
+        "c": 2,
+        "d": 3,
+        "f": 1,
+        "g": 2,
+        "h": 2,
+        "new_here": 1,
+        "new_there": 1,
+    }
+    assert run("pull", "--delete").code == 0
+    assert "f" not in apart.numbers_here()
+    pushed = run("push", "--json")
+    assert pushed.code == 0
+    assert {each["name"]: each["done"] for each in json.loads(pushed.out)["changes"]} == {
+        **dict.fromkeys(("b", "h", "new_here"), "written"),
+        "e": "kept, without --delete",
+    }
+    assert changes(run("status", "--json")) == {"e": "removed here"}
+    assert run("push", "--delete").code == 0
+    assert run("status").code == 0
+    assert apart.numbers_here() == apart.numbers_there()
+    before = contents(apart.folder)
+    for command in ("push", "pull"):
+        done = run(command, "--delete", "--force")
+        assert (done.code, done.out, done.err) == (0, "", "Nothing to do.\n")
+    assert contents(apart.folder) == before
+
+
+def test_a_forced_push_lets_what_is_here_win(run: Run, apart: Side) -> None:
+    assert run("push", "--force", "--delete").code == 0
+    assert apart.numbers_there() == {"a": 1, "b": 2, "c": 2, "d": 2, "h": 2} | {
+        "new_here": 1,
+        "new_there": 1,
+    }
+    assert changes(run("status", "--json")) == {
+        "c": "changed there",
+        "f": "removed there",
+        "new_there": "new there",
+    }
+
+
+def test_diff_shows_lines_of_both_sides(run: Run, side: Side) -> None:
+    side.there("a", 1)
+    side.there("b", 1)
+    run("pull")
+    assert run("diff").code == 0
+    side.here("a", 2)
+    done = run("diff")
+    assert (done.code, done.err) == (3, "")
+    assert f"--- there/a{side.suffix}" in done.out
+    assert f"+++ here/a{side.suffix}" in done.out
+    assert "\n+" in done.out
+    assert "b" + side.suffix not in done.out
+
+
+def test_a_folder_that_is_not_there_is_no_empty_one(run: Run, side: Side) -> None:
+    side.there("a", 1)
+    for command in (["push", "--delete"], ["status"], ["diff"]):
+        done = run(*command)
+        assert (done.code, done.out) == (2, "")
+        assert "no folder" in done.err
+    assert side.numbers_there() == {"a": 1}
+
+
+def test_a_file_that_cannot_be_read_stops_all_of_it(run: Run, side: Side) -> None:
+    side.there("a", 1)
+    run("pull")
+    side.here("b", 1)
+    (side.folder / f"bad{side.suffix}").write_bytes(b"\xff")
+    for command in ("push", "pull", "status", "diff"):
+        done = run(command)
+        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        assert f"bad{side.suffix}" in done.err
+    assert side.numbers_there() == {"a": 1}
+
+
+def test_a_folder_of_the_other_kind_is_refused(shell: Shell, dsn: str, folder: Path) -> None:
+    with Client(dsn) as db:
+        db.instructions.define("a", content="1")
+    assert shell("prompts", "pull", folder, "--dsn", dsn).code == 0
+    done = shell("configs", "pull", folder, "--dsn", dsn)
+    assert (done.code, done.out) == (1, "")
+    assert "folder of prompts" in done.err
+
+
+def test_what_somebody_writes_meanwhile_stops_all_of_it(
+    kind: str, side: Side, client: Client, dsn: str
+) -> None:
+    remote = prompt_files.Prompts() if kind == "prompts" else config_files.Configurations()
+    for name in "abc":
+        side.there(name, 1)
+    for late in ("written", "new", "removed"):
+        heads = remote.heads(client)
+        side.folder.mkdir(exist_ok=True)
+        side.here("a", 2)
+        side.here("b", 2)
+        side.here("new", 2)
+        documents = Sync(Folder(side.folder, remote.kind), heads).folder.documents
+        pushes = [Push(name, documents.get(name), heads.get(name)) for name in ("a", "b", "new")]
+        pushes.append(Push("c", None, heads["c"]))
+        if late == "written":
+            side.there("b", 7)
+        elif late == "new":
+            side.there("new", 7)
+        else:
+            side.there("c", 7)  # which would have been removed
+        before = side.numbers_there()
+        with pytest.raises(RevisionConflict, match=r"'(b|new|c)'"):
+            remote.publish(client, pushes)
+        assert side.numbers_there() == before
+        side.gone_there("new")
+
+
+def test_of_two_pushes_at_once_one_is_told_of_the_conflict(
+    kind: str, side: Side, dsn: str, tmp_path: Path
+) -> None:
+    for name in "ab":
+        side.there(name, 1)
+    folders = []
+    for number in (2, 3):
+        mine = Side(kind, side.client, tmp_path / f"folder {number}")
+        with started(kind, "pull", mine.folder, "--dsn", dsn) as pulled:
+            assert pulled.wait(timeout=60) == 0
+        mine.here("a", number)
+        mine.here("b", number)
+        folders.append((number, mine))
+    processes = [
+        (number, started(kind, "push", mine.folder, "--dsn", dsn)) for number, mine in folders
+    ]
+    codes = {}
+    for number, process in processes:
+        process.communicate(timeout=60)
+        codes[process.returncode] = number
+    assert codes.keys() == {0, 4}
+    assert side.numbers_there() == {"a": codes[0], "b": codes[0]}
+
+
+# --- Prompts
+
+
+def test_any_text_and_name_comes_back(prompts: Run, client: Client, folder: Path) -> None:
+    texts = [
+        "",
+        "\n",
+        "a\n",
+        "a\r\nb\r\n",
+        "---\nx: 1\n---\n",
+        "+++\n",
+        "\ufeffx",
+        "zażółć 😀\u2028",
+    ]
+    named = {name: texts[number % len(texts)] for number, name in enumerate(HOSTILE)}
+    for name, text in named.items():
+        client.instructions.define(name, content=text)
+    assert prompts("pull").code == 0
+    before = contents(folder)
+    assert prompts("status").code == 0
+    for name in named:
+        client.instructions.remove(name)
+    (folder / ".draive_pg.json").unlink()
+    assert prompts("push").code == 0
+    assert {each.name: each.content for each in client.instructions.search()} == named
+    assert {name: data for name, data in contents(folder).items() if name.endswith(".md")} == {
+        name: data for name, data in before.items() if name.endswith(".md")
+    }
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["folder"]
+
+
+def test_front_matter_is_carried_over(prompts: Run, client: Client, folder: Path) -> None:
+    folder.mkdir()
+    (folder / "greeting.md").write_text(
+        '+++\ndescription = "x"\narguments = [{name = "n"}]\nmeta.a = [1, 1.0]\n+++\nHi {n}\n'
+    )
+    assert prompts("push", "-m", "why", "--author", "ada").code == 0
+    newest = client.instructions.revision("greeting")
+    assert (newest.description, newest.meta, newest.message) == ("x", {"a": [1, 1.0]}, "why")
+    assert [argument["name"] for argument in newest.arguments] == ["n"]
+    assert prompts("status").code == 0
+    (folder / "greeting.md").write_text("Hi\n")
+    assert prompts("push").code == 0
+    newest = client.instructions.revision("greeting")
+    assert (newest.description, newest.meta, newest.arguments) == (None, {}, [])
+
+
+def test_a_prompt_that_does_not_fit_its_arguments_stops_all_of_it(
+    prompts: Run, client: Client, folder: Path
+) -> None:
+    folder.mkdir()
+    (folder / "a.md").write_text("fine\n")
+    (folder / "b.md").write_text('+++\narguments = [{name = "n"}]\n+++\n{m}\n')
+    for options in ((), ("--dry-run",)):
+        done = prompts("push", *options)
+        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        assert "'b'" in done.err
+    assert client.instructions.search() == ()
+
+
+def test_labels_stay_where_they_are_unless_asked(
+    prompts: Run, client: Client, folder: Path
+) -> None:
+    client.instructions.define("greeting", content="1")
+    client.instructions.label("greeting", "production")
+    assert prompts("pull").code == 0
+    assert prompts("status").code == 0
+    assert prompts("status", "--labels").code == 3
+    assert prompts("pull", "--labels").code == 0
+    assert prompts("status", "--labels").code == 0
+
+    path = folder / "greeting.md"
+    path.write_text(path.read_text().replace("1", "2"))
+    assert prompts("push").code == 0
+    assert client.instructions.load("greeting", label="production") == "1"
+    assert prompts("status").code == 0
+    assert prompts("status", "--labels").code == 3
+    assert prompts("push", "--labels").code == 0
+    assert client.instructions.load("greeting", label="production") == "2"
+    assert prompts("status", "--labels").code == 0
+
+    client.instructions.define("greeting", content="3")
+    assert prompts("pull").code == 0  # of which nobody said that it goes into production
+    assert prompts("push", "--labels").code == 0
+    assert client.instructions.load("greeting", label="production") == "2"
+    client.instructions.restore("greeting", 2)
+    assert prompts("pull", "--labels").code == 0
+
+    path.write_text('+++\nlabels = ["staging"]\n+++\n2\n')
+    assert prompts("push", "--labels", "--author", "ada").code == 0
+    moved = client.instructions.label_history("greeting", "staging")[0]
+    assert (moved.revision, moved.author) == (4, "ada")
+    assert len(client.instructions.history("greeting")) == 4
+
+    path.write_text("2\n")
+    assert prompts("push", "--labels").code == 0
+    assert [each.label for each in client.instructions.labels()] == ["production"]  # of revision 2
+
+
+# --- Configurations
+
+
+def test_a_configuration_can_be_toml(shell: Shell, dsn: str, client: Client, folder: Path) -> None:
+    place = (folder, "--dsn", dsn)
+    folder.mkdir()
+    (folder / "limits.toml").write_text("# ours\ntokens = 5\n[a]\nb = 1.0\n")
+    assert shell("configs", "push", *place).code == 0
+    assert client.configurations.load_raw("limits") == {"tokens": 5, "a": {"b": 1.0}}
+    assert "# ours" in (folder / "limits.toml").read_text()
+    client.configurations.define("limits", {"tokens": 6})
+    assert shell("configs", "pull", *place).code == 0
+    assert contents(folder)["limits.toml"] == b"tokens = 6\n"
+    client.configurations.define("limits", {"tokens": None})
+    done = shell("configs", "pull", *place)
+    assert (done.code, done.out) == (1, "")
+    assert "limits.toml" in done.err
+    assert ".json" in done.err

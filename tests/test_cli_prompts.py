@@ -1,0 +1,277 @@
+"""draive-pg prompts, configs and memories: what they print, write, refuse and exit with."""
+
+import io
+import json
+import os
+import pty
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from draive_pg import Client
+from tests.shell import Done, Shell, assert_one_line, started
+
+
+@pytest.fixture
+def run(shell: Shell, dsn: str, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """Run a command on a fresh database."""
+    monkeypatch.setenv("DRAIVE_PG_DSN", dsn)
+    return shell
+
+
+@pytest.fixture
+def client(dsn: str) -> Client:
+    with Client(dsn) as db:
+        yield db
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
+    """Let the command read this as its standard input."""
+    pipe = SimpleNamespace(buffer=io.BytesIO(text), isatty=lambda: False)
+    monkeypatch.setattr(sys, "stdin", pipe)
+
+
+def ok(done: Done) -> str:
+    assert (done.code, done.err) == (0, "")
+    return done.out
+
+
+# --- Prompts
+
+FILE = b"""+++
+description = "How to greet"
+arguments = [{name = "name"}]
+meta.lang = "en"
++++
+Hello {name}!
+
+Be brief.
+"""
+
+
+def test_a_prompt_is_defined_of_a_file_and_shown_as_one(
+    run: Shell, client: Client, tmp_path: Path
+) -> None:
+    path = tmp_path / "greeting.md"
+    path.write_bytes(FILE)
+    out = ok(run("prompts", "define", "greeting", path, "-m", "why", "--author", "ada"))
+    assert out.startswith("greeting is at revision 1 of ")
+    (revision,) = client.instructions.history("greeting")
+    assert revision.content == "Hello {name}!\n\nBe brief."
+    assert revision.description == "How to greet"
+    assert [argument["name"] for argument in revision.arguments] == ["name"]
+    assert revision.meta == {"lang": "en"}
+    assert (revision.author, revision.message) == ("ada", "why")
+
+    path.write_text(ok(run("prompts", "show", "greeting")))
+    assert "revision 1" in ok(run("prompts", "define", "greeting", path))  # it is the same
+    shown = json.loads(ok(run("prompts", "show", "greeting", "--json")))
+    assert shown["content"] == revision.content
+
+
+def test_a_text_alone_keeps_what_was_declared(
+    run: Shell, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "greeting.md").write_bytes(FILE)
+    ok(run("prompts", "define", "greeting", tmp_path / "greeting.md"))
+    typed(monkeypatch, b"Hi {name}\n")
+    ok(run("prompts", "define", "greeting", "-"))
+    newest = client.instructions.revision("greeting")
+    assert (newest.revision, newest.content) == (2, "Hi {name}")
+    assert newest.description == "How to greet"
+
+
+def test_define_says_what_it_needs_and_what_is_wrong(run: Shell, tmp_path: Path) -> None:
+    for arguments in ([], ["x.md", "--content", "x"]):
+        done = run("prompts", "define", "greeting", *arguments)
+        assert (done.code, done.out) == (2, "")
+        assert "--content" in done.err
+    assert_one_line(run("prompts", "define", "greeting", tmp_path / "no.md"), "no.md")
+    (tmp_path / "bad.md").write_text("+++\nversion = 1\n+++\n")
+    assert_one_line(run("prompts", "define", "x", tmp_path / "bad.md"), "bad.md", "'version'")
+    (tmp_path / "bad.md").write_text("+++\narguments = [{name = 'a'}]\n+++\n{b}")
+    assert_one_line(run("prompts", "define", "x", tmp_path / "bad.md"), "'b'", "declare")
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_one_line(run: Shell, tmp_path: Path) -> None:
+    (tmp_path / "greeting.md").write_text("+++\narguments = [{name = 'n'}]\n+++\nHi")
+    done = run("prompts", "define", "greeting", tmp_path / "greeting.md")
+    assert (done.code, done.err.count("\n")) == (0, 1)
+    assert done.err.startswith("draive-pg: warning: ")
+    assert "'n'" in done.err
+
+
+def test_a_conditional_definition_exits_with_4_where_it_is_too_late(run: Shell) -> None:
+    ok(run("prompts", "define", "greeting", "--content", "1", "--expected", 0))
+    done = run("prompts", "define", "greeting", "--content", "2", "--expected", 0)
+    assert (done.code, done.out, done.err.count("\n")) == (4, "", 1)
+    assert "revision 1" in done.err
+    ok(run("prompts", "define", "greeting", "--content", "2", "--expected", 1))
+
+
+def test_labels_are_put_moved_listed_and_taken_off(run: Shell, client: Client) -> None:
+    ok(run("prompts", "define", "greeting", "--content", "1", "--label", "production"))
+    ok(run("prompts", "define", "greeting", "--content", "2"))
+    assert ok(run("prompts", "show", "greeting", "production")).endswith("+++\n1\n")
+    out = ok(run("prompts", "label", "greeting", "production", 2, "-m", "better"))
+    assert out == "production is on revision 2 of greeting\n"
+    (moved,) = json.loads(ok(run("prompts", "labels", "--json")))
+    assert (moved["name"], moved["label"], moved["revision"]) == ("greeting", "production", 2)
+    moves = ok(run("prompts", "history", "greeting", "--labels"))
+    assert [line.split()[1] for line in moves.splitlines()[1:]] == ["2", "1"]
+    assert ok(run("prompts", "unlabel", "greeting", "production")) == "Removed.\n"
+    assert run("prompts", "unlabel", "greeting", "production").code == 1
+    assert client.instructions.labels() == ()
+    late = run("prompts", "label", "greeting", "production", "--expected", 7)
+    assert (late.code, late.out) == (4, "")
+
+
+def test_history_search_compare_and_restore(run: Shell, client: Client) -> None:
+    for content in ("Hello\nyou", "Hi\nyou"):
+        client.instructions.define("greeting", content=content, author="ada")
+    client.instructions.define("refund", content="Hello again")
+    history = json.loads(ok(run("prompts", "history", "greeting", "--json")))
+    assert [each["revision"] for each in history] == [2, 1]
+    assert history == json.loads(ok(run("prompts", "search", "--author", "ada", "--json")))
+    assert ok(run("prompts", "history", "greeting")).count("\n") == 3
+    found = json.loads(ok(run("prompts", "search", "hello", "--current", "--json")))
+    assert [each["name"] for each in found] == ["refund"]
+    assert json.loads(ok(run("prompts", "search", "--until", "2020-01-01T00:00Z", "--json"))) == []
+    lines = ok(run("prompts", "compare", "greeting", 1)).splitlines()
+    assert lines[3:] == ["-Hello", "+Hi", " you"]
+    ok(run("prompts", "restore", "greeting", 1, "-m", "back"))
+    assert client.instructions.load("greeting") == "Hello\nyou"
+    assert [row["name"] for row in json.loads(ok(run("prompts", "list", "--json")))] == [
+        "greeting",
+        "refund",
+    ]
+
+
+def test_what_is_not_there_is_one_line(run: Shell, client: Client) -> None:
+    client.instructions.define("greeting", content="Hello")
+    assert_one_line(run("prompts", "show", "nope"), "nope")
+    assert_one_line(run("prompts", "show", "greeting", 7), "no revision 7")
+    assert_one_line(run("prompts", "show", "greeting", "nope"), "no label 'nope'")
+    assert_one_line(run("prompts", "show", "greeting", "2026-01-01"), "time zone")
+    assert_one_line(run("configs", "show", "nope"), "nope")
+    assert_one_line(run("memories", "fork", "nope", "new"), "nope")
+    assert run("prompts", "search", "--meta", "{").code == 2
+    for command in ("prompts", "configs"):
+        assert run(command, "history", "nope").code == 1
+    assert run("memories", "show", "nope").code == 1
+
+
+def test_names_cannot_command_the_terminal(run: Shell, client: Client) -> None:
+    client.instructions.define("red\x1b[31m\nfake", content="\x1b[2J")
+    out = ok(run("prompts", "list"))
+    assert "red\\x1b[31m\\nfake" in out
+    assert "\x1b" not in out
+    assert json.loads(ok(run("prompts", "list", "--json")))[0]["name"] == "red\x1b[31m\nfake"
+
+
+# --- Removing
+
+
+@pytest.mark.parametrize(
+    "command", [("prompts", "remove", "x"), ("configs", "remove", "x"), ("memories", "remove", "x")]
+)
+def test_removing_needs_yes_where_nobody_can_be_asked(
+    run: Shell, client: Client, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    client.instructions.define("x", content="")
+    client.configurations.define("x", {})
+    client.memory("x").maintenance()
+    typed(monkeypatch, b"y\n")
+    done = run(*command)
+    assert (done.code, done.out) == (2, "")
+    assert "--yes" in done.err
+    ok(run(*command, "--yes"))
+    gone = run(*command, "--yes")
+    assert gone.code == 1
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [(b"n\n", 1, 1), (b"y\n", 0, 0)])
+def test_at_a_terminal_it_is_asked(
+    run: Shell, client: Client, answer: bytes, code: int, left: int
+) -> None:
+    client.instructions.define("greeting", content="Hello")
+    ours, theirs = pty.openpty()
+    with started("prompts", "remove", "greeting", stdin=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while b"[y/N]" not in shown:
+            shown += os.read(ours, 1024)
+        os.write(ours, answer)
+        assert process.wait(timeout=60) == code
+    os.close(ours)
+    assert b"all revisions of 'greeting'" in shown
+    assert len(client.instructions.available_instructions()) == left
+
+
+# --- Configurations
+
+
+def test_configurations_are_defined_shown_and_listed(
+    run: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = ok(run("configs", "define", "limits", "--value", '{"tokens": 5, "a": {"é": null}}'))
+    assert out.startswith("limits is at revision 1 of ")
+    shown = ok(run("configs", "show", "limits"))
+    assert shown == '{\n  "a": {\n    "é": null\n  },\n  "tokens": 5\n}\n'
+    (tmp_path / "limits.toml").write_text("tokens = 6")
+    ok(run("configs", "define", "limits", tmp_path / "limits.toml"))
+    typed(monkeypatch, b'{"tokens": 7}')
+    ok(run("configs", "define", "limits", "-", "--expected", 2))
+    assert run("configs", "define", "limits", "--value", "{}", "--expected", 2).code == 4
+    assert json.loads(ok(run("configs", "show", "limits", 2))) == {"tokens": 6}
+    history = json.loads(ok(run("configs", "history", "limits", "--json")))
+    assert [each["content"].get("tokens") for each in history] == [7, 6, 5]
+    (newest,) = json.loads(ok(run("configs", "list", "--json")))
+    assert newest == history[0]
+    assert "limits" in ok(run("configs", "list"))
+    assert_one_line(run("configs", "define", "limits", "--value", "[]"), "mapping")
+    assert_one_line(run("configs", "define", "limits", "--value", "{"), "not JSON")
+    assert run("configs", "define", "limits").code == 2
+
+
+# --- Memories
+
+
+def test_memories_are_listed_shown_copied_and_removed(run: Shell, client: Client) -> None:
+    client.memories.import_chat(
+        "visit", [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    )
+    (session,) = json.loads(ok(run("memories", "list", "--json")))
+    assert (session["identifier"], session["elements"]) == ("visit", 2)
+    assert "visit" in ok(run("memories", "list"))
+    log = json.loads(ok(run("memories", "show", "visit", "--json")))
+    assert [each["text"] for each in log] == ["Hi", "Hello"]
+    assert "Hello" in ok(run("memories", "show", "visit"))
+    ok(run("memories", "fork", "visit", "again"))
+    assert_one_line(run("memories", "fork", "visit", "again"), "again")
+    some = run("memories", "remove", "visit", "nope", "--yes")
+    assert (some.code, some.out) == (1, "Removed 1 of 2.\n")
+    assert client.memories.identifiers() == ("again",)
+
+
+# --- Completion
+
+
+def test_commands_complete_without_loading_what_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = """
+import os, sys
+os.environ |= {"COMP_WORDS": "draive-pg prompts p", "COMP_CWORD": "2"}
+os.environ["_DRAIVE_PG_COMPLETE"] = "complete_bash"
+from draive_pg.cli import main
+try:
+    main()
+finally:
+    slow = {"pandas", "draive", "rich", "tomli_w"} & {*sys.modules}
+    assert not slow, slow
+"""
+    process = started(command=("-c", code))
+    out, err = process.communicate(timeout=60)
+    assert (out.split(), err, process.returncode) == (["pull", "push"], "", 0)

@@ -1,0 +1,122 @@
+"""draive-pg server: the embedded PostgreSQL, kept, stopped and looked into."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from draive_pg import Client
+from draive_pg.embedded import Server, binaries
+from tests.server import scratch
+from tests.shell import REPOSITORY, Shell
+
+
+@pytest.fixture
+def home(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A place for an embedded server of its own, which is stopped at the end."""
+    path = scratch()
+    monkeypatch.delenv("PGBINDIR")
+    monkeypatch.setenv("DRAIVE_PG_HOME", str(path))
+    yield path
+    Server().stop(force=True)
+    shutil.rmtree(path)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = (sys.executable, "-W", "error", "-m", "draive_pg", *arguments)
+    return subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, check=False, text=True, timeout=60
+    )
+
+
+def test_a_started_server_stays_until_it_is_stopped(home: Path, shell: Shell) -> None:
+    before = shell("server", "status")
+    assert before.code == 3
+    assert "does not run" in before.out
+    assert run("server", "start").returncode == 0
+    pid = Server().pid()
+    assert shell("server", "status").code == 0
+    assert json.loads(shell("server", "status", "--json").out) == {
+        "running": True,
+        "pid": pid,
+        "data": str(Server().data),
+    }
+    with Client() as db:  # joins it, and as the last user leaves it running
+        db.setup()
+    assert Server().pid() == pid
+    assert json.loads(shell("doctor", "--json").out)["embedded"]["running"]
+    assert Server().pid() == pid
+
+    assert shell("server", "stop").out.startswith("Stopped: ")
+    assert Server().pid() is None
+    assert shell("server", "stop").out.startswith("It does not run: ")
+    with Client() as db:  # it was kept only until then
+        db.setup()
+    assert Server().pid() is None
+
+
+def test_a_server_that_others_use_is_stopped_by_the_last_of_them(home: Path, shell: Shell) -> None:
+    user = Server().start()
+    assert "It runs" in shell("server", "start").out
+    assert "--force" in shell("server", "stop").out
+    assert user.running()
+    assert user.stop()
+    user.start()
+    assert shell("server", "stop", "--force").out.startswith("Stopped: ")
+    assert not user.running()
+    user.stop()
+
+
+def test_a_server_that_crashed_is_kept_no_longer(home: Path, shell: Shell) -> None:
+    shell("server", "start")
+    server = Server()
+    os.kill(server.pid(), 9)
+    server.start()
+    assert server.stop()
+
+
+def test_doctor_starts_no_server(home: Path, shell: Shell) -> None:
+    done = shell("doctor")
+    assert (done.code, done.err) == (0, "")
+    assert "starts when it is needed" in done.out
+    assert list(home.iterdir()) == []
+
+
+def test_where_says_where(home: Path, shell: Shell) -> None:
+    found = json.loads(shell("server", "where", "--json").out)
+    assert found == {
+        "data": str(Server().data),
+        "log": str(Server().log),
+        "address": Server().uri(),
+    }
+    assert found["data"] in shell("server", "where").out
+    assert list(home.iterdir()) == []
+
+
+def test_psql_runs_on_the_server_and_its_code_is_returned(home: Path) -> None:
+    done = run("server", "psql", "-XAtc", "SELECT 6 * 7")
+    assert (done.stdout, done.stderr, done.returncode) == ("42\n", "", 0)
+    assert run("server", "psql", "-c", "nonsense").returncode == 1
+    named = run("server", "psql", "-d", "template1", "-XAtc", "SELECT current_database()")
+    assert named.stdout == "template1\n"
+    assert Server().pid() is None  # it stays as long as psql does
+
+
+def test_without_psql_it_says_what_to_install(
+    home: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bin_dir = home / "bin"
+    bin_dir.mkdir()
+    for name in ("postgres", "initdb"):
+        (bin_dir / name).symlink_to(binaries.find() / name)
+    with monkeypatch.context() as bare:
+        bare.setenv("PGBINDIR", str(bin_dir))
+        bare.setenv("PATH", str(bin_dir))
+        done = shell("server", "psql")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "postgresql-client" in done.err

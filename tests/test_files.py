@@ -1,0 +1,486 @@
+"""Folders of prompts and configurations: their files, their names, and the three-way comparison."""
+
+import json
+import os
+import unicodedata
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from string import ascii_letters
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from draive_pg import FileInvalid
+from draive_pg.files.folder import CONFIGURATIONS, PROMPTS, Folder
+from draive_pg.files.formats import Configuration, Prompt
+from draive_pg.files.names import name_of, path_of
+from draive_pg.files.syncing import Head, Sync
+from draive_pg.files.three_way import Action, Change, action, changes
+
+# --- What is kept in PostgreSQL
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+LINES = st.lists(
+    st.sampled_from(["+++", "---", "a = 1", "\r", "\ufeff", "", "Hello {name}", "\u2028", "# x"]),
+    max_size=6,
+).flatmap(lambda lines: st.sampled_from(["\n", "\r\n"]).map(lambda end: end.join(lines)))
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+OBJECTS = st.dictionaries(TEXTS, JSON, max_size=3)
+ARGUMENTS = st.lists(
+    st.fixed_dictionaries(
+        {"name": TEXTS}, optional={"description": TEXTS | st.none(), "required": st.booleans()}
+    ),
+    max_size=2,
+)
+LABELS = st.lists(TEXTS, max_size=2)
+
+
+@st.composite
+def prompts(draw: st.DrawFn) -> Prompt:
+    return Prompt.of(
+        draw(TEXTS | LINES),
+        draw(st.none() | TEXTS),
+        draw(ARGUMENTS),
+        draw(OBJECTS),
+        draw(LABELS),
+        "",
+    )
+
+
+# --- Files
+
+
+@given(prompts())
+def test_a_prompt_comes_back_from_its_file(prompt: Prompt) -> None:
+    data = prompt.written(".md")
+    assert Prompt.read(data, ".md", "") == prompt
+    assert Prompt.read(data, ".md", "").written(".md") == data
+
+
+@given(OBJECTS, st.sampled_from([".json", ".toml"]))
+def test_a_configuration_comes_back_from_its_file(value: dict[str, object], suffix: str) -> None:
+    configuration = Configuration.of(value, "")
+    if suffix == ".toml" and "null" in json.dumps(value).replace('"', " "):
+        with suppress(FileInvalid):  # null may stand in a text, too
+            configuration.written(suffix)
+        return
+    data = configuration.written(suffix)
+    assert Configuration.read(data, suffix, "") == configuration
+    assert Configuration.read(data, suffix, "").digest == configuration.digest
+
+
+def test_a_text_is_readable_as_text() -> None:
+    assert Prompt("Hello {name}!").written(".md") == b"Hello {name}!\n"
+    prompt = Prompt(
+        "Hello {name}!\n\nBe brief.",
+        description="Says hello",
+        arguments=[{"name": "name", "required": True}],
+        meta={"tags": ["a", "b"], "owner": {"team": "shop"}},
+        labels=("production",),
+    )
+    assert prompt.written(".md").decode() == (
+        '+++\ndescription = "Says hello"\nlabels = [\n    "production",\n]\n'
+        'arguments = [\n    { name = "name", required = true },\n]\n\n'
+        '[meta]\ntags = [\n    "a",\n    "b",\n]\n\n[meta.owner]\nteam = "shop"\n'
+        "+++\nHello {name}!\n\nBe brief.\n"
+    )
+
+
+def test_files_that_people_write() -> None:
+    read = lambda data: Prompt.read(data, ".md", "")  # noqa: E731
+    assert read(b"Hello") == read(b"Hello\n") == Prompt("Hello", arguments=[])
+    assert read(b"\xef\xbb\xbfHello\r\nyou\r\n").content == "Hello\nyou"  # by an editor of Windows
+    assert read(b"+++\r\ndescription = 'x'\r\n+++\r\na\r\nb\r\n").content == "a\nb"
+    assert read(b"+++\n+++\na\r\nb\r\n").content == "a\r\nb\r"
+    assert read(b"+++\n+++").content == ""
+    assert read(b"---\ntitle: x\n---\nHi\n").content == "---\ntitle: x\n---\nHi"
+    assert read(b"+++\nmeta_json = '{\"a\": null}'\n+++\nHi").meta == {"a": None}
+    assert read(b"+++\nmeta.day = 2026-01-02\n+++\nHi").meta == {"day": "2026-01-02"}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"\xff\xfe", "UTF-8"),
+        (b"a\0b", "NUL"),
+        (b"+++\ndescription = 'x'\n", "does not end"),
+        (b"+++\ndescription = 'x'\n+++ x\n", "does not end"),
+        (b"+++\ndescription\n+++\n", "not TOML"),
+        (b"+++\ndescription = 'a'\ndescription = 'b'\n+++\n", "not TOML"),
+        (b"+++\ndescription = 1\n+++\n", "description must be a str"),
+        (b"+++\nversion = 1\n+++\n", "'version'"),
+        (b"+++\nmeta = 1\n+++\n", "meta must be"),
+        (b"+++\nmeta_json = '{'\n+++\n", "not JSON"),
+        (b"+++\nmeta_json = '{}'\nmeta = {}\n+++\n", "both"),
+        (b"+++\nmeta.x = nan\n+++\n", "meta.x"),
+        (b"+++\nlabels = 'production'\n+++\n", "labels must be"),
+        (b"+++\narguments = ['name']\n+++\n", "[[arguments]]"),
+        (b"+++\narguments = [{required = true}]\n+++\n", "name of argument 1"),
+        (b"+++\narguments = [{name = 'a', requierd = true}]\n+++\n", "requierd"),
+        (b"+++\narguments = [{name = 'a', required = 'yes'}]\n+++\n", "true or false"),
+        (b"+++\nmeta.x = " + b"[" * 5000 + b"\n+++\n", "TOML"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(data: bytes, said: str) -> None:
+    with pytest.raises(FileInvalid, match=r"^greeting\.md") as caught:
+        Prompt.read(data, ".md", "greeting.md")
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "suffix", "said"),
+    [
+        (b"[]", ".json", "mapping"),
+        (b'{"a": 1, "a": 2}', ".json", "twice"),
+        (b'{"a": NaN}', ".json", "nan"),
+        (b"<<<<<<< ours\n{}", ".json", "not JSON"),
+        (b"[" * 100_000, ".json", "not JSON"),
+        (b"a = inf", ".toml", "inf"),
+        (b"a", ".toml", "not TOML"),
+    ],
+)
+def test_a_configuration_that_cannot_be_read_is_named(data: bytes, suffix: str, said: str) -> None:
+    with pytest.raises(FileInvalid, match=r"^limits") as caught:
+        Configuration.read(data, suffix, f"limits{suffix}")
+    assert said in str(caught.value)
+
+
+# --- Names
+
+HOSTILE = [
+    "greeting",
+    "support/refunds",
+    "",
+    "/",
+    "//",
+    "/etc/passwd",
+    "../../etc/passwd",
+    "..",
+    ".",
+    "a/../b",
+    ".draive_pg.json",
+    ".git/config",
+    "-rf",
+    "con",
+    "NUL.txt",
+    "Con",
+    'a:b*c?<d>|e\\f"g',
+    "100%",
+    "%2e",
+    "%-",
+    "end.",
+    "end ",
+    " x",
+    "line\nfeed",
+    "\x1b[31mred",
+    "żółć",
+    "z\u0307ó",
+    "\u200b\u0301",
+    "😀 👩\u200d🚀",
+    "a.md",
+    "a.md/b",
+    "x.json/y",
+    "a" * 1000,
+    "漢" * 300,
+    "." * 400,
+    "\u202egnp",
+]
+
+NAMES = st.sampled_from(HOSTILE) | TEXTS | st.text("aA./%\u0301é .-😀", max_size=20)
+
+
+@given(name=NAMES, plain=st.booleans())
+def test_a_name_comes_back_from_its_path(*, name: str, plain: bool) -> None:
+    path = path_of(name, ".md", plain=plain)
+    assert name_of(path, ".md") == name
+    apart = PurePosixPath(unicodedata.normalize("NFD", str(path)))  # as some systems keep it
+    assert name_of(apart, ".md") == name
+
+
+@given(name=NAMES, plain=st.booleans())
+def test_a_path_stays_in_its_folder_and_is_one_on_every_system(*, name: str, plain: bool) -> None:
+    path = path_of(name, ".md", plain=plain)
+    assert not path.is_absolute()
+    for part in path.parts:
+        assert part not in ("", ".", "..")
+        assert part[0] not in ". -"
+        assert len(part.encode()) < 200
+        assert part.isprintable()
+        assert not set(part) & set('<>:"\\|?*')
+    assert path.suffix == ".md"
+    assert not any(part.endswith((".", " ", ".md")) for part in path.parts[:-1])
+
+
+@given(st.text("aA.c-noN /%é", max_size=8), st.text("aA.c-noN /%É", max_size=8))
+def test_an_escaped_path_is_that_of_one_name_where_case_does_not_count(a: str, b: str) -> None:
+    escaped = str(path_of(a, ".md", plain=False))
+    others = {str(path_of(b, ".md", plain=plain)).casefold() for plain in (True, False)}
+    assert a == b or escaped.casefold() not in others
+
+
+@pytest.mark.parametrize("path", ["100%.md", "%zz.md", "%ff.md", "a%2.md"])
+def test_a_path_of_no_name_is_refused(path: str) -> None:
+    with pytest.raises(FileInvalid, match="%25"):
+        name_of(PurePosixPath(path), ".md")
+
+
+# --- Folders
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def head(content: str, *labels: str) -> Head:
+    return Head(Prompt(content, arguments=[], labels=labels), NOW)
+
+
+def pull(path: Path, there: dict[str, Head], *, labels: bool = False, **how: bool) -> Sync:
+    sync = Sync(Folder(path, PROMPTS), there, labels=labels)
+    sync.pull(sync.pulled(**{"force": False, "delete": False, **how}))
+    return sync
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    return {
+        str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()
+    }
+
+
+def test_a_pull_writes_files_and_repeating_it_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "prompts"
+    there = {name: head(f"content of {name!r}") for name in HOSTILE}
+    pull(path, there)
+    before = {file: file.stat().st_mtime_ns for file in path.rglob("*")}
+    pull(path, there)
+    assert {file: file.stat().st_mtime_ns for file in path.rglob("*")} == before
+    assert {name: each.document for name, each in there.items()} == Folder(path, PROMPTS).documents
+    assert list(tmp_path.iterdir()) == [path]
+    assert not Sync(Folder(path, PROMPTS), there).drift
+
+
+def test_names_that_differ_in_case_have_files_that_differ_in_more(tmp_path: Path) -> None:
+    names = ["Greeting", "greeting", "GREETING", "a/x", "A/y", "Con", "CON", ".a", ".A"]
+    pull(tmp_path, {name: head(name) for name in names})
+    paths = [PurePosixPath(name) for name in contents(tmp_path) if name.endswith(".md")]
+    parts = {
+        str(part) for path in paths for part in (PurePosixPath(path), *PurePosixPath(path).parents)
+    }
+    assert len({part.casefold() for part in parts}) == len(parts)
+    assert Folder(tmp_path, PROMPTS).documents.keys() == set(names)
+
+
+def test_a_link_is_neither_read_nor_written_through(tmp_path: Path) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "folder"
+    outside.mkdir()
+    folder.mkdir()
+    (outside / "secret.md").write_text("secret")
+    (folder / "team").symlink_to(outside)
+    assert Folder(folder, PROMPTS).documents == {}
+    with pytest.raises(FileInvalid, match="link"):
+        pull(folder, {"team/x": head("x"), "y": head("y")})
+    assert contents(outside) == {"secret.md": b"secret"}
+    (folder / "team").unlink()
+    (folder / "leak.md").symlink_to(outside / "secret.md")
+    with pytest.raises(FileInvalid, match="no file of its own"):
+        Folder(folder, PROMPTS)
+    (folder / "leak.md").unlink()
+    (folder / ".draive_pg.json").symlink_to(outside / "secret.md")
+    with pytest.raises(FileInvalid, match="link"):
+        Folder(folder, PROMPTS)
+
+
+def test_a_write_that_fails_leaves_all_files_as_they_were(tmp_path: Path) -> None:
+    pull(tmp_path, {"a": head("1"), "b": head("1")})
+    before = contents(tmp_path)
+    (tmp_path / "z").write_text("a file where a folder is to be")
+    with pytest.raises(OSError, match="z"):
+        pull(tmp_path, {"a": head("2"), "b": head("2"), "z/y": head("2")})
+    (tmp_path / "z").unlink()
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads all")
+def test_a_folder_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path) -> None:
+    pull(tmp_path, {"a/b": head("1")})
+    (tmp_path / "a").chmod(0)
+    with pytest.raises(PermissionError):
+        Folder(tmp_path, PROMPTS)
+    (tmp_path / "a").chmod(0o700)
+
+
+def test_removed_files_leave_no_empty_folders(tmp_path: Path) -> None:
+    pull(tmp_path, {"a/b/c": head("1"), "a/d": head("1")})
+    pull(tmp_path, {"a/d": head("1")}, delete=True)
+    assert contents(tmp_path).keys() == {"a/d.md", ".draive_pg.json"}
+    assert not (tmp_path / "a/b").exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("<<<<<<< ours", "remove it"),
+        ("[]", "remove it"),
+        ('{"format": 1, "kind": "prompts", "revisions": {"a": 1}}', "remove it"),
+        ('{"format": 2, "kind": "prompts", "revisions": {}}', "upgrade"),
+        ('{"format": 1, "kind": "configurations", "revisions": {}}', "another folder"),
+    ],
+)
+def test_a_state_that_is_not_ours_is_refused(tmp_path: Path, state: str, said: str) -> None:
+    (tmp_path / ".draive_pg.json").write_text(state)
+    with pytest.raises(FileInvalid, match=said):
+        Folder(tmp_path, PROMPTS)
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    for name in ("limits.json", "limits.toml"):
+        (tmp_path / name).write_text("" if name.endswith("toml") else "{}")
+    with pytest.raises(FileInvalid, match=r"limits.json.*limits.toml.*remove one"):
+        Folder(tmp_path, CONFIGURATIONS)
+
+
+def test_what_was_pulled_without_labels_keeps_those_of_its_file(tmp_path: Path) -> None:
+    pull(tmp_path, {"a": head("1", "production")})
+    assert contents(tmp_path)["a.md"] == b"1\n"
+    pull(tmp_path, {"a": head("1", "production")}, labels=True)
+    assert b"production" in contents(tmp_path)["a.md"]
+    pull(tmp_path, {"a": head("2")})
+    assert Folder(tmp_path, PROMPTS).documents["a"] == Prompt(
+        "2", arguments=[], labels=("production",)
+    )
+    assert Sync(Folder(tmp_path, PROMPTS), {"a": head("2")}, labels=True).drift
+
+
+# --- The comparison
+
+VERSIONS = st.dictionaries(st.sampled_from(ascii_letters[:5]), st.integers(0, 2))
+HOW = st.fixed_dictionaries({"force": st.booleans(), "delete": st.booleans()})
+
+
+@pytest.mark.parametrize(
+    ("base", "here", "there", "change"),
+    [
+        (1, 1, 1, Change.SAME),
+        (1, 2, 2, Change.SAME),
+        (None, 1, 1, Change.SAME),
+        (1, 2, 1, Change.CHANGED_HERE),
+        (1, 1, 2, Change.CHANGED_THERE),
+        (None, 1, None, Change.NEW_HERE),
+        (None, None, 1, Change.NEW_THERE),
+        (1, None, 1, Change.REMOVED_HERE),
+        (1, 1, None, Change.REMOVED_THERE),
+        (1, 2, 3, Change.CONFLICT),
+        (None, 1, 2, Change.CONFLICT),
+        (1, None, 2, Change.CONFLICT),
+        (1, 2, None, Change.CONFLICT),
+    ],
+)
+def test_how_the_sides_differ(
+    base: int | None, here: int | None, there: int | None, change: Change
+) -> None:
+    sides = [{} if side is None else {"a": side} for side in (base, here, there)]
+    assert changes(*sides) == {"a": change}
+
+
+@given(VERSIONS, VERSIONS, VERSIONS, HOW)
+def test_a_transfer_leaves_nothing_of_the_source_behind_and_loses_nothing(
+    base: dict[str, int], source: dict[str, int], target: dict[str, int], how: dict[str, bool]
+) -> None:
+    for name in base | source | target:
+        old, new, now = base.get(name), source.get(name), target.get(name)
+        done = action(old, new, now, **how)
+        if done in (Action.WRITE, Action.REMOVE):
+            assert how["force"] or now == old  # what only the target had is not overwritten
+            assert new != now
+            assert (new is None) == (done is Action.REMOVE)
+            assert how["delete"] or done is not Action.REMOVE
+        if done is Action.NOTHING:
+            assert new in (old, now)
+        if done is Action.CONFLICT:
+            assert not how["force"]
+            assert len({old, new, now}) == 3
+
+
+STATES = st.dictionaries(
+    st.sampled_from(["a", "A", "b/c", "+"]),
+    st.tuples(st.sampled_from(["1", "2", "3"]), st.sampled_from([(), ("x",), ("x", "y")])),
+)
+
+
+@given(base=STATES, here=STATES, there=STATES, labels=st.booleans())
+def test_after_a_pull_only_what_is_of_here_differs(
+    *,
+    tmp_path_factory: pytest.TempPathFactory,
+    base: dict[str, tuple[str, tuple[str, ...]]],
+    here: dict[str, tuple[str, tuple[str, ...]]],
+    there: dict[str, tuple[str, tuple[str, ...]]],
+    labels: bool,
+) -> None:
+    path = tmp_path_factory.mktemp("folder")
+    heads = [
+        {name: head(content, *named) for name, (content, named) in state.items()}
+        for state in (base, here, there)
+    ]
+    pull(path, heads[0], labels=labels)
+    folder = Folder(path, PROMPTS)
+    edits = dict.fromkeys(heads[0]) | {name: each.document for name, each in heads[1].items()}
+    folder.write(edits, folder.state)
+
+    before = Sync(Folder(path, PROMPTS), heads[2], labels=labels)
+    conflicts = {name for name, change in before.changes.items() if change is Change.CONFLICT}
+    after = pull(path, heads[2], labels=labels, delete=True)
+    left = Sync(Folder(path, PROMPTS), heads[2], labels=labels)
+    ours = {Change.CHANGED_HERE, Change.NEW_HERE, Change.REMOVED_HERE}
+    assert {name for name, change in left.changes.items() if change is Change.CONFLICT} == conflicts
+    assert set(left.changes.values()) <= ours | {Change.SAME, Change.CONFLICT}
+    for name in conflicts:
+        assert after.folder.documents.get(name) == edits.get(name)
+
+    pull(path, heads[2], labels=labels, delete=True, force=True)
+    forced = Sync(Folder(path, PROMPTS), heads[2], labels=labels)
+    assert set(forced.changes.values()) <= ours | {Change.SAME}
+    assert set(forced.pulled(force=True, delete=True).values()) <= {Action.NOTHING}
+
+
+@given(base=STATES, here=STATES, there=STATES)
+def test_a_push_and_then_a_pull_leave_no_difference(
+    *,
+    tmp_path_factory: pytest.TempPathFactory,
+    base: dict[str, tuple[str, tuple[str, ...]]],
+    here: dict[str, tuple[str, tuple[str, ...]]],
+    there: dict[str, tuple[str, tuple[str, ...]]],
+) -> None:
+    path = tmp_path_factory.mktemp("folder")
+    heads = {name: head(content) for name, (content, _) in there.items()}
+    pull(path, {name: head(content) for name, (content, _) in base.items()})
+    folder = Folder(path, PROMPTS)
+    edits = dict.fromkeys(base) | {
+        name: head(content).document for name, (content, _) in here.items()
+    }
+    folder.write(edits, folder.state)
+
+    for how in ({"force": False, "delete": False}, {"force": True, "delete": True}):
+        sync = Sync(Folder(path, PROMPTS), heads)
+        actions = sync.pushed(**how)
+        created = {}
+        for name, done in actions.items():
+            if done is Action.WRITE:
+                heads[name] = Head(sync.folder.documents[name], NOW)
+                created[name] = NOW
+            elif done is Action.REMOVE:
+                del heads[name]
+        sync.settle(actions, created)
+        left = set(Sync(Folder(path, PROMPTS), heads).pushed(**how).values())
+        assert left <= {Action.NOTHING, Action.SPARE, Action.CONFLICT}
+    assert left <= {Action.NOTHING}
+
+    pull(path, heads, delete=True)
+    assert not Sync(Folder(path, PROMPTS), heads).drift

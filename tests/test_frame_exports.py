@@ -1,0 +1,195 @@
+"""Frames written to files: what is in them, and what is left when something goes wrong."""
+
+import csv
+import gzip
+import json
+import os
+import signal
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psycopg
+import pytest
+
+from draive_pg import Client, ConnectionFailed
+from draive_pg.frames import exporting
+from tests.conftest import Connect
+from tests.elements import answered, asked, called, responded, thought
+from tests.hurt import failed, terminate
+from tests.test_frame_streams import fill as fill_many
+from tests.test_frames import COLUMNS
+
+ODD = 'a "quoted", %s\\ 10% żółć 漢字 😀\n\r\t\u2028 NA'
+
+
+def json_columns(name: str) -> set[str]:
+    """Return the columns of a frame that hold documents."""
+    return {column for column, dtype in COLUMNS[name].items() if dtype == "object"}
+
+
+def fill(db: Client) -> None:
+    db.memory("one").remember(
+        asked(ODD, n=9007199254740993, deep={"a": [1.5, None]}),
+        called("c", "unanswered"),
+        responded("c"),
+        thought("why", ""),
+    )
+    db.memory("one").remember(variables={"text": ODD})
+    db.instructions.define("greeting", content=ODD)
+    db.configurations.define("limits", {"a": {"b": [ODD]}})
+
+
+def parsed(document: Any) -> Any:
+    """Return the document of a JSON text; what is missing is None."""
+    return json.loads(document) if isinstance(document, str) else None
+
+
+def expected(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame as JSON has them."""
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    for row in rows:
+        for name, value in row.items():
+            if isinstance(value, pd.Timestamp):
+                row[name] = f"{value:%Y-%m-%dT%H:%M:%S.%f}Z"
+    return rows
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_parquet_is_read_as_the_frame_with_json_as_text(
+    db: Client, tmp_path: Path, name: str
+) -> None:
+    fill(db)
+    path = tmp_path / "frame.parquet"
+    frame = getattr(db.frames, name)()
+    assert db.frames.export(name, path) == len(frame) > 0
+    read = pd.read_parquet(path)
+    for column in json_columns(name):
+        read[column] = read[column].map(parsed).astype("object")
+    pd.testing.assert_frame_equal(read, frame)
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_json_lines_are_the_rows_of_the_frame(db: Client, tmp_path: Path, name: str) -> None:
+    fill(db)
+    path = tmp_path / "frame.jsonl"
+    frame = getattr(db.frames, name)()
+    assert db.frames.export(name, path) == len(frame)
+    lines = path.read_text(encoding="utf-8").split("\n")
+    assert lines.pop() == ""
+    assert [json.loads(line) for line in lines] == expected(frame)
+
+
+def test_csv_is_the_rows_of_the_frame(db: Client, tmp_path: Path) -> None:
+    fill(db)
+    path = tmp_path / "frame.csv"
+    for name in ("conversation_log", "tool_calls"):
+        frame = getattr(db.frames, name)()
+        assert db.frames.export(name, path) == len(frame)
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        for row, wanted in zip(rows, expected(frame), strict=True):
+            for column, value in wanted.items():
+                if column in json_columns(name):
+                    assert json.loads(row[column]) == value
+                elif isinstance(value, float):
+                    assert float(row[column]) == value
+                else:
+                    assert row[column] == ("" if value is None else str(value))
+        assert all(datetime.fromisoformat(row["created"]).tzinfo for row in rows)
+
+
+def test_a_suffix_or_the_format_says_how_it_is_written(db: Client, tmp_path: Path) -> None:
+    fill(db)
+    db.frames.export("sessions", tmp_path / "a.csv")
+    db.frames.export("sessions", str(tmp_path / "a.csv.gz"))
+    packed = (tmp_path / "a.csv.gz").read_bytes()
+    assert gzip.decompress(packed) == (tmp_path / "a.csv").read_bytes()
+    db.frames.export("sessions", tmp_path / "a.JSONL")
+    db.frames.export("sessions", tmp_path / "a.2.data", format="jsonl")
+    assert (tmp_path / "a.2.data").read_bytes() == (tmp_path / "a.JSONL").read_bytes()
+    before = {*tmp_path.iterdir()}
+    for name, format_ in (
+        ("a", None),
+        ("a.xlsx", None),
+        ("a.gz", None),
+        ("a.parquet.gz", None),
+        ("a.csv", "nope"),
+    ):
+        with pytest.raises(ValueError, match=r"format|Parquet"):
+            db.frames.export("sessions", tmp_path / name, format=format_)
+    with pytest.raises(ValueError, match="no file"):
+        db.frames.export("sessions", tmp_path, format="csv")
+    assert {*tmp_path.iterdir()} == before
+
+
+def test_exports_take_filters(db: Client, tmp_path: Path) -> None:
+    for identifier in ("a", "b"):
+        db.memory(identifier).remember(asked("q"), answered("a"))
+    path = tmp_path / "log.jsonl"
+    options = {"identifier": "b", "role": "output", "columns": ["text", "position"]}
+    assert db.frames.export("conversation_log", path, **options) == 1
+    assert path.read_text() == '{"text": "a", "position": 1}\n'
+    assert db.frames.export("conversation_log", path, identifier="none", columns=["text"]) == 0
+    assert path.read_text() == ""
+
+
+def test_what_was_there_is_replaced_with_all_its_rows_or_stays(
+    connect: Connect,
+    dsn: str,
+    sql: psycopg.Connection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    db = connect(dsn)
+    fill_many(db, sql, 100_000)
+    path = tmp_path / "log.csv"
+    path.write_text("before")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def lost(*_: object) -> None:
+        terminate(dsn)
+
+    def interrupted(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    hurts = {
+        OSError: full,
+        KeyboardInterrupt: interrupted,
+    }
+    for error, hurt in hurts.items():
+        with monkeypatch.context() as patched:
+            patched.setattr(exporting.Csv, "write", hurt)
+            with pytest.raises(error):
+                db.frames.export("conversation_log", path)
+        assert path.read_text() == "before"
+        assert [*tmp_path.iterdir()] == [path]
+    with monkeypatch.context() as patched:
+        patched.setattr(exporting.Csv, "write", lost)
+        failed(
+            ConnectionFailed,
+            lambda: db.frames.export("conversation_log", path),
+            asked="export frame conversation_log",
+        )
+    assert path.read_text() == "before"
+    assert db.frames.export("conversation_log", path) == 100_000
+    assert [*tmp_path.iterdir()] == [path]
+    assert path.read_bytes().count(b"\n") == 100_001
+
+
+def test_a_directory_that_is_missing_is_named(db: Client, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        db.frames.export("sessions", tmp_path / "nowhere" / "a.csv")
+
+
+def test_progress_is_shown_where_it_is_asked_for(
+    db: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(db)
+    db.frames.export("sessions", tmp_path / "a.csv")
+    assert capsys.readouterr().err == ""
+    db.frames.export("sessions", tmp_path / "a.csv", progress=True)
+    assert "sessions" in capsys.readouterr().err

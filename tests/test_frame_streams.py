@@ -1,0 +1,239 @@
+"""Frames by COPY: what the caller's transaction, an interrupt or a loss make of it; chunks."""
+
+import asyncio
+import os
+import signal
+from contextlib import closing
+
+import pandas as pd
+import psycopg
+import pytest
+
+from draive_pg import AsyncClient, Client, ConnectionFailed, OperationFailed
+from tests.conftest import Connect
+from tests.elements import answered, asked
+from tests.hurt import failed, locked, meanwhile, terminate
+from tests.server import until, waiting
+
+MANY = """
+INSERT INTO memories_elements (identifier, content, created)
+SELECT
+    $1::TEXT,
+    jsonb_build_object('type', 'model_input', 'meta', '{}'::JSONB, 'blocks', jsonb_build_array(
+        jsonb_build_object('type', 'content', 'parts', jsonb_build_array(
+            jsonb_build_object('text', 'text ' || n)
+        ))
+    )),
+    TIMESTAMPTZ '2026-01-01Z' + n * INTERVAL '1 second'
+FROM generate_series(1, $2::INT8) AS n
+"""
+
+
+def fill(db: Client, sql: psycopg.Connection, rows: int, identifier: str = "m") -> None:
+    db.memory(identifier).maintenance()
+    sql.execute(MANY, (identifier, rows))
+
+
+def idle(sql: psycopg.Connection) -> bool:
+    """Tell whether none of the client's sessions does anything."""
+    return not sql.execute(
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() "
+        "AND application_name = 'draive_pg' AND state <> 'idle'"
+    ).fetchall()
+
+
+# --- In a transaction
+
+
+def test_a_transaction_sees_in_frames_what_it_has_written(db: Client, dsn: str) -> None:
+    with db.transaction():
+        db.memory("m").remember(asked("q"))
+        assert list(db.frames.conversation_log().text) == ["q"]
+        assert [len(chunk) for chunk in db.frames.chunks("conversation_log")] == [1]
+        with Client(dsn) as other:
+            assert len(other.frames.conversation_log()) == 0
+        db.memory("m").remember(answered("a"))
+    assert list(db.frames.conversation_log().text) == ["q", "a"]
+
+
+def test_chunks_left_early_do_not_fail_the_transaction(db: Client, sql: psycopg.Connection) -> None:
+    fill(db, sql, 50_000)
+    with db.transaction():
+        db.memory("n").remember(asked("kept"))
+        with closing(db.frames.chunks("conversation_log", rows=10)) as chunks:
+            assert len(next(chunks)) == 10
+        db.memory("n").remember(asked("kept too"))
+    assert list(db.memory("n").log().text) == ["kept", "kept too"]
+
+
+def test_a_transaction_that_ends_closes_the_chunks_that_were_begun_in_it(
+    db: Client, sql: psycopg.Connection
+) -> None:
+    fill(db, sql, 50_000)
+    with db.transaction():
+        db.memory("n").remember(asked("kept"))
+        chunks = db.frames.chunks("conversation_log", rows=10)
+        next(chunks)
+    assert list(chunks) == []
+    assert list(db.memory("n").log().text) == ["kept"]
+    until(lambda: idle(sql))
+
+
+def test_an_error_in_a_frame_leaves_the_transaction_usable(
+    db: Client, sql: psycopg.Connection
+) -> None:
+    with db.transaction():
+        db.memory("m").remember(asked("q"))
+        with pytest.raises(OperationFailed):
+            sql.execute("ALTER TABLE configurations RENAME TO hidden")
+            db.frames.configurations()
+        sql.execute("ALTER TABLE hidden RENAME TO configurations")
+        assert len(db.memory("m").log()) == 1
+    assert len(db.memory("m").log()) == 1
+
+
+# --- Chunks
+
+
+@pytest.mark.parametrize("rows", [1, 999, 1000, 2500, 10_000])
+def test_chunks_have_the_rows_of_the_frame(db: Client, sql: psycopg.Connection, rows: int) -> None:
+    fill(db, sql, 2500)
+    chunks = list(db.frames.chunks("conversation_log", rows=rows))
+    assert {len(chunk) for chunk in chunks[:-1]} <= {rows}
+    assert 0 < len(chunks[-1]) <= rows
+    whole = db.frames.conversation_log()
+    pd.testing.assert_frame_equal(pd.concat(chunks, ignore_index=True), whole)
+
+
+def test_chunks_of_nothing_are_one_empty_frame(db: Client) -> None:
+    (chunk,) = db.frames.chunks("tool_calls", identifier="no such one")
+    pd.testing.assert_frame_equal(chunk, db.frames.tool_calls())
+
+
+def test_chunks_take_filters(db: Client) -> None:
+    for identifier in ("a", "b"):
+        db.memory(identifier).remember(asked("q"), answered("a"))
+    (chunk,) = db.frames.chunks("conversation_log", identifier="b", role="output", columns=["text"])
+    assert chunk.to_dict("list") == {"text": ["a"]}
+    for name, filters in {
+        "nope": {},
+        "sessions": {"role": "input"},
+        "variables": {"tool": "find"},
+        "conversation_log": {"rows": 0},
+        "configurations": {"columns": ["nope"]},
+    }.items():
+        with pytest.raises(ValueError, match=r"no frame|cannot be filtered|rows|column"):
+            db.frames.chunks(name, **filters)
+    with pytest.raises(TypeError, match="surprise"):
+        db.frames.chunks("sessions", surprise=1)
+
+
+def test_chunks_left_early_give_their_connection_back(
+    connect: Connect, dsn: str, sql: psycopg.Connection
+) -> None:
+    db = connect(dsn, max_size=1)
+    fill(db, sql, 50_000)
+    for _ in range(3):
+        with closing(db.frames.chunks("conversation_log", rows=10)) as chunks:
+            next(chunks)
+        until(lambda: idle(sql))
+        assert len(db.frames.sessions()) == 1
+
+
+def test_chunks_that_nobody_closes_give_their_connection_back(
+    dsn: str, sql: psycopg.Connection
+) -> None:
+    async def left(db: AsyncClient) -> int:
+        async for chunk in db.frames.chunks("conversation_log", rows=10):
+            return len(chunk)
+        return 0
+
+    async def main() -> None:
+        async with AsyncClient(dsn, max_size=1) as db:
+            for _ in range(3):
+                assert await left(db) == 10
+                assert len(await db.frames.sessions()) == 1
+
+    with Client(dsn) as db:
+        fill(db, sql, 50_000)
+    asyncio.run(main())
+
+
+def test_tasks_go_on_while_a_frame_is_read(dsn: str, sql: psycopg.Connection) -> None:
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        async with AsyncClient(dsn) as db:
+            await db.frames.sessions()
+            ticking = asyncio.create_task(tick())
+            await asyncio.sleep(0)
+            before = ticks
+            assert len(await db.frames.conversation_log()) == 20_000
+            ticking.cancel()
+            assert ticks - before > 20  # at least once in each batch of rows
+
+    with Client(dsn) as db:
+        fill(db, sql, 20_000)
+    asyncio.run(main())
+
+
+# --- Losses and interrupts
+
+
+def test_a_frame_whose_session_ends_amid_its_rows_is_read_again(
+    connect: Connect, dsn: str, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from draive_pg.frames.assembling import Whole
+
+    db = connect(dsn)
+    fill(db, sql, 50_000)
+    took = Whole.take
+    ends = [1]
+
+    def take(self: Whole, messages: object) -> object:
+        if ends.pop() if ends else False:
+            terminate(dsn)
+        return took(self, messages)
+
+    monkeypatch.setattr(Whole, "take", take)
+    assert len(db.frames.conversation_log()) == 50_000
+    assert ends == []
+
+
+def test_chunks_whose_session_ends_after_the_first_fail(
+    db: Client, dsn: str, sql: psycopg.Connection
+) -> None:
+    fill(db, sql, 200_000)
+    chunks = db.frames.chunks("conversation_log", rows=10)
+    next(chunks)
+    terminate(dsn)
+    failed(ConnectionFailed, lambda: list(chunks), asked="read frame conversation_log")
+    assert len(db.frames.sessions()) == 1
+
+
+def test_an_interrupt_ends_the_query_and_leaves_the_client_usable(
+    connect: Connect, dsn: str, sql: psycopg.Connection
+) -> None:
+    db = connect(dsn, max_size=1)
+    fill(db, sql, 10)
+
+    def interrupt() -> None:
+        waiting(dsn, at_least=1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    calls = [
+        db.frames.conversation_log,
+        lambda: next(db.frames.chunks("conversation_log")),
+    ]
+    for call in calls:
+        with locked(dsn, "memories_elements"):
+            with meanwhile(interrupt), pytest.raises(KeyboardInterrupt):
+                call()
+            until(lambda: idle(sql))
+        assert len(db.frames.conversation_log()) == 10

@@ -1,0 +1,177 @@
+"""The tables of ``schema/partitioned/tables.sql``: all works on them as it does on plain ones."""
+
+import json
+import re
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from draive_pg import Client
+from draive_pg.operations import configurations, defining, memory, migrations
+from draive_pg.operations.operation import Operation, qualified
+from tests import calls
+from tests.blocks import fences
+from tests.conftest import SCHEMA, Connect
+from tests.driven import at_once
+from tests.elements import answered, asked, texts
+from tests.server import until
+
+DOCUMENT = (SCHEMA.parent / "docs" / "scale.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def db(connect: Connect, partitioned_dsn: str) -> Client:
+    return connect(partitioned_dsn)
+
+
+def query(dsn: str, statement: bytes) -> list[tuple[object, ...]]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def test_setup_adopts_them(connect: Connect, empty_dsn: str) -> None:
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        connection.execute((SCHEMA / "partitioned" / "tables.sql").read_bytes())
+    db = connect(empty_dsn)
+    assert db.setup() == tuple(migration.name for migration in migrations.migrations())
+    assert db.setup() == ()
+    indexed = query(
+        empty_dsn, b"SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'memories_elements_%'"
+    )
+    assert indexed == [(1 + 16,)]  # of the table and of its partitions
+
+
+@pytest.mark.parametrize("call", calls.READS.values(), ids=calls.READS)
+def test_reads_work(db: Client, call: Callable[[Client], object]) -> None:
+    calls.fill(db)
+    assert call(db) is not None
+
+
+@pytest.mark.parametrize("call", calls.WRITES.values(), ids=calls.WRITES)
+def test_writes_work(db: Client, call: Callable[[Client], object]) -> None:
+    calls.fill(db)
+    call(db)
+
+
+def test_every_table_has_its_rows_in_several_partitions(db: Client, partitioned_dsn: str) -> None:
+    for number in range(20):
+        db.memory(f"m{number}").remember(asked("q"), answered("a"), variables={"n": number})
+        db.configurations.define(f"n{number}", {"n": number})
+        db.instructions.define(f"n{number}", content=str(number))
+    tables = (
+        "configurations",
+        "instructions",
+        "memories",
+        "memories_elements",
+        "memories_variables",
+    )
+    for table in tables:
+        ((used,),) = query(
+            partitioned_dsn, f"SELECT count(DISTINCT tableoid) FROM {table}".encode()
+        )
+        assert used > 1
+    assert len(db.memories.identifiers()) == 20
+    assert len(db.configurations.configurations()) == 20
+    assert len(db.instructions.available_instructions()) == 20
+    assert db.memory("m7").recall().variables == {"n": 7}
+
+
+def test_order_holds_also_of_equal_times(db: Client, partitioned_dsn: str) -> None:
+    db.memory("m").remember(*(asked(str(number)) for number in range(50)))
+    query(partitioned_dsn, b"UPDATE memories_elements SET created = '2026-01-01Z' RETURNING 1")
+    assert texts(db.memory("m").recall().context) == [str(number) for number in range(50)]
+    assert texts(db.memory("m").recall(limit=3).context) == ["47", "48", "49"]
+    db.memory("m").remember(asked("last"))
+    assert texts(db.memory("m").recall(limit=2).context) == ["49", "last"]
+
+
+def test_batches_of_many_writers_stay_together(db: Client) -> None:
+    def write(writer: int, batch: int) -> Callable[[Client], object]:
+        items = [asked(f"{writer} {batch}") for _ in range(5)]
+        return lambda db: db.memory("m").remember(*items)
+
+    at_once(db, *([write(writer, batch) for batch in range(5)] for writer in range(4)))
+    read = texts(db.memory("m").recall().context)
+    assert len(read) == 100
+    batches = [read[start : start + 5] for start in range(0, 100, 5)]
+    assert all(len(set(batch)) == 1 for batch in batches)
+
+
+def test_a_removed_memory_leaves_nothing(db: Client, partitioned_dsn: str) -> None:
+    db.memory("m").remember(asked("q"), variables={"n": 1})
+    db.memory("other").remember(asked("q"), variables={"n": 1})
+    assert db.memory("m").remove()
+    for table in ("memories", "memories_elements", "memories_variables"):
+        assert query(partitioned_dsn, f"SELECT identifier FROM {table}".encode()) == [("other",)]
+
+
+def test_changes_are_told_by_the_name_of_the_table_itself(db: Client, partitioned_dsn: str) -> None:
+    with psycopg.connect(partitioned_dsn, autocommit=True) as connection:
+        connection.execute("LISTEN draive_pg")
+        db.instructions.define("greeting", content="Hi")
+        db.configurations.define("limits", {"a": 1})
+        db.configurations.remove("limits")
+        told = [
+            json.loads(notify.payload) for notify in connection.notifies(timeout=5, stop_after=3)
+        ]
+    assert told == [
+        ["public", "instructions", "greeting"],
+        ["public", "configurations", "limits"],
+        ["public", "configurations", "limits"],
+    ]
+
+
+def test_a_client_hears_of_changes(connect: Connect, partitioned_dsn: str) -> None:
+    here, elsewhere = connect(partitioned_dsn, live=True), connect(partitioned_dsn)
+    here.instructions.define("greeting", content="Hi")
+    assert here.instructions.load("greeting") == "Hi"
+    elsewhere.instructions.define("greeting", content="Hello")
+    until(lambda: here.instructions.load("greeting") == "Hello")
+
+
+def test_what_plain_tables_hold_can_be_moved(connect: Connect, dsn: str) -> None:
+    with connect(dsn) as db:
+        calls.fill(db)
+        db.memory("m").remember(*(asked(str(number)) for number in range(50)))
+        before = db.memory("m").recall()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        # Rows of equal time, which only their places tell apart.
+        connection.execute("UPDATE memories_elements SET created = '2026-01-01Z'")
+        connection.execute("CREATE SCHEMA partitioned; SET search_path = partitioned")
+        connection.execute((SCHEMA / "partitioned" / "tables.sql").read_bytes())
+    db = connect(dsn, schema="partitioned")
+    db.setup()
+    blocks = [block for _, language, block in fences(DOCUMENT) if language == "sql"]
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for block in blocks:
+            connection.execute(block.encode())
+    assert db.memory("m").recall() == before
+    for read in calls.READS.values():
+        read(db)
+
+
+STATEMENTS = {
+    "recall": memory.recall("m", None),
+    "recall of the newest": memory.recall("m", 20),
+    "remember": memory.remember("m", [asked("q")], {"n": 1}),
+    "load": configurations.load_raw("limits"),
+    "define": defining.define("greeting", content="Hi", message=None, author=None, expected=None),
+}
+
+
+@pytest.mark.parametrize("operation", STATEMENTS.values(), ids=STATEMENTS)
+def test_what_is_about_one_subject_keeps_to_one_partition(
+    partitioned_dsn: str, operation: Operation[object]
+) -> None:
+    statement = operation.statements[-1]
+    with psycopg.connect(partitioned_dsn, cursor_factory=psycopg.RawCursor) as connection:
+        plan = connection.execute(
+            b"EXPLAIN (VERBOSE) " + qualified(statement.sql, None), statement.parameters
+        ).fetchall()
+    scans = [line for (line,) in plan if re.search(r"Scan.* on public\.", line)]
+    # Our own tables are not partitioned.
+    partitions = {
+        re.search(r" on public\.\w+_(\d+)", scan)[1] for scan in scans if "draive_pg_" not in scan
+    }
+    assert len(partitions) == 1

@@ -1,0 +1,164 @@
+"""How many rows PostgreSQL reads for a call: as many as it answers, however large the tables are.
+
+PostgreSQL itself says how many it read, also those of the foreign keys' checks and cascades.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from draive_pg.operations import (
+    configurations,
+    defining,
+    instructions,
+    loading,
+    memory,
+    snapshots,
+)
+from draive_pg.operations.operation import Operation, qualified
+from tests.elements import answered, asked, called, responded
+
+NAMES, REVISIONS = 40, 300
+MEMORIES, ELEMENTS, SNAPSHOTS = 40, 500, 100
+
+# What is read beside what is asked for: the planner sorts rows of equal time in groups of 32.
+FEW = 40
+
+FILL = """
+SET LOCAL session_replication_role = replica; -- no triggers
+
+INSERT INTO memories (identifier)
+SELECT 'm' || number FROM generate_series(1, 50 * {memories}) AS number;
+
+INSERT INTO memories_variables (identifier, variables, created)
+SELECT 'm' || number, '{{"turn": 1}}', TIMESTAMPTZ '2026-01-01Z' + turn * INTERVAL '1 minute'
+FROM generate_series(1, {snapshots}) AS turn, generate_series(1, {memories}) AS number;
+
+INSERT INTO memories_elements (identifier, content, created)
+SELECT
+    'm' || number,
+    (ARRAY['{asked}', '{answered}']::JSONB[])[turn % 2 + 1],
+    TIMESTAMPTZ '2026-01-01Z' + turn * INTERVAL '1 minute'
+FROM generate_series(1, {elements}) AS turn, generate_series(1, {memories}) AS number;
+
+INSERT INTO instructions (name, content, created)
+SELECT 'n' || number, 'Hello', TIMESTAMPTZ '2026-01-01Z' + revision * INTERVAL '1 minute'
+FROM generate_series(1, {revisions}) AS revision, generate_series(1, {names}) AS number;
+
+INSERT INTO configurations (identifier, content, created)
+SELECT 'n' || number, '{{}}', TIMESTAMPTZ '2026-01-01Z' + revision * INTERVAL '1 minute'
+FROM generate_series(1, {revisions}) AS revision, generate_series(1, {names}) AS number;
+"""
+
+
+@pytest.fixture(params=["force_custom_plan", "force_generic_plan"])
+def filled(request: pytest.FixtureRequest, sql: psycopg.Connection) -> psycopg.Connection:
+    """Tables with many rows; a generic plan is what drivers that prepare statements come to."""
+    with sql.transaction():
+        sql.execute(
+            FILL.format(
+                memories=MEMORIES,
+                snapshots=SNAPSHOTS,
+                elements=ELEMENTS,
+                names=NAMES,
+                revisions=REVISIONS,
+                asked=asked("q" * 200).to_json(),
+                answered=answered("a" * 200).to_json(),
+            ).encode()
+        )
+    sql.execute("ANALYZE")
+    sql.execute(f"SET plan_cache_mode = {request.param}".encode())
+    return sql
+
+
+def rows_read(connection: psycopg.Connection, operation: Operation[Any]) -> dict[str, int]:
+    """Run an operation, and return how many rows of which tables that took; it is rolled back."""
+    with connection.transaction(force_rollback=True):
+        for statement in operation.statements:
+            connection.execute(qualified(statement.sql, None), statement.parameters, prepare=True)
+        read = connection.execute(
+            "SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) "
+            "FROM pg_stat_xact_user_tables WHERE seq_scan + coalesce(idx_scan, 0) > 0"
+        ).fetchall()
+    return dict(read)
+
+
+# By what is done: the operation, and the most rows that it may read of any one table.
+CALLS: dict[str, tuple[Operation[Any], int]] = {
+    "recall": (memory.recall("m1", None), ELEMENTS),
+    "recall the newest": (memory.recall("m1", 20), 20 + FEW),
+    "recall a memory that is not there": (memory.recall("m0", 20), 0),
+    "remember": (memory.remember("m1", [asked("q")] * 100, {"turn": 2}), 100 + FEW),
+    "maintain": (memory.maintain("m1", {"new": 1}), FEW),
+    "import": (memory.import_chat("m1", [{"role": "user", "content": "q"}], append=True), FEW),
+    "fork": (memory.fork("m1", "m0"), 2 * ELEMENTS),  # and looks for the memory each time
+    "remove": (memory.remove("m1"), ELEMENTS),
+    "list configurations": (configurations.identifiers(), NAMES),
+    "load a configuration": (configurations.load_raw("n1"), 1),
+    "add a configuration": (configurations.append("n1", {"a": 1}), 1),
+    "remove a configuration": (configurations.remove("n1"), REVISIONS),
+    "list instructions": (instructions.available(lenient=False), 2 * NAMES),
+    "load instructions": (loading.load_content("n1"), 1),
+    "remove instructions": (instructions.remove("n1"), REVISIONS),
+}
+
+
+# The same of what only the clients do, who prepare no statements. Revisions are counted to number
+# them.
+UNPREPARED: dict[str, tuple[Operation[Any], int]] = {
+    "define a configuration": (snapshots.define("n1", {"a": 1}, expected=None), REVISIONS),
+    "define instructions": (
+        defining.define("n1", content="Hi", message=None, author=None, expected=None),
+        2 * REVISIONS,
+    ),
+}
+
+
+@pytest.mark.parametrize(("operation", "most"), CALLS.values(), ids=CALLS)
+def test_a_call_reads_no_more_than_it_is_about(
+    filled: psycopg.Connection, operation: Operation[Any], most: int
+) -> None:
+    assert max(rows_read(filled, operation).values(), default=0) <= most
+
+
+@pytest.mark.parametrize("filled", ["force_custom_plan"], indirect=True)
+@pytest.mark.parametrize(("operation", "most"), UNPREPARED.values(), ids=UNPREPARED)
+def test_a_definition_reads_no_more_than_the_revisions_that_it_counts(
+    filled: psycopg.Connection, operation: Operation[Any], most: int
+) -> None:
+    assert max(rows_read(filled, operation).values(), default=0) <= most
+
+
+def test_a_turn_longer_than_the_limit_is_all_that_is_read(filled: psycopg.Connection) -> None:
+    turn = [asked("q"), *(part for _ in range(30) for part in (called("c"), responded("c")))]
+    for statement in memory.remember("m1", turn, None).statements:
+        filled.execute(qualified(statement.sql, None), statement.parameters)
+    read = rows_read(filled, memory.recall("m1", 20))
+    assert 61 <= read["memories_elements"] <= 3 * 61 + FEW
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from nodes(part)
+
+
+@pytest.mark.parametrize("limit", [1, 20])
+def test_recall_follows_the_index_and_stops_at_its_limit(
+    filled: psycopg.Connection, limit: int
+) -> None:
+    (statement,) = memory.recall("m1", limit).statements
+    filled.execute(b"PREPARE recall AS " + qualified(statement.sql, None))
+    (((explained,),),) = filled.execute(
+        f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE recall ('m1', {limit})".encode()
+    ).fetchall()
+    found = list(nodes(explained["Plan"]))
+    reading = [node for node in found if "Relation Name" in node and node["Actual Loops"]]
+    assert {node["Node Type"] for node in reading} == {"Index Scan"}
+    assert {node["Index Name"] for node in reading} == {
+        "memories_elements_identifier_created",
+        "memories_variables_identifier_created",
+    }
+    assert max(node["Actual Rows"] for node in found) <= limit + FEW
