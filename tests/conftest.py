@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -40,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start the embedded server, unless the environment names another or nothing will run."""
     os.environ.pop("DRAIVE_PG_DSN", None)  # no test may reach a database of the developer's
     os.environ.pop("PYTHONUNBUFFERED", None)  # commands write as most of their users' do
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
     if config.option.collectonly:
         return
     if VARIABLE not in os.environ:

@@ -12,6 +12,7 @@ import pytest
 from draive_pg.operations import (
     configurations,
     defining,
+    forking,
     instructions,
     loading,
     memory,
@@ -93,7 +94,7 @@ CALLS: dict[str, tuple[Operation[Any], int]] = {
     "remember": (memory.remember("m1", [asked("q")] * 100, {"turn": 2}), 100 + FEW),
     "maintain": (memory.maintain("m1", {"new": 1}), FEW),
     "import": (memory.import_chat("m1", [{"role": "user", "content": "q"}], append=True), FEW),
-    "fork": (memory.fork("m1", "m0"), 2 * ELEMENTS),  # and looks for the memory each time
+    "fork": (forking.fork("m1", "m0", None), 2 * ELEMENTS),  # and looks for the memory each time
     "remove": (memory.remove("m1"), ELEMENTS),
     "list configurations": (configurations.identifiers(), NAMES),
     "load a configuration": (configurations.load_raw("n1"), 1),
