@@ -26,7 +26,7 @@ from draive_pg.adapters import (
     PostgresInstructionsRepository,
     PostgresModelMemory,
 )
-from draive_pg.operations import configurations, instructions, loading, memory, snapshots
+from draive_pg.operations import configurations, forking, instructions, loading, memory, snapshots
 from draive_pg.operations.operation import Operation, qualified
 from tests.elements import answered, asked, called, responded, texts
 from tests.server import waiting
@@ -191,7 +191,7 @@ def test_no_statement_reads_a_whole_table_for_one_subject(sql: psycopg.Connectio
         memory.recall("m7", 10),
         memory.remember("m7", (asked("q"),), {"a": 1}),
         memory.maintain("m7", {"a": 1}),
-        memory.fork("m7", "new"),
+        forking.fork("m7", "new", None),
         memory.remove("m7"),
         loading.load_content("m7"),
         instructions.append(InstructionsDeclaration.of("m7"), content=""),
