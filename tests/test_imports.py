@@ -29,7 +29,7 @@ LAYERS = [
     {"frames.memory", "frames.revisions", "frames.reading"},
     {"frames.definitions", "frames.decoding"},
     {"frames.assembling"},
-    {"frames.exporting"},
+    {"frames.exporting", "frames.questions", "analysis"},
     {"database.cache", "database.failures", "database.target", "database.transactions"},
     {"database.copying", "database.live", "database.pipelining", "database.pooling"},
     {"database.haiway_connection"},
@@ -38,7 +38,7 @@ LAYERS = [
     {"namespaces", "adapters"},
     {"client"},
     {"draive_pg"},
-    {"demo"},
+    {"demo", "samples.month"},
     {"cli"},
     {"__main__"},
 ]

@@ -1,0 +1,150 @@
+"""A month of the bicycle shop's support, made of the sample chats, with times.
+
+The same at every call. It has what a month of a real service has: busy hours and days, slow tools,
+an outage, customers who leave, a prompt whose second revision made things worse and was taken back,
+and a larger model that answers more slowly.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+from draive_pg.content.chat_files import Conversation, read
+from draive_pg.samples import support
+
+__all__ = ("CONFIGURATIONS", "PROMPTS", "Told", "conversations")
+
+type Message = dict[str, Any]
+
+START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
+DAYS = 28
+HOURS = (0, 0, 0, 0, 0, 0, 1, 3, 6, 9, 12, 11, 7, 6, 8, 9, 11, 12, 9, 6, 4, 2, 1, 0)  # weights
+DAILY = (15, 13, 12, 13, 17, 26, 22)  # conversations, from Monday on
+
+FIRST = (
+    "You are the support assistant of Brambleford Bikes. Look things up before you promise them. "
+    "Answer in the language of the customer."
+)
+THOROUGH = f"{FIRST} Before you look anything up, ask for the booking, the name and the reason."
+KIND = f"{FIRST} If a tool fails, say so and offer a call back."
+
+BEFORE = timedelta(days=-3)
+WORSE = START + timedelta(days=8, hours=10)
+TAKEN_BACK = START + timedelta(days=17, hours=15, minutes=30)
+LARGER = START + timedelta(days=14, hours=12)
+
+PROMPTS: Sequence[tuple[datetime, str, str]] = (
+    (START + BEFORE, "support", FIRST),
+    (WORSE, "support", THOROUGH),
+    (TAKEN_BACK, "support", FIRST),
+    (START + timedelta(days=23, hours=9), "support", KIND),
+)
+CONFIGURATIONS: Sequence[tuple[datetime, str, dict[str, Any]]] = (
+    (START + BEFORE, "support.model", {"model": "small", "temperature": 0.3}),
+    (LARGER, "support.model", {"model": "large", "temperature": 0.3}),
+)
+
+OUTAGE = (START + timedelta(days=10, hours=9), START + timedelta(days=10, hours=16))
+OUT = json.dumps({"error": "timeout", "message": "workshop system did not answer within 10 s"})
+
+CHANNELS = ("web", "web", "web", "app", "app", "phone")
+
+
+@dataclass
+class Told:
+    """One conversation: its messages with the times at which they were written.
+
+    Attributes
+    ----------
+    identifier : str
+        Of its memory.
+    messages : list of (datetime, Message)
+        OpenAI-style, oldest first, without the system's.
+    variables : list of (datetime, dict)
+        What was noted of the customer, at the beginning and, if they stayed, at the end.
+    """
+
+    identifier: str
+    messages: list[tuple[datetime, Message]] = field(default_factory=list[tuple[datetime, Message]])
+    variables: list[tuple[datetime, dict[str, Any]]] = field(
+        default_factory=list[tuple[datetime, dict[str, Any]]]
+    )
+
+
+def conversations() -> Iterator[Told]:
+    """Tell the month, conversation by conversation, in the order of their beginnings."""
+    random = Random(20260302)  # noqa: S311 - a sample, not a secret
+    chats = [chat for chat in read(support()) if isinstance(chat, Conversation)]
+    for day in range(DAYS):
+        date = START + timedelta(days=day)
+        count = round(random.gauss(DAILY[day % 7], 2))
+        hours = random.choices(range(24), HOURS, k=count)
+        starts = sorted(
+            date + timedelta(hours=hour, seconds=random.uniform(0, 3600)) for hour in hours
+        )
+        for number, start in enumerate(starts, start=1):
+            yield _tell(f"{date:%Y-%m-%d}-{number:02}", start, random.choice(chats), random)
+
+
+def _tell(identifier: str, start: datetime, chat: Conversation, random: Random) -> Told:
+    told = Told(identifier)
+    customer: dict[str, Any] = {
+        "customer": f"customer-{random.randint(1, 180):03}",
+        "channel": random.choice(CHANNELS),
+    }
+    told.variables.append((start, customer))
+    worse = WORSE <= start < TAKEN_BACK
+    messages = _with_repetitions(chat.messages, random, likely=0.12 if worse else 0.03)
+    stays = random.random() > (0.2 if worse else 0.07)
+    last = len(messages) if stays else random.randint(1, len(messages))
+    now, failures = start, 0
+    for message in messages[:last]:
+        now += timedelta(seconds=_seconds(message, now, random))
+        written, failed = _written(message, now)
+        failures += failed
+        told.messages.append((now, written))
+    if stays:
+        stars = min(5, max(1, round(random.gauss(4.6 - 1.2 * failures - 0.5 * worse, 0.7))))
+        told.variables.append((now, {**customer, "stars": stars}))
+    return told
+
+
+def _with_repetitions(messages: Sequence[Any], random: Random, *, likely: float) -> list[Message]:
+    """Leave out the system's messages, and make some calls again, as a model in doubt does."""
+    made: list[Message] = []
+    before: Message = {}
+    for message in messages:
+        if message["role"] in ("system", "developer"):
+            continue
+        made.append(message)
+        if message["role"] == "tool" and len(before.get("tool_calls") or ()) == 1:
+            while random.random() < likely:
+                made += [before, message]
+        before = message
+    return made
+
+
+def _seconds(message: Message, now: datetime, random: Random) -> float:
+    """How long a message takes to be written."""
+    match message["role"]:
+        case "user":
+            return random.lognormvariate(3.3, 0.8)
+        case "tool":
+            return random.lognormvariate(-0.4, 0.6)
+        case _:
+            spoken = len(message.get("content") or "")
+            speed = 0.035 if now >= LARGER else 0.015
+            return random.lognormvariate(0.3, 0.3) + spoken * speed
+
+
+def _written(message: Message, now: datetime) -> tuple[Message, bool]:
+    """Return the message, or what the outage made of it, and whether it tells of a failure."""
+    if message["role"] != "tool":
+        return message, False
+    content = str(message["content"])
+    if OUTAGE[0] <= now < OUTAGE[1] and "repair" in content:
+        return {**message, "content": OUT}, True
+    return message, content.lstrip().lower().startswith(('{"error', "error"))

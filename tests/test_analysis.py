@@ -1,0 +1,306 @@
+"""What analysts ask, answered from frames, and counted by plain loops for comparison."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from draive_pg import analysis
+
+START = datetime(2026, 3, 27, 22, 0, tzinfo=UTC)  # two days before clocks in Europe change
+
+LOG = {
+    "identifier": "str",
+    "position": "int64",
+    "created": "datetime64[us, UTC]",
+    "role": "str",
+    "text": "str",
+    "tools": "object",
+    "tool_requests": "int64",
+    "tool_responses": "int64",
+    "n_chars": "int64",
+}
+CALLS = {
+    "identifier": "str",
+    "position": "int64",
+    "created": "datetime64[us, UTC]",
+    "call": "str",
+    "tool": "str",
+    "arguments": "object",
+    "response": "str",
+    "handling": "str",
+    "responded": "datetime64[us, UTC]",
+    "seconds": "float64",
+}
+
+# What an element can be, by one letter: a question, an answer, a call, a call's result.
+ELEMENTS = {
+    "q": ("input", "how much?", [], 0, 0),
+    "a": ("output", "three", [], 0, 0),
+    "c": ("output", "", ["find"], 1, 0),
+    "r": ("input", "", ["find"], 0, 1),
+}
+
+
+def log(**memories: str) -> pd.DataFrame:
+    """Return the log of memories whose elements are letters, each written a second later."""
+    rows = [
+        (
+            name,
+            position,
+            START + timedelta(seconds=position),
+            *ELEMENTS[letter],
+            len(ELEMENTS[letter][1]),
+        )
+        for name, letters in memories.items()
+        for position, letter in enumerate(letters)
+    ]
+    return pd.DataFrame(rows, columns=list(LOG)).astype(LOG)
+
+
+def calls(*rows: dict[str, Any]) -> pd.DataFrame:
+    """Return tool calls: what a row does not say is as usual."""
+    usual = {
+        "identifier": "m",
+        "position": 1,
+        "created": START,
+        "call": "c",
+        "tool": "find",
+        "arguments": {"x": 1},
+        "response": "found",
+        "handling": "response",
+        "responded": START,
+        "seconds": 1.0,
+    }
+    made = [{**usual, "position": number, **row} for number, row in enumerate(rows)]
+    return pd.DataFrame(made, columns=list(CALLS)).astype(CALLS)
+
+
+# --- Turns
+
+
+def test_a_turn_is_a_question_with_all_that_follows_it() -> None:
+    found = analysis.turns(log(m="aqcrcraqqa"))
+    assert found["position"].tolist() == [1, 7, 8]
+    assert found["turn"].tolist() == [0, 1, 2]
+    assert found["elements"].tolist() == [6, 1, 2]
+    assert found["tool_calls"].tolist() == [2, 0, 0]
+    assert found["seconds"].fillna(-1).tolist() == [5.0, -1.0, 1.0]
+    assert found["asked"].iloc[0] == START + timedelta(seconds=1)
+    assert found["answered"].isna().tolist() == [False, True, False]
+    assert found["question_chars"].tolist() == [9, 9, 9]
+    assert found["answer_chars"].tolist() == [5, 0, 5]
+
+
+def counted(letters: str) -> Iterator[tuple[int, int, int]]:
+    starts = [index for index, letter in enumerate(letters) if letter == "q"]
+    for start, end in pairwise([*starts, len(letters)]):
+        yield start, end - start, letters[start:end].count("c")
+
+
+memories = st.dictionaries(st.sampled_from("xyz"), st.text("qacr", min_size=1, max_size=12))
+
+
+@given(memories)
+def test_turns_are_those_that_a_loop_finds(memories: dict[str, str]) -> None:
+    found = analysis.turns(log(**memories).sample(frac=1, random_state=1))
+    assert [
+        (row.identifier, row.position, row.elements, row.tool_calls) for row in found.itertuples()
+    ] == [(name, *turn) for name in sorted(memories) for turn in counted(memories[name])]
+
+
+# --- Conversations that broke off
+
+
+@given(memories)
+def test_abandoned_are_those_in_which_the_model_had_not_the_last_word(
+    memories: dict[str, str],
+) -> None:
+    found = analysis.abandoned(log(**memories))
+    ends = {"q": "question", "c": "tool request", "r": "tool response"}
+    assert dict(zip(found["identifier"], found["ended"], strict=True)) == {
+        name: ends[letters[-1]] for name, letters in memories.items() if letters[-1] != "a"
+    }
+    assert found["position"].tolist() == [len(memories[name]) - 1 for name in found["identifier"]]
+
+
+# --- Activity
+
+
+def test_activity_counts_every_period_also_an_empty_one() -> None:
+    early, late = log(m="qcra"), log(n="qa")
+    late["created"] += timedelta(hours=3)
+    found = analysis.activity(pd.concat([late, early]), by="hour")
+    assert found["start"].tolist() == [START + timedelta(hours=hour) for hour in range(4)]
+    assert found["hour"].tolist() == [22, 23, 0, 1]
+    assert found["weekday"].tolist() == [4, 4, 5, 5]
+    assert found["memories"].tolist() == [1, 0, 0, 1]
+    assert found["turns"].tolist() == [1, 0, 0, 1]
+    assert found["elements"].tolist() == [4, 0, 0, 2]
+    assert found["tool_calls"].tolist() == [1, 0, 0, 0]
+
+
+def test_days_begin_at_midnight_where_the_analyst_is() -> None:
+    found = analysis.activity(log(m="qa"), timezone="Europe/Warsaw")
+    assert [str(start) for start in found["start"]] == ["2026-03-27 00:00:00+01:00"]
+    found = analysis.activity(log(m="qa"), timezone="Asia/Tokyo")
+    assert [str(start) for start in found["start"]] == ["2026-03-28 00:00:00+09:00"]
+
+
+def test_days_on_which_clocks_change_are_days() -> None:
+    whole = log(m="qaqaqa")
+    whole["created"] = [START + timedelta(days=day) for day in range(6)]
+    found = analysis.activity(whole, timezone="Europe/Warsaw")
+    assert found["hour"].tolist() == [0] * 7
+    assert found["elements"].tolist() == [1, 1, 0, 1, 1, 1, 1]  # at eleven, then at midnight
+    hourly = analysis.activity(whole, by="hour", timezone="Europe/Warsaw")
+    assert hourly["elements"].sum() == 6
+    assert hourly["start"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize(("by", "start"), [("week", "2026-03-23"), ("month", "2026-03-01")])
+def test_weeks_begin_on_monday_and_months_on_their_first_day(by: Any, start: str) -> None:
+    found = analysis.activity(log(m="qa"), by=by)
+    assert [f"{first:%Y-%m-%d}" for first in found["start"]] == [start]
+
+
+def test_an_unknown_period_or_time_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="by must be one of hour, day, week, month, not 'year'"):
+        analysis.activity(log(m="qa"), by="year")
+    with pytest.raises(Exception, match="Nowhere"):
+        analysis.activity(log(m="qa"), timezone="Europe/Nowhere")
+
+
+# --- Tools
+
+
+def test_failures_are_counted_among_what_was_answered() -> None:
+    found = analysis.tools(
+        calls(
+            {"response": "found"},
+            {"response": ' {"error": "timeout"}'},
+            {"response": "Error: no such thing", "seconds": 21.0},
+            {"response": "no errors", "handling": "error"},
+            {"response": None, "handling": None, "responded": None, "seconds": None},
+            {"tool": "count", "response": "errors: 0"},
+            {"tool": "never", "response": None, "responded": None, "seconds": None},
+        )
+    ).set_index("tool")
+    assert found.index.tolist() == ["find", "count", "never"]
+    assert found["calls"].tolist() == [5, 1, 1]
+    assert found["answered"].tolist() == [4, 1, 0]
+    assert found["failures"].tolist() == [3, 0, 0]
+    assert found.loc["find", "failure_rate"] == 0.75
+    assert pd.isna(found.loc["never", "failure_rate"])
+    assert found.loc["find", "seconds_median"] == 1.0
+    assert found.loc["find", "seconds_p95"] == pytest.approx(18.0)
+    assert analysis.tools(calls({"response": "oops"}), failure="oops")["failures"].tolist() == [1]
+
+
+def test_calls_are_repeated_when_they_ask_the_same_in_one_memory() -> None:
+    same = {"arguments": {"x": 1, "y": [1, 2]}}
+    frame = calls(
+        same,
+        {"arguments": {"y": [1, 2], "x": 1}},
+        {"arguments": {"x": 1, "y": [2, 1]}},
+        {**same, "tool": "count"},
+        {**same, "identifier": "n"},
+        same,
+    )
+    found = analysis.repeated_calls(frame)
+    assert found.to_dict("records") == [
+        {"identifier": "m", "tool": "find", **same, "times": 3, "first": 0, "last": 5}
+    ]
+    assert analysis.tools(frame).set_index("tool")["repeated"].to_dict() == {"find": 2, "count": 0}
+
+
+# --- What held when
+
+
+def test_variables_change_when_a_snapshot_says_otherwise_than_the_one_before() -> None:
+    snapshots = [
+        ("m", {"a": 1, "b": None}),
+        ("m", {"a": 1, "b": None, "c": [1]}),
+        ("m", {"a": 2, "c": [1]}),
+        ("n", {"a": 2}),
+        ("n", "no object"),
+    ]
+    frame = pd.DataFrame(
+        [(name, START + timedelta(seconds=n), value) for n, (name, value) in enumerate(snapshots)],
+        columns=["identifier", "created", "variables"],
+    )
+    found = analysis.variable_changes(frame)
+    assert [tuple(row)[:1] + tuple(row)[2:] for row in found.itertuples(index=False)] == [
+        ("m", "a", None, 1),
+        ("m", "b", None, None),
+        ("m", "c", None, [1]),
+        ("m", "a", 1, 2),
+        ("m", "b", None, None),
+        ("n", "a", None, 2),
+        ("n", "a", 2, None),
+    ]
+
+
+@given(
+    st.lists(st.integers(-2, 8), min_size=1, max_size=5, unique=True).map(sorted),
+    st.text("qa", min_size=1, max_size=6),
+)
+def test_the_live_revision_is_the_newest_that_was_there(times: list[int], letters: str) -> None:
+    revisions = pd.DataFrame(
+        {
+            "name": "greeting",
+            "revision": range(1, len(times) + 1),
+            "created": [START + timedelta(seconds=time) for time in times],
+        }
+    ).astype({"created": "datetime64[us, UTC]"})
+    found = analysis.live_revisions(log(m=letters), revisions)
+    assert found["revision"].fillna(0).tolist() == [
+        sum(time <= position for time in times) for position in range(len(letters))
+    ]
+    assert set(found["name"]) == {"greeting"}
+    configurations = revisions.rename(columns={"name": "identifier"})
+    pd.testing.assert_frame_equal(analysis.live_revisions(log(m=letters), configurations), found)
+
+
+def test_each_name_has_its_own_live_revision() -> None:
+    revisions = pd.DataFrame(
+        {"name": ["b", "a"], "revision": [1, 1], "created": [START, START + timedelta(seconds=1)]}
+    ).astype({"created": "datetime64[us, UTC]"})
+    found = analysis.live_revisions(log(m="qa"), revisions)
+    assert list(zip(found["name"], found["revision"].fillna(0), strict=True)) == [
+        ("a", 0),
+        ("a", 1),
+        ("b", 1),
+        ("b", 1),
+    ]
+
+
+# --- Nothing at all
+
+
+def test_nothing_gives_the_same_columns_and_types_as_something() -> None:
+    whole, asked = log(m="qcra"), calls({}, {})
+    snapshots = pd.DataFrame(
+        {"identifier": "m", "created": whole["created"], "variables": [{}] * 4}
+    )
+    revisions = pd.DataFrame({"name": ["a"], "revision": [1], "created": whole["created"][:1]})
+    for one, other in [
+        (analysis.turns(whole), analysis.turns(whole[:0])),
+        (analysis.abandoned(whole), analysis.abandoned(whole[:0])),
+        (analysis.activity(whole), analysis.activity(whole[:0])),
+        (analysis.tools(asked), analysis.tools(asked[:0])),
+        (analysis.repeated_calls(asked), analysis.repeated_calls(asked[:0])),
+        (analysis.variable_changes(snapshots), analysis.variable_changes(snapshots[:0])),
+        (
+            analysis.live_revisions(whole, revisions),
+            analysis.live_revisions(whole[:0], revisions[:0]),
+        ),
+        (analysis.live_revisions(whole, revisions), analysis.live_revisions(whole, revisions[:0])),
+    ]:
+        assert len(other) == 0
+        assert one.dtypes.to_dict() == other.dtypes.to_dict()
