@@ -10,6 +10,7 @@ from draive_pg.database.asynchronous import AsyncDatabase
 from draive_pg.database.cache import Cache
 from draive_pg.database.sync import Database
 from draive_pg.database.target import target_of
+from draive_pg.namespaces.analysis import Analysis, AsyncAnalysis
 from draive_pg.namespaces.configurations import AsyncConfigurations, Configurations
 from draive_pg.namespaces.frames import AsyncFrames, Frames
 from draive_pg.namespaces.instructions import AsyncInstructions, Instructions
@@ -55,7 +56,7 @@ class Client:
 
     Attributes
     ----------
-    configurations, instructions, memories, frames
+    configurations, instructions, memories, frames, analysis
         What can be done, by what it is done to.
 
     Raises
@@ -95,6 +96,7 @@ class Client:
         self.instructions = Instructions(self._database)
         self.memories = Memories(self._database)
         self.frames = Frames(self._database)
+        self.analysis = Analysis(self._database)
 
     def memory(self, identifier: str, recall_limit: int | None = None) -> Memory:
         """Return the memory of an identifier, whether it exists yet or not; no I/O.
@@ -244,6 +246,7 @@ class AsyncClient:
         self.instructions = AsyncInstructions(self._database)
         self.memories = AsyncMemories(self._database)
         self.frames = AsyncFrames(self._database)
+        self.analysis = AsyncAnalysis(self._database)
 
     def memory(self, identifier: str, recall_limit: int | None = None) -> AsyncMemory:
         return AsyncMemory(self._database, identifier, recall_limit)

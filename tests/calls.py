@@ -81,6 +81,8 @@ READS: dict[str, Callable[[Client], object]] = {
     "read frame variables": lambda db: db.frames.variables(),
     "read frame instruction_revisions": lambda db: db.frames.instruction_revisions(),
     "read frame configurations": lambda db: db.frames.configurations(),
+    "ask for turns": lambda db: db.analysis.turns(),
+    "ask for live instructions": lambda db: db.analysis.live_instructions(),
     "read chunks of a frame": lambda db: list(db.frames.chunks("conversation_log")),
     "export frame sessions": exported,
 }

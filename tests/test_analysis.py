@@ -6,11 +6,15 @@ from itertools import pairwise
 from typing import Any
 
 import pandas as pd
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from draive_pg import analysis
+from draive_pg import Client, analysis
+from draive_pg.samples import month
+from tests.conftest import Connect
+from tests.elements import answered, asked, called, responded
 
 START = datetime(2026, 3, 27, 22, 0, tzinfo=UTC)  # two days before clocks in Europe change
 
@@ -280,11 +284,102 @@ def test_each_name_has_its_own_live_revision() -> None:
     ]
 
 
+# --- Through the clients
+
+
+def dated(db: Client, sql: psycopg.Connection) -> None:
+    """Two memories whose elements were written a second apart, and prompts between them."""
+    for name in ("m", "n"):
+        db.memory(name).remember(
+            asked("q"), called("c"), responded("c"), answered("abc"), asked("r")
+        )
+        db.memory(name).remember(variables={"mood": "glad"})
+    for content in ("one", "two"):
+        db.instructions.define("greeting", content=content)
+        db.configurations.define("limits", {"a": content})
+    sql.execute(
+        "UPDATE memories_elements SET created = TIMESTAMPTZ '2026-03-01Z' "
+        "+ INTERVAL '1 second' * (SELECT count(*) FROM memories_elements AS earlier "
+        "WHERE earlier.created < memories_elements.created)"
+    )
+    for table in ("instructions", "configurations"):
+        sql.execute(
+            f"UPDATE {table} SET created = CASE WHEN content::TEXT LIKE '%one%' "
+            "THEN TIMESTAMPTZ '2026-02-28Z' ELSE TIMESTAMPTZ '2026-03-01 00:00:03Z' END".encode()
+        )
+
+
+def test_the_clients_ask_the_same_of_the_tables(db: Client, sql: psycopg.Connection) -> None:
+    dated(db, sql)
+    first = datetime(2026, 3, 1, tzinfo=UTC)
+    turns = db.analysis.turns()
+    assert turns["identifier"].tolist() == ["m", "m", "n", "n"]
+    assert turns["seconds"].fillna(-1).tolist() == [3.0, -1.0, 3.0, -1.0]
+    assert turns["tool_calls"].tolist() == [1, 0, 1, 0]
+    assert turns["answer_chars"].tolist() == [3, 0, 3, 0]
+    assert db.analysis.abandoned("n")["ended"].tolist() == ["question"]
+    activity = db.analysis.activity("hour", timezone="Europe/Warsaw")
+    assert activity["elements"].tolist() == [10]
+    assert activity["hour"].tolist() == [1]
+    tools = db.analysis.tools(failure="found")
+    assert tools[["calls", "memories", "failures"]].to_numpy().tolist() == [[2, 2, 2]]
+    assert db.analysis.tools()["failures"].tolist() == [0]
+    assert len(db.analysis.repeated_calls()) == 0
+    assert db.analysis.repeated_calls().dtypes["times"] == "int64"
+    changes = db.analysis.variable_changes("m")
+    assert changes[["variable", "before", "after"]].to_numpy().tolist() == [["mood", None, "glad"]]
+    live = db.analysis.live_instructions("greeting", identifier="m")
+    assert live["revision"].tolist() == [1, 1, 1, 2, 2]
+    assert live["since"].iloc[0] == first - timedelta(days=1)
+    configurations = db.analysis.live_configurations("limits", identifier="m")
+    assert configurations["revision"].tolist() == [1, 1, 1, 2, 2]
+
+
+def test_questions_are_bounded_in_time_by_what_they_count(
+    db: Client, sql: psycopg.Connection
+) -> None:
+    dated(db, sql)
+    fourth = datetime(2026, 3, 1, 0, 0, 4, tzinfo=UTC)  # when the second question of m was asked
+    assert db.analysis.turns("m", since=fourth)["turn"].tolist() == [1]
+    assert db.analysis.turns("m", until=fourth)["elements"].tolist() == [4]  # whole
+    assert db.analysis.abandoned(until=fourth)["identifier"].tolist() == []
+    assert db.analysis.abandoned(since=fourth)["identifier"].tolist() == ["m", "n"]
+    assert db.analysis.activity(since=fourth)["elements"].tolist() == [6]
+    assert db.analysis.tools(since=fourth)["calls"].tolist() == [1]
+    assert len(db.analysis.variable_changes(until=fourth)) == 0
+    assert len(db.analysis.live_instructions(until=fourth)) == 4
+
+
+def test_questions_that_cannot_be_answered_are_refused_before_any_io(connect: Connect) -> None:
+    db = connect("host=127.0.0.1 port=1")  # where nobody is
+    with pytest.raises(ValueError, match="since must have a time zone"):
+        db.analysis.turns(since=datetime(2026, 1, 1))
+    with pytest.raises(ValueError, match="by must be one of"):
+        db.analysis.activity("year")
+    with pytest.raises(ValueError, match="timezone must be a name"):
+        db.analysis.activity(timezone="Europe/Nowhere")
+    with pytest.raises(ValueError, match="failure is no regular expression"):
+        db.analysis.tools(failure="(")
+
+
+def test_the_sample_month_is_put_in_once(dsn: str) -> None:
+    with Client(dsn) as db:
+        month.load(db)
+        sessions = db.frames.sessions()
+        assert len(sessions) == len(list(month.conversations())) > 400
+        assert sessions["elements"].sum() > 4000
+        month.load(db)
+        pd.testing.assert_frame_equal(db.frames.sessions(), sessions)
+        assert len(db.instructions.history("support")) == len(month.PROMPTS)
+        live = db.analysis.live_instructions("support")
+        assert set(live["revision"]) == {1, 2, 3, 4}
+
+
 # --- Nothing at all
 
 
 def test_nothing_gives_the_same_columns_and_types_as_something() -> None:
-    whole, asked = log(m="qcra"), calls({}, {})
+    whole, requests = log(m="qcra"), calls({}, {})
     snapshots = pd.DataFrame(
         {"identifier": "m", "created": whole["created"], "variables": [{}] * 4}
     )
@@ -293,8 +388,8 @@ def test_nothing_gives_the_same_columns_and_types_as_something() -> None:
         (analysis.turns(whole), analysis.turns(whole[:0])),
         (analysis.abandoned(whole), analysis.abandoned(whole[:0])),
         (analysis.activity(whole), analysis.activity(whole[:0])),
-        (analysis.tools(asked), analysis.tools(asked[:0])),
-        (analysis.repeated_calls(asked), analysis.repeated_calls(asked[:0])),
+        (analysis.tools(requests), analysis.tools(requests[:0])),
+        (analysis.repeated_calls(requests), analysis.repeated_calls(requests[:0])),
         (analysis.variable_changes(snapshots), analysis.variable_changes(snapshots[:0])),
         (
             analysis.live_revisions(whole, revisions),

@@ -67,6 +67,6 @@ def test_what_does_io_awaits_in_the_twin(ours: type, theirs: type) -> None:
         if inspect.isfunction(function) and "self._database." in inspect.getsource(function):
             source = inspect.getsource(getattr(theirs, member))
             awaited = source.count("await ") + source.count("async with ")
-            waits = ("run", "read", "carry_out", "close", "transaction")
+            waits = ("run", "read", "ask", "carry_out", "close", "transaction")
             asked = sum(source.count(f"self._database.{name}(") for name in waits)
             assert awaited == asked, (ours, member)

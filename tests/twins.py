@@ -2,6 +2,7 @@
 
 from draive_pg import client
 from draive_pg.namespaces import (
+    analysis,
     configurations,
     frames,
     instructions,
@@ -17,6 +18,7 @@ TWINS = {
     name: module
     for module in (
         client,
+        analysis,
         configurations,
         frames,
         instructions,

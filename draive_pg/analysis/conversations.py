@@ -1,11 +1,12 @@
 """How conversations went: turns, ends, activity over time."""
 
 from typing import Any, Literal, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
 
-__all__ = ("Period", "abandoned", "activity", "turns")
+__all__ = ("Period", "abandoned", "activity", "check_period", "turns")
 
 type Period = Literal["hour", "day", "week", "month"]
 
@@ -106,8 +107,7 @@ def activity(log: pd.DataFrame, by: Period = "day", timezone: str = "UTC") -> pd
         ``start`` of the period (in that time zone), ``weekday`` (0 is Monday) and ``hour`` of it,
         ``memories`` that had elements in it, ``turns``, ``elements``, ``tool_calls``.
     """
-    if by not in STARTS:
-        raise ValueError(f"by must be one of {', '.join(STARTS)}, not {by!r:.60}")
+    check_period(by, timezone)
     timed = log[log["created"].notna()]
     local = timed["created"].dt.tz_convert(timezone).dt.tz_localize(None)  # on the clocks there
     found = (
@@ -131,6 +131,18 @@ def activity(log: pd.DataFrame, by: Period = "day", timezone: str = "UTC") -> pd
     found.insert(1, "weekday", start.day_of_week.astype("int64"))
     found.insert(2, "hour", start.hour.astype("int64"))
     return found.reset_index(drop=True)
+
+
+def check_period(by: str, timezone: str) -> None:
+    """Raise ValueError for a period or a time zone that there is not."""
+    if by not in STARTS:
+        raise ValueError(f"by must be one of {', '.join(STARTS)}, not {by!r:.60}")
+    try:
+        ZoneInfo(timezone)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError(
+            f"timezone must be a name such as 'Europe/Warsaw', not {timezone!r:.60}"
+        ) from None
 
 
 def _in_order(log: pd.DataFrame) -> pd.DataFrame:

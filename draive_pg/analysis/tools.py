@@ -1,10 +1,11 @@
 """How tools were used: how often, how fast, and how often in vain."""
 
 import json
+import re
 
 import pandas as pd
 
-__all__ = ("FAILURE", "repeated_calls", "tools")
+__all__ = ("FAILURE", "check_failure", "repeated_calls", "tools")
 
 # What a response begins with that tells of a failure. Chat logs do not mark those otherwise.
 FAILURE = r'\s*(?:\{\s*"error"|error\b)'
@@ -28,8 +29,13 @@ def tools(calls: pd.DataFrame, failure: str = FAILURE) -> pd.DataFrame:
         ``failure_rate`` (of those that were answered), ``repeated`` (calls that had been made in
         the same memory with the same arguments before), ``seconds_median`` and ``seconds_p95``
         from request to response.
+
+    Raises
+    ------
+    ValueError
+        If ``failure`` is no regular expression.
     """
-    tells = calls["response"].str.match(failure, case=False).eq(True)  # noqa: FBT003 - or missing
+    tells = calls["response"].str.match(check_failure(failure), case=False).eq(True)  # noqa: FBT003 - or missing
     failed = (calls["handling"] == "error") | tells
     asked = calls.assign(failed=failed, again=_asked(calls).duplicated())
     found = (
@@ -76,8 +82,18 @@ def repeated_calls(calls: pd.DataFrame) -> pd.DataFrame:
         )
         .reset_index()
     )
-    found = found[found["times"] > 1].assign(arguments=found["shown"]).drop(columns="shown")
-    return found.sort_values("times", ascending=False, kind="stable", ignore_index=True)
+    repeated = found[found["times"] > 1]
+    repeated = repeated.assign(arguments=repeated["shown"]).drop(columns="shown")
+    return repeated.sort_values("times", ascending=False, kind="stable", ignore_index=True)
+
+
+def check_failure(failure: str) -> str:
+    """Return a regular expression, or raise ValueError."""
+    try:
+        re.compile(failure)
+    except re.error as error:
+        raise ValueError(f"failure is no regular expression ({error}): {failure!r:.60}") from None
+    return failure
 
 
 def _p95(seconds: "pd.Series[float]") -> float:

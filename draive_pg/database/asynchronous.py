@@ -29,7 +29,7 @@ from draive_pg.database.transactions import (
     release,
 )
 from draive_pg.errors import ConnectionFailed, DraivePGError
-from draive_pg.operations.copying import Copy
+from draive_pg.operations.copying import Copy, Question
 from draive_pg.operations.migrations import extended
 from draive_pg.operations.operation import Operation, Plan, Row, Statement
 
@@ -176,6 +176,11 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
         """Async twin of `Database.read`."""
         async with aclosing(self.stream(copy)) as made:
             return await anext(made)
+
+    async def ask[T](self, question: Question[T]) -> T:
+        """Async twin of `Database.ask`; the answer is made in another thread."""
+        made = [await self.read(copy) for copy in question.copies]
+        return await _in_thread(question.answer, *made)
 
     def stream[T](self, copy: Copy[T]) -> AsyncGenerator[T]:
         """Async twin of `Database.stream`; what is made is made in other threads."""

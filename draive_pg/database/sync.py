@@ -40,7 +40,7 @@ from draive_pg.database.transactions import (
     release,
 )
 from draive_pg.errors import ConnectionFailed, DraivePGError
-from draive_pg.operations.copying import Copy
+from draive_pg.operations.copying import Copy, Question
 from draive_pg.operations.migrations import extended
 from draive_pg.operations.operation import Operation, Plan, Row, Statement, qualified
 
@@ -244,6 +244,10 @@ class Database(Base[Connection, threading.Lock]):
         """Return what is made of all rows of a COPY."""
         with closing(self.stream(copy)) as made:
             return next(made)
+
+    def ask[T](self, question: Question[T]) -> T:
+        """Return what is found out from several copies."""
+        return question.answer(*[self.read(copy) for copy in question.copies])
 
     def stream[T](self, copy: Copy[T]) -> Generator[T]:
         """Yield what is made of the rows of a COPY, as they come.

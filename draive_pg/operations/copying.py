@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from draive_pg.operations.operation import Statement
 
-__all__ = ("Buffer", "Collector", "Copy")
+__all__ = ("Buffer", "Collector", "Copy", "Question")
 
 type Buffer = bytes | bytearray | memoryview
 
@@ -42,3 +42,19 @@ class Copy[T]:
     name: str
     statement: Statement
     collect: Callable[[], AbstractContextManager[Collector[T]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Question[T]:
+    """One thing to find out from what several copies make, one after the other.
+
+    Attributes
+    ----------
+    copies : tuple of Copy
+        What is read.
+    answer : callable
+        Takes what each copy made, and returns the answer. Pure.
+    """
+
+    copies: tuple[Copy[Any], ...]
+    answer: Callable[..., T]

@@ -6,16 +6,22 @@ and a larger model that answers more slowly.
 """
 
 import json
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, LiteralString
 
+from draive_pg.client import Client
+from draive_pg.content import elements
+from draive_pg.content.chat import convert
 from draive_pg.content.chat_files import Conversation, read
+from draive_pg.operations.operation import Key, Operation, Statement
 from draive_pg.samples import support
 
-__all__ = ("CONFIGURATIONS", "PROMPTS", "Told", "conversations")
+__all__ = ("load",)
 
 type Message = dict[str, Any]
 
@@ -50,6 +56,18 @@ CONFIGURATIONS: Sequence[tuple[datetime, str, dict[str, Any]]] = (
 OUTAGE = (START + timedelta(days=10, hours=9), START + timedelta(days=10, hours=16))
 OUT = json.dumps({"error": "timeout", "message": "workshop system did not answer within 10 s"})
 
+# What is written at a time of the past, which no method does.
+DEFINED = """
+INSERT INTO {schema}.instructions (name, content, created)
+VALUES ($1::TEXT, $2::TEXT, $3::TIMESTAMPTZ)
+ON CONFLICT DO NOTHING
+"""
+CONFIGURED = """
+INSERT INTO {schema}.configurations (identifier, content, created)
+VALUES ($1::TEXT, $2::JSONB, $3::TIMESTAMPTZ)
+ON CONFLICT DO NOTHING
+"""
+
 CHANNELS = ("web", "web", "web", "app", "app", "phone")
 
 
@@ -72,6 +90,26 @@ class Told:
     variables: list[tuple[datetime, dict[str, Any]]] = field(
         default_factory=list[tuple[datetime, dict[str, Any]]]
     )
+
+
+def load(db: Client) -> None:
+    """Put the month into the tables of a client, or find it there.
+
+    Parameters
+    ----------
+    db : Client
+        Best with a schema that is used for nothing else.
+    """
+    with tempfile.TemporaryDirectory(prefix="draive-pg-") as folder:
+        path = Path(folder) / "month.jsonl"
+        path.write_text("".join(f"{_line(told)}\n" for told in conversations()), encoding="utf-8")
+        db.memories.import_file(path)
+    run = db._database.run  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - no method does it
+    for created, name, content in PROMPTS:
+        run(_past("instructions", DEFINED, name, content, created))
+    for created, identifier, document in CONFIGURATIONS:
+        content = json.dumps(document)
+        run(_past("configurations", CONFIGURED, identifier, content, created))
 
 
 def conversations() -> Iterator[Told]:
@@ -147,4 +185,51 @@ def _written(message: Message, now: datetime) -> tuple[Message, bool]:
     content = str(message["content"])
     if OUTAGE[0] <= now < OUTAGE[1] and "repair" in content:
         return {**message, "content": OUT}, True
-    return message, content.lstrip().lower().startswith(('{"error', "error"))
+    return message, _fails(content)
+
+
+def _line(told: Told) -> str:
+    """Return a conversation as a file of memories has it."""
+    chat = convert([message for _, message in told.messages])
+    numbers = [int(source.split()[1]) for source in chat.sources]  # "message 4 (user)"
+    return json.dumps(
+        {
+            "identifier": told.identifier,
+            "created": told.variables[0][0].isoformat(),
+            "variables": [
+                {"created": created.isoformat(), "content": content}
+                for created, content in told.variables
+            ],
+            "elements": [
+                {
+                    "created": told.messages[number - 1][0].isoformat(),
+                    "content": _marked(json.loads(elements.encode(element, "element"))),
+                }
+                for number, element in zip(numbers, chat.elements, strict=True)
+            ],
+        }
+    )
+
+
+def _marked(element: dict[str, Any]) -> dict[str, Any]:
+    """Mark the responses that tell of a failure, as draive marks those of tools that fail."""
+    for block in element["blocks"]:
+        if block["type"] == "tool_response":
+            said = "".join(part.get("text", "") for part in block["content"]["parts"])
+            if _fails(said):
+                block["handling"] = "error"
+    return element
+
+
+def _fails(response: str) -> bool:
+    return response.lstrip().lower().startswith(('{"error', "error"))
+
+
+def _past(
+    table: str, sql: LiteralString, name: str, content: str, created: datetime
+) -> Operation[None]:
+    return Operation(
+        name=f"tell the past of {table} {name!r}",
+        statements=(Statement(sql, (name, content, created)),),
+        evicts=(Key(table), Key(table, name)),
+    )

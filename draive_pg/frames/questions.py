@@ -1,0 +1,164 @@
+"""What analysts ask, as values: the frames to read, and what `draive_pg.analysis` makes of them."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from draive_pg.content.documents import check_moment
+from draive_pg.frames.memory import CONVERSATION_LOG, TOOL_CALLS, VARIABLES
+from draive_pg.frames.reading import Several, read
+from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS
+from draive_pg.operations.copying import Question
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from draive_pg.analysis import Period
+
+__all__ = (
+    "abandoned",
+    "activity",
+    "live_configurations",
+    "live_instructions",
+    "repeated_calls",
+    "tools",
+    "turns",
+    "variable_changes",
+)
+
+# Of the log, what tells elements apart, and what belongs to turns.
+ELEMENT = ("identifier", "position", "created", "role")
+TURN = (*ELEMENT, "tool_requests", "tool_responses")
+
+
+def turns(
+    identifier: Several, since: datetime | None, until: datetime | None
+) -> Question["DataFrame"]:
+    """A row a turn; of those that were asked in a time."""
+
+    def answer(log: "DataFrame") -> "DataFrame":
+        from draive_pg import analysis
+
+        return _within(analysis.turns(log), "asked", since, until)
+
+    _check(since, until)
+    return Question((read(CONVERSATION_LOG, identifier, columns=(*TURN, "n_chars")),), answer)
+
+
+def abandoned(
+    identifier: Several, since: datetime | None, until: datetime | None
+) -> Question["DataFrame"]:
+    """A row a conversation that broke off; of those whose last element is of a time."""
+
+    def answer(log: "DataFrame") -> "DataFrame":
+        from draive_pg import analysis
+
+        return _within(analysis.abandoned(log), "created", since, until)
+
+    _check(since, until)
+    wanted = (*TURN, "tools", "text")
+    return Question((read(CONVERSATION_LOG, identifier, columns=wanted),), answer)
+
+
+def activity(
+    by: "Period",
+    timezone: str,
+    identifier: Several,
+    since: datetime | None,
+    until: datetime | None,
+) -> Question["DataFrame"]:
+    """A row an hour, day, week or month."""
+    from draive_pg import analysis
+
+    analysis.check_period(by, timezone)
+
+    def answer(log: "DataFrame") -> "DataFrame":
+        return analysis.activity(log, by, timezone)
+
+    return Question(
+        (read(CONVERSATION_LOG, identifier, since=since, until=until, columns=TURN),), answer
+    )
+
+
+def tools(
+    failure: str | None, identifier: Several, since: datetime | None, until: datetime | None
+) -> Question["DataFrame"]:
+    """A row a tool."""
+    from draive_pg import analysis
+
+    pattern = analysis.check_failure(analysis.FAILURE if failure is None else failure)
+
+    def answer(calls: "DataFrame") -> "DataFrame":
+        return analysis.tools(calls, pattern)
+
+    return Question((read(TOOL_CALLS, identifier, since=since, until=until),), answer)
+
+
+def repeated_calls(
+    identifier: Several, since: datetime | None, until: datetime | None
+) -> Question["DataFrame"]:
+    """A row a call that was made several times."""
+
+    def answer(calls: "DataFrame") -> "DataFrame":
+        from draive_pg import analysis
+
+        return analysis.repeated_calls(calls)
+
+    wanted = ("identifier", "position", "tool", "arguments")
+    calls = read(TOOL_CALLS, identifier, since=since, until=until, columns=wanted)
+    return Question((calls,), answer)
+
+
+def variable_changes(
+    identifier: Several, since: datetime | None, until: datetime | None
+) -> Question["DataFrame"]:
+    """A row a variable that changed; of the changes of a time."""
+
+    def answer(variables: "DataFrame") -> "DataFrame":
+        from draive_pg import analysis
+
+        return _within(analysis.variable_changes(variables), "created", since, until)
+
+    _check(since, until)
+    return Question((read(VARIABLES, identifier),), answer)
+
+
+def live_instructions(
+    name: Several, identifier: Several, since: datetime | None, until: datetime | None
+) -> Question["DataFrame"]:
+    """A row an element and a name, with the revision that was live."""
+    revisions = read(INSTRUCTION_REVISIONS, name, columns=("name", "revision", "created"))
+    return _live(revisions, identifier, since, until)
+
+
+def live_configurations(
+    configuration: Several, identifier: Several, since: datetime | None, until: datetime | None
+) -> Question["DataFrame"]:
+    """A row an element and a configuration, with the snapshot that was live."""
+    wanted = ("identifier", "revision", "created")
+    return _live(read(CONFIGURATIONS, configuration, columns=wanted), identifier, since, until)
+
+
+def _live(
+    revisions: Any, identifier: Several, since: datetime | None, until: datetime | None
+) -> Question["DataFrame"]:
+    def answer(log: "DataFrame", revisions: "DataFrame") -> "DataFrame":
+        from draive_pg import analysis
+
+        return analysis.live_revisions(log, revisions)
+
+    log = read(CONVERSATION_LOG, identifier, since=since, until=until, columns=ELEMENT)
+    return Question((log, revisions), answer)
+
+
+def _check(since: datetime | None, until: datetime | None) -> None:
+    check_moment(since, "since")
+    check_moment(until, "until")
+
+
+def _within(found: Any, column: str, since: datetime | None, until: datetime | None) -> "DataFrame":
+    """Return the rows of a time, which could not be chosen before others were read too."""
+    if since is not None:
+        found = found[found[column] >= since]
+    if until is not None:
+        found = found[found[column] < until]
+    return found.reset_index(drop=True)
