@@ -63,8 +63,20 @@ def test_a_notebook_shows_a_table_that_is_escaped_and_bounded(count: int) -> Non
     assert "<script" not in one
     assert "<b>" not in one
     assert "&lt;b&gt;" in one
-    assert "<details>" in one  # what is long unfolds, and is all there
+    assert "<details" in one  # what is long unfolds, and is all there
     assert one.count("&amp;") > 5000
+
+
+def test_of_many_columns_those_without_a_value_are_only_named() -> None:
+    shown = html.table(list("abcdef"), [[1, None, "", {}, 5, 0], [2, None, "", {}, 5, 0]])
+    assert "no value in b, c, d" in shown
+    assert shown.count("<th ") == 3
+    assert html.table(list("abc"), [[1, None, ""]]).count("<th ") == 3
+
+
+def test_what_has_a_look_of_its_own_keeps_it_in_a_table() -> None:
+    inner = Records(Note, [Note("inner", MOMENT, "x")])
+    assert inner._repr_html_() in html.table(("notes",), [[inner]])
 
 
 @pytest.mark.parametrize("value", [None, True, 7, 0.5, "", [], ["a"], {"a": MOMENT}, object()])

@@ -9,6 +9,9 @@ from typing import Any, cast
 __all__ = ("folded", "shown", "table")
 
 FOLD = 160  # characters that a cell shows of a text; the rest unfolds
+NARROW = 60  # the same where many columns share the width
+MANY = 4  # columns
+WORD = 30  # characters of a text that is not broken
 MOST_ROWS = 200  # of a table; a notebook keeps all that it shows
 
 TABLE = "border-collapse:collapse;text-align:left"
@@ -16,6 +19,9 @@ CELL = "text-align:left;vertical-align:top;padding:0.2em 0.8em 0.2em 0"
 RULE = "border-bottom:1px solid color-mix(in srgb, currentColor 25%, transparent)"
 DIM = "opacity:0.65"
 WRAP = "white-space:pre-wrap;overflow-wrap:anywhere"
+TEXT = f"display:inline-block;min-width:12em;{WRAP}"
+
+EMPTY: tuple[object, ...] = (None, "", (), [], {})
 
 
 def table(
@@ -25,15 +31,24 @@ def table(
     caption: str = "",
     most: int = MOST_ROWS,
 ) -> str:
-    """Return a table of any values; of many rows the first, and how many more there are."""
+    """Return a table of any values; of many rows the first, and how many more there are.
+
+    Where there are many columns, those without any value are only named.
+    """
     all_rows = list(rows)
-    head = "".join(f'<th style="{CELL};{RULE}">{escape(column)}</th>' for column in columns)
+    kept = list(range(len(columns)))
+    if len(columns) > MANY and all_rows:
+        kept = [n for n in kept if any(row[n] not in EMPTY for row in all_rows)]
+    limit = NARROW if len(kept) > MANY else FOLD
+    head = "".join(f'<th style="{CELL};{RULE}">{escape(columns[n])}</th>' for n in kept)
+    cells = [[shown(row[n], limit=limit) for n in kept] for row in all_rows[:most]]
     body = "".join(
-        f"<tr>{''.join(f'<td style="{CELL}">{shown(value)}</td>' for value in row)}</tr>"
-        for row in all_rows[:most]
+        f"<tr>{''.join(f'<td style="{CELL}">{cell}</td>' for cell in row)}</tr>" for row in cells
     )
     more = len(all_rows) - most
     notes = [escape(caption)] if caption else []
+    if empty := [column for n, column in enumerate(columns) if n not in kept]:
+        notes.append(escape(f"no value in {', '.join(empty)}"))
     if more > 0:
         notes.append(f"{more:,} more rows; to_df() has all")
     below = f'<div style="{DIM}">{" · ".join(notes)}</div>' if notes else ""
@@ -42,8 +57,10 @@ def table(
     )
 
 
-def shown(value: object) -> str:
-    """Return a value as a cell of a table has it."""
+def shown(value: object, *, limit: int = FOLD) -> str:
+    """Return a value as a cell of a table has it, folded from so many characters on."""
+    if (own := getattr(value, "_repr_html_", None)) is not None:
+        return own()
     match value:
         case None:
             return f'<span style="{DIM}">-</span>'
@@ -53,9 +70,9 @@ def shown(value: object) -> str:
             moment = escape(value.isoformat(" ", "seconds").removesuffix("+00:00"))
             return f'<span style="white-space:nowrap">{moment}</span>'
         case str():
-            return folded(value)
+            return folded(value, limit=limit)
         case Mapping() | tuple() | list():
-            return _document(cast(Mapping[str, Any] | Sequence[Any], value))
+            return _document(cast(Mapping[str, Any] | Sequence[Any], value), limit)
         case _:
             return escape(str(value))
 
@@ -63,17 +80,18 @@ def shown(value: object) -> str:
 def folded(text: str, *, limit: int = FOLD) -> str:
     """Return a text, of which what is over the limit unfolds at a click."""
     if len(text) <= limit:
-        return f'<span style="{WRAP}">{escape(text)}</span>'
+        style = "white-space:pre" if len(text) <= WORD else TEXT
+        return f'<span style="{style}">{escape(text)}</span>'
     return (
-        f'<details><summary style="{WRAP}">{escape(text[:limit])}… '
+        f'<details style="min-width:12em"><summary style="{WRAP}">{escape(text[:limit])}… '
         f'<span style="{DIM}">({len(text):,} characters)</span></summary>'
         f'<div style="{WRAP}">{escape(text)}</div></details>'
     )
 
 
-def _document(value: Mapping[str, Any] | Sequence[Any]) -> str:
+def _document(value: Mapping[str, Any] | Sequence[Any], limit: int) -> str:
     if not value:
         return ""
     if not isinstance(value, Mapping) and all(isinstance(item, str) for item in value):
-        return folded(", ".join(value))
-    return folded(json.dumps(value, ensure_ascii=False, default=str))
+        return folded(", ".join(value), limit=limit)
+    return folded(json.dumps(value, ensure_ascii=False, default=str), limit=limit)

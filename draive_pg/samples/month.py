@@ -17,9 +17,9 @@ from typing import Any, LiteralString
 from draive_pg.client import Client
 from draive_pg.content import elements
 from draive_pg.content.chat import convert
-from draive_pg.content.chat_files import Conversation, read
+from draive_pg.content.chat_files import Conversation
 from draive_pg.operations.operation import Key, Operation, Statement
-from draive_pg.samples import support
+from draive_pg.samples import conversations as sample_conversations
 
 __all__ = ("load",)
 
@@ -53,8 +53,11 @@ CONFIGURATIONS: Sequence[tuple[datetime, str, dict[str, Any]]] = (
     (LARGER, "support.model", {"model": "large", "temperature": 0.3}),
 )
 
-OUTAGE = (START + timedelta(days=10, hours=9), START + timedelta(days=10, hours=16))
-OUT = json.dumps({"error": "timeout", "message": "workshop system did not answer within 10 s"})
+# The system of the bookings was out of order on a Saturday.
+OUTAGE = (START + timedelta(days=12, hours=9), START + timedelta(days=12, hours=18))
+OUT_OF_ORDER = frozenset({"check_stock", "find_booking", "create_booking", "change_booking"})
+OUT = json.dumps({"error": "timeout", "message": "booking system did not answer within 10 s"})
+OUT_SECONDS = 10.0
 
 # What is written at a time of the past, which no method does.
 DEFINED = """
@@ -115,7 +118,7 @@ def load(db: Client) -> None:
 def conversations() -> Iterator[Told]:
     """Tell the month, conversation by conversation, in the order of their beginnings."""
     random = Random(20260302)  # noqa: S311 - a sample, not a secret
-    chats = [chat for chat in read(support()) if isinstance(chat, Conversation)]
+    chats = sample_conversations()
     for day in range(DAYS):
         date = START + timedelta(days=day)
         count = round(random.gauss(DAILY[day % 7], 2))
@@ -136,14 +139,24 @@ def _tell(identifier: str, start: datetime, chat: Conversation, random: Random) 
     told.variables.append((start, customer))
     worse = WORSE <= start < TAKEN_BACK
     messages = _with_repetitions(chat.messages, random, likely=0.12 if worse else 0.03)
-    stays = random.random() > (0.2 if worse else 0.07)
-    last = len(messages) if stays else random.randint(1, len(messages))
+    stays = random.random() > (0.22 if worse else 0.07)
+    ends = [n for n, message in enumerate(messages, start=1) if not _answers(message)]
+    last = len(messages) if stays else random.choice(ends)
     now, failures = start, 0
-    for message in messages[:last]:
+    tools = {
+        call["id"]: call["function"]["name"]
+        for message in messages
+        for call in message.get("tool_calls") or ()
+    }
+    for said in messages[:last]:
+        message = said
         now += timedelta(seconds=_seconds(message, now, random))
-        written, failed = _written(message, now)
-        failures += failed
-        told.messages.append((now, written))
+        out = OUTAGE[0] <= now < OUTAGE[1]
+        if out and tools.get(message.get("tool_call_id", "")) in OUT_OF_ORDER:
+            now += timedelta(seconds=OUT_SECONDS)
+            message = {**message, "content": OUT}
+        failures += message["role"] == "tool" and _fails(str(message["content"]))
+        told.messages.append((now, message))
     if stays:
         stars = min(5, max(1, round(random.gauss(4.6 - 1.2 * failures - 0.5 * worse, 0.7))))
         told.variables.append((now, {**customer, "stars": stars}))
@@ -154,7 +167,8 @@ def _with_repetitions(messages: Sequence[Any], random: Random, *, likely: float)
     """Leave out the system's messages, and make some calls again, as a model in doubt does."""
     made: list[Message] = []
     before: Message = {}
-    for message in messages:
+    thanks = messages[-1]["role"] == "user"  # the last word was a customer's, who wanted no answer
+    for message in messages[: -1 if thanks else None]:
         if message["role"] in ("system", "developer"):
             continue
         made.append(message)
@@ -163,6 +177,10 @@ def _with_repetitions(messages: Sequence[Any], random: Random, *, likely: float)
                 made += [before, message]
         before = message
     return made
+
+
+def _answers(message: Message) -> bool:
+    return message["role"] == "assistant" and not message.get("tool_calls")
 
 
 def _seconds(message: Message, now: datetime, random: Random) -> float:
@@ -176,16 +194,6 @@ def _seconds(message: Message, now: datetime, random: Random) -> float:
             spoken = len(message.get("content") or "")
             speed = 0.035 if now >= LARGER else 0.015
             return random.lognormvariate(0.3, 0.3) + spoken * speed
-
-
-def _written(message: Message, now: datetime) -> tuple[Message, bool]:
-    """Return the message, or what the outage made of it, and whether it tells of a failure."""
-    if message["role"] != "tool":
-        return message, False
-    content = str(message["content"])
-    if OUTAGE[0] <= now < OUTAGE[1] and "repair" in content:
-        return {**message, "content": OUT}, True
-    return message, _fails(content)
 
 
 def _line(told: Told) -> str:
