@@ -51,6 +51,7 @@ def run_python(*arguments: object, cwd: Path, dsn: str) -> str:
         ("async_service.py", ["21 °C. That was your question no. 2.", "{'city': 'Rome'}"]),
         ("import_logs.py", ["system: You help", "3 in stock, 39 EUR", "find_part"]),
         ("check_prompts.py", ["changed there: check_prompts.greeting", "no prompt differs"]),
+        ("live_prompts.py", ["says: Good day, Ada.", "says: Hi Ada!", "It was told"]),
         ("release.py", ["Yo Bo!", "After rolling back: Hello Bo!", "to revision 1 by bo"]),
     ],
 )
@@ -67,7 +68,7 @@ def test_every_example_is_tested() -> None:
     names = {path.name for path in (REPOSITORY / "examples").glob("*.py")}
     assert names == {
         *("quickstart.py", "async_service.py", "import_logs.py"),
-        *("check_prompts.py", "release.py"),
+        *("check_prompts.py", "live_prompts.py", "release.py"),
     }
 
 
