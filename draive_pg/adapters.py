@@ -32,7 +32,7 @@ from haiway.postgres import (
     PostgresValue,
 )
 
-from draive_pg.content.documents import check_limit, check_text
+from draive_pg.content.checks import check_limit, check_text
 from draive_pg.database.asynchronous import AsyncRunner
 from draive_pg.database.cache import Cache
 from draive_pg.database.haiway_connection import turns, when_settled

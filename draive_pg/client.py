@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from draive_pg.content.documents import check_schema, check_size, check_timeout
+from draive_pg.content.checks import check_schema, check_size, check_timeout
 from draive_pg.database.asynchronous import AsyncDatabase
 from draive_pg.database.cache import Cache
 from draive_pg.database.sync import Database

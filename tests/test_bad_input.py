@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from draive_pg import AsyncClient, Client
 from draive_pg.adapters import PostgresConnectionPool, PostgresModelMemory
-from draive_pg.content import documents as limits
+from draive_pg.content import checks
+from draive_pg.content import documents as stored
 from draive_pg.content.codec import decode_element
 from tests.conftest import Connect
 from tests.elements import asked, called, texts
@@ -168,7 +169,7 @@ LARGE = "x" * 5000
 def test_a_document_larger_than_postgresql_keeps_is_refused_before_any_io(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, call: Callable[[Client], Any], what: str
 ) -> None:
-    monkeypatch.setattr(limits, "MAX_BYTES", len(LARGE))
+    monkeypatch.setattr(stored, "MAX_BYTES", len(LARGE))
     db = connect("host=nowhere.invalid")
     with pytest.raises(ValueError, match=f"^{what} is larger than the 256 MB"):
         call(db)
@@ -186,7 +187,7 @@ def test_a_document_larger_than_postgresql_keeps_is_refused_before_any_io(
 def test_what_is_larger_than_postgresql_takes_at_once_is_refused_before_any_io(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, call: Callable[[Client], Any], what: str
 ) -> None:
-    monkeypatch.setattr(limits, "MAX_SENT", 2 * len(LARGE))
+    monkeypatch.setattr(checks, "MAX_SENT", 2 * len(LARGE))
     db = connect("host=nowhere.invalid")
     with pytest.raises(ValueError, match=f"^{what} larger than the 1 GB"):
         call(db)

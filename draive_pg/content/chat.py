@@ -40,7 +40,7 @@ from draive.multimodal import MultimodalContent, TextContent
 from draive.resources import ResourceContent, ResourceReference
 from haiway import Meta
 
-from draive_pg.content.documents import shown
+from draive_pg.content.checks import shown
 from draive_pg.errors import ChatInvalid
 
 __all__ = ("Chat", "convert")

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
-from draive_pg.content.documents import shown
+from draive_pg.content.checks import shown
 from draive_pg.errors import ChatInvalid
 
 __all__ = ("Conversation", "read")

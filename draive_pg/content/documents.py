@@ -1,166 +1,38 @@
-"""JSON documents and texts as PostgreSQL can keep them; others are refused, naming the place."""
+"""JSON documents as PostgreSQL can keep them; others are refused, naming the place."""
 
 import json
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
-from reprlib import Repr
 from typing import Any, cast
 from uuid import UUID
 
+from draive_pg.content.checks import check_mapping, exceeds, fault
 from draive_pg.errors import StoredDataInvalid
 
 __all__ = (
-    "MAX_INTEGER",
-    "check_limit",
-    "check_mapping",
-    "check_moment",
-    "check_optional",
-    "check_position",
-    "check_schema",
-    "check_sent",
-    "check_size",
-    "check_text",
-    "check_texts",
-    "check_timeout",
     "decode",
     "encode",
+    "encode_mapping",
     "is_plain",
     "is_sound",
     "parse",
-    "shown",
 )
 
 MAX_DEPTH = 256  # draive's own decoding recurses, and Python stops it not far beyond
 MAX_BYTES = 268_435_455  # PostgreSQL keeps no larger JSONB
-MAX_SENT = 1_000_000_000  # bytes; PostgreSQL takes little more at once
 MAX_BITS = 14_000  # under Python's limit of 4,300 digits for reading an integer
-MAX_INTEGER = 2**63 - 1  # PostgreSQL's BIGINT
 MAX_PLACE = 200  # characters shown of where in a document something stands
-MAX_SHOWN = 60  # characters shown of a value that is refused
-MAX_NAME = 63  # of PostgreSQL's own names
 
 PLAIN = frozenset({str, float, bool, type(None)})
 
 DECODER = json.JSONDecoder()
 
-REPR = Repr(maxstring=MAX_SHOWN, maxother=MAX_SHOWN)
-
 # A JSON string (skipped), or a number written with a positive exponent, which JSONB would turn
 # into an integer.
 EXPONENT = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?e\+\d+')
-
-
-def check_text(value: object, what: str) -> str:
-    """Return a text that PostgreSQL can keep.
-
-    Raises
-    ------
-    TypeError
-        If the value is not a str.
-    ValueError
-        If it contains a NUL character or a lone surrogate, or is larger than 1 GB.
-    """
-    if not isinstance(value, str):
-        raise TypeError(f"{what} must be a str, not {type(value).__name__}")
-    if fault := _fault(value):
-        raise ValueError(f"{what} contains {fault}, which PostgreSQL cannot keep")
-    return check_sent(value, f"{what} is")
-
-
-def check_sent(text: str, what: str) -> str:
-    """Return a text that fits into one message to the server, or raise ValueError."""
-    if _exceeds(text, MAX_SENT):
-        raise ValueError(f"{what} larger than the 1 GB that PostgreSQL takes at once")
-    return text
-
-
-def check_optional(value: object, what: str) -> str | None:
-    """Return a text that PostgreSQL can keep or None, or raise TypeError or ValueError."""
-    return None if value is None else check_text(value, what)
-
-
-def check_texts(value: str | Iterable[str] | None, what: str) -> list[str] | None:
-    """Return one or several texts as a list, or None; raise as `check_text` does."""
-    if value is None:
-        return None
-    if not isinstance(value, Iterable):
-        raise TypeError(f"{what} must be a str or several, not {type(value).__name__}")
-    return [check_text(each, what) for each in ((value,) if isinstance(value, str) else value)]
-
-
-def check_mapping(value: object, what: str) -> Mapping[str, Any]:
-    """Return a mapping, or raise TypeError."""
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{what} must be a mapping, not {type(value).__name__}")
-    return cast(Mapping[str, Any], value)
-
-
-def check_limit(value: object, what: str) -> int | None:
-    """Return a positive int or None, or raise ValueError."""
-    if value is None:
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_INTEGER:
-        return value
-    raise ValueError(f"{what} must be a positive int or None, not {value!r:.60}")
-
-
-def check_moment(value: object, what: str) -> datetime | None:
-    """Return a datetime with a time zone or None, or raise TypeError or ValueError."""
-    if value is None:
-        return None
-    if not isinstance(value, datetime):
-        raise TypeError(f"{what} must be a datetime, not {type(value).__name__}")
-    if value.utcoffset() is None:
-        raise ValueError(f"{what} must have a time zone, such as datetime.now(UTC) has")
-    return value
-
-
-def check_position(value: object, what: str) -> int | None:
-    """Return an int from 0 on or None, or raise ValueError."""
-    if value is None:
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_INTEGER:
-        return value
-    raise ValueError(f"{what} must be an int of 0 or more, or None, not {value!r:.60}")
-
-
-def check_size(value: object) -> int:
-    """Return how many connections a client may open, or raise ValueError."""
-    size = check_limit(value, "max_size")
-    if size is None:
-        raise ValueError("max_size must be a positive int, not None")
-    return size
-
-
-def check_timeout(value: object) -> float | None:
-    """Return a positive number of seconds or None, or raise TypeError or ValueError."""
-    if value is None:
-        return None
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError(f"timeout must be seconds or None, not {type(value).__name__}")
-    if not 0 < value < math.inf:
-        raise ValueError(f"timeout must be a positive number of seconds or None, not {value!r:.60}")
-    return float(value)
-
-
-def check_schema(value: object) -> str | None:
-    """Return the name of a PostgreSQL schema or None, or raise TypeError or ValueError."""
-    if value is None:
-        return None
-    name = check_text(value, "schema")
-    # PostgreSQL cuts longer names, and would so let two schemas be one.
-    if not 0 < len(name.encode()) <= MAX_NAME:
-        raise ValueError(f"schema must have 1 to {MAX_NAME} bytes, not {len(name.encode())}")
-    return name
-
-
-def shown(value: object) -> str:
-    """Return a value as an error message shows it: on one line, and cut to 60 characters."""
-    text = " ".join(REPR.repr(value).split())
-    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
 
 
 def encode(document: object, what: str) -> str:
@@ -189,9 +61,14 @@ def encode(document: object, what: str) -> str:
     text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
     if "e+" in text:
         text = EXPONENT.sub(_without_exponent, text)
-    if _exceeds(text, MAX_BYTES):
+    if exceeds(text, MAX_BYTES):
         raise ValueError(f"{what} is larger than the 256 MB that PostgreSQL keeps in one document")
     return text
+
+
+def encode_mapping(value: object, what: str) -> str | None:
+    """Return the JSON text of a mapping, or None for None; raise as `encode` does."""
+    return None if value is None else encode(check_mapping(value, what), what)
 
 
 def parse(text: str, what: str) -> Any:
@@ -237,7 +114,7 @@ def is_sound(text: str) -> bool:
         return False
     if text.count("[") + text.count("{") > MAX_DEPTH:
         return False
-    return text.isascii() or _fault(text) is None
+    return text.isascii() or fault(text) is None
 
 
 class _Refused(Exception):
@@ -276,8 +153,8 @@ def _plain(value: object, depth: int) -> object:
 
 def _scalar(value: str | float | None) -> str | float | None:
     match value:
-        case str() if (not value.isascii() or "\0" in value) and (fault := _fault(value)):
-            raise _Refused(ValueError, f"contains {fault}, which PostgreSQL cannot keep")
+        case str() if (not value.isascii() or "\0" in value) and (wrong := fault(value)):
+            raise _Refused(ValueError, f"contains {wrong}, which PostgreSQL cannot keep")
         case int() if value.bit_length() > MAX_BITS:
             raise _Refused(ValueError, "has too many digits for Python to read it back")
         case float() if not math.isfinite(value):
@@ -291,10 +168,10 @@ def _members(members: Mapping[object, object], depth: int) -> dict[str, object]:
     for key, item in members.items():
         if not isinstance(key, str):
             raise _Refused(TypeError, f"has the key {key!r:.60}, which is not a str")
-        if fault := _fault(key):
+        if wrong := fault(key):
             raise _Refused(
                 ValueError,
-                f"has the key {key!r:.60}, which contains {fault} that PostgreSQL cannot keep",
+                f"has the key {key!r:.60}, which contains {wrong} that PostgreSQL cannot keep",
             )
         try:
             plain[key] = _plain(item, depth)
@@ -313,21 +190,6 @@ def _items(items: Collection[object], depth: int) -> list[object]:
             refused.steps.append(f"[{index}]")
             raise
     return plain
-
-
-def _exceeds(text: str, limit: int) -> bool:
-    """Tell whether a text has more bytes; large ones are encoded only where that decides."""
-    return len(text) > limit // 4 and (len(text) > limit or len(text.encode()) > limit)
-
-
-def _fault(text: str) -> str | None:
-    if "\0" in text:
-        return f"a NUL character (at {text.index('\0')})"
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        return f"a lone surrogate (at {error.start})"
-    return None
 
 
 def _without_exponent(match: re.Match[str]) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 from uuid import uuid4
 
-from draive_pg.content.documents import check_text
+from draive_pg.content.checks import check_text
 from draive_pg.errors import ExportInvalid
 
 __all__ = ("Line", "check_path", "lines", "written")

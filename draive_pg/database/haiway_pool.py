@@ -22,7 +22,7 @@ from haiway.postgres.config import (
 from psycopg import AsyncConnection
 from psycopg.types.string import TextLoader
 
-from draive_pg.content.documents import check_timeout
+from draive_pg.content.checks import check_timeout
 from draive_pg.database.cache import Cache
 from draive_pg.database.haiway_connection import lending
 from draive_pg.database.live import installed, listen, stop_listening, warn_unless

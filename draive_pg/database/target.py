@@ -12,7 +12,7 @@ from psycopg import ProgrammingError
 from psycopg.abc import ConnParam
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from draive_pg.content.documents import check_text
+from draive_pg.content.checks import check_text
 
 if TYPE_CHECKING:
     from draive_pg.embedded import Server

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self, cast
 
-from draive_pg.content.documents import check_mapping, check_text, encode
+from draive_pg.content.checks import check_mapping, check_optional, check_text
+from draive_pg.content.documents import encode
 from draive_pg.errors import FileInvalid
 
 __all__ = ("Configuration", "Document", "Prompt")
@@ -71,7 +72,7 @@ class Prompt:
         try:
             return cls(
                 content=check_text(content, "the text"),
-                description=_optional_text(description, "description"),
+                description=check_optional(description, "description"),
                 arguments=_arguments(arguments),
                 meta=_meta(meta),
                 labels=_labels(labels),
@@ -237,10 +238,6 @@ def _float(text: str) -> float:
     return float(text) + 0.0  # JSONB keeps no negative zero
 
 
-def _optional_text(value: object, what: str) -> str | None:
-    return None if value is None else check_text(value, what)
-
-
 def _arguments(value: object) -> list[dict[str, Any]]:
     if not isinstance(value, list):
         raise TypeError("arguments must be tables, [[arguments]]")
@@ -259,7 +256,7 @@ def _arguments(value: object) -> list[dict[str, Any]]:
         if not isinstance(required, bool):
             raise TypeError(f"{what}: required must be true or false")
         check_text(members.get("name"), f"the name of {what}")
-        _optional_text(members.get("description"), f"the description of {what}")
+        check_optional(members.get("description"), f"the description of {what}")
         given = {key: text for key, text in members.items() if text is not None}
         made.append({**given, "required": required})
     return made

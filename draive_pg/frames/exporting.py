@@ -10,7 +10,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, LiteralString, Protocol, get_args
 
-from draive_pg.content.documents import shown
+from draive_pg.content.checks import shown
 from draive_pg.frames.arrow import pa, pc
 from draive_pg.frames.assembling import Tables, schema
 from draive_pg.frames.frame import Format, Frame, Kind

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, LiteralString, TypedDict
 
-from draive_pg.content.documents import check_limit, check_moment, check_texts, shown
+from draive_pg.content.checks import check_limit, check_moment, check_texts, shown
 from draive_pg.frames.frame import Frame, Kind
 from draive_pg.operations.copying import Collector, Copy
 from draive_pg.operations.operation import Statement

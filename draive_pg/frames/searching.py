@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
-from draive_pg.content.documents import check_mapping, check_text, encode
+from draive_pg.content.checks import check_text
+from draive_pg.content.documents import encode_mapping
 from draive_pg.frames.frame import Frame
 
 __all__ = ("SEARCH", "VECTOR", "Wanted")
@@ -147,11 +148,7 @@ class Wanted:
         return (
             self.text,
             check_text(self.language, "language"),
-            _document(self.meta, "meta"),
+            encode_mapping(self.meta, "meta"),
             self.error,
-            _document(self.variables, "variables"),
+            encode_mapping(self.variables, "variables"),
         )
-
-
-def _document(value: Mapping[str, Any] | None, what: str) -> str | None:
-    return None if value is None else encode(check_mapping(value, what), what)

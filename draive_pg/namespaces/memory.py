@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from draive_pg.content.documents import check_limit, check_text
+from draive_pg.content.checks import check_limit, check_text
 from draive_pg.database.asynchronous import AsyncDatabase
 from draive_pg.database.sync import Database
 from draive_pg.frames import definitions as frames

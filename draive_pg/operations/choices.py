@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import LiteralString, NamedTuple
 
-from draive_pg.content.documents import check_limit, check_moment, check_optional
+from draive_pg.content.checks import check_limit, check_moment, check_optional
 from draive_pg.errors import RevisionMissing
 from draive_pg.operations.instructions import LATEST, Reference, name_of
 from draive_pg.operations.operation import Operation, Row

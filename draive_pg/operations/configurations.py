@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from draive_pg.content.documents import check_mapping, check_moment, check_text, encode, parse
+from draive_pg.content.checks import check_mapping, check_moment, check_text
+from draive_pg.content.documents import encode, parse
 from draive_pg.operations.operation import Key, Operation, Statement, lock
 
 if TYPE_CHECKING:

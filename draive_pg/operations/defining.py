@@ -5,7 +5,8 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, LiteralString, NamedTuple
 
-from draive_pg.content.documents import check_optional, check_text, encode
+from draive_pg.content.checks import check_optional, check_text
+from draive_pg.content.documents import encode
 from draive_pg.content.templates import check_declared, declared_names, well_formed
 from draive_pg.operations.choices import (
     CHOICES,

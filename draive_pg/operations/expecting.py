@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from draive_pg.content.documents import MAX_INTEGER
+from draive_pg.content.checks import MAX_INTEGER
 from draive_pg.errors import RevisionConflict
 
 __all__ = ("ANY", "Expectation", "numbered", "seen")

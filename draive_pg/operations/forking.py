@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from draive_pg.content.documents import check_position, check_text
+from draive_pg.content.checks import check_position, check_text
 from draive_pg.errors import MemoryExists, MemoryMissing
 from draive_pg.operations.memory import turns
 from draive_pg.operations.operation import Operation, Row, Statement

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from draive_pg.content.documents import check_moment, check_optional, check_text, encode
+from draive_pg.content.checks import check_moment, check_optional, check_text
+from draive_pg.content.documents import encode
 from draive_pg.content.leniency import sifted, warn_skipped
 from draive_pg.operations.operation import Key, Operation, Row, Statement, lock
 
@@ -181,7 +182,7 @@ def declared(declaration: "InstructionsDeclaration") -> tuple[str | None, str, s
 
     description = declaration.description
     return (
-        None if description is None else check_text(description, "the description"),
+        check_optional(description, "the description"),
         codec.encode_arguments(declaration, "arguments"),
         encode(declaration.meta, "meta"),
     )

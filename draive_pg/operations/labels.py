@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import LiteralString
 
-from draive_pg.content.documents import check_optional, check_text
+from draive_pg.content.checks import check_optional, check_text
 from draive_pg.operations.choices import CHOICES, KNOWN, Known, Target, columns, target
 from draive_pg.operations.defining import Expected, expectation
 from draive_pg.operations.instructions import LATEST, Reference, name_of, stale, turn

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, LiteralString, NamedTuple, Self
 
-from draive_pg.content.documents import check_mapping, check_text
+from draive_pg.content.checks import check_mapping, check_text
 from draive_pg.content.templates import check_known, declared_names, render
 from draive_pg.operations.choices import CHOICES, KNOWN, NEWEST, Choice, Known, columns
 from draive_pg.operations.instructions import TABLE, Reference, name_of

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, LiteralString
 
-from draive_pg.content.documents import check_limit, check_moment, check_position, check_text
+from draive_pg.content.checks import check_limit, check_moment, check_optional, check_position
 from draive_pg.content.moments import MICROSECONDS, moment
 from draive_pg.operations.operation import Operation, Statement
 from draive_pg.records import Record, Records
@@ -150,7 +150,7 @@ def _chosen(
     prefix: str | None, since: datetime | None, until: datetime | None
 ) -> tuple[str | None, datetime | None, datetime | None]:
     return (
-        None if prefix is None else check_text(prefix, "prefix"),
+        check_optional(prefix, "prefix"),
         check_moment(since, "since"),
         check_moment(until, "until"),
     )

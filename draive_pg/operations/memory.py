@@ -6,13 +6,8 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from draive_pg.content.documents import (
-    check_limit,
-    check_mapping,
-    check_sent,
-    check_text,
-    encode,
-)
+from draive_pg.content.checks import check_limit, check_sent, check_text
+from draive_pg.content.documents import encode_mapping
 from draive_pg.content.leniency import sifted, warn_skipped
 from draive_pg.content.replay import newest, replayable
 from draive_pg.errors import ChatInvalid, MemoryExists
@@ -208,7 +203,9 @@ def remember(
     """Append elements in their order, and a snapshot of the variables if given."""
     check_text(identifier, "identifier")
     names = (f"items[{index}]" for index in count())
-    written = Statement(WRITE, (identifier, _elements(items, names), _variables(variables), True))
+    written = Statement(
+        WRITE, (identifier, _elements(items, names), encode_mapping(variables, "variables"), True)
+    )
     nothing = not items and variables is None
     return Operation(
         name=f"remember in memory {identifier!r:.80}",
@@ -226,7 +223,7 @@ def import_chat(
     chat = convert(messages)
     system = None if chat.system is None else {"system": chat.system}
     try:
-        written = (_elements(chat.elements, chat.sources), _variables(system))
+        written = (_elements(chat.elements, chat.sources), encode_mapping(system, "variables"))
     except (TypeError, ValueError) as error:
         raise ChatInvalid(str(error)) from error
 
@@ -256,7 +253,7 @@ def maintain(identifier: str, variables: Mapping[str, Any] | None) -> Operation[
         name=f"maintain memory {identifier!r:.80}",
         statements=(
             _turn(identifier),
-            Statement(MAINTAIN, (identifier, _variables(variables))),
+            Statement(MAINTAIN, (identifier, encode_mapping(variables, "variables"))),
         ),
     )
 
@@ -343,9 +340,3 @@ def _elements(items: "Sequence[ModelInput | ModelOutput]", names: Iterable[str])
 
     encoded = (codec.encode_element(item, name) for item, name in zip(items, names, strict=False))
     return check_sent(f"[{','.join(encoded)}]", "the items together are")
-
-
-def _variables(variables: Mapping[str, Any] | None) -> str | None:
-    if variables is None:
-        return None
-    return encode(check_mapping(variables, "variables"), "variables")

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from draive_pg.content.documents import check_mapping
+from draive_pg.content.checks import check_mapping
 from draive_pg.operations import defining, instructions, snapshots
 from draive_pg.operations import labels as labelling
 from draive_pg.operations.choices import Target

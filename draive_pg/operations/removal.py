@@ -6,14 +6,8 @@ from datetime import datetime, timedelta
 from itertools import batched
 from typing import Any, LiteralString
 
-from draive_pg.content.documents import (
-    check_limit,
-    check_mapping,
-    check_moment,
-    check_text,
-    check_texts,
-    encode,
-)
+from draive_pg.content.checks import check_limit, check_moment, check_optional, check_texts
+from draive_pg.content.documents import encode_mapping
 from draive_pg.content.moments import MICROSECONDS
 from draive_pg.display.progress import progress
 from draive_pg.operations.memories import LAST
@@ -156,9 +150,9 @@ def erase(
         raise ValueError("prefix, variables and meta must not be empty: all memories have that")
     described = (
         check_texts(identifiers, "identifier"),
-        None if prefix is None else check_text(prefix, "prefix"),
-        None if variables is None else encode(check_mapping(variables, "variables"), "variables"),
-        None if meta is None else encode(check_mapping(meta, "meta"), "meta"),
+        check_optional(prefix, "prefix"),
+        encode_mapping(variables, "variables"),
+        encode_mapping(meta, "meta"),
     )
     return Operation(
         name="erase memories",
@@ -181,7 +175,7 @@ def _due(
     if age is not None and age < timedelta():
         raise ValueError(f"older_than must not be negative, not {age!r}")
     before = None if age is not None else check_moment(older_than, "older_than, if no timedelta,")
-    chosen = None if prefix is None else check_text(prefix, "prefix")
+    chosen = check_optional(prefix, "prefix")
     return Operation(
         name="prune memories",
         statements=(Statement(DUE, (chosen, before, age, check_limit(keep, "keep"))),),

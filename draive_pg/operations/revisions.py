@@ -5,14 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, LiteralString
 
-from draive_pg.content.documents import (
-    check_limit,
-    check_mapping,
-    check_moment,
-    check_optional,
-    encode,
-    parse,
-)
+from draive_pg.content.checks import check_limit, check_moment, check_optional
+from draive_pg.content.documents import encode_mapping, parse
 from draive_pg.operations.instructions import LATEST, Reference, name_of
 from draive_pg.operations.operation import Operation, Row, Statement
 from draive_pg.records import Record, Records
@@ -203,7 +197,7 @@ def search(
     given = (
         None,
         check_optional(text, "text"),
-        None if meta is None else encode(check_mapping(meta, "meta"), "meta"),
+        encode_mapping(meta, "meta"),
         check_moment(since, "since"),
         check_moment(until, "until"),
         check_optional(author, "author"),

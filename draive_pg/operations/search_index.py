@@ -4,13 +4,11 @@ from typing import LiteralString, cast
 
 from psycopg.sql import Identifier, Literal
 
-from draive_pg.content.documents import check_text
+from draive_pg.content.checks import MAX_NAME, check_text
 from draive_pg.frames.searching import VECTOR
 from draive_pg.operations.operation import Operation, Plan, Statement
 
 __all__ = ("index_search",)
-
-MAX_NAME = 63  # bytes of PostgreSQL's own names
 
 STATE = """
 SELECT

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from draive_pg.content.documents import check_limit, check_text, parse
+from draive_pg.content.checks import check_limit, check_text
+from draive_pg.content.documents import parse
 from draive_pg.errors import RevisionMissing
 from draive_pg.operations import configurations
 from draive_pg.operations.configurations import TABLE, encoded, stale, subject_of, turn

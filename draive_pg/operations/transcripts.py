@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, LiteralString
 
-from draive_pg.content.documents import check_limit, check_text
+from draive_pg.content.checks import check_limit, check_text
 from draive_pg.content.moments import MICROSECONDS
 from draive_pg.operations.operation import Operation, Row, Statement
 

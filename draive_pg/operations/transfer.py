@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import LiteralString, NamedTuple
 
-from draive_pg.content.documents import check_text, check_texts
+from draive_pg.content.checks import check_optional, check_texts
 from draive_pg.content.memory_files import Line, check_path, lines, written
 from draive_pg.display.progress import progress
 from draive_pg.errors import MemoryExists, MemoryMissing
@@ -177,7 +177,7 @@ def export(
     """Write memories to a file, whose place it takes when all of them are in it."""
     target = check_path(path)
     names = check_texts(identifiers, "identifier")
-    chosen = None if prefix is None else check_text(prefix, "prefix")
+    chosen = check_optional(prefix, "prefix")
     done = Transfer(target, 0, 0, 0)
     missing = set(names or ())
     after: str | None = None
