@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -312,6 +313,21 @@ def test_an_export_that_fails_leaves_what_was_there(db: Client, tmp_path: Path) 
     for call in (db.memories.export, db.memories.import_file):
         with pytest.raises(TypeError, match="path must be a str or a Path, not int"):
             call(7)
+
+
+def test_an_export_replaces_files_alone_and_what_links_lead_to(db: Client, tmp_path: Path) -> None:
+    fill(db)
+    pipe, link, path = tmp_path / "pipe", tmp_path / "link.jsonl", tmp_path / "m.jsonl"
+    os.mkfifo(pipe)
+    for other in (pipe, tmp_path):
+        with pytest.raises(ValueError, match="is there and is no file that can be replaced"):
+            db.memories.export(other)
+    assert pipe.is_fifo()
+    path.write_text("before")
+    link.symlink_to(path)
+    assert db.memories.export(link).path == link
+    assert link.is_symlink()
+    assert path.read_bytes().count(b"\n") == 3
 
 
 def test_an_export_that_the_server_refuses_leaves_nothing(

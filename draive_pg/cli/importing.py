@@ -15,6 +15,7 @@ import typer
 from draive_pg import ChatInvalid, DraivePGError, MemoryExists, OperationFailed
 from draive_pg.cli.options import Dsn, Schema, one_line, opened
 from draive_pg.content.chat_files import Conversation, read
+from draive_pg.display.progress import progress, watched
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -79,7 +80,8 @@ def chat(
       draive-pg import chat logs.jsonl --dry-run
     """
     started = time.monotonic()
-    with _writer(dsn, schema, append=append, dry_run=dry_run) as write, _progress(files) as bar:
+    bar = progress(sum(map(_size, files)), "Importing", "B", wanted=watched())
+    with _writer(dsn, schema, append=append, dry_run=dry_run) as write, bar:
         run = Import(write, prefix=prefix, append=append, bar=bar)
         run.files(files)
     counts = asdict(run.counts) | {"seconds": round(time.monotonic() - started, 3)}
@@ -175,18 +177,6 @@ def _checked(identifier: str, messages: Sequence[Mapping[str, Any]]) -> int:
 
     memory.import_chat(identifier, messages, append=False)  # refuses all that cannot be written
     return len(convert(messages).elements)
-
-
-def _progress(files: Sequence[Path]) -> "tqdm[Any]":
-    from tqdm import tqdm
-
-    return tqdm(
-        total=sum(map(_size, files)),
-        unit="B",
-        unit_scale=True,
-        leave=False,
-        disable=not sys.stderr.isatty(),
-    )
 
 
 def _size(path: Path) -> int:

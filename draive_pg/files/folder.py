@@ -6,15 +6,15 @@ is read or written, for links are not followed.
 """
 
 import json
-import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, cast
 
 from draive_pg.errors import FileInvalid
 from draive_pg.files.formats import Configuration, Document, Prompt
 from draive_pg.files.names import name_of, path_of
+from draive_pg.files.replacing import Replacement
 
 __all__ = ("CONFIGURATIONS", "PROMPTS", "Agreed", "Folder", "Kind", "Version")
 
@@ -109,26 +109,27 @@ class Folder:
 
     def write(self, documents: Mapping[str, Document | None], state: Mapping[str, Agreed]) -> None:
         """Write files, remove those of names without a document, and then write the state."""
-        drafts: list[tuple[Path, Path]] = []
+        written: list[Replacement] = []
         removed: list[Path] = []
-        try:
+        with ExitStack() as stack:
+
+            def write(path: Path, data: bytes) -> None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                written.append(stack.enter_context(Replacement(path)))
+                written[-1].path.write_bytes(data)
+
             for name, document in documents.items():
                 path = self._inside(self.path_of(name))
                 if document is None:
                     removed.append(path)
-                    continue
-                path.parent.mkdir(parents=True, exist_ok=True)
-                drafts.append((_draft(path, self._written(path, document)), path))
+                else:
+                    write(path, self._written(path, document))
             if dict(state) != self.state:
-                self.path.mkdir(parents=True, exist_ok=True)
-                drafts.append((_draft(self.path / STATE, self._state_of(state)), self.path / STATE))
+                write(self.path / STATE, self._state_of(state))
             for path in removed:
                 self._remove(path)
-            for draft, path in drafts:
-                draft.replace(path)
-        finally:
-            for draft, _ in drafts:
-                draft.unlink(missing_ok=True)
+            for each in written:
+                each.complete()
 
     def _read_documents(self) -> Mapping[str, Document]:
         found: dict[str, Document] = {}
@@ -217,14 +218,3 @@ class Folder:
 def _raise(error: OSError) -> None:
     # A folder that cannot be read is not an empty one.
     raise error
-
-
-def _draft(path: Path, data: bytes) -> Path:
-    draft = path.with_name(f".draive_pg-{secrets.token_hex(8)}")
-    try:
-        with draft.open("xb") as file:
-            file.write(data)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    return draft

@@ -1,16 +1,15 @@
 """A frame written to a file, some rows at a time: Parquet, CSV or JSON Lines."""
 
 import json
-import os
-import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from importlib import import_module
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any, LiteralString, Protocol, get_args
 
 from draive_pg.content.checks import shown
+from draive_pg.display.progress import progress as bar_of
+from draive_pg.files.replacing import Replacement
 from draive_pg.frames.arrow import pa, pc
 from draive_pg.frames.assembling import Tables, schema
 from draive_pg.frames.frame import Format, Frame, Kind
@@ -48,25 +47,23 @@ def export(
     ValueError
         If the format cannot be told, or a filter is wrong.
     """
-    target = Path(path).resolve()
-    chosen, packed = _format(target, format)
+    chosen, packed = _format(Path(path), format)
     asked = query(frame, **filters)
-    if target.exists() and not target.is_file():
-        raise ValueError(f"{str(target)!r:.200} is there and is no file that can be replaced")
+    replacement = Replacement(Path(path))
 
     @contextmanager
     def collect() -> Generator[Export]:
-        part = target.with_name(f".{target.name}.{token_hex(4)}.part")
         with ExitStack() as stack:
-            stack.callback(part.unlink, missing_ok=True)
-            sink = stack.enter_context(pa.output_stream(part, "gzip" if packed else None))
+            stack.enter_context(replacement)
+            compression = "gzip" if packed else None
+            sink = stack.enter_context(pa.output_stream(replacement.path, compression))
             writer = stack.enter_context(closing(WRITERS[chosen](sink, asked.columns)))
-            bar = stack.enter_context(_bar(frame.name, wanted=progress))
+            bar = stack.enter_context(bar_of(None, frame.name, " rows", wanted=progress))
 
             def complete() -> None:
                 writer.close()
                 sink.close()
-                _put(part, target)
+                replacement.complete()
 
             yield Export(asked, writer, bar, complete)
 
@@ -197,24 +194,3 @@ def _format(target: Path, wanted: Format | None) -> tuple[Format, bool]:
     if packed and chosen == "parquet":
         raise ValueError("Parquet is compressed by itself; leave the suffix .gz out")
     return chosen, packed
-
-
-def _put(part: Path, target: Path) -> None:
-    """Give a complete file its name, from when it also outlives a power cut."""
-    with part.open("rb") as written:
-        os.fsync(written.fileno())
-    part.replace(target)
-
-
-def _bar(name: str, *, wanted: bool | None) -> "tqdm[Any]":
-    from tqdm.auto import tqdm
-
-    shows = _watched() if wanted is None else wanted
-    return tqdm(desc=name, unit=" rows", unit_scale=True, leave=False, disable=not shows)
-
-
-def _watched() -> bool:
-    """Tell whether a person may be looking: at a terminal, or at a notebook."""
-    ipython: Any = sys.modules.get("IPython")
-    in_notebook = ipython is not None and hasattr(ipython.get_ipython(), "kernel")
-    return in_notebook or (sys.stderr is not None and sys.stderr.isatty())

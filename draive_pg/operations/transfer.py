@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import LiteralString, NamedTuple
 
 from draive_pg.content.checks import check_optional, check_texts
-from draive_pg.content.memory_files import Line, check_path, lines, written
 from draive_pg.display.progress import progress
 from draive_pg.errors import MemoryExists, MemoryMissing
+from draive_pg.files.memories import Line, check_path, lines, written
 from draive_pg.operations.memory import turns
 from draive_pg.operations.operation import Operation, Plan, Row, Statement
 from draive_pg.records import Record

@@ -14,13 +14,13 @@ import json
 import os
 import zlib
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, cast
-from uuid import uuid4
 
 from draive_pg.content.checks import check_text
 from draive_pg.errors import ExportInvalid
+from draive_pg.files.replacing import Replacement
 
 __all__ = ("Line", "check_path", "lines", "written")
 
@@ -50,21 +50,15 @@ def check_path(path: object) -> Path:
 
 @contextmanager
 def written(path: Path) -> Generator[IO[bytes]]:
-    """Write a file beside the path, and let it take the path's place when all is there."""
-    partial = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    try:
-        with partial.open("xb") as raw:
+    """Write a file, which takes its place when all is there."""
+    with Replacement(path) as replacement:
+        with replacement.path.open("xb") as raw:
             if path.suffix == ".gz":
                 with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
                     yield cast(IO[bytes], packed)
             else:
                 yield raw
-            raw.flush()
-            os.fsync(raw.fileno())
-        partial.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            partial.unlink()
+        replacement.complete()
 
 
 def lines(path: Path) -> Iterator[Line]:
