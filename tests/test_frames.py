@@ -491,7 +491,7 @@ def test_elements_of_one_time_are_numbered_as_they_came(
 
 def test_only_what_is_asked_for_is_computed(db: Client, sql: psycopg.Connection) -> None:
     from draive_pg.frames.definitions import CONVERSATION_LOG
-    from draive_pg.frames.reading import query
+    from draive_pg.frames.query import query
 
     for whole in (True, False):
         asked_for = query(CONVERSATION_LOG, columns=["role", "created"], whole=whole).statement

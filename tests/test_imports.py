@@ -3,38 +3,20 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "draive_pg"
 
-# From the bottom up: a module imports, at its top, only from the rows below its own.
+# From the bottom up: a module imports, at its top, only from the rows below its own, and from its
+# own package.
 LAYERS = [
-    {
-        "errors",
-        "display.diff",
-        "display.html",
-        "display.progress",
-        "display.terminal",
-        "display.wording",
-    },
-    {"records"},
-    {"content.checks", "content.documents", "content.moments", "operations.operation"},
-    {"content", "embedded", "samples"},
-    {"content.codec", "content.chat", "files"},
-    {"display.page", "display.plain"},
-    {"display.transcript"},
-    {"frames.arrow", "frames.frame"},
-    {"frames.searching"},
+    {"errors"},
+    {"records", "content", "embedded", "samples"},
+    {"display", "files"},
     {"operations"},
-    {"frames.memory", "frames.revisions", "frames.reading"},
-    {"frames.definitions", "frames.decoding"},
-    {"frames.assembling"},
-    {"frames.exporting", "frames.questions", "analysis"},
-    {"database.cache", "database.failures", "database.target", "database.transactions"},
-    {"database.copying", "database.live", "database.pipelining", "database.pooling"},
-    {"database.haiway_connection"},
-    {"database.sync", "database.haiway_pool"},
-    {"database.asynchronous"},
+    {"frames", "analysis"},
+    {"database"},
     {"namespaces", "adapters"},
     {"client"},
     {"draive_pg"},
@@ -93,6 +75,17 @@ def test_imports_point_down() -> None:
                 continue
             beside = below.partition(".")[0] == name.partition(".")[0] and row == own
             assert row < own or beside, (name, target)
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    modules = {f"draive_pg.{named(path)}": imported(path) for path in PACKAGE.rglob("*.py")}
+    TopologicalSorter(
+        {
+            # Whoever names a module beside itself names their package, too.
+            name: {target for target in targets & {*modules} if not name.startswith(target)}
+            for name, targets in modules.items()
+        }
+    ).prepare()
 
 
 def test_draive_is_known_to_few_modules() -> None:

@@ -1,16 +1,10 @@
 """Points in time, as they come back."""
 
 from datetime import UTC, datetime, timedelta
-from typing import LiteralString
 
-__all__ = ("MICROSECONDS", "moment")
+__all__ = ("moment",)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-# Of a column, for `moment`: an infinite time, which no Python type holds, is NULL.
-MICROSECONDS: LiteralString = (
-    "(extract(EPOCH FROM CASE WHEN isfinite(COLUMN) THEN COLUMN END) * 1000000)::INT8"
-)
 
 
 def moment(microseconds: int | None) -> datetime | None:

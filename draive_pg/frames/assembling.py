@@ -12,7 +12,7 @@ import pandas as pd
 from draive_pg.frames.arrow import pa
 from draive_pg.frames.decoding import ARROW
 from draive_pg.frames.frame import Kind
-from draive_pg.frames.reading import Query
+from draive_pg.frames.query import Query
 from draive_pg.operations.copying import Buffer
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from draive_pg.files.replacing import Replacement
 from draive_pg.frames.arrow import pa, pc
 from draive_pg.frames.assembling import Tables, schema
 from draive_pg.frames.frame import Format, Frame, Kind
-from draive_pg.frames.reading import Filters, Query, query
+from draive_pg.frames.query import Filters, Query, query
 from draive_pg.operations.copying import Buffer, Copy
 
 if TYPE_CHECKING:

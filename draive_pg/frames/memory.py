@@ -3,6 +3,7 @@
 from typing import LiteralString
 
 from draive_pg.frames.frame import Frame
+from draive_pg.operations.expressions import CALLS, ROLE, STARTS_TURN, TOOLS
 
 __all__ = ("CONVERSATION_LOG", "SESSIONS", "TOOL_CALLS", "VARIABLES")
 
@@ -27,11 +28,6 @@ CASE WHEN types ? 'tool_request' THEN jsonb_array_length(
     jsonb_path_query_array(types, '$[*] ? (@ == "tool_request")')
 ) ELSE 0 END
 """
-TOOLS: LiteralString = """
-jsonb_path_query_array(
-    content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool'
-)
-"""
 
 # Positions count all elements of a memory, whichever of them are chosen.
 POSITIONED: LiteralString = """
@@ -50,11 +46,7 @@ LOG: LiteralString = f"""
     identifier,
     created,
     place,
-    CASE content ->> 'type'
-        WHEN 'model_input' THEN 'input'
-        WHEN 'model_output' THEN 'output'
-        ELSE content ->> 'type'
-    END AS role,
+    {ROLE} AS role,
     text,
     CASE WHEN types ? 'reasoning' THEN coalesce((
         SELECT string_agg(part #>> '{{}}', '')
@@ -173,11 +165,9 @@ TOOL_CALLS = Frame(
             lead(element.created) OVER call AS next_created,
             coalesce(lead(block.value) OVER call ->> 'type' = 'tool_response', FALSE) AS answered
         FROM ({POSITIONED}) AS element
-        CROSS JOIN LATERAL jsonb_path_query(
-            element.content,
-            '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")'
-        ) WITH ORDINALITY AS block (value, number)
-        WHERE content @? '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")'
+        CROSS JOIN LATERAL jsonb_path_query(element.content, '{CALLS}')
+            WITH ORDINALITY AS block (value, number)
+        WHERE content @? '{CALLS}'
         WINDOW call AS (
             PARTITION BY element.identifier, block.value ->> 'identifier'
             ORDER BY element.position, block.number
@@ -213,10 +203,7 @@ SESSIONS = Frame(
         min(created) AS first,
         max(created) AS last,
         count(content) AS elements,
-        count(*) FILTER (
-            WHERE content ->> 'type' = 'model_input'
-                AND NOT content -> 'blocks' @> '[{{"type": "tool_response"}}]'
-        ) AS turns,
+        count(*) FILTER (WHERE {STARTS_TURN}) AS turns,
         sum({REQUESTS}) AS tool_calls,
         sum(length(text)) AS n_chars,
         extract(EPOCH FROM max(created)) - extract(EPOCH FROM min(created)) AS seconds

@@ -1,77 +1,19 @@
-"""What is asked of a frame, as a COPY that makes a DataFrame, or several, or whatever is made."""
+"""A frame read by COPY: whole as one DataFrame, or as several."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, LiteralString, TypedDict
+from typing import TYPE_CHECKING
 
-from draive_pg.content.checks import check_limit, check_moment, check_texts, shown
-from draive_pg.frames.frame import Frame, Kind
+from draive_pg.content.checks import check_limit
+from draive_pg.frames.frame import Frame
+from draive_pg.frames.query import Filters, Several, query
 from draive_pg.operations.copying import Collector, Copy
-from draive_pg.operations.operation import Statement
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from draive_pg.frames.decoding import Decoder
-
-__all__ = ("Filters", "Query", "Several", "chunks", "query", "read")
-
-type Several = str | Sequence[str] | None
-
-
-class Filters(TypedDict, total=False):
-    """Which rows and columns of a frame are wanted, as keyword arguments; see `Frames`."""
-
-    identifier: Several
-    since: datetime | None
-    until: datetime | None
-    limit: int | None
-    role: str | None
-    tool: Several
-    columns: Sequence[str] | None
-
-
-ROLES = {"input": "model_input", "output": "model_output"}
-
-# How a column of each kind is selected: what can be missing and has a fixed width, by what stands
-# for a missing value; the texts, which come last, may be NULL.
-SELECTED: Mapping[Kind, tuple[LiteralString, LiteralString]] = {
-    "integer": ("", "::INT8"),
-    "flag": ("", "::BOOLEAN"),
-    "number": ("coalesce(", "::FLOAT8, 'NaN')"),
-    "time": ("coalesce(", ", '-infinity')"),
-    "text": ("", "::TEXT"),
-    "json": ("", "::TEXT"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What is asked of a frame.
-
-    Attributes
-    ----------
-    columns : Mapping[str, Kind]
-        What is wanted, in its order.
-    selected : Mapping[str, Kind]
-        What is selected for it.
-    lengths : Mapping[str, str]
-        What is counted of it.
-    """
-
-    name: str
-    statement: Statement
-    columns: Mapping[LiteralString, Kind]
-    selected: Mapping[LiteralString, Kind]
-    lengths: Mapping[LiteralString, LiteralString]
-
-    def decoder(self) -> "Decoder":
-        """Return what decodes the rows of one COPY."""
-        from draive_pg.frames.decoding import Decoder
-
-        return Decoder(self.selected, self.lengths)
+__all__ = ("chunks", "read")
 
 
 def read(  # noqa: PLR0913 - as many as `query` takes
@@ -120,90 +62,3 @@ def chunks(frame: Frame, rows: int, filters: Filters) -> "Copy[DataFrame]":
         return nullcontext(Chunks(asked, rows))
 
     return Copy(asked.name, asked.statement, collect)
-
-
-def query(  # noqa: PLR0913 - each is an argument of the public methods
-    frame: Frame,
-    *,
-    identifier: Several = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    limit: int | None = None,
-    role: str | None = None,
-    tool: Several = None,
-    columns: Sequence[str] | None = None,
-    more: Sequence[object] = (),
-    whole: bool = False,
-) -> Query:
-    """Build the query of the rows and columns that are wanted.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a filter is wrong, or none of this frame's.
-    """
-    for name, value in (("role", role), ("tool", tool)):
-        if value is not None and name not in frame.filters:
-            raise ValueError(f"frame {frame.name} cannot be filtered by {name}")
-    chosen = (
-        check_moment(since, "since"),
-        check_moment(until, "until"),
-        check_limit(limit, "limit"),
-        _role(role),
-        check_texts(tool, "tool"),
-    )
-    wanted = _columns(frame, columns)
-    lengths: dict[LiteralString, LiteralString] = {
-        column: counted
-        for column, counted in frame.lengths.items()
-        if column in wanted and counted in wanted
-    }
-    faster = frame.whole if whole and chosen == (None,) * len(chosen) else None
-    selected: dict[LiteralString, Kind] = {
-        column: kind
-        for kind in SELECTED
-        for column, own in wanted.items()
-        if own == kind and column not in lengths
-    }
-    return Query(
-        name=f"read frame {frame.name}",
-        statement=Statement(
-            f"SELECT {_selection(selected)} FROM ({faster or frame.sql}) AS frame",
-            (check_texts(identifier, "identifier"), *chosen, *more),
-        ),
-        columns=wanted,
-        selected=selected,
-        lengths=lengths,
-    )
-
-
-def _columns(frame: Frame, wanted: Sequence[str] | None) -> dict[LiteralString, Kind]:
-    if wanted is None:
-        return dict(frame.columns)
-    if isinstance(wanted, str) or not wanted:
-        raise ValueError(f"columns must be a sequence of at least one name, not {wanted!r:.80}")
-    if unknown := [column for column in wanted if column not in frame.columns]:
-        raise ValueError(
-            f"frame {frame.name} has no column {unknown[0]!r:.80}, only {', '.join(frame.columns)}"
-        )
-    # The frame's own literals, not the caller's texts, become SQL.
-    literals: dict[str, tuple[LiteralString, Kind]] = {
-        column: (column, kind) for column, kind in frame.columns.items()
-    }
-    return dict(literals[column] for column in wanted)
-
-
-def _selection(columns: Mapping[LiteralString, Kind]) -> LiteralString:
-    selected: list[LiteralString] = []
-    for column, kind in columns.items():
-        before, after = SELECTED[kind]
-        selected.append(f'{before}frame."{column}"{after} AS "{column}"')
-    return ", ".join(selected)
-
-
-def _role(role: str | None) -> str | None:
-    if role is None:
-        return None
-    if role not in ROLES:
-        raise ValueError(f"role must be {' or '.join(map(repr, ROLES))}, not {shown(role)}")
-    return ROLES[role]

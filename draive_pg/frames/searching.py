@@ -2,23 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any
 
 from draive_pg.content.checks import check_text
 from draive_pg.content.documents import encode_mapping
 from draive_pg.frames.frame import Frame
+from draive_pg.operations.expressions import CALLS, ROLE, TOOLS, vector
 
-__all__ = ("SEARCH", "VECTOR", "Wanted")
+__all__ = ("SEARCH", "Wanted")
 
-# What is spoken in an element, as words: the text of its content, neither that of tools, reasoning
-# and artifacts nor what is hidden. PostgreSQL makes no more than 1 MB of words of one text, and
-# would refuse to index more, so of a text over 250 kB the beginning counts. The index has this
-# expression with the language as a constant: see `operations.memories`.
-SPOKEN: LiteralString = "jsonb_path_query_array(content, '$.blocks[*].parts[*].text')"
-VECTOR: LiteralString = f"""CASE
-    WHEN octet_length({SPOKEN}::TEXT) <= 250000 THEN to_tsvector(LANGUAGE, {SPOKEN})
-    ELSE to_tsvector(LANGUAGE, replace(left({SPOKEN}::TEXT, 60000), '\\n', ' '))
-END"""
+VECTOR = vector("$8::REGCONFIG")
 
 # Found first, and only what is returned is counted to, and cut out of its text.
 SEARCH = Frame(
@@ -42,11 +35,7 @@ SEARCH = Frame(
                 AND (before.created, before.ctid) < (found.created, found.place)
         ) AS position,
         found.created,
-        CASE found.content ->> 'type'
-            WHEN 'model_input' THEN 'input'
-            WHEN 'model_output' THEN 'output'
-            ELSE found.content ->> 'type'
-        END AS role,
+        {ROLE} AS role,
         CASE
             WHEN $7::TEXT IS NOT NULL THEN ts_headline(
                 $8::REGCONFIG,
@@ -68,7 +57,7 @@ SEARCH = Frame(
             CASE
                 WHEN $7::TEXT IS NULL THEN 0
                 ELSE ts_rank(
-                    {VECTOR.replace("LANGUAGE", "$8::REGCONFIG")},
+                    {VECTOR},
                     websearch_to_tsquery($8::REGCONFIG, $7::TEXT)
                 )
             END AS rank
@@ -77,11 +66,10 @@ SEARCH = Frame(
             AND ($2::TIMESTAMPTZ IS NULL OR created >= $2::TIMESTAMPTZ)
             AND ($3::TIMESTAMPTZ IS NULL OR created < $3::TIMESTAMPTZ)
             AND ($7::TEXT IS NULL OR (
-                {VECTOR.replace("LANGUAGE", "$8::REGCONFIG")}
+                {VECTOR}
             ) @@ websearch_to_tsquery($8::REGCONFIG, $7::TEXT))
             AND ($5::TEXT IS NULL OR content ->> 'type' = $5::TEXT)
-            AND ($6::TEXT[] IS NULL
-                OR jsonb_path_query_array(content, '$.blocks[*].tool') ?| $6::TEXT[])
+            AND ($6::TEXT[] IS NULL OR {TOOLS} ?| $6::TEXT[])
             AND ($9::JSONB IS NULL OR content -> 'meta' @> $9::JSONB)
             AND ($10::BOOLEAN IS NULL OR $10::BOOLEAN = (content @>
                 '{{"blocks": [{{"type": "tool_response", "handling": "error"}}]}}'
@@ -113,9 +101,7 @@ SEARCH = Frame(
             ),
             ' '
         ) AS text
-        FROM jsonb_path_query(
-            found.content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")'
-        ) AS block
+        FROM jsonb_path_query(found.content, '{CALLS}') AS block
     ) AS used
     ORDER BY found.rank DESC, found.created DESC, found.identifier, found.place DESC
     """,

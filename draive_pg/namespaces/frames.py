@@ -9,7 +9,8 @@ from draive_pg.database.asynchronous import AsyncDatabase
 from draive_pg.database.sync import Database
 from draive_pg.frames import definitions as frames
 from draive_pg.frames.frame import Format
-from draive_pg.frames.reading import Filters, Several, chunks, read
+from draive_pg.frames.query import Filters, Several
+from draive_pg.frames.reading import chunks, read
 from draive_pg.namespaces.twins import documented_as
 
 if TYPE_CHECKING:

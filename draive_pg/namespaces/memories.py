@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from draive_pg.database.asynchronous import AsyncDatabase
 from draive_pg.database.sync import Database
-from draive_pg.frames.reading import Several, read
+from draive_pg.frames.query import Several
+from draive_pg.frames.reading import read
 from draive_pg.frames.searching import SEARCH, Wanted
 from draive_pg.namespaces.twins import documented_as
 from draive_pg.operations import memories, memory, removal, search_index, transfer

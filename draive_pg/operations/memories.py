@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Literal, LiteralString
 
 from draive_pg.content.checks import check_limit, check_moment, check_optional, check_position
-from draive_pg.content.moments import MICROSECONDS, moment
+from draive_pg.content.moments import moment
+from draive_pg.operations.expressions import microseconds
 from draive_pg.operations.operation import Operation, Statement
 from draive_pg.records import Record, Records
 
@@ -39,9 +40,9 @@ COUNT: LiteralString = f"SELECT count(*) FROM {{schema}}.memories AS memory WHER
 LIST: LiteralString = f"""
 SELECT
     memory.identifier,
-    {MICROSECONDS.replace("COLUMN", "memory.created")},
-    {MICROSECONDS.replace("COLUMN", "held.first")},
-    {MICROSECONDS.replace("COLUMN", "greatest(memory.created, held.last, kept.last)")},
+    {microseconds("memory.created")},
+    {microseconds("held.first")},
+    {microseconds("greatest(memory.created, held.last, kept.last)")},
     held.elements,
     kept.snapshots,
     held.bytes + kept.bytes

@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from draive_pg.content.checks import check_limit, check_sent, check_text
 from draive_pg.content.documents import encode_mapping
 from draive_pg.content.leniency import sifted, warn_skipped
 from draive_pg.content.replay import newest, replayable
 from draive_pg.errors import ChatInvalid, MemoryExists
-from draive_pg.operations.operation import Operation, Plan, Row, Statement, lock
+from draive_pg.operations.expressions import STARTS_TURN
+from draive_pg.operations.operation import Operation, Plan, Row, Statement, lock, lock_all
 
 if TYPE_CHECKING:
     from draive import ModelInput, ModelMemoryRecall, ModelOutput
@@ -55,30 +56,29 @@ ORDER BY created, place
 
 # The same of the newest elements only; when no user turn is among them, of all since the newest.
 # Backwards by the index both times, and no further than that takes.
-RECALL_NEWEST = """
+RECALL_NEWEST: LiteralString = f"""
 SELECT written, document
 FROM (
     (
         SELECT created::TEXT AS written, created, ctid AS place, content::TEXT AS document
-        FROM {schema}.memories_elements
+        FROM {{schema}}.memories_elements
         WHERE identifier = $1::TEXT
         ORDER BY created DESC, ctid DESC
         LIMIT greatest($2::INT8, (
             SELECT number
             FROM (
                 SELECT content, row_number() OVER (ORDER BY created DESC, ctid DESC) AS number
-                FROM {schema}.memories_elements
+                FROM {{schema}}.memories_elements
                 WHERE identifier = $1::TEXT
             ) AS backward
-            WHERE content ->> 'type' = 'model_input'
-                AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]'
+            WHERE {STARTS_TURN}
             LIMIT 1
         ))
     )
     UNION ALL
     (
         SELECT NULL, NULL, NULL, variables::TEXT
-        FROM {schema}.memories_variables
+        FROM {{schema}}.memories_variables
         WHERE identifier = $1::TEXT
         ORDER BY created DESC, ctid DESC
         LIMIT 1
@@ -155,11 +155,6 @@ FROM (SELECT) AS always
 LEFT JOIN current ON TRUE
 WHERE $2::JSONB || coalesce(current.variables, '{}') IS DISTINCT FROM current.variables
     AND $2::JSONB IS NOT NULL
-"""
-
-TURNS = """
-SELECT pg_advisory_xact_lock(hashtextextended('memories/' || identifier, 0))
-FROM unnest($1::TEXT[]) AS identifier
 """
 
 REMOVE = """
@@ -331,8 +326,8 @@ def _turn(identifier: str) -> Statement:
 
 
 def turns(identifiers: Iterable[str]) -> Statement:
-    """Wait for the writers of several memories, in an order in which nobody waits in a circle."""
-    return Statement(TURNS, (sorted(set(identifiers)),))
+    """Make the writers of several memories take turns."""
+    return lock_all(f"memories/{identifier}" for identifier in identifiers)
 
 
 def _elements(items: "Sequence[ModelInput | ModelOutput]", names: Iterable[str]) -> str:

@@ -8,8 +8,8 @@ from typing import Any, LiteralString
 
 from draive_pg.content.checks import check_limit, check_moment, check_optional, check_texts
 from draive_pg.content.documents import encode_mapping
-from draive_pg.content.moments import MICROSECONDS
 from draive_pg.display.progress import progress
+from draive_pg.operations.expressions import microseconds
 from draive_pg.operations.memories import LAST
 from draive_pg.operations.memory import turns
 from draive_pg.operations.operation import Operation, Plan, Row, Statement
@@ -23,7 +23,7 @@ BATCH = 500  # memories removed by one transaction, which holds a lock on each
 DUE: LiteralString = f"""
 SELECT
     identifier,
-    {MICROSECONDS.replace("COLUMN", "last")},
+    {microseconds("last")},
     (
         SELECT count(*) FROM {{schema}}.memories_elements AS element
         WHERE element.identifier = ranked.identifier
@@ -72,11 +72,16 @@ WHERE ($1::TEXT[] IS NULL OR memory.identifier = ANY ($1::TEXT[]))
     ))
 """
 
-# So that nobody is writing to them. A server has room for some thousand locks: who writes to a
-# memory beyond the first thousand may be refused, for want of the memory.
+# So that nobody is writing to them, in the order of `lock_all`. A server has room for some thousand
+# locks: who writes to a memory beyond the first thousand may be refused, for want of the memory.
 LOCK_MATCHING: LiteralString = f"""
-SELECT pg_advisory_xact_lock(hashtextextended('memories/' || identifier, 0))
-FROM ({MATCHING} ORDER BY memory.identifier COLLATE "C" LIMIT 1000) AS matching
+SELECT pg_advisory_xact_lock(key)
+FROM (
+    SELECT hashtextextended('memories/' || identifier, 0) AS key
+    FROM ({MATCHING}) AS matching
+    ORDER BY key
+    LIMIT 1000
+) AS ordered
 """
 
 ERASE: LiteralString = f"WITH matching AS ({MATCHING})"

@@ -5,7 +5,7 @@ from typing import LiteralString, cast
 from psycopg.sql import Identifier, Literal
 
 from draive_pg.content.checks import MAX_NAME, check_text
-from draive_pg.frames.searching import VECTOR
+from draive_pg.operations.expressions import vector
 from draive_pg.operations.operation import Operation, Plan, Statement
 
 __all__ = ("index_search",)
@@ -29,9 +29,9 @@ SELECT
 DROP = "DROP INDEX CONCURRENTLY IF EXISTS {schema}.NAME"
 
 # Writers do not wait for it; on a partitioned table they do, for PostgreSQL knows no other way.
-CREATE: LiteralString = f"""
+CREATE = """
 CREATE INDEX CONCURRENTLY IF NOT EXISTS NAME
-ON {{schema}}.memories_elements USING gin (({VECTOR}))
+ON {schema}.memories_elements USING gin ((VECTOR))
 """
 
 
@@ -60,8 +60,8 @@ def _state(name: str, schema: str | None) -> Operation[tuple[bool | None, bool |
 
 def _made(sql: LiteralString, name: str, language: str) -> Operation[None]:
     # Definitions take no parameters; psycopg quotes what stands in their place.
-    quoted = sql.replace("NAME", Identifier(name).as_string())
-    quoted = quoted.replace("LANGUAGE", f"{Literal(language).as_string()}::REGCONFIG")
+    words = vector(cast(LiteralString, f"{Literal(language).as_string()}::REGCONFIG"))
+    quoted = sql.replace("NAME", Identifier(name).as_string()).replace("VECTOR", words)
     return Operation(
         name=f"index search for language {language!r:.60}",
         statements=(Statement(cast(LiteralString, quoted)),),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, LiteralString
 
 from draive_pg.content.checks import check_limit, check_text
-from draive_pg.content.moments import MICROSECONDS
+from draive_pg.operations.expressions import microseconds
 from draive_pg.operations.operation import Operation, Row, Statement
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ UNION ALL
 (
     SELECT
         NULL,
-        {MICROSECONDS.replace("COLUMN", "created")},
+        {microseconds("created")},
         content::TEXT
     FROM newest
     ORDER BY created, place
