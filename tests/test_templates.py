@@ -63,7 +63,8 @@ def test_the_warning_names_the_line_of_the_caller(dsn: str) -> None:
     with Client(dsn) as db, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         db.instructions.define(declaring("name"), content="Hello")
-    assert [each.filename for each in caught] == [__file__]
+        db.release(prompts={declaring("name"): "Bye"})
+    assert [each.filename for each in caught] == [__file__] * 2
 
 
 @pytest.mark.parametrize("content", ['{"answer": 1}', "{", "{}", "{x.y}", "{any} {thing}"])

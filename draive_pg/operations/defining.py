@@ -1,13 +1,13 @@
 """New revisions of instructions: only where something changes, and on condition if asked."""
 
 import json
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, LiteralString, NamedTuple
 
 from draive_pg.content.checks import check_optional, check_text
 from draive_pg.content.documents import encode
 from draive_pg.content.templates import check_declared, declared_names, well_formed
+from draive_pg.errors import warn
 from draive_pg.operations.choices import (
     CHOICES,
     KNOWN,
@@ -266,9 +266,8 @@ def _check(declaration: "InstructionsDeclaration", content: str, name: str) -> N
         if argument.required and argument.name not in used
     ]
     if unused:
-        warnings.warn(
+        warn(
             f"instructions {name!r:.80} have no placeholder for {', '.join(map(repr, unused))}, "
             "which they declare as required",
             UserWarning,
-            stacklevel=4,
         )
