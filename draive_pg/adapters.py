@@ -37,7 +37,7 @@ from draive_pg.database.asynchronous import AsyncRunner
 from draive_pg.database.cache import Cache
 from draive_pg.database.haiway_connection import turns, when_settled
 from draive_pg.database.haiway_pool import CACHES, PostgresConnectionPool
-from draive_pg.operations import configurations, instructions, memory
+from draive_pg.operations import configurations, instructions, memory, recalling
 from draive_pg.operations.choices import choice
 from draive_pg.operations.loading import load_content
 from draive_pg.operations.operation import Operation, Row, Statement, qualified
@@ -170,8 +170,8 @@ def PostgresModelMemory(
     ) -> ModelMemoryRecall:
         chosen = recall_limit if limit is None else limit
         if lenient:
-            return await database.carry_out(memory.recall_leniently(identifier, chosen))
-        return await database.run(memory.recall(identifier, chosen))
+            return await database.carry_out(recalling.recall_leniently(identifier, chosen))
+        return await database.run(recalling.recall(identifier, chosen))
 
     async def remember(
         *items: ModelInput | ModelOutput,

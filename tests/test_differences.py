@@ -26,7 +26,15 @@ from draive_pg.adapters import (
     PostgresInstructionsRepository,
     PostgresModelMemory,
 )
-from draive_pg.operations import configurations, forking, instructions, loading, memory, snapshots
+from draive_pg.operations import (
+    configurations,
+    forking,
+    instructions,
+    loading,
+    memory,
+    recalling,
+    snapshots,
+)
 from draive_pg.operations.operation import Operation, qualified
 from tests.elements import answered, asked, called, responded, texts
 from tests.server import waiting
@@ -187,8 +195,8 @@ def test_no_statement_reads_a_whole_table_for_one_subject(sql: psycopg.Connectio
         )
     sql.execute("ANALYZE")
     asked_of: list[Operation[object]] = [
-        memory.recall("m7", None),
-        memory.recall("m7", 10),
+        recalling.recall("m7", None),
+        recalling.recall("m7", 10),
         memory.remember("m7", (asked("q"),), {"a": 1}),
         memory.maintain("m7", {"a": 1}),
         forking.fork("m7", "new", None),

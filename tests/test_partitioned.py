@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from draive_pg import Client
-from draive_pg.operations import configurations, defining, memory, migrations
+from draive_pg.operations import configurations, defining, memory, migrations, recalling
 from draive_pg.operations.operation import Operation, qualified
 from tests import calls
 from tests.blocks import fences
@@ -152,8 +152,8 @@ def test_what_plain_tables_hold_can_be_moved(connect: Connect, dsn: str) -> None
 
 
 STATEMENTS = {
-    "recall": memory.recall("m", None),
-    "recall of the newest": memory.recall("m", 20),
+    "recall": recalling.recall("m", None),
+    "recall of the newest": recalling.recall("m", 20),
     "remember": memory.remember("m", [asked("q")], {"n": 1}),
     "load": configurations.load_raw("limits"),
     "define": defining.define("greeting", content="Hi", message=None, author=None, expected=None),

@@ -16,6 +16,7 @@ from draive_pg.operations import (
     instructions,
     loading,
     memory,
+    recalling,
     snapshots,
 )
 from draive_pg.operations.operation import Operation, qualified
@@ -88,9 +89,9 @@ def rows_read(connection: psycopg.Connection, operation: Operation[Any]) -> dict
 
 # By what is done: the operation, and the most rows that it may read of any one table.
 CALLS: dict[str, tuple[Operation[Any], int]] = {
-    "recall": (memory.recall("m1", None), ELEMENTS),
-    "recall the newest": (memory.recall("m1", 20), 20 + FEW),
-    "recall a memory that is not there": (memory.recall("m0", 20), 0),
+    "recall": (recalling.recall("m1", None), ELEMENTS),
+    "recall the newest": (recalling.recall("m1", 20), 20 + FEW),
+    "recall a memory that is not there": (recalling.recall("m0", 20), 0),
     "remember": (memory.remember("m1", [asked("q")] * 100, {"turn": 2}), 100 + FEW),
     "maintain": (memory.maintain("m1", {"new": 1}), FEW),
     "import": (memory.import_chat("m1", [{"role": "user", "content": "q"}], append=True), FEW),
@@ -136,7 +137,7 @@ def test_a_turn_longer_than_the_limit_is_all_that_is_read(filled: psycopg.Connec
     turn = [asked("q"), *(part for _ in range(30) for part in (called("c"), responded("c")))]
     for statement in memory.remember("m1", turn, None).statements:
         filled.execute(qualified(statement.sql, None), statement.parameters)
-    read = rows_read(filled, memory.recall("m1", 20))
+    read = rows_read(filled, recalling.recall("m1", 20))
     assert 61 <= read["memories_elements"] <= 3 * 61 + FEW
 
 
@@ -150,7 +151,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def test_recall_follows_the_index_and_stops_at_its_limit(
     filled: psycopg.Connection, limit: int
 ) -> None:
-    (statement,) = memory.recall("m1", limit).statements
+    (statement,) = recalling.recall("m1", limit).statements
     filled.execute(b"PREPARE recall AS " + qualified(statement.sql, None))
     (((explained,),),) = filled.execute(
         f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE recall ('m1', {limit})".encode()

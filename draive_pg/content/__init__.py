@@ -1,1 +1,1 @@
-"""What the tables hold: JSON documents, draive's elements, prompts' templates, chat logs."""
+"""What the tables hold, and may: documents, draive's elements, prompts' templates, chat logs."""

@@ -1,1 +1,1 @@
-"""How values look in a notebook."""
+"""How things look in a notebook and in a terminal."""

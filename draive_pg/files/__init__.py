@@ -1,1 +1,1 @@
-"""Prompts and configurations as files of a folder, compared with those of the database."""
+"""What is kept in files: folders of prompts and configurations, and whole memories."""

@@ -1,1 +1,1 @@
-"""The tables as pandas DataFrames."""
+"""The tables as pandas DataFrames, and as files of them."""

@@ -33,7 +33,7 @@ class Memories:
 
     def identifiers(self) -> tuple[str, ...]:
         """Return the identifiers of all memories, in order."""
-        return self._database.run(memory.identifiers())
+        return self._database.run(memories.identifiers())
 
     def list(
         self,
@@ -314,7 +314,7 @@ class AsyncMemories:
         self._database = database
 
     async def identifiers(self) -> tuple[str, ...]:
-        return await self._database.run(memory.identifiers())
+        return await self._database.run(memories.identifiers())
 
     async def list(
         self,

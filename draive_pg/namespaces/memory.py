@@ -9,7 +9,7 @@ from draive_pg.database.sync import Database
 from draive_pg.frames import definitions as frames
 from draive_pg.frames.reading import read
 from draive_pg.namespaces.twins import documented_as
-from draive_pg.operations import forking, memory, transcripts
+from draive_pg.operations import forking, memory, recalling, transcripts
 
 if TYPE_CHECKING:
     from draive import ModelInput, ModelMemoryRecall, ModelOutput
@@ -56,8 +56,8 @@ class Memory:
         """
         chosen = self.recall_limit if limit is None else limit
         if lenient:
-            return self._database.carry_out(memory.recall_leniently(self.identifier, chosen))
-        return self._database.run(memory.recall(self.identifier, chosen))
+            return self._database.carry_out(recalling.recall_leniently(self.identifier, chosen))
+        return self._database.run(recalling.recall(self.identifier, chosen))
 
     def remember(
         self, *items: "ModelInput | ModelOutput", variables: Mapping[str, Any] | None = None
@@ -157,8 +157,10 @@ class AsyncMemory:
     ) -> "ModelMemoryRecall":
         chosen = self.recall_limit if limit is None else limit
         if lenient:
-            return await self._database.carry_out(memory.recall_leniently(self.identifier, chosen))
-        return await self._database.run(memory.recall(self.identifier, chosen))
+            return await self._database.carry_out(
+                recalling.recall_leniently(self.identifier, chosen)
+            )
+        return await self._database.run(recalling.recall(self.identifier, chosen))
 
     async def remember(
         self, *items: "ModelInput | ModelOutput", variables: Mapping[str, Any] | None = None

@@ -1,1 +1,1 @@
-"""What can be asked of each table, as values: SQL, parameters, decoding. Nothing here does I/O."""
+"""What can be asked of each table, as values: SQL, parameters, decoding. Nothing here asks."""

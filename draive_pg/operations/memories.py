@@ -11,9 +11,13 @@ from draive_pg.operations.expressions import microseconds
 from draive_pg.operations.operation import Operation, Statement
 from draive_pg.records import Record, Records
 
-__all__ = ("LAST", "MemorySummary", "Order", "count", "list_")
+__all__ = ("LAST", "MemorySummary", "Order", "count", "identifiers", "list_")
 
 type Order = Literal["identifier", "created", "last", "elements", "bytes"]
+
+IDENTIFIERS = """
+SELECT identifier FROM {schema}.memories ORDER BY identifier
+"""
 
 # When something was last written to a memory, or it was made.
 LAST: LiteralString = """greatest(
@@ -104,6 +108,16 @@ class MemorySummary(Record):
     elements: int
     variables: int
     bytes: int
+
+
+def identifiers() -> Operation[tuple[str, ...]]:
+    """The identifiers of all memories, in order."""
+    return Operation(
+        name="list memories",
+        statements=(Statement(IDENTIFIERS),),
+        reads=True,
+        decode=lambda rows: tuple(row[0] for row in rows),
+    )
 
 
 def count(prefix: str | None, since: datetime | None, until: datetime | None) -> Operation[int]:

@@ -1,91 +1,24 @@
-"""Conversational memory: what can be asked of the three ``memories`` tables."""
+"""One conversational memory as it is written: in the three ``memories`` tables."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from draive_pg.content.checks import check_limit, check_sent, check_text
+from draive_pg.content.checks import check_sent, check_text
 from draive_pg.content.documents import encode_mapping
-from draive_pg.content.leniency import sifted, warn_skipped
-from draive_pg.content.replay import newest, replayable
 from draive_pg.errors import ChatInvalid, MemoryExists
-from draive_pg.operations.expressions import STARTS_TURN
-from draive_pg.operations.operation import Operation, Plan, Row, Statement, lock, lock_all
+from draive_pg.operations.operation import Operation, Row, Statement, lock, lock_all
 
 if TYPE_CHECKING:
-    from draive import ModelInput, ModelMemoryRecall, ModelOutput
+    from draive import ModelInput, ModelOutput
 
 __all__ = (
-    "identifiers",
     "import_chat",
     "maintain",
-    "recall",
-    "recall_leniently",
     "remember",
     "remove",
     "turns",
 )
-
-IDENTIFIERS = """
-SELECT identifier FROM {schema}.memories ORDER BY identifier
-"""
-
-# The elements in order, then the newest variables (where $2 is true, the newest that are any): one
-# statement, so one instant of both.
-# Rows that draive wrote may share `created`; `ctid` then gives the order in which they came, as
-# long as they took no place of removed rows.
-RECALL = """
-SELECT written, document
-FROM (
-    SELECT created::TEXT AS written, created, ctid AS place, content::TEXT AS document
-    FROM {schema}.memories_elements
-    WHERE identifier = $1::TEXT
-    UNION ALL
-    (
-        SELECT NULL, NULL, NULL, variables::TEXT
-        FROM {schema}.memories_variables
-        WHERE identifier = $1::TEXT AND (jsonb_typeof(variables) = 'object' OR NOT $2::BOOLEAN)
-        ORDER BY created DESC, ctid DESC
-        LIMIT 1
-    )
-) AS recalled
-ORDER BY created, place
-"""
-
-# The same of the newest elements only; when no user turn is among them, of all since the newest.
-# Backwards by the index both times, and no further than that takes.
-RECALL_NEWEST: LiteralString = f"""
-SELECT written, document
-FROM (
-    (
-        SELECT created::TEXT AS written, created, ctid AS place, content::TEXT AS document
-        FROM {{schema}}.memories_elements
-        WHERE identifier = $1::TEXT
-        ORDER BY created DESC, ctid DESC
-        LIMIT greatest($2::INT8, (
-            SELECT number
-            FROM (
-                SELECT content, row_number() OVER (ORDER BY created DESC, ctid DESC) AS number
-                FROM {{schema}}.memories_elements
-                WHERE identifier = $1::TEXT
-            ) AS backward
-            WHERE {STARTS_TURN}
-            LIMIT 1
-        ))
-    )
-    UNION ALL
-    (
-        SELECT NULL, NULL, NULL, variables::TEXT
-        FROM {{schema}}.memories_variables
-        WHERE identifier = $1::TEXT
-        ORDER BY created DESC, ctid DESC
-        LIMIT 1
-    )
-) AS recalled
-ORDER BY created, place
-"""
 
 # The lock is held: each batch starts later than the clock and than all before it, whatever the
 # clock did. The memory's own row is made here, for the first write may come before any upkeep.
@@ -165,31 +98,6 @@ SELECT EXISTS (SELECT FROM removed)
 """
 
 
-def identifiers() -> Operation[tuple[str, ...]]:
-    """The identifiers of all memories, in order."""
-    return Operation(
-        name="list memories",
-        statements=(Statement(IDENTIFIERS),),
-        reads=True,
-        decode=lambda rows: tuple(row[0] for row in rows),
-    )
-
-
-def recall(identifier: str, limit: int | None) -> "Operation[ModelMemoryRecall]":
-    """The newest variables, and the elements that can be replayed to a model."""
-    return _recalling(identifier, limit, _recalled)
-
-
-def recall_leniently(identifier: str, limit: int | None) -> "Plan[ModelMemoryRecall]":
-    """The same of the rows that can be read; where some cannot, the whole memory is looked at."""
-    read: Read = yield _recalling(identifier, limit, lenient=True)
-    if skipped := read.skipped:
-        statement = Statement(RECALL, (identifier, True))
-        read = yield replace(_recalling(identifier, None, lenient=True), statements=(statement,))
-        warn_skipped(dict.fromkeys((*read.skipped, *skipped)))
-    return _recalled(read._replace(elements=newest(read.elements, limit)))
-
-
 def remember(
     identifier: str,
     items: "Sequence[ModelInput | ModelOutput]",
@@ -261,64 +169,6 @@ def remove(identifier: str) -> Operation[bool]:
         statements=(_turn(identifier), Statement(REMOVE, (identifier,))),
         decode=lambda rows: rows[0][0],
     )
-
-
-class Read(NamedTuple):
-    """What a memory holds, and what is wrong with the rows that a lenient reading left out."""
-
-    elements: "Sequence[ModelInput | ModelOutput]"
-    variables: Mapping[str, Any]
-    skipped: Sequence[str]
-
-
-def _recalling[T](
-    identifier: str,
-    limit: int | None,
-    present: Callable[[Read], T] = lambda read: read,
-    *,
-    lenient: bool = False,
-) -> Operation[T]:
-    check_text(identifier, "identifier")
-    check_limit(limit, "limit")
-
-    def decode(rows: Sequence[Row]) -> Read:
-        from draive_pg.content import codec
-
-        elements, skipped = sifted(
-            (row for row in rows if row[0] is not None),
-            lambda row: codec.decode_element(row[1], partial(_element, identifier, row[0])),
-            lenient=lenient,
-        )
-        variables, skipped_too = sifted(
-            (row[1] for row in rows if row[0] is None),
-            lambda document: codec.decode_variables(
-                document, f"the newest variables of memory {identifier!r:.80}"
-            ),
-            lenient=lenient,
-        )
-        return Read(elements, variables[0] if variables else {}, skipped + skipped_too)
-
-    return Operation(
-        name=f"recall memory {identifier!r:.80}",
-        statements=(
-            Statement(RECALL, (identifier, False))
-            if limit is None
-            else Statement(RECALL_NEWEST, (identifier, limit)),
-        ),
-        reads=True,
-        decode=decode,
-        present=present,
-    )
-
-
-def _recalled(read: Read) -> "ModelMemoryRecall":
-    from draive_pg.content import codec
-
-    return codec.recall(replayable(read.elements), read.variables)
-
-
-def _element(identifier: str, written: str) -> str:
-    return f"memory {identifier!r:.80}, element of {written},"
 
 
 def _turn(identifier: str) -> Statement:
