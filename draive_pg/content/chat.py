@@ -26,7 +26,7 @@ from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final, NoReturn, cast
+from typing import Any, NoReturn, cast
 from urllib.parse import quote, unquote_to_bytes
 
 from draive.models import (
@@ -45,7 +45,7 @@ from draive_pg.errors import ChatInvalid
 
 __all__ = ("Chat", "convert")
 
-_KINDS: Final[Mapping[str, str]] = {
+KINDS: Mapping[str, str] = {
     "system": "system",
     "developer": "system",
     "user": "user",
@@ -54,7 +54,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "function": "tool",
 }
 
-_PARTS: Final[Mapping[str, str]] = {
+PARTS: Mapping[str, str] = {
     "text": '{"text": "..."}',
     "input_text": '{"text": "..."}',
     "output_text": '{"text": "..."}',
@@ -64,10 +64,10 @@ _PARTS: Final[Mapping[str, str]] = {
     "file": '{"file": {"file_data": "...", "filename": "..."}} or {"file": {"file_id": "..."}}',
 }
 
-_DATA_URI: Final = re.compile(
+DATA_URI = re.compile(
     r"data:(?P<mime_type>[^,]*?)(?P<base64>;base64)?,(?P<data>.*)", re.DOTALL | re.IGNORECASE
 )
-_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 type _Part = TextContent | ResourceReference | ResourceContent
 
@@ -114,7 +114,7 @@ def convert(messages: Iterable[Mapping[str, Any]]) -> Chat:
     system: list[str] = []
     elements: list[tuple[ModelInput | ModelOutput, str]] = []
     tools: dict[str, str] = {}  # the name of the tool of each call so far
-    for kind, group in groupby(_numbered(messages), key=lambda message: _KINDS[message.role]):
+    for kind, group in groupby(_numbered(messages), key=lambda message: KINDS[message.role]):
         match kind:
             case "system":
                 system.extend(text for message in group for text in _texts(message))
@@ -169,10 +169,10 @@ def _numbered(messages: Iterable[Any]) -> Iterator[_Message]:
     number = 0
     for number, message in enumerate(messages, start=1):
         match message:
-            case {"role": str(role)} if role in _KINDS:
+            case {"role": str(role)} if role in KINDS:
                 yield _Message(number, role, cast(Mapping[str, Any], message))
             case {"role": role}:
-                known = ", ".join(_KINDS)
+                known = ", ".join(KINDS)
                 raise ChatInvalid(
                     f"message {number}: expected one of the roles {known}, found {shown(role)}"
                 )
@@ -241,11 +241,11 @@ def _requests(message: _Message) -> Iterator[ModelToolRequest]:
             } if identifier and tool:
                 try:
                     arguments = _arguments(function.get("arguments"))
-                except (ValueError, RecursionError) as exc:
+                except (ValueError, RecursionError) as error:
                     raise message.invalid(
                         f"tool call {shown(identifier)}: expected arguments that are a JSON"
-                        f" object: {exc}"
-                    ) from exc
+                        f" object: {error}"
+                    ) from error
                 yield ModelToolRequest.of(identifier, tool=tool, arguments=arguments)
             case _:
                 raise message.invalid(
@@ -298,8 +298,8 @@ def _parts(message: _Message) -> Iterator[_Part]:
     for position, part in enumerate(cast(Sequence[Any], content), start=1):
         try:
             yield _part(part)
-        except ValueError as exc:
-            raise message.invalid(f"part {position}: {exc}") from exc
+        except ValueError as error:
+            raise message.invalid(f"part {position}: {error}") from error
 
 
 def _part(part: Any) -> _Part:
@@ -314,10 +314,10 @@ def _part(part: Any) -> _Part:
             return ResourceContent.of(_decoded(data), mime_type=f"audio/{kind}")
         case {"type": "file", "file": {"file_data": str()} | {"file_id": str()} as file}:
             return _file(cast(Mapping[str, Any], file))
-        case {"type": str(kind)} if kind in _PARTS:
-            raise ValueError(f"expected {kind} as {_PARTS[kind]}, found {shown(part)}")
+        case {"type": str(kind)} if kind in PARTS:
+            raise ValueError(f"expected {kind} as {PARTS[kind]}, found {shown(part)}")
         case {"type": kind}:
-            raise ValueError(f"expected one of {', '.join(_PARTS)}, found type {shown(kind)}")
+            raise ValueError(f"expected one of {', '.join(PARTS)}, found type {shown(kind)}")
         case _:
             raise ValueError(f"expected an object with a type, found {shown(part)}")
 
@@ -329,7 +329,7 @@ def _refusal(text: str) -> TextContent:
 def _image(url: str) -> ResourceReference | ResourceContent:
     if _is_data_uri(url):
         return _embedded(url)
-    if not _SCHEME.match(url):
+    if not SCHEME.match(url):
         raise ValueError(f"expected a URL or a data: URI, found {shown(url)}")
     mime_type, _ = mimetypes.guess_file_type(re.split(r"[?#]", url, maxsplit=1)[0])
     is_image = mime_type is not None and mime_type.startswith("image/")
@@ -360,7 +360,7 @@ def _is_data_uri(uri: str) -> bool:
 
 
 def _embedded(uri: str, meta: Mapping[str, str] | None = None) -> ResourceContent:
-    if (match := _DATA_URI.fullmatch(uri)) is None:
+    if (match := DATA_URI.fullmatch(uri)) is None:
         raise ValueError(f"expected data:<type>;base64,<data>, found {shown(uri)}")
     decode = _decoded if match["base64"] else unquote_to_bytes
     return ResourceContent.of(
@@ -373,5 +373,5 @@ def _embedded(uri: str, meta: Mapping[str, str] | None = None) -> ResourceConten
 def _decoded(data: str) -> bytes:
     try:
         return b64decode("".join(data.split()), validate=True)
-    except ValueError as exc:
-        raise ValueError(f"expected base64 data, found {shown(data)}") from exc
+    except ValueError as error:
+        raise ValueError(f"expected base64 data, found {shown(data)}") from error

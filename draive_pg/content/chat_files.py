@@ -19,16 +19,16 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from draive_pg.content.checks import shown
 from draive_pg.errors import ChatInvalid
 
 __all__ = ("Conversation", "read")
 
-_GZIP: Final = b"\x1f\x8b"
-_IDENTIFIERS: Final = ("identifier", "id", "conversation_id", "thread_id", "session_id")
-_OPENING: Final = re.compile(r"\s*[\[{]\s*\n")
+GZIP = b"\x1f\x8b"
+IDENTIFIERS = ("identifier", "id", "conversation_id", "thread_id", "session_id")
+OPENING = re.compile(r"\s*[\[{]\s*\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,13 @@ class _Entry(NamedTuple):
 def _text(path: Path, name: str) -> str:
     try:
         data = path.read_bytes()
-        text = (gzip.decompress(data) if data.startswith(_GZIP) else data).decode("utf-8-sig")
-    except UnicodeDecodeError as exc:
-        raise ChatInvalid(f"{name}: not UTF-8 (at byte {exc.start})") from exc
-    except (gzip.BadGzipFile, zlib.error, EOFError) as exc:
-        raise ChatInvalid(f"{name}: broken gzip data: {exc}") from exc
-    except (OSError, ValueError) as exc:
-        raise ChatInvalid(f"{name}: cannot be read: {exc}") from exc
+        text = (gzip.decompress(data) if data.startswith(GZIP) else data).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ChatInvalid(f"{name}: not UTF-8 (at byte {error.start})") from error
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise ChatInvalid(f"{name}: broken gzip data: {error}") from error
+    except (OSError, ValueError) as error:
+        raise ChatInvalid(f"{name}: cannot be read: {error}") from error
     if not text.strip():
         raise ChatInvalid(f"{name}: empty")
     return text
@@ -134,7 +134,7 @@ def _is_json_lines(text: str, lines: Sequence[_Entry]) -> bool:
 
     Such a document opens with a bracket alone, or hardly a line of it is JSON by itself.
     """
-    if _OPENING.match(text):
+    if OPENING.match(text):
         return False
     sound = [isinstance(value, dict | list) for _, value in lines]
     return len(sound) > 1 and (sound[0] or 2 * sum(sound) >= len(sound))
@@ -152,11 +152,11 @@ def _decoded(text: str, name: str, *, first: int = 1) -> Any:
     """Return the JSON value, or a ChatInvalid that counts lines from ``first``."""
     try:
         return json.loads(text)
-    except json.JSONDecodeError as exc:
-        line = first + exc.lineno - 1
-        return ChatInvalid(f"{name}, line {line}, column {exc.colno}: not JSON: {exc.msg}")
-    except (ValueError, RecursionError) as exc:
-        return ChatInvalid(f"{name}, line {first}: JSON that cannot be read: {exc}")
+    except json.JSONDecodeError as error:
+        line = first + error.lineno - 1
+        return ChatInvalid(f"{name}, line {line}, column {error.colno}: not JSON: {error.msg}")
+    except (ValueError, RecursionError) as error:
+        return ChatInvalid(f"{name}, line {first}: JSON that cannot be read: {error}")
 
 
 def _conversations(entries: Sequence[_Entry], stem: str) -> list[Conversation | ChatInvalid]:
@@ -181,8 +181,8 @@ def _conversation(entry: _Entry, numbered: str) -> Conversation | ChatInvalid:
         return value
     try:
         messages = _messages(value)
-    except ValueError as exc:
-        return ChatInvalid(f"{where}: {exc}")
+    except ValueError as error:
+        return ChatInvalid(f"{where}: {error}")
     identifier = _identifier(cast(dict[str, Any], value)) if isinstance(value, dict) else None
     return Conversation(identifier=identifier or numbered, messages=messages, where=where)
 
@@ -226,7 +226,7 @@ def _is_message(value: Any) -> bool:
 
 
 def _identifier(fields: Mapping[str, Any]) -> str | None:
-    for key in _IDENTIFIERS:
+    for key in IDENTIFIERS:
         value = fields.get(key)
         if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
             return str(value)
