@@ -306,7 +306,7 @@ def test_an_export_that_fails_leaves_what_was_there(db: Client, tmp_path: Path) 
         db.memories.export(path, ["b", "a"])
     assert [file.name for file in tmp_path.iterdir()] == ["m.jsonl"]
     assert path.read_text() == "before"
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"none/m\.jsonl'$"):
         db.memories.export(tmp_path / "none" / "m.jsonl")
     with pytest.raises(FileNotFoundError):
         db.memories.import_file(tmp_path / "none.jsonl")

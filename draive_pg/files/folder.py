@@ -115,8 +115,10 @@ class Folder:
 
             def write(path: Path, data: bytes) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                written.append(stack.enter_context(Replacement(path)))
-                written[-1].path.write_bytes(data)
+                replacement = stack.enter_context(Replacement(path))
+                with replacement.open() as file:
+                    file.write(data)
+                written.append(replacement)
 
             for name, document in documents.items():
                 path = self._inside(self.path_of(name))

@@ -52,7 +52,7 @@ def check_path(path: object) -> Path:
 def written(path: Path) -> Generator[IO[bytes]]:
     """Write a file, which takes its place when all is there."""
     with Replacement(path) as replacement:
-        with replacement.path.open("xb") as raw:
+        with replacement.open() as raw:
             if path.suffix == ".gz":
                 with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
                     yield cast(IO[bytes], packed)

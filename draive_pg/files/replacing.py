@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 from secrets import token_hex
-from typing import Self
+from typing import IO, Self
 
 __all__ = ("Replacement",)
 
@@ -18,11 +18,6 @@ class Replacement:
     place : Path
         Of the file; where it is a link, what that leads to is replaced.
 
-    Attributes
-    ----------
-    path : Path
-        Where it is to be written.
-
     Raises
     ------
     ValueError
@@ -33,16 +28,23 @@ class Replacement:
         self._place = place.resolve()
         if self._place.exists() and not self._place.is_file():
             raise ValueError(f"{str(place)!r:.200} is there and is no file that can be replaced")
-        self.path = self._place.with_name(f".draive_pg-{token_hex(8)}")
+        self._draft = self._place.with_name(f".draive_pg-{token_hex(8)}")
 
     def __enter__(self) -> Self:
         return self
 
+    def open(self) -> IO[bytes]:
+        """Begin to write it, or raise OSError that names the place."""
+        try:
+            return self._draft.open("xb")
+        except OSError as error:
+            raise type(error)(error.errno, error.strerror, str(self._place)) from error
+
     def complete(self) -> None:
         """Let it take the place, from when on it also outlives a power cut."""
-        with self.path.open("rb+") as written:
+        with self._draft.open("rb+") as written:
             os.fsync(written.fileno())
-        self.path.replace(self._place)
+        self._draft.replace(self._place)
 
     def __exit__(self, *error: object) -> None:
-        self.path.unlink(missing_ok=True)
+        self._draft.unlink(missing_ok=True)

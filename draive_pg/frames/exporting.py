@@ -55,8 +55,8 @@ def export(
     def collect() -> Generator[Export]:
         with ExitStack() as stack:
             stack.enter_context(replacement)
-            compression = "gzip" if packed else None
-            sink = stack.enter_context(pa.output_stream(replacement.path, compression))
+            file = stack.enter_context(replacement.open())
+            sink = stack.enter_context(pa.output_stream(file, "gzip" if packed else None))
             writer = stack.enter_context(closing(WRITERS[chosen](sink, asked.columns)))
             bar = stack.enter_context(bar_of(None, frame.name, " rows", wanted=progress))
 
