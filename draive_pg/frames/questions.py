@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from draive_pg.content.documents import check_moment
+from draive_pg.content.checks import check_moment
 from draive_pg.frames.memory import CONVERSATION_LOG, TOOL_CALLS, VARIABLES
-from draive_pg.frames.reading import Several, read
+from draive_pg.frames.query import Several
+from draive_pg.frames.reading import read
 from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS
 from draive_pg.operations.copying import Question
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from draive_pg.database.asynchronous import AsyncDatabase
 from draive_pg.database.sync import Database
 from draive_pg.frames import questions
-from draive_pg.frames.reading import Several
+from draive_pg.frames.query import Several
 from draive_pg.namespaces.twins import documented_as
 
 if TYPE_CHECKING:
