@@ -16,6 +16,8 @@ from draive_pg.cli import (
     exporting,
     importing,
     memories,
+    memory_changes,
+    memory_files,
     prompt_changes,
     prompt_files,
     prompts,
@@ -35,6 +37,8 @@ app = typer.Typer(
 prompts.app.add_typer(prompt_changes.app)
 prompts.app.add_typer(prompt_files.app)
 configs.app.add_typer(config_files.app)
+memories.app.add_typer(memory_changes.app)
+memories.app.add_typer(memory_files.app)
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(configs.app, name="configs")
 app.add_typer(memories.app, name="memories")

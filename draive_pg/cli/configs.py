@@ -47,7 +47,7 @@ def list_(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) ->
 def show(
     identifier: Identifier,
     revision: Annotated[
-        int | None, typer.Argument(metavar="[REVISION]", help="Its number; default: the newest.")
+        int | None, typer.Argument(metavar="REVISION", help="Its number; default: the newest.")
     ] = None,
     *,
     dsn: Dsn = None,
@@ -89,7 +89,7 @@ def history(
 def define(
     identifier: Identifier,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="JSON, or TOML in *.toml; - is stdin.")
+        Path | None, typer.Argument(metavar="FILE", help="JSON, or TOML in *.toml; - is stdin.")
     ] = None,
     *,
     dsn: Dsn = None,

@@ -9,15 +9,13 @@ import typer
 
 from draive_pg import Client, Diagnosis, DraivePGError
 from draive_pg.cli.options import AsJson, Dsn, Schema, one_line
-from draive_pg.cli.printing import print_json, print_records, print_table
+from draive_pg.cli.printing import print_json, print_records, print_table, size_of
 from draive_pg.cli.server import address
 from draive_pg.database.target import target_of
 from draive_pg.embedded import Server
 from draive_pg.operations.diagnosis import TableState
 
 __all__ = ("doctor",)
-
-KIBI = 1024
 
 
 @dataclass(slots=True)
@@ -101,7 +99,7 @@ def _print_database(found: Diagnosis, *, pooler: bool) -> None:
     kind = " (a standby)" if found.standby else " (read-only)" if found.read_only else ""
     behind = ", behind a transaction pooler: live=True hears nothing through it" if pooler else ""
     typer.echo(f"PostgreSQL {found.version}{kind}{behind}")
-    typer.echo(f"  database {found.database}, {_size(found.bytes)} in all")
+    typer.echo(f"  database {found.database}, {size_of(found.bytes)} in all")
     typer.echo(f"  schema   {found.schema or '(none)'}")
     typer.echo(f"  role     {found.role}\n")
     names = ("table", "rows (about)", "size", "the role may", "missing")
@@ -114,7 +112,7 @@ def _print_database(found: Diagnosis, *, pooler: bool) -> None:
 
 
 def _row(table: TableState) -> tuple[object, ...]:
-    size = None if table.bytes is None else _size(table.bytes)
+    size = None if table.bytes is None else size_of(table.bytes)
     return (
         table.name,
         table.rows,
@@ -122,11 +120,3 @@ def _row(table: TableState) -> tuple[object, ...]:
         " ".join(table.rights) or None,
         ", ".join(table.missing) or None,
     )
-
-
-def _size(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < KIBI:
-            return f"{size:.0f} {unit}" if size == int(size) else f"{size:.1f} {unit}"
-        size /= KIBI
-    return f"{size:,.1f} TB"

@@ -26,7 +26,7 @@ Message = Annotated[
 def define(
     name: Name,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="The prompt as a file; - is stdin.")
+        Path | None, typer.Argument(metavar="FILE", help="The prompt as a file; - is stdin.")
     ] = None,
     *,
     dsn: Dsn = None,
