@@ -6,7 +6,7 @@ import typer
 
 from draive_pg import MemoryMissing
 from draive_pg.cli.options import AsJson, Dsn, Schema, opened
-from draive_pg.cli.printing import print_json, print_table, size_of
+from draive_pg.cli.printing import print_json, print_table, print_text, size_of
 from draive_pg.cli.values import document, moment
 from draive_pg.operations.memories import Order
 
@@ -130,8 +130,10 @@ def show(
         if as_json:
             log = memory.log().iloc[-len(shown) or None :]
             typer.echo(log.to_json(orient="records", date_format="iso", date_unit="us"))
+        elif html:
+            typer.echo(shown.to_html())
         else:
-            typer.echo(shown.to_html() if html else str(shown))
+            print_text(str(shown))
 
 
 @app.command()
@@ -177,8 +179,9 @@ def search(
 ) -> None:
     """Find elements by text, and by what is known of them.
 
-    All that is given holds of what is found, the best first, else the newest. Texts are found in what user and model said, as web search engines find them. The exit code is
-    1 if nothing was found.
+    All that is given holds of what is found, the best first, else the newest. Texts are found in
+    what user and model said, as web search engines find them. The exit code is 1 if nothing was
+    found.
 
     \b
     Examples:

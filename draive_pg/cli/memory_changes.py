@@ -156,8 +156,9 @@ def erase(
 ) -> None:
     """Remove all memories of a person, in one transaction.
 
-    All that is given holds of what is removed. It says what would be removed, and removes it if you say so then, or with --yes. What it does
-    not reach, such as files, backups and what others say of the person, is yours to look after.
+    All that is given holds of what is removed. It says what that would be, and removes it if you
+    say so then, or with --yes. What it does not reach, such as files, backups and what others say
+    of the person, is yours to look after.
 
     \b
     Examples:
@@ -195,6 +196,8 @@ def _print(removal: Removal, *, as_json: bool) -> None:
 
 
 def _said(removal: Removal) -> str:
+    if not removal.memories:
+        return "There is nothing to remove."
     done = "Would remove" if removal.dry_run else "Removed"
     lines = [f"{done} {held(removal)}."]
     if removal.dry_run:

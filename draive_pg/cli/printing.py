@@ -12,7 +12,15 @@ from draive_pg.display.wording import counted
 from draive_pg.operations.removal import Removal
 from draive_pg.operations.transfer import Transfer
 
-__all__ = ("held", "print_diff", "print_json", "print_records", "print_table", "size_of")
+__all__ = (
+    "held",
+    "print_diff",
+    "print_json",
+    "print_records",
+    "print_table",
+    "print_text",
+    "size_of",
+)
 
 KIBI = 1024
 
@@ -50,6 +58,13 @@ def print_diff(lines: Iterable[str]) -> None:
     for line in lines:
         text = "\t".join(map(terminal.printable, line.split("\t")))
         typer.secho(text, fg=COLOURS.get(line[:1]))
+
+
+def print_text(text: str) -> None:
+    """Print text of many lines."""
+    from draive_pg.display import terminal
+
+    terminal.show_text(text)
 
 
 def held(found: Removal | Transfer) -> str:
