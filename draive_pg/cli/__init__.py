@@ -23,7 +23,7 @@ from draive_pg.cli import (
     prompts,
     server,
 )
-from draive_pg.cli.doctor import doctor
+from draive_pg.cli.doctor import doctor, print_problems
 from draive_pg.cli.exit_codes import CONFLICT
 from draive_pg.cli.options import Dsn, Schema, one_line, without_passwords
 
@@ -138,7 +138,8 @@ def root(
 def setup(*, dsn: Dsn = None, schema: Schema = None) -> None:
     """Make the tables, or upgrade them to this version.
 
-    It can be repeated without harm, and tables that draive itself made are adopted as they are.
+    It can be repeated without harm, and tables that draive itself made are adopted as they are. The
+    exit code is 1 if there are problems then, such as an index that somebody dropped.
 
     \b
     Examples:
@@ -151,6 +152,10 @@ def setup(*, dsn: Dsn = None, schema: Schema = None) -> None:
             typer.echo("\n".join(f"  {name}" for name in applied))
         else:
             typer.echo(f"All is up to date: {db!r}")
+        problems = db.diagnose().problems
+    if problems:
+        print_problems(problems)
+        raise typer.Exit(1)
 
 
 @app.command()

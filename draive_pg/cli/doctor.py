@@ -1,5 +1,6 @@
 """``draive-pg doctor``: what is there, what is missing, and what to do about it."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import cast
@@ -15,7 +16,7 @@ from draive_pg.database.target import target_of
 from draive_pg.embedded import Server
 from draive_pg.operations.diagnosis import TableState
 
-__all__ = ("doctor",)
+__all__ = ("doctor", "print_problems")
 
 
 @dataclass(slots=True)
@@ -67,6 +68,12 @@ def doctor(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -
     raise typer.Exit(1 if found.problems else 0)
 
 
+def print_problems(problems: Sequence[str]) -> None:
+    """Print what is wrong, each with what to do."""
+    typer.echo("Problems:")
+    typer.echo("\n".join(f"  - {problem}" for problem in problems))
+
+
 def _look(address: str, schema: str | None, found: Found) -> None:
     """Ask a server; an embedded one is not joined, and so neither started nor stopped."""
     with Client(address, schema=schema) as db:
@@ -89,8 +96,8 @@ def _print(found: Found) -> None:
     if found.database:
         _print_database(found.database, pooler=bool(found.pooler))
     if found.problems:
-        typer.echo("\nProblems:")
-        typer.echo("\n".join(f"  - {problem}" for problem in found.problems))
+        typer.echo("")
+        print_problems(found.problems)
     elif found.database:
         typer.echo("\nAll is well.")
 
