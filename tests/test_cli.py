@@ -441,3 +441,12 @@ def test_an_export_that_cannot_be_says_why(shell: Shell, dsn: str, tmp_path: Pat
     assert (done.code, done.out) == (2, "")
     assert "--since must be a time" in done.err
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("group", ["", "prompts", "configs", "memories", "import", "server"])
+def test_what_commands_do_is_said_in_the_list_of_them_without_a_cut(
+    shell: Shell, group: str
+) -> None:
+    commands = shell(*group.split(), "--help").out.partition("\nCommands:\n")[2]
+    assert commands
+    assert "..." not in commands

@@ -305,3 +305,14 @@ def test_a_transfer_that_cannot_be_says_why(run: Shell, three: Client, tmp_path:
     three.memory("a/new").remember(variables={"x": 1})
     assert_one_line(run("import", path), "'a/new'", "other content")
     assert_one_line(run("import", tmp_path / "none"), "none")
+    nowhere = tmp_path / "nowhere" / "file.jsonl"
+    assert_one_line(run("export", nowhere), f"No such file or directory: {str(nowhere)!r}")
+
+
+def test_a_file_of_memories_is_no_chat_log_and_says_what_takes_it(
+    shell: Shell, run: Shell, three: Client, dsn: str, tmp_path: Path
+) -> None:
+    ok(run("export", tmp_path / "all.jsonl"))
+    done = shell("import", "chat", tmp_path / "all.jsonl", "--dsn", dsn)
+    assert (done.code, done.err.count("\n")) == (1, 3)
+    assert done.err.count("draive-pg memories import takes") == 3

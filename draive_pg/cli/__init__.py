@@ -166,7 +166,7 @@ def demo(
         str, typer.Option(metavar="TEXT", help="The PostgreSQL schema that the demo works in.")
     ] = "draive_pg_demo",
 ) -> None:
-    """Show on sample conversations what can be done, in half a minute.
+    """Show on sample conversations what can be done.
 
     It works in a schema of its own, so it touches nothing of yours, and what it makes stays there
     to be played with. A second run finds the same and shows the same.

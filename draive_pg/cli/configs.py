@@ -100,7 +100,9 @@ def define(
     expected: Expected = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a new snapshot of a configuration, unless the newest one is the same.
+    """Write a new snapshot of a configuration.
+
+    Nothing is written where the newest one is the same.
 
     \b
     Examples:
@@ -127,7 +129,9 @@ def define(
 def remove(
     identifier: Identifier, *, dsn: Dsn = None, schema: Schema = None, yes: Yes = False
 ) -> None:
-    """Remove all snapshots of a configuration; the exit code is 1 if there were none.
+    """Remove all snapshots of a configuration.
+
+    The exit code is 1 if there were none.
 
     \b
     Examples:

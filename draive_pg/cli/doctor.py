@@ -39,7 +39,7 @@ class Found:
 
 
 def doctor(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -> None:
-    """Look at the database, and say what is wrong with it and what to do.
+    """Say what is wrong with the database, and what to do.
 
     It makes nothing: no table, no server. Numbers of rows are PostgreSQL's estimates, bytes are
     exact and include indexes. An embedded server that does not run now is no problem, for it

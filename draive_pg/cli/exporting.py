@@ -56,7 +56,7 @@ def export(
         bool, typer.Option("--json", help="Print the counts as one JSON object.")
     ] = False,
 ) -> None:
-    """Write a table of conversations, prompts or configurations to a file.
+    """Write a table of what is stored to a file.
 
     It takes as little memory for ten million rows as for ten. The file gets its name when it is
     complete; one that was there before stays as it was if anything goes wrong. To take memories

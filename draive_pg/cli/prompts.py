@@ -59,7 +59,9 @@ def show(
     schema: Schema = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a prompt as its file: front matter, where there is any, and the text.
+    """Print a prompt as its file.
+
+    That is front matter, where there is any, and the text.
 
     \b
     Examples:
@@ -86,7 +88,9 @@ def history(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the revisions of a prompt, or the moves of its labels, the newest first.
+    """List the revisions of a prompt, or the moves of its labels.
+
+    The newest comes first.
 
     \b
     Examples:
@@ -134,7 +138,7 @@ def labels(
     schema: Schema = None,
     as_json: AsJson = False,
 ) -> None:
-    """List which labels are on which revisions, and who moved them when.
+    """List labels, where they are, and who moved them when.
 
     \b
     Examples:
@@ -167,7 +171,9 @@ def search(
     limit: Annotated[int | None, typer.Option(metavar="NUMBER", help="At most so many.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find revisions of all prompts for which everything given holds.
+    """Find revisions of all prompts.
+
+    Everything that is given holds of what is found.
 
     \b
     Examples:
