@@ -430,7 +430,10 @@ def test_an_export_that_cannot_be_says_why(shell: Shell, dsn: str, tmp_path: Pat
     for arguments, part in (
         (("nope", "a.csv"), "no frame 'nope'"),
         (("sessions", "a.xlsx"), "parquet, csv, jsonl"),
-        (("sessions", "nowhere/a.csv"), "No such file or directory"),
+        (
+            ("sessions", "nowhere/a.csv"),
+            f"No such file or directory: {str(tmp_path / 'nowhere' / 'a.csv')!r}",
+        ),
         (("sessions", "a.csv", "--role", "input"), "cannot be filtered by role"),
         (("sessions", "a.csv", "--columns", "a,b"), "has no column 'a'"),
     ):

@@ -20,6 +20,7 @@ from typing import IO, NamedTuple, cast
 from uuid import uuid4
 
 from draive_pg.content.documents import check_text
+from draive_pg.content.paths import named
 from draive_pg.errors import ExportInvalid
 
 __all__ = ("Line", "check_path", "lines", "written")
@@ -53,7 +54,9 @@ def written(path: Path) -> Generator[IO[bytes]]:
     """Write a file beside the path, and let it take the path's place when all is there."""
     partial = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
-        with _opened(partial, path) as raw:
+        with named(path):
+            opened = partial.open("xb")
+        with opened as raw:
             if path.suffix == ".gz":
                 with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
                     yield cast(IO[bytes], packed)
@@ -65,13 +68,6 @@ def written(path: Path) -> Generator[IO[bytes]]:
     finally:
         with suppress(FileNotFoundError):
             partial.unlink()
-
-
-def _opened(partial: Path, path: Path) -> IO[bytes]:
-    try:
-        return partial.open("xb")
-    except OSError as error:  # names what was asked for
-        raise type(error)(error.errno, error.strerror, str(path)) from error
 
 
 def lines(path: Path) -> Iterator[Line]:

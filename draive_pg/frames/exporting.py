@@ -11,6 +11,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, LiteralString, Protocol, get_args
 
 from draive_pg.content.documents import shown
+from draive_pg.content.paths import named
 from draive_pg.frames.arrow import pa, pc
 from draive_pg.frames.assembling import Tables, schema
 from draive_pg.frames.frame import Format, Frame, Kind
@@ -59,7 +60,8 @@ def export(
         part = target.with_name(f".{target.name}.{token_hex(4)}.part")
         with ExitStack() as stack:
             stack.callback(part.unlink, missing_ok=True)
-            sink = stack.enter_context(pa.output_stream(part, "gzip" if packed else None))
+            with named(target):
+                sink = stack.enter_context(pa.output_stream(part, "gzip" if packed else None))
             writer = stack.enter_context(closing(WRITERS[chosen](sink, asked.columns)))
             bar = stack.enter_context(_bar(frame.name, wanted=progress))
 
