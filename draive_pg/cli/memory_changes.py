@@ -107,7 +107,7 @@ def prune(
     ] = None,
     keep: Annotated[
         int | None,
-        typer.Option(metavar="NUMBER", help="Not so many, those last written to, whatever age."),
+        typer.Option(metavar="NUMBER", help="Spare so many of those last written to."),
     ] = None,
     prefix: Prefix = None,
     dry_run: DryRun = False,
@@ -116,9 +116,9 @@ def prune(
 ) -> None:
     """Remove old memories, or all but the newest.
 
-    How old one is counts from when it was last written to.
-    They go some at a time, so writers need not wait, and it can be interrupted and repeated.
-    With --prefix the others are neither removed nor counted by --keep.
+    How old one is counts from when it was last written to. They go some at a time, so writers need
+    not wait, and it can be interrupted and repeated. With --prefix the others are neither removed
+    nor counted by --keep. It says what would go, and asks; where nobody can answer, it takes --yes.
 
     \b
     Examples:
