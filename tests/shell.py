@@ -1,13 +1,17 @@
 """Command lines: run in this process by the fixture ``shell``, or in one of their own."""
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
-__all__ = ("Done", "Shell", "assert_one_line", "started")
+import pytest
+
+__all__ = ("Done", "Shell", "assert_one_line", "ok", "started", "typed")
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -41,3 +45,14 @@ def assert_one_line(done: Done, *parts: str) -> None:
     assert done.err.count("\n") == 1
     for part in parts:
         assert part in done.err
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
+    """Let the command read this as its standard input."""
+    pipe = SimpleNamespace(buffer=io.BytesIO(text), isatty=lambda: False)
+    monkeypatch.setattr(sys, "stdin", pipe)
+
+
+def ok(done: Done) -> str:
+    assert (done.code, done.err) == (0, "")
+    return done.out

@@ -430,12 +430,26 @@ def test_an_export_that_cannot_be_says_why(shell: Shell, dsn: str, tmp_path: Pat
     for arguments, part in (
         (("nope", "a.csv"), "no frame 'nope'"),
         (("sessions", "a.xlsx"), "parquet, csv, jsonl"),
-        (("sessions", "nowhere/a.csv"), "No such file or directory"),
+        (
+            ("sessions", "nowhere/a.csv"),
+            f"No such file or directory: {str(tmp_path / 'nowhere' / 'a.csv')!r}",
+        ),
         (("sessions", "a.csv", "--role", "input"), "cannot be filtered by role"),
         (("sessions", "a.csv", "--columns", "a,b"), "has no column 'a'"),
-        (("sessions", "a.csv", "--since", "soon"), "--since must be a time"),
     ):
         frame, file, *options = arguments
         done = shell("export", frame, tmp_path / file, *options, "--dsn", dsn)
         assert_one_line(done, part)
+    done = shell("export", "sessions", tmp_path / "a.csv", "--since", "soon", "--dsn", dsn)
+    assert (done.code, done.out) == (2, "")
+    assert "--since must be a time" in done.err
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("group", ["", "prompts", "configs", "memories", "import", "server"])
+def test_what_commands_do_is_said_in_the_list_of_them_without_a_cut(
+    shell: Shell, group: str
+) -> None:
+    commands = shell(*group.split(), "--help").out.partition("\nCommands:\n")[2]
+    assert commands
+    assert "..." not in commands

@@ -1,7 +1,9 @@
 """draive-pg doctor, and `diagnose` of both clients: what is found, and that nothing is made."""
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -184,6 +186,21 @@ def test_doctor_exits_with_1_and_says_what_to_do(
     assert done.code == 1
     assert "table memories_variables is missing" in done.out
     assert "All is well" not in done.out
+
+
+def test_setup_says_too_what_went_missing_and_how_to_get_it_back(
+    shell: Shell, dsn: str, sql: psycopg.Connection
+) -> None:
+    done = shell("setup", "--dsn", dsn)
+    assert (done.code, done.err) == (0, "")
+    assert "Problems" not in done.out
+    sql.execute("DROP INDEX memories_elements_identifier_created")
+    sql.execute("DROP TRIGGER draive_pg_notify ON instructions")
+    done = shell("setup", "--dsn", dsn)
+    assert (done.code, done.err) == (1, "")
+    for path in re.findall(r"apply (\S+\.sql) again", done.out):
+        run_sql(dsn, Path(path).read_text(encoding="utf-8"))
+    assert shell("setup", "--dsn", dsn).code == 0
 
 
 def test_doctor_gives_json(shell: Shell, dsn: str, empty_dsn: str) -> None:

@@ -1,17 +1,14 @@
-"""draive-pg prompts, configs and memories: what they print, write, refuse and exit with."""
+"""draive-pg prompts and configs: what they print, write, refuse and exit with."""
 
-import io
 import json
 import os
 import pty
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from draive_pg import Client
-from tests.shell import Done, Shell, assert_one_line, started
+from tests.shell import Shell, assert_one_line, ok, started, typed
 
 
 @pytest.fixture
@@ -25,17 +22,6 @@ def run(shell: Shell, dsn: str, monkeypatch: pytest.MonkeyPatch) -> Shell:
 def client(dsn: str) -> Client:
     with Client(dsn) as db:
         yield db
-
-
-def typed(monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
-    """Let the command read this as its standard input."""
-    pipe = SimpleNamespace(buffer=io.BytesIO(text), isatty=lambda: False)
-    monkeypatch.setattr(sys, "stdin", pipe)
-
-
-def ok(done: Done) -> str:
-    assert (done.code, done.err) == (0, "")
-    return done.out
 
 
 # --- Prompts
@@ -157,11 +143,9 @@ def test_what_is_not_there_is_one_line(run: Shell, client: Client) -> None:
     assert_one_line(run("prompts", "show", "greeting", "nope"), "no label 'nope'")
     assert_one_line(run("prompts", "show", "greeting", "2026-01-01"), "time zone")
     assert_one_line(run("configs", "show", "nope"), "nope")
-    assert_one_line(run("memories", "fork", "nope", "new"), "nope")
     assert run("prompts", "search", "--meta", "{").code == 2
     for command in ("prompts", "configs"):
         assert run(command, "history", "nope").code == 1
-    assert run("memories", "show", "nope").code == 1
 
 
 def test_names_cannot_command_the_terminal(run: Shell, client: Client) -> None:
@@ -175,15 +159,12 @@ def test_names_cannot_command_the_terminal(run: Shell, client: Client) -> None:
 # --- Removing
 
 
-@pytest.mark.parametrize(
-    "command", [("prompts", "remove", "x"), ("configs", "remove", "x"), ("memories", "remove", "x")]
-)
+@pytest.mark.parametrize("command", [("prompts", "remove", "x"), ("configs", "remove", "x")])
 def test_removing_needs_yes_where_nobody_can_be_asked(
     run: Shell, client: Client, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     client.instructions.define("x", content="")
     client.configurations.define("x", {})
-    client.memory("x").maintenance()
     typed(monkeypatch, b"y\n")
     done = run(*command)
     assert (done.code, done.out) == (2, "")
@@ -235,26 +216,6 @@ def test_configurations_are_defined_shown_and_listed(
     assert_one_line(run("configs", "define", "limits", "--value", "[]"), "mapping")
     assert_one_line(run("configs", "define", "limits", "--value", "{"), "not JSON")
     assert run("configs", "define", "limits").code == 2
-
-
-# --- Memories
-
-
-def test_memories_are_listed_shown_copied_and_removed(run: Shell, client: Client) -> None:
-    client.memories.import_chat(
-        "visit", [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
-    )
-    (session,) = json.loads(ok(run("memories", "list", "--json")))
-    assert (session["identifier"], session["elements"]) == ("visit", 2)
-    assert "visit" in ok(run("memories", "list"))
-    log = json.loads(ok(run("memories", "show", "visit", "--json")))
-    assert [each["text"] for each in log] == ["Hi", "Hello"]
-    assert "Hello" in ok(run("memories", "show", "visit"))
-    ok(run("memories", "fork", "visit", "again"))
-    assert_one_line(run("memories", "fork", "visit", "again"), "again")
-    some = run("memories", "remove", "visit", "nope", "--yes")
-    assert (some.code, some.out) == (1, "Removed 1 of 2.\n")
-    assert client.memories.identifiers() == ("again",)
 
 
 # --- Completion

@@ -122,8 +122,11 @@ def unknown(words: list[str], app: Typer) -> str:
         path.append(rest[0])
 
 
-def test_the_commands_of_the_readme_exist() -> None:
-    for words in commands(README, "draive-pg"):
+@pytest.mark.parametrize(
+    "path", [PATH, *sorted((REPOSITORY / "docs").glob("*.md"))], ids=lambda path: path.name
+)
+def test_the_commands_of_a_document_exist(path: Path) -> None:
+    for words in commands(path.read_text(encoding="utf-8"), "draive-pg"):
         assert unknown(words, app) == ""
 
 

@@ -127,6 +127,20 @@ def test_a_fork_ends_at_a_position_with_the_variables_of_then(db: Client, positi
     assert copy.recall().variables == expected
 
 
+def test_a_fork_of_the_beginning_of_a_chat_has_its_system_message(db: Client) -> None:
+    db.memories.import_chat(
+        "chat",
+        [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "Hello"},
+        ],
+    )
+    copy = db.memory("chat").fork("what if", position=0)
+    assert copy.recall().variables == {"system": "Be brief."}
+    assert len(copy.log()) == 1
+
+
 def test_a_fork_at_no_position_is_refused_and_nothing_made(db: Client) -> None:
     db.memory("old").remember(asked("q"))
     with pytest.raises(ValueError, match=r"fork memory 'old': there is no position 1 in its 1"):

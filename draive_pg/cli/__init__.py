@@ -16,12 +16,14 @@ from draive_pg.cli import (
     exporting,
     importing,
     memories,
+    memory_changes,
+    memory_files,
     prompt_changes,
     prompt_files,
     prompts,
     server,
 )
-from draive_pg.cli.doctor import doctor
+from draive_pg.cli.doctor import doctor, print_problems
 from draive_pg.cli.exit_codes import CONFLICT
 from draive_pg.cli.options import Dsn, Schema, one_line, without_passwords
 
@@ -35,6 +37,8 @@ app = typer.Typer(
 prompts.app.add_typer(prompt_changes.app)
 prompts.app.add_typer(prompt_files.app)
 configs.app.add_typer(config_files.app)
+memories.app.add_typer(memory_changes.app)
+memories.app.add_typer(memory_files.app)
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(configs.app, name="configs")
 app.add_typer(memories.app, name="memories")
@@ -134,7 +138,8 @@ def root(
 def setup(*, dsn: Dsn = None, schema: Schema = None) -> None:
     """Make the tables, or upgrade them to this version.
 
-    It can be repeated without harm, and tables that draive itself made are adopted as they are.
+    It can be repeated without harm, and tables that draive itself made are adopted as they are. The
+    exit code is 1 if there are problems then, such as an index that somebody dropped.
 
     \b
     Examples:
@@ -147,6 +152,10 @@ def setup(*, dsn: Dsn = None, schema: Schema = None) -> None:
             typer.echo("\n".join(f"  {name}" for name in applied))
         else:
             typer.echo(f"All is up to date: {db!r}")
+        problems = db.diagnose().problems
+    if problems:
+        print_problems(problems)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -157,7 +166,7 @@ def demo(
         str, typer.Option(metavar="TEXT", help="The PostgreSQL schema that the demo works in.")
     ] = "draive_pg_demo",
 ) -> None:
-    """Show on sample conversations what can be done, in half a minute.
+    """Show on sample conversations what can be done.
 
     It works in a schema of its own, so it touches nothing of yours, and what it makes stays there
     to be played with. A second run finds the same and shows the same.

@@ -79,7 +79,9 @@ def pull(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write what changed in the database since the last pull or push into a folder.
+    """Write what changed in the database into a folder.
+
+    That is what changed since the last pull or push.
 
     Each configuration has a file of JSON, or of TOML where you made one: limits.toml for limits.
     The file .draive_pg.json says which snapshots were pulled: keep it in git with the others.
@@ -108,7 +110,9 @@ def push(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write what changed in a folder since the last pull or push into the database.
+    """Write what changed in a folder into the database.
+
+    That is what changed since the last pull or push.
 
     All of it is one transaction: it becomes visible at once, or not at all. Where both sides
     changed, or somebody writes at the same time, nothing is done, and the exit code is 4.
@@ -128,7 +132,9 @@ def push(
 def status(
     folder: InFolder, *, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False
 ) -> None:
-    """Say how a folder and the database differ; the exit code is 3 if they do.
+    """Say how a folder and the database differ.
+
+    The exit code is 3 if they do.
 
     \b
     Examples:
@@ -141,7 +147,9 @@ def status(
 
 @app.command()
 def diff(folder: InFolder, *, dsn: Dsn = None, schema: Schema = None) -> None:
-    """Show line by line how a folder and the database differ; the exit code is 3 if they do.
+    """Show line by line how a folder and the database differ.
+
+    The exit code is 3 if they do.
 
     \b
     Examples:

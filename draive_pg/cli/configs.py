@@ -47,7 +47,7 @@ def list_(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) ->
 def show(
     identifier: Identifier,
     revision: Annotated[
-        int | None, typer.Argument(metavar="[REVISION]", help="Its number; default: the newest.")
+        int | None, typer.Argument(metavar="REVISION", help="Its number; default: the newest.")
     ] = None,
     *,
     dsn: Dsn = None,
@@ -89,7 +89,7 @@ def history(
 def define(
     identifier: Identifier,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="JSON, or TOML in *.toml; - is stdin.")
+        Path | None, typer.Argument(metavar="FILE", help="JSON, or TOML in *.toml; - is stdin.")
     ] = None,
     *,
     dsn: Dsn = None,
@@ -100,7 +100,9 @@ def define(
     expected: Expected = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a new snapshot of a configuration, unless the newest one is the same.
+    """Write a new snapshot of a configuration.
+
+    Nothing is written where the newest one is the same.
 
     \b
     Examples:
@@ -127,7 +129,9 @@ def define(
 def remove(
     identifier: Identifier, *, dsn: Dsn = None, schema: Schema = None, yes: Yes = False
 ) -> None:
-    """Remove all snapshots of a configuration; the exit code is 1 if there were none.
+    """Remove all snapshots of a configuration.
+
+    The exit code is 1 if there were none.
 
     \b
     Examples:

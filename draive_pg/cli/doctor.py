@@ -1,5 +1,6 @@
 """``draive-pg doctor``: what is there, what is missing, and what to do about it."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import cast
@@ -9,15 +10,13 @@ import typer
 
 from draive_pg import Client, Diagnosis, DraivePGError
 from draive_pg.cli.options import AsJson, Dsn, Schema, one_line
-from draive_pg.cli.printing import print_json, print_records, print_table
+from draive_pg.cli.printing import print_json, print_records, print_table, size_of
 from draive_pg.cli.server import address
 from draive_pg.database.target import target_of
 from draive_pg.embedded import Server
 from draive_pg.operations.diagnosis import TableState
 
-__all__ = ("doctor",)
-
-KIBI = 1024
+__all__ = ("doctor", "print_problems")
 
 
 @dataclass(slots=True)
@@ -40,7 +39,7 @@ class Found:
 
 
 def doctor(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -> None:
-    """Look at the database, and say what is wrong with it and what to do.
+    """Say what is wrong with the database, and what to do.
 
     It makes nothing: no table, no server. Numbers of rows are PostgreSQL's estimates, bytes are
     exact and include indexes. An embedded server that does not run now is no problem, for it
@@ -69,6 +68,12 @@ def doctor(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -
     raise typer.Exit(1 if found.problems else 0)
 
 
+def print_problems(problems: Sequence[str]) -> None:
+    """Print what is wrong, each with what to do."""
+    typer.echo("Problems:")
+    typer.echo("\n".join(f"  - {problem}" for problem in problems))
+
+
 def _look(address: str, schema: str | None, found: Found) -> None:
     """Ask a server; an embedded one is not joined, and so neither started nor stopped."""
     with Client(address, schema=schema) as db:
@@ -91,8 +96,8 @@ def _print(found: Found) -> None:
     if found.database:
         _print_database(found.database, pooler=bool(found.pooler))
     if found.problems:
-        typer.echo("\nProblems:")
-        typer.echo("\n".join(f"  - {problem}" for problem in found.problems))
+        typer.echo("")
+        print_problems(found.problems)
     elif found.database:
         typer.echo("\nAll is well.")
 
@@ -101,7 +106,7 @@ def _print_database(found: Diagnosis, *, pooler: bool) -> None:
     kind = " (a standby)" if found.standby else " (read-only)" if found.read_only else ""
     behind = ", behind a transaction pooler: live=True hears nothing through it" if pooler else ""
     typer.echo(f"PostgreSQL {found.version}{kind}{behind}")
-    typer.echo(f"  database {found.database}, {_size(found.bytes)} in all")
+    typer.echo(f"  database {found.database}, {size_of(found.bytes)} in all")
     typer.echo(f"  schema   {found.schema or '(none)'}")
     typer.echo(f"  role     {found.role}\n")
     names = ("table", "rows (about)", "size", "the role may", "missing")
@@ -114,7 +119,7 @@ def _print_database(found: Diagnosis, *, pooler: bool) -> None:
 
 
 def _row(table: TableState) -> tuple[object, ...]:
-    size = None if table.bytes is None else _size(table.bytes)
+    size = None if table.bytes is None else size_of(table.bytes)
     return (
         table.name,
         table.rows,
@@ -122,11 +127,3 @@ def _row(table: TableState) -> tuple[object, ...]:
         " ".join(table.rights) or None,
         ", ".join(table.missing) or None,
     )
-
-
-def _size(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < KIBI:
-            return f"{size:.0f} {unit}" if size == int(size) else f"{size:.1f} {unit}"
-        size /= KIBI
-    return f"{size:,.1f} TB"

@@ -2,14 +2,13 @@
 
 import json
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from draive_pg import Client
-from draive_pg.cli.options import Dsn, Schema
+from draive_pg.cli.options import Dsn, Schema, opened
+from draive_pg.cli.values import moment
 from draive_pg.frames.frame import Format
 
 __all__ = ("export",)
@@ -57,10 +56,11 @@ def export(
         bool, typer.Option("--json", help="Print the counts as one JSON object.")
     ] = False,
 ) -> None:
-    """Write a table of conversations, prompts or configurations to a file.
+    """Write a table of what is stored to a file.
 
     It takes as little memory for ten million rows as for ten. The file gets its name when it is
-    complete; one that was there before stays as it was if anything goes wrong.
+    complete; one that was there before stays as it was if anything goes wrong. To take memories
+    to another database as they are, there is draive-pg memories export.
 
     \b
     Examples:
@@ -69,14 +69,14 @@ def export(
       draive-pg export sessions sessions.jsonl --columns identifier,elements,turns
     """
     started = time.monotonic()
-    with Client(dsn or None, schema=schema) as db:
+    with opened(dsn, schema) as db:
         rows = db.frames.export(
             frame,
             file,
             format=format_,
             identifier=identifier,
-            since=_moment(since, "--since"),
-            until=_moment(until, "--until"),
+            since=moment(since, "--since"),
+            until=moment(until, "--until"),
             limit=limit,
             role=role,
             tool=tool,
@@ -86,14 +86,4 @@ def export(
     if as_json:
         typer.echo(json.dumps({"rows": rows, "seconds": round(seconds, 3)}))
     else:
-        typer.echo(f"Exported {rows} rows to {file} in {seconds:.1f} s")
-
-
-def _moment(text: str | None, option: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{option} must be a time as 2026-01-31 or 2026-01-31T12:00Z") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        typer.echo(f"Exported {rows:,} rows to {file} in {seconds:.1f} s")

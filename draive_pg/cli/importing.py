@@ -26,14 +26,17 @@ __all__ = ("app",)
 DATA_FAULTS = ("22", "54")
 
 SUMMARY = (
-    "{conversations} conversations ({elements} elements), skipped {skipped}, failed {failed}, "
+    "{conversations:,} conversations ({elements:,} elements), skipped {skipped:,}, "
+    "failed {failed:,}, "
     "in {seconds:.1f} s"
 )
 
 # Writes the messages of one conversation under an identifier, and returns how many elements.
 type Write = Callable[[str, Sequence[Mapping[str, Any]]], int]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Bring chat logs in.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Chat logs of other tools, brought in."
+)
 
 
 @app.command()
@@ -68,7 +71,8 @@ def chat(
 
     Each conversation is written whole or not at all. One whose memory has elements already is
     skipped, so an import can be repeated. What cannot be read is reported, and the others are
-    imported: the exit code is 1 if anything failed.
+    imported: the exit code is 1 if anything failed. Files of draive-pg memories export come in by
+    draive-pg memories import.
 
     The embedded PostgreSQL gets its tables by itself. On a server somebody makes them, once, with
     the command setup.

@@ -4,10 +4,25 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
+from pathlib import Path
 
 import typer
 
-__all__ = ("print_diff", "print_json", "print_records", "print_table")
+from draive_pg.display.wording import counted
+from draive_pg.operations.removal import Removal
+from draive_pg.operations.transfer import Transfer
+
+__all__ = (
+    "held",
+    "print_diff",
+    "print_json",
+    "print_records",
+    "print_table",
+    "print_text",
+    "size_of",
+)
+
+KIBI = 1024
 
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
@@ -45,9 +60,36 @@ def print_diff(lines: Iterable[str]) -> None:
         typer.secho(text, fg=COLOURS.get(line[:1]))
 
 
+def print_text(text: str) -> None:
+    """Print text of many lines."""
+    from draive_pg.display import terminal
+
+    terminal.show_text(text)
+
+
+def held(found: Removal | Transfer) -> str:
+    """Return how many memories were removed or written, and how much they hold."""
+    return (
+        f"{found.memories:,} {'memory' if found.memories == 1 else 'memories'} "
+        f"({counted(found.elements, 'element')}, "
+        f"{counted(found.variables, 'snapshot')} of variables)"
+    )
+
+
+def size_of(size: float) -> str:
+    """Return a number of bytes as people read it."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < KIBI:
+            return f"{size:.0f} {unit}" if size == int(size) else f"{size:.1f} {unit}"
+        size /= KIBI
+    return f"{size:,.1f} TB"
+
+
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
     if is_dataclass(value) and not isinstance(value, type):
         # Not asdict, which would make tables of records anew.
         return {field.name: getattr(value, field.name) for field in fields(value)}

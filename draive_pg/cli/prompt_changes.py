@@ -26,7 +26,7 @@ Message = Annotated[
 def define(
     name: Name,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="The prompt as a file; - is stdin.")
+        Path | None, typer.Argument(metavar="FILE", help="The prompt as a file; - is stdin.")
     ] = None,
     *,
     dsn: Dsn = None,
@@ -43,7 +43,9 @@ def define(
     expected: Expected = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a new revision of a prompt, unless the newest one is the same.
+    """Write a new revision of a prompt.
+
+    Nothing is written where the newest one is the same.
 
     A file may begin with front matter, as show prints it, for description, arguments and meta; what
     it does not have stays as it was. The line feed that ends a file is no part of the text.
@@ -135,7 +137,9 @@ def unlabel(
     message: Message = None,
     author: Author = None,
 ) -> None:
-    """Take a label off a prompt; its moves are kept. The exit code is 1 if it was on none.
+    """Take a label off a prompt.
+
+    Its moves are kept. The exit code is 1 if it was on none.
 
     \b
     Examples:
@@ -149,7 +153,9 @@ def unlabel(
 
 @app.command()
 def remove(name: Name, *, dsn: Dsn = None, schema: Schema = None, yes: Yes = False) -> None:
-    """Remove all revisions of a prompt; the exit code is 1 if there were none.
+    """Remove all revisions of a prompt.
+
+    The exit code is 1 if there were none.
 
     \b
     Examples:

@@ -114,7 +114,9 @@ def pull(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write what changed in the database since the last pull or push into a folder.
+    """Write what changed in the database into a folder.
+
+    That is what changed since the last pull or push.
 
     Each prompt has a file, support/refund.md for support/refund. It is the text itself, or front
     matter in TOML between lines of +++ (description, arguments, meta, labels) and the text; the
@@ -150,7 +152,9 @@ def push(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write what changed in a folder since the last pull or push into the database.
+    """Write what changed in a folder into the database.
+
+    That is what changed since the last pull or push.
 
     All of it is one transaction: it becomes visible at once, or not at all. Where both sides
     changed, or somebody writes at the same time, nothing is done, and the exit code is 4. Prompts
@@ -181,7 +185,9 @@ def status(
     labels: Labels = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say how a folder and the database differ; the exit code is 3 if they do.
+    """Say how a folder and the database differ.
+
+    The exit code is 3 if they do.
 
     \b
     Examples:
@@ -196,7 +202,9 @@ def status(
 def diff(
     folder: InFolder, *, dsn: Dsn = None, schema: Schema = None, labels: Labels = False
 ) -> None:
-    """Show line by line how a folder and the database differ; the exit code is 3 if they do.
+    """Show line by line how a folder and the database differ.
+
+    The exit code is 3 if they do.
 
     To compare revisions of the database there is compare.
 

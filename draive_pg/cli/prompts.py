@@ -1,14 +1,14 @@
 """``draive-pg prompts``: looking at prompts, at their revisions and labels."""
 
-import json
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from draive_pg import Revision
 from draive_pg.cli.options import AsJson, Dsn, Schema, opened
 from draive_pg.cli.printing import print_diff, print_json, print_records
+from draive_pg.cli.values import document, moment
 from draive_pg.files.formats import Prompt
 
 __all__ = ("Name", "Wanted", "app", "prompt_of", "target")
@@ -30,7 +30,7 @@ app = typer.Typer(
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the prompt.")]
 Wanted = Annotated[
     str | None,
-    typer.Argument(metavar="[REVISION]", help="Number, label or time; default: the newest."),
+    typer.Argument(metavar="REVISION", help="Number, label or time; default: the newest."),
 ]
 COLUMNS = ("revision", "created", "labels", "author", "message")
 
@@ -59,7 +59,9 @@ def show(
     schema: Schema = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a prompt as its file: front matter, where there is any, and the text.
+    """Print a prompt as its file.
+
+    That is front matter, where there is any, and the text.
 
     \b
     Examples:
@@ -86,7 +88,9 @@ def history(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the revisions of a prompt, or the moves of its labels, the newest first.
+    """List the revisions of a prompt, or the moves of its labels.
+
+    The newest comes first.
 
     \b
     Examples:
@@ -127,14 +131,14 @@ def compare(
 @app.command()
 def labels(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A prompt; default: all.")
+        str | None, typer.Argument(metavar="NAME", help="A prompt; default: all.")
     ] = None,
     *,
     dsn: Dsn = None,
     schema: Schema = None,
     as_json: AsJson = False,
 ) -> None:
-    """List which labels are on which revisions, and who moved them when.
+    """List labels, where they are, and who moved them when.
 
     \b
     Examples:
@@ -151,7 +155,7 @@ def labels(
 def search(
     text: Annotated[
         str | None,
-        typer.Argument(metavar="[TEXT]", help="In name, content, description or message."),
+        typer.Argument(metavar="TEXT", help="In name, content, description or message."),
     ] = None,
     *,
     dsn: Dsn = None,
@@ -167,7 +171,9 @@ def search(
     limit: Annotated[int | None, typer.Option(metavar="NUMBER", help="At most so many.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find revisions of all prompts for which everything given holds.
+    """Find revisions of all prompts.
+
+    Everything that is given holds of what is found.
 
     \b
     Examples:
@@ -178,9 +184,9 @@ def search(
     with opened(dsn, schema) as db:
         found = db.instructions.search(
             text,
-            meta=None if meta is None else _json(meta),
-            since=None if since is None else datetime.fromisoformat(since),
-            until=None if until is None else datetime.fromisoformat(until),
+            meta=document(meta, "--meta"),
+            since=moment(since, "--since"),
+            until=moment(until, "--until"),
             author=author,
             label=label,
             current=current,
@@ -205,10 +211,3 @@ def target(revision: str | None) -> int | str | datetime | None:
     if revision is None or not revision[:1].isdecimal():
         return revision
     return int(revision) if revision.isdecimal() else datetime.fromisoformat(revision)
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"--meta is not JSON: {error}.") from error

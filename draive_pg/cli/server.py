@@ -35,7 +35,7 @@ def address(server: Server) -> str:
 
 @app.command()
 def start(*, as_json: AsJson = False) -> None:
-    """Start the server, and keep it running when the command and all users have ended.
+    """Start the server, and keep it running.
 
     It runs until draive-pg server stop, or until the machine is shut down. If it runs already, it
     is kept from now on.
@@ -58,7 +58,7 @@ def stop(
         bool, typer.Option("--force", help="Stop it now, and end the sessions of who uses it.")
     ] = False,
 ) -> None:
-    """Stop the server, unless somebody uses it: then the last of them stops it.
+    """Stop the server, or let its last user stop it.
 
     \b
     Examples:
@@ -80,7 +80,9 @@ def stop(
 
 @app.command()
 def status(*, as_json: AsJson = False) -> None:
-    """Say whether the server runs; the exit code is 0 if it does, and 3 if not.
+    """Say whether the server runs.
+
+    The exit code is 0 if it does, and 3 if not.
 
     \b
     Examples:
@@ -94,7 +96,7 @@ def status(*, as_json: AsJson = False) -> None:
 
 @app.command()
 def where(*, as_json: AsJson = False) -> None:
-    """Say where the server keeps its data and its log, and at which address it answers.
+    """Say where its data, its log and its address are.
 
     \b
     Examples:
@@ -115,9 +117,10 @@ def psql(
         list[str] | None, typer.Argument(metavar="ARGUMENT", help="What psql itself takes.")
     ] = None,
 ) -> None:
-    """Open psql on the server, which is started if needed and stays as long as psql does.
+    """Open psql on the server.
 
-    The exit code is that of psql.
+    The server is started if needed, and stays as long as psql does. The exit code is
+    that of psql.
 
     \b
     Examples:

@@ -206,6 +206,11 @@ def _messages(value: Any) -> Sequence[Mapping[str, Any]]:
 
 
 def _only_messages(fields: Mapping[str, Any]) -> list[Any]:
+    if {"identifier", "variables", "elements"} <= fields.keys():
+        raise ValueError(
+            "this is a whole memory: draive-pg memories import takes files of "
+            "draive-pg memories export"
+        )
     names = [name for name, value in fields.items() if _are_messages(value)]
     match names:
         case [name]:

@@ -1,4 +1,4 @@
-"""Tables for people at a terminal; in a pipe a row is a line, however long."""
+"""Tables and text for people at a terminal; in a pipe a row is a line, however long."""
 
 import json
 import sys
@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ("printable", "show", "table")
+__all__ = ("printable", "show", "show_text", "table")
 
 PIPED = 1_000_000  # columns: more than any row has
+MOST_NARROW = 8
 
 
 def show(names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -29,6 +30,19 @@ def show(names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     with console.capture() as captured:
         console.print(plain)
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+
+def show_text(text: str) -> None:
+    """Print text, whose long lines go on at a terminal where they are indented to."""
+    console = Console(markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        sys.stdout.write(f"{text}\n")
+        return
+    for line in text.split("\n"):
+        words = line.lstrip(" ")
+        indent = " " * (len(line) - len(words))
+        parts = Text(words).wrap(console, max(console.width - len(indent), MOST_NARROW))
+        sys.stdout.writelines(f"{indent}{part.plain.rstrip()}\n" for part in parts or (Text(),))
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

@@ -5,6 +5,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO, Self
 
+from draive_pg.content.paths import named
+
 __all__ = ("Replacement",)
 
 
@@ -35,10 +37,8 @@ class Replacement:
 
     def open(self) -> IO[bytes]:
         """Begin to write it, or raise OSError that names the place."""
-        try:
+        with named(self._place):
             return self._draft.open("xb")
-        except OSError as error:
-            raise type(error)(error.errno, error.strerror, str(self._place)) from error
 
     def complete(self) -> None:
         """Let it take the place, from when on it also outlives a power cut."""

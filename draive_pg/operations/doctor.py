@@ -247,6 +247,7 @@ def _problems_of_tables(
         return [f"there is {where}: name another, or make it and the tables with setup"]
     files = {state: [each.name for each in history if each.state == state] for state in STATES}
     missing = [each for table in found for each in _missing(table)]
+    paths = {migration.name: migration.path for migration in migrations()}
     problems: list[str] = []
     if files["missing"]:
         problems.append(
@@ -254,7 +255,7 @@ def _problems_of_tables(
         )
     problems += [
         f"{each.table}: its {each.kind} {each.name} is missing, though {each.migration} was "
-        f"applied: apply schema/{each.migration}.sql again by psql, which does no harm"
+        f"applied: apply {paths[each.migration]} again by psql in that schema, which does no harm"
         for each in missing
         if each.migration not in files["missing"] and each.kind != "column"
     ]

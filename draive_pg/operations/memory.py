@@ -126,9 +126,15 @@ def import_chat(
     chat = convert(messages)
     system = None if chat.system is None else {"system": chat.system}
     try:
-        written = (_elements(chat.elements, chat.sources), encode_mapping(system, "variables"))
+        elements, variables = (
+            _elements(chat.elements, chat.sources),
+            encode_mapping(system, "variables"),
+        )
     except (TypeError, ValueError) as error:
         raise ChatInvalid(str(error)) from error
+
+    # So that the system's message holds when the first element is written.
+    first = () if variables is None else (Statement(WRITE, (identifier, "[]", variables, append)),)
 
     def decode(rows: Sequence[Row]) -> int:
         allowed, added = rows[0]
@@ -143,7 +149,8 @@ def import_chat(
         name=f"import chat into memory {identifier!r:.80}",
         statements=(
             _turn(identifier),
-            Statement(WRITE, (identifier, *written, append)),
+            *first,
+            Statement(WRITE, (identifier, elements, None, append)),
         ),
         decode=decode,
     )

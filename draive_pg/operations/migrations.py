@@ -48,6 +48,7 @@ class Migration:
 
     version: int
     name: str
+    path: Path
     sql: LiteralString
     checksum: str
 
@@ -146,6 +147,7 @@ def _read(path: Path) -> Migration:
     return Migration(
         version=int(path.name.partition("_")[0]),
         name=path.stem,
+        path=path,
         sql=cast(LiteralString, sql),  # part of this package, as a literal is
         checksum=hashlib.sha256(sql.encode()).hexdigest(),
     )

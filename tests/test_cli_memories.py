@@ -1,0 +1,318 @@
+"""draive-pg memories: what it prints, writes, removes, refuses and exits with."""
+
+import json
+import os
+import pty
+import shlex
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+import typer
+
+from draive_pg import Client
+from draive_pg.cli.values import duration
+from draive_pg.display import terminal
+from tests.blocks import fences
+from tests.shell import Shell, assert_one_line, ok, started, typed
+
+OPERATIONS = Path(__file__).parents[1] / "docs" / "operations.md"
+
+CALL = {"id": "1", "type": "function", "function": {"name": "find", "arguments": '{"a": 1}'}}
+CHAT = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "Is the red bike there?"},
+    {"role": "assistant", "content": None, "tool_calls": [CALL]},
+    {"role": "tool", "tool_call_id": "1", "content": "two"},
+    {"role": "assistant", "content": "Two of them."},
+]
+
+
+@pytest.fixture
+def run(shell: Shell, dsn: str, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """Run a command of memories on a fresh database."""
+    monkeypatch.setenv("DRAIVE_PG_DSN", dsn)
+    return lambda *arguments: shell("memories", *arguments)
+
+
+@pytest.fixture
+def client(dsn: str) -> Client:
+    with Client(dsn) as db:
+        yield db
+
+
+@pytest.fixture
+def three(client: Client, sql: psycopg.Connection) -> Client:
+    """Three memories: last written to now, and 10 and 100 days ago."""
+    for name, days in (("a/new", 0), ("a/old", 10), ("b/older", 100)):
+        client.memories.import_chat(name, CHAT)
+        for table in ("memories", "memories_variables", "memories_elements"):
+            sql.execute(
+                f"UPDATE {table} SET created = created - $1::INTERVAL WHERE identifier = $2",
+                (timedelta(days=days), name),
+            )
+    return client
+
+
+# --- Looking
+
+
+def test_they_are_listed_with_what_they_hold(run: Shell, three: Client) -> None:
+    header, *rows = ok(run("list")).splitlines()
+    assert header.split() == ["identifier", "elements", "variables", "size", "created", "last"]
+    assert [row.split()[:3] for row in rows] == [
+        [name, "4", "1"] for name in ("a/new", "a/old", "b/older")
+    ]
+    listed = json.loads(ok(run("list", "--json", "--order", "last")))
+    assert [each["identifier"] for each in listed] == ["b/older", "a/old", "a/new"]
+    assert listed[0]["bytes"] == three.memories.list("b/")[0].bytes
+    since = f"{listed[1]['last']}"
+    options = ("--since", since, "--prefix", "a/", "--order", "created", "--descending")
+    assert ok(run("list", *options)).split()[6] == "a/new"
+    assert run("list", "--until", "2020-01-01").err == "There are no such memories.\n"
+    assert run("list", "--order", "colour").code == 2
+
+
+def test_a_page_says_how_to_get_the_next(run: Shell, three: Client) -> None:
+    page = run("list", "--limit", 2, "--json")
+    assert [each["identifier"] for each in json.loads(page.out)] == ["a/new", "a/old"]
+    assert page.err == "2 of 3; the next: --offset 2\n"
+    assert ok(run("list", "--limit", 2, "--offset", 2)).splitlines()[1].startswith("b/older")
+    assert ok(run("list", "--limit", 2, "--prefix", "a/")).count("\n") == 3
+    assert ok(run("list", "--limit", 1, "--all")).count("\n") == 4
+
+
+def test_one_is_shown_as_a_transcript(run: Shell, three: Client) -> None:
+    assert ok(run("show", "a/old")) == f"{three.memory('a/old').show()}\n"
+    newest = ok(run("show", "a/old", "--limit", 1))
+    assert "Two of them." in newest
+    assert "red bike" not in newest
+    assert ok(run("show", "a/old", "--html")) == f"{three.memory('a/old').show().to_html()}\n"
+    log = json.loads(ok(run("show", "a/old", "--json")))
+    assert [each["text"] for each in log][::3] == ["Is the red bike there?", "Two of them."]
+    assert json.loads(ok(run("show", "a/old", "--json", "--limit", 1))) == log[-1:]
+    three.memory("empty").maintenance()
+    assert ok(run("show", "empty")).startswith("empty: 0 elements")
+    assert json.loads(ok(run("show", "empty", "--json"))) == []
+    assert run("show", "a/old", "--html", "--json").code == 2
+    assert_one_line(run("show", "nope"), "no memory 'nope'")
+    assert_one_line(run("show", "nope", "--json"), "no memory 'nope'")
+
+
+def test_at_a_terminal_long_lines_stay_indented(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pty.openpty()
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("TERM", "xterm")
+    with os.fdopen(theirs, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        terminal.show_text("#0\n    one two three four five")
+    shown = os.read(ours, 1024).decode().split("\r\n")
+    os.close(ours)
+    assert shown == ["#0", "    one two three", "    four five", ""]
+
+
+def test_elements_are_found(run: Shell, three: Client) -> None:
+    header, *rows = ok(run("search", "red -blue", "--identifier", "a/new")).splitlines()
+    assert header.split() == ["identifier", "position", "created", "role", "excerpt"]
+    assert len(rows) == 1
+    assert "**red**" in rows[0]
+    options = ("--tool", "find", "--role", "output", "--no-error", "--since", "2020-01-01")
+    found = json.loads(ok(run("search", *options, "--limit", 2, "--json")))
+    assert [each["identifier"] for each in found] == ["a/new", "a/old"]
+    variables = ("--variables", '{"system": "Be brief."}')
+    assert len(
+        json.loads(ok(run("search", "bikes", *variables, "--language", "english", "--json")))
+    )
+    nothing = run("search", "bikes")
+    assert (nothing.code, nothing.out, nothing.err) == (1, "", "Nothing was found.\n")
+
+
+# --- Copies and names
+
+
+def test_they_are_copied_and_renamed(run: Shell, three: Client) -> None:
+    assert ok(run("fork", "a/new", "copy")) == "Copied 'a/new' to 'copy'.\n"
+    ok(run("fork", "a/new", "part", "--position", 0))
+    assert [len(three.memory(name).log()) for name in ("copy", "part")] == [4, 1]
+    assert ok(run("rename", "part", "beginning")) == "Renamed 'part' to 'beginning'.\n"
+    assert three.memories.identifiers() == ("a/new", "a/old", "b/older", "beginning", "copy")
+    for command in ("fork", "rename"):
+        assert_one_line(run(command, "copy", "a/new"), "'a/new'")
+        assert_one_line(run(command, "nope", "new"), "'nope'")
+
+
+# --- Removing
+
+
+def test_removing_says_which_were_not_there(run: Shell, three: Client) -> None:
+    some = run("remove", "a/new", "nope", "--yes")
+    assert (some.code, some.out) == (1, "Removed 1 of 2.\n")
+    assert "'nope'" in some.err
+    assert three.memories.identifiers() == ("a/old", "b/older")
+
+
+OLD = ("prune", "--older-than", "5d")
+WITHIN = ("erase", "--prefix", "a/")
+
+
+@pytest.mark.parametrize(
+    ("command", "gone"),
+    [
+        (OLD, ["b/older", "a/old"]),
+        (("prune", "--older-than", "2400h"), ["b/older"]),
+        (("prune", "--keep", 1, "--prefix", "a/"), ["a/old"]),
+        ((*OLD, "--keep", 2), ["b/older"]),
+        (WITHIN, ["a/new", "a/old"]),
+        (("erase", "a/new", "b/older"), ["a/new", "b/older"]),
+        ((*WITHIN, "--variables", '{"system": "Be brief."}'), ["a/new", "a/old"]),
+        (("erase", "--meta", '{"x": 1}'), []),
+    ],
+)
+def test_what_would_go_is_said_and_goes(
+    run: Shell, three: Client, command: tuple[object, ...], gone: list[str]
+) -> None:
+    would = json.loads(ok(run(*command, "--dry-run", "--json")))
+    assert (would["identifiers"], would["dry_run"]) == (gone, True)
+    said = ok(run(*command, "--dry-run", "--yes")).splitlines()
+    assert said[0].startswith(
+        f"Would remove {len(gone)} memor" if gone else "There is nothing to remove."
+    )
+    assert [line.strip() for line in said[1:]] == gone
+    assert len(three.memories.identifiers()) == 3
+    did = json.loads(ok(run(*command, "--yes", "--json")))
+    assert {*did.pop("identifiers")} == {*would.pop("identifiers")} == {*gone}
+    assert did == {**would, "dry_run": False}
+    assert not {*three.memories.identifiers()} & {*gone}
+
+
+@pytest.mark.parametrize("command", [OLD, WITHIN, ("remove", "a/new")])
+def test_nothing_goes_where_nobody_can_be_asked(
+    run: Shell, three: Client, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    typed(monkeypatch, b"y\n")
+    done = run(*command)
+    assert (done.code, done.out) == (2, "")
+    assert "--yes" in done.err
+    assert len(three.memories.identifiers()) == 3
+
+
+@pytest.mark.parametrize("command", [OLD, WITHIN])
+@pytest.mark.parametrize(("answer", "code", "left"), [(b"n\n", 1, 3), (b"y\n", 0, 1)])
+def test_at_a_terminal_it_is_shown_and_asked(
+    run: Shell, three: Client, command: tuple[str, ...], answer: bytes, code: int, left: int
+) -> None:
+    ours, theirs = pty.openpty()
+    with started("memories", *command, stdin=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while b"[y/N]" not in shown:
+            shown += os.read(ours, 1024)
+        os.write(ours, answer)
+        assert process.wait(timeout=60) == code
+    os.close(ours)
+    assert b"Would remove 2 memories (8 elements, 2 snapshots of variables)" in shown
+    assert b"  a/old\r\n" in shown
+    assert len(three.memories.identifiers()) == left
+
+
+def test_the_commands_of_the_document_on_retention_do_it(run: Shell, three: Client) -> None:
+    retention = OPERATIONS.read_text(encoding="utf-8").partition("\n## Retention\n")[2]
+    (_, _, code), *_ = fences(retention)
+    look, do = (shlex.split(line)[2:] for line in code.splitlines())
+    assert ok(run(*look)).endswith("\n  b/older\n")
+    assert ok(run(*do)).startswith("Removed 1 memory (")
+    assert three.memories.identifiers() == ("a/new", "a/old")
+
+
+def test_of_many_the_first_are_named(run: Shell, client: Client) -> None:
+    for number in range(22):
+        client.memory(f"n/{number:02}\x1b[2J").maintenance()
+    lines = ok(run("erase", "--prefix", "n/", "--dry-run")).splitlines()
+    assert len(lines) == 22
+    assert lines[1] == "  n/00\\x1b[2J"
+    assert lines[-1] == "  and 2 more, which --dry-run --json names"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("prune",), "--older-than"),
+        (("prune", "--older-than", "soon"), "90d, 12h or 30m, not 'soon'"),
+        (("prune", "--older-than", "-1d"), "90d"),
+        (("erase",), "--variables"),
+        (("erase", "--variables", "{}"), "--variables"),
+        (("erase", "--meta", "[]"), "--meta must be a JSON object"),
+        (("search", "--variables", "{"), "--variables is not JSON"),
+        (("list", "--since", "soon"), "--since must be a time"),
+    ],
+)
+def test_what_is_wrong_with_options_is_said_before_anything_is_done(
+    shell: Shell, arguments: tuple[str, ...], part: str
+) -> None:
+    done = shell("memories", *arguments, "--dsn", "host=nowhere.invalid")
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert part in done.err
+
+
+def test_durations_have_a_unit() -> None:
+    assert duration("90d", "--x") == timedelta(days=90)
+    assert duration("12h", "--x") == timedelta(hours=12)
+    assert duration("30m", "--x") == timedelta(minutes=30)
+    for text in ("", "90", "d", "1.5d", "1 d", "1y", "٣d", "1d\n", "9999999d"):
+        with pytest.raises(typer.BadParameter):
+            duration(text, "--x")
+
+
+def test_the_longest_duration_is_no_error(run: Shell, three: Client) -> None:
+    assert (
+        ok(run("prune", "--older-than", "999999d", "--yes")).startswith("Would remove 0") is False
+    )
+    assert len(three.memories.identifiers()) == 3
+
+
+# --- Files
+
+
+def test_they_are_taken_to_another_database(
+    run: Shell, three: Client, shell: Shell, empty_dsn: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "memories.jsonl.gz"
+    out = ok(run("export", path, "--prefix", "a/"))
+    assert out.startswith(f"Exported 2 memories (8 elements, 2 snapshots of variables) to {path}")
+    there = ("--dsn", empty_dsn)
+    ok(shell("setup", *there))
+    out = ok(shell("memories", "import", path, *there))
+    assert out.startswith("Imported 2 memories (8 elements, 2 snapshots of variables), in ")
+    assert "0 memories" in (again := ok(shell("memories", "import", path, *there)))
+    assert ", and 2 were there already, in " in again
+    done = json.loads(ok(run("export", path, "b/older", "--json")))
+    assert (done["path"], done["memories"]) == (str(path), 1)
+    done = json.loads(ok(shell("memories", "import", path, *there, "--json")))
+    assert (done["memories"], done["unchanged"]) == (1, 0)
+    with Client(empty_dsn) as other:
+        assert str(other.memory("b/older").show()) == str(three.memory("b/older").show())
+
+
+def test_a_transfer_that_cannot_be_says_why(run: Shell, three: Client, tmp_path: Path) -> None:
+    path = tmp_path / "chat.jsonl"
+    assert_one_line(run("export", path, "nope"), "no memory 'nope'")
+    assert not path.exists()
+    path.write_text(json.dumps({"id": "x", "messages": CHAT}))
+    assert_one_line(run("import", path), "line 1", "draive-pg import chat")
+    ok(run("export", path, "a/new"))
+    three.memory("a/new").remember(variables={"x": 1})
+    assert_one_line(run("import", path), "'a/new'", "other content")
+    assert_one_line(run("import", tmp_path / "none"), "none")
+    nowhere = tmp_path / "nowhere" / "file.jsonl"
+    assert_one_line(run("export", nowhere), f"No such file or directory: {str(nowhere)!r}")
+
+
+def test_a_file_of_memories_is_no_chat_log_and_says_what_takes_it(
+    shell: Shell, run: Shell, three: Client, dsn: str, tmp_path: Path
+) -> None:
+    ok(run("export", tmp_path / "all.jsonl"))
+    done = shell("import", "chat", tmp_path / "all.jsonl", "--dsn", dsn)
+    assert (done.code, done.err.count("\n")) == (1, 3)
+    assert done.err.count("draive-pg memories import takes") == 3
