@@ -6,6 +6,7 @@ elements (a million) in the tables.
 
 import asyncio
 import itertools
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -204,8 +205,12 @@ async def draive(dsn: str, *states: State) -> AsyncIterator[None]:
 
 
 def importing() -> Comparison:
+    # With compiled modules, as users have them, whatever this process was told.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+
     def imported(names: str) -> None:
-        subprocess.run([sys.executable, "-c", f"import {names}"], check=True)  # noqa: S603
+        command = [sys.executable, "-c", f"import {names}"]
+        subprocess.run(command, check=True, env=environment)  # noqa: S603
 
     return compare(
         "importing it",
