@@ -198,7 +198,7 @@ def test_setup_says_too_what_went_missing_and_how_to_get_it_back(
     sql.execute("DROP TRIGGER draive_pg_notify ON instructions")
     done = shell("setup", "--dsn", dsn)
     assert (done.code, done.err) == (1, "")
-    for path in re.findall(r"apply (\S+\.sql) again", done.out):
+    for path in re.findall(r"apply (.+?\.sql) again", done.out):
         run_sql(dsn, Path(path).read_text(encoding="utf-8"))
     assert shell("setup", "--dsn", dsn).code == 0
 

@@ -150,9 +150,11 @@ def test_a_write_whose_session_is_ended_after_it_was_done_is_not_repeated(
 def test_a_commit_whose_outcome_was_not_told_is_not_repeated(
     connect: Connect, own: Own, own_dsn: str
 ) -> None:
+    own.execute("ALTER SYSTEM SET synchronous_standby_names = 'nosuch'")
+    own.stop()  # a reload would take effect some time later
+    own.start()
     db = connect(own_dsn)
     db.memories.identifiers()
-    own.execute("ALTER SYSTEM SET synchronous_standby_names = 'nosuch'", "SELECT pg_reload_conf()")
 
     def end_it_when_committed() -> None:
         with psycopg.connect(own_dsn, autocommit=True) as connection:

@@ -18,6 +18,7 @@ from draive_pg.adapters import (
     PostgresInstructionsRepository,
     PostgresModelMemory,
 )
+from draive_pg.errors import PACKAGE
 from tests.elements import answered, asked, called, responded, texts
 
 # What a later draive, a hand at psql, or a fault may have left.
@@ -52,7 +53,7 @@ def skipping(*reasons: str) -> Iterator[None]:
         assert warning.category is StoredDataSkipped
         assert str(warning.message).startswith("skipped: ")
         assert reason in str(warning.message)
-        assert "/draive_pg/" not in warning.filename
+        assert not warning.filename.startswith(PACKAGE)
 
 
 @pytest.mark.parametrize("content", UNREADABLE)
