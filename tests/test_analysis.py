@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -248,6 +249,23 @@ def test_variables_change_when_a_snapshot_says_otherwise_than_the_one_before() -
         ("n", "a", None, 2),
         ("n", "a", 2, None),
     ]
+
+
+def test_an_exported_file_answers_as_the_tables_do(db: Client, tmp_path: Path) -> None:
+    db.memory("m").remember(asked("q"), called("c", x=1), called("c", x=1), variables={"a": 1})
+    db.memory("m").remember(variables={"a": 2, "b": None})
+    frames = {}
+    for name in ("conversation_log", "tool_calls", "variables"):
+        db.frames.export(name, tmp_path / f"{name}.parquet")
+        frames[name] = pd.read_parquet(tmp_path / f"{name}.parquet")
+    changes = analysis.variable_changes(frames["variables"])
+    assert len(changes) == 3
+    pd.testing.assert_frame_equal(changes, db.analysis.variable_changes())
+    turns = analysis.turns(frames["conversation_log"])
+    pd.testing.assert_frame_equal(turns, db.analysis.turns())
+    pd.testing.assert_frame_equal(analysis.tools(frames["tool_calls"]), db.analysis.tools())
+    repeated = analysis.repeated_calls(frames["tool_calls"])
+    assert repeated["times"].tolist() == db.analysis.repeated_calls()["times"].tolist() == [2]
 
 
 @given(

@@ -1,5 +1,6 @@
 """What held when: variables over time, and the revisions that were live at each message."""
 
+import json
 from typing import Any, cast
 
 import pandas as pd
@@ -37,7 +38,7 @@ def variable_changes(variables: pd.DataFrame) -> pd.DataFrame:
     ):
         if identifier != memory:
             memory, before = identifier, {}
-        after = cast(dict[str, Any], snapshot) if isinstance(snapshot, dict) else {}
+        after = _members(snapshot)
         rows += [
             (identifier, created, name, before.get(name), after.get(name))
             for name in {**before, **after}
@@ -46,6 +47,16 @@ def variable_changes(variables: pd.DataFrame) -> pd.DataFrame:
         before = after
     # As objects first: among numbers, None would become NaN.
     return pd.DataFrame(rows, columns=list(CHANGES), dtype="object").astype(CHANGES)
+
+
+def _members(snapshot: object) -> dict[str, Any]:
+    """Return the variables of a snapshot, which in a file is the text of its JSON."""
+    if isinstance(snapshot, str):
+        try:
+            snapshot = json.loads(snapshot)
+        except ValueError:
+            return {}
+    return cast(dict[str, Any], snapshot) if isinstance(snapshot, dict) else {}
 
 
 def live_revisions(log: pd.DataFrame, revisions: pd.DataFrame) -> pd.DataFrame:
