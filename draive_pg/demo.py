@@ -29,9 +29,6 @@ __all__ = ("run",)
 WIDTH = 100
 LONGEST = 240  # characters shown of one text
 
-# Chat logs do not mark a tool call that failed: its answer says so.
-FAILURE = r'\s*(?:\{\s*"error"|error\b)'
-
 PROMPT = "demo.welcome"
 REVISIONS = (
     "Hello {customer}, how can I help you?",
@@ -108,6 +105,8 @@ def show_sessions(db: Client, page: "Page") -> None:
 
 def show_tools(db: Client, page: "Page") -> None:
     """Show which tools fail, computed from a DataFrame."""
+    from draive_pg.analysis import FAILURE
+
     calls = db.frames.tool_calls()
     calls["failed"] = calls["response"].str.match(FAILURE, case=False)
     failures = calls[calls["failed"]]

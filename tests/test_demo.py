@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from draive_pg import Client
-from draive_pg.demo import FAILURE, PROMPT, WIDTH, run
+from draive_pg.analysis import FAILURE
+from draive_pg.demo import PROMPT, WIDTH, run
 from draive_pg.embedded import Server
 from draive_pg.samples import support
 from tests.server import scratch

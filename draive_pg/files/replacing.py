@@ -5,8 +5,6 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO, Self
 
-from draive_pg.content.paths import named
-
 __all__ = ("Replacement",)
 
 
@@ -37,8 +35,12 @@ class Replacement:
 
     def open(self) -> IO[bytes]:
         """Begin to write it, or raise OSError that names the place."""
-        with named(self._place):
+        try:
             return self._draft.open("xb")
+        except OSError as error:
+            if error.errno is None:
+                raise
+            raise type(error)(error.errno, os.strerror(error.errno), str(self._place)) from error
 
     def complete(self) -> None:
         """Let it take the place, from when on it also outlives a power cut."""

@@ -6,6 +6,7 @@ and a larger model that answers more slowly.
 """
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, LiteralString
 
+from draive_pg.analysis import FAILURE
 from draive_pg.client import Client
 from draive_pg.content import elements
 from draive_pg.content.chat import convert
@@ -230,7 +232,7 @@ def _marked(element: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fails(response: str) -> bool:
-    return response.lstrip().lower().startswith(('{"error', "error"))
+    return re.match(FAILURE, response, re.IGNORECASE) is not None
 
 
 def _past(
