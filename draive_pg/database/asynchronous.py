@@ -214,8 +214,8 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
                             await stack.enter_async_context(connection.transaction())
                         text = copied(copy.statement, self.schema, connection)
                         rows = await stack.enter_async_context(connection.cursor().copy(text))
-                        while messages := await connection.wait(received(rows)):
-                            for item in await _in_thread(collector.take, messages):
+                        while some := await connection.wait(received(rows)):
+                            for item in await _in_thread(collector.take, some):
                                 yield item
             for item in await _in_thread(collector.finish):
                 yield item

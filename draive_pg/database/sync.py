@@ -283,8 +283,8 @@ class Database(Base[Connection, threading.Lock]):
                     stack.enter_context(connection.transaction())
                 text = copied(copy.statement, self.schema, connection)
                 rows = stack.enter_context(connection.cursor().copy(text))
-                while messages := connection.wait(received(rows)):
-                    yield from collector.take(messages)
+                while some := connection.wait(received(rows)):
+                    yield from collector.take(some)
             yield from collector.finish()
 
     @contextmanager

@@ -13,7 +13,7 @@ from draive_pg.frames.arrow import pa
 from draive_pg.frames.decoding import ARROW
 from draive_pg.frames.frame import Kind
 from draive_pg.frames.query import Query
-from draive_pg.operations.copying import Buffer
+from draive_pg.operations.copying import Rows
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -36,8 +36,8 @@ class Whole:
         self._rows = 0
         self._pieces: dict[str, list[Any]] = {}
 
-    def take(self, messages: Sequence[Buffer]) -> Sequence["DataFrame"]:
-        batch = self._decoder.decode(messages)
+    def take(self, rows: Rows) -> Sequence["DataFrame"]:
+        batch = self._decoder.decode(rows)
         self._batches.append(batch)
         self._rows += batch.num_rows
         if self._rows >= PIECE:
@@ -62,8 +62,8 @@ class Chunks:
         self._columns = query.columns
         self._tables = Tables(query, rows)
 
-    def take(self, messages: Sequence[Buffer]) -> Sequence["DataFrame"]:
-        return [self._framed(table) for table in self._tables.take(messages)]
+    def take(self, rows: Rows) -> Sequence["DataFrame"]:
+        return [self._framed(table) for table in self._tables.take(rows)]
 
     def finish(self) -> Sequence["DataFrame"]:
         return [self._framed(table) for table in self._tables.finish()]
@@ -84,8 +84,8 @@ class Tables:
         self._rows = 0
         self._given = False
 
-    def take(self, messages: Sequence[Buffer]) -> Sequence[Any]:
-        batch = self._decoder.decode(messages).select(self._schema.names)
+    def take(self, rows: Rows) -> Sequence[Any]:
+        batch = self._decoder.decode(rows).select(self._schema.names)
         self._batches.append(batch)
         self._rows += batch.num_rows
         complete: list[Any] = []

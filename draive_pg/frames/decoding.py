@@ -4,7 +4,7 @@ The columns of a fixed width come first in each row and are never NULL, so they 
 place of every row; the texts follow.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any, LiteralString
 
@@ -12,14 +12,11 @@ import numpy as np
 
 from draive_pg.frames.arrow import pa, pc
 from draive_pg.frames.frame import Kind
-from draive_pg.operations.copying import Buffer
+from draive_pg.operations.copying import Rows
 
 __all__ = ("ARROW", "Decoder")
 
 type Vector = np.ndarray[Any, Any]
-
-HEADER = 19  # bytes before the first row
-TRAILER = b"\xff\xff"  # after the last row, where another would say how many columns it has
 
 # PostgreSQL counts microseconds from 2000, and its infinities are the ends of the range.
 UNIX = 946_684_800_000_000
@@ -43,7 +40,7 @@ ARROW: Mapping[Kind, Any] = {
 
 
 class Decoder:
-    """Decodes the messages of one COPY.
+    """Decodes rows.
 
     Parameters
     ----------
@@ -61,7 +58,6 @@ class Decoder:
         }
         self._texts = [name for name, kind in columns.items() if _is_text(kind)]
         self._lengths = lengths
-        self._skip = HEADER
         widths = [WIDTHS[kind] for kind in self._fixed.values()]
         # A row says in two bytes how many fields it has, a field in four how long it is.
         ends = list(accumulate((4 + width.itemsize for width in widths), initial=2))
@@ -74,26 +70,21 @@ class Decoder:
             }
         )
 
-    def decode(self, messages: Sequence[Buffer]) -> Any:
-        """Return the ``pyarrow.RecordBatch`` of some messages; it may be empty."""
-        data = b"".join(messages)
-        sizes = np.fromiter(map(len, messages), np.int64, len(messages))
+    def decode(self, rows: Rows) -> Any:
+        """Return the ``pyarrow.RecordBatch`` of some rows."""
+        octets = np.frombuffer(rows.data, np.uint8)
+        sizes = np.asarray(rows.sizes, np.int64)
         starts = np.cumsum(sizes) - sizes
-        starts[0] += self._skip
-        self._skip = 0
-        if data.startswith(TRAILER, int(starts[-1])):
-            starts = starts[:-1]
-        fields = _taken(np.frombuffer(data, np.uint8), starts, self._row)
+        fields = _taken(octets, starts, self._row)
         arrays = {name: _array(kind, fields[name]) for name, kind in self._fixed.items()}
         if self._texts:
-            arrays |= self._strings(data, starts + self._row.itemsize)
+            arrays |= self._strings(octets, starts + self._row.itemsize)
         for name, counted in self._lengths.items():
             arrays[name] = pc.utf8_length(arrays[counted])
         return pa.RecordBatch.from_pydict(arrays)
 
-    def _strings(self, data: bytes, begins: Vector) -> dict[str, Any]:
+    def _strings(self, octets: Vector, begins: Vector) -> dict[str, Any]:
         """Return the texts that follow the fixed part of each row."""
-        octets = np.frombuffer(data, np.uint8)
         count = len(self._texts)
         # One array cuts the bytes of all rows into gap, text, gap, text ...; what is taken of it
         # are the texts.
@@ -108,7 +99,7 @@ class Decoder:
         pieces = pa.Array.from_buffers(
             pa.large_string(),
             cuts.size,
-            [None, pa.py_buffer(np.append(cuts, len(data))), pa.py_buffer(data)],
+            [None, pa.py_buffer(np.append(cuts, len(octets))), pa.py_buffer(octets)],
         )
         wanted = np.arange(len(begins), dtype=np.int64) * (2 * count)
         return {

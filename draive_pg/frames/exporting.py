@@ -14,7 +14,7 @@ from draive_pg.frames.arrow import pa, pc
 from draive_pg.frames.assembling import Tables, schema
 from draive_pg.frames.frame import Format, Frame, Kind
 from draive_pg.frames.query import Filters, Query, query
-from draive_pg.operations.copying import Buffer, Copy
+from draive_pg.operations.copying import Copy, Rows
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -94,8 +94,8 @@ class Export:
         self._complete = complete
         self._rows = 0
 
-    def take(self, messages: Sequence[Buffer]) -> Sequence[int]:
-        self._write(self._tables.take(messages))
+    def take(self, rows: Rows) -> Sequence[int]:
+        self._write(self._tables.take(rows))
         return ()
 
     def finish(self) -> Sequence[int]:

@@ -7,16 +7,30 @@ from typing import Any, Protocol
 
 from draive_pg.operations.operation import Statement
 
-__all__ = ("Buffer", "Collector", "Copy", "Question")
+__all__ = ("Collector", "Copy", "Question", "Rows")
 
-type Buffer = bytes | bytearray | memoryview
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some rows of a binary COPY, as PostgreSQL sent them.
+
+    Attributes
+    ----------
+    data : bytes-like
+        The rows, one after the other.
+    sizes : sequence of int
+        The bytes of each.
+    """
+
+    data: bytes | bytearray
+    sizes: Sequence[int]
 
 
 class Collector[T](Protocol):
     """Makes something of the rows of a COPY as they come; pure, or writing to a file of its own."""
 
-    def take(self, messages: Sequence[Buffer]) -> Sequence[T]:
-        """Take some more rows, a message each, and return what is complete now."""
+    def take(self, rows: Rows) -> Sequence[T]:
+        """Take some more rows, and return what is complete now."""
         ...
 
     def finish(self) -> Sequence[T]:
