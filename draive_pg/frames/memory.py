@@ -18,15 +18,20 @@ CASE WHEN one THEN coalesce(content #>> '{blocks,0,parts,0,text}', '') ELSE coal
     FROM jsonb_path_query(content, '$.blocks[*].parts[*].text') AS part
 ), '') END AS text
 """
-# Of a single block of content, NULL.
-TYPES: LiteralString = """
-CASE WHEN one THEN nullif(content #> '{blocks,0,type}', '"content"')
-    ELSE jsonb_path_query_array(content, '$.blocks[*].type') END AS types
+# Of one block its kind, which is of content where it says none; of several, those of all.
+KINDS: LiteralString = """
+CASE WHEN one THEN coalesce(content #>> '{blocks,0,type}', 'content') END AS kind,
+CASE WHEN NOT one THEN jsonb_path_query_array(content, '$.blocks[*].type') END AS kinds
 """
 REQUESTS: LiteralString = """
-CASE WHEN types ? 'tool_request' THEN jsonb_array_length(
-    jsonb_path_query_array(types, '$[*] ? (@ == "tool_request")')
-) ELSE 0 END
+CASE WHEN one THEN (kind = 'tool_request')::INT ELSE jsonb_array_length(
+    jsonb_path_query_array(kinds, '$[*] ? (@ == "tool_request")')
+) END
+"""
+RESPONSES: LiteralString = """
+CASE WHEN one THEN (kind = 'tool_response')::INT ELSE jsonb_array_length(
+    jsonb_path_query_array(kinds, '$[*] ? (@ == "tool_response")')
+) END
 """
 
 # Positions count all elements of a memory, whichever of them are chosen.
@@ -48,18 +53,20 @@ LOG: LiteralString = f"""
     place,
     {ROLE} AS role,
     text,
-    CASE WHEN types ? 'reasoning' THEN coalesce((
+    CASE WHEN kind = 'reasoning' OR kinds ? 'reasoning' THEN coalesce((
         SELECT string_agg(part #>> '{{}}', '')
         FROM jsonb_path_query(
             content, '$.blocks[*] ? (@.type == "reasoning").content.parts[*].text'
         ) AS part
     ), '') ELSE '' END AS reasoning,
-    CASE WHEN types ?| ARRAY['tool_request', 'tool_response'] THEN {TOOLS}::TEXT ELSE '[]' END
-        AS tools,
+    CASE
+        WHEN kind IN ('tool_request', 'tool_response') THEN
+            coalesce('[' || (content #> '{{blocks,0,tool}}')::TEXT || ']', '[]')
+        WHEN kinds ?| ARRAY['tool_request', 'tool_response'] THEN {TOOLS}::TEXT
+        ELSE '[]'
+    END AS tools,
     {REQUESTS} AS tool_requests,
-    CASE WHEN types ? 'tool_response' THEN jsonb_array_length(
-        jsonb_path_query_array(types, '$[*] ? (@ == "tool_response")')
-    ) ELSE 0 END AS tool_responses,
+    {RESPONSES} AS tool_responses,
     CASE
         WHEN NOT one THEN
             jsonb_array_length(jsonb_path_query_array(content, '$.blocks[*].parts[*]'))
@@ -89,7 +96,7 @@ CONVERSATION_LOG = Frame(
     f"""
     SELECT position, {LOG}
     FROM (
-        SELECT *, {TEXT}, {TYPES}
+        SELECT *, {TEXT}, {KINDS}
         FROM (SELECT *, {ONE} FROM ({POSITIONED}) AS element OFFSET 0) AS element
         WHERE ($2::TIMESTAMPTZ IS NULL OR created >= $2::TIMESTAMPTZ)
             AND ($3::TIMESTAMPTZ IS NULL OR created < $3::TIMESTAMPTZ)
@@ -107,7 +114,7 @@ CONVERSATION_LOG = Frame(
     FROM (
         SELECT {LOG}
         FROM (
-            SELECT *, {TEXT}, {TYPES}
+            SELECT *, {TEXT}, {KINDS}
             FROM (
                 SELECT identifier, created, content, ctid AS place, {ONE}
                 FROM {{schema}}.memories_elements
@@ -208,7 +215,7 @@ SESSIONS = Frame(
         sum(length(text)) AS n_chars,
         extract(EPOCH FROM max(created)) - extract(EPOCH FROM min(created)) AS seconds
     FROM (
-        SELECT *, {TEXT}, {TYPES}
+        SELECT *, {TEXT}, {KINDS}
         FROM (
             SELECT memory.identifier, memory.created AS made, element.created, content, {ONE}
             FROM {{schema}}.memories AS memory
