@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from draive_pg import AsyncClient, Client, ConnectionFailed, OperationFailed
+from draive_pg.operations.copying import Rows
 from tests.conftest import Connect
 from tests.elements import answered, asked
 from tests.hurt import failed, locked, meanwhile, terminate
@@ -189,19 +190,19 @@ def test_tasks_go_on_while_a_frame_is_read(dsn: str, sql: psycopg.Connection) ->
 def test_a_frame_whose_session_ends_amid_its_rows_is_read_again(
     connect: Connect, dsn: str, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from draive_pg.frames.assembling import Whole
+    from draive_pg.frames.ordering import Ordered
 
     db = connect(dsn)
     fill(db, sql, 50_000)
-    took = Whole.take
+    took = Ordered.take
     ends = [1]
 
-    def take(self: Whole, messages: object) -> object:
+    def take(self: Ordered, rows: Rows) -> object:
         if ends.pop() if ends else False:
             terminate(dsn)
-        return took(self, messages)
+        return took(self, rows)
 
-    monkeypatch.setattr(Whole, "take", take)
+    monkeypatch.setattr(Ordered, "take", take)
     assert len(db.frames.conversation_log()) == 50_000
     assert ends == []
 

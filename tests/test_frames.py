@@ -493,12 +493,12 @@ def test_only_what_is_asked_for_is_computed(db: Client, sql: psycopg.Connection)
     from draive_pg.frames.definitions import CONVERSATION_LOG
     from draive_pg.frames.query import query
 
-    for whole in (True, False):
-        asked_for = query(CONVERSATION_LOG, columns=["role", "created"], whole=whole).statement
+    for ordered in (True, False):
+        asked_for = query(CONVERSATION_LOG, columns=["role", "created"], ordered=ordered).statement
         text = asked_for.sql.replace("{schema}.", "")
         for number, _ in enumerate(asked_for.parameters, 1):
             text = text.replace(f"${number}::", "NULL::")
         plan = "\n".join(row[0] for row in sql.execute(f"EXPLAIN (VERBOSE, COSTS OFF) {text}"))
         assert "'{blocks" not in plan
         assert "jsonb_path_query" not in plan
-        assert "row_number" not in plan
+        assert "PARTITION BY" not in plan

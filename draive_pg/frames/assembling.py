@@ -4,12 +4,13 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from operator import call
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import numpy as np
 import pandas as pd
 
-from draive_pg.frames.arrow import pa
+from draive_pg.frames.arrow import SYSTEM, pa
 from draive_pg.frames.decoding import ARROW
 from draive_pg.frames.frame import Kind
 from draive_pg.frames.query import Query
@@ -18,7 +19,10 @@ from draive_pg.operations.copying import Rows
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-__all__ = ("Chunks", "Tables", "Whole", "schema")
+__all__ = ("Chunks", "Part", "Tables", "Whole", "frame", "part", "schema")
+
+# Columns of some rows, as Arrow arrays, and documents as an array of objects.
+type Part = dict[str, Any]
 
 NESTED = re.compile(r"[\[{]")
 
@@ -34,7 +38,7 @@ class Whole:
         self._decoder = query.decoder()
         self._batches: list[Any] = []
         self._rows = 0
-        self._pieces: dict[str, list[Any]] = {}
+        self._parts: list[Part] = []
 
     def take(self, rows: Rows) -> Sequence["DataFrame"]:
         batch = self._decoder.decode(rows)
@@ -46,12 +50,12 @@ class Whole:
 
     def finish(self) -> Sequence["DataFrame"]:
         self._settle()
-        return (_frame(self._query.columns, self._pieces),)
+        return (frame(self._query.columns, self._parts),)
 
     def _settle(self) -> None:
-        for name in self._batches[0].schema.names if self._batches else ():
-            joined = pa.concat_arrays([batch[name] for batch in self._batches])
-            self._pieces.setdefault(name, []).append(joined)
+        if self._batches:
+            joined = pa.Table.from_batches(self._batches).combine_chunks(SYSTEM).to_batches()
+            self._parts += [part(self._query.columns, batch) for batch in joined]
         self._batches, self._rows = [], 0
 
 
@@ -69,8 +73,8 @@ class Chunks:
         return [self._framed(table) for table in self._tables.finish()]
 
     def _framed(self, table: Any) -> "DataFrame":
-        pieces = {name: [table[name].combine_chunks()] for name in self._columns}
-        return _frame(self._columns, pieces)
+        parts = [part(self._columns, batch) for batch in table.combine_chunks().to_batches()]
+        return frame(self._columns, parts)
 
 
 class Tables:
@@ -109,14 +113,25 @@ def schema(columns: Mapping[LiteralString, Kind]) -> Any:
     return pa.schema([(name, ARROW[kind]) for name, kind in columns.items()])
 
 
-def _frame(columns: Mapping[LiteralString, Kind], pieces: dict[str, list[Any]]) -> "DataFrame":
-    """Return the DataFrame of columns in pieces, which are used up."""
+def part(columns: Mapping[LiteralString, Kind], batch: Any) -> Part:
+    """Return the part of columns that a ``pyarrow.RecordBatch`` is."""
+    return {
+        name: _documents(batch[name]) if kind == "json" else batch[name]
+        for name, kind in columns.items()
+    }
+
+
+def frame(columns: Mapping[LiteralString, Kind], parts: Sequence[Part]) -> "DataFrame":
+    """Return the DataFrame of columns in parts, which are used up."""
     return pd.DataFrame(
-        {name: _series(kind, pieces.pop(name, [])) for name, kind in columns.items()}, copy=False
+        {name: _series(kind, [part.pop(name) for part in parts]) for name, kind in columns.items()},
+        copy=False,
     )
 
 
 def _series(kind: Kind, pieces: Sequence[Any]) -> "Series[Any]":
+    if kind == "json":
+        return pd.Series(np.concatenate([np.empty(0, object), *pieces]))
     column = pa.chunked_array(pieces, ARROW[kind])
     match kind:
         case "text":
@@ -124,21 +139,19 @@ def _series(kind: Kind, pieces: Sequence[Any]) -> "Series[Any]":
         case "time":
             values = column.cast(pa.timestamp("us")).to_numpy()
             return pd.Series(pd.DatetimeIndex(values).tz_localize("UTC"))
-        case "json":
-            values = np.empty(len(column), object)
-            values[:] = [document for piece in pieces for document in _documents(piece)]
-            return pd.Series(values)
         case _:
             return pd.Series(column.to_numpy())
 
 
-def _documents(texts: Any) -> list[Any]:
+def _documents(texts: Any) -> "np.ndarray[Any, Any]":
     """Return the documents of JSON texts: each text is parsed once, each row has its own copy."""
     encoded = texts.dictionary_encode()
-    copies = [_copying(text) for text in encoded.dictionary.to_pylist()]
-    missing = len(copies)
-    copies.append(lambda: None)
-    return [copies[index]() for index in encoded.indices.fill_null(missing).to_pylist()]
+    copying = [_copying(text) for text in encoded.dictionary.to_pylist()]
+    missing = len(copying)
+    copying.append(lambda: None)
+    each = np.array(copying, object)[encoded.indices.fill_null(missing)]
+    # Not by way of a list, which would be searched for garbage again and again.
+    return np.fromiter(map(call, each), object, len(each))
 
 
 def _copying(text: str) -> Callable[[], Any]:

@@ -10,7 +10,7 @@ from typing import Any, LiteralString
 
 import numpy as np
 
-from draive_pg.frames.arrow import pa, pc
+from draive_pg.frames.arrow import SYSTEM, pa, pc
 from draive_pg.frames.frame import Kind
 from draive_pg.operations.copying import Rows
 
@@ -27,8 +27,10 @@ WIDTHS: Mapping[Kind, np.dtype[Any]] = {
     "number": np.dtype(">f8"),
     "flag": np.dtype("?"),
     "time": np.dtype(">i8"),
+    "place": np.dtype([("page", ">u4"), ("line", ">u2")]),
 }
 
+# Of what is selected only to order rows, no arrays are made.
 ARROW: Mapping[Kind, Any] = {
     "text": pa.large_string(),
     "json": pa.large_string(),
@@ -70,25 +72,35 @@ class Decoder:
             }
         )
 
-    def decode(self, rows: Rows) -> Any:
-        """Return the ``pyarrow.RecordBatch`` of some rows."""
-        octets = np.frombuffer(rows.data, np.uint8)
-        sizes = np.asarray(rows.sizes, np.int64)
-        starts = np.cumsum(sizes) - sizes
+    def column(self, rows: Rows, name: LiteralString) -> Vector:
+        """Return the values of a column of a fixed width, as PostgreSQL sent them."""
+        kind, offset, *_ = (self._row.fields or {})[name]
+        octets, starts = _cut(rows)
+        return _taken(octets, starts + offset, kind)
+
+    def decode(self, rows: Rows, order: Vector | None = None) -> Any:
+        """Return the ``pyarrow.RecordBatch`` of some rows, in an order of theirs."""
+        octets, starts = _cut(rows)
         fields = _taken(octets, starts, self._row)
-        arrays = {name: _array(kind, fields[name]) for name, kind in self._fixed.items()}
+        if order is not None:
+            fields = fields[order]
+        arrays = {
+            name: _array(kind, fields[name]) for name, kind in self._fixed.items() if kind in ARROW
+        }
         if self._texts:
-            arrays |= self._strings(octets, starts + self._row.itemsize)
+            arrays |= self._strings(octets, starts + self._row.itemsize, order)
         for name, counted in self._lengths.items():
             arrays[name] = pc.utf8_length(arrays[counted])
         return pa.RecordBatch.from_pydict(arrays)
 
-    def _strings(self, octets: Vector, begins: Vector) -> dict[str, Any]:
+    def _strings(self, octets: Vector, begins: Vector, order: Vector | None) -> dict[str, Any]:
         """Return the texts that follow the fixed part of each row."""
         count = len(self._texts)
         # One array cuts the bytes of all rows into gap, text, gap, text ...; what is taken of it
         # are the texts.
-        cuts = np.empty((len(begins), 2 * count), np.int64)
+        offsets = np.empty(2 * count * len(begins) + 1, np.int64)
+        offsets[-1] = len(octets)
+        cuts = offsets[:-1].reshape(-1, 2 * count)
         missing = np.empty((count, len(begins)), bool)
         for number in range(count):
             lengths = _taken(octets, begins, np.dtype(">i4")).astype(np.int64)
@@ -99,13 +111,24 @@ class Decoder:
         pieces = pa.Array.from_buffers(
             pa.large_string(),
             cuts.size,
-            [None, pa.py_buffer(np.append(cuts, len(octets))), pa.py_buffer(octets)],
+            [None, pa.py_buffer(offsets), pa.py_buffer(octets)],
         )
-        wanted = np.arange(len(begins), dtype=np.int64) * (2 * count)
+        if order is None:
+            order = np.arange(len(begins))
         return {
-            name: pieces.take(pa.array(wanted + 2 * number, mask=missing[number]))
+            name: pc.take(
+                pieces,
+                pa.array(order * (2 * count) + 2 * number, mask=missing[number][order]),
+                memory_pool=SYSTEM,
+            )
             for number, name in enumerate(self._texts)
         }
+
+
+def _cut(rows: Rows) -> tuple[Vector, Vector]:
+    """Return the bytes of rows, and where each begins."""
+    sizes = np.frombuffer(rows.sizes, np.int64)
+    return np.frombuffer(rows.data, np.uint8), np.cumsum(sizes) - sizes
 
 
 def _is_text(kind: Kind) -> bool:
@@ -114,7 +137,8 @@ def _is_text(kind: Kind) -> bool:
 
 def _taken(octets: Vector, starts: Vector, kind: np.dtype[Any]) -> Vector:
     """Return the values of a kind that begin at the given places."""
-    return octets[starts[:, None] + np.arange(kind.itemsize)].view(kind).reshape(-1)
+    anywhere = np.ndarray(len(octets) - kind.itemsize + 1, kind, octets, strides=1)
+    return anywhere[starts]
 
 
 def _array(kind: Kind, values: Vector) -> Any:

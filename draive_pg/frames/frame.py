@@ -4,9 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, LiteralString
 
-__all__ = ("Filter", "Format", "Frame", "Kind")
+__all__ = ("KEYS", "Filter", "Format", "Frame", "Kind")
 
-type Kind = Literal["text", "integer", "number", "flag", "time", "json"]
+# A place is where a row is stored, which orders those of the same time.
+type Kind = Literal["text", "integer", "number", "flag", "time", "json", "place"]
+
+# What unordered rows are ordered by. A memory is its number in the order of identifiers; the upper
+# half of it says to which of some bins of memories it belongs.
+KEYS: Mapping[LiteralString, Kind] = {"memory": "integer", "created": "time", "place": "place"}
 
 type Filter = Literal["role", "tool"]
 
@@ -31,8 +36,9 @@ class Frame:
         Which of the last two it heeds.
     lengths : Mapping[str, str]
         Columns that count the characters of others: counted here where the others come here too.
-    whole : str | None
-        A statement that is faster for all rows of the subjects, and slower for the first of them.
+    unordered : str | None
+        A statement of all rows of the subjects that is faster, and leaves it to the client to put
+        them in order by `KEYS`, and to count the ``position`` of each in its memory.
     """
 
     name: str
@@ -42,4 +48,4 @@ class Frame:
     lengths: Mapping[LiteralString, LiteralString] = field(
         default_factory=dict[LiteralString, LiteralString]
     )
-    whole: LiteralString | None = None
+    unordered: LiteralString | None = None

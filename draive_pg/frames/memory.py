@@ -109,23 +109,27 @@ CONVERSATION_LOG = Frame(
     """,
     filters=("role", "tool"),
     lengths={"n_chars": "text"},
-    whole=f"""
-    SELECT *, row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
+    unordered=f"""
+    SELECT memory, {LOG}
     FROM (
-        SELECT {LOG}
+        SELECT *, {TEXT}, {KINDS}
         FROM (
-            SELECT *, {TEXT}, {KINDS}
-            FROM (
-                SELECT identifier, created, content, ctid AS place, {ONE}
-                FROM {{schema}}.memories_elements
+            SELECT identifier, created, content, element.ctid AS place, memory, {ONE}
+            FROM {{schema}}.memories_elements AS element
+            JOIN (
+                SELECT
+                    identifier,
+                    ((ntile(128) OVER ordered - 1)::INT8 << 32)
+                        + row_number() OVER ordered AS memory
+                FROM {{schema}}.memories
                 WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])
-                OFFSET 0
-            ) AS element
+                WINDOW ordered AS (ORDER BY identifier)
+            ) AS memory USING (identifier)
+            WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])
             OFFSET 0
         ) AS element
         OFFSET 0
     ) AS element
-    ORDER BY identifier, created, place
     """,
 )
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, LiteralString, TypedDict
 
 from draive_pg.content.checks import check_limit, check_moment, check_texts, shown
-from draive_pg.frames.frame import Frame, Kind
+from draive_pg.frames.frame import KEYS, Frame, Kind
 from draive_pg.operations.operation import Statement
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ SELECTED: Mapping[Kind, tuple[LiteralString, LiteralString]] = {
     "flag": ("", "::BOOLEAN"),
     "number": ("coalesce(", "::FLOAT8, 'NaN')"),
     "time": ("coalesce(", ", '-infinity')"),
+    "place": ("", ""),
     "text": ("", "::TEXT"),
     "json": ("", "::TEXT"),
 }
@@ -55,6 +56,8 @@ class Query:
         What is selected for it.
     lengths : Mapping[str, str]
         What is counted of it.
+    ordered : bool
+        Whether the rows come in order.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Query:
     columns: Mapping[LiteralString, Kind]
     selected: Mapping[LiteralString, Kind]
     lengths: Mapping[LiteralString, LiteralString]
+    ordered: bool
 
     def decoder(self) -> "Decoder":
         """Return what decodes the rows of one COPY."""
@@ -81,9 +85,11 @@ def query(  # noqa: PLR0913 - each is an argument of the public methods
     tool: Several = None,
     columns: Sequence[str] | None = None,
     more: Sequence[object] = (),
-    whole: bool = False,
+    ordered: bool = True,
 ) -> Query:
     """Build the query of the rows and columns that are wanted.
+
+    Rows that need not come ordered may come faster.
 
     Raises
     ------
@@ -106,22 +112,30 @@ def query(  # noqa: PLR0913 - each is an argument of the public methods
         for column, counted in frame.lengths.items()
         if column in wanted and counted in wanted
     }
-    faster = frame.whole if whole and chosen == (None,) * len(chosen) else None
+    sql = frame.sql
+    needed: dict[LiteralString, Kind] = {
+        column: kind for column, kind in wanted.items() if column not in lengths
+    }
+    many = not isinstance(identifier, str)  # the rows of one come in the order of its index
+    if many and not ordered and frame.unordered is not None and chosen == (None,) * len(chosen):
+        sql = frame.unordered
+        needed.pop("position", None)
+        needed.update(KEYS)
+    else:
+        ordered = True
     selected: dict[LiteralString, Kind] = {
-        column: kind
-        for kind in SELECTED
-        for column, own in wanted.items()
-        if own == kind and column not in lengths
+        column: kind for kind in SELECTED for column, own in needed.items() if own == kind
     }
     return Query(
         name=f"read frame {frame.name}",
         statement=Statement(
-            f"SELECT {_selection(selected)} FROM ({faster or frame.sql}) AS frame",
+            f"SELECT {_selection(selected)} FROM ({sql}) AS frame",
             (check_texts(identifier, "identifier"), *chosen, *more),
         ),
         columns=wanted,
         selected=selected,
         lengths=lengths,
+        ordered=ordered,
     )
 
 

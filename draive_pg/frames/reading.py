@@ -39,13 +39,14 @@ def read(  # noqa: PLR0913 - as many as `query` takes
         tool=tool,
         columns=columns,
         more=more,
-        whole=True,
+        ordered=False,
     )
 
     def collect() -> "AbstractContextManager[Collector[DataFrame]]":
         from draive_pg.frames.assembling import Whole
+        from draive_pg.frames.ordering import Ordered
 
-        return nullcontext(Whole(asked))
+        return nullcontext(Whole(asked) if asked.ordered else Ordered(asked))
 
     return Copy(asked.name, asked.statement, collect)
 

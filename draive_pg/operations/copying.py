@@ -1,6 +1,6 @@
 """What is read by COPY, as values: rows that would be slow, or too many, as Python objects."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Buffer, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,14 +16,14 @@ class Rows:
 
     Attributes
     ----------
-    data : bytes-like
+    data : Buffer
         The rows, one after the other.
-    sizes : sequence of int
-        The bytes of each.
+    sizes : Buffer
+        The bytes of each, as 64-bit integers.
     """
 
-    data: bytes | bytearray
-    sizes: Sequence[int]
+    data: Buffer
+    sizes: Buffer
 
 
 class Collector[T](Protocol):

@@ -1,0 +1,193 @@
+"""A log read whole, whose rows are put in order by the client."""
+
+from typing import Any
+
+import pandas as pd
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
+
+from draive_pg import Client, OperationFailed
+from draive_pg.operations.copying import Rows
+from tests.conftest import Connect
+from tests.hurt import failed, sessions
+from tests.test_frame_streams import fill
+
+# With a limit, PostgreSQL puts the rows in order.
+ORDERED = 1 << 62
+
+SHUFFLED = """
+INSERT INTO memories_elements (identifier, content, created)
+SELECT
+    identifier,
+    jsonb_build_object('type', 'model_input', 'meta', jsonb_build_object('n', n)),
+    CASE n % 7
+        WHEN 0 THEN '-infinity'
+        WHEN 1 THEN 'infinity'
+        ELSE TIMESTAMPTZ '2026-01-01Z' + n % 3 * INTERVAL '1 second'
+    END
+FROM memories, generate_series(1, 12) AS n
+ORDER BY md5(identifier || n)
+"""
+
+
+def test_rows_come_in_the_order_that_postgresql_gives(db: Client, sql: psycopg.Connection) -> None:
+    names = [f"{mark}{number}" for number in range(100) for mark in ("a-", "A ", "ż", "漢", "-")]
+    for name in names:
+        sql.execute("INSERT INTO memories (identifier) VALUES ($1)", (name,))
+    sql.execute(SHUFFLED)
+    sql.execute("DELETE FROM memories_elements WHERE content -> 'meta' -> 'n' IN ('2', '5')")
+    sql.execute("VACUUM memories_elements")
+    sql.execute(SHUFFLED)  # where others were
+    log = db.frames.conversation_log()
+    assert len(log) == 500 * 22
+    pd.testing.assert_frame_equal(log, db.frames.conversation_log(limit=ORDERED))
+    some = names[7:200:3]
+    pd.testing.assert_frame_equal(
+        db.frames.conversation_log(some), db.frames.conversation_log(some, limit=ORDERED)
+    )
+
+
+def test_it_does_not_matter_in_which_order_rows_arrive(
+    db: Client, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from draive_pg.frames.ordering import Ordered
+
+    sql.execute("INSERT INTO memories (identifier) SELECT 'm' || n FROM generate_series(1, 300) n")
+    sql.execute(SHUFFLED)
+    sql.execute("UPDATE memories_elements SET created = '2026-01-01Z'")
+    log = db.frames.conversation_log()
+    took, finished = Ordered.take, Ordered.finish
+    arrived: list[Rows] = []
+
+    def take(self: Ordered, rows: Rows) -> object:
+        arrived.append(rows)
+        return ()
+
+    def finish(self: Ordered) -> object:
+        for rows in reversed(arrived):
+            took(self, rows)
+        return finished(self)
+
+    monkeypatch.setattr(Ordered, "take", take)
+    monkeypatch.setattr(Ordered, "finish", finish)
+    pd.testing.assert_frame_equal(db.frames.conversation_log(), log)
+    assert len(arrived) == 4
+
+
+def test_memories_may_be_of_any_size(db: Client, sql: psycopg.Connection) -> None:
+    fill(db, sql, 20_000, "long")
+    fill(db, sql, 1, "short")
+    for number in range(3):
+        db.memory("wide").maintenance()
+        content = {"type": "poem", "blocks": [{"parts": [{"text": "ż" * 1_500_000}]}]}
+        sql.execute(
+            "INSERT INTO memories_elements (identifier, content) VALUES ('wide', $1)",
+            (Jsonb(content | {"meta": {"number": number}}),),
+        )
+    log = db.frames.conversation_log()
+    assert log.identifier.value_counts().to_dict() == {"long": 20_000, "wide": 3, "short": 1}
+    pd.testing.assert_frame_equal(log, db.frames.conversation_log(limit=ORDERED))
+
+
+def test_what_fails_amid_the_rows_is_told_and_leaves_the_client_usable(
+    connect: Connect, dsn: str, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from draive_pg.frames.ordering import Ordered
+
+    db = connect(dsn)
+    fill(db, sql, 50_000)
+    took = Ordered.take
+
+    def take(self: Ordered, rows: Rows) -> object:
+        for backend in sessions(dsn):
+            sql.execute("SELECT pg_cancel_backend($1)", (backend,))
+        return took(self, rows)
+
+    monkeypatch.setattr(Ordered, "take", take)
+    failed(
+        OperationFailed,
+        db.frames.conversation_log,
+        asked="read frame conversation_log",
+        sqlstate="57014",
+    )
+    monkeypatch.undo()
+    assert len(db.frames.conversation_log()) == 50_000
+
+
+# --- Blocks of any kinds
+
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=5)
+PARTS = st.lists(st.one_of(st.fixed_dictionaries({"text": TEXTS}), st.just({"uri": "x"})))
+KINDS = st.sampled_from(["content", "reasoning", "tool_request", "tool_response", "poem"])
+BLOCKS = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": KINDS,
+        "parts": PARTS,
+        "content": st.fixed_dictionaries({}, optional={"parts": PARTS}),
+        "tool": TEXTS,
+    },
+)
+CONTENTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["model_input", "model_output", "poem"]),
+        "blocks": st.lists(BLOCKS, max_size=3),
+        "meta": st.dictionaries(TEXTS, st.one_of(st.integers(), st.lists(TEXTS))),
+    },
+)
+
+
+def row(content: dict[str, Any]) -> dict[str, object]:
+    """Return what the log says of an element."""
+    blocks = content.get("blocks", [])
+    kinds = [block.get("type", "content") for block in blocks]
+    parts = [part for block in blocks for part in block.get("parts", [])]
+    thoughts = [block for block, kind in zip(blocks, kinds, strict=True) if kind == "reasoning"]
+    thought = [part for block in thoughts for part in block.get("content", {}).get("parts", [])]
+    text = "".join(part.get("text", "") for part in parts)
+    role = content.get("type")
+    return {
+        "role": {"model_input": "input", "model_output": "output"}.get(str(role), role),
+        "text": text,
+        "reasoning": "".join(part.get("text", "") for part in thought),
+        "tools": [
+            block["tool"]
+            for block, kind in zip(blocks, kinds, strict=True)
+            if kind in ("tool_request", "tool_response") and "tool" in block
+        ],
+        "tool_requests": kinds.count("tool_request"),
+        "tool_responses": kinds.count("tool_response"),
+        "parts": len(parts),
+        "n_chars": len(text),
+        "meta": content.get("meta", {}),
+    }
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(contents=st.lists(CONTENTS, min_size=1, max_size=40))
+def test_blocks_of_any_kinds_are_taken_apart_right(
+    db: Client, sql: psycopg.Connection, contents: list[dict[str, Any]]
+) -> None:
+    sql.execute("TRUNCATE memories CASCADE")
+    db.memory("m").maintenance()
+    sql.execute(
+        "INSERT INTO memories_elements (identifier, content, created) "
+        "SELECT 'm', content, TIMESTAMPTZ '2026-01-01Z' + n * INTERVAL '1 second' "
+        "FROM unnest($1::JSONB[]) WITH ORDINALITY AS element (content, n)",
+        ([Jsonb(content) for content in contents],),
+    )
+    expected = [row(content) for content in contents]
+    for log in (db.frames.conversation_log(), db.frames.conversation_log(limit=ORDERED)):
+        shown = log[list(expected[0])].astype({"role": object})
+        assert shown.where(shown.notna(), None).to_dict("records") == expected
+    counted = db.frames.sessions().iloc[0]
+    assert counted.tool_calls == sum(each["tool_requests"] for each in expected)
+    assert counted.n_chars == sum(each["n_chars"] for each in expected)
