@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks import calls, conversations, frames, scale
-from benchmarks.filling import filled
+from benchmarks.filling import CONVERSATION, filled
 from benchmarks.measure import HEADER, Comparison
 from benchmarks.table import README, with_table
 from draive_pg.embedded import Server
@@ -49,7 +49,7 @@ def measure(dsn: str) -> list[Comparison]:
 
 
 def in_filled(dsn: str) -> list[Comparison]:
-    with filled(dsn, 100_000) as own:
+    with filled(dsn, 1_000_000, CONVERSATION) as own:
         return frames.measure(own)
 
 

@@ -1,19 +1,30 @@
 """Databases to measure on, and so many elements to fill them with."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import LiteralString, cast
 
 import psycopg
-from draive import ModelInput, ModelOutput, MultimodalContent
+from draive import (
+    ModelInput,
+    ModelOutput,
+    ModelReasoning,
+    ModelToolRequest,
+    ModelToolResponse,
+    MultimodalContent,
+    TextContent,
+)
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from draive_pg import Client
 
-__all__ = ("ELEMENTS", "PER_MEMORY", "apply", "database", "fill", "filled")
+__all__ = ("CONVERSATION", "ELEMENTS", "PER_MEMORY", "apply", "database", "fill", "filled")
+
+type Elements = Sequence[ModelInput | ModelOutput]
 
 SCHEMA = Path(__file__).parent.parent / "schema"
 
@@ -26,6 +37,43 @@ ELEMENTS = tuple(
     )
     for number in range(100)
 )
+
+SENTENCES = (
+    'Could you tell me where my parcel "A-17" is? It was sent on Monday. ',
+    "Zażółć gęślą jaźń, czyli proszę o zwrot pieniędzy. ",
+    "配送状況を教えてください。 ",
+    "Thank you, that helps 😀. ",
+    "The refund was approved:\n\n- it takes **five** working days\n- nothing else is due\n\n",
+    "Please note that express delivery is not available for this address. ",
+)
+
+
+def _varied(number: int) -> ModelInput | ModelOutput:
+    """Return an element as services write them: of one text, of several, of tools, of thoughts."""
+    length = 2 + number % 7
+    said = MultimodalContent.of("".join((SENTENCES * 2)[number % 5 : number % 5 + length]))
+    match number % 8:
+        case 1:
+            request = ModelToolRequest.of(f"call-{number}", tool="find", arguments={"n": number})
+            return ModelOutput.of(request)
+        case 2:
+            found = json.dumps({"orders": [{"id": f"A-{n}", "sent": True} for n in range(length)]})
+            response = MultimodalContent.of(found)
+            return ModelInput.of(
+                ModelToolResponse.of(f"call-{number}", tool="find", content=response)
+            )
+        case 5:
+            return ModelOutput.of(ModelReasoning.of(said), MultimodalContent.of(SENTENCES[4]))
+        case 6 if number % 3 == 0:
+            parts = (TextContent.of(SENTENCES[0]), *said.parts)
+            return ModelInput.of(MultimodalContent(parts=parts), meta={"source": "web"})
+        case _:
+            return (ModelInput if number % 2 == 0 else ModelOutput).of(said)
+
+
+# A conversation of mixed elements. Their JSON has about 450 characters on average; an eighth
+# requests tools, another thinks, and a sixth has several blocks or parts.
+CONVERSATION = tuple(_varied(number) for number in range(PER_MEMORY))
 
 # Foreign keys are not checked: all that is written here fits.
 QUICKLY = "SET session_replication_role = replica"
@@ -45,7 +93,7 @@ CONTENTS = """
 INSERT INTO memories_elements (identifier, content, created)
 SELECT
     'm' || n,
-    ($2::JSONB[])[turn % 2 + 1],
+    ($2::JSONB[])[turn % cardinality($2::JSONB[]) + 1],
     TIMESTAMPTZ '2026-01-01Z' + turn * INTERVAL '1 minute' + n * INTERVAL '1 microsecond'
 FROM generate_series(0, $3::INT4 - 1) AS turn, generate_series(1, $1::INT8) AS n
 """
@@ -68,14 +116,16 @@ def database(dsn: str) -> Iterator[str]:
 
 
 @contextmanager
-def filled(dsn: str, rows: int, *, partitioned: bool = False) -> Iterator[str]:
+def filled(
+    dsn: str, rows: int, elements: Elements = ELEMENTS[:2], *, partitioned: bool = False
+) -> Iterator[str]:
     """Make a database with all tables, plain or partitioned, and so many elements in them."""
     with database(dsn) as own:
         if partitioned:
             apply(own, "partitioned/tables.sql")
         with Client(own) as db:
             db.setup()
-        fill(own, rows)
+        fill(own, rows, elements)
         yield own
 
 
@@ -87,9 +137,9 @@ def apply(dsn: str, *names: str) -> None:
             connection.execute(cast(LiteralString, text))
 
 
-def fill(dsn: str, rows: int) -> None:
-    """Write so many elements into the memories ``m1``, ``m2``, …, of fifty each."""
-    contents = [element.to_json() for element in ELEMENTS[:2]]
+def fill(dsn: str, rows: int, elements: Elements = ELEMENTS[:2]) -> None:
+    """Write so many elements into the memories ``m1``, ``m2``, …, of fifty each, in turn."""
+    contents = [element.to_json() for element in elements]
     memories = rows // PER_MEMORY
     with psycopg.connect(dsn, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
         connection.execute(QUICKLY)

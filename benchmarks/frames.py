@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 
+from benchmarks.filling import CONVERSATION, fill
 from benchmarks.measure import Comparison, compare
 from draive_pg import Client
 
@@ -145,11 +146,9 @@ def _kilobytes(name: str) -> int:
 
 
 def main(dsn: str, rows: int, runs: int = 3) -> None:
-    from benchmarks.calls import fill
-
     with Client(dsn) as db, psycopg.connect(dsn, autocommit=True) as bare:
         db.setup()
-        fill(dsn, rows)
+        fill(dsn, rows, CONVERSATION)
         bare.execute("VACUUM ANALYZE")
     taken: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
     for _ in range(runs):

@@ -69,7 +69,7 @@ LOG: LiteralString = f"""
     {RESPONSES} AS tool_responses,
     CASE
         WHEN NOT one THEN
-            jsonb_array_length(jsonb_path_query_array(content, '$.blocks[*].parts[*]'))
+            jsonb_array_length(jsonb_path_query_array(content, '$.blocks[*].parts[*].type()'))
         WHEN text = '' AND content #> '{{blocks,0,parts,0}}' IS NULL THEN 0
         ELSE 1
     END AS parts,
