@@ -1,5 +1,7 @@
 """A log read whole, whose rows are put in order by the client."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pandas as pd
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from draive_pg import Client, OperationFailed
+from draive_pg.database.copying import ROWS, received
 from draive_pg.operations.copying import Rows
 from tests.conftest import Connect
 from tests.hurt import failed, sessions
@@ -50,6 +53,53 @@ def test_rows_come_in_the_order_that_postgresql_gives(db: Client, sql: psycopg.C
     )
 
 
+@pytest.mark.parametrize("rows", [0, 1, ROWS - 1, ROWS, ROWS + 1, 2 * ROWS])
+def test_rows_are_received_whatever_batch_the_last_is_in(
+    sql: psycopg.Connection, rows: int
+) -> None:
+    with psycopg.connect(sql.info.dsn, autocommit=True) as connection:
+        text = f"COPY (SELECT n FROM generate_series(1, {rows}) AS n) TO STDOUT (FORMAT BINARY)"
+        with connection.cursor().copy(text) as copy:
+            found = list(iter(lambda: connection.wait(received(copy)), None))
+        assert [size for some in found for size in some.sizes] == [10] * rows
+        assert all(len(some.data) == sum(some.sizes) for some in found)
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_elements_whose_memory_has_no_row_are_not_lost(db: Client, sql: psycopg.Connection) -> None:
+    fill(db, sql, 2)
+    sql.execute("SET session_replication_role = replica")
+    for identifier in ("b", "a", "b"):
+        content = Jsonb({"type": "poem"})
+        sql.execute("INSERT INTO memories_elements VALUES ($1, $2)", (identifier, content))
+    log = db.frames.conversation_log()
+    assert sorted(zip(log.identifier, log.position, strict=True)) == [
+        ("a", 0),
+        ("b", 0),
+        ("b", 1),
+        ("m", 0),
+        ("m", 1),
+    ]
+    assert list(log.identifier[:2]) == ["m", "m"]
+
+
+AT_EXIT = """
+import atexit, sys
+from draive_pg import Client
+db = Client(sys.argv[1])
+db.frames.sessions()  # pandas cannot be imported at exit
+atexit.register(lambda: print(len(db.frames.conversation_log())))
+"""
+
+
+def test_a_log_can_be_read_at_exit(db: Client, dsn: str, sql: psycopg.Connection) -> None:
+    fill(db, sql, 2)
+    done = subprocess.run(
+        [sys.executable, "-c", AT_EXIT, dsn], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("2\n", "")
+
+
 def test_it_does_not_matter_in_which_order_rows_arrive(
     db: Client, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,11 +124,11 @@ def test_it_does_not_matter_in_which_order_rows_arrive(
     monkeypatch.setattr(Ordered, "take", take)
     monkeypatch.setattr(Ordered, "finish", finish)
     pd.testing.assert_frame_equal(db.frames.conversation_log(), log)
-    assert len(arrived) == 4
+    assert len(arrived) > 1
 
 
 def test_memories_may_be_of_any_size(db: Client, sql: psycopg.Connection) -> None:
-    fill(db, sql, 20_000, "long")
+    fill(db, sql, 70_000, "long")
     fill(db, sql, 1, "short")
     for number in range(3):
         db.memory("wide").maintenance()
@@ -88,7 +138,7 @@ def test_memories_may_be_of_any_size(db: Client, sql: psycopg.Connection) -> Non
             (Jsonb(content | {"meta": {"number": number}}),),
         )
     log = db.frames.conversation_log()
-    assert log.identifier.value_counts().to_dict() == {"long": 20_000, "wide": 3, "short": 1}
+    assert log.identifier.value_counts().to_dict() == {"long": 70_000, "wide": 3, "short": 1}
     pd.testing.assert_frame_equal(log, db.frames.conversation_log(limit=ORDERED))
 
 

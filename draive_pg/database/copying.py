@@ -50,8 +50,8 @@ def received(copy: SyncCopy | AsyncCopy) -> PQGen[Rows | None]:
     psycopg would wait for each row by itself and keep it as an object, which takes twice as long.
     """
     pgconn = copy.connection.pgconn
-    if pgconn.transaction_status != TransactionStatus.ACTIVE:
-        return None
+    if pgconn.transaction_status in (TransactionStatus.IDLE, TransactionStatus.INTRANS):
+        return None  # for the end was told with the rows before
     data, sizes = bytearray(), array("q")
     while len(sizes) < ROWS and len(data) < BYTES:
         size, row = pgconn.get_copy_data(1)
@@ -71,5 +71,5 @@ def received(copy: SyncCopy | AsyncCopy) -> PQGen[Rows | None]:
         del data[:HEADER]
         sizes[0] -= HEADER
     if data.endswith(TRAILER) and sizes[-1] == len(TRAILER):
-        sizes.pop()
+        del data[-sizes.pop() :]
     return Rows(data, sizes) if sizes else None

@@ -79,8 +79,11 @@ class Decoder:
         return _taken(octets, starts + offset, kind)
 
     def decode(self, rows: Rows, order: Vector | None = None) -> Any:
-        """Return the ``pyarrow.RecordBatch`` of some rows, in an order of theirs."""
+        """Return the ``pyarrow.RecordBatch`` of all rows as they are, or of some in an order."""
         octets, starts = _cut(rows)
+        if order is not None and len(order) < len(starts):
+            chosen = np.sort(order)
+            starts, order = starts[chosen], np.searchsorted(chosen, order)
         fields = _taken(octets, starts, self._row)
         if order is not None:
             fields = fields[order]
@@ -137,6 +140,7 @@ def _is_text(kind: Kind) -> bool:
 
 def _taken(octets: Vector, starts: Vector, kind: np.dtype[Any]) -> Vector:
     """Return the values of a kind that begin at the given places."""
+    # As if a value began at each octet, so that those that do can be taken at once.
     anywhere = np.ndarray(len(octets) - kind.itemsize + 1, kind, octets, strides=1)
     return anywhere[starts]
 

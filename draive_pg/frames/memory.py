@@ -46,6 +46,7 @@ POSITIONED: LiteralString = """
     WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])
 """
 
+# Elements whose memory has no row, as a restore may leave them, come last: their number is a hash.
 # Each `OFFSET 0` keeps PostgreSQL from computing anew what several columns are made of.
 LOG: LiteralString = f"""
     identifier,
@@ -114,9 +115,15 @@ CONVERSATION_LOG = Frame(
     FROM (
         SELECT *, {TEXT}, {KINDS}
         FROM (
-            SELECT identifier, created, content, element.ctid AS place, memory, {ONE}
+            SELECT
+                identifier,
+                element.created,
+                content,
+                element.ctid AS place,
+                coalesce(memory, (129::INT8 << 32) + hashtext(identifier)) AS memory,
+                {ONE}
             FROM {{schema}}.memories_elements AS element
-            JOIN (
+            LEFT JOIN (
                 SELECT
                     identifier,
                     ((ntile(128) OVER ordered - 1)::INT8 << 32)

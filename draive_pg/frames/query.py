@@ -116,8 +116,10 @@ def query(  # noqa: PLR0913 - each is an argument of the public methods
     needed: dict[LiteralString, Kind] = {
         column: kind for column, kind in wanted.items() if column not in lengths
     }
-    many = not isinstance(identifier, str)  # the rows of one come in the order of its index
-    if many and not ordered and frame.unordered is not None and chosen == (None,) * len(chosen):
+    subjects = check_texts(identifier, "identifier")
+    one = subjects is not None and len(subjects) == 1  # whose rows an index has in order
+    plain = chosen == (None,) * len(chosen)
+    if frame.unordered is not None and plain and not (ordered or one):
         sql = frame.unordered
         needed.pop("position", None)
         needed.update(KEYS)
@@ -130,7 +132,7 @@ def query(  # noqa: PLR0913 - each is an argument of the public methods
         name=f"read frame {frame.name}",
         statement=Statement(
             f"SELECT {_selection(selected)} FROM ({sql}) AS frame",
-            (check_texts(identifier, "identifier"), *chosen, *more),
+            (subjects, *chosen, *more),
         ),
         columns=wanted,
         selected=selected,
