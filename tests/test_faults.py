@@ -403,11 +403,11 @@ def test_a_server_without_free_slots_says_so_and_is_used_again_later(
 
 def test_a_result_too_large_for_the_disk_quota_is_named(connect: Connect, own_dsn: str) -> None:
     with connect(own_dsn) as db:
-        db.memory("m").remember(*(asked("long" * 500) for _ in range(100)))
+        db.memory("m").remember(*(asked(secrets.token_hex(500)) for _ in range(500)))
     db = connect(make_conninfo(own_dsn, options="-c temp_file_limit=0 -c work_mem=64kB"))
     error = failed(
         OperationFailed,
-        db.frames.conversation_log,
+        lambda: db.frames.conversation_log(limit=500),
         asked="read frame conversation_log",
         sqlstate="53400",
     )
