@@ -146,10 +146,9 @@ def _kilobytes(name: str) -> int:
 
 
 def main(dsn: str, rows: int, runs: int = 3) -> None:
-    with Client(dsn) as db, psycopg.connect(dsn, autocommit=True) as bare:
+    with Client(dsn) as db:
         db.setup()
-        fill(dsn, rows, CONVERSATION)
-        bare.execute("VACUUM ANALYZE")
+    fill(dsn, rows, CONVERSATION)
     taken: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
     for _ in range(runs):
         for way in WAYS:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-__all__ = ("Done", "Shell", "assert_one_line", "ok", "started", "typed")
+__all__ = ("Done", "Shell", "assert_one_line", "confirmed", "ok", "started", "typed")
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -37,6 +38,20 @@ def started(
         text=True,
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
     )
+
+
+def confirmed(*arguments: object, answer: bytes) -> tuple[int, bytes]:
+    """Answer what a command asks at a terminal; its code, and what it had shown by then."""
+    ours, theirs = pty.openpty()
+    with started(*arguments, stdin=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while b"[y/N]" not in shown:
+            shown += os.read(ours, 1024)
+        os.write(ours, answer)
+        code = process.wait(timeout=60)
+    os.close(ours)
+    return code, shown
 
 
 def assert_one_line(done: Done, *parts: str) -> None:

@@ -16,7 +16,7 @@ from draive_pg import Client
 from draive_pg.cli.values import duration
 from draive_pg.display import terminal
 from tests.blocks import fences
-from tests.shell import Shell, assert_one_line, ok, started, typed
+from tests.shell import Shell, assert_one_line, confirmed, ok, typed
 
 OPERATIONS = Path(__file__).parents[1] / "docs" / "operations.md"
 
@@ -203,15 +203,8 @@ def test_nothing_goes_where_nobody_can_be_asked(
 def test_at_a_terminal_it_is_shown_and_asked(
     run: Shell, three: Client, command: tuple[str, ...], answer: bytes, code: int, left: int
 ) -> None:
-    ours, theirs = pty.openpty()
-    with started("memories", *command, stdin=theirs, stderr=theirs) as process:
-        os.close(theirs)
-        shown = b""
-        while b"[y/N]" not in shown:
-            shown += os.read(ours, 1024)
-        os.write(ours, answer)
-        assert process.wait(timeout=60) == code
-    os.close(ours)
+    done, shown = confirmed("memories", *command, answer=answer)
+    assert done == code
     assert b"Would remove 2 memories (8 elements, 2 snapshots of variables)" in shown
     assert b"  a/old\r\n" in shown
     assert len(three.memories.identifiers()) == left

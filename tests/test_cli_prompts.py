@@ -1,14 +1,12 @@
 """draive-pg prompts and configs: what they print, write, refuse and exit with."""
 
 import json
-import os
-import pty
 from pathlib import Path
 
 import pytest
 
 from draive_pg import Client
-from tests.shell import Shell, assert_one_line, ok, started, typed
+from tests.shell import Shell, assert_one_line, confirmed, ok, started, typed
 
 
 @pytest.fixture
@@ -179,15 +177,8 @@ def test_at_a_terminal_it_is_asked(
     run: Shell, client: Client, answer: bytes, code: int, left: int
 ) -> None:
     client.instructions.define("greeting", content="Hello")
-    ours, theirs = pty.openpty()
-    with started("prompts", "remove", "greeting", stdin=theirs, stderr=theirs) as process:
-        os.close(theirs)
-        shown = b""
-        while b"[y/N]" not in shown:
-            shown += os.read(ours, 1024)
-        os.write(ours, answer)
-        assert process.wait(timeout=60) == code
-    os.close(ours)
+    done, shown = confirmed("prompts", "remove", "greeting", answer=answer)
+    assert done == code
     assert b"all revisions of 'greeting'" in shown
     assert len(client.instructions.available_instructions()) == left
 

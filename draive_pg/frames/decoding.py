@@ -14,7 +14,7 @@ from draive_pg.frames.arrow import SYSTEM, pa, pc
 from draive_pg.frames.frame import Kind
 from draive_pg.operations.copying import Rows
 
-__all__ = ("ARROW", "Decoder")
+__all__ = ("ARROW", "Decoder", "Vector")
 
 type Vector = np.ndarray[Any, Any]
 

@@ -7,6 +7,14 @@ from draive_pg.operations.expressions import CALLS, ROLE, STARTS_TURN, TOOLS
 
 __all__ = ("CONVERSATION_LOG", "SESSIONS", "TOOL_CALLS", "VARIABLES")
 
+
+def _blocks(kind: LiteralString) -> LiteralString:
+    """Return how many blocks of an element are of a kind."""
+    return f"""CASE WHEN one THEN (kind = '{kind}')::INT ELSE jsonb_array_length(
+    jsonb_path_query_array(kinds, '$[*] ? (@ == "{kind}")')
+) END"""
+
+
 # Most elements have one block of one part, to which paths lead in a third of the time of a JSON
 # path query. Nothing but the text of parts is text: what artifacts and reasoning hold was not said.
 ONE: LiteralString = """
@@ -23,17 +31,6 @@ KINDS: LiteralString = """
 CASE WHEN one THEN coalesce(content #>> '{blocks,0,type}', 'content') END AS kind,
 CASE WHEN NOT one THEN jsonb_path_query_array(content, '$.blocks[*].type') END AS kinds
 """
-REQUESTS: LiteralString = """
-CASE WHEN one THEN (kind = 'tool_request')::INT ELSE jsonb_array_length(
-    jsonb_path_query_array(kinds, '$[*] ? (@ == "tool_request")')
-) END
-"""
-RESPONSES: LiteralString = """
-CASE WHEN one THEN (kind = 'tool_response')::INT ELSE jsonb_array_length(
-    jsonb_path_query_array(kinds, '$[*] ? (@ == "tool_response")')
-) END
-"""
-
 # Positions count all elements of a memory, whichever of them are chosen.
 POSITIONED: LiteralString = """
     SELECT
@@ -66,8 +63,8 @@ LOG: LiteralString = f"""
         WHEN kinds ?| ARRAY['tool_request', 'tool_response'] THEN {TOOLS}::TEXT
         ELSE '[]'
     END AS tools,
-    {REQUESTS} AS tool_requests,
-    {RESPONSES} AS tool_responses,
+    {_blocks("tool_request")} AS tool_requests,
+    {_blocks("tool_response")} AS tool_responses,
     CASE
         WHEN NOT one THEN
             jsonb_array_length(jsonb_path_query_array(content, '$.blocks[*].parts[*].type()'))
@@ -222,7 +219,7 @@ SESSIONS = Frame(
         max(created) AS last,
         count(content) AS elements,
         count(*) FILTER (WHERE {STARTS_TURN}) AS turns,
-        sum({REQUESTS}) AS tool_calls,
+        sum({_blocks("tool_request")}) AS tool_calls,
         sum(length(text)) AS n_chars,
         extract(EPOCH FROM max(created)) - extract(EPOCH FROM min(created)) AS seconds
     FROM (

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from mmap import mmap
 from threading import main_thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from draive_pg.frames.arrow import pa
 from draive_pg.frames.assembling import Part, frame, part
+from draive_pg.frames.decoding import Vector
 from draive_pg.frames.frame import KEYS
 from draive_pg.frames.query import Query
 from draive_pg.operations.copying import Rows
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = ("Ordered",)
-
-type Vector = np.ndarray[Any, Any]
 
 # Rows that are decoded at once, at least and at most, where there are so many.
 FEWEST = 1 << 12

@@ -42,7 +42,9 @@ def turns(
         return _within(analysis.turns(log), "asked", since, until)
 
     _check(since, until)
-    return Question((read(CONVERSATION_LOG, identifier, columns=(*TURN, "n_chars")),), answer)
+    return Question(
+        (read(CONVERSATION_LOG, identifier=identifier, columns=(*TURN, "n_chars")),), answer
+    )
 
 
 def abandoned(
@@ -57,7 +59,7 @@ def abandoned(
 
     _check(since, until)
     wanted = (*TURN, "tools", "text")
-    return Question((read(CONVERSATION_LOG, identifier, columns=wanted),), answer)
+    return Question((read(CONVERSATION_LOG, identifier=identifier, columns=wanted),), answer)
 
 
 def activity(
@@ -76,7 +78,8 @@ def activity(
         return analysis.activity(log, by, timezone)
 
     return Question(
-        (read(CONVERSATION_LOG, identifier, since=since, until=until, columns=TURN),), answer
+        (read(CONVERSATION_LOG, identifier=identifier, since=since, until=until, columns=TURN),),
+        answer,
     )
 
 
@@ -91,7 +94,7 @@ def tools(
     def answer(calls: "DataFrame") -> "DataFrame":
         return analysis.tools(calls, pattern)
 
-    return Question((read(TOOL_CALLS, identifier, since=since, until=until),), answer)
+    return Question((read(TOOL_CALLS, identifier=identifier, since=since, until=until),), answer)
 
 
 def repeated_calls(
@@ -105,7 +108,7 @@ def repeated_calls(
         return analysis.repeated_calls(calls)
 
     wanted = ("identifier", "position", "tool", "arguments")
-    calls = read(TOOL_CALLS, identifier, since=since, until=until, columns=wanted)
+    calls = read(TOOL_CALLS, identifier=identifier, since=since, until=until, columns=wanted)
     return Question((calls,), answer)
 
 
@@ -120,14 +123,16 @@ def variable_changes(
         return _within(analysis.variable_changes(variables), "created", since, until)
 
     _check(since, until)
-    return Question((read(VARIABLES, identifier),), answer)
+    return Question((read(VARIABLES, identifier=identifier),), answer)
 
 
 def live_instructions(
     name: Several, identifier: Several, since: datetime | None, until: datetime | None
 ) -> Question["DataFrame"]:
     """A row an element and a name, with the revision that was live."""
-    revisions = read(INSTRUCTION_REVISIONS, name, columns=("name", "revision", "created"))
+    revisions = read(
+        INSTRUCTION_REVISIONS, identifier=name, columns=("name", "revision", "created")
+    )
     return _live(revisions, identifier, since, until)
 
 
@@ -136,7 +141,9 @@ def live_configurations(
 ) -> Question["DataFrame"]:
     """A row an element and a configuration, with the snapshot that was live."""
     wanted = ("identifier", "revision", "created")
-    return _live(read(CONFIGURATIONS, configuration, columns=wanted), identifier, since, until)
+    return _live(
+        read(CONFIGURATIONS, identifier=configuration, columns=wanted), identifier, since, until
+    )
 
 
 def _live(
@@ -147,7 +154,7 @@ def _live(
 
         return analysis.live_revisions(log, revisions)
 
-    log = read(CONVERSATION_LOG, identifier, since=since, until=until, columns=ELEMENT)
+    log = read(CONVERSATION_LOG, identifier=identifier, since=since, until=until, columns=ELEMENT)
     return Question((log, revisions), answer)
 
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from draive_pg.content.checks import check_limit
 from draive_pg.frames.frame import Frame
-from draive_pg.frames.query import Filters, Several, query
+from draive_pg.frames.query import Filters, query
 from draive_pg.operations.copying import Collector, Copy
 
 if TYPE_CHECKING:
@@ -16,31 +15,11 @@ if TYPE_CHECKING:
 __all__ = ("chunks", "read")
 
 
-def read(  # noqa: PLR0913 - as many as `query` takes
-    frame: Frame,
-    identifier: Several = None,
-    *,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    limit: int | None = None,
-    role: str | None = None,
-    tool: Several = None,
-    columns: Sequence[str] | None = None,
-    more: Sequence[object] = (),
+def read(
+    frame: Frame, *, more: Sequence[object] = (), **filters: Unpack[Filters]
 ) -> "Copy[DataFrame]":
     """Read a frame whole; ``more`` are parameters that only it has."""
-    asked = query(
-        frame,
-        identifier=identifier,
-        since=since,
-        until=until,
-        limit=limit,
-        role=role,
-        tool=tool,
-        columns=columns,
-        more=more,
-        ordered=False,
-    )
+    asked = query(frame, **filters, more=more, ordered=False)
 
     def collect() -> "AbstractContextManager[Collector[DataFrame]]":
         from draive_pg.frames.assembling import Whole

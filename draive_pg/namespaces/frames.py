@@ -56,7 +56,7 @@ class Frames:
         return self._database.read(
             read(
                 frames.CONVERSATION_LOG,
-                identifier,
+                identifier=identifier,
                 since=since,
                 until=until,
                 limit=limit,
@@ -85,7 +85,7 @@ class Frames:
         return self._database.read(
             read(
                 frames.TOOL_CALLS,
-                identifier,
+                identifier=identifier,
                 since=since,
                 until=until,
                 limit=limit,
@@ -112,7 +112,7 @@ class Frames:
         return self._database.read(
             read(
                 frames.SESSIONS,
-                identifier,
+                identifier=identifier,
                 since=since,
                 until=until,
                 limit=limit,
@@ -136,7 +136,7 @@ class Frames:
         return self._database.read(
             read(
                 frames.VARIABLES,
-                identifier,
+                identifier=identifier,
                 since=since,
                 until=until,
                 limit=limit,
@@ -161,7 +161,7 @@ class Frames:
         return self._database.read(
             read(
                 frames.INSTRUCTION_REVISIONS,
-                name,
+                identifier=name,
                 since=since,
                 until=until,
                 limit=limit,
@@ -186,7 +186,7 @@ class Frames:
         return self._database.read(
             read(
                 frames.CONFIGURATIONS,
-                identifier,
+                identifier=identifier,
                 since=since,
                 until=until,
                 limit=limit,
@@ -275,7 +275,7 @@ class AsyncFrames:
         return await self._database.read(
             read(
                 frames.CONVERSATION_LOG,
-                identifier,
+                identifier=identifier,
                 since=since,
                 until=until,
                 limit=limit,
@@ -298,7 +298,7 @@ class AsyncFrames:
         return await self._database.read(
             read(
                 frames.TOOL_CALLS,
-                identifier,
+                identifier=identifier,
                 since=since,
                 until=until,
                 limit=limit,
@@ -319,7 +319,7 @@ class AsyncFrames:
         return await self._database.read(
             read(
                 frames.SESSIONS,
-                identifier,
+                identifier=identifier,
                 since=since,
                 until=until,
                 limit=limit,
@@ -339,7 +339,7 @@ class AsyncFrames:
         return await self._database.read(
             read(
                 frames.VARIABLES,
-                identifier,
+                identifier=identifier,
                 since=since,
                 until=until,
                 limit=limit,
@@ -359,7 +359,7 @@ class AsyncFrames:
         return await self._database.read(
             read(
                 frames.INSTRUCTION_REVISIONS,
-                name,
+                identifier=name,
                 since=since,
                 until=until,
                 limit=limit,
@@ -379,7 +379,7 @@ class AsyncFrames:
         return await self._database.read(
             read(
                 frames.CONFIGURATIONS,
-                identifier,
+                identifier=identifier,
                 since=since,
                 until=until,
                 limit=limit,

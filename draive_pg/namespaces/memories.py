@@ -131,7 +131,7 @@ class Memories:
         return self._database.read(
             read(
                 SEARCH,
-                identifier,
+                identifier=identifier,
                 since=since,
                 until=until,
                 limit=limit,
@@ -359,7 +359,7 @@ class AsyncMemories:
         return await self._database.read(
             read(
                 SEARCH,
-                identifier,
+                identifier=identifier,
                 since=since,
                 until=until,
                 limit=limit,

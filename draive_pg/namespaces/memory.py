@@ -75,7 +75,7 @@ class Memory:
 
     def log(self) -> "DataFrame":
         """Return all that the memory holds, a row an element: `Frames.conversation_log` of it."""
-        return self._database.read(read(frames.CONVERSATION_LOG, self.identifier))
+        return self._database.read(read(frames.CONVERSATION_LOG, identifier=self.identifier))
 
     def show(self, limit: int | None = None) -> "Transcript":
         """Return the memory as a transcript, which a notebook or ``print`` shows.
@@ -171,7 +171,7 @@ class AsyncMemory:
         await self._database.run(memory.maintain(self.identifier, variables))
 
     async def log(self) -> "DataFrame":
-        return await self._database.read(read(frames.CONVERSATION_LOG, self.identifier))
+        return await self._database.read(read(frames.CONVERSATION_LOG, identifier=self.identifier))
 
     async def show(self, limit: int | None = None) -> "Transcript":
         return await self._database.run(transcripts.show(self.identifier, limit))
