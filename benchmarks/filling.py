@@ -134,7 +134,7 @@ def apply(dsn: str, *names: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         for name in names:
             text = (SCHEMA / name).read_text(encoding="utf-8")
-            connection.execute(cast(LiteralString, text))
+            connection.execute(cast("LiteralString", text))
 
 
 def fill(dsn: str, rows: int, elements: Elements = ELEMENTS[:2]) -> None:

@@ -24,12 +24,7 @@ from draive_pg.errors import (
     TableMissing,
     TemplateInvalid,
 )
-from draive_pg.operations.comparing import Diff
-from draive_pg.operations.diagnosis import Diagnosis
-from draive_pg.operations.labels import Label
-from draive_pg.operations.releases import Release
-from draive_pg.operations.revisions import Revision
-from draive_pg.operations.snapshots import Snapshot
+from draive_pg.models import Diagnosis, Diff, Label, Release, Revision, Snapshot
 
 __all__ = (
     "AsyncClient",

@@ -1,28 +1,29 @@
-"""The clients: `Client` and its async twin `AsyncClient`. What they can do is in `namespaces`."""
+"""`Client` and `AsyncClient`; the namespaces they share are in `api`."""
 
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from draive_pg.content.checks import check_schema, check_size, check_timeout
-from draive_pg.database.asynchronous import AsyncDatabase
+from draive_pg.api._method import Namespace, method
+from draive_pg.api.analysis import Analysis
+from draive_pg.api.configurations import Configurations
+from draive_pg.api.frames import Frames
+from draive_pg.api.instructions import Instructions
+from draive_pg.api.memories import Memories
+from draive_pg.api.memory import Memory
+from draive_pg.codec.validation import check_schema, check_size, check_timeout
+from draive_pg.database import AsyncDatabase, Database
 from draive_pg.database.cache import Cache
-from draive_pg.database.sync import Database
-from draive_pg.database.target import target_of
-from draive_pg.namespaces.analysis import Analysis, AsyncAnalysis
-from draive_pg.namespaces.configurations import AsyncConfigurations, Configurations
-from draive_pg.namespaces.frames import AsyncFrames, Frames
-from draive_pg.namespaces.instructions import AsyncInstructions, Instructions
-from draive_pg.namespaces.memories import AsyncMemories, Memories
-from draive_pg.namespaces.memory import AsyncMemory, Memory
-from draive_pg.namespaces.twins import documented_as
-from draive_pg.operations import doctor, migrations, releases
-from draive_pg.operations.defining import Expected
-from draive_pg.operations.diagnosis import Diagnosis
-from draive_pg.operations.instructions import Reference
-from draive_pg.operations.releases import Release, Released
-from draive_pg.operations.snapshots import Snapshot
+from draive_pg.database.endpoint import target_of
+from draive_pg.database.errors import short_tracebacks
+from draive_pg.models import Diagnosis, Release, Snapshot
+from draive_pg.operations.admin import doctor, migrations
+from draive_pg.operations.documents import release as releases
+from draive_pg.operations.documents.define import Expected
+from draive_pg.operations.documents.instructions import Reference
+from draive_pg.operations.documents.release import Released
+from draive_pg.operations.operation import Workflow
 
 if TYPE_CHECKING:
     from draive import Configuration
@@ -30,7 +31,124 @@ if TYPE_CHECKING:
 __all__ = ("AsyncClient", "Client")
 
 
-class Client:
+class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
+    """Everything that both clients share.
+
+    Attributes
+    ----------
+    configurations, instructions, memories, frames, analysis
+        The namespaces, by subject.
+    """
+
+    def __init__(self, database: D) -> None:
+        super().__init__(database)
+        self.configurations: Configurations[D] = Configurations(database)
+        self.instructions: Instructions[D] = Instructions(database)
+        self.memories: Memories[D] = Memories(database)
+        self.frames: Frames[D] = Frames(database)
+        self.analysis: Analysis[D] = Analysis(database)
+
+    def memory(self, identifier: str, recall_limit: int | None = None) -> Memory[D]:
+        """Return the memory of an identifier, whether it exists yet or not; no I/O.
+
+        Parameters
+        ----------
+        identifier : str
+            Which memory.
+        recall_limit : int | None
+            How many of the newest elements its `recall` considers; None for all.
+        """
+        return Memory(self._database, identifier, recall_limit)
+
+    @method
+    def setup(self) -> Workflow[tuple[str, ...]]:
+        """Make or upgrade the tables, and return the names of the migrations applied now.
+
+        It can be repeated, many processes may start it at once, and tables that draive made are
+        adopted as they are. Where nothing is missing it needs no right to make tables. Indexes
+        that are missing on large tables are made while writers to them wait.
+
+        Raises
+        ------
+        PermissionDenied
+            If something is missing and the role may not make it.
+        SchemaInvalid
+            If a migration was applied with another text than this version has.
+        """
+        return migrations.setup(self._database.schema)
+
+    @method
+    def diagnose(self) -> Workflow[Diagnosis]:
+        """Look at what is there and what is missing, make nothing, and say what to do.
+
+        Returns
+        -------
+        Diagnosis
+            Of the server, the tables with their sizes and the role's rights, the migrations and
+            the listeners; its ``problems`` are empty where all is well.
+        """
+        return doctor.diagnose(self._database.schema)
+
+    @method
+    def release(
+        self,
+        *,
+        prompts: Mapping[Reference, str] | None = None,
+        configurations: "Mapping[str, Configuration | Mapping[str, Any]] | None" = None,
+        labels: Released | None = None,
+        message: str | None = None,
+        author: str | None = None,
+        expected: Mapping[str, Expected] | None = None,
+        expected_configurations: Mapping[str, int | Snapshot | None] | None = None,
+    ) -> Workflow[Release]:
+        """Define prompts and configurations and move labels, all of it at once or none of it.
+
+        Releases of the same things take turns, whatever order they name them in.
+
+        Parameters
+        ----------
+        prompts : Mapping[str | Instructions | InstructionsDeclaration, str]
+            Their new contents, as `instructions.define` takes them.
+        configurations : Mapping[str, Configuration | Mapping]
+            Their new documents by identifier.
+        labels : Mapping[str, Iterable[str] | Mapping[str, int | str | datetime | Revision | None]]
+            By label, the names of prompts: it is moved to their newest revisions, those of this
+            release included; or to the revisions that a mapping has by name.
+        message, author : str | None
+            Kept with each new revision and each move of a label.
+        expected : Mapping[str, int | Revision | None]
+            By name of released prompts, which revision must be the newest, or 0 for none.
+        expected_configurations : Mapping[str, int | Snapshot | None]
+            The same of released configurations, by identifier.
+
+        Returns
+        -------
+        Release
+            The newest revisions, snapshots and moves of what was released; where something was
+            so already, nothing new was written for it.
+
+        Raises
+        ------
+        RevisionConflict
+            If something else than was expected is the newest; nothing is released.
+        RevisionMissing, InstructionsMissing
+            If there is no revision that a label is to be moved to; nothing is released.
+        """
+        return releases.release(
+            prompts=prompts or {},
+            configurations=configurations or {},
+            labels=labels or {},
+            message=message,
+            author=author,
+            expected=expected or {},
+            expected_configurations=expected_configurations or {},
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._database!r})"
+
+
+class Client(BaseClient[Database]):
     """draive's PostgreSQL tables, synchronously; threads may share one.
 
     Parameters
@@ -84,126 +202,34 @@ class Client:
         live: bool = False,
         timeout: float | None = 300.0,
     ) -> None:
-        self._database = Database(
-            target_of(dsn),
-            Cache(cache_limit, cache_expiration),
-            schema=check_schema(schema),
-            max_size=check_size(max_size),
-            live=live,
-            timeout=check_timeout(timeout),
+        super().__init__(
+            Database(
+                target_of(dsn),
+                Cache(cache_limit, cache_expiration),
+                schema=check_schema(schema),
+                max_size=check_size(max_size),
+                live=live,
+                timeout=check_timeout(timeout),
+            )
         )
-        self.configurations = Configurations(self._database)
-        self.instructions = Instructions(self._database)
-        self.memories = Memories(self._database)
-        self.frames = Frames(self._database)
-        self.analysis = Analysis(self._database)
-
-    def memory(self, identifier: str, recall_limit: int | None = None) -> Memory:
-        """Return the memory of an identifier, whether it exists yet or not; no I/O.
-
-        Parameters
-        ----------
-        identifier : str
-            Which memory.
-        recall_limit : int | None
-            How many of the newest elements its `recall` considers; None for all.
-        """
-        return Memory(self._database, identifier, recall_limit)
-
-    def setup(self) -> tuple[str, ...]:
-        """Make or upgrade the tables, and return the names of the migrations applied now.
-
-        It can be repeated, many processes may start it at once, and tables that draive made are
-        adopted as they are. Where nothing is missing it needs no right to make tables. Indexes
-        that are missing on large tables are made while writers to them wait.
-
-        Raises
-        ------
-        PermissionDenied
-            If something is missing and the role may not make it.
-        SchemaInvalid
-            If a migration was applied with another text than this version has.
-        """
-        return self._database.carry_out(migrations.setup(self._database.schema))
-
-    def diagnose(self) -> Diagnosis:
-        """Look at what is there and what is missing, make nothing, and say what to do.
-
-        Returns
-        -------
-        Diagnosis
-            Of the server, the tables with their sizes and the role's rights, the migrations and
-            the listeners; its ``problems`` are empty where all is well.
-        """
-        return self._database.carry_out(doctor.diagnose(self._database.schema))
 
     @contextmanager
     def transaction(self) -> Generator[Self]:
-        """Let what this thread does with the client in the block take effect together or not.
+        """Run all calls of this thread in the block in one transaction.
 
-        Nested blocks are savepoints. Within, nothing is read from the cache.
+        Nested blocks are savepoints. Inside, nothing is read from the cache.
+
+        Examples
+        --------
+        >>> with db.transaction():
+        ...     db.instructions.define("greeting", content="Hi {name}!")
+        ...     db.configurations.define("chat", {"temperature": 0.2})
         """
-        with self._database.transaction():
+        with short_tracebacks(), self._database.transaction():
             yield self
 
-    def release(
-        self,
-        *,
-        prompts: Mapping[Reference, str] | None = None,
-        configurations: "Mapping[str, Configuration | Mapping[str, Any]] | None" = None,
-        labels: Released | None = None,
-        message: str | None = None,
-        author: str | None = None,
-        expected: Mapping[str, Expected] | None = None,
-        expected_configurations: Mapping[str, int | Snapshot | None] | None = None,
-    ) -> Release:
-        """Define prompts and configurations and move labels, all of it at once or none of it.
-
-        Releases of the same things take turns, whatever order they name them in.
-
-        Parameters
-        ----------
-        prompts : Mapping[str | Instructions | InstructionsDeclaration, str]
-            Their new contents, as `instructions.define` takes them.
-        configurations : Mapping[str, Configuration | Mapping]
-            Their new documents by identifier.
-        labels : Mapping[str, Iterable[str] | Mapping[str, int | str | datetime | Revision | None]]
-            By label, the names of prompts: it is moved to their newest revisions, those of this
-            release included; or to the revisions that a mapping has by name.
-        message, author : str | None
-            Kept with each new revision and each move of a label.
-        expected : Mapping[str, int | Revision | None]
-            By name of released prompts, which revision must be the newest, or 0 for none.
-        expected_configurations : Mapping[str, int | Snapshot | None]
-            The same of released configurations, by identifier.
-
-        Returns
-        -------
-        Release
-            The newest revisions, snapshots and moves of what was released; where something was
-            so already, nothing new was written for it.
-
-        Raises
-        ------
-        RevisionConflict
-            If something else than was expected is the newest; nothing is released.
-        RevisionMissing, InstructionsMissing
-            If there is no revision that a label is to be moved to; nothing is released.
-        """
-        plan = releases.release(
-            prompts=prompts or {},
-            configurations=configurations or {},
-            labels=labels or {},
-            message=message,
-            author=author,
-            expected=expected or {},
-            expected_configurations=expected_configurations or {},
-        )
-        with self._database.transaction():
-            return self._database.carry_out(plan)
-
     def close(self) -> None:
-        """Close the connections; safe to repeat, and the next use opens new ones."""
+        """Close the connections; it can be repeated, and the next use opens new ones."""
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -217,12 +243,19 @@ class Client:
     ) -> None:
         self.close()
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._database!r})"
 
+class AsyncClient(BaseClient[AsyncDatabase]):
+    """draive's PostgreSQL tables, asynchronously; tasks may share one.
 
-@documented_as(Client)
-class AsyncClient:
+    It takes the arguments of `Client`, and has the same namespaces and methods, to be awaited.
+
+    Examples
+    --------
+    >>> async with AsyncClient() as db:
+    ...     await db.setup()
+    ...     await db.instructions.load("greeting")
+    """
+
     def __init__(
         self,
         dsn: str | None = None,
@@ -234,58 +267,29 @@ class AsyncClient:
         live: bool = False,
         timeout: float | None = 300.0,
     ) -> None:
-        self._database = AsyncDatabase(
-            target_of(dsn),
-            Cache(cache_limit, cache_expiration),
-            schema=check_schema(schema),
-            max_size=check_size(max_size),
-            live=live,
-            timeout=check_timeout(timeout),
+        super().__init__(
+            AsyncDatabase(
+                target_of(dsn),
+                Cache(cache_limit, cache_expiration),
+                schema=check_schema(schema),
+                max_size=check_size(max_size),
+                live=live,
+                timeout=check_timeout(timeout),
+            )
         )
-        self.configurations = AsyncConfigurations(self._database)
-        self.instructions = AsyncInstructions(self._database)
-        self.memories = AsyncMemories(self._database)
-        self.frames = AsyncFrames(self._database)
-        self.analysis = AsyncAnalysis(self._database)
-
-    def memory(self, identifier: str, recall_limit: int | None = None) -> AsyncMemory:
-        return AsyncMemory(self._database, identifier, recall_limit)
-
-    async def setup(self) -> tuple[str, ...]:
-        return await self._database.carry_out(migrations.setup(self._database.schema))
-
-    async def diagnose(self) -> Diagnosis:
-        return await self._database.carry_out(doctor.diagnose(self._database.schema))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Self]:
-        async with self._database.transaction():
-            yield self
+        """Run all calls of this task, and of those it starts, in the block in one transaction.
 
-    async def release(
-        self,
-        *,
-        prompts: Mapping[Reference, str] | None = None,
-        configurations: "Mapping[str, Configuration | Mapping[str, Any]] | None" = None,
-        labels: Released | None = None,
-        message: str | None = None,
-        author: str | None = None,
-        expected: Mapping[str, Expected] | None = None,
-        expected_configurations: Mapping[str, int | Snapshot | None] | None = None,
-    ) -> Release:
-        plan = releases.release(
-            prompts=prompts or {},
-            configurations=configurations or {},
-            labels=labels or {},
-            message=message,
-            author=author,
-            expected=expected or {},
-            expected_configurations=expected_configurations or {},
-        )
-        async with self._database.transaction():
-            return await self._database.carry_out(plan)
+        Nested blocks are savepoints. Inside, nothing is read from the cache.
+        """
+        with short_tracebacks():
+            async with self._database.transaction():
+                yield self
 
     async def close(self) -> None:
+        """Close the connections of this event loop; the next use opens new ones."""
         await self._database.close()
 
     async def __aenter__(self) -> Self:
@@ -298,6 +302,3 @@ class AsyncClient:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._database!r})"

@@ -14,8 +14,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from draive_pg.chat.files import Conversation, read
 from draive_pg.client import Client
-from draive_pg.content.chat_files import Conversation, read
 from draive_pg.display import terminal
 from draive_pg.errors import MemoryExists
 from draive_pg.samples import support

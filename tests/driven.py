@@ -7,13 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any
 
-from tests.twins import TWINS
+from draive_pg.api._method import Namespace
 
 __all__ = ("Driven", "Step", "at_once")
 
 type Step = Callable[[Any], Any]
-
-ASYNC = {f"Async{name}" for name in TWINS}
 
 
 class Driven:
@@ -38,7 +36,7 @@ class Driven:
     def _driven(self, value: Any) -> Any:
         if inspect.iscoroutine(value):
             return self._driven(self._run(value))
-        if type(value).__name__ in ASYNC:
+        if isinstance(value, Namespace):
             return Driven(value, self._runner)
         if isinstance(value, AbstractAsyncContextManager):
             return self._context(value)

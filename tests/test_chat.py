@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import samples
-from draive_pg.content.chat import Chat, convert
+from draive_pg.chat.messages import Chat, convert
 from draive_pg.errors import ChatInvalid
 
 USER = {"role": "user", "content": "hi"}

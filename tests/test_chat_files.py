@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import samples
-from draive_pg.content.chat_files import Conversation, read
+from draive_pg.chat.files import Conversation, read
 from draive_pg.errors import ChatInvalid
 
 HI = {"role": "user", "content": "hi"}

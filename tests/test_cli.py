@@ -15,7 +15,7 @@ import typer
 
 from draive_pg import Client, __version__
 from draive_pg.cli import app
-from draive_pg.operations.migrations import migrations
+from draive_pg.operations.admin.migrations import migrations
 from tests.shell import Shell, assert_one_line, started
 
 # --- Chat logs

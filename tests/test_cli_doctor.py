@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from draive_pg import Client
-from draive_pg.operations.doctor import wanted
-from draive_pg.operations.migrations import migrations
+from draive_pg.operations.admin.doctor import wanted
+from draive_pg.operations.admin.migrations import migrations
 from tests.conftest import Connect
 from tests.pooler import pooled
 from tests.server import until

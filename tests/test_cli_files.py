@@ -9,9 +9,9 @@ import pytest
 from draive_pg import Client, RevisionConflict
 from draive_pg.cli import config_files, prompt_files
 from draive_pg.cli.syncing import Push
-from draive_pg.files.folder import CONFIGURATIONS, PROMPTS, Folder
-from draive_pg.files.formats import Configuration, Document, Prompt
-from draive_pg.files.syncing import Sync
+from draive_pg.sync.folder import CONFIGURATIONS, PROMPTS, Folder
+from draive_pg.sync.formats import Configuration, Document, Prompt
+from draive_pg.sync.plan import Sync
 from tests.shell import Done, Shell, started
 from tests.test_files import HOSTILE, contents
 

@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from draive_pg import AsyncClient, Client, ConnectionFailed, OperationFailed
 from draive_pg.adapters import PostgresConnectionPool
-from draive_pg.database.target import Target, target_of
+from draive_pg.database.endpoint import Target, target_of
 from tests.conftest import Connect
 from tests.elements import asked, texts
 from tests.server import scratch, until, waiting
@@ -299,7 +299,7 @@ def test_a_cancelled_task_leaves_nothing_half_written(dsn: str, sql: psycopg.Con
 def test_all_connections_in_use_is_an_error_that_says_so(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("draive_pg.database.pooling.ACQUIRE_SECONDS", 0.2)
+    monkeypatch.setattr("draive_pg.database.pool.ACQUIRE_SECONDS", 0.2)
     held, done = threading.Event(), threading.Event()
     with Client(dsn, max_size=1) as db, ThreadPoolExecutor(1) as pool:
 

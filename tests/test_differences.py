@@ -26,15 +26,11 @@ from draive_pg.adapters import (
     PostgresInstructionsRepository,
     PostgresModelMemory,
 )
-from draive_pg.operations import (
-    configurations,
-    forking,
-    instructions,
-    loading,
-    memory,
-    recalling,
-    snapshots,
-)
+from draive_pg.operations.conversations import fork as forking
+from draive_pg.operations.conversations import recall as recalling
+from draive_pg.operations.conversations import write as memory
+from draive_pg.operations.documents import configurations, instructions, snapshots
+from draive_pg.operations.documents import load as loading
 from draive_pg.operations.operation import Operation, qualified
 from tests.elements import answered, asked, called, responded, texts
 from tests.server import waiting

@@ -9,8 +9,8 @@ from draive import ModelInput, ModelOutput, ModelToolRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from draive_pg.content import documents
-from draive_pg.content.elements import decode, encode
+from draive_pg.codec import json as documents
+from draive_pg.codec.elements import decode, encode
 from tests.elements import asked, called
 from tests.strategies import elements
 

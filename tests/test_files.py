@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import FileInvalid
-from draive_pg.files.folder import CONFIGURATIONS, PROMPTS, Folder
-from draive_pg.files.formats import Configuration, Prompt
-from draive_pg.files.names import name_of, path_of
-from draive_pg.files.syncing import Head, Sync
-from draive_pg.files.three_way import Action, Change, action, changes
+from draive_pg.sync.folder import CONFIGURATIONS, PROMPTS, Folder
+from draive_pg.sync.formats import Configuration, Prompt
+from draive_pg.sync.names import name_of, path_of
+from draive_pg.sync.plan import Head, Sync
+from draive_pg.sync.three_way import Action, Change, action, changes
 
 # --- What is kept in PostgreSQL
 

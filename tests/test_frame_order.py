@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from draive_pg import Client, OperationFailed
-from draive_pg.database.copying import ROWS, received
-from draive_pg.operations.copying import Rows
+from draive_pg.database.copy import ROWS, received
+from draive_pg.operations.copy import Rows
 from tests.conftest import Connect
 from tests.hurt import failed, sessions
 from tests.test_frame_streams import fill

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from draive_pg import AsyncClient, Client, ConnectionFailed, OperationFailed
-from draive_pg.operations.copying import Rows
+from draive_pg.operations.copy import Rows
 from tests.conftest import Connect
 from tests.elements import answered, asked
 from tests.hurt import failed, locked, meanwhile, terminate

@@ -12,12 +12,14 @@ PACKAGE = Path(__file__).parent.parent / "draive_pg"
 # own package.
 LAYERS = [
     {"errors"},
-    {"records", "content", "embedded", "samples"},
-    {"display", "files"},
+    {"codec", "atomic_file", "embedded", "samples"},
+    {"chat", "templates"},
+    {"models"},
+    {"display"},
     {"operations"},
-    {"frames", "analysis"},
     {"database"},
-    {"namespaces", "adapters"},
+    {"frames", "analysis", "sync"},
+    {"api", "adapters"},
     {"client"},
     {"draive_pg"},
     {"demo", "samples.month"},
@@ -27,8 +29,8 @@ LAYERS = [
 
 # The only modules that may name draive or haiway at run time.
 DRAIVE = {
-    *("content.codec", "content.chat", "content.elements"),
-    *("adapters", "database.haiway_connection", "database.haiway_pool"),
+    *("codec.draive_types", "codec.elements", "chat.messages"),
+    *("adapters", "adapters.connection", "adapters.pool", "adapters.repositories"),
 }
 
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}

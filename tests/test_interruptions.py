@@ -16,7 +16,7 @@ from draive import Instructions, InstructionsRepository, ctx
 
 from draive_pg import AsyncClient, Client, ConnectionFailed
 from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepository
-from draive_pg.database.pooling import AsyncPool, Pool
+from draive_pg.database.pool import AsyncPool, Pool
 from tests.conftest import Connect
 from tests.elements import asked
 from tests.hurt import sessions
@@ -136,8 +136,8 @@ def test_who_was_interrupted_while_waiting_is_given_no_connection(dsn: str) -> N
 def test_a_pool_makes_up_for_connections_that_were_lost(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("draive_pg.database.pooling.ACQUIRE_SECONDS", 0.1)
-    monkeypatch.setattr("draive_pg.database.pooling.SUSPECT_SECONDS", 0.1)
+    monkeypatch.setattr("draive_pg.database.pool.ACQUIRE_SECONDS", 0.1)
+    monkeypatch.setattr("draive_pg.database.pool.SUSPECT_SECONDS", 0.1)
     pool = Pool(lambda: dsn, 2, None)
     pool.open()
     for _ in range(3):
@@ -153,8 +153,8 @@ def test_a_pool_makes_up_for_connections_that_were_lost(
 def test_a_pool_of_tasks_makes_up_for_connections_that_were_lost(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("draive_pg.database.pooling.ACQUIRE_SECONDS", 0.1)
-    monkeypatch.setattr("draive_pg.database.pooling.SUSPECT_SECONDS", 0.1)
+    monkeypatch.setattr("draive_pg.database.pool.ACQUIRE_SECONDS", 0.1)
+    monkeypatch.setattr("draive_pg.database.pool.SUSPECT_SECONDS", 0.1)
 
     async def conninfo() -> str:
         return dsn

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from draive_pg import Client, MemoryExists, MemoryMissing
-from draive_pg.operations import removal
-from draive_pg.operations.memories import MemorySummary
+from draive_pg.models import MemorySummary
+from draive_pg.operations.conversations import removal
 from tests import calls
 from tests.conftest import Connect
 from tests.elements import answered, asked, called, responded, texts
@@ -250,7 +250,7 @@ def test_pruning_before_a_moment(db: Client, sql: psycopg.Connection) -> None:
 def test_what_is_written_to_while_it_is_due_stays(dsn: str, sql: psycopg.Connection) -> None:
     with Client(dsn) as db:
         fill(db, sql)
-        plan = removal.prune(timedelta(days=0.5), None, None, dry_run=False)
+        plan = removal.prune(timedelta(days=0.5), None, None, dry_run=False).steps
         listing = next(plan)
         due = db._database.run(listing)
         db.memory("n/4").remember(answered("just now"))

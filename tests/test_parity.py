@@ -1,72 +1,164 @@
-"""The twins: what `Client` has, `AsyncClient` has, named, typed and documented alike."""
+"""Both clients share one definition of each method: signature, docstring and body."""
 
 import inspect
-import re
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from tests.twins import TWINS
+from draive_pg import AsyncClient, Client
+from draive_pg.api._method import Namespace, method, stream
 
-PAIRS = [(getattr(module, name), getattr(module, f"Async{name}")) for name, module in TWINS.items()]
-both = pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=TWINS)
+SNIPPET = """
+from draive import Configuration
+from draive_pg import AsyncClient, Client
 
 
-def members(cls: type) -> dict[str, object]:
+class Chat(Configuration):
+    model: str
+
+
+def use(db: Client) -> None:
+    reveal_type(db.memories.count)
+    reveal_type(db.memory("m").fork("n"))
+    reveal_type(db.instructions.history("greeting"))
+    reveal_type(db.frames.conversation_log())
+    reveal_type(db.frames.chunks("sessions"))
+    reveal_type(db.configurations.load(Chat))
+    reveal_type(db.configurations.load(Chat, required=True))
+    reveal_type(db.setup())
+
+
+async def use_async(db: AsyncClient) -> None:
+    reveal_type(db.memories.count)
+    reveal_type(await db.memory("m").fork("n"))
+    reveal_type(await db.instructions.history("greeting"))
+    reveal_type(await db.frames.conversation_log())
+    reveal_type(db.frames.chunks("sessions"))
+    reveal_type(await db.configurations.load(Chat))
+    reveal_type(await db.configurations.load(Chat, required=True))
+    reveal_type(await db.setup())
+"""
+
+COUNT = (
+    "(prefix: str | None = None, *, since: datetime | None = None, until: datetime | None = None)"
+)
+REVEALED = [
+    f"{COUNT} -> int",
+    "Memory[Database]",
+    "Records[Revision]",
+    "DataFrame",
+    "Generator[DataFrame, None, None]",
+    "Chat | None",
+    "Chat",
+    "tuple[str, ...]",
+    f"{COUNT} -> Coroutine[Any, Any, int]",
+    "Memory[AsyncDatabase]",
+    "Records[Revision]",
+    "DataFrame",
+    "AsyncGenerator[DataFrame, None]",
+    "Chat | None",
+    "Chat",
+    "tuple[str, ...]",
+]
+
+
+def namespaces() -> dict[str, tuple[object, object]]:
+    """Return the clients and their namespaces, sync and async, by name."""
+    sync, asynchronous = Client("dbname=nowhere"), AsyncClient("dbname=nowhere")
+    pairs: dict[str, tuple[object, object]] = {
+        name: (getattr(sync, name), getattr(asynchronous, name))
+        for name, value in vars(sync).items()
+        if isinstance(value, Namespace) and not name.startswith("_")
+    }
     return {
-        name: member
-        for name, member in vars(cls).items()
-        if not name.startswith("_") or name in ("__init__", "__repr__")
+        "client": (sync, asynchronous),
+        "memory": (sync.memory("m"), asynchronous.memory("m")),
+        **pairs,
     }
 
 
-def without_colour(annotation: object) -> str:
-    text = str(annotation).replace("Async", "").replace("asynchronous", "sync")
-    return re.sub(r"\w*Generator\[(.*?)(, None, None)?\]", r"Generator[\1]", text)
+PAIRS = namespaces()
+both = pytest.mark.parametrize(("sync", "asynchronous"), PAIRS.values(), ids=PAIRS)
 
 
-def test_every_class_has_a_twin_beside_it() -> None:
-    for name, module in TWINS.items():
-        assert f"Async{name}" in module.__all__
-        assert len(module.__all__) == 2 * sum(TWINS[other] is module for other in TWINS)
-
-
-@both
-def test_twins_have_the_same_members_with_the_same_signatures(ours: type, theirs: type) -> None:
-    assert members(ours).keys() == members(theirs).keys()
-    for member, function in members(ours).items():
-        if not inspect.isfunction(function):
-            continue
-        ours_signature = inspect.signature(function)
-        theirs_signature = inspect.signature(members(theirs)[member])
-        for ours_parameter, theirs_parameter in zip(
-            ours_signature.parameters.values(), theirs_signature.parameters.values(), strict=True
-        ):
-            assert ours_parameter.name == theirs_parameter.name, (ours, member)
-            assert ours_parameter.kind == theirs_parameter.kind, (ours, member)
-            assert ours_parameter.default == theirs_parameter.default, (ours, member)
-            assert without_colour(ours_parameter.annotation) == without_colour(
-                theirs_parameter.annotation
-            ), (ours, member)
-        assert without_colour(ours_signature.return_annotation) == without_colour(
-            theirs_signature.return_annotation
-        ), (ours, member)
+def public(owner: object) -> dict[str, object]:
+    return {
+        name: getattr(owner, name)
+        for name in dir(owner)
+        if not name.startswith("_") and callable(getattr(owner, name))
+    }
 
 
 @both
-def test_twins_share_their_documentation(ours: type, theirs: type) -> None:
-    assert theirs.__doc__ == ours.__doc__
-    for member, function in members(ours).items():
-        if inspect.isfunction(function) and not member.startswith("_"):
-            assert function.__doc__, (ours, member)
-            assert getattr(theirs, member).__doc__ == function.__doc__, (ours, member)
+def test_both_clients_have_the_same_methods(sync: object, asynchronous: object) -> None:
+    assert public(sync).keys() == public(asynchronous).keys()
+    assert public(sync)
 
 
 @both
-def test_what_does_io_awaits_in_the_twin(ours: type, theirs: type) -> None:
-    for member, function in members(ours).items():
-        if inspect.isfunction(function) and "self._database." in inspect.getsource(function):
-            source = inspect.getsource(getattr(theirs, member))
-            awaited = source.count("await ") + source.count("async with ")
-            waits = ("run", "read", "ask", "carry_out", "close", "transaction")
-            asked = sum(source.count(f"self._database.{name}(") for name in waits)
-            assert awaited == asked, (ours, member)
+def test_methods_have_the_same_parameters_and_docstrings(
+    sync: object, asynchronous: object
+) -> None:
+    for name, function in public(sync).items():
+        other = public(asynchronous)[name]
+        assert inspect.getdoc(function), name
+        if name not in ("transaction", "close"):
+            assert inspect.getdoc(other) == inspect.getdoc(function), name
+        ours, theirs = inspect.signature(function), inspect.signature(other)
+        assert list(ours.parameters.values()) == list(theirs.parameters.values()), name
+
+
+@both
+def test_signatures_show_what_a_call_returns(sync: object, asynchronous: object) -> None:
+    for name, function in public(sync).items():
+        result = str(inspect.signature(function).return_annotation)
+        assert "Operation[" not in result, name
+        assert "Workflow[" not in result, name
+        defined = inspect.getattr_static(type(sync), name)
+        if isinstance(defined, method):
+            other = inspect.signature(public(asynchronous)[name]).return_annotation
+            assert str(other) == f"Coroutine[Any, Any, {result}]", name
+            assert inspect.iscoroutinefunction(public(asynchronous)[name]), name
+        elif isinstance(defined, stream):
+            other = inspect.signature(public(asynchronous)[name]).return_annotation
+            assert str(other) == f"Async{result}", name
+
+
+def test_help_shows_the_docstring_and_the_return_type() -> None:
+    import pydoc
+
+    for db, returns in (
+        (PAIRS["memories"][0], "int"),
+        (
+            PAIRS["memories"][1],
+            "Coroutine[Any, Any, int]",
+        ),
+    ):
+        text = pydoc.render_doc(db.count, renderer=pydoc.plaintext)
+        assert f") -> {returns} method of" in text
+        assert "Return how many memories there are" in text
+        assert "Return how many memories there are" in pydoc.render_doc(type(db))
+
+
+def test_type_checkers_infer_exact_types_for_both_clients(tmp_path: Path) -> None:
+    (tmp_path / "snippet.py").write_text(SNIPPET)
+    root = Path(__file__).parent.parent
+    config = {
+        "extraPaths": [str(root)],
+        "pythonVersion": "3.13",
+        "venvPath": str(Path(sys.prefix).parent),
+        "venv": Path(sys.prefix).name,
+    }
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(config))
+    done = subprocess.run(
+        [sys.executable, "-m", "pyright", "--outputjson", "-p", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    messages = [each["message"] for each in json.loads(done.stdout)["generalDiagnostics"]]
+    revealed = [message.partition(" is ")[2].strip('"') for message in messages]
+    assert revealed == REVEALED

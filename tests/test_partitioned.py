@@ -8,7 +8,11 @@ import psycopg
 import pytest
 
 from draive_pg import Client
-from draive_pg.operations import configurations, defining, memory, migrations, recalling
+from draive_pg.operations.admin import migrations
+from draive_pg.operations.conversations import recall as recalling
+from draive_pg.operations.conversations import write as memory
+from draive_pg.operations.documents import configurations
+from draive_pg.operations.documents import define as defining
 from draive_pg.operations.operation import Operation, qualified
 from tests import calls
 from tests.blocks import fences

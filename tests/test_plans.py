@@ -9,15 +9,19 @@ from typing import Any
 import psycopg
 import pytest
 
-from draive_pg.operations import (
+from draive_pg.operations.conversations import fork as forking
+from draive_pg.operations.conversations import recall as recalling
+from draive_pg.operations.conversations import write as memory
+from draive_pg.operations.documents import (
     configurations,
-    defining,
-    forking,
     instructions,
-    loading,
-    memory,
-    recalling,
     snapshots,
+)
+from draive_pg.operations.documents import (
+    define as defining,
+)
+from draive_pg.operations.documents import (
+    load as loading,
 )
 from draive_pg.operations.operation import Operation, qualified
 from tests.elements import answered, asked, called, responded

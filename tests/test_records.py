@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from draive_pg.display import html
-from draive_pg.records import Record, Records
+from draive_pg.models import Record, Records
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

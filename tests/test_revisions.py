@@ -16,7 +16,7 @@ from draive.models.instructions.types import InstructionsArgumentDeclaration
 from hypothesis import given
 
 from draive_pg import AsyncClient, Client, RevisionConflict, RevisionMissing, TableMissing
-from draive_pg.records import Records
+from draive_pg.models import Records
 from tests.calls import READS, WRITES, fill
 from tests.conftest import Connect
 from tests.driven import at_once

@@ -11,7 +11,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from draive_pg import Client, PermissionDenied, SchemaInvalid, TableMissing
-from draive_pg.operations import migrations
+from draive_pg.operations.admin import migrations
 from tests.conftest import Connect
 from tests.elements import asked, texts
 

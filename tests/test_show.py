@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import Client
-from draive_pg.content.transcript import transcribe
+from draive_pg.codec.transcript import transcribe
 from draive_pg.display.page import FIRST, LAST
 from draive_pg.display.transcript import Transcript
 from tests.elements import answered, asked, called, responded, thought

@@ -22,7 +22,7 @@ from draive_pg import (
     OperationFailed,
     TableMissing,
 )
-from draive_pg.operations import transfer
+from draive_pg.operations.conversations import transfer
 from tests.conftest import Connect
 from tests.elements import answered, asked, called, responded
 from tests.strategies import elements, names, variables

@@ -123,7 +123,7 @@ def activity(log: pd.DataFrame, by: Period = "day", timezone: str = "UTC") -> pd
     if len(found):
         found = found.reindex(pd.period_range(found.index[0], found.index[-1]), fill_value=0)
     # An hour that clocks skip or repeat is that of standard time.
-    periods = cast(pd.PeriodIndex, found.index)
+    periods = cast("pd.PeriodIndex", found.index)
     start = periods.to_timestamp().tz_localize(
         timezone, ambiguous=np.zeros(len(found), dtype=bool), nonexistent="shift_forward"
     )

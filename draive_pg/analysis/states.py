@@ -56,7 +56,7 @@ def _members(snapshot: object) -> dict[str, Any]:
             snapshot = json.loads(snapshot)
         except ValueError:
             return {}
-    return cast(dict[str, Any], snapshot) if isinstance(snapshot, dict) else {}
+    return cast("dict[str, Any]", snapshot) if isinstance(snapshot, dict) else {}
 
 
 def live_revisions(log: pd.DataFrame, revisions: pd.DataFrame) -> pd.DataFrame:

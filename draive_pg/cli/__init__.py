@@ -52,7 +52,7 @@ def main() -> None:
     """Run the command of this process's arguments, and exit with its code."""
     with suppress(AttributeError):  # closed, or replaced by something simpler
         # Chats have letters that not every encoding has.
-        cast(Any, sys.stdout).reconfigure(errors="replace")
+        cast("Any", sys.stdout).reconfigure(errors="replace")
     warnings.showwarning = _show_warning
     try:
         sys.exit(app(prog_name="draive-pg", standalone_mode=False))

@@ -10,9 +10,9 @@ from draive_pg import Client, Snapshot
 from draive_pg.cli import syncing
 from draive_pg.cli.options import AsJson, Dsn, Schema, opened
 from draive_pg.cli.syncing import Delete, DryRun, ForceHere, ForceThere, InFolder, Push
-from draive_pg.files.folder import CONFIGURATIONS
-from draive_pg.files.formats import Configuration
-from draive_pg.files.syncing import Head
+from draive_pg.sync.folder import CONFIGURATIONS
+from draive_pg.sync.formats import Configuration
+from draive_pg.sync.plan import Head
 
 __all__ = ("app",)
 
@@ -65,7 +65,7 @@ class Configurations:
     def _value(self, push: Push) -> Mapping[str, object]:
         if push.document is None:
             return self._newest[push.name].content
-        return cast(Configuration, push.document).value
+        return cast("Configuration", push.document).value
 
 
 @app.command()

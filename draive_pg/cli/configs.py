@@ -7,7 +7,7 @@ import typer
 
 from draive_pg.cli.options import AsJson, Dsn, Expected, Schema, Yes, confirm, opened, read_file
 from draive_pg.cli.printing import print_json, print_records
-from draive_pg.files.formats import Configuration
+from draive_pg.sync.formats import Configuration
 
 __all__ = ("app",)
 
@@ -115,7 +115,7 @@ def define(
     if value is not None:
         read = Configuration.read(value.encode(errors="surrogateescape"), ".json", "--value")
     else:
-        path = cast(Path, file)
+        path = cast("Path", file)
         read = Configuration.read(read_file(path), path.suffix, str(path))
     with opened(dsn, schema) as db:
         defined = db.configurations.define(identifier, read.value, expected=expected)

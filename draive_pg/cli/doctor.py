@@ -12,9 +12,9 @@ from draive_pg import Client, Diagnosis, DraivePGError
 from draive_pg.cli.options import AsJson, Dsn, Schema, one_line
 from draive_pg.cli.printing import print_json, print_records, print_table, size_of
 from draive_pg.cli.server import address
-from draive_pg.database.target import target_of
+from draive_pg.database.endpoint import target_of
 from draive_pg.embedded import Server
-from draive_pg.operations.diagnosis import TableState
+from draive_pg.models import TableState
 
 __all__ = ("doctor", "print_problems")
 
@@ -58,7 +58,7 @@ def doctor(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -
         if server := None if dsn else Server():
             found.embedded = Embedded(str(server.data), str(server.log), server.running())
         if server is None or server.running():
-            _look(dsn or address(cast(Server, server)), schema, found)
+            _look(dsn or address(cast("Server", server)), schema, found)
     except (DraivePGError, psycopg.Error) as error:
         found.problems.append(one_line(error))
     if as_json:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from draive_pg import ChatInvalid, DraivePGError, MemoryExists, OperationFailed
+from draive_pg.chat.files import Conversation, read
 from draive_pg.cli.options import Dsn, Schema, one_line, opened
-from draive_pg.content.chat_files import Conversation, read
 from draive_pg.display.progress import progress, watched
 
 if TYPE_CHECKING:
@@ -176,8 +176,8 @@ def _writer(
 
 
 def _checked(identifier: str, messages: Sequence[Mapping[str, Any]]) -> int:
-    from draive_pg.content.chat import convert
-    from draive_pg.operations import memory
+    from draive_pg.chat.messages import convert
+    from draive_pg.operations.conversations import write as memory
 
     memory.import_chat(identifier, messages, append=False)  # refuses all that cannot be written
     return len(convert(messages).elements)

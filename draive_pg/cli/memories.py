@@ -8,7 +8,7 @@ from draive_pg import MemoryMissing
 from draive_pg.cli.options import AsJson, Dsn, Schema, opened
 from draive_pg.cli.printing import print_json, print_table, print_text, size_of
 from draive_pg.cli.values import document, moment
-from draive_pg.operations.memories import Order
+from draive_pg.operations.conversations.listing import Order
 
 __all__ = ("Identifier", "Prefix", "app")
 

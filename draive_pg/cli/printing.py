@@ -9,8 +9,8 @@ from pathlib import Path
 import typer
 
 from draive_pg.display.wording import counted
-from draive_pg.operations.removal import Removal
-from draive_pg.operations.transfer import Transfer
+from draive_pg.operations.conversations.removal import Removal
+from draive_pg.operations.conversations.transfer import Transfer
 
 __all__ = (
     "held",

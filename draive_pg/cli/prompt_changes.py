@@ -10,7 +10,7 @@ from draive_pg import Revision
 from draive_pg.cli.options import AsJson, Dsn, Expected, Schema, Yes, confirm, opened, read_file
 from draive_pg.cli.printing import print_json
 from draive_pg.cli.prompts import Name, Wanted, target
-from draive_pg.files.formats import Prompt
+from draive_pg.sync.formats import Prompt
 
 __all__ = ("Author", "Message", "app", "declaration")
 
@@ -61,7 +61,7 @@ def define(
     if content is not None:
         prompt = Prompt(content)
     else:
-        prompt = Prompt.read(read_file(cast(Path, file)), ".md", str(file))
+        prompt = Prompt.read(read_file(cast("Path", file)), ".md", str(file))
     with opened(dsn, schema) as db, db.transaction():
         defined = db.instructions.define(
             declaration(name, prompt) if prompt.declares else name,
@@ -171,7 +171,7 @@ def remove(name: Name, *, dsn: Dsn = None, schema: Schema = None, yes: Yes = Fal
 
 def declaration(name: str, prompt: Prompt) -> Any:
     """Return draive's declaration of a prompt."""
-    from draive_pg.content import codec
+    from draive_pg.codec import draive_types as codec
 
     return codec.decode_declaration(
         name, prompt.description, json.dumps(prompt.arguments), json.dumps(prompt.meta)

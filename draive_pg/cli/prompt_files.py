@@ -12,10 +12,10 @@ from draive_pg.cli.options import AsJson, Dsn, Schema, opened
 from draive_pg.cli.prompt_changes import Author, Message, declaration
 from draive_pg.cli.prompts import prompt_of
 from draive_pg.cli.syncing import Delete, DryRun, ForceHere, ForceThere, InFolder, Push
-from draive_pg.content.templates import check_declared
-from draive_pg.files.folder import PROMPTS
-from draive_pg.files.formats import Prompt
-from draive_pg.files.syncing import Head
+from draive_pg.sync.folder import PROMPTS
+from draive_pg.sync.formats import Prompt
+from draive_pg.sync.plan import Head
+from draive_pg.templates import check_declared
 
 __all__ = ("app",)
 
@@ -85,7 +85,7 @@ class Prompts:
     def _prompt(self, push: Push) -> Prompt:
         if push.document is None:
             return prompt_of(self._newest[push.name])
-        return cast(Prompt, push.document)
+        return cast("Prompt", push.document)
 
     def _moves(self, labels: Mapping[str, Sequence[str]]) -> Mapping[str, list[str]]:
         """Return which prompts each label moves to the newest revision of."""

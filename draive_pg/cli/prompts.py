@@ -9,7 +9,7 @@ from draive_pg import Revision
 from draive_pg.cli.options import AsJson, Dsn, Schema, opened
 from draive_pg.cli.printing import print_diff, print_json, print_records
 from draive_pg.cli.values import document, moment
-from draive_pg.files.formats import Prompt
+from draive_pg.sync.formats import Prompt
 
 __all__ = ("Name", "Wanted", "app", "prompt_of", "target")
 

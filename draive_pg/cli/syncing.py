@@ -12,10 +12,10 @@ import typer
 from draive_pg import Client
 from draive_pg.cli.exit_codes import CONFLICT, DRIFT
 from draive_pg.cli.printing import print_diff, print_json, print_table
-from draive_pg.files.folder import Folder, Kind
-from draive_pg.files.formats import Document
-from draive_pg.files.syncing import Head, Sync
-from draive_pg.files.three_way import Action, Change
+from draive_pg.sync.folder import Folder, Kind
+from draive_pg.sync.formats import Document
+from draive_pg.sync.plan import Head, Sync
+from draive_pg.sync.three_way import Action, Change
 
 __all__ = (
     "Delete",

@@ -43,9 +43,9 @@ def document(text: str | None, option: str) -> Mapping[str, Any] | None:
     if text is None:
         return None
     try:
-        read = cast(object, json.loads(text))
+        read = cast("object", json.loads(text))
     except (ValueError, RecursionError) as error:
         raise typer.BadParameter(f"{option} is not JSON: {error}.") from error
     if not isinstance(read, dict):
         raise typer.BadParameter(f'{option} must be a JSON object as {{"name": "value"}}.')
-    return cast(dict[str, Any], read)
+    return cast("dict[str, Any]", read)

@@ -1,1 +1,6 @@
-"""Where operations run: connections, transactions, the cache, in both colours. All that waits."""
+"""Execution of requests: connections, transactions and the cache, sync and async."""
+
+from draive_pg.database._async import AsyncDatabase
+from draive_pg.database._sync import Database
+
+__all__ = ("AsyncDatabase", "Database")

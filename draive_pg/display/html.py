@@ -72,7 +72,7 @@ def shown(value: object, *, limit: int = FOLD) -> str:
         case str():
             return folded(value, limit=limit)
         case Mapping() | tuple() | list():
-            return _document(cast(Mapping[str, Any] | Sequence[Any], value), limit)
+            return _document(cast("Mapping[str, Any] | Sequence[Any]", value), limit)
         case _:
             return escape(str(value))
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, cast
 
-from draive_pg.content.transcript import Entry, Image, Piece
+from draive_pg.codec.transcript import Entry, Image, Piece
 from draive_pg.display import html
 from draive_pg.display.wording import counted, duration, json_text, one_line
 
@@ -79,7 +79,7 @@ class Page:
             return ""
         rows = [
             (self._cut(name), self._cut(value if isinstance(value, str) else json_text(value)))
-            for name, value in cast(dict[str, object], variables).items()
+            for name, value in cast("dict[str, object]", variables).items()
         ]
         most = html.MOST_ROWS if self._bounded else len(rows)
         over = f"{len(rows) - most:,} more, which .variables has" if len(rows) > most else ""

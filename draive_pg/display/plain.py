@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
-from draive_pg.content.transcript import Piece
+from draive_pg.codec.transcript import Piece
 from draive_pg.display.wording import duration, json_text, one_line
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def lines(shown: "Transcript") -> Iterator[str]:
     """Return the lines of all of a transcript."""
     yield _plain(": ".join((shown.identifier, ", ".join(shown.facts))))
-    variables = cast(object, shown.variables)
+    variables = cast("object", shown.variables)
     if isinstance(variables, dict):
-        for name, value in cast(dict[str, object], variables).items():
+        for name, value in cast("dict[str, object]", variables).items():
             text = value if isinstance(value, str) else json_text(value)
             yield _plain(f"  {name} = {_shortened(text)}")
     else:

@@ -74,7 +74,7 @@ def printable(value: object) -> str:
         case datetime():
             return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
         case list() | tuple():
-            return ", ".join(map(printable, cast(Sequence[object], value))) or "-"
+            return ", ".join(map(printable, cast("Sequence[object]", value))) or "-"
         case Mapping():
             text = json.dumps(value, ensure_ascii=False, sort_keys=True)
         case _:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from html import escape
 from typing import Any
 
-from draive_pg.content.transcript import Entry
+from draive_pg.codec.transcript import Entry
 from draive_pg.display.page import MOST_HTML, Page
 from draive_pg.display.plain import lines
 from draive_pg.display.wording import counted, duration

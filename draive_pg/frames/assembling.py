@@ -14,7 +14,7 @@ from draive_pg.frames.arrow import SYSTEM, pa
 from draive_pg.frames.decoding import ARROW
 from draive_pg.frames.frame import Kind
 from draive_pg.frames.query import Query
-from draive_pg.operations.copying import Rows
+from draive_pg.operations.copy import Rows
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

@@ -12,7 +12,7 @@ import numpy as np
 
 from draive_pg.frames.arrow import SYSTEM, pa, pc
 from draive_pg.frames.frame import Kind
-from draive_pg.operations.copying import Rows
+from draive_pg.operations.copy import Rows
 
 __all__ = ("ARROW", "Decoder", "Vector")
 

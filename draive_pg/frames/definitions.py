@@ -1,6 +1,6 @@
 """All frames, by name."""
 
-from draive_pg.content.checks import shown
+from draive_pg.codec.validation import shown
 from draive_pg.frames.frame import Frame
 from draive_pg.frames.memory import CONVERSATION_LOG, SESSIONS, TOOL_CALLS, VARIABLES
 from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS

@@ -7,14 +7,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString, Protocol, get_args
 
-from draive_pg.content.checks import shown
+from draive_pg.atomic_file import Replacement
+from draive_pg.codec.validation import shown
 from draive_pg.display.progress import progress as bar_of
-from draive_pg.files.replacing import Replacement
 from draive_pg.frames.arrow import pa, pc
 from draive_pg.frames.assembling import Tables, schema
 from draive_pg.frames.frame import Format, Frame, Kind
 from draive_pg.frames.query import Filters, Query, query
-from draive_pg.operations.copying import Copy, Rows
+from draive_pg.operations.copy import Copy, Rows
 
 if TYPE_CHECKING:
     from tqdm import tqdm

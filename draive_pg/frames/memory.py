@@ -3,7 +3,7 @@
 from typing import LiteralString
 
 from draive_pg.frames.frame import Frame
-from draive_pg.operations.expressions import CALLS, ROLE, STARTS_TURN, TOOLS
+from draive_pg.operations.conversations.expressions import CALLS, ROLE, STARTS_TURN, TOOLS
 
 __all__ = ("CONVERSATION_LOG", "SESSIONS", "TOOL_CALLS", "VARIABLES")
 

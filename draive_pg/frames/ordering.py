@@ -16,7 +16,7 @@ from draive_pg.frames.assembling import Part, frame, part
 from draive_pg.frames.decoding import Vector
 from draive_pg.frames.frame import KEYS
 from draive_pg.frames.query import Query
-from draive_pg.operations.copying import Rows
+from draive_pg.operations.copy import Rows
 
 if TYPE_CHECKING:
     from pandas import DataFrame

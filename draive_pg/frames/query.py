@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, LiteralString, TypedDict
 
-from draive_pg.content.checks import check_limit, check_moment, check_texts, shown
+from draive_pg.codec.validation import check_limit, check_moment, check_texts, shown
 from draive_pg.frames.frame import KEYS, Frame, Kind
 from draive_pg.operations.operation import Statement
 

@@ -1,19 +1,23 @@
 """What analysts ask, as values: the frames to read, and what `draive_pg.analysis` makes of them."""
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from draive_pg.content.checks import check_moment
+from draive_pg.codec.validation import check_moment
 from draive_pg.frames.memory import CONVERSATION_LOG, TOOL_CALLS, VARIABLES
 from draive_pg.frames.query import Several
 from draive_pg.frames.reading import read
 from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS
-from draive_pg.operations.copying import Question
+from draive_pg.operations.operation import Call, Steps, Workflow, workflow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pandas import DataFrame
 
     from draive_pg.analysis import Period
+    from draive_pg.operations.copy import Copy
 
 __all__ = (
     "abandoned",
@@ -33,7 +37,7 @@ TURN = (*ELEMENT, "tool_requests", "tool_responses")
 
 def turns(
     identifier: Several, since: datetime | None, until: datetime | None
-) -> Question["DataFrame"]:
+) -> Workflow["DataFrame"]:
     """A row a turn; of those that were asked in a time."""
 
     def answer(log: "DataFrame") -> "DataFrame":
@@ -42,14 +46,14 @@ def turns(
         return _within(analysis.turns(log), "asked", since, until)
 
     _check(since, until)
-    return Question(
-        (read(CONVERSATION_LOG, identifier=identifier, columns=(*TURN, "n_chars")),), answer
+    return _compute(
+        answer, read(CONVERSATION_LOG, identifier=identifier, columns=(*TURN, "n_chars"))
     )
 
 
 def abandoned(
     identifier: Several, since: datetime | None, until: datetime | None
-) -> Question["DataFrame"]:
+) -> Workflow["DataFrame"]:
     """A row a conversation that broke off; of those whose last element is of a time."""
 
     def answer(log: "DataFrame") -> "DataFrame":
@@ -59,7 +63,7 @@ def abandoned(
 
     _check(since, until)
     wanted = (*TURN, "tools", "text")
-    return Question((read(CONVERSATION_LOG, identifier=identifier, columns=wanted),), answer)
+    return _compute(answer, read(CONVERSATION_LOG, identifier=identifier, columns=wanted))
 
 
 def activity(
@@ -68,7 +72,7 @@ def activity(
     identifier: Several,
     since: datetime | None,
     until: datetime | None,
-) -> Question["DataFrame"]:
+) -> Workflow["DataFrame"]:
     """A row an hour, day, week or month."""
     from draive_pg import analysis
 
@@ -77,15 +81,15 @@ def activity(
     def answer(log: "DataFrame") -> "DataFrame":
         return analysis.activity(log, by, timezone)
 
-    return Question(
-        (read(CONVERSATION_LOG, identifier=identifier, since=since, until=until, columns=TURN),),
+    return _compute(
         answer,
+        read(CONVERSATION_LOG, identifier=identifier, since=since, until=until, columns=TURN),
     )
 
 
 def tools(
     failure: str | None, identifier: Several, since: datetime | None, until: datetime | None
-) -> Question["DataFrame"]:
+) -> Workflow["DataFrame"]:
     """A row a tool."""
     from draive_pg import analysis
 
@@ -94,12 +98,12 @@ def tools(
     def answer(calls: "DataFrame") -> "DataFrame":
         return analysis.tools(calls, pattern)
 
-    return Question((read(TOOL_CALLS, identifier=identifier, since=since, until=until),), answer)
+    return _compute(answer, read(TOOL_CALLS, identifier=identifier, since=since, until=until))
 
 
 def repeated_calls(
     identifier: Several, since: datetime | None, until: datetime | None
-) -> Question["DataFrame"]:
+) -> Workflow["DataFrame"]:
     """A row a call that was made several times."""
 
     def answer(calls: "DataFrame") -> "DataFrame":
@@ -109,12 +113,12 @@ def repeated_calls(
 
     wanted = ("identifier", "position", "tool", "arguments")
     calls = read(TOOL_CALLS, identifier=identifier, since=since, until=until, columns=wanted)
-    return Question((calls,), answer)
+    return _compute(answer, calls)
 
 
 def variable_changes(
     identifier: Several, since: datetime | None, until: datetime | None
-) -> Question["DataFrame"]:
+) -> Workflow["DataFrame"]:
     """A row a variable that changed; of the changes of a time."""
 
     def answer(variables: "DataFrame") -> "DataFrame":
@@ -123,12 +127,12 @@ def variable_changes(
         return _within(analysis.variable_changes(variables), "created", since, until)
 
     _check(since, until)
-    return Question((read(VARIABLES, identifier=identifier),), answer)
+    return _compute(answer, read(VARIABLES, identifier=identifier))
 
 
 def live_instructions(
     name: Several, identifier: Several, since: datetime | None, until: datetime | None
-) -> Question["DataFrame"]:
+) -> Workflow["DataFrame"]:
     """A row an element and a name, with the revision that was live."""
     revisions = read(
         INSTRUCTION_REVISIONS, identifier=name, columns=("name", "revision", "created")
@@ -138,7 +142,7 @@ def live_instructions(
 
 def live_configurations(
     configuration: Several, identifier: Several, since: datetime | None, until: datetime | None
-) -> Question["DataFrame"]:
+) -> Workflow["DataFrame"]:
     """A row an element and a configuration, with the snapshot that was live."""
     wanted = ("identifier", "revision", "created")
     return _live(
@@ -148,14 +152,23 @@ def live_configurations(
 
 def _live(
     revisions: Any, identifier: Several, since: datetime | None, until: datetime | None
-) -> Question["DataFrame"]:
+) -> Workflow["DataFrame"]:
     def answer(log: "DataFrame", revisions: "DataFrame") -> "DataFrame":
         from draive_pg import analysis
 
         return analysis.live_revisions(log, revisions)
 
     log = read(CONVERSATION_LOG, identifier=identifier, since=since, until=until, columns=ELEMENT)
-    return Question((log, revisions), answer)
+    return _compute(answer, log, revisions)
+
+
+@workflow
+def _compute(answer: "Callable[..., DataFrame]", *copies: "Copy[DataFrame]") -> "Steps[DataFrame]":
+    """Read frames, and compute another from them outside the event loop."""
+    frames: list[DataFrame] = []
+    for copy in copies:
+        frames.append((yield copy))  # noqa: PERF401 - a comprehension cannot yield
+    return (yield Call(partial(answer, *frames)))
 
 
 def _check(since: datetime | None, until: datetime | None) -> None:

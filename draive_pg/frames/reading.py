@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Unpack
 
-from draive_pg.content.checks import check_limit
+from draive_pg.codec.validation import check_limit
 from draive_pg.frames.frame import Frame
 from draive_pg.frames.query import Filters, query
-from draive_pg.operations.copying import Collector, Copy
+from draive_pg.operations.copy import Collector, Copy
 
 if TYPE_CHECKING:
     from pandas import DataFrame

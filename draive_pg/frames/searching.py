@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from draive_pg.content.checks import check_text
-from draive_pg.content.documents import encode_mapping
+from draive_pg.codec.json import encode_mapping
+from draive_pg.codec.validation import check_text
 from draive_pg.frames.frame import Frame
-from draive_pg.operations.expressions import CALLS, ROLE, TOOLS, vector
+from draive_pg.operations.conversations.expressions import CALLS, ROLE, TOOLS, vector
 
 __all__ = ("SEARCH", "Wanted")
 

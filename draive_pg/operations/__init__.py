@@ -1,1 +1,1 @@
-"""What can be asked of each table, as values: SQL, parameters, decoding. Nothing here asks."""
+"""Requests by subject, as values: SQL, parameters and decoders; no I/O."""

@@ -1,26 +1,33 @@
-"""What is asked of PostgreSQL, as values: SQL, parameters, and a pure decoding of the answer.
+"""Requests to PostgreSQL as values: SQL, parameters and a pure decoder, built without I/O.
 
-An `Operation` is built without I/O, run by any executor (sync psycopg, async psycopg, haiway's
-``Postgres`` state), and means the same through each of them.
+A `Request` is executed by any runner: `Database` (sync psycopg), `AsyncDatabase` (async psycopg) or
+the adapters (haiway's ``Postgres`` state). It means the same on each of them.
 """
 
+import re
 from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, LiteralString, NamedTuple
+from dataclasses import dataclass, replace
+from functools import lru_cache, wraps
+from typing import Any, LiteralString, NamedTuple, cast
 
 from psycopg.sql import Identifier
 
-__all__ = ("Key", "Operation", "Plan", "Row", "Statement", "lock", "lock_all", "qualified")
-
-LOCK_ALL: LiteralString = """
-SELECT pg_advisory_xact_lock(key)
-FROM (
-    SELECT DISTINCT hashtextextended(subject, 0) AS key
-    FROM unnest($1::TEXT[]) AS subject
-    ORDER BY key
-) AS ordered
-"""
+__all__ = (
+    "QUERIES",
+    "Call",
+    "Key",
+    "Operation",
+    "Query",
+    "Request",
+    "Row",
+    "Statement",
+    "Steps",
+    "Workflow",
+    "advisory_lock",
+    "advisory_locks",
+    "qualified",
+    "workflow",
+)
 
 type Row = Sequence[Any]
 
@@ -28,48 +35,104 @@ type Row = Sequence[Any]
 class Statement(NamedTuple):
     """One SQL text with ``$1`` placeholders; tables are written ``{schema}.name``.
 
-    ``parameters`` of None mark a script: several statements in one text, which takes none.
+    ``parameters`` of None mark a script: several statements in one text without parameters.
     """
 
     sql: LiteralString
     parameters: tuple[object, ...] | None = ()
 
 
+# All queries by name; `./dev statements` writes them to schema/statements/.
+QUERIES: dict[str, "Query"] = {}
+
+PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)\b")
+
+
+class Query:
+    """A named SQL query with named parameters.
+
+    Parameters are written ``:name`` and sent as ``$1``, ``$2``, ... in order of first appearance.
+
+    Parameters
+    ----------
+    name : str
+        Subject and action, ``memory.recall``: the name of its file in ``schema/statements``.
+    template : LiteralString
+        The SQL text.
+
+    Examples
+    --------
+    >>> count = Query("example.count", "SELECT count(*) FROM {schema}.t WHERE name = :name::TEXT")
+    >>> count(name="greeting")
+    Statement(sql='SELECT count(*) FROM {schema}.t WHERE name = $1::TEXT', parameters=('greeting',))
+    """
+
+    __slots__ = ("name", "parameters", "sql")
+
+    def __init__(self, name: str, template: LiteralString) -> None:
+        numbers: dict[str, int] = {}
+
+        def numbered(match: re.Match[str]) -> str:
+            return f"${numbers.setdefault(match[1], len(numbers) + 1)}"
+
+        self.name = name
+        # Replacing names by numbers keeps a literal a literal, which re cannot express.
+        self.sql: LiteralString = cast("LiteralString", PARAMETER.sub(numbered, template))
+        self.parameters: tuple[str, ...] = tuple(numbers)
+        if name in QUERIES:
+            raise ValueError(f"there are two queries named {name!r}")
+        QUERIES[name] = self
+
+    def __call__(self, **values: object) -> Statement:
+        """Return the statement with its parameters; all of them must be given."""
+        if len(values) != len(self.parameters) or not values.keys() >= {*self.parameters}:
+            raise TypeError(f"query {self.name} takes {self.parameters}, not {tuple(values)}")
+        return Statement(self.sql, tuple([values[name] for name in self.parameters]))
+
+    def __repr__(self) -> str:
+        return f"Query({self.name!r}, parameters={self.parameters})"
+
+
 class Key(NamedTuple):
-    """Where the cache keeps a value: a table, the row's subject (None: its listing), a variant."""
+    """A cache key: a table, a subject in it (None: the listing of all), and a variant."""
 
     table: str
     subject: str | None = None
     variant: Hashable = None
 
 
-@dataclass(slots=True)
-class Operation[T]:
-    """One thing to do, in one transaction and, where the driver can, in one round trip.
+class Request[T]:
+    """Base of everything a database can run; T is the type of the result."""
 
-    It is not frozen, for one is made for each call, also of what the cache has, and freezing it
-    would double what that takes; nobody changes one.
+    __slots__ = ()
+
+
+@dataclass(slots=True)
+class Operation[T](Request[T]):
+    """Statements that run in one transaction and, where the driver can, in one round trip.
+
+    Not frozen: one is built per call, cached or not, and ``frozen=True`` doubles that cost.
 
     Attributes
     ----------
     name : str
-        What is done and of what, as errors say it: ``load instructions 'greeting'``.
+        Action and subject for error messages: ``load instructions 'greeting'``.
     statements : tuple of Statement
-        Run in order; the rows of the last are decoded.
+        Run in order; the rows of the last one are decoded.
     decode : callable
-        Makes the value of those rows, None if not given. Pure; what it makes may be cached, so
-        nobody mutates it.
+        Turn the rows into a value; None by default. Pure. Its result may be cached, so nobody
+        mutates it.
     present : callable
-        Makes what the caller gets of the value: a copy, a rendering, an error for want of it.
+        Turn the decoded value into the caller's result: a copy, a rendering, or an error.
     key : Key | None
-        Where the value may be cached; None for what must be asked anew.
+        Cache key of the decoded value; None if it must not be cached.
     evicts : tuple of Key
-        The tables and subjects whose cached values are stale once this has run.
+        Cache keys that are stale once this has run.
     reads : bool
-        Whether it changes nothing, so that it can be repeated when its connection was lost.
+        True if it only reads, so that it can be retried after a lost connection.
     bare : tuple of Statement | None
-        What to run in place of the statements where there are only the seed's tables and none of
-        our own; None for what is the same there, or cannot be done.
+        Statements for a database without the tables of draive_pg; None if they are the same or
+        there are none.
     """
 
     name: str
@@ -81,23 +144,82 @@ class Operation[T]:
     reads: bool = False
     bare: tuple[Statement, ...] | None = None
 
+    def returning[R](self, result: R) -> "Operation[R]":
+        """Return the same operation with a fixed result."""
+        fixed: Callable[[Any], Any] = lambda _: result  # noqa: E731 - typed
+        return cast(Operation[R], replace(self, present=fixed))
 
-type Plan[T] = Generator[Operation[Any], Any, T]
-"""Operations of which later ones depend on what earlier ones returned; each is sent its answer."""
 
+@dataclass(slots=True)
+class Call[T](Request[T]):
+    """A blocking function (files, heavy decoding) that async runners call in a thread.
 
-def lock(subject: str) -> Statement:
-    """Make the writers of one subject take turns until each one's transaction ends.
-
-    Each later statement then sees all that the turns before it committed, which is what makes the
-    order of rows total. It is the transaction's lock, so it holds behind a transaction pooler too.
+    Attributes
+    ----------
+    function : callable
+        Called without arguments.
     """
-    return Statement("SELECT pg_advisory_xact_lock(hashtextextended($1::TEXT, 0))", (subject,))
+
+    function: Callable[[], T]
 
 
-def lock_all(subjects: Iterable[str]) -> Statement:
-    """Do so with several subjects, in one order for all, so that no two wait for each other."""
-    return Statement(LOCK_ALL, (list(subjects),))
+type Steps[T] = Generator[Request[Any], Any, T]
+"""A generator of requests; each ``yield`` evaluates to the result of its request."""
+
+
+@dataclass(slots=True)
+class Workflow[T](Request[T]):
+    """Requests that depend on the results of earlier ones.
+
+    Attributes
+    ----------
+    steps : generator of Request
+        Sent each result in turn; its return value is the result of the workflow.
+    transaction : bool
+        True to run all of it in one transaction; otherwise each operation has its own.
+    """
+
+    steps: Steps[T]
+    transaction: bool = False
+
+
+def workflow[**P, T](steps: Callable[P, Steps[T]]) -> Callable[P, Workflow[T]]:
+    """Decorate a generator function so that it returns a `Workflow`."""
+
+    @wraps(steps)
+    def build(*args: P.args, **kwargs: P.kwargs) -> Workflow[T]:
+        return Workflow(steps(*args, **kwargs))
+
+    return build
+
+
+LOCK = Query("lock.one", "SELECT pg_advisory_xact_lock(hashtextextended(:subject::TEXT, 0))")
+
+LOCK_ALL = Query(
+    "lock.several",
+    """
+SELECT pg_advisory_xact_lock(key)
+FROM (
+    SELECT DISTINCT hashtextextended(subject, 0) AS key
+    FROM unnest(:subjects::TEXT[]) AS subject
+    ORDER BY key
+) AS ordered
+""",
+)
+
+
+def advisory_lock(subject: str) -> Statement:
+    """Take a transaction-level advisory lock on a subject.
+
+    Each later statement sees everything committed under the lock before, which makes the order of
+    rows total. A transaction-level lock also works behind a transaction pooler.
+    """
+    return LOCK(subject=subject)
+
+
+def advisory_locks(subjects: Iterable[str]) -> Statement:
+    """Take several advisory locks in sorted order, so that no deadlock is possible."""
+    return LOCK_ALL(subjects=list(subjects))
 
 
 @lru_cache(maxsize=1024)

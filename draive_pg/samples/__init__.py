@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from draive_pg.content.chat_files import Conversation
+    from draive_pg.chat.files import Conversation
 
 __all__ = ("conversations", "support")
 
@@ -17,6 +17,6 @@ def support() -> Path:
 
 def conversations() -> "tuple[Conversation, ...]":
     """Return the sample conversations, each with an ``identifier`` and its ``messages``."""
-    from draive_pg.content.chat_files import Conversation, read
+    from draive_pg.chat.files import Conversation, read
 
     return tuple(chat for chat in read(support()) if isinstance(chat, Conversation))

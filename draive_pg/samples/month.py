@@ -16,10 +16,10 @@ from random import Random
 from typing import Any, LiteralString
 
 from draive_pg.analysis import FAILURE
+from draive_pg.chat.files import Conversation
+from draive_pg.chat.messages import convert
 from draive_pg.client import Client
-from draive_pg.content import elements
-from draive_pg.content.chat import convert
-from draive_pg.content.chat_files import Conversation
+from draive_pg.codec import elements
 from draive_pg.operations.operation import Key, Operation, Statement
 from draive_pg.samples import conversations as sample_conversations
 

@@ -1,0 +1,234 @@
+"""draive's repositories and memory over the same tables."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from draive import (
+    BasicValue,
+    ConfigurationRepository,
+    InstructionsDeclaration,
+    InstructionsRepository,
+    Meta,
+    ModelInput,
+    ModelMemory,
+    ModelMemoryRecall,
+    ModelOutput,
+    ctx,
+)
+from haiway.postgres import Postgres, PostgresConnection, PostgresRow
+
+from draive_pg.adapters.connection import turns, when_settled
+from draive_pg.adapters.pool import CACHES
+from draive_pg.codec.validation import check_limit, check_text
+from draive_pg.database._async import AsyncRunner
+from draive_pg.database.cache import Cache
+from draive_pg.operations.conversations import recall as recalling
+from draive_pg.operations.conversations import write as memory
+from draive_pg.operations.documents import configurations, instructions
+from draive_pg.operations.documents.load import load_content
+from draive_pg.operations.documents.selectors import choice
+from draive_pg.operations.operation import Operation, Row, Statement, qualified
+
+__all__ = (
+    "PostgresConfigurationRepository",
+    "PostgresInstructionsRepository",
+    "PostgresModelMemory",
+)
+
+
+def PostgresConfigurationRepository(
+    cache_limit: int = 32,
+    cache_expiration: float = 600.0,
+) -> ConfigurationRepository:
+    """Return a repository of the ``configurations`` table.
+
+    Parameters
+    ----------
+    cache_limit : int
+        How many configurations are kept in memory; 0 reads through.
+    cache_expiration : float
+        Seconds after which a kept one is read again.
+
+    Returns
+    -------
+    ConfigurationRepository
+        draive's own, to be used in a scope that has a ``Postgres`` state.
+    """
+    database = _ScopeDatabase(Cache(cache_limit, cache_expiration))
+
+    async def listing(**extra: Any) -> Sequence[str]:
+        return await database.run(configurations.identifiers())
+
+    async def loading(identifier: str, **extra: Any) -> Mapping[str, BasicValue] | None:
+        return await database.run(configurations.load_raw(identifier))
+
+    async def defining(identifier: str, value: Mapping[str, BasicValue], **extra: Any) -> None:
+        await database.run(configurations.append(identifier, value))
+
+    async def removing(identifier: str, **extra: Any) -> None:
+        await database.run(configurations.remove(identifier))
+
+    return ConfigurationRepository(
+        listing=listing, loading=loading, defining=defining, removing=removing
+    )
+
+
+def PostgresInstructionsRepository(
+    cache_limit: int = 32,
+    cache_expiration: float = 600.0,
+    *,
+    label: str | None = None,
+) -> InstructionsRepository:
+    """Return a repository of the ``instructions`` table.
+
+    Parameters
+    ----------
+    cache_limit : int
+        How many instructions are kept in memory; 0 reads through.
+    cache_expiration : float
+        Seconds after which kept ones are read again.
+    label : str | None
+        The label whose revisions are served, and nothing of a name that does not have it; the
+        newest revisions for None. What is defined becomes the newest, whatever has the label.
+
+    Returns
+    -------
+    InstructionsRepository
+        draive's own, to be used in a scope that has a ``Postgres`` state.
+    """
+    database = _ScopeDatabase(Cache(cache_limit, cache_expiration))
+    served = choice(label=label)
+
+    async def listing(*, lenient: bool = False, **extra: Any) -> Sequence[InstructionsDeclaration]:
+        return await database.run(instructions.available(label=label, lenient=lenient))
+
+    async def loading(name: str, meta: Meta, **extra: Any) -> str | None:
+        return await database.run(load_content(name, served))
+
+    async def defining(declaration: InstructionsDeclaration, content: str, **extra: Any) -> None:
+        await database.run(instructions.append(declaration, content=content))
+
+    async def removing(name: str, meta: Meta, **extra: Any) -> None:
+        await database.run(instructions.remove(name))
+
+    return InstructionsRepository(
+        listing=listing, loading=loading, defining=defining, removing=removing
+    )
+
+
+def PostgresModelMemory(
+    identifier: str,
+    *,
+    recall_limit: int | None = None,
+) -> ModelMemory:
+    """Return one memory of the ``memories`` tables.
+
+    Parameters
+    ----------
+    identifier : str
+        Which memory.
+    recall_limit : int | None
+        How many of the newest elements a recall considers, where it says nothing else; None
+        for all.
+
+    Returns
+    -------
+    ModelMemory
+        draive's own, to be used in a scope that has a ``Postgres`` state. Its ``recall`` takes
+        ``lenient=True``, as `Memory.recall` does.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the identifier is not a text that PostgreSQL can keep, or the limit is not positive.
+    """
+    check_text(identifier, "identifier")
+    check_limit(recall_limit, "recall_limit")
+    database = _ScopeDatabase(Cache(0, 1.0))
+
+    async def recall(
+        *, limit: int | None = None, lenient: bool = False, **extra: Any
+    ) -> ModelMemoryRecall:
+        chosen = recall_limit if limit is None else limit
+        if lenient:
+            return await database.run(recalling.recall_leniently(identifier, chosen))
+        return await database.run(recalling.recall(identifier, chosen))
+
+    async def remember(
+        *items: ModelInput | ModelOutput,
+        variables: Mapping[str, BasicValue] | None = None,
+        **extra: Any,
+    ) -> None:
+        await database.run(memory.remember(identifier, items, variables))
+
+    async def maintenance(
+        *, variables: Mapping[str, BasicValue] | None = None, **extra: Any
+    ) -> None:
+        await database.run(memory.maintain(identifier, variables))
+
+    return ModelMemory(recall=recall, remember=remember, maintenance=maintenance)
+
+
+_turns = WeakKeyDictionary[PostgresConnection, asyncio.Lock]()
+
+
+class _ScopeDatabase(AsyncRunner):
+    """Runs operations on the ``Postgres`` state of the scope in which they are called."""
+
+    def __init__(self, cache: Cache) -> None:
+        super().__init__(cache)
+        CACHES.add(cache)
+
+    async def _execute(self, operation: Operation[Any]) -> Any:
+        if not operation.statements:
+            return operation.decode(())
+        ctx.log_debug(operation.name)
+        try:
+            rows = await self._fetch(operation.statements)
+        finally:
+            self._cache.evict(*operation.evicts)
+            if operation.evicts and self._in_transaction():
+                # Again when the caller's transaction has ended: only then it has committed.
+                evict = partial(self._cache.evict, *operation.evicts)
+                when_settled(ctx.state(PostgresConnection), evict)
+        return operation.decode(rows)
+
+    def _in_transaction(self) -> bool:
+        # Whoever holds a connection may have begun a transaction on it; haiway does not say.
+        return ctx.check_state(PostgresConnection)
+
+    async def _fetch(self, statements: Sequence[Statement]) -> Sequence[Row]:
+        rows: Sequence[PostgresRow] = ()
+        async with _connection() as connection:
+            if len(statements) == 1:
+                rows = await _send(connection, statements[0])
+            else:
+                async with turns(connection):
+                    for statement in statements:
+                        rows = await _send(connection, statement)
+        return [tuple(row.values()) for row in rows]
+
+
+@asynccontextmanager
+async def _connection() -> AsyncGenerator[PostgresConnection]:
+    """Use the connection that the caller's scope holds, for haiway forbids to acquire another.
+
+    Tasks that share it take turns.
+    """
+    if ctx.check_state(PostgresConnection):
+        held = ctx.state(PostgresConnection)
+        async with _turns.setdefault(held, asyncio.Lock()):
+            yield held
+    else:
+        async with Postgres.acquire_connection() as connection:
+            yield connection
+
+
+async def _send(connection: PostgresConnection, statement: Statement) -> Sequence[PostgresRow]:
+    return await connection.fetch(
+        qualified(statement.sql, None).decode(), *(statement.parameters or ())
+    )

@@ -1,0 +1,245 @@
+"""DataFrames: `db.frames`."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from draive_pg.api._method import Namespace, method, stream
+from draive_pg.database import AsyncDatabase, Database
+from draive_pg.frames import definitions as frames
+from draive_pg.frames.frame import Format
+from draive_pg.frames.query import Filters, Several
+from draive_pg.frames.reading import chunks, read
+from draive_pg.operations.copy import Copy
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ("Frames",)
+
+
+class Frames[D: Database | AsyncDatabase](Namespace[D]):
+    """pandas DataFrames for analysis: fixed columns and dtypes, times in UTC.
+
+    All take the same arguments: ``identifier`` (or ``name``), one or several, chooses; ``since``
+    (inclusive) and ``until`` (exclusive), datetimes with a time zone, bound ``created``; ``limit``
+    is the most rows; ``columns`` are the columns wanted, in their order, and others are not
+    computed. ``role`` (``"input"`` or ``"output"``) and ``tool`` (one name or several) choose among
+    elements and calls. JSON columns hold Python dicts and lists.
+    """
+
+    __slots__ = ()
+
+    @method
+    def conversation_log(
+        self,
+        identifier: Several = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+        role: str | None = None,
+        tool: Several = None,
+        columns: Sequence[str] | None = None,
+    ) -> "Copy[DataFrame]":
+        """Return the elements of memories: a row each, by identifier and position.
+
+        Columns: ``identifier``, ``position`` (from 0 in the memory's order), ``created``, ``role``
+        (``input`` or ``output``), ``text``, ``reasoning``, ``tools`` (the tool names of requests
+        and responses in order), ``tool_requests``, ``tool_responses`` and ``parts`` (counts),
+        ``n_chars`` (of ``text``), ``meta``. What tools were asked and what they responded is in
+        `tool_calls`; ``tool`` chooses the elements that request it or respond for it.
+        """
+        return read(
+            frames.CONVERSATION_LOG,
+            identifier=identifier,
+            since=since,
+            until=until,
+            limit=limit,
+            role=role,
+            tool=tool,
+            columns=columns,
+        )
+
+    @method
+    def tool_calls(
+        self,
+        identifier: Several = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+        tool: Several = None,
+        columns: Sequence[str] | None = None,
+    ) -> "Copy[DataFrame]":
+        """Return tool requests with their responses: a row each, in the order of the requests.
+
+        Columns: ``identifier``, ``position`` and ``created`` of the request's element, ``call``
+        (its id), ``tool``, ``arguments``, ``response`` (text), ``handling``, ``responded``,
+        ``seconds`` between the two; the last four are missing where none answered.
+        """
+        return read(
+            frames.TOOL_CALLS,
+            identifier=identifier,
+            since=since,
+            until=until,
+            limit=limit,
+            tool=tool,
+            columns=columns,
+        )
+
+    @method
+    def sessions(
+        self,
+        identifier: Several = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> "Copy[DataFrame]":
+        """Return memories: a row each.
+
+        Columns: ``identifier``, ``created``, ``first`` and ``last`` (of its elements),
+        ``elements``, ``turns`` (inputs without tool responses), ``tool_calls``, ``n_chars``,
+        ``seconds`` from first to last.
+        """
+        return read(
+            frames.SESSIONS,
+            identifier=identifier,
+            since=since,
+            until=until,
+            limit=limit,
+            columns=columns,
+        )
+
+    @method
+    def variables(
+        self,
+        identifier: Several = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> "Copy[DataFrame]":
+        """Return snapshots of memory variables: a row each.
+
+        Columns: ``identifier``, ``created``, ``variables``.
+        """
+        return read(
+            frames.VARIABLES,
+            identifier=identifier,
+            since=since,
+            until=until,
+            limit=limit,
+            columns=columns,
+        )
+
+    @method
+    def instruction_revisions(
+        self,
+        name: Several = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> "Copy[DataFrame]":
+        """Return revisions of instructions: a row each.
+
+        Columns: ``name``, ``revision`` (from 1 in order of ``created``), ``created``,
+        ``description``, ``content``, ``arguments``, ``meta``, ``n_chars``, ``current``.
+        """
+        return read(
+            frames.INSTRUCTION_REVISIONS,
+            identifier=name,
+            since=since,
+            until=until,
+            limit=limit,
+            columns=columns,
+        )
+
+    @method
+    def configurations(
+        self,
+        identifier: Several = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> "Copy[DataFrame]":
+        """Return configuration snapshots: a row each.
+
+        Columns: ``identifier``, ``revision`` (from 1 in order of ``created``), ``created``,
+        ``content``, ``current``.
+        """
+        return read(
+            frames.CONFIGURATIONS,
+            identifier=identifier,
+            since=since,
+            until=until,
+            limit=limit,
+            columns=columns,
+        )
+
+    @stream
+    def chunks(
+        self, frame: str, *, rows: int = 100_000, **filters: Unpack[Filters]
+    ) -> "Copy[DataFrame]":
+        """Iterate over a frame that need not fit in memory, as DataFrames of so many rows.
+
+        Parameters
+        ----------
+        frame : str
+            Its name: ``"conversation_log"``, ``"tool_calls"``, ``"sessions"``, ``"variables"``,
+            ``"instruction_revisions"`` or ``"configurations"``.
+        rows : int
+            Of each; the last may have fewer. There is at least one, which may be empty.
+        **filters
+            As the frame's own method takes them; ``identifier`` also for what has a ``name``.
+
+        Yields
+        ------
+        DataFrame
+            All of one instant. Until the end, or until the iterator is closed, it uses a
+            connection; in a `transaction`, nothing else can be asked meanwhile.
+        """
+        return chunks(frames.named(frame), rows, filters)
+
+    @method
+    def export(
+        self,
+        frame: str,
+        path: Path | str,
+        *,
+        format: Format | None = None,  # noqa: A002 - what it is
+        progress: bool | None = None,
+        **filters: Unpack[Filters],
+    ) -> Copy[int]:
+        """Write a frame of any size to a file, in constant memory, and return how many rows.
+
+        Parameters
+        ----------
+        frame : str
+            Its name, as `chunks` takes it.
+        path : Path | str
+            The file. It is replaced when all is written; after an error it is as it was.
+        format : str | None
+            ``"parquet"``, ``"csv"`` or ``"jsonl"``; None for what the suffix says. A suffix of
+            ``.gz`` after the others compresses CSV and JSON Lines.
+        progress : bool | None
+            Show a progress bar; None for where a person watches.
+        **filters
+            As `chunks` takes them.
+
+        Notes
+        -----
+        JSON columns are written as JSON: in Parquet and CSV as text, in JSON Lines as part of the
+        document. CSV and JSON Lines have times in ISO 8601, in UTC.
+        """
+        from draive_pg.frames.exporting import export
+
+        return export(frames.named(frame), path, filters, format=format, progress=progress)

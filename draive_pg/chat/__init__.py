@@ -1,0 +1,1 @@
+"""Chat logs of other tools, read as messages."""

@@ -1,0 +1,197 @@
+"""JSON documents as PostgreSQL can keep them; others are refused, naming the place."""
+
+import json
+import math
+import re
+from collections.abc import Collection, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, cast
+from uuid import UUID
+
+from draive_pg.codec.validation import check_mapping, exceeds, fault
+from draive_pg.errors import StoredDataInvalid
+
+__all__ = (
+    "decode",
+    "encode",
+    "encode_mapping",
+    "is_plain",
+    "is_sound",
+    "parse",
+)
+
+MAX_DEPTH = 256  # draive's own decoding recurses, and Python stops it not far beyond
+MAX_BYTES = 268_435_455  # PostgreSQL keeps no larger JSONB
+MAX_BITS = 14_000  # under Python's limit of 4,300 digits for reading an integer
+MAX_PLACE = 200  # characters shown of where in a document something stands
+
+PLAIN = frozenset({str, float, bool, type(None)})
+
+DECODER = json.JSONDecoder()
+
+# A JSON string (skipped), or a number written with a positive exponent, which JSONB would turn
+# into an integer.
+EXPONENT = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?e\+\d+')
+
+
+def encode(document: object, what: str) -> str:
+    """Return the JSON text of a document.
+
+    Parameters
+    ----------
+    document : object
+        Mappings with str keys, collections, str, int, float, bool, None; UUID, datetime, date and
+        time are written as draive writes them.
+    what : str
+        What the document is, for errors.
+
+    Raises
+    ------
+    TypeError
+        For a value or a key of another type.
+    ValueError
+        For NaN, Infinity, NUL characters, lone surrogates, and documents nested deeper than
+        256 levels or larger than 256 MB. The message says where in the document it stands.
+    """
+    try:
+        plain = _plain(document, 0)
+    except _Refused as refused:
+        raise refused.kind(refused.message(what)) from None
+    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    if "e+" in text:
+        text = EXPONENT.sub(_without_exponent, text)
+    if exceeds(text, MAX_BYTES):
+        raise ValueError(f"{what} is larger than the 256 MB that PostgreSQL keeps in one document")
+    return text
+
+
+def encode_mapping(value: object, what: str) -> str | None:
+    """Return the JSON text of a mapping, or None for None; raise as `encode` does."""
+    return None if value is None else encode(check_mapping(value, what), what)
+
+
+def parse(text: str, what: str) -> Any:
+    """Return the document of a stored JSON text.
+
+    Raises
+    ------
+    StoredDataInvalid
+        If Python cannot hold what PostgreSQL can: integers of thousands of digits, deep nesting.
+    """
+    try:
+        return decode(text)
+    except (ValueError, RecursionError) as error:
+        raise StoredDataInvalid(f"{what} cannot be read ({error!s:.120})") from error
+
+
+def decode(text: str) -> Any:
+    """Return the document of a JSON text with nothing around it, as PostgreSQL prints JSONB."""
+    return DECODER.raw_decode(text)[0]  # `json.loads` would look for what is around it, twice
+
+
+def is_plain(value: object) -> bool:
+    """Tell whether JSON's own encoder writes a value as `encode` does, but for its checks."""
+    kind = type(value)
+    if kind in PLAIN:
+        return True
+    if kind is int:
+        return cast("int", value).bit_length() <= MAX_BITS
+    if isinstance(value, dict):
+        members = cast("dict[object, object]", value)
+        return all(type(key) is str and is_plain(item) for key, item in members.items())
+    if kind is list or kind is tuple:
+        return all(map(is_plain, cast("list[object]", value)))
+    return False
+
+
+def is_sound(text: str) -> bool:
+    """Tell whether PostgreSQL certainly keeps a JSON text, and Python reads it back.
+
+    In doubt it is False: the text may show only what looks like something that cannot be kept.
+    """
+    if "\\u0000" in text or "e+" in text or len(text) > MAX_BYTES // 4:
+        return False
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        return False
+    return text.isascii() or fault(text) is None
+
+
+class _Refused(Exception):
+    """Why a document is refused; on its way up it learns where in the document that stands."""
+
+    def __init__(self, kind: type[TypeError | ValueError], reason: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.reason = reason
+        self.steps: list[str] = []
+
+    def message(self, what: str) -> str:
+        place = f"{what}{''.join(reversed(self.steps))}"
+        shown = place if len(place) <= MAX_PLACE else f"{place[:MAX_PLACE]}..."
+        return f"{shown} {self.reason}"
+
+
+def _plain(value: object, depth: int) -> object:
+    """Copy a document into types that json writes, refusing what PostgreSQL cannot keep."""
+    if depth > MAX_DEPTH:
+        raise _Refused(ValueError, f"is nested deeper than {MAX_DEPTH} levels")
+    match value:
+        case str() | None | bool() | int() | float():
+            return _scalar(value)
+        case Mapping():
+            return _members(cast("Mapping[object, object]", value), depth + 1)
+        case UUID():
+            return value.hex
+        case datetime() | date() | time():
+            return value.isoformat()
+        case Collection() if not isinstance(value, bytes | bytearray | memoryview):
+            return _items(cast("Collection[object]", value), depth + 1)
+        case _:
+            raise _Refused(TypeError, f"is {type(value).__name__}, which JSON cannot hold")
+
+
+def _scalar(value: str | float | None) -> str | float | None:
+    match value:
+        case str() if (not value.isascii() or "\0" in value) and (wrong := fault(value)):
+            raise _Refused(ValueError, f"contains {wrong}, which PostgreSQL cannot keep")
+        case int() if value.bit_length() > MAX_BITS:
+            raise _Refused(ValueError, "has too many digits for Python to read it back")
+        case float() if not math.isfinite(value):
+            raise _Refused(ValueError, f"is {value}, which JSON cannot hold")
+        case _:
+            return value
+
+
+def _members(members: Mapping[object, object], depth: int) -> dict[str, object]:
+    plain: dict[str, object] = {}
+    for key, item in members.items():
+        if not isinstance(key, str):
+            raise _Refused(TypeError, f"has the key {key!r:.60}, which is not a str")
+        if wrong := fault(key):
+            raise _Refused(
+                ValueError,
+                f"has the key {key!r:.60}, which contains {wrong} that PostgreSQL cannot keep",
+            )
+        try:
+            plain[key] = _plain(item, depth)
+        except _Refused as refused:
+            refused.steps.append(f".{key}")
+            raise
+    return plain
+
+
+def _items(items: Collection[object], depth: int) -> list[object]:
+    plain: list[object] = []
+    for index, item in enumerate(items):
+        try:
+            plain.append(_plain(item, depth))
+        except _Refused as refused:
+            refused.steps.append(f"[{index}]")
+            raise
+    return plain
+
+
+def _without_exponent(match: re.Match[str]) -> str:
+    text = match.group()
+    return text if text.startswith('"') else f"{Decimal(text):f}.0"

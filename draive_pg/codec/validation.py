@@ -1,0 +1,159 @@
+"""Arguments as PostgreSQL can take them; others are refused, before any I/O, naming them."""
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from reprlib import Repr
+from typing import Any, cast
+
+__all__ = (
+    "MAX_INTEGER",
+    "MAX_NAME",
+    "check_limit",
+    "check_mapping",
+    "check_moment",
+    "check_optional",
+    "check_position",
+    "check_schema",
+    "check_sent",
+    "check_size",
+    "check_text",
+    "check_texts",
+    "check_timeout",
+    "exceeds",
+    "fault",
+    "shown",
+)
+
+MAX_SENT = 1_000_000_000  # bytes; PostgreSQL takes little more at once
+MAX_INTEGER = 2**63 - 1  # PostgreSQL's BIGINT
+MAX_NAME = 63  # bytes of PostgreSQL's own names
+MAX_SHOWN = 60  # characters shown of a value that is refused
+
+REPR = Repr(maxstring=MAX_SHOWN, maxother=MAX_SHOWN)
+
+
+def check_text(value: object, what: str) -> str:
+    """Return a text that PostgreSQL can keep.
+
+    Raises
+    ------
+    TypeError
+        If the value is not a str.
+    ValueError
+        If it contains a NUL character or a lone surrogate, or is larger than 1 GB.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be a str, not {type(value).__name__}")
+    if wrong := fault(value):
+        raise ValueError(f"{what} contains {wrong}, which PostgreSQL cannot keep")
+    return check_sent(value, f"{what} is")
+
+
+def check_sent(text: str, what: str) -> str:
+    """Return a text that fits into one message to the server, or raise ValueError."""
+    if exceeds(text, MAX_SENT):
+        raise ValueError(f"{what} larger than the 1 GB that PostgreSQL takes at once")
+    return text
+
+
+def check_optional(value: object, what: str) -> str | None:
+    """Return a text that PostgreSQL can keep or None, or raise TypeError or ValueError."""
+    return None if value is None else check_text(value, what)
+
+
+def check_texts(value: str | Iterable[str] | None, what: str) -> list[str] | None:
+    """Return one or several texts as a list, or None; raise as `check_text` does."""
+    if value is None:
+        return None
+    if not isinstance(value, Iterable):
+        raise TypeError(f"{what} must be a str or several, not {type(value).__name__}")
+    return [check_text(each, what) for each in ((value,) if isinstance(value, str) else value)]
+
+
+def check_mapping(value: object, what: str) -> Mapping[str, Any]:
+    """Return a mapping, or raise TypeError."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{what} must be a mapping, not {type(value).__name__}")
+    return cast("Mapping[str, Any]", value)
+
+
+def check_limit(value: object, what: str) -> int | None:
+    """Return a positive int or None, or raise ValueError."""
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_INTEGER:
+        return value
+    raise ValueError(f"{what} must be a positive int or None, not {value!r:.60}")
+
+
+def check_moment(value: object, what: str) -> datetime | None:
+    """Return a datetime with a time zone or None, or raise TypeError or ValueError."""
+    if value is None:
+        return None
+    if not isinstance(value, datetime):
+        raise TypeError(f"{what} must be a datetime, not {type(value).__name__}")
+    if value.utcoffset() is None:
+        raise ValueError(f"{what} must have a time zone, such as datetime.now(UTC) has")
+    return value
+
+
+def check_position(value: object, what: str) -> int | None:
+    """Return an int from 0 on or None, or raise ValueError."""
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_INTEGER:
+        return value
+    raise ValueError(f"{what} must be an int of 0 or more, or None, not {value!r:.60}")
+
+
+def check_size(value: object) -> int:
+    """Return how many connections a client may open, or raise ValueError."""
+    size = check_limit(value, "max_size")
+    if size is None:
+        raise ValueError("max_size must be a positive int, not None")
+    return size
+
+
+def check_timeout(value: object) -> float | None:
+    """Return a positive number of seconds or None, or raise TypeError or ValueError."""
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"timeout must be seconds or None, not {type(value).__name__}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"timeout must be a positive number of seconds or None, not {value!r:.60}")
+    return float(value)
+
+
+def check_schema(value: object) -> str | None:
+    """Return the name of a PostgreSQL schema or None, or raise TypeError or ValueError."""
+    if value is None:
+        return None
+    name = check_text(value, "schema")
+    # PostgreSQL cuts longer names, and would so let two schemas be one.
+    if not 0 < len(name.encode()) <= MAX_NAME:
+        raise ValueError(f"schema must have 1 to {MAX_NAME} bytes, not {len(name.encode())}")
+    return name
+
+
+def shown(value: object) -> str:
+    """Return a value as an error message shows it: on one line, and cut to 60 characters."""
+    text = " ".join(REPR.repr(value).split())
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
+
+
+def exceeds(text: str, limit: int) -> bool:
+    """Tell whether a text has more bytes; large ones are encoded only where that decides."""
+    return len(text) > limit // 4 and (len(text) > limit or len(text.encode()) > limit)
+
+
+def fault(text: str) -> str | None:
+    """Tell which of a text's characters PostgreSQL cannot keep, and where it stands, if any."""
+    if "\0" in text:
+        return f"a NUL character (at {text.index('\0')})"
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"a lone surrogate (at {error.start})"
+    return None

@@ -1,0 +1,412 @@
+"""What users get that draive has no type for: small frozen records, and sequences of them."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from reprlib import Repr
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = (
+    "AppliedMigration",
+    "Diagnosis",
+    "Diff",
+    "Label",
+    "Listener",
+    "MemorySummary",
+    "Record",
+    "Records",
+    "Release",
+    "Removal",
+    "Revision",
+    "Snapshot",
+    "TableState",
+    "Transfer",
+)
+
+FEW = 3  # records that a plain repr shows
+
+REPR = Repr(maxstring=40, maxother=40, maxdict=3, maxlevel=2)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Record:
+    """One row as an object: frozen, with a bounded repr, and a table in a notebook."""
+
+    def __repr__(self) -> str:
+        members = ", ".join(f"{name}={_short(value)}" for name, value in self._members())
+        return f"{type(self).__name__}({members})"
+
+    def _repr_html_(self) -> str:
+        from draive_pg.display import html
+
+        return html.table(("", type(self).__name__), self._members())
+
+    def _members(self) -> list[tuple[str, object]]:
+        return [(name, getattr(self, name)) for name in _names(type(self))]
+
+
+class Records[R: Record](tuple[R, ...]):
+    """Records of one kind in their order: a tuple, a table in a notebook, a DataFrame on request.
+
+    Parameters
+    ----------
+    kind : type[Record]
+        Their class, whose fields are the columns also where there are no records.
+    records : iterable of Record
+        The records.
+    """
+
+    kind: type[R]
+
+    def __new__(cls, kind: type[R], records: Iterable[R] = ()) -> Self:
+        made = super().__new__(cls, records)
+        made.kind = kind
+        return made
+
+    def __getnewargs__(self) -> tuple[type[R], tuple[R, ...]]:
+        return self.kind, tuple(self)
+
+    def to_df(self) -> "DataFrame":
+        """Return a DataFrame with a row a record, and the records' fields as columns."""
+        import pandas as pd
+
+        return pd.DataFrame(self._rows(), columns=list(_names(self.kind)))
+
+    def __repr__(self) -> str:
+        few = ", ".join(map(repr, self[:FEW]))
+        more = f", ... {len(self) - FEW} more" if len(self) > FEW else ""
+        return f"Records[{few}{more}]"
+
+    def _repr_html_(self) -> str:
+        from draive_pg.display import html
+
+        return html.table(_names(self.kind), self._rows(), caption=f"{len(self):,} in all")
+
+    def _rows(self) -> list[list[object]]:
+        names = _names(self.kind)
+        return [[getattr(record, name) for name in names] for record in self]
+
+
+def _names(kind: type[Record]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if field.repr)
+
+
+def _short(value: object) -> str:
+    return str(value) if isinstance(value, datetime) else REPR.repr(value)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Revision(Record):
+    """One revision of instructions.
+
+    Attributes
+    ----------
+    name : str
+        Of the instructions.
+    revision : int
+        Its number among those of the name, from 1 in order of ``created``. Numbers start anew
+        where all revisions of a name were removed.
+    created : datetime
+        When it was written, in UTC; of the revisions of a name each has another.
+    content : str
+        The template.
+    description : str | None
+        What it is for.
+    arguments : sequence of mappings
+        The declared arguments: ``name``, ``description``, ``required``.
+    meta : Mapping[str, Any]
+        As it was declared.
+    author, message : str | None
+        Who wrote it, and why, as far as they said so.
+    labels : tuple[str, ...]
+        Those that are on it now.
+    current : bool
+        Whether it is the newest of its name.
+    """
+
+    name: str
+    revision: int
+    created: datetime
+    content: str
+    description: str | None
+    arguments: Sequence[Mapping[str, Any]]
+    meta: Mapping[str, Any]
+    author: str | None
+    message: str | None
+    labels: tuple[str, ...]
+    current: bool
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Snapshot(Record):
+    """One snapshot of a configuration.
+
+    Attributes
+    ----------
+    identifier : str
+        Of the configuration.
+    revision : int
+        Its number among those of the identifier, from 1 in order of ``created``. Numbers start
+        anew where all snapshots of an identifier were removed.
+    created : datetime
+        When it was written, in UTC; of the snapshots of an identifier each has another.
+    content : Mapping[str, Any]
+        The document.
+    current : bool
+        Whether it is the newest of its identifier.
+    """
+
+    identifier: str
+    revision: int
+    created: datetime
+    content: Mapping[str, Any]
+    current: bool
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Label(Record):
+    """One move of a label.
+
+    Attributes
+    ----------
+    name, label : str
+        Of the instructions, and the label.
+    revision : int | None
+        The number of the revision that it was moved to; None where the label was removed, or the
+        revision was since.
+    created : datetime | None
+        When that revision was written, in UTC; None where the label was removed.
+    moved : datetime
+        When it was moved, in UTC; of the moves of a label each has another.
+    author, message : str | None
+        Who moved it, and why, as far as they said so.
+    """
+
+    name: str
+    label: str
+    revision: int | None
+    created: datetime | None
+    moved: datetime
+    author: str | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Diff(Record):
+    """What changed from one revision to another: a unified text, side by side in a notebook.
+
+    It is true where they differ.
+    """
+
+    a: Revision
+    b: Revision
+
+    def __str__(self) -> str:
+        from draive_pg.display import diff
+
+        return diff.unified(self._titles(), self._parts())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from draive_pg.display import diff
+
+        return diff.side_by_side(self._titles(), self._parts())
+
+    def __bool__(self) -> bool:
+        return any(before != after for _, before, after in self._parts())
+
+    def _titles(self) -> tuple[str, str]:
+        return (_titled(self.a), _titled(self.b))
+
+    def _parts(self) -> list[tuple[str, str, str]]:
+        ours, theirs = _parts_of(self.a), _parts_of(self.b)
+        return [(part, ours[part], theirs[part]) for part in ours]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Release(Record):
+    """What a release made, or found as it should be.
+
+    Attributes
+    ----------
+    prompts : Records[Revision]
+        The newest revisions of the released prompts, in their order, with the labels that they
+        had before.
+    configurations : Records[Snapshot]
+        The newest snapshots of the released configurations, in their order.
+    labels : Records[Label]
+        The newest moves of the released labels, in their order.
+    """
+
+    prompts: Records[Revision]
+    configurations: Records[Snapshot]
+    labels: Records[Label]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MemorySummary(Record):
+    """How much a memory holds, since when and until when.
+
+    Attributes
+    ----------
+    created : datetime | None
+        When it was made; here as below, None stands for a time that Python cannot hold.
+    first : datetime | None
+        When its first element was written, if it has one.
+    last : datetime | None
+        When it was last written to.
+    elements, variables : int
+        How many elements, and how many snapshots of variables.
+    bytes : int
+        That both take in their tables, compressed as they are there.
+    """
+
+    identifier: str
+    created: datetime | None
+    first: datetime | None
+    last: datetime | None
+    elements: int
+    variables: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Removal(Record):
+    """What was removed of the three tables, or with ``dry_run`` what would be."""
+
+    memories: int
+    elements: int
+    variables: int
+    dry_run: bool
+    identifiers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Transfer(Record):
+    """What was written, to a file or of one; ``unchanged`` memories were there already, equal."""
+
+    path: Path
+    memories: int
+    elements: int
+    variables: int
+    unchanged: int = 0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AppliedMigration(Record):
+    """Whether one file of ``schema/`` is applied.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    state : str
+        ``applied``, ``missing``, ``changed`` (applied with another text than this version has) or
+        ``unknown`` (to this version).
+    applied : datetime | None
+        When, if it was.
+    """
+
+    name: str
+    state: str
+    applied: datetime | None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TableState(Record):
+    """What there is of one table.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    present : bool
+        Whether it is there.
+    rows : int | None
+        PostgreSQL's estimate; None before the table was analysed for the first time.
+    bytes : int | None
+        On disk, with its indexes; exact.
+    rights : tuple of str
+        Which of SELECT, INSERT, UPDATE and DELETE the role has.
+    missing : tuple of str
+        Columns, indexes and triggers that should be there.
+    """
+
+    name: str
+    present: bool
+    rows: int | None
+    bytes: int | None
+    rights: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Listener(Record):
+    """A session that listens for changes.
+
+    Attributes
+    ----------
+    pid : int
+        Its process on the server.
+    role, application : str
+        Who it is.
+    since : datetime
+        When it connected.
+    """
+
+    pid: int
+    role: str
+    application: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Diagnosis(Record):
+    """The state of a database.
+
+    Attributes
+    ----------
+    version : str
+        Of the server.
+    database, role, schema : str
+        Where it was looked, and as whom; the schema is None where the search path has none.
+    standby, read_only : bool
+        Whether it is a standby, and whether this role's transactions may write nothing.
+    bytes : int
+        The size of the whole database.
+    migrations, tables, listeners : Records
+        What is applied, what is there, and who hears of changes as far as this role may see it.
+    problems : tuple of str
+        What is wrong, each with what to do about it; empty where all is well.
+    """
+
+    version: str
+    database: str
+    role: str
+    schema: str | None
+    standby: bool
+    read_only: bool
+    bytes: int
+    migrations: Records[AppliedMigration]
+    tables: Records[TableState]
+    listeners: Records[Listener]
+    problems: tuple[str, ...]
+
+
+def _titled(revision: Revision) -> str:
+    return f"{revision.name} {revision.revision} ({revision.created:%Y-%m-%d %H:%M:%S})"
+
+
+def _parts_of(revision: Revision) -> dict[str, str]:
+    return {
+        "content": revision.content,
+        "description": revision.description or "",
+        "arguments": json.dumps(revision.arguments, ensure_ascii=False, indent=2),
+        "meta": json.dumps(revision.meta, ensure_ascii=False, indent=2, sort_keys=True),
+    }

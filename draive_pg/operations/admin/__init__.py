@@ -1,0 +1,1 @@
+"""Operations on the tables themselves: migrations and diagnosis."""

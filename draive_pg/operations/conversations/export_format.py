@@ -1,0 +1,108 @@
+"""Files of whole memories: JSON Lines, a memory a line, gzipped if the name ends in ``.gz``.
+
+::
+
+    {"identifier": "visit-1", "created": "2026-01-02T03:04:05.678901Z",
+     "variables": [{"created": "…", "content": {…}}, …],
+     "elements": [{"created": "…", "content": {…}}, …]}
+
+(on one line). Documents stand there as PostgreSQL prints them, so no number changes on the way.
+"""
+
+import gzip
+import json
+import os
+import zlib
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple, cast
+
+from draive_pg.atomic_file import Replacement
+from draive_pg.codec.validation import check_text
+from draive_pg.errors import ExportInvalid
+
+__all__ = ("Line", "check_path", "lines", "written")
+
+
+class Line(NamedTuple):
+    """A memory's line: where it stands, whose it is, and how much of the file was read for it."""
+
+    number: int
+    identifier: str
+    text: str
+    elements: int
+    variables: int
+    read: int
+
+    @property
+    def size(self) -> int:
+        """Of the text."""
+        return len(self.text)
+
+
+def check_path(path: object) -> Path:
+    """Return a path, or raise TypeError."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be a str or a Path, not {type(path).__name__}")
+    return Path(cast("str", path))
+
+
+@contextmanager
+def written(path: Path) -> Generator[IO[bytes]]:
+    """Write a file, which takes its place when all is there."""
+    with Replacement(path) as replacement:
+        with replacement.open() as raw:
+            if path.suffix == ".gz":
+                with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
+                    yield cast("IO[bytes]", packed)
+            else:
+                yield raw
+        replacement.complete()
+
+
+def lines(path: Path) -> Iterator[Line]:
+    """Return the lines of a file in order, each checked.
+
+    Raises
+    ------
+    ExportInvalid
+        If a line is none that an export writes, or the file breaks off.
+    """
+    number = 0
+    with path.open("rb") as raw:
+        file = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+        try:
+            for number, line in enumerate(file, 1):
+                yield _line(line, f"{path.name}, line {number}", number, raw.tell())
+        except (EOFError, OSError, zlib.error) as error:
+            raise ExportInvalid(
+                f"{path.name}, after line {number}: the file breaks off ({error})"
+            ) from error
+
+
+def _line(line: bytes, where: str, number: int, read: int) -> Line:
+    try:
+        text = line.decode()
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ExportInvalid(f"{where}: no JSON document ({error})") from error
+    match document:
+        case {
+            "identifier": str(identifier),
+            "created": str(),
+            "elements": [*elements],
+            "variables": [*variables],
+        } if all(map(_is_dated, (*elements, *variables))):
+            try:
+                check_text(identifier, "identifier")
+            except ValueError as error:
+                raise ExportInvalid(f"{where}: {error}") from error
+            return Line(number, identifier, text, len(elements), len(variables), read)
+        case _:
+            raise ExportInvalid(f"{where}: not a memory as an export writes it")
+
+
+def _is_dated(row: object) -> bool:
+    members = cast("Mapping[str, object]", row if isinstance(row, dict) else {})
+    return isinstance(members.get("created"), str) and "content" in members

@@ -1,0 +1,1 @@
+"""Operations on versioned documents: instructions and configurations."""
