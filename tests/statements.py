@@ -1,0 +1,35 @@
+"""The SQL of the package as files: ``./dev statements`` writes ``schema/statements``."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from draive_pg import frames, operations
+from draive_pg.operations.operation import QUERIES, Query
+
+__all__ = ("FOLDER", "rendered")
+
+FOLDER = Path(__file__).parent.parent / "schema" / "statements"
+
+
+def rendered() -> Mapping[str, str]:
+    """Return the text of each file by its name: parameters, then the statement as it is sent."""
+    for package in (operations, frames):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    return {f"{name}.sql": _text(query) for name, query in sorted(QUERIES.items())}
+
+
+def _text(query: Query) -> str:
+    parameters = [f"-- ${number} {name}" for number, name in enumerate(query.parameters, 1)]
+    return "\n".join([*parameters, query.sql.replace("{schema}.", "").strip()]) + "\n"
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    files = rendered()
+    for stale in {path.name for path in FOLDER.glob("*.sql")} - {*files}:
+        (FOLDER / stale).unlink()
+    for name, text in files.items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
