@@ -4,6 +4,7 @@
 same tables into draive. Importing this package loads neither pandas nor draive.
 """
 
+from draive_pg.api.memory import Memory
 from draive_pg.client import AsyncClient, Client
 from draive_pg.errors import (
     ChatInvalid,
@@ -24,9 +25,25 @@ from draive_pg.errors import (
     TableMissing,
     TemplateInvalid,
 )
-from draive_pg.models import Diagnosis, Diff, Label, Release, Revision, Snapshot
+from draive_pg.models import (
+    AppliedMigration,
+    Diagnosis,
+    Diff,
+    Label,
+    Listener,
+    MemorySummary,
+    Record,
+    Records,
+    Release,
+    Removal,
+    Revision,
+    Snapshot,
+    TableState,
+    Transfer,
+)
 
 __all__ = (
+    "AppliedMigration",
     "AsyncClient",
     "ChatInvalid",
     "Client",
@@ -38,11 +55,17 @@ __all__ = (
     "ExportInvalid",
     "FileInvalid",
     "Label",
+    "Listener",
+    "Memory",
     "MemoryExists",
     "MemoryMissing",
+    "MemorySummary",
     "OperationFailed",
     "PermissionDenied",
+    "Record",
+    "Records",
     "Release",
+    "Removal",
     "Revision",
     "RevisionConflict",
     "RevisionMissing",
@@ -51,7 +74,13 @@ __all__ = (
     "StoredDataInvalid",
     "StoredDataSkipped",
     "TableMissing",
+    "TableState",
     "TemplateInvalid",
+    "Transfer",
 )
 
 __version__ = "0.1.0"
+
+# Pickles, tracebacks and help() name the public path.
+for _name in __all__:
+    globals()[_name].__module__ = __name__

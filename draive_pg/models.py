@@ -1,4 +1,4 @@
-"""What users get that draive has no type for: small frozen records, and sequences of them."""
+"""Public records: frozen dataclasses with bounded reprs, and `Records`, a sequence of them."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from reprlib import Repr
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex, overload
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -28,14 +28,14 @@ __all__ = (
     "Transfer",
 )
 
-FEW = 3  # records that a plain repr shows
+MAX_SHOWN = 3  # records in a repr
 
 REPR = Repr(maxstring=40, maxother=40, maxdict=3, maxlevel=2)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Record:
-    """One row as an object: frozen, with a bounded repr, and a table in a notebook."""
+    """Base of all records: frozen, with a bounded repr, and an HTML table in a notebook."""
 
     def __repr__(self) -> str:
         members = ", ".join(f"{name}={_short(value)}" for name, value in self._members())
@@ -51,41 +51,81 @@ class Record:
 
 
 class Records[R: Record](tuple[R, ...]):
-    """Records of one kind in their order: a tuple, a table in a notebook, a DataFrame on request.
+    """An immutable sequence of records: a table in a terminal and a notebook.
+
+    Its slices are `Records` as well.
 
     Parameters
     ----------
     kind : type[Record]
-        Their class, whose fields are the columns also where there are no records.
+        Class of the records; its fields are the columns of the table, also when it is empty.
     records : iterable of Record
         The records.
+    limit : int | None
+        Keep at most this many, and set ``truncated`` if there are more.
+
+    Attributes
+    ----------
+    truncated : bool
+        True if a limit cut the listing, so that the database has more.
+
+    Examples
+    --------
+    >>> prompts = db.instructions.history("greeting")
+    >>> prompts[:5].to_df()
+    >>> print(prompts)
     """
 
     kind: type[R]
+    truncated: bool
 
-    def __new__(cls, kind: type[R], records: Iterable[R] = ()) -> Self:
-        made = super().__new__(cls, records)
+    def __new__(cls, kind: type[R], records: Iterable[R] = (), *, limit: int | None = None) -> Self:
+        found = tuple(records)
+        made = super().__new__(cls, found[:limit])
         made.kind = kind
+        made.truncated = len(made) < len(found)
         return made
 
     def __getnewargs__(self) -> tuple[type[R], tuple[R, ...]]:
         return self.kind, tuple(self)
 
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> R: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> Self: ...
+    def __getitem__(self, index: SupportsIndex | slice, /) -> "R | Self":
+        if not isinstance(index, slice):
+            return super().__getitem__(index)
+        part = type(self)(self.kind, super().__getitem__(index))
+        part.truncated = self.truncated
+        return part
+
     def to_df(self) -> "DataFrame":
-        """Return a DataFrame with a row a record, and the records' fields as columns."""
+        """Return a pandas DataFrame with one row per record and one column per field."""
         import pandas as pd
 
         return pd.DataFrame(self._rows(), columns=list(_names(self.kind)))
 
     def __repr__(self) -> str:
-        few = ", ".join(map(repr, self[:FEW]))
-        more = f", ... {len(self) - FEW} more" if len(self) > FEW else ""
-        return f"Records[{few}{more}]"
+        shown = ", ".join(map(repr, self[:MAX_SHOWN]))
+        more = f", ... {len(self) - MAX_SHOWN} more" if len(self) > MAX_SHOWN else ""
+        note = f"; {self._count()}" if self.truncated else ""
+        return f"Records[{shown}{more}{note}]"
+
+    def __str__(self) -> str:
+        from draive_pg.display import text
+
+        return text.table(_names(self.kind), self._rows(), caption=self._count())
 
     def _repr_html_(self) -> str:
         from draive_pg.display import html
 
-        return html.table(_names(self.kind), self._rows(), caption=f"{len(self):,} in all")
+        return html.table(_names(self.kind), self._rows(), caption=self._count())
+
+    def _count(self) -> str:
+        if self.truncated:
+            return f"first {len(self):,}, there are more"
+        return f"{len(self):,} in all"
 
     def _rows(self) -> list[list[object]]:
         names = _names(self.kind)
@@ -198,9 +238,14 @@ class Label(Record):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Diff(Record):
-    """What changed from one revision to another: a unified text, side by side in a notebook.
+    """The difference between two revisions.
 
-    It is true where they differ.
+    ``str`` is a unified diff, and a notebook shows both sides. It is true if they differ.
+
+    Attributes
+    ----------
+    a, b : Revision
+        The revisions before and after.
     """
 
     a: Revision
@@ -211,7 +256,13 @@ class Diff(Record):
 
         return diff.unified(self._titles(), self._parts())
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        from draive_pg.display import diff
+
+        added, removed = diff.count_lines(self._parts())
+        change = f"+{added:,} -{removed:,} lines" if self else "no difference"
+        name = f"{self.a.name:.80}"
+        return f"Diff({name}: revision {self.a.revision} -> {self.b.revision}, {change})"
 
     def _repr_html_(self) -> str:
         from draive_pg.display import diff

@@ -1,4 +1,4 @@
-"""Records and sequences of them: how they look, and as what they come out."""
+"""Records and `Records`: reprs, tables in terminals and notebooks, DataFrames, pickling."""
 
 import copy
 import pickle
@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from draive_pg.display import html
+import draive_pg
+from draive_pg.display import html, text
 from draive_pg.models import Record, Records
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -30,11 +31,61 @@ def test_a_record_is_frozen_and_its_repr_bounded() -> None:
         note.name = "b"  # pyright: ignore
 
 
-def test_records_can_be_copied_and_pickled() -> None:
-    notes = Records(Note, [Note("a", MOMENT, "x")])
+@pytest.mark.parametrize("limit", [None, 1])
+def test_records_can_be_copied_and_pickled(limit: int | None) -> None:
+    notes = Records(Note, [Note("a", MOMENT, "x"), Note("b", MOMENT, "y")], limit=limit)
     for other in (copy.deepcopy(notes), pickle.loads(pickle.dumps(notes))):
         assert other == notes
         assert other.kind is Note
+        assert other.truncated is (limit == 1)
+
+
+def test_public_classes_are_pickled_by_their_public_name() -> None:
+    for name in draive_pg.__all__:
+        if isinstance(public := getattr(draive_pg, name), type):
+            assert public.__module__ == "draive_pg", name
+            assert pickle.loads(pickle.dumps(public)) is public
+    state = draive_pg.AppliedMigration("0001", "applied", MOMENT)
+    assert pickle.loads(pickle.dumps(state)) == state
+
+
+def test_a_slice_of_records_is_records() -> None:
+    notes = Records(Note, [Note(str(n), MOMENT, "x") for n in range(10)])
+    assert type(notes[2:4]) is Records
+    assert [note.name for note in notes[::-3]] == ["9", "6", "3", "0"]
+    assert len(notes[:5].to_df()) == 5
+    assert list(notes[:0].to_df().columns) == ["name", "created", "text", "meta"]
+
+
+def test_records_say_that_a_limit_cut_them() -> None:
+    found = [Note(str(n), MOMENT, "x") for n in range(3)]
+    whole, cut = Records(Note, found, limit=3), Records(Note, found, limit=2)
+    assert (whole.truncated, cut.truncated, cut[:1].truncated) == (False, True, True)
+    assert [note.name for note in cut] == ["0", "1"]
+    for shown in (repr(cut), str(cut), cut._repr_html_()):
+        assert "first 2, there are more" in shown
+    for shown in (repr(whole), str(whole), whole._repr_html_()):
+        assert "there are more" not in shown
+
+
+def test_printed_records_are_a_table_cut_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    notes = Records(Note, [Note("a\x1b[2J\n", MOMENT, "x" * 1_000_000, n) for n in range(1000)])
+    lines = str(notes).split("\n")
+    assert lines[0].split() == ["name", "created", "text", "meta"]
+    assert lines[1].startswith(r"a\x1b[2J\n")
+    assert lines[1].endswith("0")
+    assert {len(line) for line in lines[1:61]} == {50}
+    assert lines[61:] == ["940 more rows; to_df() has all", "1,000 in all"]
+    assert str(Records(Note)).split("\n")[1:] == ["0 in all"]
+
+
+@pytest.mark.parametrize("width", [1, 7, 30, 200])
+def test_tables_align_characters_of_any_width(width: int) -> None:
+    rows = [["ż", "漢字" * 20, 1], ["e\u0301", None, 20_000], [True, {"a": [MOMENT]}, None]]
+    lines = text.table(["first", "second", "third"], rows, width=width).split("\n")
+    assert len(lines) == 4
+    assert all(text._width(line) <= max(width, text.MIN_WIDTH) for line in lines)
 
 
 def test_records_are_a_tuple_with_a_bounded_repr() -> None:

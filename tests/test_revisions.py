@@ -208,7 +208,7 @@ def test_a_search_for_what_cannot_be_is_refused(db: Client, given: dict[str, obj
 def test_a_diff_is_unified_text(three: Client) -> None:
     diff = three.instructions.diff("greeting", 1)
     assert bool(diff) is True
-    assert repr(diff) == str(diff)
+    assert repr(diff) == "Diff(greeting: revision 1 -> 3, +1 -1 lines)"
     lines = str(diff).split("\n")
     assert re.fullmatch(r"--- greeting 1 \(.*\) content", lines[0])
     assert re.fullmatch(r"\+\+\+ greeting 3 \(.*\) content", lines[1])
@@ -218,6 +218,7 @@ def test_a_diff_is_unified_text(three: Client) -> None:
 def test_a_diff_of_equal_revisions_is_empty_and_false(three: Client) -> None:
     diff = three.instructions.diff("greeting", 2, 2)
     assert (bool(diff), str(diff)) == (False, "")
+    assert repr(diff) == "Diff(greeting: revision 2 -> 2, no difference)"
     assert "no difference" in diff._repr_html_()
 
 

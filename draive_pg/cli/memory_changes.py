@@ -201,9 +201,9 @@ def _said(removal: Removal) -> str:
     done = "Would remove" if removal.dry_run else "Removed"
     lines = [f"{done} {held(removal)}."]
     if removal.dry_run:
-        from draive_pg.display.terminal import printable
+        from draive_pg.display.text import escaped
 
-        lines += [f"  {printable(name)}" for name in removal.identifiers[:MOST_NAMED]]
+        lines += [f"  {escaped(name)}" for name in removal.identifiers[:MOST_NAMED]]
         if (more := removal.memories - MOST_NAMED) > 0:
             lines.append(f"  and {more:,} more, which --dry-run --json names")
     return "\n".join(lines)

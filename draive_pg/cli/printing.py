@@ -53,10 +53,10 @@ def print_records(records: Sequence[object], *names: str, as_json: bool, empty: 
 
 def print_diff(lines: Iterable[str]) -> None:
     """Print the lines of a unified diff, in colours at a terminal."""
-    from draive_pg.display import terminal
+    from draive_pg.display.text import escaped
 
     for line in lines:
-        text = "\t".join(map(terminal.printable, line.split("\t")))
+        text = "\t".join(map(escaped, line.split("\t")))
         typer.secho(text, fg=COLOURS.get(line[:1]))
 
 

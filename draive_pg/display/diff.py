@@ -1,4 +1,4 @@
-"""Differences of texts: unified for terminals, side by side and escaped for notebooks."""
+"""Text diffs: unified for terminals, side by side in HTML for notebooks."""
 
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher, unified_diff
@@ -6,7 +6,7 @@ from html import escape
 
 from draive_pg.display.html import CELL, DIM, RULE, TABLE, WRAP
 
-__all__ = ("side_by_side", "unified")
+__all__ = ("count_lines", "side_by_side", "unified")
 
 CONTEXT = 3  # unchanged lines shown around what changed
 
@@ -14,13 +14,13 @@ REMOVED = "background:color-mix(in srgb, crimson 18%, transparent)"
 ADDED = "background:color-mix(in srgb, seagreen 22%, transparent)"
 
 type Parts = Sequence[tuple[str, str, str]]
-"""What is compared, and its text before and after."""
+"""Name of each compared text, and the text before and after."""
 
 type Line = tuple[int, str] | None
 
 
 def unified(titles: tuple[str, str], parts: Parts) -> str:
-    """Return a unified diff of those parts that differ."""
+    """Return a unified diff of the parts that differ."""
     return "\n".join(
         line
         for part, before, after in parts
@@ -35,8 +35,20 @@ def unified(titles: tuple[str, str], parts: Parts) -> str:
     )
 
 
+def count_lines(parts: Parts) -> tuple[int, int]:
+    """Return how many lines were added and removed."""
+    added = removed = 0
+    for _, before, after in parts:
+        matcher = SequenceMatcher(None, before.split("\n"), after.split("\n"), autojunk=False)
+        for tag, start, end, begin, stop in matcher.get_opcodes():
+            if tag != "equal":
+                removed += end - start
+                added += stop - begin
+    return added, removed
+
+
 def side_by_side(titles: tuple[str, str], parts: Parts) -> str:
-    """Return a table with those parts that differ, before and after beside each other."""
+    """Return an HTML table of the parts that differ."""
     head = "".join(
         f'<th colspan="2" style="{CELL};{RULE}">{escape(title)}</th>' for title in titles
     )
@@ -59,17 +71,17 @@ def _part(name: str, before: str, after: str) -> str:
 
 
 def _groups(before: Sequence[str], after: Sequence[str]) -> Iterator[list[tuple[Line, Line, bool]]]:
-    """Yield the lines of each change with those around it, left and right of each other."""
+    """Yield each hunk as pairs of lines, left and right, and whether they changed."""
     matcher = SequenceMatcher(None, before, after, autojunk=False)
     for opcodes in matcher.get_grouped_opcodes(CONTEXT):
         yield [
             (
-                (start + place, before[start + place]) if start + place < end else None,
-                (begin + place, after[begin + place]) if begin + place < stop else None,
+                (start + line, before[start + line]) if start + line < end else None,
+                (begin + line, after[begin + line]) if begin + line < stop else None,
                 tag != "equal",
             )
             for tag, start, end, begin, stop in opcodes
-            for place in range(max(end - start, stop - begin))
+            for line in range(max(end - start, stop - begin))
         ]
 
 

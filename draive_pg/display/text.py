@@ -1,0 +1,123 @@
+"""Plain text for terminals: values, and tables cut to the width of the terminal."""
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from numbers import Real
+from typing import cast
+from unicodedata import combining, east_asian_width
+
+__all__ = ("all_numbers", "escaped", "printable", "table")
+
+MAX_ROWS = 60
+MAX_WIDTH = 60  # columns of the terminal for one column of a table
+MIN_WIDTH = 6
+GAP = "  "
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str = "", width: int = 0
+) -> str:
+    """Return an aligned table of at most 60 rows, no line wider than the terminal.
+
+    Parameters
+    ----------
+    columns : Sequence[str]
+        Names of the columns.
+    rows : Iterable[Sequence[object]]
+        Values by row; numbers are aligned to the right.
+    caption : str
+        Line below the table.
+    width : int
+        Maximum width of a line; 0 for that of the terminal.
+    """
+    values = list(rows)
+    shown = values[:MAX_ROWS]
+    cells = [list(columns), *([_cell(value) for value in row] for row in shown)]
+    widths = _fitted(
+        [max(map(_width, column)) for column in zip(*cells, strict=True)],
+        width or shutil.get_terminal_size().columns,
+    )
+    right = [all_numbers(row[n] for row in shown) for n in range(len(columns))]
+    lines = [
+        GAP.join(
+            _padded(_cut(cell, limit), limit, right=aligned)
+            for cell, limit, aligned in zip(row, widths, right, strict=False)
+        ).rstrip()
+        for row in cells
+    ]
+    notes = [f"{len(values) - MAX_ROWS:,} more rows; to_df() has all"] if values[MAX_ROWS:] else []
+    return "\n".join([*lines, *filter(None, [*notes, caption])])
+
+
+def printable(value: object) -> str:
+    """Return a value on one line, without characters that a terminal would obey."""
+    if value is None or value != value:  # noqa: PLR0124 - pandas' NaN and NaT
+        return "-"
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case datetime():
+            return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+        case list() | tuple():
+            return ", ".join(map(printable, cast("Sequence[object]", value))) or "-"
+        case Mapping():
+            return escaped(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))
+        case _:
+            return escaped(str(value))
+
+
+def escaped(text: str) -> str:
+    """Return a text with unprintable characters as escape sequences."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
+
+
+def all_numbers(values: Iterable[object]) -> bool:
+    """Return whether a column holds numbers only, which are aligned to the right."""
+    present = [value for value in values if value is not None]
+    return bool(present) and all(
+        isinstance(value, Real) and not isinstance(value, bool) for value in present
+    )
+
+
+def _fitted(widths: list[int], total: int) -> list[int]:
+    """Return the widths of the columns that fit in a line; the widest are cut first."""
+    while sum(widths) + len(GAP) * (len(widths) - 1) > total and widths:
+        widest = max(widths)
+        if widest > MIN_WIDTH:
+            widths[widths.index(widest)] -= 1
+        else:
+            widths = widths[:-1]  # later columns are left out of a terminal this narrow
+    return widths
+
+
+def _cell(value: object) -> str:
+    return _cut(printable(value[: MAX_WIDTH + 1] if isinstance(value, str) else value), MAX_WIDTH)
+
+
+def _padded(text: str, width: int, *, right: bool) -> str:
+    space = " " * (width - _width(text))
+    return space + text if right else text + space
+
+
+def _cut(text: str, width: int) -> str:
+    if _width(text[: width + 1]) <= width:
+        return text
+    kept = text[:width]
+    while _width(kept) > width - 1:
+        kept = kept[:-1]
+    return f"{kept}…"
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
