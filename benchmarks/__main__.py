@@ -1,6 +1,6 @@
 """``./dev bench``: a short version of all groups, in under three minutes, on a server of its own.
 
-The table that it prints is also written into the README, between its two markers.
+The table that it prints is also written to docs/performance.md, between its two markers.
 """
 
 import sys
@@ -12,7 +12,7 @@ from tqdm import tqdm
 from benchmarks import calls, conversations, frames, scale
 from benchmarks.filling import CONVERSATION, filled
 from benchmarks.measure import HEADER, Comparison
-from benchmarks.table import README, with_table
+from benchmarks.table import DOCUMENT, with_table
 from draive_pg.embedded import Server
 
 # As a server of this size would be set up; with the defaults, checkpoints come in between.
@@ -30,7 +30,7 @@ def main() -> None:
             server.stop(force=True)
     table = "\n".join([HEADER, *(comparison.row() for comparison in rows), ""])
     sys.stdout.write(table)
-    README.write_text(with_table(README.read_text(encoding="utf-8"), table), encoding="utf-8")
+    DOCUMENT.write_text(with_table(DOCUMENT.read_text(encoding="utf-8"), table), encoding="utf-8")
 
 
 def measure(dsn: str) -> list[Comparison]:

@@ -1,10 +1,10 @@
-"""The README's table of figures, between its two markers."""
+"""The table of figures in docs/performance.md, between its two markers."""
 
 from pathlib import Path
 
-__all__ = ("README", "with_table")
+__all__ = ("DOCUMENT", "with_table")
 
-README = Path(__file__).parent.parent / "README.md"
+DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
 
 

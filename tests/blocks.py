@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ("fences", "run_block", "sections")
+__all__ = ("fences", "python_blocks", "run_block")
 
 
 def fences(text: str) -> Iterator[tuple[int, str, str]]:
@@ -16,15 +16,10 @@ def fences(text: str) -> Iterator[tuple[int, str, str]]:
         yield text.count("\n", 0, match.start(2)), match[1], match[2]
 
 
-def sections(text: str) -> list[list[str]]:
-    """Return the Python blocks of each section, each at its line of the document."""
-    begins = [text.count("\n", 0, match.start()) for match in re.finditer(r"(?m)^## ", text)]
-    found: list[list[str]] = [[] for _ in (0, *begins)]
-    for line, language, code in fences(text):
-        if language == "python":
-            # Blank lines before it make a traceback name the line in the document.
-            found[sum(begin < line for begin in begins)].append("\n" * line + code)
-    return found
+def python_blocks(text: str) -> list[str]:
+    """Return the Python blocks of a document, each at its line of the document."""
+    # Blank lines before a block make a traceback name the line in the document.
+    return ["\n" * line + code for line, language, code in fences(text) if language == "python"]
 
 
 def run_block(

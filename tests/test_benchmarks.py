@@ -8,7 +8,7 @@ import pytest
 from benchmarks.filling import PER_MEMORY, apply, database, fill, filled
 from benchmarks.measure import Comparison, compare, shown
 from benchmarks.network import distant
-from benchmarks.table import README, with_table
+from benchmarks.table import DOCUMENT, with_table
 from draive_pg import Client
 
 
@@ -71,8 +71,8 @@ def test_the_seeds_tables_have_no_index_of_ours(dsn: str) -> None:
     assert found == [("memories_pkey",)]
 
 
-def test_the_readme_has_a_place_for_the_figures() -> None:
-    once = with_table(README.read_text(encoding="utf-8"), "| one |\n")
+def test_the_document_has_a_place_for_the_figures() -> None:
+    once = with_table(DOCUMENT.read_text(encoding="utf-8"), "| one |\n")
     twice = with_table(once, "| two |\n")
     assert "| two |" in twice
     assert "| one |" not in twice

@@ -18,7 +18,7 @@ from draive_pg.display import terminal
 from tests.blocks import fences
 from tests.shell import Shell, assert_one_line, confirmed, ok, typed
 
-OPERATIONS = Path(__file__).parents[1] / "docs" / "operations.md"
+PRUNING = Path(__file__).parents[1] / "docs" / "how-to" / "prune.md"
 
 CALL = {"id": "1", "type": "function", "function": {"name": "find", "arguments": '{"a": 1}'}}
 CHAT = [
@@ -211,8 +211,7 @@ def test_at_a_terminal_it_is_shown_and_asked(
 
 
 def test_the_commands_of_the_document_on_retention_do_it(run: Shell, three: Client) -> None:
-    retention = OPERATIONS.read_text(encoding="utf-8").partition("\n## Retention\n")[2]
-    (_, _, code), *_ = fences(retention)
+    (_, _, code), *_ = fences(PRUNING.read_text(encoding="utf-8"))
     look, do = (shlex.split(line)[2:] for line in code.splitlines())
     assert ok(run(*look)).endswith("\n  b/older\n")
     assert ok(run(*do)).startswith("Removed 1 memory (")

@@ -43,10 +43,10 @@ DOCUMENT = (TESTS.parent / "docs" / "differences.md").read_text(encoding="utf-8"
 
 
 def test_every_difference_has_tests_that_exist() -> None:
-    rows = re.findall(r"^\| (\d+) \|.*\| (.*) \|$", DOCUMENT, re.MULTILINE)
-    assert [int(number) for number, _ in rows] == list(range(1, 26))
-    for number, cell in rows:
-        named = re.findall(r"`(\w+)::(\w+)`", cell)
+    sections = re.findall(r"(?ms)^## (\d+)\. (.*?)(?=^## |\Z)", DOCUMENT)
+    assert [int(number) for number, _ in sections] == list(range(1, 26))
+    for number, section in sections:
+        named = re.findall(r"^- `(\w+)::(\w+)`$", section, re.MULTILINE)
         assert named, number
         for module, name in named:
             tree = ast.parse((TESTS / f"{module}.py").read_text(encoding="utf-8"))

@@ -1,24 +1,33 @@
-"""What the documents show works: the README's code and commands, the examples, the notebooks."""
+"""What the documents show works: code, commands, examples, notebooks, and the built site."""
 
+import html
 import os
 import re
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from nbclient import NotebookClient
 from typer import Typer
 from typer.testing import CliRunner
 
+import draive_pg
 from draive_pg.cli import app
-from tests.blocks import fences, sections
+from tests.blocks import fences, python_blocks
 from tests.kernels import jupyter
+from tests.test_frames import COLUMNS
 
 REPOSITORY = Path(__file__).parent.parent
-PATH = REPOSITORY / "README.md"
-README = PATH.read_text(encoding="utf-8")
+DOCUMENTS = [
+    *sorted(REPOSITORY.glob("*.md")),
+    *sorted((REPOSITORY / "docs").rglob("*.md")),
+]
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+WORKFLOW = REPOSITORY / ".github" / "workflows" / "ci.yml"
 
 
 def run_python(*arguments: object, cwd: Path, dsn: str) -> str:
@@ -72,30 +81,38 @@ def test_every_example_is_tested() -> None:
     }
 
 
-# --- README
+# --- Code and commands of the documents
 
-# Each section has a namespace and an event loop of its own, as a notebook would.
-RUN_README = """
-import asyncio, sys
+# Each document has an empty schema, a namespace and an event loop of its own, as a notebook would.
+RUN_DOCUMENTS = """
+import asyncio, os, sys
 from pathlib import Path
-from tests.blocks import run_block, sections
+import psycopg
+from tests.blocks import python_blocks, run_block
 
-for blocks in sections(Path(sys.argv[1]).read_text(encoding="utf-8")):
+for path in sys.argv[1:]:
+    with psycopg.connect(os.environ["DRAIVE_PG_DSN"], autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    namespace = {"__name__": "__main__"}
     with asyncio.Runner() as runner:
-        namespace = {"__name__": "__main__"}
-        for block in blocks:
-            run_block(block, namespace, runner, source=sys.argv[1])
+        for block in python_blocks(Path(path).read_text(encoding="utf-8")):
+            run_block(block, namespace, runner, source=path)
+    if "db" in namespace:
+        namespace["db"].close()
 """
 
 
-def test_sections_are_told_apart() -> None:
-    text = "```python\na\n```\n## B\n```sh\nno\n```\n```python\nb\n```\n```python\nc\n```\n## D\n"
-    assert sections(text) == [["\na\n"], ["\n" * 8 + "b\n", "\n" * 11 + "c\n"], []]
+def test_blocks_stand_at_their_lines() -> None:
+    text = "```python\na\n```\n## B\n```sh\nno\n```\n```python\nb\n```\n"
+    assert python_blocks(text) == ["\na\n", "\n" * 8 + "b\n"]
 
 
-def test_the_code_of_the_readme_runs(empty_dsn: str, tmp_path: Path) -> None:
-    assert any(sections(README)) or not README
-    run_python("-c", RUN_README, PATH, cwd=tmp_path, dsn=empty_dsn)
+@pytest.mark.slow
+def test_the_code_of_the_documents_runs(empty_dsn: str, tmp_path: Path) -> None:
+    paths = [path for path in DOCUMENTS if python_blocks(path.read_text(encoding="utf-8"))]
+    assert REPOSITORY / "README.md" in paths
+    run_python("-c", RUN_DOCUMENTS, *paths, cwd=tmp_path, dsn=empty_dsn)
 
 
 def commands(text: str, name: str) -> list[list[str]]:
@@ -122,9 +139,7 @@ def unknown(words: list[str], app: Typer) -> str:
         path.append(rest[0])
 
 
-@pytest.mark.parametrize(
-    "path", [PATH, *sorted((REPOSITORY / "docs").glob("*.md"))], ids=lambda path: path.name
-)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_the_commands_of_a_document_exist(path: Path) -> None:
     for words in commands(path.read_text(encoding="utf-8"), "draive-pg"):
         assert unknown(words, app) == ""
@@ -140,12 +155,86 @@ def test_commands_that_do_not_exist_are_found() -> None:
     assert "--sky" in unknown(["setup", "--sky"], app)
 
 
-def test_the_tasks_of_the_readme_exist() -> None:
+def tasks() -> set[str]:
+    """Return the tasks that ``./dev`` knows."""
     usage = subprocess.run(
         [REPOSITORY / "dev"], capture_output=True, check=False, text=True, timeout=60
     ).stderr
-    for words in commands(README, "./dev"):
-        assert f"./dev {words[0]}" in usage
+    return set(re.findall(r"(?m)\./dev (\w+)", usage))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_the_tasks_of_a_document_exist(path: Path) -> None:
+    used = {words[0] for words in commands(path.read_text(encoding="utf-8"), "./dev") if words}
+    assert used <= tasks()
+
+
+def test_the_figures_of_the_readme_are_measured() -> None:
+    measured = (REPOSITORY / "docs" / "performance.md").read_text(encoding="utf-8")
+    figures = re.findall(r"(?m)^\|[^|]+\| ([^|]+) \| ([^|]+) \| ([\d.]+x) \|$", README)
+    assert figures
+    for rival, ours, factor in figures:
+        assert f": {rival} | {ours} | {factor} [" in measured
+
+
+# --- The site
+
+
+@pytest.mark.slow
+def test_the_site_is_complete(tmp_path: Path) -> None:
+    subprocess.run(
+        [REPOSITORY / "dev", "docs", "--site-dir", tmp_path / "site"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        check=True,
+        timeout=300,
+    )
+    site = tmp_path / "site"
+    # Every public name is in the reference, by the name that users import it by.
+    inventory = zlib.decompress((site / "objects.inv").read_bytes().split(b"\n", 4)[4]).decode()
+    names = {line.split(" ", 1)[0] for line in inventory.splitlines()}
+    assert {f"draive_pg.{name}" for name in draive_pg.__all__} <= names
+    # Methods show the type of their result and their docstring.
+    page = text_of(site / "reference" / "memories" / "index.html")
+    assert "until: datetime | None = None, ) -> int " in page
+    assert "await with AsyncClient" in page
+    for request in ("Operation[", "Workflow[", "Copy[", "Request["):
+        assert request not in page
+    # Every command has a section, and every frame has its columns and dtypes.
+    page = text_of(site / "reference" / "cli" / "index.html")
+    assert "draive-pg prompts push" in page
+    page = text_of(site / "reference" / "columns" / "index.html")
+    for frame, columns in COLUMNS.items():
+        rows = " ".join(f"{name} {dtype}" for name, dtype in columns.items())
+        assert f"{frame}¶ column dtype {rows}" in page
+
+
+def text_of(path: Path) -> str:
+    """Return the text of an HTML page, its words separated by one space."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", path.read_text("utf-8"))).split())
+
+
+# --- Continuous integration
+
+
+def test_the_workflow_runs_tasks_that_exist() -> None:
+    jobs = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]
+    runs = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert {run.removeprefix("./dev ") for run in runs} == {"lint", "docs", "test", "newest"}
+    assert {*(run.removeprefix("./dev ") for run in runs)} <= tasks()
+    linux = jobs["linux"]["strategy"]["matrix"]["include"]
+    assert {row["python"] for row in linux} == {"3.13", "3.14"}
+    assert {row["postgres"] for row in linux} == {"15", "16", "17", "18"}
+
+
+def test_the_hooks_run_modules_that_exist() -> None:
+    text = (REPOSITORY / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    (repository,) = yaml.safe_load(text)["repos"]
+    for hook in repository["hooks"]:
+        python, flag, module, *arguments = hook["entry"].split()
+        assert (python, flag) == (".venv/bin/python", "-m")
+        assert module in {"ruff", "pyright", "pytest"}
+        assert all((REPOSITORY / each).exists() for each in arguments if each.startswith("tests/"))
 
 
 # --- Notebooks

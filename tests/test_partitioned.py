@@ -21,7 +21,7 @@ from tests.driven import at_once
 from tests.elements import answered, asked, texts
 from tests.server import until
 
-DOCUMENT = (SCHEMA.parent / "docs" / "scale.md").read_text(encoding="utf-8")
+DOCUMENT = (SCHEMA.parent / "docs" / "how-to" / "partitioned-tables.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture

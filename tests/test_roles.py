@@ -1,4 +1,4 @@
-"""Roles with as few rights as they need, made by the SQL of docs/operations.md."""
+"""Roles with as few rights as they need, made by the SQL of docs/how-to/roles.md."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from tests.conftest import Connect
 from tests.hurt import failed
 from tests.server import until
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "operations.md"
+DOCUMENT = Path(__file__).parent.parent / "docs" / "how-to" / "roles.md"
 ROLES = ("owner", "writer", "reader")
 
 MAKE_ROLES, GRANT_BEFORE, GRANT_AFTER, REVOKE = (
