@@ -370,8 +370,8 @@ def test_questions_are_bounded_in_time_by_what_they_count(
 
 def test_questions_that_cannot_be_answered_are_refused_before_any_io(connect: Connect) -> None:
     db = connect("host=127.0.0.1 port=1")  # where nobody is
-    with pytest.raises(ValueError, match="since must have a time zone"):
-        db.analysis.turns(since=datetime(2026, 1, 1))
+    with pytest.raises(ValueError, match="since must be a time"):
+        db.analysis.turns(since="yesterday")
     with pytest.raises(ValueError, match="by must be one of"):
         db.analysis.activity("year")
     with pytest.raises(ValueError, match="timezone must be a name"):

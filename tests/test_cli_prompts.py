@@ -139,7 +139,7 @@ def test_what_is_not_there_is_one_line(run: Shell, client: Client) -> None:
     assert_one_line(run("prompts", "show", "nope"), "nope")
     assert_one_line(run("prompts", "show", "greeting", 7), "no revision 7")
     assert_one_line(run("prompts", "show", "greeting", "nope"), "no label 'nope'")
-    assert_one_line(run("prompts", "show", "greeting", "2026-01-01"), "time zone")
+    assert_one_line(run("prompts", "show", "greeting", "2001-01-01"), "as of 2001-01-01")
     assert_one_line(run("configs", "show", "nope"), "nope")
     assert run("prompts", "search", "--meta", "{").code == 2
     for command in ("prompts", "configs"):

@@ -302,10 +302,10 @@ def test_times_do_not_depend_on_the_time_zone_of_the_session(
 
 
 def test_wrong_filters_are_refused(db: Client) -> None:
-    with pytest.raises(ValueError, match="since must have a time zone"):
-        db.frames.sessions(since=datetime(2026, 1, 1))
+    with pytest.raises(ValueError, match="since must be a time"):
+        db.frames.sessions(since="yesterday")
     with pytest.raises(TypeError, match="until must be a datetime"):
-        db.frames.sessions(until="2026-01-01")
+        db.frames.sessions(until=2026)
     with pytest.raises(ValueError, match="limit must be a positive int"):
         db.frames.sessions(limit=0)
     with pytest.raises(TypeError, match="identifier must be a str"):

@@ -265,9 +265,13 @@ def test_what_is_written_to_while_it_is_due_stays(dsn: str, sql: psycopg.Connect
     ("chosen", "error", "says"),
     [
         ({}, ValueError, "prune must be told which"),
-        ({"older_than": 90}, TypeError, "older_than, if no timedelta, must be a datetime, not int"),
+        (
+            {"older_than": 90},
+            TypeError,
+            "older_than must be a datetime, a date or ISO 8601 text, not int",
+        ),
         ({"older_than": timedelta(days=-1)}, ValueError, "older_than must not be negative"),
-        ({"older_than": datetime(2026, 1, 1)}, ValueError, "must have a time zone"),
+        ({"older_than": "90d"}, ValueError, "older_than must be a time such as"),
         ({"keep": 0}, ValueError, "keep must be a positive int"),
         ({"keep": 1, "prefix": 7}, TypeError, "prefix must be a str"),
     ],

@@ -42,9 +42,8 @@ async def use_async(db: AsyncClient) -> None:
     reveal_type(await db.setup())
 """
 
-COUNT = (
-    "(prefix: str | None = None, *, since: datetime | None = None, until: datetime | None = None)"
-)
+TIME = "datetime | date | str | None = None"
+COUNT = f"(prefix: str | None = None, *, since: {TIME}, until: {TIME})"
 REVEALED = [
     f"{COUNT} -> int",
     "Memory[Database]",

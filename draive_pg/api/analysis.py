@@ -1,9 +1,9 @@
 """Questions about conversations: `db.analysis`."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from draive_pg.api._method import Namespace, method
+from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.frames import questions
 from draive_pg.frames.query import Several
@@ -21,7 +21,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
     """What analysts ask of conversations, each question one line, each answer a DataFrame.
 
     All take ``identifier``, one memory or several, and ``since`` (inclusive) and ``until``
-    (exclusive), datetimes with a time zone. The functions of `draive_pg.analysis` answer the same
+    (exclusive). The functions of `draive_pg.analysis` answer the same
     from frames that you have, such as those of exported files.
     """
 
@@ -32,8 +32,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         self,
         identifier: Several = None,
         *,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
         """Return a row a turn: what a user asked, and how long the answer took.
 
@@ -49,8 +49,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         self,
         identifier: Several = None,
         *,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
         """Return a row for each conversation that ended before the model had the last word.
 
@@ -66,8 +66,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         *,
         timezone: str = "UTC",
         identifier: Several = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
         """Return a row for each hour, day, week or month, also those in which nothing happened.
 
@@ -83,8 +83,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         identifier: Several = None,
         *,
         failure: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
         """Return a row a tool, the most used first.
 
@@ -102,8 +102,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         self,
         identifier: Several = None,
         *,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
         """Return a row for each call that was made several times with the same arguments.
 
@@ -117,8 +117,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         self,
         identifier: Several = None,
         *,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
         """Return a row for each variable that a snapshot changed, its first value included.
 
@@ -133,8 +133,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         name: Several = None,
         *,
         identifier: Several = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
         """Return which revision of each prompt was the newest when an element was written.
 
@@ -152,8 +152,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         configuration: Several = None,
         *,
         identifier: Several = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
         """Return which snapshot of each configuration was the newest when an element was written.
 

@@ -1,10 +1,10 @@
 """Configuration snapshots: `db.configurations`."""
 
 from collections.abc import Coroutine, Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from draive_pg.api._method import Namespace, method
+from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.models import Records, Snapshot
 from draive_pg.operations.documents import configurations, snapshots
@@ -32,7 +32,7 @@ class Configurations[D: Database | AsyncDatabase](Namespace[D]):
         config: type[Config],
         *,
         identifier: str | None = None,
-        as_of: datetime | None = None,
+        as_of: Timestamp | None = None,
     ) -> Config | None: ...
 
     @overload
@@ -42,7 +42,7 @@ class Configurations[D: Database | AsyncDatabase](Namespace[D]):
         *,
         identifier: str | None = None,
         default: Config,
-        as_of: datetime | None = None,
+        as_of: Timestamp | None = None,
     ) -> Config: ...
 
     @overload
@@ -52,7 +52,7 @@ class Configurations[D: Database | AsyncDatabase](Namespace[D]):
         *,
         identifier: str | None = None,
         required: Literal[True],
-        as_of: datetime | None = None,
+        as_of: Timestamp | None = None,
     ) -> Config: ...
 
     @overload
@@ -61,7 +61,7 @@ class Configurations[D: Database | AsyncDatabase](Namespace[D]):
         config: type[Config],
         *,
         identifier: str | None = None,
-        as_of: datetime | None = None,
+        as_of: Timestamp | None = None,
     ) -> Coroutine[Any, Any, Config | None]: ...
 
     @overload
@@ -71,7 +71,7 @@ class Configurations[D: Database | AsyncDatabase](Namespace[D]):
         *,
         identifier: str | None = None,
         default: Config,
-        as_of: datetime | None = None,
+        as_of: Timestamp | None = None,
     ) -> Coroutine[Any, Any, Config]: ...
 
     @overload
@@ -81,7 +81,7 @@ class Configurations[D: Database | AsyncDatabase](Namespace[D]):
         *,
         identifier: str | None = None,
         required: Literal[True],
-        as_of: datetime | None = None,
+        as_of: Timestamp | None = None,
     ) -> Coroutine[Any, Any, Config]: ...
 
     def load[Config: "Configuration"](
@@ -91,7 +91,7 @@ class Configurations[D: Database | AsyncDatabase](Namespace[D]):
         identifier: str | None = None,
         default: Config | None = None,
         required: bool = False,
-        as_of: datetime | None = None,
+        as_of: Timestamp | None = None,
     ) -> Config | Coroutine[Any, Any, Config | None] | None:
         """Return the newest snapshot as an instance of a draive Configuration class; cached.
 
@@ -106,7 +106,7 @@ class Configurations[D: Database | AsyncDatabase](Namespace[D]):
         required : bool
             Where there is none and no default, return ``config()``, or raise if the class needs
             more than its own defaults.
-        as_of : datetime | None
+        as_of : datetime | date | str | None
             What was the newest at a time, with its time zone.
 
         Returns
@@ -133,7 +133,7 @@ class Configurations[D: Database | AsyncDatabase](Namespace[D]):
         identifier: str | None,
         default: Config | None,
         required: bool,
-        as_of: datetime | None,
+        as_of: Timestamp | None,
     ) -> "Operation[Config | None]":
         return configurations.load(
             config, identifier=identifier, default=default, required=required, as_of=as_of
@@ -141,7 +141,7 @@ class Configurations[D: Database | AsyncDatabase](Namespace[D]):
 
     @method
     def load_raw(
-        self, identifier: str, *, revision: int | None = None, as_of: datetime | None = None
+        self, identifier: str, *, revision: int | None = None, as_of: Timestamp | None = None
     ) -> Operation[dict[str, Any] | None]:
         """Return the newest snapshot of an identifier as a new dict, or None; cached.
 
@@ -151,7 +151,7 @@ class Configurations[D: Database | AsyncDatabase](Namespace[D]):
             Which configuration.
         revision : int | None
             A snapshot by its number instead.
-        as_of : datetime | None
+        as_of : datetime | date | str | None
             What was the newest at a time instead, with its time zone.
 
         Raises

@@ -1,11 +1,11 @@
 """DataFrames: `db.frames`."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from draive_pg.api._method import Namespace, method, stream
+from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.frames import definitions as frames
 from draive_pg.frames.frame import Format
@@ -23,7 +23,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
     """pandas DataFrames for analysis: fixed columns and dtypes, times in UTC.
 
     All take the same arguments: ``identifier`` (or ``name``), one or several, chooses; ``since``
-    (inclusive) and ``until`` (exclusive), datetimes with a time zone, bound ``created``; ``limit``
+    (inclusive) and ``until`` (exclusive) bound ``created``; ``limit``
     is the most rows; ``columns`` are the columns wanted, in their order, and others are not
     computed. ``role`` (``"input"`` or ``"output"``) and ``tool`` (one name or several) choose among
     elements and calls. JSON columns hold Python dicts and lists.
@@ -36,8 +36,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         self,
         identifier: Several = None,
         *,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
         limit: int | None = None,
         role: str | None = None,
         tool: Several = None,
@@ -67,8 +67,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         self,
         identifier: Several = None,
         *,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
         limit: int | None = None,
         tool: Several = None,
         columns: Sequence[str] | None = None,
@@ -94,8 +94,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         self,
         identifier: Several = None,
         *,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
     ) -> "Copy[DataFrame]":
@@ -119,8 +119,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         self,
         identifier: Several = None,
         *,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
     ) -> "Copy[DataFrame]":
@@ -142,8 +142,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         self,
         name: Several = None,
         *,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
     ) -> "Copy[DataFrame]":
@@ -166,8 +166,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         self,
         identifier: Several = None,
         *,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
     ) -> "Copy[DataFrame]":

@@ -1,12 +1,12 @@
 """Instruction (prompt) revisions: `db.instructions`."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from draive_pg.api._method import method
 from draive_pg.api.labels import Labels
 from draive_pg.api.revisions import Revisions
+from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.models import Revision
 from draive_pg.operations.documents import define as defining
@@ -35,7 +35,7 @@ class Instructions[D: Database | AsyncDatabase](Revisions[D], Labels[D]):
     def available_instructions(
         self,
         *,
-        as_of: datetime | None = None,
+        as_of: Timestamp | None = None,
         label: str | None = None,
         lenient: bool = False,
     ) -> "Operation[tuple[InstructionsDeclaration, ...]]":
@@ -43,7 +43,7 @@ class Instructions[D: Database | AsyncDatabase](Revisions[D], Labels[D]):
 
         Parameters
         ----------
-        as_of : datetime | None
+        as_of : datetime | date | str | None
             The newest of then instead, with its time zone.
         label : str | None
             Those that the label is on instead; names that do not have it are left out.
@@ -67,7 +67,7 @@ class Instructions[D: Database | AsyncDatabase](Revisions[D], Labels[D]):
         default: str | None = None,
         revision: int | Revision | None = None,
         label: str | None = None,
-        as_of: datetime | None = None,
+        as_of: Timestamp | None = None,
         strict: bool | None = None,
     ) -> Operation[str]:
         """Return the content with its ``{placeholders}`` filled; its content is cached.
@@ -111,7 +111,7 @@ class Instructions[D: Database | AsyncDatabase](Revisions[D], Labels[D]):
         *,
         revision: int | Revision | None = None,
         label: str | None = None,
-        as_of: datetime | None = None,
+        as_of: Timestamp | None = None,
     ) -> Operation[str]:
         """Return the newest content as it was defined, or that of another revision; cached.
 
@@ -123,7 +123,7 @@ class Instructions[D: Database | AsyncDatabase](Revisions[D], Labels[D]):
             A revision by its number, or as it was read.
         label : str | None
             The revision that the label is on; never another one in its place.
-        as_of : datetime | None
+        as_of : datetime | date | str | None
             What was the newest, or what the label was on, at a time, with its time zone.
 
         Raises

@@ -1,11 +1,12 @@
 """All conversational memories: `db.memories`."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from draive_pg.api._method import Namespace, method
+from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.frames.query import Several
 from draive_pg.frames.reading import read
@@ -48,8 +49,8 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         self,
         prefix: str | None = None,
         *,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
         order: Order = "identifier",
         descending: bool = False,
         limit: int | None = 100,
@@ -61,8 +62,9 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         ----------
         prefix : str | None
             What their identifiers begin with.
-        since, until : datetime | None
-            Bounds (inclusive, exclusive) of when a memory was last written to, with a time zone.
+        since, until : datetime | date | str | None
+            Bounds (inclusive, exclusive) of when a memory was last written to; UTC unless they have
+            an offset.
         order : str
             ``identifier``, ``created``, ``last``, ``elements`` or ``bytes``. By the last three,
             all memories are looked into, and not only those of the page.
@@ -78,8 +80,8 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         self,
         prefix: str | None = None,
         *,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
     ) -> Operation[int]:
         """Return how many memories there are; the arguments are those of `list`."""
         return memories.count(prefix, since, until)
@@ -93,8 +95,8 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         role: str | None = None,
         tool: Several = None,
         meta: Mapping[str, Any] | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
         error: bool | None = None,
         variables: Mapping[str, Any] | None = None,
         language: str = "simple",
@@ -116,8 +118,8 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
             A tool, or several, of which the element requests or holds a response of one.
         meta : Mapping[str, Any] | None
             What the element's meta contains.
-        since, until : datetime | None
-            Bounds (inclusive, exclusive) of when it was written, with a time zone.
+        since, until : datetime | date | str | None
+            Bounds (inclusive, exclusive) of when it was written; UTC unless they have an offset.
         error : bool | None
             Whether it holds a tool response that is an error, or does not.
         variables : Mapping[str, Any] | None
@@ -257,7 +259,7 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
     @method
     def prune(
         self,
-        older_than: timedelta | datetime | None = None,
+        older_than: timedelta | Timestamp | None = None,
         *,
         keep: int | None = None,
         prefix: str | None = None,
@@ -270,7 +272,7 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
 
         Parameters
         ----------
-        older_than : timedelta | datetime | None
+        older_than : timedelta | datetime | date | str | None
             For how long they were not written to (by the server's clock), or since when.
         keep : int | None
             How many of those last written to stay, whatever their age.

@@ -1,10 +1,10 @@
 """Revisions of instructions as people manage them: part of `db.instructions`."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from draive_pg.api._method import Namespace, method
+from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.models import Diff, Records, Revision
 from draive_pg.operations.documents import (
@@ -81,8 +81,8 @@ class Revisions[D: Database | AsyncDatabase](Namespace[D]):
         text: str | None = None,
         *,
         meta: Mapping[str, Any] | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
         author: str | None = None,
         label: str | None = None,
         current: bool = False,
@@ -96,7 +96,7 @@ class Revisions[D: Database | AsyncDatabase](Namespace[D]):
             Found in the name, content, description or message, in upper or lower case.
         meta : Mapping[str, Any] | None
             What their meta contains.
-        since, until : datetime | None
+        since, until : datetime | date | str | None
             When they were written: at or after, and before; with time zones.
         author : str | None
             Who wrote them.

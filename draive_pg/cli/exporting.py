@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from draive_pg.cli.options import Dsn, Schema, opened
-from draive_pg.cli.values import moment
+from draive_pg.cli.values import timestamp
 from draive_pg.frames.frame import Format
 
 __all__ = ("export",)
@@ -75,8 +75,8 @@ def export(
             file,
             format=format_,
             identifier=identifier,
-            since=moment(since, "--since"),
-            until=moment(until, "--until"),
+            since=timestamp(since, "--since"),
+            until=timestamp(until, "--until"),
             limit=limit,
             role=role,
             tool=tool,

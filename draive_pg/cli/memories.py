@@ -7,7 +7,7 @@ import typer
 from draive_pg import MemoryMissing
 from draive_pg.cli.options import AsJson, Dsn, Schema, opened
 from draive_pg.cli.printing import print_json, print_table, print_text, size_of
-from draive_pg.cli.values import document, moment
+from draive_pg.cli.values import document, timestamp
 from draive_pg.operations.conversations.listing import Order
 
 __all__ = ("Identifier", "Prefix", "app")
@@ -64,7 +64,7 @@ def list_(
       draive-pg memories list --prefix ada/ --since 2026-01-31
       draive-pg memories list --all --json | jq -r '.[].identifier'
     """
-    times = (moment(since, "--since"), moment(until, "--until"))
+    times = (timestamp(since, "--since"), timestamp(until, "--until"))
     with opened(dsn, schema) as db:
         found = db.memories.list(
             prefix,
@@ -189,7 +189,7 @@ def search(
       draive-pg memories search --tool find_flight --error --since 2026-01-31
       draive-pg memories search --variables '{"customer": "ada"}' --json | jq -r '.[].excerpt'
     """
-    times = (moment(since, "--since"), moment(until, "--until"))
+    times = (timestamp(since, "--since"), timestamp(until, "--until"))
     documents = (document(meta, "--meta"), document(variables, "--variables"))
     with opened(dsn, schema) as db:
         found = db.memories.search(

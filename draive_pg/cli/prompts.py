@@ -8,7 +8,7 @@ import typer
 from draive_pg import Revision
 from draive_pg.cli.options import AsJson, Dsn, Schema, opened
 from draive_pg.cli.printing import print_diff, print_json, print_records
-from draive_pg.cli.values import document, moment
+from draive_pg.cli.values import document, timestamp
 from draive_pg.sync.formats import Prompt
 
 __all__ = ("Name", "Wanted", "app", "prompt_of", "target")
@@ -185,8 +185,8 @@ def search(
         found = db.instructions.search(
             text,
             meta=document(meta, "--meta"),
-            since=moment(since, "--since"),
-            until=moment(until, "--until"),
+            since=timestamp(since, "--since"),
+            until=timestamp(until, "--until"),
             author=author,
             label=label,
             current=current,
@@ -210,4 +210,4 @@ def prompt_of(revision: Revision) -> Prompt:
 def target(revision: str | None) -> int | str | datetime | None:
     if revision is None or not revision[:1].isdecimal():
         return revision
-    return int(revision) if revision.isdecimal() else datetime.fromisoformat(revision)
+    return int(revision) if revision.isdecimal() else timestamp(revision, "the revision")

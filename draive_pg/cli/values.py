@@ -3,27 +3,24 @@
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import typer
 
-__all__ = ("document", "duration", "moment")
+from draive_pg.codec.validation import check_timestamp
+
+__all__ = ("document", "duration", "timestamp")
 
 UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
-def moment(text: str | None, option: str) -> datetime | None:
-    """Return a time; one without a zone is in UTC."""
-    if text is None:
-        return None
+def timestamp(text: str | None, option: str) -> datetime | None:
+    """Parse ISO 8601 text as Python's time arguments do; UTC unless it has an offset."""
     try:
-        read = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"{option} must be a time as 2026-01-31 or 2026-01-31T12:00Z, not {text!r:.60}."
-        ) from None
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
+        return check_timestamp(text, option)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from None
 
 
 def duration(text: str | None, option: str) -> timedelta | None:

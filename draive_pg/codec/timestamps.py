@@ -1,14 +1,17 @@
-"""Points in time, as they come back."""
+"""Timestamps: what callers may pass, and what PostgreSQL returns."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-__all__ = ("moment",)
+__all__ = ("Timestamp", "from_epoch_us")
+
+type Timestamp = datetime | date | str
+"""A datetime, a date (its midnight) or ISO 8601 text; UTC unless it has an offset of its own."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def moment(microseconds: int | None) -> datetime | None:
-    """Return the time of so many microseconds since 1970, None for one that Python cannot hold."""
+def from_epoch_us(microseconds: int | None) -> datetime | None:
+    """Convert microseconds since 1970 to a datetime; None if Python cannot represent it."""
     try:
         return None if microseconds is None else EPOCH + timedelta(microseconds=microseconds)
     except OverflowError:

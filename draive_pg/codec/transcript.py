@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
 from draive_pg.codec.replay import replayable
-from draive_pg.codec.timestamps import moment
+from draive_pg.codec.timestamps import from_epoch_us
 from draive_pg.errors import StoredDataInvalid
 
 __all__ = ("Entry", "Image", "Piece", "parsed", "transcribe")
@@ -119,7 +119,7 @@ def transcribe(
         entries.append(
             Entry(
                 position=first + index,
-                created=moment(written),
+                created=from_epoch_us(written),
                 who=_who(document),
                 pieces=pieces,
                 meta=_meta(_object(document)),

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, LiteralString, TypedDict
 
-from draive_pg.codec.validation import check_limit, check_moment, check_texts, shown
+from draive_pg.codec.timestamps import Timestamp
+from draive_pg.codec.validation import check_limit, check_texts, check_timestamp, shown
 from draive_pg.frames.frame import KEYS, Frame, Kind
 from draive_pg.operations.operation import Statement
 
@@ -21,8 +21,8 @@ class Filters(TypedDict, total=False):
     """Which rows and columns of a frame are wanted, as keyword arguments; see `Frames`."""
 
     identifier: Several
-    since: datetime | None
-    until: datetime | None
+    since: Timestamp | None
+    until: Timestamp | None
     limit: int | None
     role: str | None
     tool: Several
@@ -78,8 +78,8 @@ def query(  # noqa: PLR0913 - each is an argument of the public methods
     frame: Frame,
     *,
     identifier: Several = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Timestamp | None = None,
+    until: Timestamp | None = None,
     limit: int | None = None,
     role: str | None = None,
     tool: Several = None,
@@ -100,8 +100,8 @@ def query(  # noqa: PLR0913 - each is an argument of the public methods
         if value is not None and name not in frame.filters:
             raise ValueError(f"frame {frame.name} cannot be filtered by {name}")
     chosen = (
-        check_moment(since, "since"),
-        check_moment(until, "until"),
+        check_timestamp(since, "since"),
+        check_timestamp(until, "until"),
         check_limit(limit, "limit"),
         _role(role),
         check_texts(tool, "tool"),

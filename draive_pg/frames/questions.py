@@ -1,10 +1,10 @@
 """What analysts ask, as values: the frames to read, and what `draive_pg.analysis` makes of them."""
 
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from draive_pg.codec.validation import check_moment
+from draive_pg.codec.timestamps import Timestamp
+from draive_pg.codec.validation import check_timestamp
 from draive_pg.frames.memory import CONVERSATION_LOG, TOOL_CALLS, VARIABLES
 from draive_pg.frames.query import Several
 from draive_pg.frames.reading import read
@@ -36,32 +36,34 @@ TURN = (*ELEMENT, "tool_requests", "tool_responses")
 
 
 def turns(
-    identifier: Several, since: datetime | None, until: datetime | None
+    identifier: Several, since: Timestamp | None, until: Timestamp | None
 ) -> Workflow["DataFrame"]:
     """A row a turn; of those that were asked in a time."""
+
+    within = _within(since, until)
 
     def answer(log: "DataFrame") -> "DataFrame":
         from draive_pg import analysis
 
-        return _within(analysis.turns(log), "asked", since, until)
+        return within(analysis.turns(log), "asked")
 
-    _check(since, until)
     return _compute(
         answer, read(CONVERSATION_LOG, identifier=identifier, columns=(*TURN, "n_chars"))
     )
 
 
 def abandoned(
-    identifier: Several, since: datetime | None, until: datetime | None
+    identifier: Several, since: Timestamp | None, until: Timestamp | None
 ) -> Workflow["DataFrame"]:
     """A row a conversation that broke off; of those whose last element is of a time."""
+
+    within = _within(since, until)
 
     def answer(log: "DataFrame") -> "DataFrame":
         from draive_pg import analysis
 
-        return _within(analysis.abandoned(log), "created", since, until)
+        return within(analysis.abandoned(log), "created")
 
-    _check(since, until)
     wanted = (*TURN, "tools", "text")
     return _compute(answer, read(CONVERSATION_LOG, identifier=identifier, columns=wanted))
 
@@ -70,8 +72,8 @@ def activity(
     by: "Period",
     timezone: str,
     identifier: Several,
-    since: datetime | None,
-    until: datetime | None,
+    since: Timestamp | None,
+    until: Timestamp | None,
 ) -> Workflow["DataFrame"]:
     """A row an hour, day, week or month."""
     from draive_pg import analysis
@@ -88,7 +90,7 @@ def activity(
 
 
 def tools(
-    failure: str | None, identifier: Several, since: datetime | None, until: datetime | None
+    failure: str | None, identifier: Several, since: Timestamp | None, until: Timestamp | None
 ) -> Workflow["DataFrame"]:
     """A row a tool."""
     from draive_pg import analysis
@@ -102,7 +104,7 @@ def tools(
 
 
 def repeated_calls(
-    identifier: Several, since: datetime | None, until: datetime | None
+    identifier: Several, since: Timestamp | None, until: Timestamp | None
 ) -> Workflow["DataFrame"]:
     """A row a call that was made several times."""
 
@@ -117,21 +119,22 @@ def repeated_calls(
 
 
 def variable_changes(
-    identifier: Several, since: datetime | None, until: datetime | None
+    identifier: Several, since: Timestamp | None, until: Timestamp | None
 ) -> Workflow["DataFrame"]:
     """A row a variable that changed; of the changes of a time."""
+
+    within = _within(since, until)
 
     def answer(variables: "DataFrame") -> "DataFrame":
         from draive_pg import analysis
 
-        return _within(analysis.variable_changes(variables), "created", since, until)
+        return within(analysis.variable_changes(variables), "created")
 
-    _check(since, until)
     return _compute(answer, read(VARIABLES, identifier=identifier))
 
 
 def live_instructions(
-    name: Several, identifier: Several, since: datetime | None, until: datetime | None
+    name: Several, identifier: Several, since: Timestamp | None, until: Timestamp | None
 ) -> Workflow["DataFrame"]:
     """A row an element and a name, with the revision that was live."""
     revisions = read(
@@ -141,7 +144,7 @@ def live_instructions(
 
 
 def live_configurations(
-    configuration: Several, identifier: Several, since: datetime | None, until: datetime | None
+    configuration: Several, identifier: Several, since: Timestamp | None, until: Timestamp | None
 ) -> Workflow["DataFrame"]:
     """A row an element and a configuration, with the snapshot that was live."""
     wanted = ("identifier", "revision", "created")
@@ -151,7 +154,7 @@ def live_configurations(
 
 
 def _live(
-    revisions: Any, identifier: Several, since: datetime | None, until: datetime | None
+    revisions: Any, identifier: Several, since: Timestamp | None, until: Timestamp | None
 ) -> Workflow["DataFrame"]:
     def answer(log: "DataFrame", revisions: "DataFrame") -> "DataFrame":
         from draive_pg import analysis
@@ -171,15 +174,17 @@ def _compute(answer: "Callable[..., DataFrame]", *copies: "Copy[DataFrame]") -> 
     return (yield Call(partial(answer, *frames)))
 
 
-def _check(since: datetime | None, until: datetime | None) -> None:
-    check_moment(since, "since")
-    check_moment(until, "until")
+def _within(
+    since: Timestamp | None, until: Timestamp | None
+) -> "Callable[[DataFrame, str], DataFrame]":
+    """Return a filter on a time column, for rows that are computed from all others."""
+    start, end = check_timestamp(since, "since"), check_timestamp(until, "until")
 
+    def within(found: Any, column: str) -> "DataFrame":
+        if start is not None:
+            found = found[found[column] >= start]
+        if end is not None:
+            found = found[found[column] < end]
+        return found.reset_index(drop=True)
 
-def _within(found: Any, column: str, since: datetime | None, until: datetime | None) -> "DataFrame":
-    """Return the rows of a time, which could not be chosen before others were read too."""
-    if since is not None:
-        found = found[found[column] >= since]
-    if until is not None:
-        found = found[found[column] < until]
-    return found.reset_index(drop=True)
+    return within

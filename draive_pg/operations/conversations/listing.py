@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, LiteralString
 
-from draive_pg.codec.timestamps import moment
-from draive_pg.codec.validation import check_limit, check_moment, check_optional, check_position
+from draive_pg.codec.timestamps import Timestamp, from_epoch_us
+from draive_pg.codec.validation import check_limit, check_optional, check_position, check_timestamp
 from draive_pg.models import MemorySummary, Records
 from draive_pg.operations.conversations.expressions import microseconds
-from draive_pg.operations.operation import Operation, Statement
+from draive_pg.operations.operation import Operation, Row, Statement
 
 __all__ = ("LAST", "Order", "count", "identifiers", "list_")
 
@@ -92,7 +92,7 @@ def identifiers() -> Operation[tuple[str, ...]]:
     )
 
 
-def count(prefix: str | None, since: datetime | None, until: datetime | None) -> Operation[int]:
+def count(prefix: str | None, since: Timestamp | None, until: Timestamp | None) -> Operation[int]:
     """How many memories there are."""
     return Operation(
         name="count memories",
@@ -104,8 +104,8 @@ def count(prefix: str | None, since: datetime | None, until: datetime | None) ->
 
 def list_(
     prefix: str | None,
-    since: datetime | None,
-    until: datetime | None,
+    since: Timestamp | None,
+    until: Timestamp | None,
     order: Order,
     limit: int | None,
     offset: int,
@@ -123,21 +123,21 @@ def list_(
         name="list memories",
         statements=(Statement(sql, (*_chosen(prefix, since, until), *page)),),
         reads=True,
-        decode=lambda rows: Records(
-            MemorySummary,
-            (
-                MemorySummary(identifier, moment(created), moment(first), moment(last), *counts)
-                for identifier, created, first, last, *counts in rows
-            ),
-        ),
+        decode=lambda rows: Records(MemorySummary, map(_summary, rows)),
     )
 
 
+def _summary(row: Row) -> MemorySummary:
+    identifier, created, first, last, *counts = row
+    first, last = from_epoch_us(first), from_epoch_us(last)
+    return MemorySummary(identifier, from_epoch_us(created), first, last, *counts)
+
+
 def _chosen(
-    prefix: str | None, since: datetime | None, until: datetime | None
+    prefix: str | None, since: Timestamp | None, until: Timestamp | None
 ) -> tuple[str | None, datetime | None, datetime | None]:
     return (
         check_optional(prefix, "prefix"),
-        check_moment(since, "since"),
-        check_moment(until, "until"),
+        check_timestamp(since, "since"),
+        check_timestamp(until, "until"),
     )

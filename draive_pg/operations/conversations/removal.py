@@ -1,12 +1,13 @@
 """Removing many memories: by their age, by their number, or because they are of a person."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import batched
 from typing import Any, LiteralString
 
 from draive_pg.codec.json import encode_mapping
-from draive_pg.codec.validation import check_limit, check_moment, check_optional, check_texts
+from draive_pg.codec.timestamps import Timestamp
+from draive_pg.codec.validation import check_limit, check_optional, check_texts, check_timestamp
 from draive_pg.display.progress import progress
 from draive_pg.models import Removal
 from draive_pg.operations.conversations.expressions import microseconds
@@ -108,7 +109,7 @@ removed AS (
 
 @workflow
 def prune(
-    older_than: timedelta | datetime | None,
+    older_than: timedelta | Timestamp | None,
     keep: int | None,
     prefix: str | None,
     *,
@@ -159,7 +160,7 @@ def erase(
 
 
 def _due(
-    older_than: timedelta | datetime | None, keep: int | None, prefix: str | None
+    older_than: timedelta | Timestamp | None, keep: int | None, prefix: str | None
 ) -> Operation[Sequence[Row]]:
     if older_than is None and keep is None:
         raise ValueError(
@@ -168,7 +169,7 @@ def _due(
     age = older_than if isinstance(older_than, timedelta) else None
     if age is not None and age < timedelta():
         raise ValueError(f"older_than must not be negative, not {age!r}")
-    before = None if age is not None else check_moment(older_than, "older_than, if no timedelta,")
+    before = None if age is not None else check_timestamp(older_than, "older_than")
     chosen = check_optional(prefix, "prefix")
     return Operation(
         name="prune memories",

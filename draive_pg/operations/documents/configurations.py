@@ -1,11 +1,11 @@
 """The ``configurations`` table as draive knows it: its listing, snapshots, their removal."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from draive_pg.codec.json import encode, parse
-from draive_pg.codec.validation import check_mapping, check_moment, check_text
+from draive_pg.codec.timestamps import Timestamp
+from draive_pg.codec.validation import check_mapping, check_text, check_timestamp
 from draive_pg.operations.operation import Key, Operation, Statement, advisory_lock
 
 if TYPE_CHECKING:
@@ -83,10 +83,12 @@ def identifiers() -> Operation[tuple[str, ...]]:
     )
 
 
-def load_raw(identifier: str, *, as_of: datetime | None = None) -> Operation[dict[str, Any] | None]:
+def load_raw(
+    identifier: str, *, as_of: Timestamp | None = None
+) -> Operation[dict[str, Any] | None]:
     """The newest snapshot of an identifier; each caller gets a copy of its own."""
     what = f"configuration {check_text(identifier, 'identifier')!r:.80}"
-    check_moment(as_of, "as_of")
+    as_of = check_timestamp(as_of, "as_of")
     return Operation(
         name=f"load {what}",
         statements=(Statement(LATEST, (identifier, as_of)),),
@@ -103,7 +105,7 @@ def load[Config: "Configuration"](
     identifier: str | None,
     default: Config | None,
     required: bool,
-    as_of: datetime | None = None,
+    as_of: Timestamp | None = None,
 ) -> Operation[Config | None]:
     """The newest snapshot as an instance of a class, else the default, else as draive does."""
     from draive_pg.codec import draive_types as codec
@@ -111,7 +113,7 @@ def load[Config: "Configuration"](
     if not (isinstance(config, type) and issubclass(config, codec.Configuration)):
         raise TypeError(f"load takes a Configuration class, not {config!r:.80}")
     subject = config.__qualname__ if identifier is None else check_text(identifier, "identifier")
-    check_moment(as_of, "as_of")
+    as_of = check_timestamp(as_of, "as_of")
 
     def made(text: str) -> Config:
         content = parse(text, f"configuration {subject!r:.80}")

@@ -1,12 +1,12 @@
 """The ``instructions`` table as draive knows it: its listing, new revisions, their removal."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from draive_pg.codec.json import encode
 from draive_pg.codec.lenient import sifted, warn_skipped
-from draive_pg.codec.validation import check_moment, check_optional, check_text
+from draive_pg.codec.timestamps import Timestamp
+from draive_pg.codec.validation import check_optional, check_text, check_timestamp
 from draive_pg.operations.operation import Key, Operation, Row, Statement, advisory_lock
 
 if TYPE_CHECKING:
@@ -96,12 +96,12 @@ SELECT count(*) FROM removed
 
 
 def available(
-    *, as_of: datetime | None = None, label: str | None = None, lenient: bool
+    *, as_of: Timestamp | None = None, label: str | None = None, lenient: bool
 ) -> Operation[tuple["InstructionsDeclaration", ...]]:
     """The declaration of each name's newest or labelled revision, in order of the names."""
     from draive_pg.codec import draive_types as codec
 
-    check_moment(as_of, "as_of")
+    as_of = check_timestamp(as_of, "as_of")
     if check_optional(label, "label") in (None, LATEST):
         statement, variant = Statement(AVAILABLE, (as_of,)), as_of
     else:

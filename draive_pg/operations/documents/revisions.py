@@ -1,11 +1,12 @@
 """Instruction revisions as people look at them: numbered, with their authors and labels."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any, LiteralString
 
 from draive_pg.codec.json import encode_mapping, parse
-from draive_pg.codec.validation import check_limit, check_moment, check_optional
+from draive_pg.codec.timestamps import Timestamp
+from draive_pg.codec.validation import check_limit, check_optional, check_timestamp
 from draive_pg.models import Records, Revision
 from draive_pg.operations.documents.instructions import LATEST, Reference, name_of
 from draive_pg.operations.operation import Operation, Row, Statement
@@ -142,8 +143,8 @@ def search(
     text: str | None,
     *,
     meta: Mapping[str, Any] | None,
-    since: datetime | None,
-    until: datetime | None,
+    since: Timestamp | None,
+    until: Timestamp | None,
     author: str | None,
     label: str | None,
     current: bool,
@@ -154,8 +155,8 @@ def search(
         None,
         check_optional(text, "text"),
         encode_mapping(meta, "meta"),
-        check_moment(since, "since"),
-        check_moment(until, "until"),
+        check_timestamp(since, "since"),
+        check_timestamp(until, "until"),
         check_optional(author, "author"),
         None if label == LATEST else check_optional(label, "label"),
         current or label == LATEST,

@@ -1,10 +1,11 @@
 """Which revision is meant: by its number, a label, a time, or as it was read before."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import LiteralString, NamedTuple
 
-from draive_pg.codec.validation import check_limit, check_moment, check_optional
+from draive_pg.codec.timestamps import Timestamp
+from draive_pg.codec.validation import check_limit, check_optional, check_timestamp
 from draive_pg.errors import RevisionMissing
 from draive_pg.models import Revision
 from draive_pg.operations.documents.instructions import LATEST, Reference, name_of
@@ -26,7 +27,7 @@ __all__ = (
     "target",
 )
 
-type Target = int | str | datetime | Revision | None
+type Target = int | str | date | Revision | None
 """A revision by number, by a label that is on it, by time, as a record; None for the newest."""
 
 
@@ -168,7 +169,7 @@ def choice(
     *,
     revision: int | Revision | None = None,
     label: str | None = None,
-    as_of: datetime | None = None,
+    as_of: Timestamp | None = None,
 ) -> Choice:
     """Return which revision is meant; a label can be read as of a time.
 
@@ -180,7 +181,7 @@ def choice(
     if revision is None:
         return Choice(
             label=None if label == LATEST else check_optional(label, "label"),
-            as_of=check_moment(as_of, "as_of"),
+            as_of=check_timestamp(as_of, "as_of"),
         )
     if label is not None or as_of is not None:
         raise ValueError("choose by revision=, or by label= and as_of=, not by both")
@@ -200,8 +201,8 @@ def target(wanted: object, name: str) -> Choice:
             if wanted.name != name:
                 raise ValueError(f"a revision of {wanted.name!r:.80} is none of {name!r:.80}")
             return Choice(created=wanted.created)
-        case datetime():
-            return Choice(as_of=check_moment(wanted, "the time of the revision"))
+        case date():
+            return Choice(as_of=check_timestamp(wanted, "the time of the revision"))
         case str():
             return choice(label=wanted)
         case int() if not isinstance(wanted, bool):

@@ -1,10 +1,11 @@
 """Configuration snapshots as people manage them: numbered, and written on condition."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from draive_pg.codec.json import parse
+from draive_pg.codec.timestamps import Timestamp
 from draive_pg.codec.validation import check_limit, check_text
 from draive_pg.errors import RevisionMissing
 from draive_pg.models import Records, Snapshot
@@ -123,7 +124,7 @@ def newest() -> Operation[Records[Snapshot]]:
 
 
 def load_raw(
-    identifier: str, *, revision: int | None, as_of: datetime | None
+    identifier: str, *, revision: int | None, as_of: Timestamp | None
 ) -> Operation[dict[str, Any] | None]:
     """The newest snapshot, that of a time, or one by its number; None where there is none."""
     if revision is None:
