@@ -8,23 +8,24 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Identifier
 from pytest_postgresql import factories
 
 from draive_pg import AsyncClient, Client
 from draive_pg.cli import main
 from draive_pg.embedded import Server
-from tests.driven import Driven
-from tests.server import FAST, scratch
-from tests.shell import Done, Shell
+from tests.cli_runner import Result, Shell
+from tests.draive_scope import InScope, asyncpg_pool, psycopg_pool, run_in_scope
+from tests.schema import SCHEMA
+from tests.server import FAST, scratch_directory
+from tests.sync_facade import SyncFacade
 
 VARIABLE = "DRAIVE_PG_TEST_DSN"
-SCHEMA = Path(__file__).parent.parent / "schema"
 
 # The same examples on every machine, however slow; `--hypothesis-profile=explore` looks for others.
 settings.register_profile(
@@ -53,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _start_server(config: pytest.Config) -> None:
-    top = scratch()
+    top = scratch_directory()
     server = Server(top / "data", settings=FAST).start()
     os.environ[VARIABLE] = server.uri()
 
@@ -142,6 +143,20 @@ def partitioned_dsn(empty_dsn: str) -> str:
 
 
 @pytest.fixture
+def server_roles(endpoint: Endpoint) -> Iterator[None]:
+    """Let a test make roles named ``dpg_...``: one test at a time, for databases share roles.
+
+    Set up before the test's database, so that the roles own nothing any more when they are dropped.
+    """
+    with psycopg.connect(os.environ[VARIABLE], autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtext('draive_pg_test_roles'))")
+        yield
+        names = "SELECT rolname FROM pg_roles WHERE rolname ~ '^dpg_(test|roles)_'"
+        for (role,) in connection.execute(names).fetchall():
+            connection.execute(SQL("DROP ROLE {}").format(Identifier(role)))
+
+
+@pytest.fixture
 def sql(dsn: str) -> Iterator[psycopg.Connection]:
     """A bare connection to the database of `dsn`, to look behind the client."""
     with psycopg.connect(dsn, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
@@ -161,7 +176,7 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
             if request.param == "sync":
                 db = Client(dsn, **options)
             else:
-                db = Driven(AsyncClient(dsn, **options), runner)
+                db = SyncFacade(AsyncClient(dsn, **options), runner)
             made.append(db)
             return db
 
@@ -182,13 +197,19 @@ def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     # A test that forgets its address must not make a server in the developer's home.
     monkeypatch.setenv("PGBINDIR", "/nonexistent")
 
-    def run(*arguments: object) -> Done:
+    def run(*arguments: object) -> Result:
         monkeypatch.setattr(sys, "argv", ["draive-pg", *map(str, arguments)])
         monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # to be restored
         capsys.readouterr()
         with pytest.raises(SystemExit) as exit_:
             main()
         out, err = capsys.readouterr()
-        return Done(int(exit_.value.code or 0), out, err)
+        return Result(int(exit_.value.code or 0), out, err)
 
     return run
+
+
+@pytest.fixture(params=[psycopg_pool, asyncpg_pool])
+def in_scope(request: pytest.FixtureRequest, dsn: str) -> InScope:
+    """Run a coroutine in a scope of the given states over either pool."""
+    return lambda body, *states: run_in_scope(request.param(dsn), body, *states)

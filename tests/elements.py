@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 from draive import (
     ModelInput,
     ModelOutput,
@@ -11,7 +12,23 @@ from draive import (
     MultimodalContent,
 )
 
-__all__ = ("answered", "asked", "called", "responded", "texts", "thought")
+from draive_pg import Client
+
+__all__ = ("answered", "asked", "called", "insert_elements", "responded", "texts", "thought")
+
+
+INSERT = """
+INSERT INTO memories_elements (identifier, content, created)
+SELECT
+    $1::TEXT,
+    jsonb_build_object('type', 'model_input', 'meta', '{}'::JSONB, 'blocks', jsonb_build_array(
+        jsonb_build_object('type', 'content', 'parts', jsonb_build_array(
+            jsonb_build_object('text', 'text ' || n)
+        ))
+    )),
+    TIMESTAMPTZ '2026-01-01Z' + n * INTERVAL '1 second'
+FROM generate_series(1, $2::INT8) AS n
+"""
 
 
 def asked(text: str, **meta: Any) -> ModelInput:
@@ -49,3 +66,9 @@ def responded(*calls: str, tool: str = "find", text: str = "found") -> ModelInpu
 def texts(elements: Any) -> list[str]:
     """The texts of elements, by which tests tell them apart."""
     return [element.content.to_str() for element in elements]
+
+
+def insert_elements(db: Client, sql: psycopg.Connection, rows: int, identifier: str = "m") -> None:
+    """Insert elements one second apart into a memory, by SQL."""
+    db.memory(identifier).maintenance()
+    sql.execute(INSERT, (identifier, rows))

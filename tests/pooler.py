@@ -14,8 +14,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from draive_pg.embedded.ownership import Owner
-from tests.server import accepting, scratch, until
-from tests.wire import Between, serving
+from tests.recording_proxy import Proxy, running
+from tests.server import accepts_connections, scratch_directory, wait_until
 
 __all__ = ("pgbouncer", "pooled")
 
@@ -45,7 +45,7 @@ class Server:
         self.connection.close()
 
 
-class Pooler(Between):
+class Pooler(Proxy):
     """A pooler as PgBouncer was before 1.21: it knows nothing of prepared statements."""
 
     def __init__(self, dsn: str, size: int) -> None:
@@ -153,7 +153,7 @@ def message(kind: bytes, body: bytes) -> bytes:
 @contextmanager
 def pooled(dsn: str, *, size: int) -> Iterator[str]:
     """Pool connections to a database while the block runs, and give the DSN of the pooler."""
-    with serving(Pooler(dsn, size)) as pooler:
+    with running(Pooler(dsn, size)) as pooler:
         yield pooler.dsn
 
 
@@ -161,7 +161,7 @@ def pooled(dsn: str, *, size: int) -> Iterator[str]:
 def pgbouncer(program: str, dsn: str, *, size: int) -> Iterator[str]:
     """The same by PgBouncer."""
     target = conninfo_to_dict(dsn)
-    top = scratch()
+    top = scratch_directory()
     owner = Owner.of(top)
     sockets = top / "sockets"
     sockets.mkdir()
@@ -191,7 +191,7 @@ default_pool_size = {size}
         os.close(output)
     through = make_conninfo(dsn, host=str(sockets), port=5432)
     try:
-        until(lambda: accepting(through) or process.poll() is not None)
+        wait_until(lambda: accepts_connections(through) or process.poll() is not None)
         assert process.poll() is None, log.read_text()
         yield through
     finally:

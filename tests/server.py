@@ -11,10 +11,10 @@ import psycopg
 
 __all__ = (
     "FAST",
-    "accepting",
-    "scratch",
-    "until",
-    "waiting",
+    "accepts_connections",
+    "scratch_directory",
+    "wait_for_lock_waiters",
+    "wait_until",
 )
 
 # A server that forgets everything in a power cut, and is quick otherwise.
@@ -27,7 +27,7 @@ FAST = {
 }
 
 
-def scratch() -> Path:
+def scratch_directory() -> Path:
     """Make a directory for data directories, in memory if there is room; the caller removes it.
 
     Not pytest's ``tmp_path``, which the user that root's servers run as cannot enter.
@@ -39,7 +39,7 @@ def scratch() -> Path:
     return path
 
 
-def accepting(dsn: str) -> bool:
+def accepts_connections(dsn: str) -> bool:
     """Tell whether a server lets anybody in."""
     try:
         psycopg.connect(dsn, connect_timeout=5).close()
@@ -48,7 +48,7 @@ def accepting(dsn: str) -> bool:
     return True
 
 
-def until(condition: Callable[[], bool], *, timeout: float = 20.0) -> None:
+def wait_until(condition: Callable[[], bool], *, timeout: float = 20.0) -> None:
     """Wait for a condition, and fail after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():
@@ -56,7 +56,7 @@ def until(condition: Callable[[], bool], *, timeout: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-def waiting(dsn: str, *, at_least: int) -> int:
+def wait_for_lock_waiters(dsn: str, *, at_least: int) -> int:
     """Return how many sessions wait for a lock, once there are as many as given."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         deadline = time.monotonic() + 20

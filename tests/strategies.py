@@ -17,7 +17,7 @@ from draive import (
 )
 from hypothesis import strategies as st
 
-__all__ = ("documents", "elements", "metas", "names", "texts", "variables")
+__all__ = ("documents", "elements", "metas", "names", "texts", "variables", "with_types")
 
 # Every plane of Unicode; PostgreSQL keeps neither NUL nor halves of surrogate pairs.
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
@@ -114,3 +114,14 @@ def elements(*, with_artifacts: bool = False) -> st.SearchStrategy[ModelInput | 
         st.lists(content | reasoning | requests, max_size=4),
         metas,
     )
+
+
+def with_types(document: Any) -> Any:
+    """Return a document with the type of each value beside it, for 1 == 1.0 == True."""
+    match document:
+        case dict():
+            return {key: with_types(value) for key, value in document.items()}
+        case list() | tuple():
+            return [with_types(value) for value in document]
+        case _:
+            return type(document).__name__, document

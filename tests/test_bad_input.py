@@ -20,9 +20,8 @@ from draive_pg.codec import validation as checks
 from draive_pg.codec.draive_types import decode_element
 from tests.conftest import Connect
 from tests.elements import asked, called, texts
-from tests.strategies import documents, elements, metas, names, variables
+from tests.strategies import documents, elements, metas, names, variables, with_types
 from tests.strategies import texts as any_text
-from tests.test_documents import typed
 
 # --- Accepted
 
@@ -30,7 +29,7 @@ from tests.test_documents import typed
 @given(content=variables)
 def test_configurations_come_back_equal(db: Client, content: dict[str, Any]) -> None:
     db.configurations.define("any", content)
-    assert typed(db.configurations.load_raw("any")) == typed(content)
+    assert with_types(db.configurations.load_raw("any")) == with_types(content)
 
 
 declarations = st.builds(
@@ -67,7 +66,7 @@ def test_instructions_come_back_equal(
 @given(given_variables=variables)
 def test_variables_come_back_equal(db: Client, given_variables: dict[str, Any]) -> None:
     db.memory("m").remember(variables=given_variables)
-    assert typed(dict(db.memory("m").recall().variables)) == typed(given_variables)
+    assert with_types(dict(db.memory("m").recall().variables)) == with_types(given_variables)
 
 
 @given(element=elements())
@@ -92,7 +91,7 @@ def test_the_adapters_give_back_what_they_took(
                 await memory.remember(asked(text), variables=values)
                 recalled = await memory.recall(limit=1)
                 assert texts(recalled.context) == [text]
-                assert typed(dict(recalled.variables)) == typed(values)
+                assert with_types(dict(recalled.variables)) == with_types(values)
 
     asyncio.run(body())
 

@@ -15,7 +15,7 @@ from draive_pg import AsyncClient, Client, ConnectionFailed
 from draive_pg.database.cache import Cache, LeaderGone
 from draive_pg.operations.operation import Key
 from tests.conftest import Connect
-from tests.server import waiting
+from tests.server import wait_for_lock_waiters
 
 
 class Limits(Configuration):
@@ -140,7 +140,7 @@ def test_many_cold_loads_of_threads_make_one_query(dsn: str, sql: psycopg.Connec
         sql.execute("BEGIN")
         sql.execute("LOCK TABLE configurations")  # none is answered until all have asked
         loads = [pool.submit(db.configurations.load_raw, "limits") for _ in range(50)]
-        assert waiting(dsn, at_least=1) == 1
+        assert wait_for_lock_waiters(dsn, at_least=1) == 1
         sql.execute("COMMIT")
         assert [load.result(30) for load in loads] == [{"a": 1}] * 50
 
@@ -153,7 +153,7 @@ def test_many_cold_loads_of_tasks_make_one_query(dsn: str, sql: psycopg.Connecti
             sql.execute("LOCK TABLE configurations")
             loads = [asyncio.create_task(db.configurations.load_raw("limits")) for _ in range(100)]
             await asyncio.sleep(0)
-            assert await asyncio.to_thread(waiting, dsn, at_least=1) == 1
+            assert await asyncio.to_thread(wait_for_lock_waiters, dsn, at_least=1) == 1
             loads[1].cancel()  # one that waits; the others still get their answer
             sql.execute("COMMIT")
             done = await asyncio.gather(*loads, return_exceptions=True)
@@ -170,7 +170,7 @@ def test_when_the_one_who_asks_is_cancelled_another_asks(dsn: str, sql: psycopg.
             sql.execute("BEGIN")
             sql.execute("LOCK TABLE configurations")
             first = asyncio.create_task(db.configurations.load_raw("limits"))
-            await asyncio.to_thread(waiting, dsn, at_least=1)
+            await asyncio.to_thread(wait_for_lock_waiters, dsn, at_least=1)
             second = asyncio.create_task(db.configurations.load_raw("limits"))
             await asyncio.sleep(0)
             first.cancel()
@@ -188,7 +188,7 @@ def test_a_read_that_began_before_a_change_is_not_kept(dsn: str, sql: psycopg.Co
         sql.execute("BEGIN")
         sql.execute("LOCK TABLE configurations")
         old = pool.submit(db.configurations.load_raw, "limits")
-        waiting(dsn, at_least=1)
+        wait_for_lock_waiters(dsn, at_least=1)
         db._database._cache.evict(Key("configurations", "limits"))
         sql.execute("COMMIT")
         assert old.result(30) == {"a": 1}

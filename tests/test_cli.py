@@ -16,7 +16,7 @@ import typer
 from draive_pg import Client, __version__
 from draive_pg.cli import app
 from draive_pg.operations.admin.migrations import migrations
-from tests.shell import Shell, assert_one_line, started
+from tests.cli_runner import Shell, assert_one_line_error, start_process
 
 # --- Chat logs
 
@@ -63,7 +63,7 @@ for arguments in "--help", "--version", "import chat --help", "export --help", "
         assert end.code == 0, end.code
     assert not heavy & {*sys.modules}, heavy & {*sys.modules}
 """
-    process = started(command=("-c", code))
+    process = start_process(command=("-c", code))
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert "draive-pg demo" in out
@@ -143,7 +143,7 @@ def test_an_address_that_leads_nowhere_is_one_line_without_the_password(
     file = lines(tmp_path / "logs.jsonl", chat("a"), chat("b"))
     for command in (["setup"], ["import", "chat", file], ["demo"]):
         done = shell(*command, "--dsn", dsn)
-        assert_one_line(done)
+        assert_one_line_error(done)
         assert "secret" not in done.err
 
 
@@ -167,12 +167,12 @@ def test_an_address_in_the_wrong_place_is_refused_without_the_password(
 
 def test_a_database_that_is_missing_is_named_without_the_password(shell: Shell, dsn: str) -> None:
     done = shell("setup", "--dsn", f"{dsn} dbname=not_there password=secret")
-    assert_one_line(done, "not_there")
+    assert_one_line_error(done, "not_there")
     assert "secret" not in done.err
 
 
 def test_arguments_that_the_client_refuses_are_one_line(shell: Shell, dsn: str) -> None:
-    assert_one_line(shell("setup", "--dsn", dsn, "--schema", "x" * 64), "schema", "63")
+    assert_one_line_error(shell("setup", "--dsn", dsn, "--schema", "x" * 64), "schema", "63")
 
 
 def test_missing_tables_are_one_line_that_says_what_to_run(
@@ -180,11 +180,11 @@ def test_missing_tables_are_one_line_that_says_what_to_run(
 ) -> None:
     file = lines(tmp_path / "logs.jsonl", chat("a"), chat("b"))
     done = shell("import", "chat", file, "--dsn", empty_dsn)
-    assert_one_line(done, "draive-pg setup")
+    assert_one_line_error(done, "draive-pg setup")
 
 
 def test_without_a_postgresql_it_says_what_to_install(shell: Shell) -> None:
-    assert_one_line(shell("setup"), "PGBINDIR")
+    assert_one_line_error(shell("setup"), "PGBINDIR")
 
 
 # --- import chat
@@ -313,7 +313,7 @@ def test_a_lost_connection_ends_the_import_and_says_how_far_it_came(
     )
     file = lines(tmp_path / "logs.jsonl", chat("a"), chat("b"), chat("c"))
     done = shell("import", "chat", file, "--dsn", dsn)
-    assert_one_line(done, "'b'", "conversations imported before: 1")
+    assert_one_line_error(done, "'b'", "conversations imported before: 1")
     assert counted(dsn) == {"a": 2}
 
 
@@ -347,7 +347,7 @@ def test_json_gives_the_counts_as_one_object(shell: Shell, dsn: str, tmp_path: P
 def test_progress_is_shown_to_a_person_and_to_nobody_else(tmp_path: Path) -> None:
     file = lines(tmp_path / "logs.jsonl", chat("a"), "{", chat("b"))
     command = ("import", "chat", file, "--dry-run")
-    with started(*command) as piped:
+    with start_process(*command) as piped:
         out, err = piped.communicate(timeout=60)
     assert "Would import 2 conversations" in out
     assert err.count("\n") == 1
@@ -356,7 +356,7 @@ def test_progress_is_shown_to_a_person_and_to_nobody_else(tmp_path: Path) -> Non
 
     terminal, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 80))
-    with started(*command, stderr=theirs) as watched:
+    with start_process(*command, stderr=theirs) as watched:
         os.close(theirs)
         shown = b"".join(iter(lambda: read(terminal), b"")).decode()
         out, _ = watched.communicate(timeout=60)
@@ -375,7 +375,7 @@ def read(terminal: int) -> bytes:
 
 def test_a_reader_that_goes_away_is_no_reason_to_complain(dsn: str) -> None:
     for command in (["--help"], ["setup", "--dsn", dsn]):
-        with started(*command) as process:
+        with start_process(*command) as process:
             process.stdout.close()
             assert process.stderr.read() == ""
             assert process.wait(timeout=60) in (0, 1)
@@ -385,7 +385,7 @@ def test_an_output_that_cannot_be_written_to_is_one_line(tmp_path: Path) -> None
     (tmp_path / "out").touch()
     with (
         (tmp_path / "out").open() as unwritable,
-        started("--version", stdout=unwritable) as process,
+        start_process("--version", stdout=unwritable) as process,
     ):
         _, err = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -397,7 +397,7 @@ def test_an_interrupt_exits_with_130_and_says_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(60)
         dsn = f"host=127.0.0.1 port={silent.getsockname()[1]}"
-        with started("setup", "--dsn", dsn) as process, silent.accept()[0]:
+        with start_process("setup", "--dsn", dsn) as process, silent.accept()[0]:
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "")
@@ -439,7 +439,7 @@ def test_an_export_that_cannot_be_says_why(shell: Shell, dsn: str, tmp_path: Pat
     ):
         frame, file, *options = arguments
         done = shell("export", frame, tmp_path / file, *options, "--dsn", dsn)
-        assert_one_line(done, part)
+        assert_one_line_error(done, part)
     done = shell("export", "sessions", tmp_path / "a.csv", "--since", "soon", "--dsn", dsn)
     assert (done.code, done.out) == (2, "")
     assert "--since must be a time" in done.err

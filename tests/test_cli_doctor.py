@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -11,18 +10,11 @@ import pytest
 from draive_pg import Client
 from draive_pg.operations.admin.doctor import wanted
 from draive_pg.operations.admin.migrations import migrations
+from tests.cli_runner import Shell
 from tests.conftest import Connect
 from tests.pooler import pooled
-from tests.server import until
-from tests.shell import Shell
-from tests.test_setup import SEED, make_role, run_sql
-
-
-@pytest.fixture
-def no_roles_left(dsn: str) -> Iterator[None]:
-    yield
-    run_sql(dsn, "DROP OWNED BY dpg_test_reader")
-    run_sql(dsn, "DROP ROLE dpg_test_reader")
+from tests.schema import DRAIVE_TABLES, make_role, run_sql
+from tests.server import wait_until
 
 
 def test_what_setup_makes_is_what_is_looked_for(sql: psycopg.Connection) -> None:
@@ -78,7 +70,7 @@ def test_nothing_is_made(connect: Connect, empty_dsn: str, shell: Shell) -> None
 
 
 def test_tables_of_draive_lack_what_is_ours(connect: Connect, empty_dsn: str) -> None:
-    run_sql(empty_dsn, SEED)
+    run_sql(empty_dsn, DRAIVE_TABLES)
     found = connect(empty_dsn).diagnose()
     (problem,) = found.problems
     assert problem.startswith("not applied: 000_migrations, 001_configurations, ")
@@ -113,7 +105,7 @@ def test_what_went_missing_is_named_with_the_file_that_makes_it(
 
 def test_partitions_are_counted_with_their_table(connect: Connect, empty_dsn: str) -> None:
     key = "PRIMARY KEY (name, created)\n)"
-    run_sql(empty_dsn, SEED.replace(f"{key};", f"{key} PARTITION BY HASH (name);"))
+    run_sql(empty_dsn, DRAIVE_TABLES.replace(f"{key};", f"{key} PARTITION BY HASH (name);"))
     for part in (0, 1):
         run_sql(
             empty_dsn,
@@ -141,7 +133,7 @@ def test_a_table_of_another_draive_is_told(db: Client, sql: psycopg.Connection) 
     assert problem.startswith("configurations: column name must be given a value")
 
 
-@pytest.mark.usefixtures("no_roles_left")
+@pytest.mark.usefixtures("server_roles")
 def test_a_role_is_told_its_rights(connect: Connect, dsn: str) -> None:
     role = make_role(dsn, "dpg_test_reader", "SELECT ON memories, draive_pg_migrations")
     found = connect(role).diagnose()
@@ -161,7 +153,7 @@ def test_who_listens_is_seen(dsn: str, db: Client) -> None:
     assert db.diagnose().listeners == ()
     with Client(dsn, live=True) as live:
         live.configurations.configurations()
-        until(lambda: len(db.diagnose().listeners) == 1)
+        wait_until(lambda: len(db.diagnose().listeners) == 1)
         (listener,) = db.diagnose().listeners
         assert listener.application == "draive_pg"
 

@@ -12,8 +12,8 @@ from draive_pg.cli.syncing import Push
 from draive_pg.sync.folder import CONFIGURATIONS, PROMPTS, Folder
 from draive_pg.sync.formats import Configuration, Document, Prompt
 from draive_pg.sync.plan import Sync
-from tests.shell import Done, Shell, started
-from tests.test_files import HOSTILE, contents
+from tests.cli_runner import Result, Shell, start_process
+from tests.folders import HOSTILE_NAMES, file_contents
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "folder"
 
 
-type Run = Callable[..., Done]
+type Run = Callable[..., Result]
 
 
 @pytest.fixture(params=["prompts", "configs"])
@@ -98,7 +98,7 @@ def side(kind: str, client: Client, folder: Path) -> Side:
     return Side(kind, client, folder)
 
 
-def changes(done: Done) -> dict[str, str]:
+def changes(done: Result) -> dict[str, str]:
     return {each["name"]: each["change"] for each in json.loads(done.out)["changes"]}
 
 
@@ -146,19 +146,19 @@ def test_status_names_each_difference_and_exits_with_3(run: Run, apart: Side) ->
 
 
 def test_a_conflict_stops_all_of_it_on_both_ways(run: Run, apart: Side) -> None:
-    here, there = contents(apart.folder), apart.numbers_there()
+    here, there = file_contents(apart.folder), apart.numbers_there()
     for command in ("pull", "push"):
         done = run(command, "--delete")
         assert done.code == 4
         assert "'d', 'g'" in done.err
         assert "--force" in done.err
         assert json.loads(run(command, "--delete", "--json").out)["conflicts"] == 2
-    assert contents(apart.folder) == here
+    assert file_contents(apart.folder) == here
     assert apart.numbers_there() == there
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(run: Run, apart: Side) -> None:
-    here, there = contents(apart.folder), apart.numbers_there()
+    here, there = file_contents(apart.folder), apart.numbers_there()
     for command, written in (("pull", {"c", "d", "g", "new_there"}), ("push", {"b", "d", "h"})):
         done = run(command, "--force", "--delete", "--dry-run", "--json")
         said = json.loads(done.out)
@@ -166,7 +166,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(run: Run, apart: Sid
         named = {each["name"] for each in said["changes"] if each["action"] == "write"}
         assert written <= named
         assert "to write" in run(command, "--force", "--dry-run").out
-    assert contents(apart.folder) == here
+    assert file_contents(apart.folder) == here
     assert apart.numbers_there() == there
 
 
@@ -195,11 +195,11 @@ def test_pull_and_push_make_both_sides_alike(run: Run, apart: Side) -> None:
     assert run("push", "--delete").code == 0
     assert run("status").code == 0
     assert apart.numbers_here() == apart.numbers_there()
-    before = contents(apart.folder)
+    before = file_contents(apart.folder)
     for command in ("push", "pull"):
         done = run(command, "--delete", "--force")
         assert (done.code, done.out, done.err) == (0, "", "Nothing to do.\n")
-    assert contents(apart.folder) == before
+    assert file_contents(apart.folder) == before
 
 
 def test_a_forced_push_lets_what_is_here_win(run: Run, apart: Side) -> None:
@@ -295,13 +295,13 @@ def test_of_two_pushes_at_once_one_is_told_of_the_conflict(
     folders = []
     for number in (2, 3):
         mine = Side(kind, side.client, tmp_path / f"folder {number}")
-        with started(kind, "pull", mine.folder, "--dsn", dsn) as pulled:
+        with start_process(kind, "pull", mine.folder, "--dsn", dsn) as pulled:
             assert pulled.wait(timeout=60) == 0
         mine.here("a", number)
         mine.here("b", number)
         folders.append((number, mine))
     processes = [
-        (number, started(kind, "push", mine.folder, "--dsn", dsn)) for number, mine in folders
+        (number, start_process(kind, "push", mine.folder, "--dsn", dsn)) for number, mine in folders
     ]
     codes = {}
     for number, process in processes:
@@ -325,18 +325,18 @@ def test_any_text_and_name_comes_back(prompts: Run, client: Client, folder: Path
         "\ufeffx",
         "zażółć 😀\u2028",
     ]
-    named = {name: texts[number % len(texts)] for number, name in enumerate(HOSTILE)}
+    named = {name: texts[number % len(texts)] for number, name in enumerate(HOSTILE_NAMES)}
     for name, text in named.items():
         client.instructions.define(name, content=text)
     assert prompts("pull").code == 0
-    before = contents(folder)
+    before = file_contents(folder)
     assert prompts("status").code == 0
     for name in named:
         client.instructions.remove(name)
     (folder / ".draive_pg.json").unlink()
     assert prompts("push").code == 0
     assert {each.name: each.content for each in client.instructions.search()} == named
-    assert {name: data for name, data in contents(folder).items() if name.endswith(".md")} == {
+    assert {name: data for name, data in file_contents(folder).items() if name.endswith(".md")} == {
         name: data for name, data in before.items() if name.endswith(".md")
     }
     assert sorted(path.name for path in folder.parent.iterdir()) == ["folder"]
@@ -422,7 +422,7 @@ def test_a_configuration_can_be_toml(shell: Shell, dsn: str, client: Client, fol
     assert "# ours" in (folder / "limits.toml").read_text()
     client.configurations.define("limits", {"tokens": 6})
     assert shell("configs", "pull", *place).code == 0
-    assert contents(folder)["limits.toml"] == b"tokens = 6\n"
+    assert file_contents(folder)["limits.toml"] == b"tokens = 6\n"
     client.configurations.define("limits", {"tokens": None})
     done = shell("configs", "pull", *place)
     assert (done.code, done.out) == (1, "")

@@ -15,8 +15,8 @@ import typer
 from draive_pg import Client
 from draive_pg.cli.values import duration
 from draive_pg.display import terminal
-from tests.blocks import fences
-from tests.shell import Shell, assert_one_line, confirmed, ok, typed
+from tests.cli_runner import Shell, answer_prompt, assert_ok, assert_one_line_error, set_stdin
+from tests.markdown_blocks import fences
 
 PRUNING = Path(__file__).parents[1] / "docs" / "how-to" / "prune.md"
 
@@ -60,17 +60,17 @@ def three(client: Client, sql: psycopg.Connection) -> Client:
 
 
 def test_they_are_listed_with_what_they_hold(run: Shell, three: Client) -> None:
-    header, *rows = ok(run("list")).splitlines()
+    header, *rows = assert_ok(run("list")).splitlines()
     assert header.split() == ["identifier", "elements", "variables", "size", "created", "last"]
     assert [row.split()[:3] for row in rows] == [
         [name, "4", "1"] for name in ("a/new", "a/old", "b/older")
     ]
-    listed = json.loads(ok(run("list", "--json", "--order", "last")))
+    listed = json.loads(assert_ok(run("list", "--json", "--order", "last")))
     assert [each["identifier"] for each in listed] == ["b/older", "a/old", "a/new"]
     assert listed[0]["bytes"] == three.memories.list("b/")[0].bytes
     since = f"{listed[1]['last']}"
     options = ("--since", since, "--prefix", "a/", "--order", "created", "--descending")
-    assert ok(run("list", *options)).split()[6] == "a/new"
+    assert assert_ok(run("list", *options)).split()[6] == "a/new"
     assert run("list", "--until", "2020-01-01").err == "There are no such memories.\n"
     assert run("list", "--order", "colour").code == 2
 
@@ -79,26 +79,28 @@ def test_a_page_says_how_to_get_the_next(run: Shell, three: Client) -> None:
     page = run("list", "--limit", 2, "--json")
     assert [each["identifier"] for each in json.loads(page.out)] == ["a/new", "a/old"]
     assert page.err == "2 of 3; the next: --offset 2\n"
-    assert ok(run("list", "--limit", 2, "--offset", 2)).splitlines()[1].startswith("b/older")
-    assert ok(run("list", "--limit", 2, "--prefix", "a/")).count("\n") == 3
-    assert ok(run("list", "--limit", 1, "--all")).count("\n") == 4
+    assert assert_ok(run("list", "--limit", 2, "--offset", 2)).splitlines()[1].startswith("b/older")
+    assert assert_ok(run("list", "--limit", 2, "--prefix", "a/")).count("\n") == 3
+    assert assert_ok(run("list", "--limit", 1, "--all")).count("\n") == 4
 
 
 def test_one_is_shown_as_a_transcript(run: Shell, three: Client) -> None:
-    assert ok(run("show", "a/old")) == f"{three.memory('a/old').show()}\n"
-    newest = ok(run("show", "a/old", "--limit", 1))
+    assert assert_ok(run("show", "a/old")) == f"{three.memory('a/old').show()}\n"
+    newest = assert_ok(run("show", "a/old", "--limit", 1))
     assert "Two of them." in newest
     assert "red bike" not in newest
-    assert ok(run("show", "a/old", "--html")) == f"{three.memory('a/old').show().to_html()}\n"
-    log = json.loads(ok(run("show", "a/old", "--json")))
+    assert (
+        assert_ok(run("show", "a/old", "--html")) == f"{three.memory('a/old').show().to_html()}\n"
+    )
+    log = json.loads(assert_ok(run("show", "a/old", "--json")))
     assert [each["text"] for each in log][::3] == ["Is the red bike there?", "Two of them."]
-    assert json.loads(ok(run("show", "a/old", "--json", "--limit", 1))) == log[-1:]
+    assert json.loads(assert_ok(run("show", "a/old", "--json", "--limit", 1))) == log[-1:]
     three.memory("empty").maintenance()
-    assert ok(run("show", "empty")).startswith("empty: 0 elements")
-    assert json.loads(ok(run("show", "empty", "--json"))) == []
+    assert assert_ok(run("show", "empty")).startswith("empty: 0 elements")
+    assert json.loads(assert_ok(run("show", "empty", "--json"))) == []
     assert run("show", "a/old", "--html", "--json").code == 2
-    assert_one_line(run("show", "nope"), "no memory 'nope'")
-    assert_one_line(run("show", "nope", "--json"), "no memory 'nope'")
+    assert_one_line_error(run("show", "nope"), "no memory 'nope'")
+    assert_one_line_error(run("show", "nope", "--json"), "no memory 'nope'")
 
 
 def test_at_a_terminal_long_lines_stay_indented(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,16 +116,16 @@ def test_at_a_terminal_long_lines_stay_indented(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_elements_are_found(run: Shell, three: Client) -> None:
-    header, *rows = ok(run("search", "red -blue", "--identifier", "a/new")).splitlines()
+    header, *rows = assert_ok(run("search", "red -blue", "--identifier", "a/new")).splitlines()
     assert header.split() == ["identifier", "position", "created", "role", "excerpt"]
     assert len(rows) == 1
     assert "**red**" in rows[0]
     options = ("--tool", "find", "--role", "output", "--no-error", "--since", "2020-01-01")
-    found = json.loads(ok(run("search", *options, "--limit", 2, "--json")))
+    found = json.loads(assert_ok(run("search", *options, "--limit", 2, "--json")))
     assert [each["identifier"] for each in found] == ["a/new", "a/old"]
     variables = ("--variables", '{"system": "Be brief."}')
     assert len(
-        json.loads(ok(run("search", "bikes", *variables, "--language", "english", "--json")))
+        json.loads(assert_ok(run("search", "bikes", *variables, "--language", "english", "--json")))
     )
     nothing = run("search", "bikes")
     assert (nothing.code, nothing.out, nothing.err) == (1, "", "Nothing was found.\n")
@@ -133,14 +135,14 @@ def test_elements_are_found(run: Shell, three: Client) -> None:
 
 
 def test_they_are_copied_and_renamed(run: Shell, three: Client) -> None:
-    assert ok(run("fork", "a/new", "copy")) == "Copied 'a/new' to 'copy'.\n"
-    ok(run("fork", "a/new", "part", "--position", 0))
+    assert assert_ok(run("fork", "a/new", "copy")) == "Copied 'a/new' to 'copy'.\n"
+    assert_ok(run("fork", "a/new", "part", "--position", 0))
     assert [len(three.memory(name).log()) for name in ("copy", "part")] == [4, 1]
-    assert ok(run("rename", "part", "beginning")) == "Renamed 'part' to 'beginning'.\n"
+    assert assert_ok(run("rename", "part", "beginning")) == "Renamed 'part' to 'beginning'.\n"
     assert three.memories.identifiers() == ("a/new", "a/old", "b/older", "beginning", "copy")
     for command in ("fork", "rename"):
-        assert_one_line(run(command, "copy", "a/new"), "'a/new'")
-        assert_one_line(run(command, "nope", "new"), "'nope'")
+        assert_one_line_error(run(command, "copy", "a/new"), "'a/new'")
+        assert_one_line_error(run(command, "nope", "new"), "'nope'")
 
 
 # --- Removing
@@ -173,15 +175,15 @@ WITHIN = ("erase", "--prefix", "a/")
 def test_what_would_go_is_said_and_goes(
     run: Shell, three: Client, command: tuple[object, ...], gone: list[str]
 ) -> None:
-    would = json.loads(ok(run(*command, "--dry-run", "--json")))
+    would = json.loads(assert_ok(run(*command, "--dry-run", "--json")))
     assert (would["identifiers"], would["dry_run"]) == (gone, True)
-    said = ok(run(*command, "--dry-run", "--yes")).splitlines()
+    said = assert_ok(run(*command, "--dry-run", "--yes")).splitlines()
     assert said[0].startswith(
         f"Would remove {len(gone)} memor" if gone else "There is nothing to remove."
     )
     assert [line.strip() for line in said[1:]] == gone
     assert len(three.memories.identifiers()) == 3
-    did = json.loads(ok(run(*command, "--yes", "--json")))
+    did = json.loads(assert_ok(run(*command, "--yes", "--json")))
     assert {*did.pop("identifiers")} == {*would.pop("identifiers")} == {*gone}
     assert did == {**would, "dry_run": False}
     assert not {*three.memories.identifiers()} & {*gone}
@@ -191,7 +193,7 @@ def test_what_would_go_is_said_and_goes(
 def test_nothing_goes_where_nobody_can_be_asked(
     run: Shell, three: Client, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
-    typed(monkeypatch, b"y\n")
+    set_stdin(monkeypatch, b"y\n")
     done = run(*command)
     assert (done.code, done.out) == (2, "")
     assert "--yes" in done.err
@@ -203,7 +205,7 @@ def test_nothing_goes_where_nobody_can_be_asked(
 def test_at_a_terminal_it_is_shown_and_asked(
     run: Shell, three: Client, command: tuple[str, ...], answer: bytes, code: int, left: int
 ) -> None:
-    done, shown = confirmed("memories", *command, answer=answer)
+    done, shown = answer_prompt("memories", *command, answer=answer)
     assert done == code
     assert b"Would remove 2 memories (8 elements, 2 snapshots of variables)" in shown
     assert b"  a/old\r\n" in shown
@@ -213,15 +215,15 @@ def test_at_a_terminal_it_is_shown_and_asked(
 def test_the_commands_of_the_document_on_retention_do_it(run: Shell, three: Client) -> None:
     (_, _, code), *_ = fences(PRUNING.read_text(encoding="utf-8"))
     look, do = (shlex.split(line)[2:] for line in code.splitlines())
-    assert ok(run(*look)).endswith("\n  b/older\n")
-    assert ok(run(*do)).startswith("Removed 1 memory (")
+    assert assert_ok(run(*look)).endswith("\n  b/older\n")
+    assert assert_ok(run(*do)).startswith("Removed 1 memory (")
     assert three.memories.identifiers() == ("a/new", "a/old")
 
 
 def test_of_many_the_first_are_named(run: Shell, client: Client) -> None:
     for number in range(22):
         client.memory(f"n/{number:02}\x1b[2J").maintenance()
-    lines = ok(run("erase", "--prefix", "n/", "--dry-run")).splitlines()
+    lines = assert_ok(run("erase", "--prefix", "n/", "--dry-run")).splitlines()
     assert len(lines) == 22
     assert lines[1] == "  n/00\\x1b[2J"
     assert lines[-1] == "  and 2 more, which --dry-run --json names"
@@ -258,9 +260,8 @@ def test_durations_have_a_unit() -> None:
 
 
 def test_the_longest_duration_is_no_error(run: Shell, three: Client) -> None:
-    assert (
-        ok(run("prune", "--older-than", "999999d", "--yes")).startswith("Would remove 0") is False
-    )
+    out = assert_ok(run("prune", "--older-than", "999999d", "--yes"))
+    assert not out.startswith("Would remove")
     assert len(three.memories.identifiers()) == 3
 
 
@@ -271,17 +272,17 @@ def test_they_are_taken_to_another_database(
     run: Shell, three: Client, shell: Shell, empty_dsn: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "memories.jsonl.gz"
-    out = ok(run("export", path, "--prefix", "a/"))
+    out = assert_ok(run("export", path, "--prefix", "a/"))
     assert out.startswith(f"Exported 2 memories (8 elements, 2 snapshots of variables) to {path}")
     there = ("--dsn", empty_dsn)
-    ok(shell("setup", *there))
-    out = ok(shell("memories", "import", path, *there))
+    assert_ok(shell("setup", *there))
+    out = assert_ok(shell("memories", "import", path, *there))
     assert out.startswith("Imported 2 memories (8 elements, 2 snapshots of variables), in ")
-    assert "0 memories" in (again := ok(shell("memories", "import", path, *there)))
+    assert "0 memories" in (again := assert_ok(shell("memories", "import", path, *there)))
     assert ", and 2 were there already, in " in again
-    done = json.loads(ok(run("export", path, "b/older", "--json")))
+    done = json.loads(assert_ok(run("export", path, "b/older", "--json")))
     assert (done["path"], done["memories"]) == (str(path), 1)
-    done = json.loads(ok(shell("memories", "import", path, *there, "--json")))
+    done = json.loads(assert_ok(shell("memories", "import", path, *there, "--json")))
     assert (done["memories"], done["unchanged"]) == (1, 0)
     with Client(empty_dsn) as other:
         assert str(other.memory("b/older").show()) == str(three.memory("b/older").show())
@@ -289,22 +290,22 @@ def test_they_are_taken_to_another_database(
 
 def test_a_transfer_that_cannot_be_says_why(run: Shell, three: Client, tmp_path: Path) -> None:
     path = tmp_path / "chat.jsonl"
-    assert_one_line(run("export", path, "nope"), "no memory 'nope'")
+    assert_one_line_error(run("export", path, "nope"), "no memory 'nope'")
     assert not path.exists()
     path.write_text(json.dumps({"id": "x", "messages": CHAT}))
-    assert_one_line(run("import", path), "line 1", "draive-pg import chat")
-    ok(run("export", path, "a/new"))
+    assert_one_line_error(run("import", path), "line 1", "draive-pg import chat")
+    assert_ok(run("export", path, "a/new"))
     three.memory("a/new").remember(variables={"x": 1})
-    assert_one_line(run("import", path), "'a/new'", "other content")
-    assert_one_line(run("import", tmp_path / "none"), "none")
+    assert_one_line_error(run("import", path), "'a/new'", "other content")
+    assert_one_line_error(run("import", tmp_path / "none"), "none")
     nowhere = tmp_path / "nowhere" / "file.jsonl"
-    assert_one_line(run("export", nowhere), f"No such file or directory: {str(nowhere)!r}")
+    assert_one_line_error(run("export", nowhere), f"No such file or directory: {str(nowhere)!r}")
 
 
 def test_a_file_of_memories_is_no_chat_log_and_says_what_takes_it(
     shell: Shell, run: Shell, three: Client, dsn: str, tmp_path: Path
 ) -> None:
-    ok(run("export", tmp_path / "all.jsonl"))
+    assert_ok(run("export", tmp_path / "all.jsonl"))
     done = shell("import", "chat", tmp_path / "all.jsonl", "--dsn", dsn)
     assert (done.code, done.err.count("\n")) == (1, 3)
     assert done.err.count("draive-pg memories import takes") == 3

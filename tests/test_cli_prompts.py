@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from draive_pg import Client
-from tests.shell import Shell, assert_one_line, confirmed, ok, started, typed
+from tests.cli_runner import (
+    Shell,
+    answer_prompt,
+    assert_ok,
+    assert_one_line_error,
+    set_stdin,
+    start_process,
+)
 
 
 @pytest.fixture
@@ -40,7 +47,7 @@ def test_a_prompt_is_defined_of_a_file_and_shown_as_one(
 ) -> None:
     path = tmp_path / "greeting.md"
     path.write_bytes(FILE)
-    out = ok(run("prompts", "define", "greeting", path, "-m", "why", "--author", "ada"))
+    out = assert_ok(run("prompts", "define", "greeting", path, "-m", "why", "--author", "ada"))
     assert out.startswith("greeting is at revision 1 of ")
     (revision,) = client.instructions.history("greeting")
     assert revision.content == "Hello {name}!\n\nBe brief."
@@ -49,9 +56,9 @@ def test_a_prompt_is_defined_of_a_file_and_shown_as_one(
     assert revision.meta == {"lang": "en"}
     assert (revision.author, revision.message) == ("ada", "why")
 
-    path.write_text(ok(run("prompts", "show", "greeting")))
-    assert "revision 1" in ok(run("prompts", "define", "greeting", path))  # it is the same
-    shown = json.loads(ok(run("prompts", "show", "greeting", "--json")))
+    path.write_text(assert_ok(run("prompts", "show", "greeting")))
+    assert "revision 1" in assert_ok(run("prompts", "define", "greeting", path))  # it is the same
+    shown = json.loads(assert_ok(run("prompts", "show", "greeting", "--json")))
     assert shown["content"] == revision.content
 
 
@@ -59,9 +66,9 @@ def test_a_text_alone_keeps_what_was_declared(
     run: Shell, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "greeting.md").write_bytes(FILE)
-    ok(run("prompts", "define", "greeting", tmp_path / "greeting.md"))
-    typed(monkeypatch, b"Hi {name}\n")
-    ok(run("prompts", "define", "greeting", "-"))
+    assert_ok(run("prompts", "define", "greeting", tmp_path / "greeting.md"))
+    set_stdin(monkeypatch, b"Hi {name}\n")
+    assert_ok(run("prompts", "define", "greeting", "-"))
     newest = client.instructions.revision("greeting")
     assert (newest.revision, newest.content) == (2, "Hi {name}")
     assert newest.description == "How to greet"
@@ -72,11 +79,11 @@ def test_define_says_what_it_needs_and_what_is_wrong(run: Shell, tmp_path: Path)
         done = run("prompts", "define", "greeting", *arguments)
         assert (done.code, done.out) == (2, "")
         assert "--content" in done.err
-    assert_one_line(run("prompts", "define", "greeting", tmp_path / "no.md"), "no.md")
+    assert_one_line_error(run("prompts", "define", "greeting", tmp_path / "no.md"), "no.md")
     (tmp_path / "bad.md").write_text("+++\nversion = 1\n+++\n")
-    assert_one_line(run("prompts", "define", "x", tmp_path / "bad.md"), "bad.md", "'version'")
+    assert_one_line_error(run("prompts", "define", "x", tmp_path / "bad.md"), "bad.md", "'version'")
     (tmp_path / "bad.md").write_text("+++\narguments = [{name = 'a'}]\n+++\n{b}")
-    assert_one_line(run("prompts", "define", "x", tmp_path / "bad.md"), "'b'", "declare")
+    assert_one_line_error(run("prompts", "define", "x", tmp_path / "bad.md"), "'b'", "declare")
 
 
 @pytest.mark.filterwarnings("default")
@@ -89,24 +96,24 @@ def test_a_warning_is_one_line(run: Shell, tmp_path: Path) -> None:
 
 
 def test_a_conditional_definition_exits_with_4_where_it_is_too_late(run: Shell) -> None:
-    ok(run("prompts", "define", "greeting", "--content", "1", "--expected", 0))
+    assert_ok(run("prompts", "define", "greeting", "--content", "1", "--expected", 0))
     done = run("prompts", "define", "greeting", "--content", "2", "--expected", 0)
     assert (done.code, done.out, done.err.count("\n")) == (4, "", 1)
     assert "revision 1" in done.err
-    ok(run("prompts", "define", "greeting", "--content", "2", "--expected", 1))
+    assert_ok(run("prompts", "define", "greeting", "--content", "2", "--expected", 1))
 
 
 def test_labels_are_put_moved_listed_and_taken_off(run: Shell, client: Client) -> None:
-    ok(run("prompts", "define", "greeting", "--content", "1", "--label", "production"))
-    ok(run("prompts", "define", "greeting", "--content", "2"))
-    assert ok(run("prompts", "show", "greeting", "production")).endswith("+++\n1\n")
-    out = ok(run("prompts", "label", "greeting", "production", 2, "-m", "better"))
+    assert_ok(run("prompts", "define", "greeting", "--content", "1", "--label", "production"))
+    assert_ok(run("prompts", "define", "greeting", "--content", "2"))
+    assert assert_ok(run("prompts", "show", "greeting", "production")).endswith("+++\n1\n")
+    out = assert_ok(run("prompts", "label", "greeting", "production", 2, "-m", "better"))
     assert out == "production is on revision 2 of greeting\n"
-    (moved,) = json.loads(ok(run("prompts", "labels", "--json")))
+    (moved,) = json.loads(assert_ok(run("prompts", "labels", "--json")))
     assert (moved["name"], moved["label"], moved["revision"]) == ("greeting", "production", 2)
-    moves = ok(run("prompts", "history", "greeting", "--labels"))
+    moves = assert_ok(run("prompts", "history", "greeting", "--labels"))
     assert [line.split()[1] for line in moves.splitlines()[1:]] == ["2", "1"]
-    assert ok(run("prompts", "unlabel", "greeting", "production")) == "Removed.\n"
+    assert assert_ok(run("prompts", "unlabel", "greeting", "production")) == "Removed.\n"
     assert run("prompts", "unlabel", "greeting", "production").code == 1
     assert client.instructions.labels() == ()
     late = run("prompts", "label", "greeting", "production", "--expected", 7)
@@ -117,18 +124,21 @@ def test_history_search_compare_and_restore(run: Shell, client: Client) -> None:
     for content in ("Hello\nyou", "Hi\nyou"):
         client.instructions.define("greeting", content=content, author="ada")
     client.instructions.define("refund", content="Hello again")
-    history = json.loads(ok(run("prompts", "history", "greeting", "--json")))
+    history = json.loads(assert_ok(run("prompts", "history", "greeting", "--json")))
     assert [each["revision"] for each in history] == [2, 1]
-    assert history == json.loads(ok(run("prompts", "search", "--author", "ada", "--json")))
-    assert ok(run("prompts", "history", "greeting")).count("\n") == 3
-    found = json.loads(ok(run("prompts", "search", "hello", "--current", "--json")))
+    assert history == json.loads(assert_ok(run("prompts", "search", "--author", "ada", "--json")))
+    assert assert_ok(run("prompts", "history", "greeting")).count("\n") == 3
+    found = json.loads(assert_ok(run("prompts", "search", "hello", "--current", "--json")))
     assert [each["name"] for each in found] == ["refund"]
-    assert json.loads(ok(run("prompts", "search", "--until", "2020-01-01T00:00Z", "--json"))) == []
-    lines = ok(run("prompts", "compare", "greeting", 1)).splitlines()
+    assert (
+        json.loads(assert_ok(run("prompts", "search", "--until", "2020-01-01T00:00Z", "--json")))
+        == []
+    )
+    lines = assert_ok(run("prompts", "compare", "greeting", 1)).splitlines()
     assert lines[3:] == ["-Hello", "+Hi", " you"]
-    ok(run("prompts", "restore", "greeting", 1, "-m", "back"))
+    assert_ok(run("prompts", "restore", "greeting", 1, "-m", "back"))
     assert client.instructions.load("greeting") == "Hello\nyou"
-    assert [row["name"] for row in json.loads(ok(run("prompts", "list", "--json")))] == [
+    assert [row["name"] for row in json.loads(assert_ok(run("prompts", "list", "--json")))] == [
         "greeting",
         "refund",
     ]
@@ -136,11 +146,11 @@ def test_history_search_compare_and_restore(run: Shell, client: Client) -> None:
 
 def test_what_is_not_there_is_one_line(run: Shell, client: Client) -> None:
     client.instructions.define("greeting", content="Hello")
-    assert_one_line(run("prompts", "show", "nope"), "nope")
-    assert_one_line(run("prompts", "show", "greeting", 7), "no revision 7")
-    assert_one_line(run("prompts", "show", "greeting", "nope"), "no label 'nope'")
-    assert_one_line(run("prompts", "show", "greeting", "2001-01-01"), "as of 2001-01-01")
-    assert_one_line(run("configs", "show", "nope"), "nope")
+    assert_one_line_error(run("prompts", "show", "nope"), "nope")
+    assert_one_line_error(run("prompts", "show", "greeting", 7), "no revision 7")
+    assert_one_line_error(run("prompts", "show", "greeting", "nope"), "no label 'nope'")
+    assert_one_line_error(run("prompts", "show", "greeting", "2001-01-01"), "as of 2001-01-01")
+    assert_one_line_error(run("configs", "show", "nope"), "nope")
     assert run("prompts", "search", "--meta", "{").code == 2
     for command in ("prompts", "configs"):
         assert run(command, "history", "nope").code == 1
@@ -148,10 +158,10 @@ def test_what_is_not_there_is_one_line(run: Shell, client: Client) -> None:
 
 def test_names_cannot_command_the_terminal(run: Shell, client: Client) -> None:
     client.instructions.define("red\x1b[31m\nfake", content="\x1b[2J")
-    out = ok(run("prompts", "list"))
+    out = assert_ok(run("prompts", "list"))
     assert "red\\x1b[31m\\nfake" in out
     assert "\x1b" not in out
-    assert json.loads(ok(run("prompts", "list", "--json")))[0]["name"] == "red\x1b[31m\nfake"
+    assert json.loads(assert_ok(run("prompts", "list", "--json")))[0]["name"] == "red\x1b[31m\nfake"
 
 
 # --- Removing
@@ -163,11 +173,11 @@ def test_removing_needs_yes_where_nobody_can_be_asked(
 ) -> None:
     client.instructions.define("x", content="")
     client.configurations.define("x", {})
-    typed(monkeypatch, b"y\n")
+    set_stdin(monkeypatch, b"y\n")
     done = run(*command)
     assert (done.code, done.out) == (2, "")
     assert "--yes" in done.err
-    ok(run(*command, "--yes"))
+    assert_ok(run(*command, "--yes"))
     gone = run(*command, "--yes")
     assert gone.code == 1
 
@@ -177,7 +187,7 @@ def test_at_a_terminal_it_is_asked(
     run: Shell, client: Client, answer: bytes, code: int, left: int
 ) -> None:
     client.instructions.define("greeting", content="Hello")
-    done, shown = confirmed("prompts", "remove", "greeting", answer=answer)
+    done, shown = answer_prompt("prompts", "remove", "greeting", answer=answer)
     assert done == code
     assert b"all revisions of 'greeting'" in shown
     assert len(client.instructions.available_instructions()) == left
@@ -189,23 +199,25 @@ def test_at_a_terminal_it_is_asked(
 def test_configurations_are_defined_shown_and_listed(
     run: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = ok(run("configs", "define", "limits", "--value", '{"tokens": 5, "a": {"é": null}}'))
+    out = assert_ok(
+        run("configs", "define", "limits", "--value", '{"tokens": 5, "a": {"é": null}}')
+    )
     assert out.startswith("limits is at revision 1 of ")
-    shown = ok(run("configs", "show", "limits"))
+    shown = assert_ok(run("configs", "show", "limits"))
     assert shown == '{\n  "a": {\n    "é": null\n  },\n  "tokens": 5\n}\n'
     (tmp_path / "limits.toml").write_text("tokens = 6")
-    ok(run("configs", "define", "limits", tmp_path / "limits.toml"))
-    typed(monkeypatch, b'{"tokens": 7}')
-    ok(run("configs", "define", "limits", "-", "--expected", 2))
+    assert_ok(run("configs", "define", "limits", tmp_path / "limits.toml"))
+    set_stdin(monkeypatch, b'{"tokens": 7}')
+    assert_ok(run("configs", "define", "limits", "-", "--expected", 2))
     assert run("configs", "define", "limits", "--value", "{}", "--expected", 2).code == 4
-    assert json.loads(ok(run("configs", "show", "limits", 2))) == {"tokens": 6}
-    history = json.loads(ok(run("configs", "history", "limits", "--json")))
+    assert json.loads(assert_ok(run("configs", "show", "limits", 2))) == {"tokens": 6}
+    history = json.loads(assert_ok(run("configs", "history", "limits", "--json")))
     assert [each["content"].get("tokens") for each in history] == [7, 6, 5]
-    (newest,) = json.loads(ok(run("configs", "list", "--json")))
+    (newest,) = json.loads(assert_ok(run("configs", "list", "--json")))
     assert newest == history[0]
-    assert "limits" in ok(run("configs", "list"))
-    assert_one_line(run("configs", "define", "limits", "--value", "[]"), "mapping")
-    assert_one_line(run("configs", "define", "limits", "--value", "{"), "not JSON")
+    assert "limits" in assert_ok(run("configs", "list"))
+    assert_one_line_error(run("configs", "define", "limits", "--value", "[]"), "mapping")
+    assert_one_line_error(run("configs", "define", "limits", "--value", "{"), "not JSON")
     assert run("configs", "define", "limits").code == 2
 
 
@@ -224,6 +236,6 @@ finally:
     slow = {"pandas", "draive", "rich", "tomli_w"} & {*sys.modules}
     assert not slow, slow
 """
-    process = started(command=("-c", code))
+    process = start_process(command=("-c", code))
     out, err = process.communicate(timeout=60)
     assert (out.split(), err, process.returncode) == (["pull", "push"], "", 0)

@@ -12,14 +12,14 @@ import pytest
 
 from draive_pg import Client
 from draive_pg.embedded import Server, binaries
-from tests.server import scratch
-from tests.shell import REPOSITORY, Shell
+from tests.cli_runner import REPOSITORY, Shell
+from tests.server import scratch_directory
 
 
 @pytest.fixture
 def home(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A place for an embedded server of its own, which is stopped at the end."""
-    path = scratch()
+    path = scratch_directory()
     monkeypatch.delenv("PGBINDIR")
     monkeypatch.setenv("DRAIVE_PG_HOME", str(path))
     yield path

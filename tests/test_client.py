@@ -20,7 +20,7 @@ from draive_pg.adapters import PostgresConnectionPool
 from draive_pg.database.endpoint import Target, target_of
 from tests.conftest import Connect
 from tests.elements import asked, texts
-from tests.server import scratch, until, waiting
+from tests.server import scratch_directory, wait_for_lock_waiters, wait_until
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_loops_that_ended_leave_no_connection_behind(dsn: str, sql: psycopg.Conn
         ).fetchone()
         return count
 
-    until(lambda: left() == 0)  # sessions end a moment after their connections
+    wait_until(lambda: left() == 0)  # sessions end a moment after their connections
 
 
 def test_a_server_that_was_away_is_missed_at_once_and_found_at_once(
@@ -228,7 +228,7 @@ def test_what_a_role_prefers_changes_nothing(connect: Connect, dsn: str, setting
 def test_the_environment_cannot_change_how_the_embedded_server_is_spoken_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    home = scratch()
+    home = scratch_directory()
     monkeypatch.setenv("DRAIVE_PG_HOME", str(home))
     monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
     monkeypatch.setenv("PGHOSTADDR", "192.0.2.1")
@@ -286,7 +286,7 @@ def test_a_cancelled_task_leaves_nothing_half_written(dsn: str, sql: psycopg.Con
             with sql.transaction():
                 sql.execute("LOCK TABLE memories_elements")
                 task = asyncio.create_task(db.memory("m").remember(asked("q"), variables={"a": 1}))
-                await asyncio.to_thread(waiting, dsn, at_least=1)
+                await asyncio.to_thread(wait_for_lock_waiters, dsn, at_least=1)
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task

@@ -11,7 +11,7 @@ from draive import Configuration
 from haiway import ConfigurationInvalid, ConfigurationMissing
 
 from draive_pg import Client, RevisionConflict, RevisionMissing, StoredDataInvalid
-from tests.driven import at_once
+from tests.sync_facade import run_concurrently
 
 
 class Limits(Configuration):
@@ -290,7 +290,7 @@ def test_snapshots_of_many_are_in_one_order(db: Client) -> None:
         [partial(define, content={"user": user, "n": number}) for number in range(5)]
         for user in range(4)
     ]
-    made = [each for results in at_once(db, *users) for each in results]
+    made = [each for results in run_concurrently(db, *users) for each in results]
     assert sorted(each.revision for each in made) == list(range(1, 21))
     for user in range(4):
         own = [each for each in db.configurations.history("limits") if each.content["user"] == user]

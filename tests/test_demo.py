@@ -17,7 +17,7 @@ from draive_pg.analysis import FAILURE
 from draive_pg.demo import PROMPT, WIDTH, run
 from draive_pg.embedded import Server
 from draive_pg.samples import support
-from tests.server import scratch
+from tests.server import scratch_directory
 
 REPOSITORY = Path(__file__).parents[1]
 COMMAND = ("-m", "draive_pg")
@@ -28,7 +28,7 @@ COMMAND = ("-m", "draive_pg")
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    path = scratch()
+    path = scratch_directory()
     yield path
     for pid_file in path.rglob("postmaster.pid"):
         Server(pid_file.parent).stop(force=True)

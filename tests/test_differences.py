@@ -32,11 +32,9 @@ from draive_pg.operations.conversations import write as memory
 from draive_pg.operations.documents import configurations, instructions, snapshots
 from draive_pg.operations.documents import load as loading
 from draive_pg.operations.operation import Operation, qualified
+from tests.draive_scope import InScope, run_in_scope
 from tests.elements import answered, asked, called, responded, texts
-from tests.server import waiting
-from tests.test_seed import Run, run, run_over
-
-__all__ = ("run",)  # a fixture
+from tests.server import wait_for_lock_waiters
 
 TESTS = Path(__file__).parent
 DOCUMENT = (TESTS.parent / "docs" / "differences.md").read_text(encoding="utf-8")
@@ -58,15 +56,15 @@ def test_every_difference_has_tests_that_exist() -> None:
 # --- Memory, through the adapters
 
 
-def test_a_new_memory_needs_no_maintenance(run: Run) -> None:
+def test_a_new_memory_needs_no_maintenance(in_scope: InScope) -> None:
     async def body() -> None:
         await PostgresModelMemory("new").remember(asked("q"), answered("a"))
         assert texts((await PostgresModelMemory("new").recall()).context) == ["q", "a"]
 
-    run(body())
+    in_scope(body())
 
 
-def test_limits_are_checked_and_none_is_that_of_the_memory(run: Run) -> None:
+def test_limits_are_checked_and_none_is_that_of_the_memory(in_scope: InScope) -> None:
     async def body() -> None:
         recalling = PostgresModelMemory("m", recall_limit=1)
         await recalling.remember(asked("q1"), answered("a1"), asked("q2"), answered("a2"))
@@ -77,10 +75,10 @@ def test_limits_are_checked_and_none_is_that_of_the_memory(run: Run) -> None:
             with pytest.raises(ValueError, match="recall_limit must be a positive int"):
                 PostgresModelMemory("m", recall_limit=limit)
 
-    run(body())
+    in_scope(body())
 
 
-def test_a_turn_of_many_tool_calls_is_recalled_whole(run: Run) -> None:
+def test_a_turn_of_many_tool_calls_is_recalled_whole(in_scope: InScope) -> None:
     turn = (asked("q"), *(part for n in range(10) for part in (called(f"{n}"), responded(f"{n}"))))
 
     async def body() -> None:
@@ -88,11 +86,11 @@ def test_a_turn_of_many_tool_calls_is_recalled_whole(run: Run) -> None:
         recalled = await PostgresModelMemory("m", recall_limit=20).recall()
         assert recalled.context == (*turn, answered("a"))
 
-    run(body())
+    in_scope(body())
 
 
 @pytest.mark.parametrize("bad", ["a\0b", "\ud800", float("nan")])
-def test_what_cannot_be_kept_is_refused_and_named(run: Run, bad: object) -> None:
+def test_what_cannot_be_kept_is_refused_and_named(in_scope: InScope, bad: object) -> None:
     async def body() -> None:
         for call in (
             lambda: PostgresModelMemory("m").remember(asked("fine"), called("c", x=bad)),
@@ -103,7 +101,7 @@ def test_what_cannot_be_kept_is_refused_and_named(run: Run, bad: object) -> None
                 await call()
         assert (await PostgresModelMemory("m").recall()).context == ()
 
-    run(body(), PostgresConfigurationRepository())
+    in_scope(body(), PostgresConfigurationRepository())
 
 
 # --- Caches, through the adapters
@@ -118,15 +116,15 @@ def test_many_cold_loads_of_a_service_make_one_query(dsn: str, sql: psycopg.Conn
                 asyncio.create_task(InstructionsRepository.load(Instructions.of("greeting")))
                 for _ in range(100)
             ]
-            assert await asyncio.to_thread(waiting, dsn, at_least=1) == 1
+            assert await asyncio.to_thread(wait_for_lock_waiters, dsn, at_least=1) == 1
         assert await asyncio.gather(*loads) == ["Hello"] * 100
 
     pool = PostgresConnectionPool.of(dsn, connection_limit=8)
-    run_over(pool, body(), PostgresInstructionsRepository())
+    run_in_scope(pool, body(), PostgresInstructionsRepository())
 
 
 def test_a_service_keeps_what_was_not_changed_and_cannot_corrupt_it(
-    run: Run, sql: psycopg.Connection
+    in_scope: InScope, sql: psycopg.Connection
 ) -> None:
     async def body() -> None:
         await ConfigurationRepository.define("kept", {"a": {"b": 1}})
@@ -137,10 +135,10 @@ def test_a_service_keeps_what_was_not_changed_and_cannot_corrupt_it(
         await ConfigurationRepository.define("other", {})
         assert await ConfigurationRepository.load_raw("kept") == {"a": {"b": 1}}
 
-    run(body(), PostgresConfigurationRepository())
+    in_scope(body(), PostgresConfigurationRepository())
 
 
-def test_extra_arguments_of_any_kind_change_nothing(run: Run) -> None:
+def test_extra_arguments_of_any_kind_change_nothing(in_scope: InScope) -> None:
     async def body() -> None:
         await ConfigurationRepository.define("c", {"a": 1})
         await InstructionsRepository.define("i", content="Hello")
@@ -150,13 +148,13 @@ def test_extra_arguments_of_any_kind_change_nothing(run: Run) -> None:
         (listed,) = await InstructionsRepository.available_instructions(extra=[])
         assert listed.name == "i"
 
-    run(body(), PostgresConfigurationRepository(), PostgresInstructionsRepository())
+    in_scope(body(), PostgresConfigurationRepository(), PostgresInstructionsRepository())
 
 
 # --- Instructions, through the adapters
 
 
-def test_descriptions_stay_what_they_are_and_meta_chooses_nothing(run: Run) -> None:
+def test_descriptions_stay_what_they_are_and_meta_chooses_nothing(in_scope: InScope) -> None:
     async def body() -> None:
         for name, description in (("empty", ""), ("none", None)):
             declared = InstructionsDeclaration.of(
@@ -170,7 +168,7 @@ def test_descriptions_stay_what_they_are_and_meta_chooses_nothing(run: Run) -> N
         await InstructionsRepository.remove(english)
         assert len(await InstructionsRepository.available_instructions()) == 1
 
-    run(body(), PostgresInstructionsRepository())
+    in_scope(body(), PostgresInstructionsRepository())
 
 
 # --- Statements and connections
@@ -222,7 +220,7 @@ def test_one_connection_is_enough_for_who_holds_it(dsn: str) -> None:
                 assert await InstructionsRepository.load(Instructions.of("i")) == "Hello"
 
     pool = PostgresConnectionPool.of(dsn, connection_limit=1)
-    run_over(pool, body(), PostgresInstructionsRepository())
+    run_in_scope(pool, body(), PostgresInstructionsRepository())
 
 
 def test_a_service_takes_every_form_of_a_dsn(dsn: str, sql: psycopg.Connection) -> None:
@@ -245,14 +243,14 @@ def test_a_service_takes_every_form_of_a_dsn(dsn: str, sql: psycopg.Connection) 
         return tuple(row.values())
 
     try:
-        assert run_over(PostgresConnectionPool.of(uri), body()) == (role, "my app", "4321ms")
-        (_, *settings) = run_over(PostgresConnectionPool.of(keywords), body())
+        assert run_in_scope(PostgresConnectionPool.of(uri), body()) == (role, "my app", "4321ms")
+        (_, *settings) = run_in_scope(PostgresConnectionPool.of(keywords), body())
         assert settings == ["my app", "4321ms"]
     finally:
         sql.execute('DROP ROLE "odd@name:""/é"'.encode())
 
 
-def test_a_service_is_told_the_code_of_an_error(run: Run, sql: psycopg.Connection) -> None:
+def test_a_service_is_told_the_code_of_an_error(in_scope: InScope, sql: psycopg.Connection) -> None:
     sql.execute("DROP TABLE memories CASCADE")
 
     async def body() -> None:
@@ -260,10 +258,12 @@ def test_a_service_is_told_the_code_of_an_error(run: Run, sql: psycopg.Connectio
             await PostgresModelMemory("m").remember(asked("q"))
         assert caught.value.__cause__.sqlstate == "42P01"
 
-    run(body())
+    in_scope(body())
 
 
-def test_drives_own_class_takes_a_failed_load_for_none(run: Run, sql: psycopg.Connection) -> None:
+def test_drives_own_class_takes_a_failed_load_for_none(
+    in_scope: InScope, sql: psycopg.Connection
+) -> None:
     """What the adapters cannot mend: haiway's class above them catches what they raise."""
     sql.execute("DROP TABLE configurations")
 
@@ -272,5 +272,5 @@ def test_drives_own_class_takes_a_failed_load_for_none(run: Run, sql: psycopg.Co
         with pytest.raises(PostgresException):
             await ConfigurationRepository.configurations()
 
-    run(body(), PostgresConfigurationRepository())
-    run(body(), draive.postgres.PostgresConfigurationRepository())
+    in_scope(body(), PostgresConfigurationRepository())
+    in_scope(body(), draive.postgres.PostgresConfigurationRepository())

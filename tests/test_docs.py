@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 import draive_pg
 from draive_pg.cli import app
-from tests.blocks import fences, python_blocks
-from tests.kernels import jupyter
+from tests.jupyter_kernel import kernels
+from tests.markdown_blocks import fences, python_blocks
 from tests.test_frames import COLUMNS
 
 REPOSITORY = Path(__file__).parent.parent
@@ -88,7 +88,7 @@ RUN_DOCUMENTS = """
 import asyncio, os, sys
 from pathlib import Path
 import psycopg
-from tests.blocks import python_blocks, run_block
+from tests.markdown_blocks import python_blocks, run_block
 
 for path in sys.argv[1:]:
     with psycopg.connect(os.environ["DRAIVE_PG_DSN"], autocommit=True) as connection:
@@ -243,7 +243,7 @@ def test_the_hooks_run_modules_that_exist() -> None:
 def test_the_notebooks_run(empty_dsn: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DRAIVE_PG_DSN", empty_dsn)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
-    with jupyter():
+    with kernels():
         for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
             notebook = nbformat.read(path, as_version=4)
             nbformat.validate(notebook)

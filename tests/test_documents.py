@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from draive_pg.codec.json import encode
+from tests.strategies import with_types
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)))
 SCALARS = st.one_of(
@@ -29,17 +30,6 @@ DOCUMENTS = st.recursive(
 )
 
 
-def typed(document: Any) -> Any:
-    """Return a document with the type of each value beside it, for 1 == 1.0 == True."""
-    match document:
-        case dict():
-            return {key: typed(value) for key, value in document.items()}
-        case list() | tuple():
-            return [typed(value) for value in document]
-        case _:
-            return type(document).__name__, document
-
-
 @settings(
     max_examples=300,
     deadline=None,
@@ -54,7 +44,7 @@ def test_what_is_accepted_comes_back_equal_and_of_the_same_types(
     sql: psycopg.Connection, document: Any
 ) -> None:
     (stored,) = sql.execute("SELECT ($1::JSONB)::TEXT", (encode(document, "it"),)).fetchone()
-    assert typed(json.loads(stored)) == typed(document)
+    assert with_types(json.loads(stored)) == with_types(document)
 
 
 def test_values_of_other_types_are_written_as_draive_writes_them() -> None:

@@ -17,7 +17,7 @@ from draive_pg.embedded import Server, binaries, default_data, layout, postmaste
 from draive_pg.embedded.locks import FileLock
 from draive_pg.embedded.ownership import Owner
 from draive_pg.errors import EmbeddedServerError
-from tests.server import FAST, scratch, until
+from tests.server import FAST, scratch_directory, wait_until
 
 ROOT = os.geteuid() == 0
 REPOSITORY = Path(__file__).parents[1]
@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def top() -> Iterator[Path]:
-    path = scratch()
+    path = scratch_directory()
     yield path
     shutil.rmtree(path)
 
@@ -368,7 +368,7 @@ def test_a_killed_server_comes_up_again(data: Path) -> None:
     keep(server, 7)
     pid = pid_of(data)
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not exists(pid))  # reaped: it does not even stay as a zombie
+    wait_until(lambda: not exists(pid))  # reaped: it does not even stay as a zombie
     assert not server.running()
     server.start()
     assert ask(server, "SELECT n FROM kept") == 7
@@ -393,7 +393,7 @@ def test_a_session_that_outlives_its_server_is_waited_for(data: Path) -> None:
         os.kill(session, signal.SIGSTOP)
         os.kill(pid_of(data), signal.SIGKILL)
         starting = threads.submit(server.start)
-        until(lambda: "shared memory block" in server.log.read_text())
+        wait_until(lambda: "shared memory block" in server.log.read_text())
         os.kill(session, signal.SIGKILL)
         starting.result()
         connection.close()
@@ -417,7 +417,7 @@ def crashed_with_pid(data: Path, pid: int) -> None:
     server = Server(data, settings=FAST).start()
     killed = pid_of(data)
     os.kill(killed, signal.SIGKILL)
-    until(lambda: not exists(killed))
+    wait_until(lambda: not exists(killed))
     for lock_file in (data / "postmaster.pid", Path(f"{data}.sock") / ".s.PGSQL.5432.lock"):
         _, rest = lock_file.read_text().split("\n", 1)
         lock_file.write_text(f"{pid}\n{rest}")
@@ -453,7 +453,7 @@ def test_a_server_started_by_hand_is_left_alone(data: Path) -> None:
     options = ("-c", "listen_addresses=", "-c", f"unix_socket_directories={data}")
     by_hand = owner.spawn((program, "-D", f"{data}/.", *options), output=log)
     os.close(log)
-    until((data / ".s.PGSQL.5432").exists)
+    wait_until((data / ".s.PGSQL.5432").exists)
     before = (data / "postmaster.pid").read_text()
     with pytest.raises(EmbeddedServerError, match=r'"postmaster\.pid" already exists'):
         Server(data, settings=FAST).start()
@@ -467,7 +467,7 @@ def test_an_initdb_killed_half_way_leaves_nothing(place: Path) -> None:
     leftover = place / ".data.init-abc"
     (leftover / "base").mkdir(parents=True)
     with python(USER, place / "data") as killed:
-        until(lambda: not leftover.exists() and any(place.glob(".data.init-*/PG_VERSION")))
+        wait_until(lambda: not leftover.exists() and any(place.glob(".data.init-*/PG_VERSION")))
         killed.kill()
     assert not (place / "data").exists()
     server = Server(place / "data", settings=FAST).start()
@@ -481,7 +481,7 @@ def test_a_directory_deleted_under_its_server_is_made_anew(data: Path) -> None:
     shutil.rmtree(data)
     server.start()
     assert pid_of(data) != pid
-    until(lambda: not exists(pid))
+    wait_until(lambda: not exists(pid))
     assert ask(server, "SELECT 1") == 1
     assert server.stop()
 

@@ -19,37 +19,37 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from draive_pg import Client, ConnectionFailed, OperationFailed
-from tests.calls import READS, WRITES, fill
 from tests.conftest import Connect
-from tests.driven import at_once
 from tests.elements import answered, asked, texts
-from tests.hurt import (
-    NOTHING,
+from tests.every_call import READS, WRITES, fill
+from tests.fault_server import (
+    ALL_ROWS,
+    NO_ROWS,
     REMEMBER,
-    WHOLE,
-    Own,
-    counted,
-    failed,
-    locked,
-    meanwhile,
-    own_server,
-    sessions,
-    terminate,
+    FaultServer,
+    assert_fails,
+    fault_server,
+    in_background,
+    row_counts,
+    session_pids,
+    table_locked,
+    terminate_sessions,
     write,
 )
-from tests.server import accepting, scratch, until, waiting
-from tests.wire import recorded
+from tests.recording_proxy import recording
+from tests.server import accepts_connections, scratch_directory, wait_for_lock_waiters, wait_until
+from tests.sync_facade import run_concurrently
 
 
 @pytest.fixture(scope="module")
-def own() -> Iterator[Own]:
+def own() -> Iterator[FaultServer]:
     """A server that may be hurt, with few connections, so that there can be too many."""
-    with own_server(max_connections="40", synchronous_commit="on") as own:
+    with fault_server(max_connections="40", synchronous_commit="on") as own:
         yield own
 
 
 @pytest.fixture
-def own_dsn(own: Own) -> Iterator[str]:
+def own_dsn(own: FaultServer) -> Iterator[str]:
     """A fresh database there, with all tables; the server runs again afterwards."""
     yield own.database()
     own.start()
@@ -58,8 +58,8 @@ def own_dsn(own: Own) -> Iterator[str]:
 def ended_when_waiting(dsn: str, *, times: int = 1) -> None:
     """End the client's sessions when they wait for a lock, as often as said."""
     for _ in range(times):
-        waiting(dsn, at_least=1)
-        terminate(dsn)
+        wait_for_lock_waiters(dsn, at_least=1)
+        terminate_sessions(dsn)
 
 
 # --- A session that is ended
@@ -71,7 +71,7 @@ def test_calls_whose_session_was_ended_in_idleness_know_nothing_of_it(
     db = connect(dsn, cache_limit=0)
     fill(db)
     for call in (*READS.values(), *WRITES.values()):
-        terminate(dsn)
+        terminate_sessions(dsn)
         call(db)
     assert db.memories.identifiers() == ("chat", "n")
 
@@ -96,13 +96,15 @@ def test_a_read_whose_session_is_ended_is_repeated_unseen(
         ended_when_waiting(dsn)
         release()
 
-    with locked(dsn, table) as release, meanwhile(end_it_once):
+    with table_locked(dsn, table) as release, in_background(end_it_once):
         assert len(call(db)) == 1
 
 
 def test_a_read_whose_session_is_ended_twice_fails(db: Client, dsn: str) -> None:
-    with locked(dsn, "memories"), meanwhile(lambda: ended_when_waiting(dsn, times=2)):
-        failed(ConnectionFailed, db.memories.identifiers, asked="list memories", sqlstate="57P01")
+    with table_locked(dsn, "memories"), in_background(lambda: ended_when_waiting(dsn, times=2)):
+        assert_fails(
+            ConnectionFailed, db.memories.identifiers, asked="list memories", sqlstate="57P01"
+        )
     assert db.memories.identifiers() == ()
 
 
@@ -113,42 +115,45 @@ def test_a_write_whose_session_is_ended_before_it_was_done_is_done_once(
         ended_when_waiting(dsn)
         release()
 
-    with locked(dsn, "memories_elements") as release, meanwhile(end_it_once):
+    with table_locked(dsn, "memories_elements") as release, in_background(end_it_once):
         write(db)
-    assert counted(dsn) == WHOLE
+    assert row_counts(dsn) == ALL_ROWS
 
 
 def test_a_write_whose_session_is_ended_twice_fails_and_leaves_nothing(
     db: Client, dsn: str
 ) -> None:
-    with locked(dsn, "memories_elements"), meanwhile(lambda: ended_when_waiting(dsn, times=2)):
-        failed(ConnectionFailed, lambda: write(db), asked=REMEMBER, sqlstate="57P01")
-    assert counted(dsn) == NOTHING
+    with (
+        table_locked(dsn, "memories_elements"),
+        in_background(lambda: ended_when_waiting(dsn, times=2)),
+    ):
+        assert_fails(ConnectionFailed, lambda: write(db), asked=REMEMBER, sqlstate="57P01")
+    assert row_counts(dsn) == NO_ROWS
     write(db)
-    assert counted(dsn) == WHOLE
+    assert row_counts(dsn) == ALL_ROWS
 
 
 def test_a_write_whose_session_is_ended_after_it_was_done_is_not_repeated(
     connect: Connect, dsn: str
 ) -> None:
-    with recorded(dsn) as wire:
+    with recording(dsn) as wire:
         db = connect(wire.dsn)
         db.memories.identifiers()
         wire.lost = "S"  # the server commits, and waits for more
 
         def end_it_when_committed() -> None:
-            until(lambda: counted(dsn) != NOTHING)
+            wait_until(lambda: row_counts(dsn) != NO_ROWS)
             wire.lost = ""
-            terminate(dsn)
+            terminate_sessions(dsn)
 
-        with meanwhile(end_it_when_committed), suppress(ConnectionFailed):
+        with in_background(end_it_when_committed), suppress(ConnectionFailed):
             write(db)
-        assert counted(dsn) == WHOLE
+        assert row_counts(dsn) == ALL_ROWS
         assert db.memories.identifiers() == ("m",)
 
 
 def test_a_commit_whose_outcome_was_not_told_is_not_repeated(
-    connect: Connect, own: Own, own_dsn: str
+    connect: Connect, own: FaultServer, own_dsn: str
 ) -> None:
     own.execute("ALTER SYSTEM SET synchronous_standby_names = 'nosuch'")
     own.stop()  # a reload would take effect some time later
@@ -158,19 +163,19 @@ def test_a_commit_whose_outcome_was_not_told_is_not_repeated(
 
     def end_it_when_committed() -> None:
         with psycopg.connect(own_dsn, autocommit=True) as connection:
-            until(
+            wait_until(
                 lambda: bool(
                     connection.execute(
                         "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
                     ).fetchall()
                 )
             )
-        terminate(own_dsn)
+        terminate_sessions(own_dsn)
 
     try:
-        with meanwhile(end_it_when_committed):
-            error = failed(ConnectionFailed, lambda: write(db), asked=REMEMBER)
-        assert counted(own_dsn) == WHOLE
+        with in_background(end_it_when_committed):
+            error = assert_fails(ConnectionFailed, lambda: write(db), asked=REMEMBER)
+        assert row_counts(own_dsn) == ALL_ROWS
     finally:
         own.execute("ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
     assert error.__cause__ is not None
@@ -186,26 +191,26 @@ def test_a_transaction_whose_session_was_ended_fails_and_leaves_nothing(
     def block() -> None:
         with db.transaction():
             write(db)
-            terminate(dsn)
+            terminate_sessions(dsn)
             write(db)
 
-    failed(ConnectionFailed, block, asked=REMEMBER, sqlstate="57P01", told=False)
-    assert counted(dsn) == NOTHING
+    assert_fails(ConnectionFailed, block, asked=REMEMBER, sqlstate="57P01", told=False)
+    assert row_counts(dsn) == NO_ROWS
     write(db)
-    assert counted(dsn) == WHOLE
+    assert row_counts(dsn) == ALL_ROWS
 
 
 def test_a_transaction_whose_session_is_ended_amid_a_call_fails_and_leaves_nothing(
     db: Client, dsn: str
 ) -> None:
     def block() -> None:
-        with locked(dsn, "configurations"), db.transaction():
+        with table_locked(dsn, "configurations"), db.transaction():
             write(db)
-            with meanwhile(lambda: ended_when_waiting(dsn)):
+            with in_background(lambda: ended_when_waiting(dsn)):
                 db.configurations.load_raw("limits")
 
-    failed(ConnectionFailed, block, asked="load configuration 'limits'", sqlstate="57P01")
-    assert counted(dsn) == NOTHING
+    assert_fails(ConnectionFailed, block, asked="load configuration 'limits'", sqlstate="57P01")
+    assert row_counts(dsn) == NO_ROWS
     write(db)
 
 
@@ -213,16 +218,16 @@ def test_a_transaction_whose_session_was_ended_cannot_end_well(db: Client, dsn: 
     def block() -> None:
         with db.transaction():
             write(db)
-            terminate(dsn)
+            terminate_sessions(dsn)
 
-    failed(ConnectionFailed, block, asked="commit a transaction", sqlstate="57P01")
-    assert counted(dsn) == NOTHING
+    assert_fails(ConnectionFailed, block, asked="commit a transaction", sqlstate="57P01")
+    assert row_counts(dsn) == NO_ROWS
 
 
 def test_a_loss_that_was_caught_is_not_taken_for_success(db: Client, dsn: str) -> None:
     def block() -> None:
         with db.transaction():
-            terminate(dsn)
+            terminate_sessions(dsn)
             with pytest.raises(ConnectionFailed):
                 write(db)
             with pytest.raises(ConnectionFailed):  # not on another connection, either
@@ -230,28 +235,28 @@ def test_a_loss_that_was_caught_is_not_taken_for_success(db: Client, dsn: str) -
 
     with pytest.raises(ConnectionFailed, match="commit a transaction"):
         block()
-    assert counted(dsn) == NOTHING
+    assert row_counts(dsn) == NO_ROWS
 
 
 # --- A server that goes away
 
 
 @contextmanager
-def restarted(own: Own) -> Iterator[None]:
+def restarted(own: FaultServer) -> Iterator[None]:
     own.stop()
     yield
     own.start()
 
 
 @contextmanager
-def quit_at_once(own: Own) -> Iterator[None]:
+def quit_at_once(own: FaultServer) -> Iterator[None]:
     own.crash(signal.SIGQUIT)
     yield
     own.start()
 
 
 @contextmanager
-def killed(own: Own) -> Iterator[None]:
+def killed(own: FaultServer) -> Iterator[None]:
     own.crash(signal.SIGKILL)
     yield
     own.start()
@@ -261,46 +266,46 @@ GOING = [restarted, quit_at_once, killed]
 
 
 def test_a_server_that_is_down_is_named_until_it_is_up(
-    connect: Connect, own: Own, own_dsn: str
+    connect: Connect, own: FaultServer, own_dsn: str
 ) -> None:
     db = connect(own_dsn)
     db.memories.identifiers()
     with restarted(own):
-        error = failed(ConnectionFailed, lambda: write(db), asked="connect")
+        error = assert_fails(ConnectionFailed, lambda: write(db), asked="connect")
         assert str(error).endswith("; check the DSN, and that the server runs and lets you in")
     write(db)
-    assert counted(own_dsn) == WHOLE
+    assert row_counts(own_dsn) == ALL_ROWS
 
 
 @pytest.mark.parametrize("going", GOING)
 def test_a_pool_of_idle_connections_outlives_the_server(
-    connect: Connect, own: Own, own_dsn: str, going: Callable[[Own], Iterator[None]]
+    connect: Connect, own: FaultServer, own_dsn: str, going: Callable[[FaultServer], Iterator[None]]
 ) -> None:
     db = connect(own_dsn)
     four = [[lambda db: db.memories.identifiers()]] * 4
-    at_once(db, *four)
+    run_concurrently(db, *four)
     with going(own):
         pass
-    assert at_once(db, *four) == [[()]] * 4
+    assert run_concurrently(db, *four) == [[()]] * 4
     write(db)
-    assert counted(own_dsn) == WHOLE
+    assert row_counts(own_dsn) == ALL_ROWS
 
 
 @pytest.mark.parametrize("going", GOING)
 def test_the_call_after_a_restart_is_a_write_that_works(
-    connect: Connect, own: Own, own_dsn: str, going: Callable[[Own], Iterator[None]]
+    connect: Connect, own: FaultServer, own_dsn: str, going: Callable[[FaultServer], Iterator[None]]
 ) -> None:
     db = connect(own_dsn)
     db.memories.identifiers()
     with going(own):
         pass
     write(db)
-    assert counted(own_dsn) == WHOLE
+    assert row_counts(own_dsn) == ALL_ROWS
 
 
 @pytest.mark.parametrize("going", GOING)
 def test_a_transaction_does_not_outlive_the_server(
-    connect: Connect, own: Own, own_dsn: str, going: Callable[[Own], Iterator[None]]
+    connect: Connect, own: FaultServer, own_dsn: str, going: Callable[[FaultServer], Iterator[None]]
 ) -> None:
     db = connect(own_dsn)
 
@@ -313,15 +318,15 @@ def test_a_transaction_does_not_outlive_the_server(
 
     with pytest.raises(ConnectionFailed, match=REMEMBER):
         block()
-    assert counted(own_dsn) == NOTHING
+    assert row_counts(own_dsn) == NO_ROWS
     write(db)
-    assert counted(own_dsn) == WHOLE
+    assert row_counts(own_dsn) == ALL_ROWS
 
 
 def test_an_embedded_server_that_was_killed_comes_back_by_itself(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch, own: Own
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, own: FaultServer
 ) -> None:
-    home = scratch()
+    home = scratch_directory()
     monkeypatch.setenv("DRAIVE_PG_HOME", str(home))
     try:
         with connect(None) as db:
@@ -336,7 +341,7 @@ def test_an_embedded_server_that_was_killed_comes_back_by_itself(
                     db.memories.identifiers()
                 return pid_file.read_text().split()[0] != killed
 
-            until(back)
+            wait_until(back)
             assert texts(db.memory("m").recall().context) == ["q", "a"]
             db.memory("m").remember(asked("r"))
             assert len(db.memory("m").log()) == 3
@@ -345,23 +350,23 @@ def test_an_embedded_server_that_was_killed_comes_back_by_itself(
 
 
 def test_a_backend_that_is_killed_takes_all_sessions_with_it_and_no_data(
-    connect: Connect, own: Own, own_dsn: str
+    connect: Connect, own: FaultServer, own_dsn: str
 ) -> None:
     db, other = connect(own_dsn), connect(own_dsn)
     other.configurations.define("limits", {"a": 1})
 
     def kill_it() -> None:
-        waiting(own_dsn, at_least=1)
-        blocked = [pid for pid in sessions(own_dsn) if pid != idle]
+        wait_for_lock_waiters(own_dsn, at_least=1)
+        blocked = [pid for pid in session_pids(own_dsn) if pid != idle]
         os.kill(blocked[0], signal.SIGKILL)
 
-    (idle,) = sessions(own_dsn)
-    with pytest.raises(psycopg.OperationalError), locked(own_dsn, "memories_elements"):
-        with meanwhile(kill_it):
-            failed(ConnectionFailed, lambda: write(db), asked=REMEMBER)
+    (idle,) = session_pids(own_dsn)
+    with pytest.raises(psycopg.OperationalError), table_locked(own_dsn, "memories_elements"):
+        with in_background(kill_it):
+            assert_fails(ConnectionFailed, lambda: write(db), asked=REMEMBER)
         raise psycopg.OperationalError  # the lock's own session is gone, too
-    until(lambda: accepting(own_dsn))
-    assert counted(own_dsn) == NOTHING
+    wait_until(lambda: accepts_connections(own_dsn))
+    assert row_counts(own_dsn) == NO_ROWS
     assert other.configurations.load_raw("limits") == {"a": 1}
     write(other)
     assert len(db.memory("m").log()) == 2
@@ -374,11 +379,11 @@ def test_what_is_larger_than_a_socket_takes_at_once_is_written(db: Client, dsn: 
     db.memory("m").remember(asked("much" * 4_000_000), answered("a"), variables={"n": 1})
     with db.transaction():
         db.memory("m").remember(asked("much" * 4_000_000))
-    assert counted(dsn) == (1, 1, 3)
+    assert row_counts(dsn) == (1, 1, 3)
 
 
 def test_a_server_without_free_slots_says_so_and_is_used_again_later(
-    connect: Connect, own: Own, own_dsn: str
+    connect: Connect, own: FaultServer, own_dsn: str
 ) -> None:
     own.execute(
         "DROP ROLE IF EXISTS drill_ordinary",
@@ -391,13 +396,13 @@ def test_a_server_without_free_slots_says_so_and_is_used_again_later(
         with pytest.raises(psycopg.OperationalError, match="remaining connection slots"):
             while True:
                 held.append(psycopg.connect(ordinary))
-        error = failed(ConnectionFailed, db.memories.identifiers, asked="connect")
+        error = assert_fails(ConnectionFailed, db.memories.identifiers, asked="connect")
         assert "remaining connection slots" in str(error)
         assert "close other connections, or raise the server's max_connections" in str(error)
     finally:
         for connection in held:
             connection.close()
-    until(lambda: accepting(ordinary))
+    wait_until(lambda: accepts_connections(ordinary))
     assert db.memories.identifiers() == ()
 
 
@@ -405,7 +410,7 @@ def test_a_result_too_large_for_the_disk_quota_is_named(connect: Connect, own_ds
     with connect(own_dsn) as db:
         db.memory("m").remember(*(asked(secrets.token_hex(500)) for _ in range(500)))
     db = connect(make_conninfo(own_dsn, options="-c temp_file_limit=0 -c work_mem=64kB"))
-    error = failed(
+    error = assert_fails(
         OperationFailed,
         lambda: db.frames.conversation_log(limit=500),
         asked="read frame conversation_log",
@@ -416,9 +421,9 @@ def test_a_result_too_large_for_the_disk_quota_is_named(connect: Connect, own_ds
 
 
 @pytest.fixture
-def small_disk(own: Own) -> Iterator[Path]:
+def small_disk(own: FaultServer) -> Iterator[Path]:
     """A directory of the server that holds 24 MB; only root can make it."""
-    top = scratch()
+    top = scratch_directory()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", top], capture_output=True, check=False
     )
@@ -433,7 +438,7 @@ def small_disk(own: Own) -> Iterator[Path]:
 
 
 def test_a_full_disk_keeps_nothing_of_a_write_and_works_once_there_is_room(
-    connect: Connect, own: Own, own_dsn: str, small_disk: Path
+    connect: Connect, own: FaultServer, own_dsn: str, small_disk: Path
 ) -> None:
     database = str(conninfo_to_dict(own_dsn)["dbname"])
     own.execute(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
@@ -444,16 +449,16 @@ def test_a_full_disk_keeps_nothing_of_a_write_and_works_once_there_is_room(
         db = connect(own_dsn)
         # Random, for PostgreSQL would compress anything else.
         large = [asked(random.randbytes(500_000).hex()) for _ in range(20)]
-        failed(
+        assert_fails(
             OperationFailed,
             lambda: db.memory("m").remember(asked("q"), *large, variables={"n": 1}),
             asked=REMEMBER,
             sqlstate="53100",
         )
-        assert counted(own_dsn) == NOTHING
+        assert row_counts(own_dsn) == NO_ROWS
         ballast.unlink()
         write(db)
-        assert counted(own_dsn) == WHOLE
+        assert row_counts(own_dsn) == ALL_ROWS
         db.close()
     finally:
         own.execute(f"DROP DATABASE {database} WITH (FORCE)", "DROP TABLESPACE small")
@@ -474,16 +479,16 @@ def test_a_write_that_waits_too_long_is_named_and_leaves_nothing(
         if table is None:  # another one writes to the same memory
             with other.transaction():
                 write(other)
-                failed(OperationFailed, lambda: write(db), asked=REMEMBER, sqlstate=sqlstate)
-            assert counted(own_dsn) == WHOLE
+                assert_fails(OperationFailed, lambda: write(db), asked=REMEMBER, sqlstate=sqlstate)
+            assert row_counts(own_dsn) == ALL_ROWS
         else:
-            with locked(own_dsn, table):
-                failed(OperationFailed, lambda: write(db), asked=REMEMBER, sqlstate=sqlstate)
-            assert counted(own_dsn) == NOTHING
+            with table_locked(own_dsn, table):
+                assert_fails(OperationFailed, lambda: write(db), asked=REMEMBER, sqlstate=sqlstate)
+            assert row_counts(own_dsn) == NO_ROWS
             write(db)
-            assert counted(own_dsn) == WHOLE
+            assert row_counts(own_dsn) == ALL_ROWS
     db.memory("m").remember(asked("r"))
-    assert counted(own_dsn) == (1, 1, 3)
+    assert row_counts(own_dsn) == (1, 1, 3)
 
 
 @pytest.mark.parametrize(
@@ -491,7 +496,7 @@ def test_a_write_that_waits_too_long_is_named_and_leaves_nothing(
     [("idle_in_transaction_session_timeout", "25P03", 15), ("transaction_timeout", "25P04", 17)],
 )
 def test_a_transaction_that_takes_too_long_fails_and_leaves_nothing(
-    connect: Connect, own: Own, own_dsn: str, setting: str, sqlstate: str, since: int
+    connect: Connect, own: FaultServer, own_dsn: str, setting: str, sqlstate: str, since: int
 ) -> None:
     if int((own.data / "PG_VERSION").read_text()) < since:
         pytest.skip(f"PostgreSQL {since} was the first to have {setting}")
@@ -500,20 +505,20 @@ def test_a_transaction_that_takes_too_long_fails_and_leaves_nothing(
     def block() -> None:
         with db.transaction():
             write(db)
-            until(lambda: not sessions(own_dsn))
+            wait_until(lambda: not session_pids(own_dsn))
             write(db)
 
-    failed(ConnectionFailed, block, asked=REMEMBER, sqlstate=sqlstate, told=False)
-    assert counted(own_dsn) == NOTHING
+    assert_fails(ConnectionFailed, block, asked=REMEMBER, sqlstate=sqlstate, told=False)
+    assert row_counts(own_dsn) == NO_ROWS
     write(db)
-    assert counted(own_dsn) == WHOLE
+    assert row_counts(own_dsn) == ALL_ROWS
 
 
 def test_a_session_that_idled_too_long_is_not_missed(connect: Connect, own_dsn: str) -> None:
     db = connect(make_conninfo(own_dsn, options="-c idle_session_timeout=50"))
     for number in range(2):
         db.memory("m").remember(asked(str(number)))
-        until(lambda: not sessions(own_dsn))
+        wait_until(lambda: not session_pids(own_dsn))
     assert texts(db.memory("m").recall().context) == ["0", "1"]
 
 
@@ -536,16 +541,16 @@ def test_a_server_process_that_stands_still_is_given_up(
 ) -> None:
     db = connect(own_dsn, timeout=1.0)
     db.memories.identifiers()
-    (pid,) = sessions(own_dsn)
+    (pid,) = session_pids(own_dsn)
     os.kill(pid, signal.SIGSTOP)
     try:
-        error = failed(ConnectionFailed, lambda: call(db), asked=name)
+        error = assert_fails(ConnectionFailed, lambda: call(db), asked=name)
         assert "timeout" in str(error)
         db.configurations.define("limits", {})  # by another server process
     finally:
         os.kill(pid, signal.SIGCONT)
-    until(lambda: pid not in sessions(own_dsn))
-    assert counted(own_dsn) in (NOTHING, WHOLE)  # it may have done what it was sent
+    wait_until(lambda: pid not in session_pids(own_dsn))
+    assert row_counts(own_dsn) in (NO_ROWS, ALL_ROWS)  # it may have done what it was sent
     db.memory("after").remember(answered("a"))
     assert "after" in db.memories.identifiers()
 
@@ -554,23 +559,23 @@ def test_a_server_process_that_stands_still_is_given_up(
 def test_a_network_that_loses_everything_is_given_up(
     connect: Connect, dsn: str, name: str, call: Callable[[Client], object]
 ) -> None:
-    with recorded(dsn) as wire:
+    with recording(dsn) as wire:
         db = connect(make_conninfo(wire.dsn, connect_timeout=2), timeout=1.0)
         db.memories.identifiers()
         wire.stalled = True
-        error = failed(ConnectionFailed, lambda: call(db), asked=name)
+        error = assert_fails(ConnectionFailed, lambda: call(db), asked=name)
         assert "timeout" in str(error)
-        assert counted(dsn) == NOTHING
+        assert row_counts(dsn) == NO_ROWS
         wire.stalled = False
         write(db)
-        assert counted(dsn) == WHOLE
+        assert row_counts(dsn) == ALL_ROWS
         db.close()
 
 
 def test_a_transaction_in_a_network_that_loses_everything_leaves_nothing(
     connect: Connect, dsn: str
 ) -> None:
-    with recorded(dsn) as wire:
+    with recording(dsn) as wire:
         db = connect(make_conninfo(wire.dsn, connect_timeout=2), timeout=1.0)
 
         def block() -> None:
@@ -579,24 +584,24 @@ def test_a_transaction_in_a_network_that_loses_everything_leaves_nothing(
                 wire.stalled = True
                 write(db)
 
-        error = failed(ConnectionFailed, block, asked=REMEMBER)
+        error = assert_fails(ConnectionFailed, block, asked=REMEMBER)
         assert "timeout" in str(error)
-        assert counted(dsn) == NOTHING
+        assert row_counts(dsn) == NO_ROWS
         wire.stalled = False
         write(db)
-        assert counted(dsn) == WHOLE
+        assert row_counts(dsn) == ALL_ROWS
         db.close()
 
 
 def test_a_call_that_takes_too_long_is_cancelled_on_the_server(connect: Connect, dsn: str) -> None:
     db = connect(dsn, timeout=1.0)
-    with locked(dsn, "memories_elements"):
-        error = failed(ConnectionFailed, lambda: write(db), asked=REMEMBER)
+    with table_locked(dsn, "memories_elements"):
+        error = assert_fails(ConnectionFailed, lambda: write(db), asked=REMEMBER)
         assert "timeout" in str(error)
-        until(lambda: not busy(dsn))
-    assert counted(dsn) == NOTHING
+        wait_until(lambda: not busy(dsn))
+    assert row_counts(dsn) == NO_ROWS
     write(db)
-    assert counted(dsn) == WHOLE
+    assert row_counts(dsn) == ALL_ROWS
 
 
 def busy(dsn: str) -> bool:
@@ -613,7 +618,7 @@ def busy(dsn: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def walled(own: Own) -> str:
+def walled(own: FaultServer) -> str:
     """A role that must give a password."""
     rules = own.data / "pg_hba.conf"
     rules.write_text(f"local all drill_walled scram-sha-256\n{rules.read_text()}")
@@ -693,7 +698,7 @@ def test_a_server_that_cannot_be_reached_is_named_and_no_password_told(
     dsn, reason = unreachable
     secret = secrets.token_hex()
     db = connect(make_conninfo(dsn, password=secret))
-    error = failed(ConnectionFailed, db.memories.identifiers, asked="connect")
+    error = assert_fails(ConnectionFailed, db.memories.identifiers, asked="connect")
     assert reason in str(error)
     assert "; check the DSN" in str(error)
     assert isinstance(error.__cause__, psycopg.OperationalError)
@@ -705,7 +710,7 @@ def test_a_server_that_cannot_be_reached_is_named_and_no_password_told(
 
 
 @pytest.fixture(params=["read-only", "standby"])
-def unwritable(request: pytest.FixtureRequest, own: Own, standby: Own) -> str:
+def unwritable(request: pytest.FixtureRequest, own: FaultServer, standby: FaultServer) -> str:
     """A database that can only be read, and has what the reads read."""
     dsn = own.database()
     with Client(dsn) as db:
@@ -719,13 +724,13 @@ def unwritable(request: pytest.FixtureRequest, own: Own, standby: Own) -> str:
 
 
 @pytest.fixture(scope="module")
-def standby(own: Own) -> Iterator[Own]:
+def standby(own: FaultServer) -> Iterator[FaultServer]:
     with following(own) as standby:
         yield standby
 
 
 @contextmanager
-def following(own: Own) -> Iterator[Own]:
+def following(own: FaultServer) -> Iterator[FaultServer]:
     data = own.data.with_name("standby")
     standby = own.standby(data)
     yield standby
@@ -733,10 +738,10 @@ def following(own: Own) -> Iterator[Own]:
     shutil.rmtree(data)
 
 
-def replayed(standby: Own, written: str) -> None:
+def replayed(standby: FaultServer, written: str) -> None:
     """Wait until a standby has all that was written up to a position."""
     with psycopg.connect(standby.dsn(), autocommit=True) as connection:
-        until(
+        wait_until(
             lambda: bool(
                 connection.execute(
                     "SELECT WHERE pg_last_wal_replay_lsn() >= %s::PG_LSN", (written,)
@@ -752,14 +757,16 @@ def test_a_server_that_takes_no_writes_can_be_read_and_refuses_the_rest(
     for read in READS.values():
         read(db)
     for name, call in WRITES.items():
-        error = failed(OperationFailed, lambda call=call: call(db), asked=name, sqlstate="25006")
+        error = assert_fails(
+            OperationFailed, lambda call=call: call(db), asked=name, sqlstate="25006"
+        )
         assert str(error).endswith("; connect to a server that takes writes")
     assert db.setup() == ()
-    assert counted(unwritable) == (1, 1, 1)
+    assert row_counts(unwritable) == (1, 1, 1)
 
 
 def test_of_several_hosts_the_one_that_takes_writes_is_found(connect: Connect) -> None:
-    with own_server() as primary, following(primary) as standby:
+    with fault_server() as primary, following(primary) as standby:
         dsn = primary.database()
         hosts = [str(conninfo_to_dict(server.dsn())["host"]) for server in (standby, primary)]
         both = make_conninfo(dsn, host=",".join(hosts), port="5432,5432")
@@ -799,11 +806,11 @@ def test_of_two_transactions_that_block_each_other_one_fails_and_one_is_kept(
         with db.transaction():
             db.memory("a").remember(asked("ours"))
             each_has_one.wait(20)
-            waiting(own_dsn, at_least=1)
+            wait_for_lock_waiters(own_dsn, at_least=1)
             db.memory("b").remember(asked("ours"))
 
-    with meanwhile(opposite):
-        failed(OperationFailed, block, asked="remember in memory 'b'", sqlstate="40P01")
+    with in_background(opposite):
+        assert_fails(OperationFailed, block, asked="remember in memory 'b'", sqlstate="40P01")
     for name in ("a", "b"):
         assert texts(db.memory(name).recall().context) == ["theirs"]
         db.memory(name).remember(asked("ours"))
@@ -811,13 +818,13 @@ def test_of_two_transactions_that_block_each_other_one_fails_and_one_is_kept(
 
 
 def test_writers_of_one_memory_all_succeed_whatever_isolation_is_the_default(
-    connect: Connect, own: Own, own_dsn: str
+    connect: Connect, own: FaultServer, own_dsn: str
 ) -> None:
     name = conninfo_to_dict(own_dsn)["dbname"]
     own.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'")
     db = connect(own_dsn, max_size=8)
-    at_once(db, *([write, write],) * 8)
-    assert counted(own_dsn) == (1, 16, 32)
+    run_concurrently(db, *([write, write],) * 8)
+    assert row_counts(own_dsn) == (1, 16, 32)
     assert texts(db.memory("m").recall().context) == ["q", "a"] * 16
 
 
@@ -842,7 +849,7 @@ for batch in range(100_000):
                 writer.kill()
                 break
         told = 31 + len(writer.stdout.readlines())
-    until(lambda: not sessions(dsn))
+    wait_until(lambda: not session_pids(dsn))
     with Client(dsn) as db:
         log = list(db.memory("m").log().text)
         batches = len(log) // 10

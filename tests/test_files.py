@@ -18,6 +18,7 @@ from draive_pg.sync.formats import Configuration, Prompt
 from draive_pg.sync.names import name_of, path_of
 from draive_pg.sync.plan import Head, Sync
 from draive_pg.sync.three_way import Action, Change, action, changes
+from tests.folders import HOSTILE_NAMES, file_contents
 
 # --- What is kept in PostgreSQL
 
@@ -157,46 +158,7 @@ def test_a_configuration_that_cannot_be_read_is_named(data: bytes, suffix: str, 
 
 # --- Names
 
-HOSTILE = [
-    "greeting",
-    "support/refunds",
-    "",
-    "/",
-    "//",
-    "/etc/passwd",
-    "../../etc/passwd",
-    "..",
-    ".",
-    "a/../b",
-    ".draive_pg.json",
-    ".git/config",
-    "-rf",
-    "con",
-    "NUL.txt",
-    "Con",
-    'a:b*c?<d>|e\\f"g',
-    "100%",
-    "%2e",
-    "%-",
-    "end.",
-    "end ",
-    " x",
-    "line\nfeed",
-    "\x1b[31mred",
-    "żółć",
-    "z\u0307ó",
-    "\u200b\u0301",
-    "😀 👩\u200d🚀",
-    "a.md",
-    "a.md/b",
-    "x.json/y",
-    "a" * 1000,
-    "漢" * 300,
-    "." * 400,
-    "\u202egnp",
-]
-
-NAMES = st.sampled_from(HOSTILE) | TEXTS | st.text("aA./%\u0301é .-😀", max_size=20)
+NAMES = st.sampled_from(HOSTILE_NAMES) | TEXTS | st.text("aA./%\u0301é .-😀", max_size=20)
 
 
 @given(name=NAMES, plain=st.booleans())
@@ -249,15 +211,9 @@ def pull(path: Path, there: dict[str, Head], *, labels: bool = False, **how: boo
     return sync
 
 
-def contents(path: Path) -> dict[str, bytes]:
-    return {
-        str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()
-    }
-
-
 def test_a_pull_writes_files_and_repeating_it_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "prompts"
-    there = {name: head(f"content of {name!r}") for name in HOSTILE}
+    there = {name: head(f"content of {name!r}") for name in HOSTILE_NAMES}
     pull(path, there)
     before = {file: file.stat().st_mtime_ns for file in path.rglob("*")}
     pull(path, there)
@@ -270,7 +226,7 @@ def test_a_pull_writes_files_and_repeating_it_changes_nothing(tmp_path: Path) ->
 def test_names_that_differ_in_case_have_files_that_differ_in_more(tmp_path: Path) -> None:
     names = ["Greeting", "greeting", "GREETING", "a/x", "A/y", "Con", "CON", ".a", ".A"]
     pull(tmp_path, {name: head(name) for name in names})
-    paths = [PurePosixPath(name) for name in contents(tmp_path) if name.endswith(".md")]
+    paths = [PurePosixPath(name) for name in file_contents(tmp_path) if name.endswith(".md")]
     parts = {
         str(part) for path in paths for part in (PurePosixPath(path), *PurePosixPath(path).parents)
     }
@@ -287,7 +243,7 @@ def test_a_link_is_neither_read_nor_written_through(tmp_path: Path) -> None:
     assert Folder(folder, PROMPTS).documents == {}
     with pytest.raises(FileInvalid, match="link"):
         pull(folder, {"team/x": head("x"), "y": head("y")})
-    assert contents(outside) == {"secret.md": b"secret"}
+    assert file_contents(outside) == {"secret.md": b"secret"}
     (folder / "team").unlink()
     (folder / "leak.md").symlink_to(outside / "secret.md")
     with pytest.raises(FileInvalid, match="no file of its own"):
@@ -300,12 +256,12 @@ def test_a_link_is_neither_read_nor_written_through(tmp_path: Path) -> None:
 
 def test_a_write_that_fails_leaves_all_files_as_they_were(tmp_path: Path) -> None:
     pull(tmp_path, {"a": head("1"), "b": head("1")})
-    before = contents(tmp_path)
+    before = file_contents(tmp_path)
     (tmp_path / "z").write_text("a file where a folder is to be")
     with pytest.raises(OSError, match="z"):
         pull(tmp_path, {"a": head("2"), "b": head("2"), "z/y": head("2")})
     (tmp_path / "z").unlink()
-    assert contents(tmp_path) == before
+    assert file_contents(tmp_path) == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads all")
@@ -320,7 +276,7 @@ def test_a_folder_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path) -> Non
 def test_removed_files_leave_no_empty_folders(tmp_path: Path) -> None:
     pull(tmp_path, {"a/b/c": head("1"), "a/d": head("1")})
     pull(tmp_path, {"a/d": head("1")}, delete=True)
-    assert contents(tmp_path).keys() == {"a/d.md", ".draive_pg.json"}
+    assert file_contents(tmp_path).keys() == {"a/d.md", ".draive_pg.json"}
     assert not (tmp_path / "a/b").exists()
 
 
@@ -349,9 +305,9 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
 
 def test_what_was_pulled_without_labels_keeps_those_of_its_file(tmp_path: Path) -> None:
     pull(tmp_path, {"a": head("1", "production")})
-    assert contents(tmp_path)["a.md"] == b"1\n"
+    assert file_contents(tmp_path)["a.md"] == b"1\n"
     pull(tmp_path, {"a": head("1", "production")}, labels=True)
-    assert b"production" in contents(tmp_path)["a.md"]
+    assert b"production" in file_contents(tmp_path)["a.md"]
     pull(tmp_path, {"a": head("2")})
     assert Folder(tmp_path, PROMPTS).documents["a"] == Prompt(
         "2", arguments=[], labels=("production",)

@@ -16,9 +16,8 @@ import pytest
 from draive_pg import Client, ConnectionFailed
 from draive_pg.frames import exporting
 from tests.conftest import Connect
-from tests.elements import answered, asked, called, responded, thought
-from tests.hurt import failed, terminate
-from tests.test_frame_streams import fill as fill_many
+from tests.elements import answered, asked, called, insert_elements, responded, thought
+from tests.fault_server import assert_fails, terminate_sessions
 from tests.test_frames import COLUMNS
 
 ODD = 'a "quoted", %s\\ 10% żółć 漢字 😀\n\r\t\u2028 NA'
@@ -143,7 +142,7 @@ def test_what_was_there_is_replaced_with_all_its_rows_or_stays(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     db = connect(dsn)
-    fill_many(db, sql, 100_000)
+    insert_elements(db, sql, 100_000)
     path = tmp_path / "log.csv"
     path.write_text("before")
 
@@ -151,7 +150,7 @@ def test_what_was_there_is_replaced_with_all_its_rows_or_stays(
         raise OSError(28, "No space left on device")
 
     def lost(*_: object) -> None:
-        terminate(dsn)
+        terminate_sessions(dsn)
 
     def interrupted(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -169,7 +168,7 @@ def test_what_was_there_is_replaced_with_all_its_rows_or_stays(
         assert [*tmp_path.iterdir()] == [path]
     with monkeypatch.context() as patched:
         patched.setattr(exporting.Csv, "write", lost)
-        failed(
+        assert_fails(
             ConnectionFailed,
             lambda: db.frames.export("conversation_log", path),
             asked="export frame conversation_log",

@@ -15,8 +15,8 @@ from draive_pg import Client, OperationFailed
 from draive_pg.database.copy import ROWS, received
 from draive_pg.operations.copy import Rows
 from tests.conftest import Connect
-from tests.hurt import failed, sessions
-from tests.test_frame_streams import fill
+from tests.elements import insert_elements
+from tests.fault_server import assert_fails, session_pids
 
 # With a limit, PostgreSQL puts the rows in order.
 ORDERED = 1 << 62
@@ -67,7 +67,7 @@ def test_rows_are_received_whatever_batch_the_last_is_in(
 
 
 def test_elements_whose_memory_has_no_row_are_not_lost(db: Client, sql: psycopg.Connection) -> None:
-    fill(db, sql, 2)
+    insert_elements(db, sql, 2)
     sql.execute("SET session_replication_role = replica")
     for identifier in ("b", "a", "b"):
         content = Jsonb({"type": "poem"})
@@ -93,7 +93,7 @@ atexit.register(lambda: print(len(db.frames.conversation_log())))
 
 
 def test_a_log_can_be_read_at_exit(db: Client, dsn: str, sql: psycopg.Connection) -> None:
-    fill(db, sql, 2)
+    insert_elements(db, sql, 2)
     done = subprocess.run(
         [sys.executable, "-c", AT_EXIT, dsn], capture_output=True, text=True, check=True
     )
@@ -128,8 +128,8 @@ def test_it_does_not_matter_in_which_order_rows_arrive(
 
 
 def test_memories_may_be_of_any_size(db: Client, sql: psycopg.Connection) -> None:
-    fill(db, sql, 70_000, "long")
-    fill(db, sql, 1, "short")
+    insert_elements(db, sql, 70_000, "long")
+    insert_elements(db, sql, 1, "short")
     for number in range(3):
         db.memory("wide").maintenance()
         content = {"type": "poem", "blocks": [{"parts": [{"text": "ż" * 1_500_000}]}]}
@@ -148,16 +148,16 @@ def test_what_fails_amid_the_rows_is_told_and_leaves_the_client_usable(
     from draive_pg.frames.ordering import Ordered
 
     db = connect(dsn)
-    fill(db, sql, 50_000)
+    insert_elements(db, sql, 50_000)
     took = Ordered.take
 
     def take(self: Ordered, rows: Rows) -> object:
-        for backend in sessions(dsn):
+        for backend in session_pids(dsn):
             sql.execute("SELECT pg_cancel_backend($1)", (backend,))
         return took(self, rows)
 
     monkeypatch.setattr(Ordered, "take", take)
-    failed(
+    assert_fails(
         OperationFailed,
         db.frames.conversation_log,
         asked="read frame conversation_log",

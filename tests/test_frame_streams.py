@@ -12,27 +12,9 @@ import pytest
 from draive_pg import AsyncClient, Client, ConnectionFailed, OperationFailed
 from draive_pg.operations.copy import Rows
 from tests.conftest import Connect
-from tests.elements import answered, asked
-from tests.hurt import failed, locked, meanwhile, terminate
-from tests.server import until, waiting
-
-MANY = """
-INSERT INTO memories_elements (identifier, content, created)
-SELECT
-    $1::TEXT,
-    jsonb_build_object('type', 'model_input', 'meta', '{}'::JSONB, 'blocks', jsonb_build_array(
-        jsonb_build_object('type', 'content', 'parts', jsonb_build_array(
-            jsonb_build_object('text', 'text ' || n)
-        ))
-    )),
-    TIMESTAMPTZ '2026-01-01Z' + n * INTERVAL '1 second'
-FROM generate_series(1, $2::INT8) AS n
-"""
-
-
-def fill(db: Client, sql: psycopg.Connection, rows: int, identifier: str = "m") -> None:
-    db.memory(identifier).maintenance()
-    sql.execute(MANY, (identifier, rows))
+from tests.elements import answered, asked, insert_elements
+from tests.fault_server import assert_fails, in_background, table_locked, terminate_sessions
+from tests.server import wait_for_lock_waiters, wait_until
 
 
 def idle(sql: psycopg.Connection) -> bool:
@@ -58,7 +40,7 @@ def test_a_transaction_sees_in_frames_what_it_has_written(db: Client, dsn: str) 
 
 
 def test_chunks_left_early_do_not_fail_the_transaction(db: Client, sql: psycopg.Connection) -> None:
-    fill(db, sql, 50_000)
+    insert_elements(db, sql, 50_000)
     with db.transaction():
         db.memory("n").remember(asked("kept"))
         with closing(db.frames.chunks("conversation_log", rows=10)) as chunks:
@@ -70,14 +52,14 @@ def test_chunks_left_early_do_not_fail_the_transaction(db: Client, sql: psycopg.
 def test_a_transaction_that_ends_closes_the_chunks_that_were_begun_in_it(
     db: Client, sql: psycopg.Connection
 ) -> None:
-    fill(db, sql, 50_000)
+    insert_elements(db, sql, 50_000)
     with db.transaction():
         db.memory("n").remember(asked("kept"))
         chunks = db.frames.chunks("conversation_log", rows=10)
         next(chunks)
     assert list(chunks) == []
     assert list(db.memory("n").log().text) == ["kept"]
-    until(lambda: idle(sql))
+    wait_until(lambda: idle(sql))
 
 
 def test_an_error_in_a_frame_leaves_the_transaction_usable(
@@ -98,7 +80,7 @@ def test_an_error_in_a_frame_leaves_the_transaction_usable(
 
 @pytest.mark.parametrize("rows", [1, 999, 1000, 2500, 10_000])
 def test_chunks_have_the_rows_of_the_frame(db: Client, sql: psycopg.Connection, rows: int) -> None:
-    fill(db, sql, 2500)
+    insert_elements(db, sql, 2500)
     chunks = list(db.frames.chunks("conversation_log", rows=rows))
     assert {len(chunk) for chunk in chunks[:-1]} <= {rows}
     assert 0 < len(chunks[-1]) <= rows
@@ -133,11 +115,11 @@ def test_chunks_left_early_give_their_connection_back(
     connect: Connect, dsn: str, sql: psycopg.Connection
 ) -> None:
     db = connect(dsn, max_size=1)
-    fill(db, sql, 50_000)
+    insert_elements(db, sql, 50_000)
     for _ in range(3):
         with closing(db.frames.chunks("conversation_log", rows=10)) as chunks:
             next(chunks)
-        until(lambda: idle(sql))
+        wait_until(lambda: idle(sql))
         assert len(db.frames.sessions()) == 1
 
 
@@ -156,7 +138,7 @@ def test_chunks_that_nobody_closes_give_their_connection_back(
                 assert len(await db.frames.sessions()) == 1
 
     with Client(dsn) as db:
-        fill(db, sql, 50_000)
+        insert_elements(db, sql, 50_000)
     asyncio.run(main())
 
 
@@ -180,7 +162,7 @@ def test_tasks_go_on_while_a_frame_is_read(dsn: str, sql: psycopg.Connection) ->
             assert ticks - before > 20  # at least once in each batch of rows
 
     with Client(dsn) as db:
-        fill(db, sql, 20_000)
+        insert_elements(db, sql, 20_000)
     asyncio.run(main())
 
 
@@ -193,13 +175,13 @@ def test_a_frame_whose_session_ends_amid_its_rows_is_read_again(
     from draive_pg.frames.ordering import Ordered
 
     db = connect(dsn)
-    fill(db, sql, 50_000)
+    insert_elements(db, sql, 50_000)
     took = Ordered.take
     ends = [1]
 
     def take(self: Ordered, rows: Rows) -> object:
         if ends.pop() if ends else False:
-            terminate(dsn)
+            terminate_sessions(dsn)
         return took(self, rows)
 
     monkeypatch.setattr(Ordered, "take", take)
@@ -210,11 +192,11 @@ def test_a_frame_whose_session_ends_amid_its_rows_is_read_again(
 def test_chunks_whose_session_ends_after_the_first_fail(
     db: Client, dsn: str, sql: psycopg.Connection
 ) -> None:
-    fill(db, sql, 200_000)
+    insert_elements(db, sql, 200_000)
     chunks = db.frames.chunks("conversation_log", rows=10)
     next(chunks)
-    terminate(dsn)
-    failed(ConnectionFailed, lambda: list(chunks), asked="read frame conversation_log")
+    terminate_sessions(dsn)
+    assert_fails(ConnectionFailed, lambda: list(chunks), asked="read frame conversation_log")
     assert len(db.frames.sessions()) == 1
 
 
@@ -222,10 +204,10 @@ def test_an_interrupt_ends_the_query_and_leaves_the_client_usable(
     connect: Connect, dsn: str, sql: psycopg.Connection
 ) -> None:
     db = connect(dsn, max_size=1)
-    fill(db, sql, 10)
+    insert_elements(db, sql, 10)
 
     def interrupt() -> None:
-        waiting(dsn, at_least=1)
+        wait_for_lock_waiters(dsn, at_least=1)
         os.kill(os.getpid(), signal.SIGINT)
 
     calls = [
@@ -233,8 +215,8 @@ def test_an_interrupt_ends_the_query_and_leaves_the_client_usable(
         lambda: next(db.frames.chunks("conversation_log")),
     ]
     for call in calls:
-        with locked(dsn, "memories_elements"):
-            with meanwhile(interrupt), pytest.raises(KeyboardInterrupt):
+        with table_locked(dsn, "memories_elements"):
+            with in_background(interrupt), pytest.raises(KeyboardInterrupt):
                 call()
-            until(lambda: idle(sql))
+            wait_until(lambda: idle(sql))
         assert len(db.frames.conversation_log()) == 10

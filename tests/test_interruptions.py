@@ -19,8 +19,8 @@ from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepos
 from draive_pg.database.pool import AsyncPool, Pool
 from tests.conftest import Connect
 from tests.elements import asked
-from tests.hurt import sessions
-from tests.server import until
+from tests.fault_server import session_pids
+from tests.server import wait_until
 
 
 def test_tasks_cancelled_at_any_moment_leave_nothing_behind(dsn: str) -> None:
@@ -51,7 +51,7 @@ def test_tasks_cancelled_at_any_moment_leave_nothing_behind(dsn: str) -> None:
                             task.cancel()
                 for outcome in await asyncio.gather(*tasks, return_exceptions=True):
                     assert outcome is None or isinstance(outcome, asyncio.CancelledError)
-            assert len(sessions(dsn)) <= 2
+            assert len(session_pids(dsn)) <= 2
             await asyncio.gather(*(db.memory("n").remember(asked("q")) for _ in range(4)))
             assert await db.configurations.load_raw("limits") == {"a": 1}
             assert len(await db.memory("m").log()) % 2 == 0
@@ -82,10 +82,10 @@ def test_an_opening_that_is_cancelled_is_undone(dsn: str) -> None:
         go.set()
         for _ in range(1000):
             await asyncio.sleep(0.01)
-            if asyncio.all_tasks() == others and not sessions(dsn):
+            if asyncio.all_tasks() == others and not session_pids(dsn):
                 break
         assert asyncio.all_tasks() == others
-        assert not sessions(dsn)
+        assert not session_pids(dsn)
 
     asyncio.run(asyncio.wait_for(work(), 30))
 
@@ -103,7 +103,7 @@ def test_an_opening_that_is_interrupted_is_undone(
     monkeypatch.setattr(type(pool._pool), "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         pool.open()
-    until(lambda: not any(thread.name.startswith("pool-") for thread in threading.enumerate()))
+    wait_until(lambda: not any(thread.name.startswith("pool-") for thread in threading.enumerate()))
 
 
 def test_who_was_interrupted_while_waiting_is_given_no_connection(dsn: str) -> None:
@@ -117,7 +117,7 @@ def test_who_was_interrupted_while_waiting_is_given_no_connection(dsn: str) -> N
                 done.wait(30)
 
         def interrupt() -> None:
-            until(lambda: db._database._pool._pool.get_stats().get("requests_waiting", 0) > 0)
+            wait_until(lambda: db._database._pool._pool.get_stats().get("requests_waiting", 0) > 0)
             _thread.interrupt_main()
 
         holding = pool.submit(hold)
@@ -186,7 +186,7 @@ def test_a_close_that_meets_an_opening_leaves_no_connection(dsn: str) -> None:
             await db.close()
             await asyncio.gather(opening, return_exceptions=True)
             await db.close()
-            until(lambda: not sessions(dsn))
+            wait_until(lambda: not session_pids(dsn))
         assert await db.memories.identifiers() == ()
         await db.close()
 
@@ -257,7 +257,9 @@ def test_what_others_say_on_the_channel_ends_no_listener(
     db.configurations.configurations()
 
     def seen(content: dict[str, int]) -> None:
-        until(lambda: bool(db.memories.identifiers()) or db.configurations.load_raw("a") == content)
+        wait_until(
+            lambda: bool(db.memories.identifiers()) or db.configurations.load_raw("a") == content
+        )
 
     seen_before = {"n": 0}
     sql.execute("INSERT INTO configurations VALUES ('a', '{\"n\": 0}')")

@@ -11,7 +11,7 @@ import pytest
 from draive_pg import Client, MemoryExists, MemoryMissing
 from draive_pg.models import MemorySummary
 from draive_pg.operations.conversations import removal
-from tests import calls
+from tests import every_call
 from tests.conftest import Connect
 from tests.elements import answered, asked, called, responded, texts
 
@@ -398,8 +398,8 @@ def test_every_call_works_on_partitioned_tables(connect: Connect, empty_dsn: str
     db = connect(empty_dsn)
     db.setup()
     for _ in range(2):
-        calls.fill(db)
-        for call in (*calls.READS.values(), *calls.WRITES.values()):
+        every_call.fill(db)
+        for call in (*every_call.READS.values(), *every_call.WRITES.values()):
             call(db)
         db.memories.erase(["chat", "n"], dry_run=False)
     assert db.memories.count() == 0

@@ -16,8 +16,8 @@ import pytest
 
 from draive_pg import Client
 from draive_pg.embedded import Server, default_data
-from tests.kernels import SECONDS, Start, jupyter
-from tests.server import scratch, until
+from tests.jupyter_kernel import SECONDS, StartKernel, kernels
+from tests.server import scratch_directory, wait_until
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -29,9 +29,9 @@ WHERE datname = current_database() AND application_name = 'draive_pg' AND state 
 
 
 @pytest.fixture
-def start() -> Iterator[Start]:
+def start() -> Iterator[StartKernel]:
     """Start kernels with additions to the environment; all are shut down at the end."""
-    with jupyter() as start:
+    with kernels() as start:
         yield start
 
 
@@ -40,7 +40,7 @@ KINDS = pytest.mark.parametrize(("kind", "wait"), [("Client", ""), ("AsyncClient
 # --- Cells
 
 
-def test_the_sync_client_works_in_cells(start: Start, dsn: str) -> None:
+def test_the_sync_client_works_in_cells(start: StartKernel, dsn: str) -> None:
     kernel = start(DRAIVE_PG_DSN=dsn)
     kernel.run("from draive_pg import Client")
     kernel.run("db = Client()")
@@ -53,7 +53,7 @@ def test_the_sync_client_works_in_cells(start: Start, dsn: str) -> None:
 
 
 def test_the_async_client_works_in_consecutive_cells_and_many_times_at_once(
-    start: Start, dsn: str
+    start: StartKernel, dsn: str
 ) -> None:
     kernel = start(DRAIVE_PG_DSN=dsn)
     kernel.run("import asyncio; from draive_pg import AsyncClient; db = AsyncClient()")
@@ -73,7 +73,7 @@ def test_the_async_client_works_in_consecutive_cells_and_many_times_at_once(
 
 @KINDS
 def test_an_interrupt_ends_a_waiting_cell_and_its_query(
-    start: Start,
+    start: StartKernel,
     dsn: str,
     database: psycopg.Connection,
     sql: psycopg.Connection,
@@ -85,14 +85,14 @@ def test_an_interrupt_ends_a_waiting_cell_and_its_query(
     for _ in range(2):
         database.execute("LOCK TABLE configurations")
         waiting = kernel.begin(f"{wait}db.configurations.load_raw('limits')")
-        until(lambda: sql.execute(BUSY).fetchall() == [("Lock",)])
+        wait_until(lambda: sql.execute(BUSY).fetchall() == [("Lock",)])
         begun = monotonic()
         kernel.interrupt()
         shown = kernel.end(waiting)
         assert monotonic() - begun < 5
         # The latter is how IPython ends a cell that awaits, whatever it awaits.
         assert shown.error[-1].startswith(("KeyboardInterrupt", "CancelledError"))
-        until(lambda: sql.execute(BUSY).fetchall() == [])
+        wait_until(lambda: sql.execute(BUSY).fetchall() == [])
         database.rollback()
         kernel.run(f"{wait}db.configurations.define('limits', {{'tokens': 3}})")
         assert kernel.run(f"{wait}db.configurations.load_raw('limits')") == "{'tokens': 3}"
@@ -100,7 +100,7 @@ def test_an_interrupt_ends_a_waiting_cell_and_its_query(
 
 @KINDS
 def test_an_error_ends_in_one_readable_line(
-    start: Start, empty_dsn: str, kind: str, wait: str
+    start: StartKernel, empty_dsn: str, kind: str, wait: str
 ) -> None:
     kernel = start(DRAIVE_PG_DSN=empty_dsn)
     kernel.run(f"from draive_pg import {kind}; db = {kind}()")
@@ -114,7 +114,7 @@ def test_an_error_ends_in_one_readable_line(
 
 @KINDS
 def test_conversations_are_looked_at_and_taken_along_in_cells(
-    start: Start, dsn: str, tmp_path: Path, kind: str, wait: str
+    start: StartKernel, dsn: str, tmp_path: Path, kind: str, wait: str
 ) -> None:
     kernel = start(DRAIVE_PG_DSN=dsn)
     kernel.run(f"from draive_pg import {kind}; db = {kind}()")
@@ -130,7 +130,7 @@ def test_conversations_are_looked_at_and_taken_along_in_cells(
     assert kernel.run(f"({wait}db.memories.import_file({file!r})).unchanged") == "1"
 
 
-def test_showing_a_client_asks_no_server(start: Start) -> None:
+def test_showing_a_client_asks_no_server(start: StartKernel) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         kernel = start(DRAIVE_PG_DSN=f"postgresql://ada:secret@127.0.0.1:{port}/chats")
@@ -146,7 +146,7 @@ def test_showing_a_client_asks_no_server(start: Start) -> None:
         assert select.select([server], [], [], 0)[0] == []
 
 
-def test_the_tab_key_offers_public_names_only(start: Start, dsn: str) -> None:
+def test_the_tab_key_offers_public_names_only(start: StartKernel, dsn: str) -> None:
     kernel = start(DRAIVE_PG_DSN=dsn)
     kernel.run("from draive_pg import Client; db = Client(); memory = db.memory('m')")
     offered = kernel.complete("db.")
@@ -172,7 +172,7 @@ def test_the_tab_key_offers_public_names_only(start: Start, dsn: str) -> None:
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
     """Where the embedded server of this module's kernels and scripts keeps its data."""
-    home = scratch()
+    home = scratch_directory()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DRAIVE_PG_HOME", str(home))
         with Client() as db:
@@ -201,7 +201,7 @@ def stopped(server: Server) -> bool:
 
 @KINDS
 def test_a_kernel_starts_the_server_and_stops_it_at_restart_and_shutdown(
-    start: Start, server: Server, kind: str, wait: str
+    start: StartKernel, server: Server, kind: str, wait: str
 ) -> None:
     kernel = start()
     for end in (kernel.restart, kernel.close):
@@ -210,16 +210,16 @@ def test_a_kernel_starts_the_server_and_stops_it_at_restart_and_shutdown(
         assert kernel.run(f"{wait}db.configurations.configurations()") == "()"
         assert server.running()
         end()
-        until(lambda: stopped(server))
+        wait_until(lambda: stopped(server))
 
 
-def test_an_interrupt_does_not_reach_the_server(start: Start, server: Server) -> None:
+def test_an_interrupt_does_not_reach_the_server(start: StartKernel, server: Server) -> None:
     kernel = start()
     kernel.run("import time; from draive_pg import Client; db = Client(); db.setup()")
     started = pid(server)
     begun = server.data / "begun"
     waiting = kernel.begin(f"open({str(begun)!r}, 'x').close(); time.sleep(60)")
-    until(begun.exists)
+    wait_until(begun.exists)
     kernel.interrupt()
     assert kernel.end(waiting).error[-1].startswith("KeyboardInterrupt")
     assert kernel.run("db.configurations.configurations()") == "()"
@@ -227,13 +227,13 @@ def test_an_interrupt_does_not_reach_the_server(start: Start, server: Server) ->
 
 
 def test_the_server_of_a_killed_kernel_is_adopted_and_stopped_by_the_next_user(
-    start: Start, server: Server
+    start: StartKernel, server: Server
 ) -> None:
     kernel = start()
     kernel.run("from draive_pg import Client; db = Client(); db.configurations.configurations()")
     started = pid(server)
     kernel.kill()
-    until(lambda: not kernel.manager.is_alive())
+    wait_until(lambda: not kernel.manager.is_alive())
     assert server.running()
     with Client() as db:
         assert db.configurations.configurations() == ()

@@ -17,11 +17,11 @@ from hypothesis import given
 from draive_pg import Client, RevisionConflict, RevisionMissing
 from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepository
 from tests.conftest import Connect
-from tests.driven import at_once
-from tests.server import until
+from tests.draive_scope import asyncpg_pool, psycopg_pool
+from tests.notifications import count_listeners, wait_for_listener, wait_for_value
+from tests.server import wait_until
 from tests.strategies import texts
-from tests.test_live import listeners, listening, seen
-from tests.test_seed import asyncpg_pool, psycopg_pool
+from tests.sync_facade import run_concurrently
 
 
 @pytest.fixture
@@ -244,7 +244,7 @@ def test_moves_of_many_are_all_kept_in_one_order(three: Client) -> None:
         + [partial(move, label="shared", number=number) for number in (1, 2, 3)]
         for user in range(4)
     ]
-    done = at_once(three, *users)
+    done = run_concurrently(three, *users)
     moved = [made for results in done for made in results]
     shared = three.instructions.label_history("greeting", "shared")
     assert len({each.moved for each in shared}) == len(shared)
@@ -288,24 +288,24 @@ def test_processes_that_move_on_condition_take_each_step_once(three: Client, dsn
 def test_a_moved_label_is_seen_at_once(connect: Connect, dsn: str, sql: psycopg.Connection) -> None:
     live = connect(dsn, live=True)
     live.configurations.configurations()
-    listening(live, sql)
+    wait_for_listener(live, sql)
     read = lambda: live.instructions.resolve("a", label="production", default="none")  # noqa: E731
     assert read() == "none"
     with Client(dsn) as other:
         for content in ("1", "2"):
             other.instructions.define("a", content=content)
             other.instructions.label("a", "production")
-            seen(read, content)
+            wait_for_value(read, content)
         other.instructions.label("a", "production", 1)
-        seen(read, "1")
-        seen(lambda: len(live.instructions.available_instructions(label="production")), 1)
+        wait_for_value(read, "1")
+        wait_for_value(lambda: len(live.instructions.available_instructions(label="production")), 1)
         other.instructions.unlabel("a", "production")
-        seen(read, "none")
-        seen(lambda: live.instructions.available_instructions(label="production"), ())
+        wait_for_value(read, "none")
+        wait_for_value(lambda: live.instructions.available_instructions(label="production"), ())
         other.instructions.label("a", "production", 2)
-        seen(read, "2")
+        wait_for_value(read, "2")
     sql.execute("TRUNCATE draive_pg_labels")
-    seen(read, "none")
+    wait_for_value(read, "none")
 
 
 @pytest.mark.parametrize("pool_of", [psycopg_pool, asyncpg_pool])
@@ -342,7 +342,7 @@ def test_a_draive_service_sees_a_moved_label_at_once(dsn: str, sql: psycopg.Conn
         pool = PostgresConnectionPool.of(dsn, connection_limit=2, live=True)
         repository = PostgresInstructionsRepository(label="production")
         async with ctx.scope("service", repository, disposables=(pool,)):
-            await asyncio.to_thread(until, lambda: listeners(sql) == 1)
+            await asyncio.to_thread(wait_until, lambda: count_listeners(sql) == 1)
             assert await InstructionsRepository.resolve(greeting, default="none") == "none"
             await asyncio.to_thread(publish)
             for _ in range(1000):

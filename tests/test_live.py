@@ -2,7 +2,6 @@
 
 import asyncio
 import warnings
-from collections.abc import Callable
 
 import draive.postgres
 import psycopg
@@ -12,7 +11,8 @@ from draive import Configuration, Instructions, InstructionsRepository, ctx
 from draive_pg import Client
 from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepository
 from tests.conftest import Connect
-from tests.server import until
+from tests.notifications import count_listeners, wait_for_listener, wait_for_value
+from tests.server import wait_until
 
 
 class Limits(Configuration):
@@ -24,32 +24,8 @@ def live(connect: Connect, dsn: str, sql: psycopg.Connection) -> Client:
     """A client of either colour that listens already."""
     db = connect(dsn, live=True)
     db.configurations.configurations()
-    listening(db, sql)
+    wait_for_listener(db, sql)
     return db
-
-
-def listeners(sql: psycopg.Connection) -> int:
-    (count,) = sql.execute(
-        "SELECT count(*) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND query = 'LISTEN draive_pg'"
-    ).fetchone()
-    return count
-
-
-def listening(db: Client, sql: psycopg.Connection) -> None:
-    """Wait until the client listens, and has heard all that was told before."""
-    until(lambda: bool(listeners(sql)) or bool(db.memories.identifiers()))
-    read = lambda: db.configurations.load_raw("marker")  # noqa: E731
-    read()
-    sql.execute("INSERT INTO configurations VALUES ('marker', '{}')")
-    seen(read, {})
-    sql.execute("DELETE FROM configurations WHERE identifier = 'marker'")
-    seen(read, None)
-
-
-def seen(read: Callable[[], object], expected: object) -> None:
-    """Wait until a cached read, which would expire in ten minutes, gives what is expected."""
-    until(lambda: read() == expected)
 
 
 def test_changes_by_plain_sql_are_seen(live: Client, sql: psycopg.Connection) -> None:
@@ -57,54 +33,54 @@ def test_changes_by_plain_sql_are_seen(live: Client, sql: psycopg.Connection) ->
     typed = lambda: live.configurations.load(Limits)  # noqa: E731
     assert (read(), typed(), live.configurations.configurations()) == (None, None, ())
     sql.execute("INSERT INTO configurations VALUES ('Limits', '{\"tokens\": 2}')")
-    seen(read, {"tokens": 2})
-    seen(typed, Limits(tokens=2))
-    seen(live.configurations.configurations, ("Limits",))
+    wait_for_value(read, {"tokens": 2})
+    wait_for_value(typed, Limits(tokens=2))
+    wait_for_value(live.configurations.configurations, ("Limits",))
     sql.execute("UPDATE configurations SET content = '{\"tokens\": 3}'")
-    seen(read, {"tokens": 3})
+    wait_for_value(read, {"tokens": 3})
     sql.execute("UPDATE configurations SET identifier = 'Renamed'")
-    seen(read, None)
-    seen(live.configurations.configurations, ("Renamed",))
+    wait_for_value(read, None)
+    wait_for_value(live.configurations.configurations, ("Renamed",))
     sql.execute("TRUNCATE configurations")
-    seen(live.configurations.configurations, ())
+    wait_for_value(live.configurations.configurations, ())
 
 
 def test_changes_by_another_client_are_seen(live: Client, dsn: str) -> None:
     with Client(dsn) as other:
         for content in ("first", "second"):
             other.instructions.define("greeting", content=content)
-            seen(lambda: live.instructions.resolve("greeting", default=""), content)
+            wait_for_value(lambda: live.instructions.resolve("greeting", default=""), content)
 
 
 def test_a_change_is_seen_when_it_is_committed_and_not_before(live: Client, dsn: str) -> None:
     with Client(dsn) as other:
         other.instructions.define("greeting", content="old")
-        seen(lambda: live.instructions.resolve("greeting", default=""), "old")
+        wait_for_value(lambda: live.instructions.resolve("greeting", default=""), "old")
         with other.transaction():
             other.instructions.define("greeting", content="new")
             other.configurations.define("unrelated", {})
             assert live.instructions.load("greeting") == "old"
-        seen(lambda: live.instructions.load("greeting"), "new")
+        wait_for_value(lambda: live.instructions.load("greeting"), "new")
 
 
 def test_a_change_evicts_nothing_else(live: Client, sql: psycopg.Connection) -> None:
     for name in ("chat", "chat-v2"):
         live.instructions.define(name, content="1")
-    listening(live, sql)
+    wait_for_listener(live, sql)
     assert live.instructions.load("chat-v2") == "1"
     sql.execute("ALTER TABLE instructions DISABLE TRIGGER USER")
     sql.execute("UPDATE instructions SET content = 'unheard of'")
     sql.execute("ALTER TABLE instructions ENABLE TRIGGER USER")
     sql.execute("UPDATE instructions SET content = '2' WHERE name = 'chat'")
-    seen(lambda: live.instructions.load("chat"), "2")
+    wait_for_value(lambda: live.instructions.load("chat"), "2")
     assert live.instructions.load("chat-v2") == "1"
 
 
 def test_a_name_too_long_for_a_message_is_seen_too(live: Client, sql: psycopg.Connection) -> None:
     name = "x" * 2500
-    seen(lambda: live.configurations.load_raw(name), None)
+    wait_for_value(lambda: live.configurations.load_raw(name), None)
     sql.execute("INSERT INTO configurations VALUES ($1, '{}')", (name,))
-    seen(lambda: live.configurations.load_raw(name), {})
+    wait_for_value(lambda: live.configurations.load_raw(name), {})
 
 
 def test_a_lost_listener_clears_the_cache_and_comes_back(
@@ -119,17 +95,17 @@ def test_a_lost_listener_clears_the_cache_and_comes_back(
         "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
         "WHERE query = 'LISTEN draive_pg' AND datname = current_database()"
     )
-    seen(lambda: live.configurations.load_raw("limits"), {})
-    listening(live, sql)
+    wait_for_value(lambda: live.configurations.load_raw("limits"), {})
+    wait_for_listener(live, sql)
     sql.execute("UPDATE configurations SET content = '{\"a\": 1}'")
-    seen(lambda: live.configurations.load_raw("limits"), {"a": 1})
+    wait_for_value(lambda: live.configurations.load_raw("limits"), {"a": 1})
 
 
 def test_closing_ends_the_listener(live: Client, sql: psycopg.Connection) -> None:
     live.close()
-    until(lambda: listeners(sql) == 0)
+    wait_until(lambda: count_listeners(sql) == 0)
     live.configurations.configurations()
-    listening(live, sql)
+    wait_for_listener(live, sql)
 
 
 def test_without_triggers_it_says_so_once_and_reads_as_before(
@@ -149,7 +125,7 @@ def test_triggers_of_another_schema_do(connect: Connect, dsn: str) -> None:
     other.setup()
     assert db.configurations.load_raw("limits") is None
     other.configurations.define("limits", {"a": 1})
-    seen(lambda: db.configurations.load_raw("limits"), {"a": 1})
+    wait_for_value(lambda: db.configurations.load_raw("limits"), {"a": 1})
 
 
 def test_a_draive_service_sees_a_published_prompt_at_once(
@@ -160,7 +136,7 @@ def test_a_draive_service_sees_a_published_prompt_at_once(
     async def serve() -> None:
         pool = PostgresConnectionPool.of(dsn, connection_limit=2, live=True)
         async with ctx.scope("service", PostgresInstructionsRepository(), disposables=(pool,)):
-            await asyncio.to_thread(until, lambda: listeners(sql) == 1)
+            await asyncio.to_thread(wait_until, lambda: count_listeners(sql) == 1)
             assert await InstructionsRepository.resolve(greeting, default="none") == "none"
             await asyncio.to_thread(publish, "published")
             for _ in range(1000):
@@ -174,7 +150,7 @@ def test_a_draive_service_sees_a_published_prompt_at_once(
             db.instructions.define("greeting", content=content)
 
     asyncio.run(serve())
-    until(lambda: listeners(sql) == 0)
+    wait_until(lambda: count_listeners(sql) == 0)
 
 
 def test_what_draives_own_adapters_write_is_seen(live: Client, dsn: str) -> None:
@@ -186,4 +162,4 @@ def test_what_draives_own_adapters_write_is_seen(live: Client, dsn: str) -> None
 
     assert live.instructions.resolve("greeting", default="none") == "none"
     asyncio.run(write())
-    seen(lambda: live.instructions.resolve("greeting", default="none"), "of draive")
+    wait_for_value(lambda: live.instructions.resolve("greeting", default="none"), "of draive")

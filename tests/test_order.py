@@ -17,12 +17,10 @@ from draive_pg.adapters import (
     PostgresModelMemory,
 )
 from tests.conftest import Connect
-from tests.driven import at_once
+from tests.draive_scope import InScope
 from tests.elements import asked, texts
-from tests.server import waiting
-from tests.test_seed import Run, run
-
-__all__ = ("run",)  # a fixture
+from tests.server import wait_for_lock_waiters
+from tests.sync_facade import run_concurrently
 
 type Define = Callable[[Any, int], Any]
 
@@ -57,7 +55,7 @@ def test_batches_of_many_writers_are_contiguous_in_each_memory(
         elements = [asked(f"{writer}/{number}/{n}") for n in range(10)]
         return lambda db: db.memory(f"m{writer % memories}").remember(*elements)
 
-    at_once(db, *([batch(writer, number) for number in range(4)] for writer in range(9)))
+    run_concurrently(db, *([batch(writer, number) for number in range(4)] for writer in range(9)))
     for memory in range(memories):
         log = db.memory(f"m{memory}").log()
         assert log.created.is_unique
@@ -72,7 +70,7 @@ def test_batches_of_many_writers_are_contiguous_in_each_memory(
 def test_nothing_lands_within_a_large_batch(connect: Connect, dsn: str) -> None:
     db = connect(dsn, max_size=4)
     large = [asked(f"large {n}") for n in range(2000)]
-    at_once(
+    run_concurrently(
         db,
         [lambda db: db.memory("m").remember(*large)] * 3,
         *([lambda db: db.memory("m").remember(asked("small"))] * 60 for _ in range(3)),
@@ -107,7 +105,7 @@ def test_writers_of_one_subject_take_turns_until_each_has_committed(
         with db.transaction():
             write(db)
             writing = pool.submit(later)
-            waiting(dsn, at_least=1)
+            wait_for_lock_waiters(dsn, at_least=1)
             order.append("the first commits")
         writing.result(30)
     assert order == ["the first commits", "the other has written"]
@@ -122,7 +120,7 @@ def test_no_revision_of_many_writers_is_lost(
         [lambda db, n=10 * writer + turn: DEFINES[table](db, n) for turn in range(5)]
         for writer in range(10)
     ]
-    at_once(db, *steps)
+    run_concurrently(db, *steps)
     written = numbers(sql, table)
     assert sorted(written) == [10 * writer + turn for writer in range(10) for turn in range(5)]
     for writer in range(10):
@@ -198,7 +196,9 @@ def test_writers_of_other_names_do_not_wait(
 # --- Through the adapters, over either pool
 
 
-def test_the_adapters_define_twice_in_one_transaction(run: Run, sql: psycopg.Connection) -> None:
+def test_the_adapters_define_twice_in_one_transaction(
+    in_scope: InScope, sql: psycopg.Connection
+) -> None:
     async def body() -> None:
         async with Postgres.acquire_connection() as connection, connection.transaction():
             with ctx.updated(connection):
@@ -206,13 +206,13 @@ def test_the_adapters_define_twice_in_one_transaction(run: Run, sql: psycopg.Con
                     await InstructionsRepository.define("one", content=str(number))
                     await ConfigurationRepository.define("one", {"n": number})
 
-    run(body(), PostgresInstructionsRepository(), PostgresConfigurationRepository())
+    in_scope(body(), PostgresInstructionsRepository(), PostgresConfigurationRepository())
     for table in DEFINES:
         assert numbers(sql, table) == [0, 1, 2]
 
 
 def test_the_adapters_keep_the_order_whatever_any_clock_says(
-    run: Run, sql: psycopg.Connection
+    in_scope: InScope, sql: psycopg.Connection
 ) -> None:
     async def body() -> None:
         memory = PostgresModelMemory("m")
@@ -226,4 +226,4 @@ def test_the_adapters_keep_the_order_whatever_any_clock_says(
         assert texts(recalled.context) == ["q1", "q2", "q3"]
         assert recalled.variables == {"n": 2}
 
-    run(body())
+    in_scope(body())

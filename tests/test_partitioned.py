@@ -14,12 +14,13 @@ from draive_pg.operations.conversations import write as memory
 from draive_pg.operations.documents import configurations
 from draive_pg.operations.documents import define as defining
 from draive_pg.operations.operation import Operation, qualified
-from tests import calls
-from tests.blocks import fences
-from tests.conftest import SCHEMA, Connect
-from tests.driven import at_once
+from tests import every_call
+from tests.conftest import Connect
 from tests.elements import answered, asked, texts
-from tests.server import until
+from tests.markdown_blocks import fences
+from tests.schema import SCHEMA
+from tests.server import wait_until
+from tests.sync_facade import run_concurrently
 
 DOCUMENT = (SCHEMA.parent / "docs" / "how-to" / "partitioned-tables.md").read_text(encoding="utf-8")
 
@@ -46,15 +47,15 @@ def test_setup_adopts_them(connect: Connect, empty_dsn: str) -> None:
     assert indexed == [(1 + 16,)]  # of the table and of its partitions
 
 
-@pytest.mark.parametrize("call", calls.READS.values(), ids=calls.READS)
+@pytest.mark.parametrize("call", every_call.READS.values(), ids=every_call.READS)
 def test_reads_work(db: Client, call: Callable[[Client], object]) -> None:
-    calls.fill(db)
+    every_call.fill(db)
     assert call(db) is not None
 
 
-@pytest.mark.parametrize("call", calls.WRITES.values(), ids=calls.WRITES)
+@pytest.mark.parametrize("call", every_call.WRITES.values(), ids=every_call.WRITES)
 def test_writes_work(db: Client, call: Callable[[Client], object]) -> None:
-    calls.fill(db)
+    every_call.fill(db)
     call(db)
 
 
@@ -95,7 +96,7 @@ def test_batches_of_many_writers_stay_together(db: Client) -> None:
         items = [asked(f"{writer} {batch}") for _ in range(5)]
         return lambda db: db.memory("m").remember(*items)
 
-    at_once(db, *([write(writer, batch) for batch in range(5)] for writer in range(4)))
+    run_concurrently(db, *([write(writer, batch) for batch in range(5)] for writer in range(4)))
     read = texts(db.memory("m").recall().context)
     assert len(read) == 100
     batches = [read[start : start + 5] for start in range(0, 100, 5)]
@@ -131,12 +132,12 @@ def test_a_client_hears_of_changes(connect: Connect, partitioned_dsn: str) -> No
     here.instructions.define("greeting", content="Hi")
     assert here.instructions.load("greeting") == "Hi"
     elsewhere.instructions.define("greeting", content="Hello")
-    until(lambda: here.instructions.load("greeting") == "Hello")
+    wait_until(lambda: here.instructions.load("greeting") == "Hello")
 
 
 def test_what_plain_tables_hold_can_be_moved(connect: Connect, dsn: str) -> None:
     with connect(dsn) as db:
-        calls.fill(db)
+        every_call.fill(db)
         db.memory("m").remember(*(asked(str(number)) for number in range(50)))
         before = db.memory("m").recall()
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -151,7 +152,7 @@ def test_what_plain_tables_hold_can_be_moved(connect: Connect, dsn: str) -> None
         for block in blocks:
             connection.execute(block.encode())
     assert db.memory("m").recall() == before
-    for read in calls.READS.values():
+    for read in every_call.READS.values():
         read(db)
 
 

@@ -9,12 +9,12 @@ import psycopg
 import pytest
 
 from draive_pg import AsyncClient, Client
-from tests.calls import READS, WRITES, fill
 from tests.conftest import Connect
-from tests.driven import Step, at_once
 from tests.elements import answered, asked, texts
+from tests.every_call import READS, WRITES, fill
 from tests.pooler import pgbouncer, pooled
-from tests.server import until
+from tests.server import wait_until
+from tests.sync_facade import Step, run_concurrently
 
 SIZE = 2
 
@@ -100,7 +100,7 @@ def test_many_at_once_share_few_server_connections(
 ) -> None:
     db = connect(through, max_size=users, cache_limit=0)
     rounds = 3
-    done = at_once(
+    done = run_concurrently(
         db,
         *(
             [step for number in range(rounds) for step in a_round(f"user {user}", number)]
@@ -129,5 +129,5 @@ def test_listening_hears_nothing_and_breaks_nothing(
         db.memory("m").remember(asked(str(number)))
     with Client(dsn) as other:
         other.configurations.define("limits", {"a": 1})
-    until(lambda: db.configurations.load_raw("limits") == {"a": 1})
+    wait_until(lambda: db.configurations.load_raw("limits") == {"a": 1})
     assert len(db.memory("m").log()) == 3

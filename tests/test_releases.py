@@ -14,8 +14,8 @@ from draive.models.instructions import InstructionsMissing
 
 from draive_pg import Client, RevisionConflict, RevisionMissing
 from tests.conftest import Connect
-from tests.driven import at_once
-from tests.test_live import listening, seen
+from tests.notifications import wait_for_listener, wait_for_value
+from tests.sync_facade import run_concurrently
 
 GREETING = InstructionsDeclaration.of("greeting", description="How to greet")
 
@@ -160,7 +160,7 @@ def test_a_release_is_seen_by_who_listens(
 ) -> None:
     live = connect(dsn, live=True)
     live.configurations.configurations()
-    listening(live, sql)
+    wait_for_listener(live, sql)
     read = lambda: (  # noqa: E731
         live.instructions.resolve("a", label="production", default="none"),
         live.configurations.load_raw("c"),
@@ -168,7 +168,7 @@ def test_a_release_is_seen_by_who_listens(
     assert read() == ("none", None)
     with Client(dsn) as other:
         other.release(prompts={"a": "1"}, configurations={"c": {}}, labels={"production": ["a"]})
-        seen(read, ("1", {}))
+        wait_for_value(read, ("1", {}))
 
 
 NAMES = ("a", "b", "c", "d")
@@ -188,7 +188,7 @@ def test_releases_in_any_order_never_wait_for_each_other_and_never_mix(db: Clien
         [partial(released, names=names, content=f"{user}.{number}") for number in range(6)]
         for user, names in enumerate(orders)
     ]
-    at_once(db, *users)
+    run_concurrently(db, *users)
     total = len(orders) * 6
     histories = [db.instructions.history(name) for name in NAMES]
     contents = [[each.content for each in history] for history in histories]

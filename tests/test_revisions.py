@@ -17,11 +17,11 @@ from hypothesis import given
 
 from draive_pg import AsyncClient, Client, RevisionConflict, RevisionMissing, TableMissing
 from draive_pg.models import Records
-from tests.calls import READS, WRITES, fill
 from tests.conftest import Connect
-from tests.driven import at_once
+from tests.every_call import READS, WRITES, fill
+from tests.schema import DRAIVE_TABLES, SCHEMA, run_sql
 from tests.strategies import metas, texts
-from tests.test_setup import SCHEMA, SEED, run_sql
+from tests.sync_facade import run_concurrently
 
 DECLARED = InstructionsDeclaration.of(
     "greeting",
@@ -351,7 +351,9 @@ def test_a_revision_of_a_name_that_was_removed_and_defined_anew_is_not_expected(
 def test_of_many_who_expect_the_same_one_writes(db: Client) -> None:
     db.instructions.define("greeting", content="start")
     for number in range(1, 6):
-        done = at_once(db, *([partial(attempt, content=f"{number} {user}")] for user in range(4)))
+        done = run_concurrently(
+            db, *([partial(attempt, content=f"{number} {user}")] for user in range(4))
+        )
         assert sorted(written for (written,) in done) == [False, False, False, True]
         assert db.instructions.revision("greeting").revision == number + 1
 
@@ -453,7 +455,7 @@ def test_what_goes_in_comes_out(
 @pytest.fixture
 def bare(connect: Connect, empty_dsn: str) -> Client:
     """A client of a database with the seed's tables alone."""
-    run_sql(empty_dsn, SEED)
+    run_sql(empty_dsn, DRAIVE_TABLES)
     return connect(empty_dsn)
 
 

@@ -9,11 +9,11 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from draive_pg import Client, PermissionDenied, TableMissing
-from tests.blocks import fences
-from tests.calls import READS, WRITES, fill
 from tests.conftest import Connect
-from tests.hurt import failed
-from tests.server import until
+from tests.every_call import READS, WRITES, fill
+from tests.fault_server import assert_fails
+from tests.markdown_blocks import fences
+from tests.server import wait_until
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "how-to" / "roles.md"
 ROLES = ("owner", "writer", "reader")
@@ -29,21 +29,17 @@ type As = Callable[[str], Client]
 
 
 @pytest.fixture
-def admin(empty_dsn: str) -> Iterator[psycopg.Connection]:
+def admin(server_roles: None, empty_dsn: str) -> Iterator[psycopg.Connection]:
     """A superuser's connection to a database with roles, and a schema without tables."""
     with psycopg.connect(empty_dsn, autocommit=True) as admin:
         admin.execute(MAKE_ROLES)
         for role in ROLES:
             admin.execute(f"ALTER ROLE dpg_roles_{role} PASSWORD 'secret'".encode())
         yield admin
-        for role in ROLES:
-            admin.execute(f"DROP OWNED BY dpg_roles_{role} CASCADE".encode())
-        for role in ROLES:
-            admin.execute(f"DROP ROLE dpg_roles_{role}".encode())
 
 
 @pytest.fixture
-def connect_as(connect: Connect, empty_dsn: str, admin: psycopg.Connection) -> As:
+def connect_as(admin: psycopg.Connection, connect: Connect, empty_dsn: str) -> As:
     def connect_as(role: str, **options: object) -> Client:
         dsn = make_conninfo(empty_dsn, user=f"dpg_roles_{role}", password="secret")
         return connect(dsn, schema="draive", cache_limit=0, **options)
@@ -64,7 +60,7 @@ def granted(request: pytest.FixtureRequest, connect_as: As, admin: psycopg.Conne
 
 
 def denied(call: Callable[[], object], asked: str) -> None:
-    error = failed(PermissionDenied, call, asked=asked, sqlstate="42501")
+    error = assert_fails(PermissionDenied, call, asked=asked, sqlstate="42501")
     assert str(error).endswith(
         "; connect as a role that has the right, or let the owner of the tables GRANT it"
     )
@@ -143,4 +139,4 @@ def test_who_listens_needs_no_other_right(
     for number in range(3):
         assert db.configurations.load_raw("limits") in (None, {"n": number - 1})
         owner.configurations.define("limits", {"n": number})
-        until(lambda number=number: db.configurations.load_raw("limits") == {"n": number})
+        wait_until(lambda number=number: db.configurations.load_raw("limits") == {"n": number})

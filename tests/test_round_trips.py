@@ -11,17 +11,17 @@ import pytest
 from draive_pg import Client
 from tests.conftest import Connect
 from tests.elements import answered, asked
-from tests.wire import Wire, recorded
+from tests.recording_proxy import RecordingProxy, recording
 
 
 @pytest.fixture
-def wire(dsn: str) -> Iterator[Wire]:
-    with recorded(dsn) as wire:
+def wire(dsn: str) -> Iterator[RecordingProxy]:
+    with recording(dsn) as wire:
         yield wire
 
 
 @pytest.fixture
-def through(connect: Connect, wire: Wire) -> Client:
+def through(connect: Connect, wire: RecordingProxy) -> Client:
     """A client whose connection is open already, and recorded."""
     db = connect(wire.dsn, cache_limit=0)
     db.instructions.history("greeting")  # and has found the tables of our own
@@ -72,13 +72,15 @@ CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
 
 @pytest.mark.parametrize(("call", "sent"), CALLS.values(), ids=CALLS)
 def test_a_call_is_one_round_trip(
-    through: Client, wire: Wire, call: Callable[[Client], object], sent: str
+    through: Client, wire: RecordingProxy, call: Callable[[Client], object], sent: str
 ) -> None:
     call(through)
     assert wire.taken() == sent
 
 
-def test_a_transaction_takes_one_more_to_begin_and_one_to_end(through: Client, wire: Wire) -> None:
+def test_a_transaction_takes_one_more_to_begin_and_one_to_end(
+    through: Client, wire: RecordingProxy
+) -> None:
     with through.transaction():
         through.memory("m").remember(asked("q"))
         through.instructions.define("greeting", content="Hello")
@@ -86,7 +88,7 @@ def test_a_transaction_takes_one_more_to_begin_and_one_to_end(through: Client, w
 
 
 def test_a_release_takes_one_for_each_thing_and_three_around_them(
-    through: Client, wire: Wire
+    through: Client, wire: RecordingProxy
 ) -> None:
     through.release(
         prompts={"a": "1", "b": "2"}, configurations={"c": {}}, labels={"production": ["a", "b"]}
@@ -94,7 +96,7 @@ def test_a_release_takes_one_for_each_thing_and_three_around_them(
     assert wire.taken() == "Q" + "PBDES" + ("PBDE" * 2 + "S") * 5 + "Q"
 
 
-def test_a_write_that_fails_is_taken_back(through: Client, wire: Wire) -> None:
+def test_a_write_that_fails_is_taken_back(through: Client, wire: RecordingProxy) -> None:
     with pytest.raises(Exception, match="54000"):
         through.memory("".join(map(chr, range(0x4E00, 0x7000)))).remember(asked("q"))
     assert wire.taken() in (WRITE + "Q", WRITE.replace("PBDES", "S") + "Q")  # seen early or late

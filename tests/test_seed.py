@@ -1,8 +1,7 @@
 """What the document that describes the adapters says of them, sentence by sentence."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -34,48 +33,12 @@ from draive_pg.adapters import (
     PostgresInstructionsRepository,
     PostgresModelMemory,
 )
-from tests.blocks import run_block
+from tests.draive_scope import InScope, Pool, asyncpg_pool, psycopg_pool, run_in_scope
 from tests.elements import answered, asked, called, responded, texts
+from tests.markdown_blocks import run_block
 
 GREETING = Instructions.of("greeting", arguments={"name": "Ada"})
 DECLARED = InstructionsDeclaration.of("greeting", description="How to greet", meta={"by": "Bo"})
-
-type Pool = AbstractAsyncContextManager[Postgres]
-type Run = Callable[..., Any]
-
-
-def psycopg_pool(dsn: str) -> Pool:
-    return adapters.PostgresConnectionPool.of(dsn)
-
-
-def asyncpg_pool(dsn: str) -> Pool:
-    # Not .of(), which knows no sockets but those of TCP.
-    given = conninfo_to_dict(dsn)
-    return haiway.postgres.PostgresConnectionPool(
-        host=given["host"],
-        port=str(given["port"]),
-        database=given["dbname"],
-        user=given["user"],
-        password=given.get("password", ""),
-        ssl="disable",
-    )
-
-
-def run_over(pool: Pool, body: Coroutine[Any, Any, Any], *states: Any) -> Any:
-    """Run a coroutine to its end, in a draive scope over a pool."""
-
-    async def main() -> Any:
-        async with ctx.scope("test", *states, disposables=(pool,)):
-            return await body
-
-    return asyncio.run(main())
-
-
-@pytest.fixture(params=[psycopg_pool, asyncpg_pool])
-def run(request: pytest.FixtureRequest, dsn: str) -> Run:
-    """Run a coroutine in a scope of the given states over either pool."""
-    return lambda body, *states: run_over(request.param(dsn), body, *states)
-
 
 # --- Bootstrapping the Postgres context
 
@@ -139,7 +102,7 @@ def test_the_first_block_runs_when_only_its_import_line_is_changed(
     assert names["greeting"] == "Hello Ada!"
 
 
-def test_adapters_mix_within_a_single_transaction(run: Run) -> None:
+def test_adapters_mix_within_a_single_transaction(in_scope: InScope) -> None:
     async def body() -> None:
         with pytest.raises(ZeroDivisionError):
             async with Postgres.acquire_connection() as connection, connection.transaction():
@@ -153,7 +116,7 @@ def test_adapters_mix_within_a_single_transaction(run: Run) -> None:
         assert await ConfigurationRepository.configurations() == ()
         assert (await PostgresModelMemory("chat").recall()).context == ()
 
-    run(body(), PostgresConfigurationRepository(), PostgresInstructionsRepository())
+    in_scope(body(), PostgresConfigurationRepository(), PostgresInstructionsRepository())
 
 
 # --- ConfigurationRepository implementation
@@ -167,26 +130,26 @@ class Needed(Configuration):
     tokens: int
 
 
-def test_configurations_returns_every_known_identifier(run: Run) -> None:
+def test_configurations_returns_every_known_identifier(in_scope: InScope) -> None:
     async def body() -> None:
         assert await ConfigurationRepository.configurations() == ()
         for identifier in ("b", "a", "b"):
             await ConfigurationRepository.define(identifier, {"n": 1})
         assert await ConfigurationRepository.configurations() == ("a", "b")
 
-    run(body(), PostgresConfigurationRepository())
+    in_scope(body(), PostgresConfigurationRepository())
 
 
-def test_configurations_uses_cached_results(run: Run, sql: psycopg.Connection) -> None:
+def test_configurations_uses_cached_results(in_scope: InScope, sql: psycopg.Connection) -> None:
     async def body() -> None:
         assert await ConfigurationRepository.configurations() == ()
         sql.execute("INSERT INTO configurations VALUES ('limits', '{}')")
         assert await ConfigurationRepository.configurations() == ()
 
-    run(body(), PostgresConfigurationRepository())
+    in_scope(body(), PostgresConfigurationRepository())
 
 
-def test_load_parses_the_newest_document_into_the_requested_type(run: Run) -> None:
+def test_load_parses_the_newest_document_into_the_requested_type(in_scope: InScope) -> None:
     async def body() -> None:
         await ConfigurationRepository.define(Limits(tokens=2))
         await ConfigurationRepository.define(Limits(tokens=3))
@@ -195,10 +158,10 @@ def test_load_parses_the_newest_document_into_the_requested_type(run: Run) -> No
         assert await Limits.load() == Limits(tokens=3)
         assert await ConfigurationRepository.load(Limits, identifier="other") == Limits(tokens=4)
 
-    run(body(), PostgresConfigurationRepository())
+    in_scope(body(), PostgresConfigurationRepository())
 
 
-def test_load_of_a_missing_one_follows_its_arguments(run: Run) -> None:
+def test_load_of_a_missing_one_follows_its_arguments(in_scope: InScope) -> None:
     async def body() -> None:
         assert await ConfigurationRepository.load(Limits) is None
         default = Limits(tokens=5)
@@ -207,10 +170,10 @@ def test_load_of_a_missing_one_follows_its_arguments(run: Run) -> None:
         with pytest.raises(ConfigurationMissing):
             await ConfigurationRepository.load(Needed, required=True)
 
-    run(body(), PostgresConfigurationRepository())
+    in_scope(body(), PostgresConfigurationRepository())
 
 
-def test_load_raw_returns_the_raw_mapping(run: Run) -> None:
+def test_load_raw_returns_the_raw_mapping(in_scope: InScope) -> None:
     value = {"b": True, "f": 1.5, "i": 1, "n": None, "nested": {"list": [1, "two"]}}
 
     async def body() -> None:
@@ -222,20 +185,22 @@ def test_load_raw_returns_the_raw_mapping(run: Run) -> None:
         assert type(loaded["b"]) is bool
         assert type(loaded["i"]) is int
 
-    run(body(), PostgresConfigurationRepository())
+    in_scope(body(), PostgresConfigurationRepository())
 
 
-def test_define_keeps_the_snapshots_before(run: Run, sql: psycopg.Connection) -> None:
+def test_define_keeps_the_snapshots_before(in_scope: InScope, sql: psycopg.Connection) -> None:
     async def body() -> None:
         await ConfigurationRepository.define("limits", {"n": 1})
         await ConfigurationRepository.define("limits", {"n": 2})
 
-    run(body(), PostgresConfigurationRepository())
+    in_scope(body(), PostgresConfigurationRepository())
     rows = sql.execute("SELECT content FROM configurations ORDER BY created").fetchall()
     assert rows == [({"n": 1},), ({"n": 2},)]
 
 
-def test_define_of_a_configuration_guarantees_fresh_reads_on_the_next_call(run: Run) -> None:
+def test_define_of_a_configuration_guarantees_fresh_reads_on_the_next_call(
+    in_scope: InScope,
+) -> None:
     async def body() -> None:
         assert await ConfigurationRepository.load_raw("limits") is None
         assert await ConfigurationRepository.configurations() == ()
@@ -244,11 +209,11 @@ def test_define_of_a_configuration_guarantees_fresh_reads_on_the_next_call(run: 
             assert await ConfigurationRepository.load_raw("limits") == {"n": n}
             assert await ConfigurationRepository.configurations() == ("limits",)
 
-    run(body(), PostgresConfigurationRepository())
+    in_scope(body(), PostgresConfigurationRepository())
 
 
 def test_remove_deletes_all_snapshots_and_purges_the_caches(
-    run: Run, sql: psycopg.Connection
+    in_scope: InScope, sql: psycopg.Connection
 ) -> None:
     async def body() -> None:
         for n in range(3):
@@ -259,12 +224,12 @@ def test_remove_deletes_all_snapshots_and_purges_the_caches(
         assert await ConfigurationRepository.load_raw("limits") is None
         assert await ConfigurationRepository.configurations() == ()
 
-    run(body(), PostgresConfigurationRepository())
+    in_scope(body(), PostgresConfigurationRepository())
     assert sql.execute("SELECT count(*) FROM configurations").fetchall() == [(0,)]
 
 
 def test_cache_limit_bounds_how_many_configurations_are_kept(
-    run: Run, sql: psycopg.Connection
+    in_scope: InScope, sql: psycopg.Connection
 ) -> None:
     async def body() -> None:
         await ConfigurationRepository.load_raw("a")
@@ -273,11 +238,11 @@ def test_cache_limit_bounds_how_many_configurations_are_kept(
         assert await ConfigurationRepository.load_raw("b") is None
         assert await ConfigurationRepository.load_raw("a") == {}
 
-    run(body(), PostgresConfigurationRepository(cache_limit=1))
+    in_scope(body(), PostgresConfigurationRepository(cache_limit=1))
 
 
 def test_cache_expiration_bounds_how_long_a_configuration_is_kept(
-    run: Run, sql: psycopg.Connection
+    in_scope: InScope, sql: psycopg.Connection
 ) -> None:
     async def body() -> None:
         assert await ConfigurationRepository.load_raw("limits") is None
@@ -286,13 +251,13 @@ def test_cache_expiration_bounds_how_long_a_configuration_is_kept(
             while await ConfigurationRepository.load_raw("limits") is None:
                 pass
 
-    run(body(), PostgresConfigurationRepository(cache_expiration=0.05))
+    in_scope(body(), PostgresConfigurationRepository(cache_expiration=0.05))
 
 
 # --- InstructionsRepository implementation
 
 
-def test_available_instructions_returns_declarations(run: Run) -> None:
+def test_available_instructions_returns_declarations(in_scope: InScope) -> None:
     async def body() -> None:
         assert await InstructionsRepository.available_instructions() == ()
         await InstructionsRepository.define("farewell", content="Bye")
@@ -300,49 +265,51 @@ def test_available_instructions_returns_declarations(run: Run) -> None:
         available = await InstructionsRepository.available_instructions()
         assert available == (InstructionsDeclaration.of("farewell"), DECLARED)
 
-    run(body(), PostgresInstructionsRepository())
+    in_scope(body(), PostgresInstructionsRepository())
 
 
-def test_available_instructions_uses_cached_results(run: Run, sql: psycopg.Connection) -> None:
+def test_available_instructions_uses_cached_results(
+    in_scope: InScope, sql: psycopg.Connection
+) -> None:
     async def body() -> None:
         assert await InstructionsRepository.available_instructions() == ()
         sql.execute("INSERT INTO instructions (name, content) VALUES ('greeting', 'Hello')")
         assert await InstructionsRepository.available_instructions() == ()
 
-    run(body(), PostgresInstructionsRepository())
+    in_scope(body(), PostgresInstructionsRepository())
 
 
-def test_resolve_fills_the_latest_body_with_the_arguments(run: Run) -> None:
+def test_resolve_fills_the_latest_body_with_the_arguments(in_scope: InScope) -> None:
     async def body() -> None:
         await InstructionsRepository.define(DECLARED, content="Hi {name}")
         await InstructionsRepository.define(DECLARED, content="Hello {name}, {daytime}")
         resolved = await InstructionsRepository.resolve(GREETING, arguments={"daytime": "morning"})
         assert resolved == "Hello Ada, morning"
 
-    run(body(), PostgresInstructionsRepository())
+    in_scope(body(), PostgresInstructionsRepository())
 
 
-def test_resolve_of_a_missing_one_takes_the_default(run: Run) -> None:
+def test_resolve_of_a_missing_one_takes_the_default(in_scope: InScope) -> None:
     async def body() -> None:
         missing = Instructions.of("missing", arguments={"name": "Ada"})
         assert await InstructionsRepository.resolve(missing, default="Hi {name}") == "Hi Ada"
         with pytest.raises(InstructionsMissing):
             await InstructionsRepository.resolve(missing)
 
-    run(body(), PostgresInstructionsRepository())
+    in_scope(body(), PostgresInstructionsRepository())
 
 
-def test_load_returns_the_raw_latest_body(run: Run) -> None:
+def test_load_returns_the_raw_latest_body(in_scope: InScope) -> None:
     async def body() -> None:
         await InstructionsRepository.define("greeting", content="Hi {name}")
         await InstructionsRepository.define("greeting", content="Hello {name}")
         assert await InstructionsRepository.load(GREETING) == "Hello {name}"
 
-    run(body(), PostgresInstructionsRepository())
+    in_scope(body(), PostgresInstructionsRepository())
 
 
 def test_define_of_instructions_guarantees_fresh_reads_on_the_next_call(
-    run: Run, sql: psycopg.Connection
+    in_scope: InScope, sql: psycopg.Connection
 ) -> None:
     async def body() -> None:
         for content in ("Hi", "Hello"):
@@ -351,13 +318,13 @@ def test_define_of_instructions_guarantees_fresh_reads_on_the_next_call(
             assert await InstructionsRepository.resolve(GREETING) == content
             assert await InstructionsRepository.available_instructions() == (DECLARED,)
 
-    run(body(), PostgresInstructionsRepository())
+    in_scope(body(), PostgresInstructionsRepository())
     rows = sql.execute("SELECT content FROM instructions ORDER BY created").fetchall()
     assert rows == [("Hi",), ("Hello",)]
 
 
 def test_remove_deletes_all_revisions_and_drops_cache_entries(
-    run: Run, sql: psycopg.Connection
+    in_scope: InScope, sql: psycopg.Connection
 ) -> None:
     async def body() -> None:
         for content in ("Hi", "Hello"):
@@ -369,7 +336,7 @@ def test_remove_deletes_all_revisions_and_drops_cache_entries(
         with pytest.raises(InstructionsMissing):
             await InstructionsRepository.load(GREETING)
 
-    run(body(), PostgresInstructionsRepository())
+    in_scope(body(), PostgresInstructionsRepository())
     assert sql.execute("SELECT count(*) FROM instructions").fetchall() == [(0,)]
 
 
@@ -378,7 +345,7 @@ def test_remove_deletes_all_revisions_and_drops_cache_entries(
 TURN = (asked("weather?"), called("1", city="Oslo"), responded("1"), answered("sunny"))
 
 
-def test_recall_returns_the_latest_variables_and_the_elements(run: Run) -> None:
+def test_recall_returns_the_latest_variables_and_the_elements(in_scope: InScope) -> None:
     async def body() -> None:
         memory = PostgresModelMemory("chat")
         assert (await memory.recall()).context == ()
@@ -389,10 +356,10 @@ def test_recall_returns_the_latest_variables_and_the_elements(run: Run) -> None:
         assert recalled.variables == {"n": 2, "b": True}
         assert type(recalled.variables["n"]) is int
 
-    run(body())
+    in_scope(body())
 
 
-def test_recall_respects_the_recall_limit_and_the_limit_of_the_call(run: Run) -> None:
+def test_recall_respects_the_recall_limit_and_the_limit_of_the_call(in_scope: InScope) -> None:
     async def body() -> None:
         memory = PostgresModelMemory("chat", recall_limit=2)
         for n in range(4):
@@ -402,10 +369,10 @@ def test_recall_respects_the_recall_limit_and_the_limit_of_the_call(run: Run) ->
         everything = await PostgresModelMemory("chat").recall()
         assert len(everything.context) == 8
 
-    run(body())
+    in_scope(body())
 
 
-def test_what_is_recalled_can_be_replayed(run: Run) -> None:
+def test_what_is_recalled_can_be_replayed(in_scope: InScope) -> None:
     async def body() -> None:
         memory = PostgresModelMemory("chat")
         await memory.remember(asked("hi"), answered("hello"), *TURN)
@@ -414,11 +381,11 @@ def test_what_is_recalled_can_be_replayed(run: Run) -> None:
             assert texts(context)[-1] == "sunny"
             assert texts(context)[0] == ("hi" if limit == 6 else "weather?")
 
-    run(body())
+    in_scope(body())
 
 
 def test_remember_writes_elements_and_variables_together_or_not_at_all(
-    run: Run, sql: psycopg.Connection
+    in_scope: InScope, sql: psycopg.Connection
 ) -> None:
     sql.execute("ALTER TABLE memories_elements ADD CHECK (content::TEXT NOT LIKE '%forbidden%')")
 
@@ -434,11 +401,11 @@ def test_remember_writes_elements_and_variables_together_or_not_at_all(
         assert texts(recalled.context) == ["hi", "hello"]
         assert recalled.variables == {"n": 1}
 
-    run(body())
+    in_scope(body())
 
 
 def test_maintenance_makes_the_memory_and_seeds_variables_without_messages(
-    run: Run, sql: psycopg.Connection
+    in_scope: InScope, sql: psycopg.Connection
 ) -> None:
     async def body() -> None:
         memory = PostgresModelMemory("chat")
@@ -449,7 +416,7 @@ def test_maintenance_makes_the_memory_and_seeds_variables_without_messages(
         assert recalled.context == ()
         assert recalled.variables == {"name": "Ada"}
 
-    run(body())
+    in_scope(body())
 
 
 # --- Putting it together
@@ -478,7 +445,7 @@ async def weather(city: str) -> str:
     return f"sun over {city}"
 
 
-def test_a_conversation_remembers_its_turns_and_its_tool_calls(run: Run, dsn: str) -> None:
+def test_a_conversation_remembers_its_turns_and_its_tool_calls(in_scope: InScope, dsn: str) -> None:
     model = ForecastModel()
     memory = PostgresModelMemory("chat")
     instructions = Instructions.of("forecaster")
@@ -494,7 +461,7 @@ def test_a_conversation_remembers_its_turns_and_its_tool_calls(run: Run, dsn: st
         ]
         return [answer.content.to_str() for answer in answers]
 
-    answers = run(body(), GenerativeModel(generating=model), PostgresInstructionsRepository())
+    answers = in_scope(body(), GenerativeModel(generating=model), PostgresInstructionsRepository())
     assert answers == ["turn 1: sun over Oslo", "turn 2: sun over Oslo"]
     assert set(model.instructions) == {"You serve Ada."}
     with Client(dsn) as db:
@@ -545,7 +512,7 @@ def test_each_side_reads_what_the_other_wrote(dsn: str, writer: Side, reader: Si
         assert await ConfigurationRepository.configurations() == ()
 
     for act, (module, pool) in ((write, writer), (read, reader)):
-        run_over(
+        run_in_scope(
             pool(dsn),
             act(module.PostgresModelMemory("chat")),
             module.PostgresConfigurationRepository(),

@@ -2,54 +2,16 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from draive_pg import Client, PermissionDenied, SchemaInvalid, TableMissing
 from draive_pg.operations.admin import migrations
 from tests.conftest import Connect
 from tests.elements import asked, texts
-
-SCHEMA = Path(__file__).parent.parent / "schema"
-
-# As the documentation of draive 0.89 gives them to its users.
-SEED = """
-CREATE TABLE configurations (
-    identifier TEXT NOT NULL,
-    content JSONB NOT NULL,
-    created TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    PRIMARY KEY (identifier, created)
-);
-CREATE TABLE instructions (
-    name TEXT NOT NULL,
-    description TEXT DEFAULT NULL,
-    content TEXT NOT NULL,
-    arguments JSONB NOT NULL DEFAULT '[]'::jsonb,
-    meta JSONB NOT NULL DEFAULT '{}'::jsonb,
-    created TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    PRIMARY KEY (name, created)
-);
-CREATE TABLE memories (
-    identifier TEXT NOT NULL,
-    created TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    PRIMARY KEY (identifier)
-);
-CREATE TABLE memories_variables (
-    identifier TEXT NOT NULL REFERENCES memories (identifier) ON DELETE CASCADE,
-    variables JSONB NOT NULL DEFAULT '{}'::jsonb,
-    created TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP
-);
-CREATE TABLE memories_elements (
-    identifier TEXT NOT NULL REFERENCES memories (identifier) ON DELETE CASCADE,
-    content JSONB NOT NULL,
-    created TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP
-);
-"""
+from tests.schema import DRAIVE_TABLES, SCHEMA, make_role, run_sql
 
 SEED_TABLES = (
     "configurations",
@@ -87,11 +49,6 @@ def described(dsn: str, schema: str = "public") -> dict[str, tuple[str, ...]]:
     }
 
 
-def run_sql(dsn: str, script: str) -> None:
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(script)
-
-
 def test_setup_makes_the_tables_once(connect: Connect, empty_dsn: str) -> None:
     db = connect(empty_dsn)
     assert db.setup() == tuple(migration.name for migration in migrations.migrations())
@@ -101,7 +58,7 @@ def test_setup_makes_the_tables_once(connect: Connect, empty_dsn: str) -> None:
 
 
 def test_the_tables_are_those_of_the_seed(empty_dsn: str, dsn: str) -> None:
-    run_sql(empty_dsn, SEED)
+    run_sql(empty_dsn, DRAIVE_TABLES)
     seed, ours = described(empty_dsn), described(dsn)
     assert set(SEED_TABLES) <= seed.keys()
     for relation, description in seed.items():
@@ -125,7 +82,7 @@ def test_without_tables_the_error_says_what_to_do(connect: Connect, empty_dsn: s
 
 
 def test_a_database_that_draive_made_is_adopted(connect: Connect, empty_dsn: str, dsn: str) -> None:
-    run_sql(empty_dsn, SEED)
+    run_sql(empty_dsn, DRAIVE_TABLES)
     run_sql(
         empty_dsn,
         "INSERT INTO memories VALUES ('old');"
@@ -202,28 +159,7 @@ def test_a_schema_keeps_everything_apart(connect: Connect, dsn: str, schema: str
     assert names == described(dsn).keys()
 
 
-def make_role(dsn: str, role: str, *grants: str) -> str:
-    """Make a role that may do what is granted only, and return how to connect as it."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(f"DROP ROLE IF EXISTS {role}")
-        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")
-        for grant in grants:
-            connection.execute(f"GRANT {grant} TO {role}")
-    return make_conninfo(dsn, user=role, password="secret")
-
-
-@pytest.fixture
-def no_roles_left(dsn: str) -> Iterator[None]:
-    yield
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        for (role,) in connection.execute(
-            "SELECT rolname FROM pg_roles WHERE rolname LIKE 'dpg_test_%'"
-        ).fetchall():
-            connection.execute(f"DROP OWNED BY {role}")
-            connection.execute(f"DROP ROLE {role}")
-
-
-@pytest.mark.usefixtures("no_roles_left")
+@pytest.mark.usefixtures("server_roles")
 def test_a_role_without_ddl_rights_works_on_tables_that_are_there(
     connect: Connect, dsn: str
 ) -> None:
@@ -238,7 +174,7 @@ def test_a_role_without_ddl_rights_works_on_tables_that_are_there(
     assert db.instructions.remove("greeting") == 1
 
 
-@pytest.mark.usefixtures("no_roles_left")
+@pytest.mark.usefixtures("server_roles")
 def test_a_role_without_ddl_rights_is_told_so_by_setup(connect: Connect, dsn: str) -> None:
     role = make_role(dsn, "dpg_test_nobody")
     with pytest.raises(PermissionDenied, match=r"^setup: .*permission denied.*\(42501\)") as caught:

@@ -9,12 +9,12 @@ from typing import Any
 
 from draive_pg.api._method import Namespace
 
-__all__ = ("Driven", "Step", "at_once")
+__all__ = ("Step", "SyncFacade", "run_concurrently")
 
 type Step = Callable[[Any], Any]
 
 
-class Driven:
+class SyncFacade:
     """An async object whose coroutines run to their end when they are called."""
 
     def __init__(self, target: Any, runner: asyncio.Runner) -> None:
@@ -37,7 +37,7 @@ class Driven:
         if inspect.iscoroutine(value):
             return self._driven(self._run(value))
         if isinstance(value, Namespace):
-            return Driven(value, self._runner)
+            return SyncFacade(value, self._runner)
         if isinstance(value, AbstractAsyncContextManager):
             return self._context(value)
         if inspect.isasyncgen(value):
@@ -66,7 +66,7 @@ class Driven:
         finally:
             self._run(value.aclose())
 
-    def at_once(self, users: Iterable[Iterable[Step]]) -> list[Any]:
+    def run_concurrently(self, users: Iterable[Iterable[Step]]) -> list[Any]:
         async def taken(steps: Iterable[Step]) -> list[Any]:
             return [await step(self._target) for step in steps]
 
@@ -82,12 +82,12 @@ class Driven:
         return self._runner.run(awaited())
 
 
-def at_once(db: Any, *users: Iterable[Step]) -> list[Any]:
+def run_concurrently(db: Any, *users: Iterable[Step]) -> list[Any]:
     """Let each user take their steps in order, all users at once, and return what each one did.
 
     Each has a thread of their own, or a task in the client's event loop. A step takes the client.
     """
-    if isinstance(db, Driven):
-        return db.at_once(users)
+    if isinstance(db, SyncFacade):
+        return db.run_concurrently(users)
     with ThreadPoolExecutor(len(users)) as pool:
         return list(pool.map(lambda steps: [step(db) for step in steps], users))

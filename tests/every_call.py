@@ -14,7 +14,7 @@ __all__ = ("READS", "WRITES", "Limits", "fill")
 
 
 NOW = datetime.now(UTC) + timedelta(days=1)  # whatever the server's clock says
-EXPORTED = Path(__file__).parent / "exported.jsonl"
+EXPORTED = Path(__file__).parent / "data" / "exported_memory.jsonl"
 
 
 class Limits(Configuration):

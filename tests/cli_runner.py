@@ -12,22 +12,30 @@ from types import SimpleNamespace
 
 import pytest
 
-__all__ = ("Done", "Shell", "assert_one_line", "confirmed", "ok", "started", "typed")
+__all__ = (
+    "Result",
+    "Shell",
+    "answer_prompt",
+    "assert_ok",
+    "assert_one_line_error",
+    "set_stdin",
+    "start_process",
+)
 
 REPOSITORY = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
-class Done:
+class Result:
     code: int
     out: str
     err: str
 
 
-type Shell = Callable[..., Done]
+type Shell = Callable[..., Result]
 
 
-def started(
+def start_process(
     *arguments: object, command: Sequence[str] = ("-m", "draive_pg"), **options: object
 ) -> subprocess.Popen[str]:
     """Run a command line in a process of its own, where warnings are errors."""
@@ -40,10 +48,10 @@ def started(
     )
 
 
-def confirmed(*arguments: object, answer: bytes) -> tuple[int, bytes]:
+def answer_prompt(*arguments: object, answer: bytes) -> tuple[int, bytes]:
     """Answer what a command asks at a terminal; its code, and what it had shown by then."""
     ours, theirs = pty.openpty()
-    with started(*arguments, stdin=theirs, stderr=theirs) as process:
+    with start_process(*arguments, stdin=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = b""
         while b"[y/N]" not in shown:
@@ -54,7 +62,7 @@ def confirmed(*arguments: object, answer: bytes) -> tuple[int, bytes]:
     return code, shown
 
 
-def assert_one_line(done: Done, *parts: str) -> None:
+def assert_one_line_error(done: Result, *parts: str) -> None:
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("draive-pg: ")
     assert done.err.count("\n") == 1
@@ -62,12 +70,12 @@ def assert_one_line(done: Done, *parts: str) -> None:
         assert part in done.err
 
 
-def typed(monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
+def set_stdin(monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
     """Let the command read this as its standard input."""
     pipe = SimpleNamespace(buffer=io.BytesIO(text), isatty=lambda: False)
     monkeypatch.setattr(sys, "stdin", pipe)
 
 
-def ok(done: Done) -> str:
+def assert_ok(done: Result) -> str:
     assert (done.code, done.err) == (0, "")
     return done.out

@@ -19,20 +19,20 @@ from draive_pg.embedded import Server, binaries
 from draive_pg.embedded.ownership import Owner
 from draive_pg.errors import EmbeddedServerError
 from tests.elements import answered, asked
-from tests.server import FAST, accepting, scratch, until
+from tests.server import FAST, accepts_connections, scratch_directory, wait_until
 
 __all__ = (
-    "NOTHING",
+    "ALL_ROWS",
+    "NO_ROWS",
     "REMEMBER",
-    "WHOLE",
-    "Own",
-    "counted",
-    "failed",
-    "locked",
-    "meanwhile",
-    "own_server",
-    "sessions",
-    "terminate",
+    "FaultServer",
+    "assert_fails",
+    "fault_server",
+    "in_background",
+    "row_counts",
+    "session_pids",
+    "table_locked",
+    "terminate_sessions",
     "write",
 )
 
@@ -40,8 +40,8 @@ __all__ = (
 SECONDS = 30.0
 
 REMEMBER = "remember in memory 'm'"
-NOTHING = (0, 0, 0)
-WHOLE = (1, 1, 2)  # what `write` leaves
+NO_ROWS = (0, 0, 0)
+ALL_ROWS = (1, 1, 2)  # what `write` leaves
 
 
 def write(db: Client) -> object:
@@ -49,7 +49,7 @@ def write(db: Client) -> object:
     return db.memory("m").remember(asked("q"), answered("a"), variables={"n": 1})
 
 
-def counted(dsn: str) -> tuple[int, int, int]:
+def row_counts(dsn: str) -> tuple[int, int, int]:
     """Count memories, snapshots of variables and elements, past any client."""
     with psycopg.connect(dsn) as connection:
         return connection.execute(
@@ -62,7 +62,7 @@ def counted(dsn: str) -> tuple[int, int, int]:
         ).fetchone()
 
 
-def failed[E: DraivePGError](
+def assert_fails[E: DraivePGError](
     kind: type[E],
     call: Callable[[], object],
     *,
@@ -87,7 +87,7 @@ def failed[E: DraivePGError](
 
 
 @contextmanager
-def meanwhile(action: Callable[[], object]) -> Iterator[None]:
+def in_background(action: Callable[[], object]) -> Iterator[None]:
     """Do something in another thread while the block runs."""
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(action)
@@ -96,14 +96,14 @@ def meanwhile(action: Callable[[], object]) -> Iterator[None]:
 
 
 @contextmanager
-def locked(dsn: str, table: str) -> Iterator[Callable[[], None]]:
+def table_locked(dsn: str, table: str) -> Iterator[Callable[[], None]]:
     """Keep everybody from a table, until the block ends or calls what it is given."""
     with psycopg.connect(dsn) as connection:
         connection.execute(f"LOCK TABLE {table}".encode())
         yield connection.rollback
 
 
-def sessions(dsn: str) -> list[int]:
+def session_pids(dsn: str) -> list[int]:
     """Return the processes that serve clients of a database."""
     with psycopg.connect(dsn) as connection:
         rows = connection.execute(
@@ -113,16 +113,16 @@ def sessions(dsn: str) -> list[int]:
     return [pid for (pid,) in rows]
 
 
-def terminate(dsn: str) -> None:
+def terminate_sessions(dsn: str) -> None:
     """End the sessions of clients of a database, and wait until they have ended."""
-    ended = sessions(dsn)
+    ended = session_pids(dsn)
     assert ended
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s) AS pid", (ended,))
-    until(lambda: not set(ended) & set(sessions(dsn)))
+    wait_until(lambda: not set(ended) & set(session_pids(dsn)))
 
 
-class Own:
+class FaultServer:
     """A running server of one's own, to hurt."""
 
     def __init__(self, data: Path, **settings: str) -> None:
@@ -168,9 +168,9 @@ class Own:
         """Stop as nothing should be stopped: the next start has to recover."""
         pid = self.pid
         os.kill(pid, how)
-        until(lambda: not accepting(self.dsn()))
+        wait_until(lambda: not accepts_connections(self.dsn()))
 
-    def standby(self, data: Path) -> "Own":
+    def standby(self, data: Path) -> "FaultServer":
         """Return a hot standby of this server."""
         owner = Owner.of(self.data)
         program = binaries.within_reach(binaries.find(), owner) / "pg_basebackup"
@@ -181,20 +181,20 @@ class Own:
         command = (program, "-R", "--checkpoint=fast", "-d", self.dsn(), "-D", data)
         done = owner.run(command)
         assert done.returncode == 0, done.stderr
-        return Own(data, **self._settings, wal_retrieve_retry_interval="100ms")
+        return FaultServer(data, **self._settings, wal_retrieve_retry_interval="100ms")
 
 
 @contextmanager
-def own_server(**settings: str) -> Iterator[Own]:
+def fault_server(**settings: str) -> Iterator[FaultServer]:
     """Run a server until the block ends; skip the test where there are no binaries for it."""
     try:
         binaries.find()
     except EmbeddedServerError as error:
         pytest.skip(str(error))
-    top = scratch()
-    own = Own(top / "data", **settings)
+    top = scratch_directory()
+    server = FaultServer(top / "data", **settings)
     try:
-        yield own
+        yield server
     finally:
-        own.stop()
+        server.stop()
         shutil.rmtree(top, ignore_errors=True)

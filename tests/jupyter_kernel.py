@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from jupyter_client.manager import KernelManager
 
-__all__ = ("SECONDS", "Kernel", "Shown", "Start", "jupyter")
+__all__ = ("SECONDS", "CellOutput", "Kernel", "StartKernel", "kernels")
 
 SECONDS = 20  # far more than anything in a test takes
 
@@ -22,7 +22,7 @@ COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
 @dataclass
-class Shown:
+class CellOutput:
     """What a notebook shows below a cell."""
 
     text: str = ""
@@ -49,8 +49,8 @@ class Kernel:
         """Send a cell, and return the id by which `end` waits for it."""
         return self.client.execute(code)
 
-    def end(self, request: str) -> Shown:
-        shown = Shown()
+    def end(self, request: str) -> CellOutput:
+        shown = CellOutput()
         while True:
             message = self.client.get_iopub_msg(timeout=SECONDS)
             if message["parent_header"].get("msg_id") != request:
@@ -95,11 +95,11 @@ class Kernel:
             self.manager.shutdown_kernel()
 
 
-type Start = Callable[..., Kernel]
+type StartKernel = Callable[..., Kernel]
 
 
 @contextmanager
-def jupyter() -> Generator[Start]:
+def kernels() -> Generator[StartKernel]:
     """Provide what starts kernels, with additions to the environment; all end with the block."""
     started: list[Kernel] = []
     # Not pytest's tmp_path, which can be too long for a socket.

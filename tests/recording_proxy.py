@@ -11,16 +11,16 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tests.server import scratch
+from tests.server import scratch_directory
 
-__all__ = ("Between", "Wire", "recorded", "serving")
+__all__ = ("Proxy", "RecordingProxy", "recording", "running")
 
 
-class Between(ABC):
+class Proxy(ABC):
     """Something that clients connect to by an address of its own, instead of to the server."""
 
     def __init__(self, dsn: str) -> None:
-        self._top = scratch()
+        self._top = scratch_directory()
         self.dsn = make_conninfo(dsn, host=str(self._top), port=5432)
 
     async def run(self, started: threading.Event, stop: asyncio.Event) -> None:
@@ -40,7 +40,7 @@ class Between(ABC):
         """Serve one client."""
 
 
-class Wire(Between):
+class RecordingProxy(Proxy):
     """The way to a database by another address; each message is noted by its letter.
 
     Attributes
@@ -100,7 +100,7 @@ class Wire(Between):
 
 
 @contextmanager
-def serving[B: Between](between: B) -> Iterator[B]:
+def running[B: Proxy](between: B) -> Iterator[B]:
     """Let clients connect while the block runs."""
     started, stop = threading.Event(), asyncio.Event()
     with asyncio.Runner() as runner:
@@ -115,6 +115,6 @@ def serving[B: Between](between: B) -> Iterator[B]:
             thread.join(10)
 
 
-def recorded(dsn: str) -> AbstractContextManager[Wire]:
+def recording(dsn: str) -> AbstractContextManager[RecordingProxy]:
     """Record what goes to a database by the address of the wire, while the block runs."""
-    return serving(Wire(dsn))
+    return running(RecordingProxy(dsn))

@@ -1,0 +1,45 @@
+"""Run coroutines in a scope of draive, over draive_pg's pool and over draive's own."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import haiway.postgres
+from draive import ctx
+from haiway.postgres import Postgres
+from psycopg.conninfo import conninfo_to_dict
+
+from draive_pg import adapters
+
+__all__ = ("InScope", "Pool", "asyncpg_pool", "psycopg_pool", "run_in_scope")
+
+type Pool = AbstractAsyncContextManager[Postgres]
+type InScope = Callable[..., Any]
+
+
+def psycopg_pool(dsn: str) -> Pool:
+    return adapters.PostgresConnectionPool.of(dsn)
+
+
+def asyncpg_pool(dsn: str) -> Pool:
+    # Not .of(), which knows no sockets but those of TCP.
+    given = conninfo_to_dict(dsn)
+    return haiway.postgres.PostgresConnectionPool(
+        host=given["host"],
+        port=str(given["port"]),
+        database=given["dbname"],
+        user=given["user"],
+        password=given.get("password", ""),
+        ssl="disable",
+    )
+
+
+def run_in_scope(pool: Pool, body: Coroutine[Any, Any, Any], *states: Any) -> Any:
+    """Run a coroutine to its end, in a draive scope over a pool."""
+
+    async def main() -> Any:
+        async with ctx.scope("test", *states, disposables=(pool,)):
+            return await body
+
+    return asyncio.run(main())

@@ -1,0 +1,59 @@
+"""Tables and roles made by plain SQL."""
+
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+__all__ = ("DRAIVE_TABLES", "SCHEMA", "make_role", "run_sql")
+
+SCHEMA = Path(__file__).parent.parent / "schema"
+
+# As the documentation of draive 0.89 gives them to its users.
+DRAIVE_TABLES = """
+CREATE TABLE configurations (
+    identifier TEXT NOT NULL,
+    content JSONB NOT NULL,
+    created TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (identifier, created)
+);
+CREATE TABLE instructions (
+    name TEXT NOT NULL,
+    description TEXT DEFAULT NULL,
+    content TEXT NOT NULL,
+    arguments JSONB NOT NULL DEFAULT '[]'::jsonb,
+    meta JSONB NOT NULL DEFAULT '{}'::jsonb,
+    created TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (name, created)
+);
+CREATE TABLE memories (
+    identifier TEXT NOT NULL,
+    created TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (identifier)
+);
+CREATE TABLE memories_variables (
+    identifier TEXT NOT NULL REFERENCES memories (identifier) ON DELETE CASCADE,
+    variables JSONB NOT NULL DEFAULT '{}'::jsonb,
+    created TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE TABLE memories_elements (
+    identifier TEXT NOT NULL REFERENCES memories (identifier) ON DELETE CASCADE,
+    content JSONB NOT NULL,
+    created TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+"""
+
+
+def run_sql(dsn: str, script: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(script)
+
+
+def make_role(dsn: str, role: str, *grants: str) -> str:
+    """Make a role that may do what is granted only, and return how to connect as it."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"DROP ROLE IF EXISTS {role}")
+        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")
+        for grant in grants:
+            connection.execute(f"GRANT {grant} TO {role}")
+    return make_conninfo(dsn, user=role, password="secret")
