@@ -5,6 +5,7 @@ the contributing guide, which live at the root of the repository.
 """
 
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,28 +62,30 @@ def command_line() -> str:
 
 def _command(command: Any, name: str, parent: Any) -> Iterator[str]:
     context = command.context_class(command, info_name=name.rpartition(" ")[2], parent=parent)
-    yield f"## `{name}`\n"
-    yield _help(command.help or "")
-    if not getattr(command, "commands", None):
-        yield f"```text\n{command.get_usage(context)}\n```\n".replace("Usage: ", "")
+    summary, *paragraphs = re.split(r"\n\s*\n", (command.help or "").strip())
+    examples = [each for each in paragraphs if "\bExamples:" in re.sub(r"\s", "", each)]
+    children = getattr(command, "commands", {})
+    in_group = parent is not None and parent.parent is not None
+    yield f"{'###' if in_group else '##'} `{name}`\n"
+    yield _paragraph(summary)
+    if not children:
+        yield f"```text\n{command.get_usage(context).removeprefix('Usage: ')}\n```\n"
+    yield from (_paragraph(each) for each in paragraphs if each not in examples)
+    if not children:
         yield from _parameters(command, context)
-    for child_name, child in sorted(getattr(command, "commands", {}).items()):
+    yield from map(_paragraph, examples)
+    for child_name, child in sorted(children.items()):
         yield from _command(child, f"{name} {child_name}", context)
 
 
-def _help(text: str) -> str:
-    """Return help as Markdown: a paragraph that begins with ``\\b`` is preformatted."""
-    paragraphs: list[str] = []
-    for paragraph in re.split(r"\n\s*\n", text.strip()):
-        if not paragraph.startswith("\b"):
-            paragraphs.append(_escaped(" ".join(paragraph.split())))
-            continue
-        lines = paragraph.removeprefix("\b").strip("\n").split("\n")
-        title = lines.pop(0).rstrip(":") if lines[0].rstrip().endswith(":") else ""
-        indent = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
-        body = "\n".join(line[indent:] for line in lines)
-        paragraphs.append(f"{title}\n\n```sh\n{body}\n```" if title else f"```sh\n{body}\n```")
-    return "\n\n".join(paragraphs) + "\n"
+def _paragraph(text: str) -> str:
+    """Return a paragraph of help as Markdown: one that begins with ``\\b`` is preformatted."""
+    if not text.startswith("\b"):
+        return _escaped(" ".join(text.split())) + "\n"
+    lines = text.removeprefix("\b").strip("\n").split("\n")
+    title = f"{lines.pop(0).strip()}\n\n" if lines[0].rstrip().endswith(":") else ""
+    code = textwrap.dedent("\n".join(lines))
+    return f"{title}```sh\n{code}\n```\n"
 
 
 def _parameters(command: Any, context: Any) -> Iterator[str]:
@@ -90,7 +93,7 @@ def _parameters(command: Any, context: Any) -> Iterator[str]:
     if rows:
         yield "| argument or option | meaning |\n|---|---|"
         for flags, meaning in rows:
-            yield f"| `{flags}` | {_escaped(' '.join(meaning.split()))} |".replace("\\|", "|")
+            yield f"| `{flags}` | {_escaped(' '.join(meaning.split()))} |"
         yield ""
 
 
