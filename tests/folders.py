@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
-__all__ = ("HOSTILE_NAMES", "file_contents")
+from draive_pg import Client
+from draive_pg.sync.folder import Folder
+from draive_pg.sync.formats import Configuration, Document, Prompt
+from draive_pg.sync.kinds import CONFIGURATIONS, PROMPTS
+
+__all__ = ("HOSTILE_NAMES", "Sides", "file_contents")
 
 HOSTILE_NAMES = [
     "greeting",
@@ -48,3 +53,49 @@ def file_contents(path: Path) -> dict[str, bytes]:
     return {
         str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()
     }
+
+
+class Sides:
+    """Documents of either kind in a folder and in a database, each with a number as content."""
+
+    def __init__(self, kind: str, client: Client, folder: Path) -> None:
+        self.prompts = kind == "prompts"
+        self.client = client
+        self.folder = folder
+        self.suffix = ".md" if self.prompts else ".json"
+
+    def define(self, name: str, number: int) -> None:
+        if self.prompts:
+            self.client.instructions.define(name, content=f"number {number}")
+        else:
+            self.client.configurations.define(name, {"number": number})
+
+    def remove(self, name: str) -> None:
+        (self.client.instructions if self.prompts else self.client.configurations).remove(name)
+
+    def write(self, name: str, number: int) -> None:
+        self.folder.mkdir(exist_ok=True)
+        text = f"number {number}" if self.prompts else f'{{"number": {number}}}'
+        (self.folder / f"{name}{self.suffix}").write_text(text)
+
+    def unlink(self, name: str) -> None:
+        (self.folder / f"{name}{self.suffix}").unlink()
+
+    def stored(self) -> dict[str, int]:
+        if self.prompts:
+            found = self.client.instructions.search(current=True)
+            return {each.name: int(each.content.split()[1]) for each in found}
+        return {
+            each.identifier: each.content["number"] for each in self.client.configurations.newest()
+        }
+
+    def files(self) -> dict[str, int]:
+        kind = PROMPTS if self.prompts else CONFIGURATIONS
+        documents = Folder(self.folder, kind).documents
+        return {name: self._number(each) for name, each in documents.items()}
+
+    def _number(self, document: Document) -> int:
+        if isinstance(document, Prompt):
+            return int(document.content.split()[1])
+        assert isinstance(document, Configuration)
+        return document.value["number"]

@@ -6,14 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from draive_pg import Client, RevisionConflict
-from draive_pg.cli import config_files, prompt_files
-from draive_pg.cli.syncing import Push
-from draive_pg.sync.folder import CONFIGURATIONS, PROMPTS, Folder
-from draive_pg.sync.formats import Configuration, Document, Prompt
-from draive_pg.sync.plan import Sync
-from tests.cli_runner import Result, Shell, start_process
-from tests.folders import HOSTILE_NAMES, file_contents
+from draive_pg import Client
+from tests.cli_runner import Result, Shell, set_stdin, start_process
+from tests.folders import HOSTILE_NAMES, Sides, file_contents
 
 
 @pytest.fixture
@@ -47,55 +42,9 @@ def prompts(shell: Shell, dsn: str, folder: Path) -> Run:
     return lambda command, *options: shell("prompts", command, folder, "--dsn", dsn, *options)
 
 
-class Side:
-    """Either kind of thing, in the folder and in the database, by one number."""
-
-    def __init__(self, kind: str, client: Client, folder: Path) -> None:
-        self.prompts = kind == "prompts"
-        self.client = client
-        self.folder = folder
-        self.suffix = ".md" if self.prompts else ".json"
-
-    def there(self, name: str, number: int) -> None:
-        if self.prompts:
-            self.client.instructions.define(name, content=f"number {number}")
-        else:
-            self.client.configurations.define(name, {"number": number})
-
-    def gone_there(self, name: str) -> None:
-        (self.client.instructions if self.prompts else self.client.configurations).remove(name)
-
-    def here(self, name: str, number: int) -> None:
-        self.folder.mkdir(exist_ok=True)
-        text = f"number {number}" if self.prompts else f'{{"number": {number}}}'
-        (self.folder / f"{name}{self.suffix}").write_text(text)
-
-    def gone_here(self, name: str) -> None:
-        (self.folder / f"{name}{self.suffix}").unlink()
-
-    def numbers_there(self) -> dict[str, int]:
-        if self.prompts:
-            found = self.client.instructions.search(current=True)
-            return {each.name: int(each.content.split()[1]) for each in found}
-        return {
-            each.identifier: each.content["number"] for each in self.client.configurations.newest()
-        }
-
-    def numbers_here(self) -> dict[str, int]:
-        kind = PROMPTS if self.prompts else CONFIGURATIONS
-        documents = Folder(self.folder, kind).documents
-        return {name: self._number(each) for name, each in documents.items()}
-
-    def _number(self, document: Document) -> int:
-        if isinstance(document, Prompt):
-            return int(document.content.split()[1])
-        assert isinstance(document, Configuration)
-        return document.value["number"]
-
-
 @pytest.fixture
-def side(kind: str, client: Client, folder: Path) -> Side:
-    return Side(kind, client, folder)
+def side(kind: str, client: Client, folder: Path) -> Sides:
+    return Sides(kind, client, folder)
 
 
 def changes(done: Result) -> dict[str, str]:
@@ -103,39 +52,39 @@ def changes(done: Result) -> dict[str, str]:
 
 
 @pytest.fixture
-def apart(run: Run, side: Side) -> Side:
+def apart(run: Run, side: Sides) -> Sides:
     """A folder and a database that differ in every way."""
     for name in "abcdefgh":
-        side.there(name, 1)
+        side.define(name, 1)
     assert run("pull").code == 0
-    side.here("b", 2)
-    side.there("c", 2)
-    side.here("d", 2)
-    side.there("d", 3)
-    side.gone_here("e")
-    side.gone_there("f")
-    side.gone_here("g")
-    side.there("g", 2)
-    side.here("h", 2)
-    side.here("new_here", 1)
-    side.there("new_there", 1)
+    side.write("b", 2)
+    side.define("c", 2)
+    side.write("d", 2)
+    side.define("d", 3)
+    side.unlink("e")
+    side.remove("f")
+    side.unlink("g")
+    side.define("g", 2)
+    side.write("h", 2)
+    side.write("new_in_folder", 1)
+    side.define("new_in_database", 1)
     return side
 
 
 DIFFERENT = {
-    "b": "changed here",
-    "c": "changed there",
+    "b": "changed in folder",
+    "c": "changed in database",
     "d": "conflict",
-    "e": "removed here",
-    "f": "removed there",
+    "e": "removed from folder",
+    "f": "removed from database",
     "g": "conflict",
-    "h": "changed here",
-    "new_here": "new here",
-    "new_there": "new there",
+    "h": "changed in folder",
+    "new_in_folder": "new in folder",
+    "new_in_database": "new in database",
 }
 
 
-def test_status_names_each_difference_and_exits_with_3(run: Run, apart: Side) -> None:
+def test_status_names_each_difference_and_exits_with_3(run: Run, apart: Sides) -> None:
     done = run("status", "--json")
     assert (done.code, done.err) == (3, "")
     assert json.loads(done.out)["drift"] is True
@@ -145,34 +94,37 @@ def test_status_names_each_difference_and_exits_with_3(run: Run, apart: Side) ->
     assert [line.split()[0] for line in shown.out.splitlines()[1:]] == sorted(DIFFERENT)
 
 
-def test_a_conflict_stops_all_of_it_on_both_ways(run: Run, apart: Side) -> None:
-    here, there = file_contents(apart.folder), apart.numbers_there()
+def test_a_conflict_stops_all_of_it_on_both_ways(run: Run, apart: Sides) -> None:
+    files, stored = file_contents(apart.folder), apart.stored()
     for command in ("pull", "push"):
         done = run(command, "--delete")
         assert done.code == 4
         assert "'d', 'g'" in done.err
         assert "--force" in done.err
         assert json.loads(run(command, "--delete", "--json").out)["conflicts"] == 2
-    assert file_contents(apart.folder) == here
-    assert apart.numbers_there() == there
+    assert file_contents(apart.folder) == files
+    assert apart.stored() == stored
 
 
-def test_a_dry_run_says_what_would_be_done_and_does_nothing(run: Run, apart: Side) -> None:
-    here, there = file_contents(apart.folder), apart.numbers_there()
-    for command, written in (("pull", {"c", "d", "g", "new_there"}), ("push", {"b", "d", "h"})):
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(run: Run, apart: Sides) -> None:
+    files, stored = file_contents(apart.folder), apart.stored()
+    for command, written in (
+        ("pull", {"c", "d", "g", "new_in_database"}),
+        ("push", {"b", "d", "h"}),
+    ):
         done = run(command, "--force", "--delete", "--dry-run", "--json")
         said = json.loads(done.out)
         assert (done.code, said["done"]) == (0, False)
         named = {each["name"] for each in said["changes"] if each["action"] == "write"}
         assert written <= named
         assert "to write" in run(command, "--force", "--dry-run").out
-    assert file_contents(apart.folder) == here
-    assert apart.numbers_there() == there
+    assert file_contents(apart.folder) == files
+    assert apart.stored() == stored
 
 
-def test_pull_and_push_make_both_sides_alike(run: Run, apart: Side) -> None:
+def test_pull_and_push_make_both_sides_alike(run: Run, apart: Sides) -> None:
     assert run("pull", "--force").code == 0
-    assert apart.numbers_here() == {
+    assert apart.files() == {
         "a": 1,
         "b": 2,
         "c": 2,
@@ -180,21 +132,21 @@ def test_pull_and_push_make_both_sides_alike(run: Run, apart: Side) -> None:
         "f": 1,
         "g": 2,
         "h": 2,
-        "new_here": 1,
-        "new_there": 1,
+        "new_in_folder": 1,
+        "new_in_database": 1,
     }
     assert run("pull", "--delete").code == 0
-    assert "f" not in apart.numbers_here()
+    assert "f" not in apart.files()
     pushed = run("push", "--json")
     assert pushed.code == 0
     assert {each["name"]: each["done"] for each in json.loads(pushed.out)["changes"]} == {
-        **dict.fromkeys(("b", "h", "new_here"), "written"),
+        **dict.fromkeys(("b", "h", "new_in_folder"), "written"),
         "e": "kept, without --delete",
     }
-    assert changes(run("status", "--json")) == {"e": "removed here"}
-    assert run("push", "--delete").code == 0
+    assert changes(run("status", "--json")) == {"e": "removed from folder"}
+    assert run("push", "--delete", "--yes").code == 0
     assert run("status").code == 0
-    assert apart.numbers_here() == apart.numbers_there()
+    assert apart.files() == apart.stored()
     before = file_contents(apart.folder)
     for command in ("push", "pull"):
         done = run(command, "--delete", "--force")
@@ -202,52 +154,52 @@ def test_pull_and_push_make_both_sides_alike(run: Run, apart: Side) -> None:
     assert file_contents(apart.folder) == before
 
 
-def test_a_forced_push_lets_what_is_here_win(run: Run, apart: Side) -> None:
-    assert run("push", "--force", "--delete").code == 0
-    assert apart.numbers_there() == {"a": 1, "b": 2, "c": 2, "d": 2, "h": 2} | {
-        "new_here": 1,
-        "new_there": 1,
+def test_a_forced_push_lets_the_folder_win(run: Run, apart: Sides) -> None:
+    assert run("push", "--force", "--delete", "--yes").code == 0
+    assert apart.stored() == {"a": 1, "b": 2, "c": 2, "d": 2, "h": 2} | {
+        "new_in_folder": 1,
+        "new_in_database": 1,
     }
     assert changes(run("status", "--json")) == {
-        "c": "changed there",
-        "f": "removed there",
-        "new_there": "new there",
+        "c": "changed in database",
+        "f": "removed from database",
+        "new_in_database": "new in database",
     }
 
 
-def test_diff_shows_lines_of_both_sides(run: Run, side: Side) -> None:
-    side.there("a", 1)
-    side.there("b", 1)
+def test_diff_shows_lines_of_both_sides(run: Run, side: Sides) -> None:
+    side.define("a", 1)
+    side.define("b", 1)
     run("pull")
     assert run("diff").code == 0
-    side.here("a", 2)
+    side.write("a", 2)
     done = run("diff")
     assert (done.code, done.err) == (3, "")
-    assert f"--- there/a{side.suffix}" in done.out
-    assert f"+++ here/a{side.suffix}" in done.out
+    assert f"--- database/a{side.suffix}" in done.out
+    assert f"+++ folder/a{side.suffix}" in done.out
     assert "\n+" in done.out
     assert "b" + side.suffix not in done.out
 
 
-def test_a_folder_that_is_not_there_is_no_empty_one(run: Run, side: Side) -> None:
-    side.there("a", 1)
+def test_a_folder_that_is_not_there_is_no_empty_one(run: Run, side: Sides) -> None:
+    side.define("a", 1)
     for command in (["push", "--delete"], ["status"], ["diff"]):
         done = run(*command)
         assert (done.code, done.out) == (2, "")
         assert "no folder" in done.err
-    assert side.numbers_there() == {"a": 1}
+    assert side.stored() == {"a": 1}
 
 
-def test_a_file_that_cannot_be_read_stops_all_of_it(run: Run, side: Side) -> None:
-    side.there("a", 1)
+def test_a_file_that_cannot_be_read_stops_all_of_it(run: Run, side: Sides) -> None:
+    side.define("a", 1)
     run("pull")
-    side.here("b", 1)
+    side.write("b", 1)
     (side.folder / f"bad{side.suffix}").write_bytes(b"\xff")
     for command in ("push", "pull", "status", "diff"):
         done = run(command)
         assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
         assert f"bad{side.suffix}" in done.err
-    assert side.numbers_there() == {"a": 1}
+    assert side.stored() == {"a": 1}
 
 
 def test_a_folder_of_the_other_kind_is_refused(shell: Shell, dsn: str, folder: Path) -> None:
@@ -259,46 +211,18 @@ def test_a_folder_of_the_other_kind_is_refused(shell: Shell, dsn: str, folder: P
     assert "folder of prompts" in done.err
 
 
-def test_what_somebody_writes_meanwhile_stops_all_of_it(
-    kind: str, side: Side, client: Client, dsn: str
-) -> None:
-    remote = prompt_files.Prompts() if kind == "prompts" else config_files.Configurations()
-    for name in "abc":
-        side.there(name, 1)
-    for late in ("written", "new", "removed"):
-        heads = remote.heads(client)
-        side.folder.mkdir(exist_ok=True)
-        side.here("a", 2)
-        side.here("b", 2)
-        side.here("new", 2)
-        documents = Sync(Folder(side.folder, remote.kind), heads).folder.documents
-        pushes = [Push(name, documents.get(name), heads.get(name)) for name in ("a", "b", "new")]
-        pushes.append(Push("c", None, heads["c"]))
-        if late == "written":
-            side.there("b", 7)
-        elif late == "new":
-            side.there("new", 7)
-        else:
-            side.there("c", 7)  # which would have been removed
-        before = side.numbers_there()
-        with pytest.raises(RevisionConflict, match=r"'(b|new|c)'"):
-            remote.publish(client, pushes)
-        assert side.numbers_there() == before
-        side.gone_there("new")
-
-
 def test_of_two_pushes_at_once_one_is_told_of_the_conflict(
-    kind: str, side: Side, dsn: str, tmp_path: Path
+    kind: str, side: Sides, dsn: str, tmp_path: Path
 ) -> None:
     for name in "ab":
-        side.there(name, 1)
+        side.define(name, 1)
     folders = []
     for number in (2, 3):
-        mine = Side(kind, side.client, tmp_path / f"folder {number}")
+        mine = Sides(kind, side.client, tmp_path / f"folder {number}")
         with start_process(kind, "pull", mine.folder, "--dsn", dsn) as pulled:
             assert pulled.wait(timeout=60) == 0
-        mine.here("a", number)
-        mine.here("b", number)
+        mine.write("a", number)
+        mine.write("b", number)
         folders.append((number, mine))
     processes = [
         (number, start_process(kind, "push", mine.folder, "--dsn", dsn)) for number, mine in folders
@@ -308,7 +232,7 @@ def test_of_two_pushes_at_once_one_is_told_of_the_conflict(
         process.communicate(timeout=60)
         codes[process.returncode] = number
     assert codes.keys() == {0, 4}
-    assert side.numbers_there() == {"a": codes[0], "b": codes[0]}
+    assert side.stored() == {"a": codes[0], "b": codes[0]}
 
 
 # --- Prompts
@@ -428,3 +352,25 @@ def test_a_configuration_can_be_toml(shell: Shell, dsn: str, client: Client, fol
     assert (done.code, done.out) == (1, "")
     assert "limits.toml" in done.err
     assert ".json" in done.err
+
+
+# --- Removing
+
+
+def test_a_push_that_removes_needs_yes_without_a_terminal(
+    run: Run, side: Sides, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        side.define(name, 1)
+    assert run("pull").code == 0
+    set_stdin(monkeypatch, b"y\n")
+    side.write("a", 2)
+    assert run("push", "--delete").code == 0  # nothing is removed
+    side.unlink("b")
+    done = run("push", "--delete")
+    assert (done.code, done.out) == (2, "")
+    assert "--yes" in done.err
+    assert side.stored() == {"a": 2, "b": 1}
+    assert run("push", "--delete", "--dry-run").code == 0
+    assert run("push", "--delete", "--yes").code == 0
+    assert side.stored() == {"a": 2}

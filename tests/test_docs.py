@@ -59,7 +59,7 @@ def run_python(*arguments: object, cwd: Path, dsn: str) -> str:
         ("quickstart.py", ["Welcome back, Ada!", "temperature", "On Sundays it opens at eight."]),
         ("async_service.py", ["21 °C. That was your question no. 2.", "{'city': 'Rome'}"]),
         ("import_logs.py", ["system: You help", "3 in stock, 39 EUR", "find_part"]),
-        ("check_prompts.py", ["changed there: check_prompts.greeting", "no prompt differs"]),
+        ("check_prompts.py", ["changed in database: check_prompts.greeting", "no prompt differs"]),
         ("live_prompts.py", ["says: Good day, Ada.", "says: Hi Ada!", "It was told"]),
         ("release.py", ["Yo Bo!", "After rolling back: Hello Bo!", "to revision 1 by bo"]),
     ],

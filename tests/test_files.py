@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import FileInvalid
-from draive_pg.sync.folder import CONFIGURATIONS, PROMPTS, Folder
+from draive_pg.sync.comparison import Action, Change, Comparison, Stored, action, changes
+from draive_pg.sync.folder import Folder
 from draive_pg.sync.formats import Configuration, Prompt
+from draive_pg.sync.kinds import CONFIGURATIONS, PROMPTS
 from draive_pg.sync.names import name_of, path_of
-from draive_pg.sync.plan import Head, Sync
-from draive_pg.sync.three_way import Action, Change, action, changes
 from tests.folders import HOSTILE_NAMES, file_contents
 
 # --- What is kept in PostgreSQL
@@ -63,9 +63,9 @@ def prompts(draw: st.DrawFn) -> Prompt:
 
 @given(prompts())
 def test_a_prompt_comes_back_from_its_file(prompt: Prompt) -> None:
-    data = prompt.written(".md")
+    data = prompt.encode(".md")
     assert Prompt.read(data, ".md", "") == prompt
-    assert Prompt.read(data, ".md", "").written(".md") == data
+    assert Prompt.read(data, ".md", "").encode(".md") == data
 
 
 @given(OBJECTS, st.sampled_from([".json", ".toml"]))
@@ -73,15 +73,15 @@ def test_a_configuration_comes_back_from_its_file(value: dict[str, object], suff
     configuration = Configuration.of(value, "")
     if suffix == ".toml" and "null" in json.dumps(value).replace('"', " "):
         with suppress(FileInvalid):  # null may stand in a text, too
-            configuration.written(suffix)
+            configuration.encode(suffix)
         return
-    data = configuration.written(suffix)
+    data = configuration.encode(suffix)
     assert Configuration.read(data, suffix, "") == configuration
     assert Configuration.read(data, suffix, "").digest == configuration.digest
 
 
 def test_a_text_is_readable_as_text() -> None:
-    assert Prompt("Hello {name}!").written(".md") == b"Hello {name}!\n"
+    assert Prompt("Hello {name}!").encode(".md") == b"Hello {name}!\n"
     prompt = Prompt(
         "Hello {name}!\n\nBe brief.",
         description="Says hello",
@@ -89,7 +89,7 @@ def test_a_text_is_readable_as_text() -> None:
         meta={"tags": ["a", "b"], "owner": {"team": "shop"}},
         labels=("production",),
     )
-    assert prompt.written(".md").decode() == (
+    assert prompt.encode(".md").decode() == (
         '+++\ndescription = "Says hello"\nlabels = [\n    "production",\n]\n'
         'arguments = [\n    { name = "name", required = true },\n]\n\n'
         '[meta]\ntags = [\n    "a",\n    "b",\n]\n\n[meta.owner]\nteam = "shop"\n'
@@ -114,8 +114,8 @@ def test_files_that_people_write() -> None:
     [
         (b"\xff\xfe", "UTF-8"),
         (b"a\0b", "NUL"),
-        (b"+++\ndescription = 'x'\n", "does not end"),
-        (b"+++\ndescription = 'x'\n+++ x\n", "does not end"),
+        (b"+++\ndescription = 'x'\n", "no closing"),
+        (b"+++\ndescription = 'x'\n+++ x\n", "no closing"),
         (b"+++\ndescription\n+++\n", "not TOML"),
         (b"+++\ndescription = 'a'\ndescription = 'b'\n+++\n", "not TOML"),
         (b"+++\ndescription = 1\n+++\n", "description must be a str"),
@@ -142,7 +142,7 @@ def test_a_file_that_cannot_be_read_is_named(data: bytes, said: str) -> None:
     ("data", "suffix", "said"),
     [
         (b"[]", ".json", "mapping"),
-        (b'{"a": 1, "a": 2}', ".json", "twice"),
+        (b'{"a": 1, "a": 2}', ".json", "duplicate"),
         (b'{"a": NaN}', ".json", "nan"),
         (b"<<<<<<< ours\n{}", ".json", "not JSON"),
         (b"[" * 100_000, ".json", "not JSON"),
@@ -201,31 +201,35 @@ def test_a_path_of_no_name_is_refused(path: str) -> None:
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def head(content: str, *labels: str) -> Head:
-    return Head(Prompt(content, arguments=[], labels=labels), NOW)
+def stored(content: str, *labels: str) -> Stored:
+    return Stored(Prompt(content, arguments=[], labels=labels), NOW)
 
 
-def pull(path: Path, there: dict[str, Head], *, labels: bool = False, **how: bool) -> Sync:
-    sync = Sync(Folder(path, PROMPTS), there, labels=labels)
-    sync.pull(sync.pulled(**{"force": False, "delete": False, **how}))
-    return sync
+def pull(
+    path: Path, database: dict[str, Stored], *, labels: bool = False, **how: bool
+) -> Comparison:
+    comparison = Comparison(Folder(path, PROMPTS), database, labels=labels)
+    comparison.record_pull(comparison.pull_actions(**how))
+    return comparison
 
 
 def test_a_pull_writes_files_and_repeating_it_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "prompts"
-    there = {name: head(f"content of {name!r}") for name in HOSTILE_NAMES}
-    pull(path, there)
+    database = {name: stored(f"content of {name!r}") for name in HOSTILE_NAMES}
+    pull(path, database)
     before = {file: file.stat().st_mtime_ns for file in path.rglob("*")}
-    pull(path, there)
+    pull(path, database)
     assert {file: file.stat().st_mtime_ns for file in path.rglob("*")} == before
-    assert {name: each.document for name, each in there.items()} == Folder(path, PROMPTS).documents
+    assert {name: each.document for name, each in database.items()} == Folder(
+        path, PROMPTS
+    ).documents
     assert list(tmp_path.iterdir()) == [path]
-    assert not Sync(Folder(path, PROMPTS), there).drift
+    assert not Comparison(Folder(path, PROMPTS), database).differing
 
 
 def test_names_that_differ_in_case_have_files_that_differ_in_more(tmp_path: Path) -> None:
     names = ["Greeting", "greeting", "GREETING", "a/x", "A/y", "Con", "CON", ".a", ".A"]
-    pull(tmp_path, {name: head(name) for name in names})
+    pull(tmp_path, {name: stored(name) for name in names})
     paths = [PurePosixPath(name) for name in file_contents(tmp_path) if name.endswith(".md")]
     parts = {
         str(part) for path in paths for part in (PurePosixPath(path), *PurePosixPath(path).parents)
@@ -242,11 +246,11 @@ def test_a_link_is_neither_read_nor_written_through(tmp_path: Path) -> None:
     (folder / "team").symlink_to(outside)
     assert Folder(folder, PROMPTS).documents == {}
     with pytest.raises(FileInvalid, match="link"):
-        pull(folder, {"team/x": head("x"), "y": head("y")})
+        pull(folder, {"team/x": stored("x"), "y": stored("y")})
     assert file_contents(outside) == {"secret.md": b"secret"}
     (folder / "team").unlink()
     (folder / "leak.md").symlink_to(outside / "secret.md")
-    with pytest.raises(FileInvalid, match="no file of its own"):
+    with pytest.raises(FileInvalid, match="not a regular file"):
         Folder(folder, PROMPTS)
     (folder / "leak.md").unlink()
     (folder / ".draive_pg.json").symlink_to(outside / "secret.md")
@@ -255,18 +259,18 @@ def test_a_link_is_neither_read_nor_written_through(tmp_path: Path) -> None:
 
 
 def test_a_write_that_fails_leaves_all_files_as_they_were(tmp_path: Path) -> None:
-    pull(tmp_path, {"a": head("1"), "b": head("1")})
+    pull(tmp_path, {"a": stored("1"), "b": stored("1")})
     before = file_contents(tmp_path)
     (tmp_path / "z").write_text("a file where a folder is to be")
     with pytest.raises(OSError, match="z"):
-        pull(tmp_path, {"a": head("2"), "b": head("2"), "z/y": head("2")})
+        pull(tmp_path, {"a": stored("2"), "b": stored("2"), "z/y": stored("2")})
     (tmp_path / "z").unlink()
     assert file_contents(tmp_path) == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads all")
 def test_a_folder_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path) -> None:
-    pull(tmp_path, {"a/b": head("1")})
+    pull(tmp_path, {"a/b": stored("1")})
     (tmp_path / "a").chmod(0)
     with pytest.raises(PermissionError):
         Folder(tmp_path, PROMPTS)
@@ -274,8 +278,8 @@ def test_a_folder_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path) -> Non
 
 
 def test_removed_files_leave_no_empty_folders(tmp_path: Path) -> None:
-    pull(tmp_path, {"a/b/c": head("1"), "a/d": head("1")})
-    pull(tmp_path, {"a/d": head("1")}, delete=True)
+    pull(tmp_path, {"a/b/c": stored("1"), "a/d": stored("1")})
+    pull(tmp_path, {"a/d": stored("1")}, delete=True)
     assert file_contents(tmp_path).keys() == {"a/d.md", ".draive_pg.json"}
     assert not (tmp_path / "a/b").exists()
 
@@ -304,15 +308,15 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_what_was_pulled_without_labels_keeps_those_of_its_file(tmp_path: Path) -> None:
-    pull(tmp_path, {"a": head("1", "production")})
+    pull(tmp_path, {"a": stored("1", "production")})
     assert file_contents(tmp_path)["a.md"] == b"1\n"
-    pull(tmp_path, {"a": head("1", "production")}, labels=True)
+    pull(tmp_path, {"a": stored("1", "production")}, labels=True)
     assert b"production" in file_contents(tmp_path)["a.md"]
-    pull(tmp_path, {"a": head("2")})
+    pull(tmp_path, {"a": stored("2")})
     assert Folder(tmp_path, PROMPTS).documents["a"] == Prompt(
         "2", arguments=[], labels=("production",)
     )
-    assert Sync(Folder(tmp_path, PROMPTS), {"a": head("2")}, labels=True).drift
+    assert Comparison(Folder(tmp_path, PROMPTS), {"a": stored("2")}, labels=True).differing
 
 
 # --- The comparison
@@ -322,17 +326,17 @@ HOW = st.fixed_dictionaries({"force": st.booleans(), "delete": st.booleans()})
 
 
 @pytest.mark.parametrize(
-    ("base", "here", "there", "change"),
+    ("base", "folder", "database", "change"),
     [
-        (1, 1, 1, Change.SAME),
-        (1, 2, 2, Change.SAME),
-        (None, 1, 1, Change.SAME),
-        (1, 2, 1, Change.CHANGED_HERE),
-        (1, 1, 2, Change.CHANGED_THERE),
-        (None, 1, None, Change.NEW_HERE),
-        (None, None, 1, Change.NEW_THERE),
-        (1, None, 1, Change.REMOVED_HERE),
-        (1, 1, None, Change.REMOVED_THERE),
+        (1, 1, 1, Change.UNCHANGED),
+        (1, 2, 2, Change.UNCHANGED),
+        (None, 1, 1, Change.UNCHANGED),
+        (1, 2, 1, Change.CHANGED_IN_FOLDER),
+        (1, 1, 2, Change.CHANGED_IN_DATABASE),
+        (None, 1, None, Change.NEW_IN_FOLDER),
+        (None, None, 1, Change.NEW_IN_DATABASE),
+        (1, None, 1, Change.REMOVED_FROM_FOLDER),
+        (1, 1, None, Change.REMOVED_FROM_DATABASE),
         (1, 2, 3, Change.CONFLICT),
         (None, 1, 2, Change.CONFLICT),
         (1, None, 2, Change.CONFLICT),
@@ -340,9 +344,9 @@ HOW = st.fixed_dictionaries({"force": st.booleans(), "delete": st.booleans()})
     ],
 )
 def test_how_the_sides_differ(
-    base: int | None, here: int | None, there: int | None, change: Change
+    base: int | None, folder: int | None, database: int | None, change: Change
 ) -> None:
-    sides = [{} if side is None else {"a": side} for side in (base, here, there)]
+    sides = [{} if side is None else {"a": side} for side in (base, folder, database)]
     assert changes(*sides) == {"a": change}
 
 
@@ -371,72 +375,72 @@ STATES = st.dictionaries(
 )
 
 
-@given(base=STATES, here=STATES, there=STATES, labels=st.booleans())
-def test_after_a_pull_only_what_is_of_here_differs(
+@given(base=STATES, folder=STATES, database=STATES, labels=st.booleans())
+def test_after_a_pull_only_changes_of_the_folder_differ(
     *,
     tmp_path_factory: pytest.TempPathFactory,
     base: dict[str, tuple[str, tuple[str, ...]]],
-    here: dict[str, tuple[str, tuple[str, ...]]],
-    there: dict[str, tuple[str, tuple[str, ...]]],
+    folder: dict[str, tuple[str, tuple[str, ...]]],
+    database: dict[str, tuple[str, tuple[str, ...]]],
     labels: bool,
 ) -> None:
     path = tmp_path_factory.mktemp("folder")
     heads = [
-        {name: head(content, *named) for name, (content, named) in state.items()}
-        for state in (base, here, there)
+        {name: stored(content, *named) for name, (content, named) in state.items()}
+        for state in (base, folder, database)
     ]
     pull(path, heads[0], labels=labels)
-    folder = Folder(path, PROMPTS)
+    files = Folder(path, PROMPTS)
     edits = dict.fromkeys(heads[0]) | {name: each.document for name, each in heads[1].items()}
-    folder.write(edits, folder.state)
+    files.write(edits, files.base)
 
-    before = Sync(Folder(path, PROMPTS), heads[2], labels=labels)
+    before = Comparison(Folder(path, PROMPTS), heads[2], labels=labels)
     conflicts = {name for name, change in before.changes.items() if change is Change.CONFLICT}
     after = pull(path, heads[2], labels=labels, delete=True)
-    left = Sync(Folder(path, PROMPTS), heads[2], labels=labels)
-    ours = {Change.CHANGED_HERE, Change.NEW_HERE, Change.REMOVED_HERE}
+    left = Comparison(Folder(path, PROMPTS), heads[2], labels=labels)
+    ours = {Change.CHANGED_IN_FOLDER, Change.NEW_IN_FOLDER, Change.REMOVED_FROM_FOLDER}
     assert {name for name, change in left.changes.items() if change is Change.CONFLICT} == conflicts
-    assert set(left.changes.values()) <= ours | {Change.SAME, Change.CONFLICT}
+    assert set(left.changes.values()) <= ours | {Change.UNCHANGED, Change.CONFLICT}
     for name in conflicts:
         assert after.folder.documents.get(name) == edits.get(name)
 
     pull(path, heads[2], labels=labels, delete=True, force=True)
-    forced = Sync(Folder(path, PROMPTS), heads[2], labels=labels)
-    assert set(forced.changes.values()) <= ours | {Change.SAME}
-    assert set(forced.pulled(force=True, delete=True).values()) <= {Action.NOTHING}
+    forced = Comparison(Folder(path, PROMPTS), heads[2], labels=labels)
+    assert set(forced.changes.values()) <= ours | {Change.UNCHANGED}
+    assert set(forced.pull_actions(force=True, delete=True).values()) <= {Action.NOTHING}
 
 
-@given(base=STATES, here=STATES, there=STATES)
+@given(base=STATES, folder=STATES, database=STATES)
 def test_a_push_and_then_a_pull_leave_no_difference(
     *,
     tmp_path_factory: pytest.TempPathFactory,
     base: dict[str, tuple[str, tuple[str, ...]]],
-    here: dict[str, tuple[str, tuple[str, ...]]],
-    there: dict[str, tuple[str, tuple[str, ...]]],
+    folder: dict[str, tuple[str, tuple[str, ...]]],
+    database: dict[str, tuple[str, tuple[str, ...]]],
 ) -> None:
     path = tmp_path_factory.mktemp("folder")
-    heads = {name: head(content) for name, (content, _) in there.items()}
-    pull(path, {name: head(content) for name, (content, _) in base.items()})
-    folder = Folder(path, PROMPTS)
+    heads = {name: stored(content) for name, (content, _) in database.items()}
+    pull(path, {name: stored(content) for name, (content, _) in base.items()})
+    files = Folder(path, PROMPTS)
     edits = dict.fromkeys(base) | {
-        name: head(content).document for name, (content, _) in here.items()
+        name: stored(content).document for name, (content, _) in folder.items()
     }
-    folder.write(edits, folder.state)
+    files.write(edits, files.base)
 
     for how in ({"force": False, "delete": False}, {"force": True, "delete": True}):
-        sync = Sync(Folder(path, PROMPTS), heads)
-        actions = sync.pushed(**how)
+        comparison = Comparison(Folder(path, PROMPTS), heads)
+        actions = comparison.push_actions(**how)
         created = {}
         for name, done in actions.items():
             if done is Action.WRITE:
-                heads[name] = Head(sync.folder.documents[name], NOW)
+                heads[name] = Stored(comparison.folder.documents[name], NOW)
                 created[name] = NOW
             elif done is Action.REMOVE:
                 del heads[name]
-        sync.settle(actions, created)
-        left = set(Sync(Folder(path, PROMPTS), heads).pushed(**how).values())
-        assert left <= {Action.NOTHING, Action.SPARE, Action.CONFLICT}
+        comparison.record_push(actions, created)
+        left = set(Comparison(Folder(path, PROMPTS), heads).push_actions(**how).values())
+        assert left <= {Action.NOTHING, Action.KEEP, Action.CONFLICT}
     assert left <= {Action.NOTHING}
 
     pull(path, heads, delete=True)
-    assert not Sync(Folder(path, PROMPTS), heads).drift
+    assert not Comparison(Folder(path, PROMPTS), heads).differing

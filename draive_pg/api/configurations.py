@@ -3,12 +3,14 @@
 from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
-from draive_pg.api._method import Namespace, method
+from draive_pg.api._method import method
+from draive_pg.api.folders import Folders
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.models import Records, Snapshot
 from draive_pg.operations.documents import configurations, snapshots
 from draive_pg.operations.operation import Operation
+from draive_pg.sync.kinds import CONFIGURATIONS
 
 if TYPE_CHECKING:
     from draive import Configuration
@@ -16,10 +18,11 @@ if TYPE_CHECKING:
 __all__ = ("Configurations",)
 
 
-class Configurations[D: Database | AsyncDatabase](Namespace[D]):
+class Configurations[D: Database | AsyncDatabase](Folders[D]):
     """Configuration snapshots: JSON documents by identifier, of which the newest holds."""
 
     __slots__ = ()
+    _kind = CONFIGURATIONS
 
     @method
     def configurations(self) -> Operation[tuple[str, ...]]:

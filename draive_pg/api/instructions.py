@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from draive_pg.api._method import method
+from draive_pg.api.folders import Folders
 from draive_pg.api.labels import Labels
 from draive_pg.api.revisions import Revisions
 from draive_pg.codec.timestamps import Timestamp
@@ -16,6 +17,7 @@ from draive_pg.operations.documents.define import Expected
 from draive_pg.operations.documents.instructions import Reference
 from draive_pg.operations.documents.selectors import choice
 from draive_pg.operations.operation import Operation
+from draive_pg.sync.kinds import PROMPTS
 
 if TYPE_CHECKING:
     from draive import InstructionsDeclaration
@@ -23,13 +25,14 @@ if TYPE_CHECKING:
 __all__ = ("Instructions",)
 
 
-class Instructions[D: Database | AsyncDatabase](Revisions[D], Labels[D]):
+class Instructions[D: Database | AsyncDatabase](Revisions[D], Labels[D], Folders[D]):
     """Instruction (prompt) revisions by name, of which the newest holds.
 
     Where draive takes an ``Instructions`` or an ``InstructionsDeclaration``, a name will do.
     """
 
     __slots__ = ()
+    _kind = PROMPTS
 
     @method
     def available_instructions(

@@ -11,7 +11,6 @@ from typer.exceptions import TyperException
 
 from draive_pg import Client, DraivePGError, RevisionConflict, __version__
 from draive_pg.cli import (
-    config_files,
     configs,
     exporting,
     importing,
@@ -19,13 +18,14 @@ from draive_pg.cli import (
     memory_changes,
     memory_files,
     prompt_changes,
-    prompt_files,
     prompts,
     server,
 )
 from draive_pg.cli.doctor import doctor, print_problems
-from draive_pg.cli.exit_codes import CONFLICT
+from draive_pg.cli.folders import add_folder_commands
+from draive_pg.cli.kinds import CONFIGS, PROMPTS
 from draive_pg.cli.options import Dsn, Schema, one_line, without_passwords
+from draive_pg.cli.output import CONFLICT
 
 __all__ = ("app", "main")
 
@@ -35,8 +35,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 prompts.app.add_typer(prompt_changes.app)
-prompts.app.add_typer(prompt_files.app)
-configs.app.add_typer(config_files.app)
+add_folder_commands(prompts.app, PROMPTS)
+add_folder_commands(configs.app, CONFIGS)
 memories.app.add_typer(memory_changes.app)
 memories.app.add_typer(memory_files.app)
 app.add_typer(prompts.app, name="prompts")

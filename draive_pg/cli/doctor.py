@@ -10,7 +10,7 @@ import typer
 
 from draive_pg import Client, Diagnosis, DraivePGError
 from draive_pg.cli.options import AsJson, Dsn, Schema, one_line
-from draive_pg.cli.printing import print_json, print_records, print_table, size_of
+from draive_pg.cli.output import print_json, print_records, print_table, size_of
 from draive_pg.cli.server import address
 from draive_pg.database.endpoint import target_of
 from draive_pg.embedded import Server

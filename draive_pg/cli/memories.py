@@ -6,7 +6,7 @@ import typer
 
 from draive_pg import MemoryMissing
 from draive_pg.cli.options import AsJson, Dsn, Schema, opened
-from draive_pg.cli.printing import print_json, print_table, print_text, size_of
+from draive_pg.cli.output import print_json, print_table, print_text, size_of
 from draive_pg.cli.values import document, timestamp
 from draive_pg.operations.conversations.listing import Order
 

@@ -8,7 +8,7 @@ import typer
 
 from draive_pg.cli.memories import Identifier, Prefix
 from draive_pg.cli.options import AsJson, Dsn, Schema, Yes, confirm, opened
-from draive_pg.cli.printing import held, print_json
+from draive_pg.cli.output import held, print_json
 from draive_pg.cli.values import document, duration
 from draive_pg.operations.conversations.removal import Removal
 

@@ -9,7 +9,7 @@ import typer
 from draive_pg import ExportInvalid
 from draive_pg.cli.memories import Prefix
 from draive_pg.cli.options import AsJson, Dsn, Schema, opened
-from draive_pg.cli.printing import held, print_json
+from draive_pg.cli.output import held, print_json
 
 __all__ = ("app",)
 

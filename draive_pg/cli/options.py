@@ -13,8 +13,10 @@ from draive_pg import Client
 
 __all__ = (
     "AsJson",
+    "Author",
     "Dsn",
     "Expected",
+    "Message",
     "Schema",
     "Yes",
     "confirm",
@@ -50,6 +52,14 @@ Expected = Annotated[
     typer.Option(
         metavar="NUMBER", help="Only if this is still the revision; 0 if there is none yet."
     ),
+]
+
+Author = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Who makes the change; kept with it.")
+]
+
+Message = Annotated[
+    str | None, typer.Option("--message", "-m", metavar="TEXT", help="Why; kept with the change.")
 ]
 
 Yes = Annotated[

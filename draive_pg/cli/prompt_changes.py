@@ -1,25 +1,30 @@
 """``draive-pg prompts define|restore|label|unlabel|remove``: what changes prompts."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import typer
 
 from draive_pg import Revision
-from draive_pg.cli.options import AsJson, Dsn, Expected, Schema, Yes, confirm, opened, read_file
-from draive_pg.cli.printing import print_json
+from draive_pg.cli.options import (
+    AsJson,
+    Author,
+    Dsn,
+    Expected,
+    Message,
+    Schema,
+    Yes,
+    confirm,
+    opened,
+    read_file,
+)
+from draive_pg.cli.output import print_json
 from draive_pg.cli.prompts import Name, Wanted, target
 from draive_pg.sync.formats import Prompt
 
-__all__ = ("Author", "Message", "app", "declaration")
+__all__ = ("app",)
 
 app = typer.Typer()
-
-Author = Annotated[str | None, typer.Option(metavar="TEXT", help="Who does it; kept with it.")]
-Message = Annotated[
-    str | None, typer.Option("--message", "-m", metavar="TEXT", help="Why; kept with it.")
-]
 
 
 @app.command()
@@ -64,7 +69,7 @@ def define(
         prompt = Prompt.read(read_file(cast("Path", file)), ".md", str(file))
     with opened(dsn, schema) as db, db.transaction():
         defined = db.instructions.define(
-            declaration(name, prompt) if prompt.declares else name,
+            prompt.declaration(name) if prompt.declares else name,
             content=prompt.content,
             message=message,
             author=author,
@@ -167,15 +172,6 @@ def remove(name: Name, *, dsn: Dsn = None, schema: Schema = None, yes: Yes = Fal
         count = db.instructions.remove(name)
     typer.echo(f"Removed {count} revision{'' if count == 1 else 's'} of {name!r:.80}.")
     raise typer.Exit(0 if count else 1)
-
-
-def declaration(name: str, prompt: Prompt) -> Any:
-    """Return draive's declaration of a prompt."""
-    from draive_pg.codec import draive_types as codec
-
-    return codec.decode_declaration(
-        name, prompt.description, json.dumps(prompt.arguments), json.dumps(prompt.meta)
-    )
 
 
 def _print_newest(revision: Revision, *, as_json: bool) -> None:

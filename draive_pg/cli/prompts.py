@@ -5,13 +5,12 @@ from typing import Annotated
 
 import typer
 
-from draive_pg import Revision
 from draive_pg.cli.options import AsJson, Dsn, Schema, opened
-from draive_pg.cli.printing import print_diff, print_json, print_records
+from draive_pg.cli.output import print_diff, print_json, print_records
 from draive_pg.cli.values import document, timestamp
 from draive_pg.sync.formats import Prompt
 
-__all__ = ("Name", "Wanted", "app", "prompt_of", "target")
+__all__ = ("Name", "Wanted", "app", "target")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -74,7 +73,7 @@ def show(
     if as_json:
         print_json(found)
     else:
-        typer.echo(prompt_of(found).written(".md").decode(), nl=False)
+        typer.echo(Prompt.of_revision(found).encode(".md").decode(), nl=False)
 
 
 @app.command()
@@ -193,18 +192,6 @@ def search(
             limit=limit,
         )
     print_records(found, "name", *COLUMNS, as_json=as_json, empty="Nothing was found.")
-
-
-def prompt_of(revision: Revision) -> Prompt:
-    """Return a revision as a file has it."""
-    return Prompt.of(
-        revision.content,
-        revision.description,
-        revision.arguments,
-        revision.meta,
-        list(revision.labels),
-        f"the stored prompt {revision.name!r:.80}",
-    )
 
 
 def target(revision: str | None) -> int | str | datetime | None:

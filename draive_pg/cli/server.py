@@ -10,9 +10,8 @@ import typer
 from psycopg.conninfo import conninfo_to_dict
 
 from draive_pg import EmbeddedServerError
-from draive_pg.cli.exit_codes import NOT_RUNNING
 from draive_pg.cli.options import AsJson
-from draive_pg.cli.printing import print_json
+from draive_pg.cli.output import NOT_RUNNING, print_json
 from draive_pg.embedded import Server, binaries
 
 __all__ = ("address", "app")

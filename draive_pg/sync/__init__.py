@@ -1,1 +1,1 @@
-"""What is kept in files: folders of prompts and configurations, and whole memories."""
+"""Push, pull, status and diff of a folder of prompts or configurations."""

@@ -1,8 +1,8 @@
-"""A folder of prompts or configurations: its files, and what both sides last agreed on.
+"""A folder of prompts or configurations: its files, and the base of the three-way comparison.
 
-Files are written beside their place and renamed into it, and the state last: whoever is interrupted
-finds files that equal the database's, whatever the state says of them. Nothing outside the folder
-is read or written, for links are not followed.
+Every file is replaced atomically, the state file last, so an interrupted pull leaves files that
+equal the database and are unchanged in the next comparison. Symbolic links are not followed, so
+nothing outside the folder is read or written.
 """
 
 import json
@@ -13,29 +13,18 @@ from typing import Any, NamedTuple, cast
 
 from draive_pg.atomic_file import Replacement
 from draive_pg.errors import FileInvalid
-from draive_pg.sync.formats import Configuration, Document, Prompt
+from draive_pg.sync.formats import Document
+from draive_pg.sync.kinds import Kind
 from draive_pg.sync.names import name_of, path_of
 
-__all__ = ("CONFIGURATIONS", "PROMPTS", "Agreed", "Folder", "Kind", "Version")
+__all__ = ("BaseVersion", "Folder", "Version")
 
 STATE = ".draive_pg.json"
 STATE_FORMAT = 1
 
 
-class Kind(NamedTuple):
-    """What a folder holds: of which name, in files of which endings, and what a file is."""
-
-    name: str
-    suffixes: tuple[str, ...]
-    document: type[Document]
-
-
-PROMPTS = Kind("prompts", (".md",), Prompt)
-CONFIGURATIONS = Kind("configurations", (".json", ".toml"), Configuration)
-
-
 class Version(NamedTuple):
-    """What tells two documents of a name apart; without ``labels``, they do not count."""
+    """The identity of a document's content; labels are None when they are not compared."""
 
     digest: str
     labels: tuple[str, ...] | None = None
@@ -46,10 +35,10 @@ class Version(NamedTuple):
         return cls(document.digest, document.labels if labels else None)
 
 
-class Agreed(NamedTuple):
-    """What both sides had when they last agreed: a revision, known by its time and its content.
+class BaseVersion(NamedTuple):
+    """The revision that folder and database had in common after the last push or pull.
 
-    The labels are None where they were never compared.
+    Labels are None if they were never compared.
     """
 
     created: str
@@ -57,40 +46,45 @@ class Agreed(NamedTuple):
     labels: tuple[str, ...] | None
 
     def version(self, *, labels: bool) -> Version:
-        """Return the version that was agreed on."""
+        """Return the version to compare with."""
         return Version(self.digest, (self.labels or ()) if labels else None)
 
 
 class Folder:
-    """The files of one kind in a folder, and its state.
+    """The files of one kind in a folder, and its state file.
 
     Parameters
     ----------
     path : Path
-        The folder; it is made when something is written.
+        The folder; the first write creates it.
     kind : Kind
-        What it holds.
+        What the files contain.
 
     Attributes
     ----------
     documents : Mapping[str, Document]
-        What the files hold, by name, as they were read.
-    state : Mapping[str, Agreed]
-        What both sides last agreed on, by name.
+        The parsed files, by name, as they were read.
+    base : Mapping[str, BaseVersion]
+        The state after the last push or pull, by name.
+
+    Raises
+    ------
+    FileInvalid
+        If the path is not a folder, or a file cannot be parsed.
     """
 
     def __init__(self, path: Path, kind: Kind) -> None:
         if path.exists() and not path.is_dir():
-            raise FileInvalid(f"{str(path)!r:.200} is no folder")
+            raise FileInvalid(f"{str(path)!r:.200} is not a folder")
         self.path = path
         self.kind = kind
         self._places: dict[str, PurePosixPath] = {}
         self._taken: dict[str, str] = {}
-        self.state = self._read_state()
+        self.base = self._read_state()
         self.documents = self._read_documents()
 
     def path_of(self, name: str) -> PurePosixPath:
-        """Return the path of a name's file in the folder, whether it is there yet or not."""
+        """Return the relative path of a name's file, whether it exists or not."""
         if name not in self._places:
             self._place(name, self._free_place(name))
         return self._places[name]
@@ -100,15 +94,17 @@ class Folder:
         self._taken |= {str(part).casefold(): str(part) for part in (path, *path.parents)}
 
     def _free_place(self, name: str) -> PurePosixPath:
-        """Return a path that differs from others' in more than case, which some disregard."""
+        """Return a path that is unique on case-insensitive file systems, too."""
         path = path_of(name, self.kind.suffixes[0])
         for part in map(str, (path, *path.parents)):
             if self._taken.get(part.casefold(), part) != part:
                 return path_of(name, self.kind.suffixes[0], plain=False)
         return path
 
-    def write(self, documents: Mapping[str, Document | None], state: Mapping[str, Agreed]) -> None:
-        """Write files, remove those of names without a document, and then write the state."""
+    def write(
+        self, documents: Mapping[str, Document | None], base: Mapping[str, BaseVersion]
+    ) -> None:
+        """Write documents, remove the files of names with None, then write the state file."""
         written: list[Replacement] = []
         removed: list[Path] = []
         with ExitStack() as stack:
@@ -125,9 +121,9 @@ class Folder:
                 if document is None:
                     removed.append(path)
                 else:
-                    write(path, self._written(path, document))
-            if dict(state) != self.state:
-                write(self.path / STATE, self._state_of(state))
+                    write(path, self._encode(path, document))
+            if dict(base) != self.base:
+                write(self.path / STATE, self._encode_state(base))
             for path in removed:
                 self._remove(path)
             for each in written:
@@ -148,7 +144,7 @@ class Folder:
         return found
 
     def _paths(self) -> Iterator[Path]:
-        if not self.path.exists():  # yet
+        if not self.path.exists():
             return
         for top, folders, names in self.path.walk(on_error=_raise):
             folders[:] = sorted(each for each in folders if not each.startswith("."))
@@ -157,47 +153,51 @@ class Folder:
                 if path.suffix not in self.kind.suffixes or name.startswith("."):
                     continue
                 if path.is_symlink() or not path.is_file():
-                    raise FileInvalid(f"{str(path)!r:.200} is no file of its own: remove it")
+                    raise FileInvalid(f"{str(path)!r:.200} is not a regular file: remove it")
                 yield path
 
     def _inside(self, relative: PurePosixPath) -> Path:
-        """Return the place of a file, which no link leads out of the folder."""
+        """Return the absolute path of a file, or raise FileInvalid if a link is on the way."""
         path = self.path
         for part in relative.parts:
             path /= part
             if path.is_symlink():
-                raise FileInvalid(f"{str(path)!r:.200} is a link, which is not followed: remove it")
+                raise FileInvalid(
+                    f"{str(path)!r:.200} is a symbolic link, which is not followed: remove it"
+                )
         return path
 
-    def _written(self, path: Path, document: Document) -> bytes:
+    def _encode(self, path: Path, document: Document) -> bytes:
         try:
-            return document.written(path.suffix)
+            return document.encode(path.suffix)
         except FileInvalid as error:
             raise FileInvalid(f"{path}: {error}") from None
 
     def _remove(self, path: Path) -> None:
         path.unlink()
         for folder in path.relative_to(self.path).parents[:-1]:
-            with suppress(OSError):  # it holds something else
+            with suppress(OSError):  # not empty
                 (self.path / folder).rmdir()
 
-    def _read_state(self) -> dict[str, Agreed]:
+    def _read_state(self) -> dict[str, BaseVersion]:
         path = self._inside(PurePosixPath(STATE))
         try:
             state: Any = json.loads(path.read_text(encoding="utf-8"))
             if state["format"] != STATE_FORMAT:
-                raise FileInvalid(f"{str(path)!r:.200} is of a newer draive_pg: upgrade this one")
+                raise FileInvalid(
+                    f"{str(path)!r:.200} was written by a newer draive_pg: upgrade this one"
+                )
             if state["kind"] != self.kind.name:
                 raise FileInvalid(
                     f"{str(self.path)!r:.200} is a folder of {state['kind']}: use another folder"
                 )
             return {
-                str(name): Agreed(
-                    str(agreed["created"]),
-                    str(agreed["digest"]),
-                    None if "labels" not in agreed else tuple(map(str, agreed["labels"])),
+                str(name): BaseVersion(
+                    str(base["created"]),
+                    str(base["digest"]),
+                    None if "labels" not in base else tuple(map(str, base["labels"])),
                 )
-                for name, agreed in cast("dict[str, Any]", state["revisions"]).items()
+                for name, base in cast("dict[str, Any]", state["revisions"]).items()
             }
         except FileNotFoundError:
             return {}
@@ -205,18 +205,18 @@ class Folder:
             if isinstance(error, FileInvalid):
                 raise
             raise FileInvalid(
-                f"{str(path)!r:.200} is not what a pull or a push wrote: remove it, and pull"
+                f"{str(path)!r:.200} was not written by a push or a pull: remove it, then pull"
             ) from error
 
-    def _state_of(self, state: Mapping[str, Agreed]) -> bytes:
+    def _encode_state(self, base: Mapping[str, BaseVersion]) -> bytes:
         revisions = {
-            name: {key: value for key, value in agreed._asdict().items() if value is not None}
-            for name, agreed in sorted(state.items())
+            name: {key: value for key, value in each._asdict().items() if value is not None}
+            for name, each in sorted(base.items())
         }
-        whole = {"format": STATE_FORMAT, "kind": self.kind.name, "revisions": revisions}
-        return f"{json.dumps(whole, ensure_ascii=False, indent=2)}\n".encode()
+        state = {"format": STATE_FORMAT, "kind": self.kind.name, "revisions": revisions}
+        return f"{json.dumps(state, ensure_ascii=False, indent=2)}\n".encode()
 
 
 def _raise(error: OSError) -> None:
-    # A folder that cannot be read is not an empty one.
+    # An unreadable folder must not be mistaken for an empty one.
     raise error

@@ -1,8 +1,7 @@
-"""What stands in the files: prompts as Markdown with front matter, configurations as JSON or TOML.
+"""File formats: prompts as Markdown with front matter, configurations as JSON or TOML.
 
-The front matter is TOML between lines of ``+++``. Python's own reader of it runs nothing, refuses
-a key that is written twice, and takes ``no`` for no boolean and ``1.10`` for no date, where YAML
-would. A file without front matter is all text.
+The front matter is TOML between ``+++`` lines: unlike YAML, its parser refuses duplicate keys and
+does not read ``no`` as a boolean. A file without front matter is all content.
 """
 
 import hashlib
@@ -15,6 +14,8 @@ from typing import Any, Protocol, Self, cast
 from draive_pg.codec.json import encode
 from draive_pg.codec.validation import check_mapping, check_optional, check_text
 from draive_pg.errors import FileInvalid
+from draive_pg.models import Revision, Snapshot
+from draive_pg.templates import check_declared
 
 __all__ = ("Configuration", "Document", "Prompt")
 
@@ -22,24 +23,33 @@ FENCE = "+++\n"
 
 
 class Document(Protocol):
-    """What one file holds."""
+    """The content of one file."""
+
+    @classmethod
+    def of_revision(cls, revision: Any) -> Self:
+        """Build the document of a stored revision, or raise FileInvalid."""
+        ...
 
     @classmethod
     def read(cls, data: bytes, suffix: str, where: str) -> Self:
-        """Return what a file of the suffix holds, or raise FileInvalid."""
+        """Parse a file with the suffix, or raise FileInvalid; ``where`` names it in errors."""
         ...
 
-    def written(self, suffix: str) -> bytes:
-        """Return the bytes of a file, always the same for the same document."""
+    def encode(self, suffix: str) -> bytes:
+        """Return the bytes of the file: equal for equal documents."""
         ...
 
     def with_labels(self, labels: tuple[str, ...]) -> Self:
-        """Return the same with other labels."""
+        """Return a copy with other labels."""
+        ...
+
+    def check(self, name: str) -> None:
+        """Raise if the document cannot be defined under a name, whatever is stored; no I/O."""
         ...
 
     @property
     def digest(self) -> str:
-        """What tells contents apart; labels are no content."""
+        """A hash of the content, which excludes the labels."""
         ...
 
     @property
@@ -50,7 +60,7 @@ class Document(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A revision of a prompt, with the labels that are on it."""
+    """A revision of a prompt, with its labels."""
 
     content: str
     description: str | None = None
@@ -68,7 +78,7 @@ class Prompt:
         labels: object,
         where: str,
     ) -> Self:
-        """Return a prompt of what a file or a row has, or raise FileInvalid."""
+        """Build a prompt from unchecked values, or raise FileInvalid."""
         try:
             return cls(
                 content=check_text(content, "the text"),
@@ -81,13 +91,24 @@ class Prompt:
             raise FileInvalid(f"{where}: {error}") from error
 
     @classmethod
+    def of_revision(cls, revision: Revision) -> Self:
+        return cls.of(
+            revision.content,
+            revision.description,
+            revision.arguments,
+            revision.meta,
+            list(revision.labels),
+            f"the stored prompt {revision.name!r:.80}",
+        )
+
+    @classmethod
     def read(cls, data: bytes, suffix: str, where: str) -> Self:
         del suffix
-        front, content = _parted(_text(data, where), where)
+        front, content = _split(_text(data, where), where)
         members = _toml(front, where)
         if unknown := members.keys() - {"description", "arguments", "meta", "meta_json", "labels"}:
             raise FileInvalid(
-                f"{where}: the front matter has {', '.join(sorted(unknown))!r:.80}, and may have "
+                f"{where}: the front matter has {', '.join(sorted(unknown))!r:.80}; allowed are "
                 "description, arguments, meta, meta_json and labels"
             )
         if {"meta", "meta_json"} <= members.keys():
@@ -104,7 +125,7 @@ class Prompt:
             where,
         )
 
-    def written(self, suffix: str) -> bytes:
+    def encode(self, suffix: str) -> bytes:
         del suffix
         if not (front := self._front()) and self._is_plain():
             return f"{self.content}\n".encode()
@@ -118,14 +139,25 @@ class Prompt:
 
     @property
     def declares(self) -> bool:
-        """Whether there is more than the text."""
+        """Whether it has a description, arguments or meta."""
         return self.description is not None or bool(self.arguments or self.meta)
 
     def with_labels(self, labels: tuple[str, ...]) -> Self:
         return replace(self, labels=labels)
 
+    def check(self, name: str) -> None:
+        check_declared(self.content, [argument["name"] for argument in self.arguments], name=name)
+
+    def declaration(self, name: str) -> Any:
+        """Return draive's declaration of the prompt under a name."""
+        from draive_pg.codec import draive_types
+
+        return draive_types.decode_declaration(
+            name, self.description, json.dumps(self.arguments), json.dumps(self.meta)
+        )
+
     def _is_plain(self) -> bool:
-        """Tell whether the text alone is taken for nothing else."""
+        """Return whether a file of the content alone is parsed as that content."""
         text = _text(f"{self.content}\n".encode(), "")
         return not text.startswith(FENCE) and text == f"{self.content}\n"
 
@@ -136,7 +168,7 @@ class Prompt:
         if self.labels:
             front["labels"] = list(self.labels)
         if self.meta:
-            if _has_null(self.meta):  # which TOML cannot say
+            if _has_null(self.meta):  # TOML has no null
                 front["meta_json"] = json.dumps(self.meta, ensure_ascii=False, sort_keys=True)
             else:
                 front["meta"] = _sorted(self.meta)
@@ -147,9 +179,13 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A snapshot of a configuration."""
+    """A revision of a configuration."""
 
     value: Mapping[str, Any]
+
+    @classmethod
+    def of_revision(cls, revision: Snapshot) -> Self:
+        return cls.of(revision.content, f"the stored configuration {revision.identifier!r:.80}")
 
     @classmethod
     def read(cls, data: bytes, suffix: str, where: str) -> Self:
@@ -158,18 +194,18 @@ class Configuration:
 
     @classmethod
     def of(cls, value: object, where: str) -> Self:
-        """Return a configuration of what a file or a row has, or raise FileInvalid."""
+        """Build a configuration from an unchecked value, or raise FileInvalid."""
         try:
-            return cls(_kept(check_mapping(value, "a configuration"), "the configuration"))
+            return cls(_as_stored(check_mapping(value, "a configuration"), "the configuration"))
         except (TypeError, ValueError) as error:
             raise FileInvalid(f"{where}: {error}") from error
 
-    def written(self, suffix: str) -> bytes:
+    def encode(self, suffix: str) -> bytes:
         if suffix != ".toml":
             text = json.dumps(self.value, ensure_ascii=False, indent=2, sort_keys=True)
             return f"{text}\n".encode()
         if _has_null(self.value):
-            raise FileInvalid("TOML cannot say null: rename the file from .toml to .json")
+            raise FileInvalid("TOML has no null: rename the file from .toml to .json")
         import tomli_w
 
         return tomli_w.dumps(_sorted(self.value)).encode()
@@ -177,6 +213,9 @@ class Configuration:
     def with_labels(self, labels: tuple[str, ...]) -> Self:
         del labels  # configurations have none
         return self
+
+    def check(self, name: str) -> None:
+        """Accept everything: reading the file has checked it."""
 
     @property
     def digest(self) -> str:
@@ -192,19 +231,19 @@ def _text(data: bytes, where: str) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileInvalid(f"{where}: not UTF-8 (at byte {error.start})") from error
-    # Where the first line ends so, an editor wrote the file, and all its lines end so.
+    # A first line that ends in CRLF means that an editor wrote the whole file so.
     first, newline, _ = text.partition("\n")
     return text.replace("\r\n", "\n") if newline and first.endswith("\r") else text
 
 
-def _parted(text: str, where: str) -> tuple[str, str]:
-    """Return the front matter and the content; the last line feed of a file belongs to neither."""
+def _split(text: str, where: str) -> tuple[str, str]:
+    """Split a file into front matter and content, without the line feed that ends the file."""
     if not text.startswith(FENCE):
         return "", text.removesuffix("\n")
     front, fence, content = f"\n{text.removeprefix(FENCE)}".partition("\n+++")
     ended = content.startswith("\n") or not content
     if not fence or not ended:
-        raise FileInvalid(f"{where}: the front matter that begins with +++ does not end with it")
+        raise FileInvalid(f"{where}: the front matter has no closing +++ line")
     return front, content.removeprefix("\n").removesuffix("\n")
 
 
@@ -223,25 +262,25 @@ def _json(text: str, where: str) -> object:
 
 
 def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(members)
-    if len(made) < len(members):
-        raise ValueError("an object has one key twice")
-    return made
+    result = dict(members)
+    if len(result) < len(members):
+        raise ValueError("an object has a duplicate key")
+    return result
 
 
-def _kept(value: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """Return a document as PostgreSQL gives it back."""
+def _as_stored(value: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Return a document as PostgreSQL returns it."""
     return json.loads(encode(value, what), parse_float=_float)
 
 
 def _float(text: str) -> float:
-    return float(text) + 0.0  # JSONB keeps no negative zero
+    return float(text) + 0.0  # JSONB has no negative zero
 
 
 def _arguments(value: object) -> list[dict[str, Any]]:
     if not isinstance(value, list):
         raise TypeError("arguments must be tables, [[arguments]]")
-    made: list[dict[str, Any]] = []
+    result: list[dict[str, Any]] = []
     for number, argument in enumerate(cast("list[object]", value), 1):
         if not isinstance(argument, dict):
             raise TypeError("arguments must be tables, [[arguments]]")
@@ -249,7 +288,7 @@ def _arguments(value: object) -> list[dict[str, Any]]:
         what = f"argument {number}"
         if unknown := members.keys() - {"name", "description", "required"}:
             raise ValueError(
-                f"{what} has {', '.join(sorted(unknown))!r:.80}, and may have name, description "
+                f"{what} has {', '.join(sorted(unknown))!r:.80}; allowed are name, description "
                 "and required"
             )
         required = members.get("required", True)
@@ -258,17 +297,17 @@ def _arguments(value: object) -> list[dict[str, Any]]:
         check_text(members.get("name"), f"the name of {what}")
         check_optional(members.get("description"), f"the description of {what}")
         given = {key: text for key, text in members.items() if text is not None}
-        made.append({**given, "required": required})
-    return made
+        result.append({**given, "required": required})
+    return result
 
 
 def _meta(value: object) -> dict[str, Any]:
-    return _kept(check_mapping(value, "meta"), "meta")
+    return _as_stored(check_mapping(value, "meta"), "meta")
 
 
 def _labels(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise TypeError('labels must be a list of texts, ["production"]')
+        raise TypeError('labels must be a list of strings, ["production"]')
     return tuple(sorted({check_text(label, "a label") for label in cast("list[object]", value)}))
 
 

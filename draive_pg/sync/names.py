@@ -1,8 +1,8 @@
-"""Names as paths of files, and back: every name has one on every system, within its folder.
+"""Map names to relative file paths and back, portably: any name, any operating system.
 
-Slashes of a name make folders. What a system may refuse or read otherwise is written as the
-percent-encoding of its UTF-8: ``a:b`` as ``a%3ab``, ``..`` as ``%2e.``. ``%-`` is an empty part,
-and a folder whose name ends with ``%`` is only the beginning of a part too long for one.
+A slash in a name separates folders. Characters that some system forbids or changes are
+percent-encoded as UTF-8: ``a:b`` becomes ``a%3ab``, ``..`` becomes ``%2e.``. An empty part is
+written ``%-``; a part that is too long is split over folders whose names end with ``%``.
 """
 
 import re
@@ -14,12 +14,12 @@ from draive_pg.errors import FileInvalid
 
 __all__ = ("name_of", "path_of")
 
-LONGEST = 180  # bytes of a part; systems take 255, and temporary names and endings need some
+MAX_PART = 180  # bytes; systems allow 255, minus room for suffixes and temporary names
 
-FORBIDDEN = frozenset('<>:"\\|?*%')  # by Windows, and ours
+FORBIDDEN = frozenset('<>:"\\|?*%')  # on Windows; and our own escape character
 DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)")
 
-ENDING = re.compile(r"(?i)\.(md|json|toml)$")
+SUFFIX = re.compile(r"(?i)\.(md|json|toml)$")
 
 ESCAPES = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 EMPTY = "%-"
@@ -34,26 +34,26 @@ def path_of(name: str, suffix: str, *, plain: bool = True) -> PurePosixPath:
     name : str
         Any text.
     suffix : str
-        Of the file, with its dot.
+        The suffix of the file, with its dot.
     plain : bool
-        False escapes all letters, too: to a system that disregards case, such a path is one with
-        no other name's.
+        False escapes letters, too, so that no two names share a path on a case-insensitive file
+        system.
     """
     parts = [piece for part in name.split("/") for piece in _pieces(part, plain=plain)]
-    # A folder is not named as a file might be.
-    folders = [ENDING.sub(lambda end: f"%2e{end[1]}", part) for part in parts[:-1]]
+    # A folder must not have the name of a possible file.
+    folders = [SUFFIX.sub(lambda end: f"%2e{end[1]}", part) for part in parts[:-1]]
     return PurePosixPath(*folders, parts[-1] + suffix)
 
 
 def name_of(path: PurePosixPath, suffix: str) -> str:
-    """Return the name whose file has the relative path.
+    """Return the name of a relative path; the inverse of `path_of`.
 
     Raises
     ------
     FileInvalid
-        If no name has it.
+        If an escape sequence is invalid.
     """
-    # Some systems keep letters and their accents apart, and give them back so.
+    # macOS may return names decomposed (NFD).
     parts = [unicodedata.normalize("NFC", part) for part in path.parts]
     parts[-1] = parts[-1].removesuffix(suffix)
     name = ""
@@ -68,7 +68,7 @@ def _part(part: str, path: PurePosixPath) -> str:
 
 
 def _pieces(part: str, *, plain: bool) -> list[str]:
-    """Escape a part of a name, and cut it between characters where it is too long."""
+    """Escape a part of a name, and split it between characters if it is too long."""
     if not part:
         return [EMPTY]
     characters = [_escaped(each, keep=_is_plain if plain else _is_plainest) for each in part]
@@ -76,7 +76,7 @@ def _pieces(part: str, *, plain: bool) -> list[str]:
         characters = [_escaped(each, keep=str.isascii) for each in part]
     pieces = [""]
     for character in characters:
-        if len((pieces[-1] + character).encode()) > LONGEST:
+        if len((pieces[-1] + character).encode()) > MAX_PART:
             pieces.append("")
         pieces[-1] += character
     safe = [_with_safe_ends(piece) for piece in pieces]
@@ -97,7 +97,7 @@ def _escaped(character: str, *, keep: Callable[[str], bool]) -> str:
 
 
 def _with_safe_ends(piece: str) -> str:
-    """Escape what hides a file at its beginning or leads elsewhere, or is dropped at its end."""
+    """Escape a first or last character that hides the file, or that Windows drops."""
     if piece[0] in ". -" or DEVICES.match(piece):
         piece = _percent(piece[0]) + piece[1:]
     return piece[:-1] + _percent(piece[-1]) if piece[-1] in ". " else piece
@@ -114,6 +114,6 @@ def _unescaped(part: str, path: PurePosixPath) -> str:
     except UnicodeDecodeError:
         pass
     raise FileInvalid(
-        f"{str(path)!r:.200}: in the name of a file % begins the two digits of a byte of UTF-8; "
-        "a % of its own is written %25"
+        f"{str(path)!r:.200}: in a file name, % must be followed by two hexadecimal digits of "
+        "UTF-8; write %25 for a literal %"
     )

@@ -13,6 +13,9 @@ from draive_pg.operations.conversations.removal import Removal
 from draive_pg.operations.conversations.transfer import Transfer
 
 __all__ = (
+    "CONFLICT",
+    "DRIFT",
+    "NOT_RUNNING",
     "held",
     "print_diff",
     "print_json",
@@ -21,6 +24,11 @@ __all__ = (
     "print_text",
     "size_of",
 )
+
+# Exit codes, besides 0 for success, 1 for failure and 2 for wrong usage.
+DRIFT = 3  # a folder and the database differ
+CONFLICT = 4  # both sides changed, or somebody wrote at the same time: nothing was done
+NOT_RUNNING = 3  # the embedded server does not run; as of pg_ctl and service managers
 
 KIBI = 1024
 

@@ -1,0 +1,267 @@
+"""Push, pull, status and diff of a folder from Python, for both kinds and both clients."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from draive_pg import (
+    Client,
+    FileInvalid,
+    FolderChange,
+    FolderStatus,
+    RevisionConflict,
+    TemplateInvalid,
+)
+from draive_pg.operations.operation import Request, Workflow
+from draive_pg.sync import requests
+from draive_pg.sync.kinds import CONFIGURATIONS, PROMPTS
+from tests.folders import Sides, file_contents
+from tests.sync_facade import run_concurrently
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "folder"
+
+
+@pytest.fixture(params=["prompts", "configurations"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def side(kind: str, db: Client, folder: Path) -> Sides:
+    return Sides(kind, db, folder)
+
+
+@pytest.fixture
+def documents(kind: str, db: Client) -> Any:
+    """The namespace of the kind."""
+    return db.instructions if kind == "prompts" else db.configurations
+
+
+def changes(status: FolderStatus) -> dict[str, tuple[str, str | None]]:
+    return {each.name: (each.change, each.action) for each in status.changes}
+
+
+def test_pull_and_push_carry_over_changes(documents: Any, side: Sides) -> None:
+    for name in "abc":
+        side.define(name, 1)
+    pulled = documents.pull(side.folder)
+    assert (pulled.done, pulled.conflicts, pulled.folder) == (True, (), side.folder)
+    assert changes(pulled) == dict.fromkeys("abc", ("new in database", "write"))
+    side.define("a", 2)
+    side.write("b", 2)
+    side.unlink("c")
+
+    status = documents.status(str(side.folder))
+    assert (status.drift, status.done, status.unchanged) == (True, False, 0)
+    assert list(status.changes) == [
+        FolderChange("a", "changed in database", f"a{side.suffix}", None),
+        FolderChange("b", "changed in folder", f"b{side.suffix}", None),
+        FolderChange("c", "removed from folder", f"c{side.suffix}", None),
+    ]
+    assert "changed in folder" in str(status)
+    assert "changed in folder" in status._repr_html_()
+    assert changes(documents.pull(side.folder))["a"] == ("changed in database", "write")
+    assert changes(documents.push(side.folder)) == {
+        "b": ("changed in folder", "write"),
+        "c": ("removed from folder", "keep"),
+    }
+    assert side.stored() == {"a": 2, "b": 2, "c": 1}
+    assert changes(documents.push(side.folder, delete=True)) == {
+        "c": ("removed from folder", "remove")
+    }
+    assert side.stored() == side.files() == {"a": 2, "b": 2}
+    status = documents.status(side.folder)
+    assert (status.drift, status.unchanged) == (False, 2)
+
+
+def test_a_conflict_is_returned_and_nothing_is_written(documents: Any, side: Sides) -> None:
+    for name in "ab":
+        side.define(name, 1)
+    documents.pull(side.folder)
+    side.write("a", 2)
+    side.write("b", 2)
+    side.define("a", 3)
+    before = file_contents(side.folder)
+    for transfer in (documents.push, documents.pull):
+        result = transfer(side.folder, delete=True)
+        assert (result.done, result.conflicts) == (False, ("a",))
+        assert changes(result)["a"] == ("conflict", "conflict")
+    assert documents.status(side.folder).conflicts == ("a",)
+    assert file_contents(side.folder) == before
+    assert side.stored() == {"a": 3, "b": 1}
+
+    forced = documents.push(side.folder, force=True)
+    assert (forced.done, forced.conflicts) == (True, ())
+    assert side.stored() == {"a": 2, "b": 2}
+
+
+def test_a_dry_run_writes_nothing(documents: Any, side: Sides) -> None:
+    side.define("a", 1)
+    assert not documents.pull(side.folder, dry_run=True).done
+    assert not side.folder.exists()
+    documents.pull(side.folder)
+    side.write("a", 2)
+    planned = documents.push(side.folder, dry_run=True)
+    assert (planned.done, changes(planned)) == (False, {"a": ("changed in folder", "write")})
+    assert side.stored() == {"a": 1}
+    done = documents.push(side.folder)
+    assert done.changes == planned.changes
+    assert side.stored() == {"a": 2}
+
+
+def test_a_diff_has_the_lines_of_both_sides(documents: Any, side: Sides) -> None:
+    for name in "ab":
+        side.define(name, 1)
+    documents.pull(side.folder)
+    assert not documents.diff_folder(side.folder)
+    assert str(documents.diff_folder(side.folder)) == ""
+    side.write("a", 2)
+    diff = documents.diff_folder(side.folder)
+    assert [each.name for each in diff.files] == ["a"]
+    lines = str(diff).splitlines()
+    assert lines[:2] == [f"--- database/a{side.suffix}", f"+++ folder/a{side.suffix}"]
+    assert any(line.startswith("+") and "2" in line for line in lines[2:])
+    assert f"a{side.suffix}" in diff._repr_html_()
+
+
+def test_a_folder_that_cannot_be_read_is_refused(documents: Any, side: Sides) -> None:
+    side.define("a", 1)
+    for call in (documents.push, documents.status, documents.diff_folder):
+        with pytest.raises(FileInvalid, match="no folder"):
+            call(side.folder)
+    documents.pull(side.folder)
+    (side.folder / f"bad{side.suffix}").write_bytes(b"\xff")
+    before = file_contents(side.folder)
+    for call in (documents.push, documents.pull, documents.status, documents.diff_folder):
+        with pytest.raises(FileInvalid, match=f"bad{side.suffix}"):
+            call(side.folder)
+        with pytest.raises(TypeError):
+            call(7)
+    assert file_contents(side.folder) == before
+    assert side.stored() == {"a": 1}
+
+
+def test_a_push_is_part_of_a_transaction(documents: Any, db: Client, side: Sides) -> None:
+    side.write("a", 1)
+    with pytest.raises(ZeroDivisionError), db.transaction():
+        assert documents.push(side.folder).done
+        assert side.stored() == {"a": 1}
+        raise ZeroDivisionError
+    assert side.stored() == {}
+
+
+def run_with(db: Client, request: Workflow[Any], before_writing: Any) -> Any:
+    """Run a push, and call a function when it has compared and is about to write."""
+    result = None
+    while True:
+        try:
+            step: Request[Any] = request.steps.send(result)
+        except StopIteration as end:
+            return end.value
+        if isinstance(step, Workflow):
+            before_writing()
+        result = db._database.run(step)
+        result = db._run(result) if isinstance(db, Driven) else result
+
+
+@pytest.mark.parametrize("late", ["written", "new", "removed"])
+def test_a_concurrent_write_stops_a_push(
+    kind: str, db: Client, documents: Any, side: Sides, late: str
+) -> None:
+    for name in "abc":
+        side.define(name, 1)
+    documents.pull(side.folder)
+    side.write("a", 2)
+    side.write("b", 2)
+    side.write("new", 2)
+    side.unlink("c")
+    name = {"written": "b", "new": "new", "removed": "c"}[late]
+    push = requests.push(
+        PROMPTS if kind == "prompts" else CONFIGURATIONS,
+        side.folder,
+        labels=False,
+        force=False,
+        delete=True,
+        dry_run=False,
+        message=None,
+        author=None,
+    )
+    with pytest.raises(RevisionConflict, match=f"'{name}'"):
+        run_with(db, push, lambda: side.define(name, 7))
+    assert side.stored() == {"a": 1, "b": 1, "c": 1} | {name: 7}
+
+
+def test_of_two_pushes_at_once_one_wins(
+    kind: str, db: Client, documents: Any, side: Sides, tmp_path: Path
+) -> None:
+    for name in "ab":
+        side.define(name, 1)
+    folders = {number: Sides(kind, db, tmp_path / f"{number}") for number in (2, 3)}
+    for number, mine in folders.items():
+        documents.pull(mine.folder)
+        mine.write("a", number)
+        mine.write("b", number)
+    attribute = "instructions" if kind == "prompts" else "configurations"
+
+    async def awaited(result: Any, number: int) -> Any:
+        try:
+            return number if (await result).done else None
+        except RevisionConflict:
+            return None
+
+    def push(client: Any, number: int) -> Any:
+        try:
+            result = getattr(client, attribute).push(folders[number].folder)
+        except RevisionConflict:
+            return None
+        if isinstance(result, FolderStatus):
+            return number if result.done else None
+        return awaited(result, number)
+
+    steps = [[lambda client, number=number: push(client, number)] for number in folders]
+    (winner,) = {each for (each,) in run_concurrently(db, *steps) if each}
+    assert side.stored() == {"a": winner, "b": winner}
+
+
+# --- Prompts
+
+
+def test_author_and_message_are_kept(db: Client, folder: Path) -> None:
+    folder.mkdir()
+    (folder / "greeting.md").write_text("Hi\n")
+    db.instructions.push(folder, message="why", author="ada")
+    revision = db.instructions.revision("greeting")
+    assert (revision.message, revision.author) == ("why", "ada")
+
+
+def test_a_prompt_that_does_not_match_its_arguments_stops_a_push(db: Client, folder: Path) -> None:
+    folder.mkdir()
+    (folder / "a.md").write_text("fine\n")
+    (folder / "b.md").write_text('+++\narguments = [{name = "n"}]\n+++\n{m}\n')
+    for dry_run in (True, False):
+        with pytest.raises(TemplateInvalid, match="'b'"):
+            db.instructions.push(folder, dry_run=dry_run)
+    assert db.instructions.search() == ()
+
+
+def test_labels_are_carried_over_on_request(db: Client, folder: Path) -> None:
+    db.instructions.define("greeting", content="1")
+    db.instructions.label("greeting", "production")
+    db.instructions.pull(folder)
+    assert not db.instructions.status(folder).drift
+    assert db.instructions.status(folder, labels=True).drift
+    assert db.instructions.pull(folder, labels=True).done
+    assert (folder / "greeting.md").read_text() == '+++\nlabels = [\n    "production",\n]\n+++\n1\n'
+    (folder / "greeting.md").write_text('+++\nlabels = ["staging"]\n+++\n2\n')
+    assert db.instructions.push(folder).done
+    assert [each.label for each in db.instructions.labels()] == ["production"]
+    assert db.instructions.push(folder, labels=True, author="ada").done
+    (moved,) = [each for each in db.instructions.labels() if each.label == "staging"]
+    assert (moved.revision, moved.author) == (2, "ada")
+    (folder / "greeting.md").write_text("2\n")
+    assert db.instructions.push(folder, labels=True).done
+    assert [each.label for each in db.instructions.labels()] == ["production"]  # of revision 1
