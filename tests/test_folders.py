@@ -17,7 +17,7 @@ from draive_pg.operations.operation import Request, Workflow
 from draive_pg.sync import requests
 from draive_pg.sync.kinds import CONFIGURATIONS, PROMPTS
 from tests.folders import Sides, file_contents
-from tests.sync_facade import run_concurrently
+from tests.sync_facade import SyncFacade, run_concurrently
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def run_with(db: Client, request: Workflow[Any], before_writing: Any) -> Any:
         if isinstance(step, Workflow):
             before_writing()
         result = db._database.run(step)
-        result = db._run(result) if isinstance(db, Driven) else result
+        result = db._run(result) if isinstance(db, SyncFacade) else result
 
 
 @pytest.mark.parametrize("late", ["written", "new", "removed"])
