@@ -24,6 +24,7 @@ from draive_pg.errors import (
     StoredDataSkipped,
     TableMissing,
     TemplateInvalid,
+    TimedOut,
 )
 from draive_pg.models import (
     AppliedMigration,
@@ -36,6 +37,7 @@ from draive_pg.models import (
     Label,
     Listener,
     MemorySummary,
+    OperationEvent,
     Record,
     Records,
     Release,
@@ -68,6 +70,7 @@ __all__ = (
     "MemoryExists",
     "MemoryMissing",
     "MemorySummary",
+    "OperationEvent",
     "OperationFailed",
     "PermissionDenied",
     "Record",
@@ -84,6 +87,7 @@ __all__ = (
     "TableMissing",
     "TableState",
     "TemplateInvalid",
+    "TimedOut",
     "Transfer",
 )
 

@@ -1,7 +1,7 @@
 """`Client` and `AsyncClient`; the namespaces they share are in `api`."""
 
-from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,9 +15,9 @@ from draive_pg.api.memory import Memory
 from draive_pg.codec.validation import check_schema, check_size, check_timeout
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.database.cache import Cache
-from draive_pg.database.endpoint import target_of
+from draive_pg.database.endpoint import endpoint_of
 from draive_pg.database.errors import short_tracebacks
-from draive_pg.models import Diagnosis, Release, Snapshot
+from draive_pg.models import Diagnosis, OperationEvent, Release, Snapshot
 from draive_pg.operations.admin import doctor, migrations
 from draive_pg.operations.documents import release as releases
 from draive_pg.operations.documents.define import Expected
@@ -49,43 +49,58 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         self.analysis: Analysis[D] = Analysis(database)
 
     def memory(self, identifier: str, recall_limit: int | None = None) -> Memory[D]:
-        """Return the memory of an identifier, whether it exists yet or not; no I/O.
+        """Return the memory of an identifier, which need not exist yet; no I/O.
 
         Parameters
         ----------
         identifier : str
-            Which memory.
+            The memory.
         recall_limit : int | None
-            How many of the newest elements its `recall` considers; None for all.
+            How many of the newest elements its `recall` considers; None: all.
         """
         return Memory(self._database, identifier, recall_limit)
 
     @method
     def setup(self) -> Workflow[tuple[str, ...]]:
-        """Make or upgrade the tables, and return the names of the migrations applied now.
+        """Create or upgrade the tables, and return the names of the migrations applied now.
 
-        It can be repeated, many processes may start it at once, and tables that draive made are
-        adopted as they are. Where nothing is missing it needs no right to make tables. Indexes
-        that are missing on large tables are made while writers to them wait.
+        It can be repeated, and run by many processes at once. Tables that draive created are
+        adopted. If nothing is missing, no privilege to create tables is needed. Writers wait while
+        an index is created on a large table.
+
+        Returns
+        -------
+        tuple of str
+            ``001_configurations`` and so on; empty if the tables are up to date.
 
         Raises
         ------
         PermissionDenied
-            If something is missing and the role may not make it.
+            If something is missing and the role may not create it.
         SchemaInvalid
-            If a migration was applied with another text than this version has.
+            If the text of an applied migration differs from that of this version.
+
+        Examples
+        --------
+        >>> db.setup()
+        ()
         """
         return migrations.setup(self._database.schema)
 
     @method
     def diagnose(self) -> Workflow[Diagnosis]:
-        """Look at what is there and what is missing, make nothing, and say what to do.
+        """Inspect the server, the tables and the migrations; change nothing.
 
         Returns
         -------
         Diagnosis
-            Of the server, the tables with their sizes and the role's rights, the migrations and
-            the listeners; its ``problems`` are empty where all is well.
+            The server, the tables with their sizes and the role's privileges, the migrations and
+            the listeners. ``problems`` says what to do; it is empty if all is well.
+
+        Examples
+        --------
+        >>> db.diagnose().problems
+        ()
         """
         return doctor.diagnose(self._database.schema)
 
@@ -154,33 +169,36 @@ class Client(BaseClient[Database]):
     Parameters
     ----------
     dsn : str | None
-        A URI or keywords, as libpq reads them; None for ``$DRAIVE_PG_DSN``, and without that for
-        an embedded PostgreSQL under ``$DRAIVE_PG_HOME``.
+        A URI or keywords, as libpq reads them; None: ``$DRAIVE_PG_DSN``, else an embedded
+        PostgreSQL under ``$DRAIVE_PG_HOME``.
     schema : str | None
-        The PostgreSQL schema of the tables; None for the search path of the connection.
+        The schema of the tables; None: the search path of the connection.
     cache_limit : int
-        How many configurations, and how many instructions, are kept in memory; 0 reads through.
+        The most configurations, and the most instructions, to cache; 0 disables the cache.
     cache_expiration : float
-        Seconds after which a kept value is read again, so the longest time for which a change
-        made by another process stays unseen.
+        Seconds until a cached value is read again, so the longest time for which a change by
+        another process stays unseen.
     max_size : int
         The most connections.
     live : bool
-        Listen, over one more connection, for the changes that any process makes to prompts and
-        configurations, so that they are seen at once. It takes the triggers that `setup` makes.
+        Listen, on one more connection, for changes that any process makes to prompts and
+        configurations, to see them at once. This needs the triggers that `setup` creates.
     timeout : float | None
-        Seconds for which the answer to a call is waited for, whatever keeps the server; None for
-        as long as it takes. The call is then cancelled, and its connection closed.
+        Seconds to wait for each answer of the server; None: no limit. When it is exceeded, the
+        statement is cancelled, the connection closed, and `TimedOut` raised.
+    on_operation : callable | None
+        Called after each operation with an `OperationEvent`, in the thread or task that ran it.
+        What it raises is logged by the logger ``draive_pg``.
 
     Attributes
     ----------
     configurations, instructions, memories, frames, analysis
-        What can be done, by what it is done to.
+        The namespaces, by subject.
 
     Raises
     ------
     TypeError, ValueError
-        For arguments of a wrong type or value. Making a client opens nothing.
+        For arguments of a wrong type or value. No connection is opened yet.
 
     Examples
     --------
@@ -201,23 +219,36 @@ class Client(BaseClient[Database]):
         max_size: int = 4,
         live: bool = False,
         timeout: float | None = 300.0,
+        on_operation: Callable[[OperationEvent], object] | None = None,
     ) -> None:
         super().__init__(
             Database(
-                target_of(dsn),
+                endpoint_of(dsn),
                 Cache(cache_limit, cache_expiration),
                 schema=check_schema(schema),
                 max_size=check_size(max_size),
                 live=live,
                 timeout=check_timeout(timeout),
+                on_operation=on_operation,
             )
         )
 
-    @contextmanager
-    def transaction(self) -> Generator[Self]:
+    def transaction(self) -> AbstractContextManager[Self]:
         """Run all calls of this thread in the block in one transaction.
 
         Nested blocks are savepoints. Inside, nothing is read from the cache.
+
+        Returns
+        -------
+        context manager
+            Provides this client.
+
+        Raises
+        ------
+        ConnectionFailed
+            If the connection is lost; then nothing is kept.
+        OperationFailed
+            If an operation in the block has failed, and its error did not leave the block.
 
         Examples
         --------
@@ -225,8 +256,7 @@ class Client(BaseClient[Database]):
         ...     db.instructions.define("greeting", content="Hi {name}!")
         ...     db.configurations.define("chat", {"temperature": 0.2})
         """
-        with short_tracebacks(), self._database.transaction():
-            yield self
+        return _TransactionBlock(self, self._database.transaction())
 
     def close(self) -> None:
         """Close the connections; it can be repeated, and the next use opens new ones."""
@@ -266,27 +296,43 @@ class AsyncClient(BaseClient[AsyncDatabase]):
         max_size: int = 4,
         live: bool = False,
         timeout: float | None = 300.0,
+        on_operation: Callable[[OperationEvent], object] | None = None,
     ) -> None:
         super().__init__(
             AsyncDatabase(
-                target_of(dsn),
+                endpoint_of(dsn),
                 Cache(cache_limit, cache_expiration),
                 schema=check_schema(schema),
                 max_size=check_size(max_size),
                 live=live,
                 timeout=check_timeout(timeout),
+                on_operation=on_operation,
             )
         )
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Self]:
+    def transaction(self) -> AbstractAsyncContextManager[Self]:
         """Run all calls of this task, and of those it starts, in the block in one transaction.
 
         Nested blocks are savepoints. Inside, nothing is read from the cache.
+
+        Returns
+        -------
+        async context manager
+            Provides this client.
+
+        Raises
+        ------
+        ConnectionFailed
+            If the connection is lost; then nothing is kept.
+        OperationFailed
+            If an operation in the block has failed, and its error did not leave the block.
+
+        Examples
+        --------
+        >>> async with db.transaction():
+        ...     await db.instructions.define("greeting", content="Hi {name}!")
         """
-        with short_tracebacks():
-            async with self._database.transaction():
-                yield self
+        return _AsyncTransactionBlock(self, self._database.transaction())
 
     async def close(self) -> None:
         """Close the connections of this event loop; the next use opens new ones."""
@@ -302,3 +348,51 @@ class AsyncClient(BaseClient[AsyncDatabase]):
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+class _TransactionBlock[T]:
+    """A transaction whose errors have short tracebacks."""
+
+    __slots__ = ("_client", "_transaction")
+
+    def __init__(self, client: T, transaction: AbstractContextManager[None]) -> None:
+        self._client = client
+        self._transaction = transaction
+
+    def __enter__(self) -> T:
+        with short_tracebacks():
+            self._transaction.__enter__()
+            return self._client
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        with short_tracebacks():
+            return self._transaction.__exit__(kind, error, traceback)
+
+
+class _AsyncTransactionBlock[T]:
+    """Async twin of `_TransactionBlock`."""
+
+    __slots__ = ("_client", "_transaction")
+
+    def __init__(self, client: T, transaction: AbstractAsyncContextManager[None]) -> None:
+        self._client = client
+        self._transaction = transaction
+
+    async def __aenter__(self) -> T:
+        with short_tracebacks():
+            await self._transaction.__aenter__()
+            return self._client
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        with short_tracebacks():
+            return await self._transaction.__aexit__(kind, error, traceback)

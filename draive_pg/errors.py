@@ -1,12 +1,13 @@
-"""What can go wrong, as one tree.
+"""The exception hierarchy.
 
 ::
 
     DraivePGError
     ├── ConnectionFailed         the server cannot be reached, refuses us, or was lost
+    │   └── TimedOut             a time limit of the client was exceeded (also a TimeoutError)
     ├── OperationFailed          the server refused a statement
-    │   ├── TableMissing         ... for want of a table: run setup()
-    │   └── PermissionDenied     ... for want of a right
+    │   ├── TableMissing         a table does not exist: run setup()
+    │   └── PermissionDenied     the role lacks a privilege
     ├── StoredDataInvalid        a stored row is not what draive writes
     ├── TemplateInvalid          a prompt cannot be rendered so (also a ValueError)
     ├── RevisionMissing          there is no such revision, or no such label
@@ -21,9 +22,9 @@
     └── EmbeddedServerError      the local PostgreSQL cannot be found, started, stopped
 
 Arguments of a wrong type or value raise plain ``TypeError`` or ``ValueError`` before any I/O.
-What draive defines an exception for (``InstructionsMissing``, ``ConfigurationMissing``,
-``ConfigurationInvalid``) is raised as draive's own. ``StoredDataSkipped`` is no error but the
-warning of a lenient reading, one for each row that it left out.
+Where draive defines an exception (``InstructionsMissing``, ``ConfigurationMissing``,
+``ConfigurationInvalid``), that one is raised. ``StoredDataSkipped`` is a warning: ``lenient=True``
+issues one for each row that it skips.
 """
 
 import os
@@ -48,6 +49,7 @@ __all__ = (
     "StoredDataSkipped",
     "TableMissing",
     "TemplateInvalid",
+    "TimedOut",
     "warn",
 )
 
@@ -60,7 +62,7 @@ class DraivePGError(Exception):
     Attributes
     ----------
     sqlstate : str | None
-        The five characters PostgreSQL names the error by, where a server answered; else None.
+        PostgreSQL's error code of five characters; None if the server did not answer.
     """
 
     def __init__(self, message: str, *, sqlstate: str | None = None) -> None:
@@ -72,16 +74,23 @@ class ConnectionFailed(DraivePGError):
     """The server cannot be reached, refuses us, or the connection was lost."""
 
 
+class TimedOut(ConnectionFailed, TimeoutError):
+    """A time limit of the client was exceeded: to connect, for an answer, or for a lock.
+
+    A limit of the server (``statement_timeout``, ``lock_timeout``) raises `OperationFailed`.
+    """
+
+
 class OperationFailed(DraivePGError):
     """The server refused a statement."""
 
 
 class TableMissing(OperationFailed):
-    """A table does not exist in the schema that was asked."""
+    """A table does not exist in the schema, or the schema does not exist."""
 
 
 class PermissionDenied(OperationFailed):
-    """The role lacks a right."""
+    """The role lacks a privilege."""
 
 
 class StoredDataInvalid(DraivePGError):
@@ -133,5 +142,5 @@ class EmbeddedServerError(DraivePGError):
 
 
 def warn(message: str, category: type[Warning]) -> None:
-    """Warn whoever called this package, at the line of theirs."""
+    """Issue a warning at the line that called this package."""
     warnings.warn(message, category, stacklevel=2, skip_file_prefixes=(PACKAGE,))

@@ -22,6 +22,7 @@ __all__ = (
     "Label",
     "Listener",
     "MemorySummary",
+    "OperationEvent",
     "Record",
     "Records",
     "Release",
@@ -569,6 +570,34 @@ class Diagnosis(Record):
     tables: Records[TableState]
     listeners: Records[Listener]
     problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OperationEvent(Record):
+    """One operation that has ended, as ``Client(on_operation=...)`` receives it.
+
+    Attributes
+    ----------
+    name : str
+        Action and subject: ``remember in memory 'm'``.
+    seconds : float
+        The time it took, also waiting for a connection and for other callers.
+    round_trips : int
+        How often the client waited for the server, beside connecting; 0 if cached.
+    rows : int
+        The number of rows received; 0 if cached.
+    cached : bool
+        True if the value was in the cache, or another caller was just reading it.
+    error : BaseException | None
+        The exception that it raised; None if it succeeded.
+    """
+
+    name: str
+    seconds: float
+    round_trips: int = 0
+    rows: int = 0
+    cached: bool = False
+    error: BaseException | None = None
 
 
 def _titled(revision: Revision) -> str:

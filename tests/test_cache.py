@@ -12,7 +12,7 @@ import pytest
 from draive import Configuration, InstructionsDeclaration
 
 from draive_pg import AsyncClient, Client, ConnectionFailed
-from draive_pg.database.cache import Cache, LeaderGone
+from draive_pg.database.cache import Cache, LeaderInterrupted
 from draive_pg.operations.operation import Key
 from tests.conftest import Connect
 from tests.server import wait_for_lock_waiters
@@ -213,7 +213,7 @@ def test_those_who_wait_are_told_when_the_one_who_asks_is_interrupted() -> None:
     entry, _ = cache.join(key)
     with pytest.raises(KeyboardInterrupt), cache.lead(key, entry):
         raise KeyboardInterrupt
-    with pytest.raises(LeaderGone):
+    with pytest.raises(LeaderInterrupted):
         entry.result(0)
 
 

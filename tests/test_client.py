@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from draive_pg import AsyncClient, Client, ConnectionFailed, OperationFailed
 from draive_pg.adapters import PostgresConnectionPool
-from draive_pg.database.endpoint import Target, target_of
+from draive_pg.database.endpoint import Endpoint, endpoint_of
 from tests.conftest import Connect
 from tests.elements import asked, texts
 from tests.server import scratch_directory, wait_for_lock_waiters, wait_until
@@ -105,9 +105,11 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("target", [target_of, lambda dsn: PostgresConnectionPool.of(dsn)._target])
+@pytest.mark.parametrize(
+    "target", [endpoint_of, lambda dsn: PostgresConnectionPool.of(dsn)._endpoint]
+)
 @pytest.mark.parametrize("form", ["keywords", "uri"])
-def test_every_option_of_libpq_passes_through(target: Callable[[str], Target], form: str) -> None:
+def test_every_option_of_libpq_passes_through(target: Callable[[str], Endpoint], form: str) -> None:
     if form == "keywords":
         dsn = make_conninfo("host=h dbname=d", **OPTIONS)
     else:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from draive_pg import Client, OperationFailed
-from draive_pg.database.copy import ROWS, received
+from draive_pg.database.driver import ROWS, receive_rows
 from draive_pg.operations.copy import Rows
 from tests.conftest import Connect
 from tests.elements import insert_elements
@@ -60,7 +60,7 @@ def test_rows_are_received_whatever_batch_the_last_is_in(
     with psycopg.connect(sql.info.dsn, autocommit=True) as connection:
         text = f"COPY (SELECT n FROM generate_series(1, {rows}) AS n) TO STDOUT (FORMAT BINARY)"
         with connection.cursor().copy(text) as copy:
-            found = list(iter(lambda: connection.wait(received(copy)), None))
+            found = list(iter(lambda: connection.wait(receive_rows(copy)), None))
         assert [size for some in found for size in some.sizes] == [10] * rows
         assert all(len(some.data) == sum(some.sizes) for some in found)
         assert connection.execute("SELECT 1").fetchone() == (1,)

@@ -282,7 +282,7 @@ def test_a_live_service_without_triggers_is_told_so_once(dsn: str, sql: psycopg.
         warnings.simplefilter("error")
         asyncio.run(serve())
     sql.execute("DROP FUNCTION draive_pg_notify CASCADE")
-    with pytest.warns(RuntimeWarning, match="triggers that tell of changes are missing") as told:
+    with pytest.warns(RuntimeWarning, match="triggers that notify of changes are missing") as told:
         asyncio.run(serve())
     assert len(told) == 1
 
@@ -296,5 +296,5 @@ def test_a_live_client_whose_first_call_failed_is_told_so_by_the_next(
         sql.execute("LOCK TABLE pg_trigger")
         with pytest.raises(Exception, match="55P03"):
             db.configurations.load_raw("limits")
-    with pytest.warns(RuntimeWarning, match="triggers that tell of changes are missing"):
+    with pytest.warns(RuntimeWarning, match="triggers that notify of changes are missing"):
         assert db.configurations.load_raw("limits") is None

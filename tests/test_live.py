@@ -113,7 +113,7 @@ def test_without_triggers_it_says_so_once_and_reads_as_before(
 ) -> None:
     sql.execute("DROP FUNCTION draive_pg_notify CASCADE")
     db = connect(dsn, live=True)
-    with pytest.warns(RuntimeWarning, match=r"triggers that tell of changes are missing.*setup"):
+    with pytest.warns(RuntimeWarning, match=r"triggers that notify of changes are missing.*setup"):
         assert db.configurations.load_raw("limits") is None
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,8 +1,8 @@
-"""draive's own interfaces over the same tables: a stand-in for ``draive.postgres`` of draive 0.89.
+"""draive's interfaces over the same tables: a replacement of ``draive.postgres`` of draive 0.89.
 
-``from draive_pg.adapters import …`` in place of ``from draive.postgres import …``; the names, the
-arguments and the types stay. The repositories and the memory work over haiway's asyncpg pool too,
-and draive's own over the pool of this module.
+Import from ``draive_pg.adapters`` what you imported from ``draive.postgres``; names, arguments and
+types are the same. The repositories and the memory also work with haiway's asyncpg pool, and
+draive's own with the pool of this module.
 """
 
 from haiway.postgres import (

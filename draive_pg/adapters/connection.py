@@ -1,8 +1,12 @@
-"""What a scope of haiway's is lent: a connection of psycopg's that looks like one of haiway's."""
+"""A psycopg connection as haiway's ``PostgresConnection``.
+
+This is the only module that uses haiway's private interface, which is checked when it is imported.
+"""
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, cast
 from weakref import WeakKeyDictionary, finalize
 
@@ -10,72 +14,78 @@ from haiway.postgres import PostgresConnection, PostgresException, PostgresRow, 
 from psycopg import AsyncConnection, Error
 from psycopg.pq import TransactionStatus
 
-from draive_pg.database.pool import READ_COMMITTED
+from draive_pg.database.driver import READ_COMMITTED
 
-__all__ = ("lending", "turns", "when_settled")
+if "_record" not in PostgresRow.__slots__:
+    raise ImportError(
+        f"draive_pg.adapters needs haiway 0.35, found {version('haiway')}: PostgresRow has no slot "
+        "_record; pip install 'haiway>=0.35.4,<0.36'"
+    )
+
+__all__ = ("locking_transaction", "on_transaction_end", "wrapped_connection")
 
 
 @dataclass(frozen=True, slots=True)
-class _Lent:
-    """What is behind a ``PostgresConnection`` of this pool, and who is told when things settle."""
+class _Wrapped:
+    """The connection behind a ``PostgresConnection``, and what to call after its transactions."""
 
     connection: AsyncConnection
-    when_settled: list[Callable[[], object]] = field(default_factory=list[Callable[[], object]])
+    callbacks: list[Callable[[], object]] = field(default_factory=list[Callable[[], object]])
 
-    def settle(self) -> None:
-        for callback in self.when_settled:
+    def run_callbacks(self) -> None:
+        for callback in self.callbacks:
             callback()
 
 
-_lent = WeakKeyDictionary[PostgresConnection, _Lent]()
+_wrapped = WeakKeyDictionary[PostgresConnection, _Wrapped]()
 
 
 @contextmanager
-def lending(connection: AsyncConnection) -> Generator[PostgresConnection]:
-    """Lend a connection of psycopg's as one of haiway's, for the length of a block."""
-    lent = _Lent(connection)
-    wrapped = _wrapped(lent)
-    _lent[wrapped] = lent
+def wrapped_connection(connection: AsyncConnection) -> Generator[PostgresConnection]:
+    """Provide a psycopg connection as one of haiway's for a block."""
+    wrapped = _Wrapped(connection)
+    wrapper = _wrapper(wrapped)
+    _wrapped[wrapper] = wrapped
     try:
-        yield wrapped
+        yield wrapper
     finally:
-        lent.settle()
+        wrapped.run_callbacks()
 
 
-def when_settled(connection: PostgresConnection, callback: Callable[[], object]) -> None:
-    """Call back after each transaction of a connection, and when it was given back.
+def on_transaction_end(connection: PostgresConnection, callback: Callable[[], object]) -> None:
+    """Call a function after each transaction of a connection, and when it is released.
 
-    Of a connection of another pool, it is called back when that is forgotten.
+    For a connection of another pool it is called when that is garbage-collected.
     """
-    lent = _lent.get(connection)
-    if lent is None:
+    wrapped = _wrapped.get(connection)
+    if wrapped is None:
         finalize(connection, callback)
     else:
-        lent.when_settled.append(callback)
+        wrapped.callbacks.append(callback)
 
 
 @asynccontextmanager
-async def turns(connection: PostgresConnection) -> AsyncGenerator[None]:
-    """Begin a transaction for statements behind a lock: each sees what was committed before it.
+async def locking_transaction(connection: PostgresConnection) -> AsyncGenerator[None]:
+    """Begin a READ COMMITTED transaction, so that each statement sees what precedes its lock.
 
-    A connection of another pool, and the transaction of a caller, keep the isolation they have.
+    A connection of another pool, or one in a transaction, keeps its isolation level.
     """
-    lent = _lent.get(connection)
-    if lent is None or lent.connection.info.transaction_status != TransactionStatus.IDLE:
+    wrapped = _wrapped.get(connection)
+    if wrapped is None or wrapped.connection.info.transaction_status != TransactionStatus.IDLE:
         async with connection.transaction():
             yield
         return
-    await lent.connection.set_isolation_level(READ_COMMITTED)
+    await wrapped.connection.set_isolation_level(READ_COMMITTED)
     try:
         async with connection.transaction():
             yield
     finally:
-        with suppress(Error):  # of a connection that was lost
-            await lent.connection.set_isolation_level(None)
+        with suppress(Error):  # the connection may be lost
+            await wrapped.connection.set_isolation_level(None)
 
 
 class _Row(PostgresRow):
-    """A row of psycopg's, for haiway's own takes none but asyncpg's records."""
+    """A row of psycopg; haiway's constructor accepts only asyncpg's records."""
 
     __slots__ = ()
 
@@ -83,8 +93,8 @@ class _Row(PostgresRow):
         object.__setattr__(self, "_record", values)
 
 
-def _wrapped(lent: _Lent) -> PostgresConnection:
-    connection = lent.connection
+def _wrapper(wrapped: _Wrapped) -> PostgresConnection:
+    connection = wrapped.connection
 
     async def execute(statement: str, /, *args: PostgresValue) -> Sequence[PostgresRow]:
         try:
@@ -107,7 +117,7 @@ def _wrapped(lent: _Lent) -> PostgresConnection:
             async with connection.transaction():
                 yield
         finally:
-            lent.settle()
+            wrapped.run_callbacks()
 
     return PostgresConnection(
         statement_executing=execute,

@@ -1,4 +1,4 @@
-"""psycopg's connection pool behind haiway's ``Postgres`` state."""
+"""A pool of psycopg connections behind haiway's ``Postgres`` state."""
 
 import asyncio
 import os
@@ -19,14 +19,25 @@ from haiway.postgres.config import (
     POSTGRES_SSLMODE,
     POSTGRES_USER,
 )
-from psycopg import AsyncConnection
 from psycopg.types.string import TextLoader
 
-from draive_pg.adapters.connection import lending
+from draive_pg.adapters.connection import wrapped_connection
 from draive_pg.codec.validation import check_timeout
 from draive_pg.database.cache import Cache
-from draive_pg.database.endpoint import Given, Target, conninfo_async, parameters_of, target_of
-from draive_pg.database.live import installed, listen, stop_listening, warn_unless
+from draive_pg.database.driver import AsyncTimedConnection
+from draive_pg.database.endpoint import (
+    DsnEndpoint,
+    Endpoint,
+    conninfo_async,
+    endpoint_of,
+    parameters_of,
+)
+from draive_pg.database.live import (
+    listen,
+    stop_listening,
+    triggers_installed,
+    warn_missing_triggers,
+)
 from draive_pg.database.pool import AsyncPool
 from draive_pg.operations.operation import Key, qualified
 
@@ -34,11 +45,11 @@ __all__ = ("CACHES", "PostgresConnectionPool")
 
 TIMEOUT = 300.0  # seconds
 
-# What haiway reads in a DSN beside what libpq does.
+# Parameters in the query of a URI that haiway knows and libpq does not.
 LIMITS = ("connections", "connection_limit", "maxsize", "max_size")
 
-# Where a DSN is silent, haiway's defaults hold, unless libpq was given its own. Of the password the
-# default counts only if somebody set it, or it would keep libpq from its password file.
+# haiway's defaults for what the DSN does not say, unless libpq's variable is set. The password's
+# default is used only if it is set explicitly; otherwise libpq would not read ~/.pgpass.
 DEFAULTS = {
     "host": ("PGHOST", POSTGRES_HOST),
     "port": ("PGPORT", POSTGRES_PORT),
@@ -49,12 +60,12 @@ DEFAULTS = {
 
 
 class PostgresConnectionPool:
-    """Disposable that provides a scope with a ``Postgres`` state over psycopg's pool.
+    """Disposable that provides a scope with a ``Postgres`` state over psycopg.
 
     Parameters
     ----------
     host, port, database, user, password : str
-        Where and as whom to connect.
+        The server, the database and the role.
     ssl : str
         libpq's ``sslmode``.
     connection_limit : int
@@ -72,7 +83,7 @@ class PostgresConnectionPool:
         ssl: str = POSTGRES_SSLMODE,
         connection_limit: int = POSTGRES_CONNECTIONS,
     ) -> None:
-        self._target: Target = Given(
+        self._endpoint: Endpoint = DsnEndpoint(
             {
                 "host": host,
                 "port": port,
@@ -107,14 +118,14 @@ class PostgresConnectionPool:
             ``maxsize``, ``max_size``) and ``ssl`` in a URI's query override the arguments. None
             for ``$DRAIVE_PG_DSN``, and without that for the embedded PostgreSQL, as `Client`.
         ssl : str
-            libpq's ``sslmode``, where the DSN does not say.
+            libpq's ``sslmode``, unless the DSN has one.
         connection_limit : int
             The most connections.
         live : bool
-            Listen, over one more connection, for changes that any process makes to prompts and
-            configurations, so that this module's repositories of this process see them at once.
+            Listen, on one more connection, for changes that any process makes to prompts and
+            configurations, so that the repositories of this process see them at once.
         timeout : float | None
-            Seconds for which an answer of the server is waited for; None for as long as it takes.
+            Seconds to wait for each answer of the server; None: no limit.
 
         Raises
         ------
@@ -123,7 +134,7 @@ class PostgresConnectionPool:
         """
         if dsn is None:
             pool = cls(connection_limit=connection_limit)
-            pool._target = target_of(None)
+            pool._endpoint = endpoint_of(None)
             pool._live, pool._timeout = live, check_timeout(timeout)
             return pool
         dsn, extras = _without_extras(dsn)
@@ -135,34 +146,33 @@ class PostgresConnectionPool:
         }
         limits = [int(extras[key]) for key in LIMITS if key in extras]
         pool = cls(connection_limit=limits[0] if limits else connection_limit)
-        pool._target = Given({**defaults, "sslmode": extras.get("ssl", ssl), **parameters})
+        pool._endpoint = DsnEndpoint({**defaults, "sslmode": extras.get("ssl", ssl), **parameters})
         pool._live, pool._timeout = live, check_timeout(timeout)
         return pool
 
     async def __aenter__(self) -> Postgres:
-        conninfo = partial(conninfo_async, self._target)
-        pool = AsyncPool(
-            conninfo, self._connection_limit, self._timeout, configure=_read_json_as_text
-        )
-        await pool.open()
+        pool = AsyncPool(partial(_connect, self._endpoint, self._timeout), self._connection_limit)
+        await pool.release(await pool.acquire())  # a wrong address fails here
         self._pool = pool
         if self._live:
             try:
-                await self._warn_if_deaf()
+                await self._check_triggers()
             except BaseException:
                 await pool.close()
                 raise
+            conninfo = partial(conninfo_async, self._endpoint)
             self._listener = asyncio.create_task(listen(conninfo, CACHES))
         return Postgres(connection_acquiring=cast("Any", self.acquire_connection))
 
-    async def _warn_if_deaf(self) -> None:
-        told = installed(schema=None)
-        (statement,) = told.statements
+    async def _check_triggers(self) -> None:
+        operation = triggers_installed(schema=None)
+        (statement,) = operation.statements
         async with self.acquire_connection() as connection:
             rows = await connection.fetch(
                 qualified(statement.sql, None).decode(), *(statement.parameters or ())
             )
-        warn_unless(installed=told.decode([tuple(row.values()) for row in rows]))
+        installed = operation.decode([tuple(row.values()) for row in rows])
+        warn_missing_triggers(installed=installed)
 
     async def __aexit__(
         self,
@@ -174,27 +184,27 @@ class PostgresConnectionPool:
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.close()
-        await asyncio.to_thread(self._target.close)
+        await asyncio.to_thread(self._endpoint.close)
 
     @asynccontextmanager
     async def acquire_connection(self) -> AsyncGenerator[PostgresConnection]:
-        """Provide a ``PostgresConnection`` for the length of a block."""
+        """Provide a ``PostgresConnection`` for a block."""
         if self._pool is None:
             raise RuntimeError("acquire a connection: the pool's scope has not been entered")
         pool = self._pool
         connection = await pool.acquire()
         try:
-            with lending(connection) as lent:
-                yield lent
+            with wrapped_connection(connection) as wrapper:
+                yield wrapper
         finally:
             await pool.release(connection)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._target!r}, limit={self._connection_limit})"
+        return f"{type(self).__name__}({self._endpoint!r}, limit={self._connection_limit})"
 
 
 class _Caches:
-    """The caches of all repositories of this process, as one."""
+    """The caches of all repositories of this process."""
 
     def __init__(self) -> None:
         self._caches = WeakSet[Cache]()
@@ -214,14 +224,15 @@ class _Caches:
 CACHES = _Caches()
 
 
-async def _read_json_as_text(connection: AsyncConnection) -> None:
-    """Return JSON as asyncpg does: a ``PostgresValue`` is no dict."""
-    for name in ("json", "jsonb"):
+async def _connect(endpoint: Endpoint, call_timeout: float | None) -> AsyncTimedConnection:
+    connection = await AsyncTimedConnection.open(await conninfo_async(endpoint), call_timeout)
+    for name in ("json", "jsonb"):  # as text, as asyncpg does: a ``PostgresValue`` is no dict
         connection.adapters.register_loader(name, TextLoader)
+    return connection
 
 
 def _without_extras(dsn: str) -> tuple[str, dict[str, str]]:
-    """Split off what haiway reads in a URI's query and libpq would refuse."""
+    """Split off the query parameters of a URI that haiway knows and libpq would refuse."""
     if not dsn.startswith(("postgres://", "postgresql://")):
         return dsn, {}
     address, _, query = dsn.partition("?")

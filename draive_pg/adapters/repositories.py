@@ -1,4 +1,4 @@
-"""draive's repositories and memory over the same tables."""
+"""draive's repositories and memory over the tables."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -21,11 +21,12 @@ from draive import (
 )
 from haiway.postgres import Postgres, PostgresConnection, PostgresRow
 
-from draive_pg.adapters.connection import turns, when_settled
+from draive_pg.adapters.connection import locking_transaction, on_transaction_end
 from draive_pg.adapters.pool import CACHES
 from draive_pg.codec.validation import check_limit, check_text
 from draive_pg.database._async import AsyncRunner
 from draive_pg.database.cache import Cache
+from draive_pg.database.observe import Observer
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
 from draive_pg.operations.documents import configurations, instructions
@@ -49,14 +50,14 @@ def PostgresConfigurationRepository(
     Parameters
     ----------
     cache_limit : int
-        How many configurations are kept in memory; 0 reads through.
+        The most configurations to cache; 0 disables the cache.
     cache_expiration : float
-        Seconds after which a kept one is read again.
+        Seconds until a cached value is read again.
 
     Returns
     -------
     ConfigurationRepository
-        draive's own, to be used in a scope that has a ``Postgres`` state.
+        For a scope with a ``Postgres`` state.
     """
     database = _ScopeDatabase(Cache(cache_limit, cache_expiration))
 
@@ -88,17 +89,17 @@ def PostgresInstructionsRepository(
     Parameters
     ----------
     cache_limit : int
-        How many instructions are kept in memory; 0 reads through.
+        The most instructions to cache; 0 disables the cache.
     cache_expiration : float
-        Seconds after which kept ones are read again.
+        Seconds until a cached value is read again.
     label : str | None
-        The label whose revisions are served, and nothing of a name that does not have it; the
-        newest revisions for None. What is defined becomes the newest, whatever has the label.
+        Serve the revisions with this label, and no names without it; None: the newest revisions.
+        ``define`` appends a newest revision, and does not move the label.
 
     Returns
     -------
     InstructionsRepository
-        draive's own, to be used in a scope that has a ``Postgres`` state.
+        For a scope with a ``Postgres`` state.
     """
     database = _ScopeDatabase(Cache(cache_limit, cache_expiration))
     served = choice(label=label)
@@ -130,21 +131,20 @@ def PostgresModelMemory(
     Parameters
     ----------
     identifier : str
-        Which memory.
+        The memory.
     recall_limit : int | None
-        How many of the newest elements a recall considers, where it says nothing else; None
-        for all.
+        The default limit of ``recall``: how many of the newest elements it considers; None: all.
 
     Returns
     -------
     ModelMemory
-        draive's own, to be used in a scope that has a ``Postgres`` state. Its ``recall`` takes
+        For a scope with a ``Postgres`` state. Its ``recall`` takes
         ``lenient=True``, as `Memory.recall` does.
 
     Raises
     ------
     TypeError, ValueError
-        If the identifier is not a text that PostgreSQL can keep, or the limit is not positive.
+        If the identifier is not a text that PostgreSQL can store, or the limit is not positive.
     """
     check_text(identifier, "identifier")
     check_limit(recall_limit, "recall_limit")
@@ -173,32 +173,33 @@ def PostgresModelMemory(
     return ModelMemory(recall=recall, remember=remember, maintenance=maintenance)
 
 
-_turns = WeakKeyDictionary[PostgresConnection, asyncio.Lock]()
+_locks = WeakKeyDictionary[PostgresConnection, asyncio.Lock]()
 
 
 class _ScopeDatabase(AsyncRunner):
-    """Runs operations on the ``Postgres`` state of the scope in which they are called."""
+    """Runs requests on the ``Postgres`` state of the current scope."""
 
     def __init__(self, cache: Cache) -> None:
-        super().__init__(cache)
+        super().__init__(cache, Observer())
         CACHES.add(cache)
 
     async def _execute(self, operation: Operation[Any]) -> Any:
         if not operation.statements:
             return operation.decode(())
-        ctx.log_debug(operation.name)
-        try:
-            rows = await self._fetch(operation.statements)
-        finally:
-            self._cache.evict(*operation.evicts)
-            if operation.evicts and self._in_transaction():
-                # Again when the caller's transaction has ended: only then it has committed.
-                evict = partial(self._cache.evict, *operation.evicts)
-                when_settled(ctx.state(PostgresConnection), evict)
-        return operation.decode(rows)
+        with self._observer.operation(operation.name) as observed:
+            try:
+                rows = await self._fetch(operation.statements)
+            finally:
+                self._cache.evict(*operation.evicts)
+                if operation.evicts and self._in_transaction():
+                    # Again at the end of the caller's transaction, when it has committed.
+                    evict = partial(self._cache.evict, *operation.evicts)
+                    on_transaction_end(ctx.state(PostgresConnection), evict)
+            observed.rows = len(rows)
+            return operation.decode(rows)
 
     def _in_transaction(self) -> bool:
-        # Whoever holds a connection may have begun a transaction on it; haiway does not say.
+        # A caller that holds a connection may be in a transaction; haiway does not say.
         return ctx.check_state(PostgresConnection)
 
     async def _fetch(self, statements: Sequence[Statement]) -> Sequence[Row]:
@@ -207,7 +208,7 @@ class _ScopeDatabase(AsyncRunner):
             if len(statements) == 1:
                 rows = await _send(connection, statements[0])
             else:
-                async with turns(connection):
+                async with locking_transaction(connection):
                     for statement in statements:
                         rows = await _send(connection, statement)
         return [tuple(row.values()) for row in rows]
@@ -215,13 +216,13 @@ class _ScopeDatabase(AsyncRunner):
 
 @asynccontextmanager
 async def _connection() -> AsyncGenerator[PostgresConnection]:
-    """Use the connection that the caller's scope holds, for haiway forbids to acquire another.
+    """Provide the connection of the caller's scope, else one of the pool.
 
-    Tasks that share it take turns.
+    haiway forbids to acquire a second one. Tasks that share a connection wait for each other.
     """
     if ctx.check_state(PostgresConnection):
         held = ctx.state(PostgresConnection)
-        async with _turns.setdefault(held, asyncio.Lock()):
+        async with _locks.setdefault(held, asyncio.Lock()):
             yield held
     else:
         async with Postgres.acquire_connection() as connection:

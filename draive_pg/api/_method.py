@@ -81,12 +81,16 @@ class stream[**P, T]:  # noqa: N801 - a decorator
 
     def __init__(self, build: Callable[Concatenate[Any, P], Copy[T]]) -> None:
         def run(self: Namespace[Database], /, *args: P.args, **kwargs: P.kwargs) -> Generator[T]:
-            return self._database.stream(build(self, *args, **kwargs))
+            with short_tracebacks(TypeError, ValueError):
+                request = build(self, *args, **kwargs)
+            return self._database.stream(request)
 
         def run_async(
             self: Namespace[AsyncDatabase], /, *args: P.args, **kwargs: P.kwargs
         ) -> AsyncGenerator[T]:
-            return self._database.stream(build(self, *args, **kwargs))
+            with short_tracebacks(TypeError, ValueError):
+                request = build(self, *args, **kwargs)
+            return self._database.stream(request)
 
         self._sync = _documented(run, build, "Generator[{}]")
         self._async = _documented(run_async, build, "AsyncGenerator[{}]")

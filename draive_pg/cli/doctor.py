@@ -12,7 +12,7 @@ from draive_pg import Client, Diagnosis, DraivePGError
 from draive_pg.cli.options import AsJson, Dsn, Schema, one_line
 from draive_pg.cli.output import print_json, print_records, print_table, size_of
 from draive_pg.cli.server import address
-from draive_pg.database.endpoint import target_of
+from draive_pg.database.endpoint import endpoint_of
 from draive_pg.embedded import Server
 from draive_pg.models import TableState
 
@@ -84,7 +84,7 @@ def _look(address: str, schema: str | None, found: Found) -> None:
 
 def _pooled(address: str) -> bool:
     """Tell whether the process that answers is another than the one that let us in."""
-    with closing(psycopg.connect(target_of(address).conninfo())) as connection:
+    with closing(psycopg.connect(endpoint_of(address).conninfo())) as connection:
         row = connection.execute("SELECT pg_backend_pid()").fetchone()
         return row is not None and row[0] != connection.info.backend_pid
 

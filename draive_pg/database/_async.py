@@ -1,38 +1,52 @@
-"""The asynchronous twin of `sync`, body for body."""
+"""`AsyncDatabase`: the asynchronous twin of `_sync`, body for body."""
 
 import asyncio
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future
-from contextlib import (
-    AsyncExitStack,
-    aclosing,
-    asynccontextmanager,
-    closing,
-    suppress,
-)
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from time import perf_counter
+from typing import Any, Unpack
 
 from psycopg import AsyncConnection, AsyncCursor, Error
 
-from draive_pg.database._sync import BEGIN, COMMIT, Base, left_open, repeatable, was_closed
-from draive_pg.database.cache import Cache, LeaderGone
-from draive_pg.database.copy import copied, received
-from draive_pg.database.endpoint import Target, conninfo_async
-from draive_pg.database.errors import translated
-from draive_pg.database.live import installed, listen, stop_listening, warn_unless
-from draive_pg.database.pipeline import pipeline_async
-from draive_pg.database.pool import READ_COMMITTED, AsyncPool
+from draive_pg.database._base import (
+    BEGIN,
+    COMMIT,
+    BaseDatabase,
+    Options,
+    can_retry,
+    is_committed,
+    is_open,
+)
+from draive_pg.database.cache import Cache, LeaderInterrupted
+from draive_pg.database.driver import (
+    READ_COMMITTED,
+    AsyncTimedConnection,
+    copy_text,
+    pipeline_async,
+    receive_rows,
+)
+from draive_pg.database.endpoint import Endpoint, conninfo_async
+from draive_pg.database.errors import map_errors, short_tracebacks
+from draive_pg.database.live import (
+    listen,
+    stop_listening,
+    triggers_installed,
+    warn_missing_triggers,
+)
+from draive_pg.database.observe import Observation, Observer, logger
+from draive_pg.database.pool import AsyncPool
 from draive_pg.database.transactions import (
-    TURN_SECONDS,
+    LOCK_SECONDS,
     Transaction,
-    busy,
-    check_kept,
-    joined,
-    release,
+    check_committable,
+    current_transaction,
+    lock_timed_out,
+    release_lock,
 )
 from draive_pg.errors import ConnectionFailed
 from draive_pg.operations.admin.migrations import extended
@@ -46,10 +60,11 @@ type Stream = weakref.ref[AsyncGenerator[Any]]
 
 
 class AsyncRunner(ABC):
-    """Runs operations asynchronously, wherever a subclass executes them."""
+    """Runs requests asynchronously; a subclass executes the statements."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, observer: Observer) -> None:
         self._cache = cache
+        self._observer = observer
 
     async def run[T](self, request: Request[T]) -> T:
         """Return the result of a request."""
@@ -65,17 +80,21 @@ class AsyncRunner(ABC):
 
     async def _run_operation[T](self, operation: Operation[T]) -> T:
         key = operation.key
-        if key is None or not self._cache.keeps or self._in_transaction():
+        if key is None or not self._cache.enabled or self._in_transaction():
             return operation.present(await self._execute(operation))
+        started = perf_counter()
         while True:
             entry, leads = self._cache.join(key)
             if leads:
                 with self._cache.lead(key, entry):
                     entry.set_result(await self._read(operation))
             try:
-                return operation.present(await _settled(entry))
-            except LeaderGone:
+                value = await _result(entry)
+            except LeaderInterrupted:
                 continue
+            if not leads:
+                self._observer.report(operation.name, started, cached=True)
+            return operation.present(value)
 
     async def _run_steps[T](self, steps: Steps[T]) -> T:
         result = None
@@ -88,37 +107,26 @@ class AsyncRunner(ABC):
                 result = await self.run(request)
 
     async def _read(self, operation: Operation[Any]) -> Any:
-        """Return what is about to be cached."""
+        """Return a value to be cached."""
         return await self._execute(operation)
 
     @abstractmethod
     async def _execute(self, operation: Operation[Any]) -> Any:
-        """Return what the operation decodes, asked anew."""
+        """Return the decoded value of an operation, from the server."""
 
     @abstractmethod
     def _in_transaction(self) -> bool:
-        """Tell whether what is read now may be rolled back, so that nobody else may see it."""
+        """Return whether a read may see uncommitted changes, so that it must not be cached."""
 
 
-class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
+class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
     """Async twin of `Database`: any number of tasks may share one.
 
     Connections belong to the event loop that opened them; used from another, it opens new ones.
     """
 
-    def __init__(
-        self,
-        target: Target,
-        cache: Cache,
-        *,
-        schema: str | None,
-        max_size: int,
-        live: bool,
-        timeout: float | None,
-    ) -> None:
-        super().__init__(
-            target, cache, schema=schema, max_size=max_size, live=live, timeout=timeout
-        )
+    def __init__(self, endpoint: Endpoint, cache: Cache, **options: Unpack[Options]) -> None:
+        super().__init__(endpoint, cache, **options)
         self._pools: dict[asyncio.AbstractEventLoop, LoopPool] = {}
 
     async def run[T](self, request: Request[T]) -> T:
@@ -134,100 +142,122 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
                 return await super().run(request)
 
     async def _read(self, operation: Operation[Any]) -> Any:
-        if not self._live_checked:
-            told = await self._execute(installed(self.schema))
-            if self._first_check():
-                warn_unless(installed=told)
+        if not self._triggers_checked:
+            installed = await self._execute(triggers_installed(self.schema))
+            if self._first_trigger_check():
+                warn_missing_triggers(installed=installed)
         return await self._execute(operation)
 
     async def _execute(self, operation: Operation[Any]) -> Any:
         if not operation.statements:
             return operation.decode(())
-        statements = await self._chosen(operation)
-        try:
-            rows = await self._attempt(operation.name, statements)
-        except ConnectionFailed as error:
-            if self._in_transaction() or not repeatable(error, reads=operation.reads):
-                raise
-            rows = await self._attempt(operation.name, statements)
-        finally:
-            self._evict(operation)
-        return operation.decode(rows)
+        statements = await self._statements(operation)
+        with self._observer.operation(operation.name) as observed:
+            try:
+                rows = await self._attempt(operation.name, statements, observed)
+            except ConnectionFailed as error:
+                if self._in_transaction() or not can_retry(error, reads=operation.reads):
+                    raise
+                logger.warning("retrying after a lost connection: %s", error)
+                rows = await self._attempt(operation.name, statements, observed)
+            finally:
+                self._evict(operation)
+            observed.rows = len(rows)
+            return operation.decode(rows)
 
-    async def _chosen(self, operation: Operation[Any]) -> Sequence[Statement]:
+    async def _statements(self, operation: Operation[Any]) -> Sequence[Statement]:
         if operation.bare is None:
             return operation.statements
         self._extended = self._extended or await self._execute(extended(self.schema))
         return operation.statements if self._extended else operation.bare
 
-    async def _attempt(self, name: str, statements: Sequence[Statement]) -> Sequence[Row]:
+    async def _attempt(
+        self, name: str, statements: Sequence[Statement], observed: Observation
+    ) -> Sequence[Row]:
         async with self._connection() as connection:
-            with translated(name):
-                return await self._fetch(connection, statements)
+            with map_errors(name):
+                observed.use(connection)
+                return await self._fetch(connection, statements, observed)
 
     async def _fetch(
-        self, connection: AsyncConnection, statements: Sequence[Statement]
+        self, connection: AsyncConnection, statements: Sequence[Statement], observed: Observation
     ) -> Sequence[Row]:
         if len(statements) == 1:
-            return await _fetched_async(await self._send(connection, statements[0]))
+            observed.round_trips += 1
+            return await _rows(await self._send(connection, statements[0]))
         if any(statement.parameters is None for statement in statements):
+            observed.round_trips += len(statements) + 2
             async with connection.transaction():
                 for statement in statements:
                     await self._send(connection, statement)
             return ()
+        observed.round_trips += 1
         if self._in_transaction():
             async with pipeline_async(connection):
                 *_, cursor = [await self._send(connection, statement) for statement in statements]
-            return await _fetched_async(cursor)
+            return await _rows(cursor)
+        cursors: list[AsyncCursor] = []
         try:
             async with pipeline_async(connection):
-                *_, cursor, _ = [
+                cursors = [
                     await self._send(connection, statement)
                     for statement in (BEGIN, *statements, COMMIT)
                 ]
+        except Error as error:
+            if not is_committed(cursors):
+                raise
+            logger.warning("the connection was lost after COMMIT: %s", error)
         finally:
-            if left_open(connection):
+            if is_open(connection):
+                observed.round_trips += 1
                 with suppress(Error):
                     await connection.rollback()
-        return await _fetched_async(cursor)
+        return await _rows(cursors[-2])
 
     async def _send(self, connection: AsyncConnection, statement: Statement) -> AsyncCursor:
         return await connection.execute(self._query(statement), statement.parameters)
 
     def stream[T](self, copy: Copy[T]) -> AsyncGenerator[T]:
-        """Async twin of `Database.stream`; what is made is made in other threads."""
+        """Async twin of `Database.stream`; the collector runs in other threads."""
         itself: list[Stream] = []
         stream = self._stream(copy, itself)
         itself.append(weakref.ref(stream))
         return stream
 
     async def _stream[T](self, copy: Copy[T], itself: Sequence[Stream]) -> AsyncGenerator[T]:
-        begun = False
-        try:
-            async with aclosing(self._copied(copy, itself)) as made:
-                async for item in made:
-                    begun = True
+        started = False
+        with short_tracebacks(), self._observer.operation(copy.name) as observed:
+            try:
+                async with aclosing(self._copy(copy, itself, observed)) as results:
+                    async for item in results:
+                        started = True
+                        yield item
+                return
+            except ConnectionFailed as error:
+                if started or self._in_transaction() or not can_retry(error, reads=True):
+                    raise
+                logger.warning("retrying after a lost connection: %s", error)
+            async with aclosing(self._copy(copy, itself, observed)) as results:
+                async for item in results:
                     yield item
-            return
-        except ConnectionFailed as error:
-            if begun or self._in_transaction() or not repeatable(error, reads=True):
-                raise
-        async with aclosing(self._copied(copy, itself)) as made:
-            async for item in made:
-                yield item
 
-    async def _copied[T](self, copy: Copy[T], stream: Sequence[Stream]) -> AsyncGenerator[T]:
+    async def _copy[T](
+        self, copy: Copy[T], stream: Sequence[Stream], observed: Observation
+    ) -> AsyncGenerator[T]:
         with copy.collect() as collector:
             async with self._connection() as connection:
-                with translated(copy.name):
+                with map_errors(copy.name):
                     async with AsyncExitStack() as stack:
-                        if (transaction := joined(self)) is not None:
+                        observed.use(connection)
+                        observed.round_trips += 1
+                        if (transaction := current_transaction(self)) is not None:
                             transaction.streams.extend(stream)
                             await stack.enter_async_context(connection.transaction())
-                        text = copied(copy.statement, self.schema, connection)
+                        text = copy_text(copy.statement, self.schema, connection)
                         rows = await stack.enter_async_context(connection.cursor().copy(text))
-                        while some := await connection.wait(received(rows)):
-                            for item in await _in_thread(collector.take, some):
+                        while batch := await connection.wait(receive_rows(rows)):
+                            observed.rows += memoryview(batch.sizes).nbytes // 8
+                            for item in await _in_thread(collector.take, batch):
                                 yield item
             for item in await _in_thread(collector.finish):
                 yield item
@@ -238,29 +268,31 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
         async with AsyncExitStack() as stack:
             connection = await stack.enter_async_context(self._connection())
             transaction = Transaction(connection, asyncio.Lock())
-            stack.callback(release, transaction.turn)
-            stack.enter_context(self._joining(transaction))
-            with translated("begin a transaction"):
+            stack.callback(release_lock, transaction.lock)
+            stack.enter_context(self._as_current(transaction))
+            with map_errors("begin a transaction"):
                 await stack.enter_async_context(connection.transaction())
-            stack.push_async_callback(transaction.turn.acquire)
-            stack.push_async_callback(_close_all_async, transaction.streams)
+            stack.push_async_callback(transaction.lock.acquire)
+            stack.push_async_callback(_close_all, transaction.streams)
             yield
-            check_kept(connection)
-            with translated("commit a transaction"):
+            check_committable(connection)
+            with map_errors("commit a transaction"):
                 await stack.aclose()
 
     def _connection(self) -> "_AsyncConnection":
         return _AsyncConnection(self)
 
-    async def opened(self) -> AsyncPool:
+    async def pool(self) -> AsyncPool:
+        """Return the pool of this event loop, created when it is first used."""
         own = self._pools.setdefault(asyncio.get_running_loop(), LoopPool())
         async with own.opening:
             if own.pool is None:
                 self._abandon_ended()
-                conninfo = partial(conninfo_async, self.target)
-                pool = AsyncPool(conninfo, self._max_size, self._timeout, configure=_read_committed)
-                await pool.open()
+                connect = partial(_connect, self.endpoint, self._timeout)
+                pool = AsyncPool(connect, self._max_size)
                 if self._live:
+                    await pool.release(await pool.acquire())
+                    conninfo = partial(conninfo_async, self.endpoint)
                     own.listener = asyncio.create_task(listen(conninfo, self._cache))
                 own.pool = pool
             return own.pool
@@ -277,12 +309,12 @@ class AsyncDatabase(Base[AsyncConnection, asyncio.Lock], AsyncRunner):
         self._abandon_ended()
         own = self._pools.get(asyncio.get_running_loop())
         if own is not None:
-            async with own.opening:  # after whoever opens it
+            async with own.opening:  # after a task that opens it
                 pool, own.pool = own.pool, None
             if pool is not None:
                 await stop_listening(own.listener)
                 await pool.close()
-        await asyncio.to_thread(self.target.close)
+        await asyncio.to_thread(self.endpoint.close)
 
 
 class _AsyncConnection:
@@ -294,59 +326,55 @@ class _AsyncConnection:
         self._database = database
 
     async def __aenter__(self) -> AsyncConnection:
-        transaction = self._transaction = joined(self._database)
+        transaction = self._transaction = current_transaction(self._database)
         if transaction is not None:
             try:
-                async with asyncio.timeout(TURN_SECONDS):
-                    await transaction.turn.acquire()
+                async with asyncio.timeout(LOCK_SECONDS):
+                    await transaction.lock.acquire()
             except TimeoutError:
-                raise busy() from None
+                raise lock_timed_out() from None
             if not transaction.ended:
                 return transaction.connection
-            transaction.turn.release()
+            transaction.lock.release()
             self._transaction = None
-        while True:
-            self._pool = await self._database.opened()
-            try:
-                self._connection = await self._pool.acquire()
-            except ConnectionFailed as error:
-                if not was_closed(error):
-                    raise
-            else:
-                return self._connection
+        self._pool = await self._database.pool()
+        self._connection = await self._pool.acquire()
+        return self._connection
 
     async def __aexit__(self, *error: object) -> None:
         if self._transaction is not None:
-            self._transaction.turn.release()
+            self._transaction.lock.release()
         else:
             await self._pool.release(self._connection)
 
 
 @dataclass(slots=True)
 class LoopPool:
-    """The pool of one event loop, who is opening it, and what listens beside it."""
+    """The pool of one event loop, a lock for opening it, and its listener."""
 
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     pool: AsyncPool | None = None
     listener: asyncio.Task[None] | None = None
 
 
-async def _read_committed(connection: AsyncConnection) -> None:
+async def _connect(endpoint: Endpoint, call_timeout: float | None) -> AsyncTimedConnection:
+    connection = await AsyncTimedConnection.open(await conninfo_async(endpoint), call_timeout)
     await connection.set_isolation_level(READ_COMMITTED)
+    return connection
 
 
-async def _settled(entry: Future[Any]) -> Any:
+async def _result(entry: Future[Any]) -> Any:
     return entry.result() if entry.done() else await asyncio.wrap_future(entry)
 
 
-async def _close_all_async(streams: Sequence[Stream]) -> None:
+async def _close_all(streams: Sequence[Stream]) -> None:
     for stream in filter(None, [reference() for reference in streams]):
-        with suppress(RuntimeError):  # another task is amid it, and will be waited for
+        with suppress(RuntimeError):  # another task is running it, and will be waited for
             await stream.aclose()
 
 
 async def _in_thread[T](function: Callable[..., T], *arguments: object) -> T:
-    """Return what a function returns in another thread; it has ended there, also if cancelled."""
+    """Return the result of a function, run in a thread; wait for its end even if cancelled."""
     ending = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
     try:
         return await asyncio.shield(ending)
@@ -354,5 +382,5 @@ async def _in_thread[T](function: Callable[..., T], *arguments: object) -> T:
         await asyncio.wait([ending])
 
 
-async def _fetched_async(cursor: AsyncCursor) -> Sequence[Row]:
+async def _rows(cursor: AsyncCursor) -> Sequence[Row]:
     return () if cursor.rownumber is None else await cursor.fetchall()

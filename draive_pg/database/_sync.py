@@ -1,44 +1,41 @@
-"""Operations on psycopg's `Connection`: pool, transactions and cache. `asynchronous` is the twin.
-
-All that waits is here and in `pooling`, once for psycopg's ``Connection`` and once for its
-``AsyncConnection``; what is asked and what the answer means stands in the operations.
-"""
+"""`Database`: runs requests on psycopg's `Connection`. `_async` is its twin, body for body."""
 
 import os
 import threading
 import weakref
 from collections.abc import Generator, Sequence
-from contextlib import (
-    ExitStack,
-    closing,
-    contextmanager,
-    nullcontext,
-    suppress,
-)
-from typing import Any
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from functools import partial
+from time import perf_counter
+from typing import Any, Unpack
 
 import psycopg
-from psycopg import AsyncConnection, Connection
-from psycopg.pq import TransactionStatus
-from psycopg_pool import PoolClosed
+from psycopg import Connection
 
-from draive_pg.database.cache import Cache, LeaderGone
-from draive_pg.database.copy import copied, received
-from draive_pg.database.endpoint import Target
-from draive_pg.database.errors import translated
-from draive_pg.database.live import Listener, installed, warn_unless
-from draive_pg.database.pipeline import pipeline
-from draive_pg.database.pool import NoAnswer, Pool
+from draive_pg.database._base import (
+    BEGIN,
+    COMMIT,
+    BaseDatabase,
+    Options,
+    can_retry,
+    is_committed,
+    is_open,
+)
+from draive_pg.database.cache import Cache, LeaderInterrupted
+from draive_pg.database.driver import TimedConnection, copy_text, pipeline, receive_rows
+from draive_pg.database.endpoint import Endpoint
+from draive_pg.database.errors import map_errors, short_tracebacks
+from draive_pg.database.live import Listener, triggers_installed, warn_missing_triggers
+from draive_pg.database.observe import Observation, logger
+from draive_pg.database.pool import Pool
 from draive_pg.database.transactions import (
-    TURN_SECONDS,
+    LOCK_SECONDS,
     Transaction,
-    Turn,
-    busy,
-    check_kept,
-    joined,
-    joining,
-    leave_all,
-    release,
+    check_committable,
+    clear_current,
+    current_transaction,
+    lock_timed_out,
+    release_lock,
 )
 from draive_pg.errors import ConnectionFailed
 from draive_pg.operations.admin.migrations import extended
@@ -51,109 +48,29 @@ from draive_pg.operations.operation import (
     Statement,
     Steps,
     Workflow,
-    qualified,
 )
 
-__all__ = ("BEGIN", "COMMIT", "Base", "Database", "left_open", "repeatable", "was_closed")
-
-# What a session says that an administrator ended, or that was idle for longer than it may.
-ENDED = ("57P01", "57P05")
-
-BEGIN = Statement("BEGIN ISOLATION LEVEL READ COMMITTED")
-COMMIT = Statement("COMMIT")
+__all__ = ("Database",)
 
 
 type Stream = weakref.ref[Generator[Any]]
 
 
-class Base[C: Connection | AsyncConnection, L: Turn]:
-    """What both colours share: nothing here does I/O."""
+class Database(BaseDatabase[Connection, threading.Lock]):
+    """Runs requests on psycopg's `Connection`; any number of threads may share one."""
 
-    def __init__(
-        self,
-        target: Target,
-        cache: Cache,
-        *,
-        schema: str | None,
-        max_size: int,
-        live: bool,
-        timeout: float | None,
-    ) -> None:
-        self.target = target
-        self.schema = schema
-        self._cache = cache
-        self._max_size = max_size
-        self._timeout = timeout
-        self._live = live
-        self._live_checked = not live
-        self._extended = False
-
-    def __repr__(self) -> str:
-        return f"{self.target!r}{'' if self.schema is None else f', schema={self.schema!r}'}"
-
-    def _in_transaction(self) -> bool:
-        return joined(self) is not None
-
-    @contextmanager
-    def _joining(self, transaction: Transaction[C, L]) -> Generator[None]:
-        """Let operations join a transaction; what they made stale leaves the cache at its end.
-
-        Nothing read within is cached, so no one is served what may yet be rolled back.
-        """
-        outer = joined(self)
-        try:
-            with joining(self, transaction):
-                yield
-        finally:
-            if outer is not None:
-                outer.stale |= transaction.stale
-            else:
-                self._cache.evict(*transaction.stale)
-
-    def _evict(self, operation: Operation[Any]) -> None:
-        """Evict what an operation changes, also when it fails: its outcome may be unknown."""
-        if not operation.evicts:
-            return
-        if (transaction := joined(self)) is not None:
-            transaction.stale.update(operation.evicts)
-        else:
-            self._cache.evict(*operation.evicts)
-
-    def _first_check(self) -> bool:
-        """Tell whether nobody has seen yet whether changes are told, for that is said once."""
-        first, self._live_checked = not self._live_checked, True
-        return first
-
-    def _query(self, statement: Statement) -> bytes:
-        return qualified(statement.sql, self.schema)
-
-
-class Database(Base[Connection, threading.Lock]):
-    """Runs operations on psycopg's `Connection`; any number of threads may share one."""
-
-    def __init__(
-        self,
-        target: Target,
-        cache: Cache,
-        *,
-        schema: str | None,
-        max_size: int,
-        live: bool,
-        timeout: float | None,
-    ) -> None:
-        super().__init__(
-            target, cache, schema=schema, max_size=max_size, live=live, timeout=timeout
-        )
+    def __init__(self, endpoint: Endpoint, cache: Cache, **options: Unpack[Options]) -> None:
+        super().__init__(endpoint, cache, **options)
         self._reset()
         _databases.add(self)
 
     def _reset(self) -> None:
         self._pool: Pool | None = None
-        self._finalizer = weakref.finalize(self, self.target.close)
+        self._finalizer = weakref.finalize(self, self.endpoint.close)
         self._opening = threading.Lock()
 
-    def forget(self) -> None:
-        """Leave to the parent of this process, of which it was forked, what is the parent's."""
+    def reset_after_fork(self) -> None:
+        """Drop the inherited pool without closing its sockets, which are the parent's."""
         if self._pool is not None:
             _inherited.append(self._pool)
         self._finalizer.detach()
@@ -178,17 +95,21 @@ class Database(Base[Connection, threading.Lock]):
     def _run_operation[T](self, operation: Operation[T]) -> T:
         """Return the result of an operation, from the cache if it may be cached."""
         key = operation.key
-        if key is None or not self._cache.keeps or self._in_transaction():
+        if key is None or not self._cache.enabled or self._in_transaction():
             return operation.present(self._execute(operation))
+        started = perf_counter()
         while True:
             entry, leads = self._cache.join(key)
             if leads:
                 with self._cache.lead(key, entry):
                     entry.set_result(self._read(operation))
             try:
-                return operation.present(entry.result())
-            except LeaderGone:
+                value = entry.result()
+            except LeaderInterrupted:
                 continue
+            if not leads:
+                self._observer.report(operation.name, started, cached=True)
+            return operation.present(value)
 
     def _run_steps[T](self, steps: Steps[T]) -> T:
         result = None
@@ -201,69 +122,88 @@ class Database(Base[Connection, threading.Lock]):
                 result = self.run(request)
 
     def _read(self, operation: Operation[Any]) -> Any:
-        """Return what is about to be cached; the first time, see whether changes are told."""
-        if not self._live_checked:
-            told = self._execute(installed(self.schema))
-            if self._first_check():
-                warn_unless(installed=told)
+        """Return a value to be cached; the first time, check that changes will be notified."""
+        if not self._triggers_checked:
+            installed = self._execute(triggers_installed(self.schema))
+            if self._first_trigger_check():
+                warn_missing_triggers(installed=installed)
         return self._execute(operation)
 
     def _execute(self, operation: Operation[Any]) -> Any:
+        """Return the decoded value of an operation, from the server."""
         if not operation.statements:
             return operation.decode(())
-        statements = self._chosen(operation)
-        try:
-            rows = self._attempt(operation.name, statements)
-        except ConnectionFailed as error:
-            if self._in_transaction() or not repeatable(error, reads=operation.reads):
-                raise
-            rows = self._attempt(operation.name, statements)
-        finally:
-            self._evict(operation)
-        return operation.decode(rows)
+        statements = self._statements(operation)
+        with self._observer.operation(operation.name) as observed:
+            try:
+                rows = self._attempt(operation.name, statements, observed)
+            except ConnectionFailed as error:
+                if self._in_transaction() or not can_retry(error, reads=operation.reads):
+                    raise
+                logger.warning("retrying after a lost connection: %s", error)
+                rows = self._attempt(operation.name, statements, observed)
+            finally:
+                self._evict(operation)
+            observed.rows = len(rows)
+            return operation.decode(rows)
 
-    def _chosen(self, operation: Operation[Any]) -> Sequence[Statement]:
-        """Return the statements that the tables allow; they are looked for until they are there."""
+    def _statements(self, operation: Operation[Any]) -> Sequence[Statement]:
+        """Return the statements for the tables that exist; those never disappear."""
         if operation.bare is None:
             return operation.statements
         self._extended = self._extended or self._execute(extended(self.schema))
         return operation.statements if self._extended else operation.bare
 
-    def _attempt(self, name: str, statements: Sequence[Statement]) -> Sequence[Row]:
-        with self._connection() as connection, translated(name):
-            return self._fetch(connection, statements)
+    def _attempt(
+        self, name: str, statements: Sequence[Statement], observed: Observation
+    ) -> Sequence[Row]:
+        with self._connection() as connection, map_errors(name):
+            observed.use(connection)
+            return self._fetch(connection, statements, observed)
 
-    def _fetch(self, connection: Connection, statements: Sequence[Statement]) -> Sequence[Row]:
+    def _fetch(
+        self, connection: Connection, statements: Sequence[Statement], observed: Observation
+    ) -> Sequence[Row]:
+        """Run statements in one transaction, and return the rows of the last one."""
         if len(statements) == 1:
-            return _fetched(self._send(connection, statements[0]))
+            observed.round_trips += 1
+            return _rows(self._send(connection, statements[0]))
         if any(statement.parameters is None for statement in statements):
+            observed.round_trips += len(statements) + 2
             with connection.transaction():
                 for statement in statements:
                     self._send(connection, statement)
             return ()
+        observed.round_trips += 1
         if self._in_transaction():
             with pipeline(connection):
                 *_, cursor = [self._send(connection, statement) for statement in statements]
-            return _fetched(cursor)
+            return _rows(cursor)
+        cursors: list[psycopg.Cursor] = []
         try:
-            with pipeline(connection):  # one round trip for all
-                *_, cursor, _ = [
+            with pipeline(connection):
+                cursors = [
                     self._send(connection, statement) for statement in (BEGIN, *statements, COMMIT)
                 ]
+        except psycopg.Error as error:
+            if not is_committed(cursors):
+                raise
+            logger.warning("the connection was lost after COMMIT: %s", error)
         finally:
-            if left_open(connection):
-                with suppress(psycopg.Error):  # what is raised already tells more
+            if is_open(connection):
+                observed.round_trips += 1
+                with suppress(psycopg.Error):  # the error being raised says more
                     connection.rollback()
-        return _fetched(cursor)
+        return _rows(cursors[-2])
 
     def _send(self, connection: Connection, statement: Statement) -> psycopg.Cursor:
         return connection.execute(self._query(statement), statement.parameters)
 
     def stream[T](self, copy: Copy[T]) -> Generator[T]:
-        """Yield what is made of the rows of a COPY, as they come.
+        """Yield what a collector makes of the rows of a COPY, as they arrive.
 
-        Until it ends or is closed, it holds a connection, or that of the transaction it is part
-        of, which closes it at its own end.
+        It holds a connection until it ends or is closed. In a transaction it uses the connection of
+        that, whose end closes it.
         """
         itself: list[Stream] = []
         stream = self._stream(copy, itself)
@@ -271,76 +211,86 @@ class Database(Base[Connection, threading.Lock]):
         return stream
 
     def _stream[T](self, copy: Copy[T], itself: Sequence[Stream]) -> Generator[T]:
-        begun = False
-        try:
-            with closing(self._copied(copy, itself)) as made:
-                for item in made:
-                    begun = True
-                    yield item
-            return
-        except ConnectionFailed as error:
-            if begun or self._in_transaction() or not repeatable(error, reads=True):
-                raise
-        with closing(self._copied(copy, itself)) as made:
-            yield from made
+        started = False
+        with short_tracebacks(), self._observer.operation(copy.name) as observed:
+            try:
+                with closing(self._copy(copy, itself, observed)) as results:
+                    for item in results:
+                        started = True
+                        yield item
+                return
+            except ConnectionFailed as error:
+                if started or self._in_transaction() or not can_retry(error, reads=True):
+                    raise
+                logger.warning("retrying after a lost connection: %s", error)
+            with closing(self._copy(copy, itself, observed)) as results:
+                yield from results
 
-    def _copied[T](self, copy: Copy[T], stream: Sequence[Stream]) -> Generator[T]:
+    def _copy[T](
+        self, copy: Copy[T], stream: Sequence[Stream], observed: Observation
+    ) -> Generator[T]:
         with copy.collect() as collector:
-            with self._connection() as connection, translated(copy.name), ExitStack() as stack:
-                if (transaction := joined(self)) is not None:
+            with self._connection() as connection, map_errors(copy.name), ExitStack() as stack:
+                observed.use(connection)
+                observed.round_trips += 1
+                if (transaction := current_transaction(self)) is not None:
                     transaction.streams.extend(stream)
-                    # A COPY that is cut short would fail all of the transaction otherwise.
+                    # A savepoint, because closing the COPY early fails it.
                     stack.enter_context(connection.transaction())
-                text = copied(copy.statement, self.schema, connection)
+                text = copy_text(copy.statement, self.schema, connection)
                 rows = stack.enter_context(connection.cursor().copy(text))
-                while some := connection.wait(received(rows)):
-                    yield from collector.take(some)
+                while batch := connection.wait(receive_rows(rows)):
+                    observed.rows += memoryview(batch.sizes).nbytes // 8
+                    yield from collector.take(batch)
             yield from collector.finish()
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """Let the operations that this thread runs in the block take effect together or not."""
+        """Run the operations of this thread in the block in one transaction."""
         with ExitStack() as stack:
             connection = stack.enter_context(self._connection())
             transaction = Transaction(connection, threading.Lock())
-            stack.callback(release, transaction.turn)
-            stack.enter_context(self._joining(transaction))
-            with translated("begin a transaction"):
+            stack.callback(release_lock, transaction.lock)
+            stack.enter_context(self._as_current(transaction))
+            with map_errors("begin a transaction"):
                 stack.enter_context(connection.transaction())
-            stack.callback(transaction.turn.acquire)  # at the end, after whoever uses it
+            stack.callback(transaction.lock.acquire)  # at the end, wait for running operations
             stack.callback(_close_all, transaction.streams)
             yield
-            check_kept(connection)
-            with translated("commit a transaction"):
+            check_committable(connection)
+            with map_errors("commit a transaction"):
                 stack.close()
 
     def _connection(self) -> "_Connection":
         return _Connection(self)
 
-    def opened(self) -> Pool:
+    def pool(self) -> Pool:
+        """Return the pool, created when it is first used."""
         with self._opening:
             if self._pool is None:
-                pool = Pool(self.target.conninfo, self._max_size, self._timeout)
-                pool.open()
-                listener = Listener(self.target.conninfo, self._cache) if self._live else None
-                # Also at exit: a pool's threads that nobody stops hold the interpreter up.
+                pool = Pool(partial(_connect, self.endpoint, self._timeout), self._max_size)
+                listener = None
+                if self._live:
+                    pool.release(pool.acquire())  # a wrong DSN fails here, not in the listener
+                    listener = Listener(self.endpoint.conninfo, self._cache)
                 self._finalizer.detach()
-                self._finalizer = weakref.finalize(self, _close, pool, listener, self.target)
+                self._finalizer = weakref.finalize(self, _close, pool, listener, self.endpoint)
                 self._pool = pool
             return self._pool
 
     def close(self) -> None:
         """Close the connections; the next operation opens new ones."""
         with self._opening:
-            finalizer, self._finalizer = self._finalizer, weakref.finalize(self, self.target.close)
-            self._pool = None  # at first, for an interrupt may come in between
+            finalizer = self._finalizer
+            self._finalizer = weakref.finalize(self, self.endpoint.close)
+            self._pool = None  # first, because an interrupt may end `finalizer`
             finalizer()
 
 
 class _Connection:
-    """A connection for a block: that of the transaction it is part of, else one of the pool.
+    """A connection for a block: that of the current transaction, else one of the pool.
 
-    Not a generator, as `translated` is none.
+    Not a generator, for the same reason as `map_errors`.
     """
 
     __slots__ = ("_connection", "_database", "_pool", "_transaction")
@@ -349,80 +299,57 @@ class _Connection:
         self._database = database
 
     def __enter__(self) -> Connection:
-        transaction = self._transaction = joined(self._database)
+        transaction = self._transaction = current_transaction(self._database)
         if transaction is not None:
-            if not transaction.turn.acquire(timeout=TURN_SECONDS):
-                raise busy()
+            if not transaction.lock.acquire(timeout=LOCK_SECONDS):
+                raise lock_timed_out()
             if not transaction.ended:  # while this waited
                 return transaction.connection
-            transaction.turn.release()
+            transaction.lock.release()
             self._transaction = None
-        while True:
-            self._pool = self._database.opened()
-            try:
-                self._connection = self._pool.acquire()
-            except ConnectionFailed as error:
-                if not was_closed(error):
-                    raise
-            else:
-                return self._connection
+        self._pool = self._database.pool()
+        self._connection = self._pool.acquire()
+        return self._connection
 
     def __exit__(self, *error: object) -> None:
         if self._transaction is not None:
-            self._transaction.turn.release()
+            self._transaction.lock.release()
         else:
             self._pool.release(self._connection)
 
 
 _databases = weakref.WeakSet[Database]()
 
-# Pools of a parent process. They are kept, for to close them would end the parent's sessions.
+# Pools of a parent process, kept because closing them would end the parent's sessions.
 _inherited: list[Pool] = []
 
 
-def _forget_parent() -> None:
-    leave_all()
+def _reset_after_fork() -> None:
+    clear_current()
     for database in tuple(_databases):
-        database.forget()
+        database.reset_after_fork()
 
 
-os.register_at_fork(after_in_child=_forget_parent)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_reset_after_fork)
 
 
-def repeatable(error: ConnectionFailed, *, reads: bool) -> bool:
-    """Tell whether to do again what lost its connection: it changes nothing, or was not done.
-
-    A session that was told to end says so only while the transaction can still be rolled back.
-    """
-    lost = isinstance(error.__cause__, psycopg.Error) and not isinstance(error.__cause__, NoAnswer)
-    return error.sqlstate in ENDED or (reads and lost)
+def _connect(endpoint: Endpoint, call_timeout: float | None) -> TimedConnection:
+    return TimedConnection.open(endpoint.conninfo(), call_timeout)
 
 
-def was_closed(error: ConnectionFailed) -> bool:
-    """Tell whether no connection was to be had because another had just closed the client."""
-    return isinstance(error.__cause__, PoolClosed)
-
-
-def _fetched(cursor: psycopg.Cursor) -> Sequence[Row]:
+def _rows(cursor: psycopg.Cursor) -> Sequence[Row]:
     return () if cursor.rownumber is None else cursor.fetchall()
 
 
 def _close_all(streams: Sequence[Stream]) -> None:
     for stream in filter(None, [reference() for reference in streams]):
-        with suppress(ValueError):  # another thread is amid it, and will be waited for
+        with suppress(ValueError):  # another thread is running it, and will be waited for
             stream.close()
 
 
-def left_open(connection: Connection | AsyncConnection) -> bool:
-    """Tell whether an error has left a transaction open on a connection that still lives."""
-    return connection.info.transaction_status in (
-        TransactionStatus.INTRANS,
-        TransactionStatus.INERROR,
-    )
-
-
-def _close(pool: Pool, listener: Listener | None, target: Target) -> None:
+def _close(pool: Pool, listener: Listener | None, endpoint: Endpoint) -> None:
     if listener is not None:
         listener.stop()
     pool.close()
-    target.close()
+    endpoint.close()

@@ -1,9 +1,9 @@
-"""Values read before, for both colours and the adapters: least recently used, with an expiry.
+"""An LRU cache with an expiry, for both colours and the adapters.
 
-An entry is a ``Future``. Whoever finds none leads: it puts one in, asks the database, and settles
-it; all others wait for that answer, so any number of cold reads of one key make one query. Taking
-an entry out while its leader still asks means that the answer is served to those who wait for it
-and to nobody after.
+An entry is a ``Future``. The caller that finds none is the leader: it inserts one, queries the
+database and sets the result, for which the others wait; so any number of concurrent misses of a key
+make one query. An entry that is evicted while its leader queries is served to those that wait for
+it, and to nobody after.
 """
 
 import os
@@ -19,14 +19,14 @@ from cachetools import TTLCache
 
 from draive_pg.operations.operation import Key
 
-__all__ = ("Cache", "LeaderGone")
+__all__ = ("Cache", "LeaderInterrupted")
 
 
-type Shelf = TTLCache[Key, Future[Any]]
+type Entries = TTLCache[Key, Future[Any]]
 
 
-class LeaderGone(Exception):
-    """The caller that asked for all was interrupted; one of the others must ask."""
+class LeaderInterrupted(Exception):
+    """The leader was interrupted; another caller must query."""
 
 
 class Cache:
@@ -35,9 +35,9 @@ class Cache:
     Parameters
     ----------
     limit : int
-        How many documents are kept of each table, beside its listing; 0 reads through.
+        The most documents of each table, beside its listing; 0 disables the cache.
     expiration : float
-        Seconds for which a value is served before it is read again.
+        Seconds until a value is read again.
 
     Raises
     ------
@@ -52,79 +52,80 @@ class Cache:
             raise ValueError(f"cache_expiration must be positive seconds, not {expiration!r:.60}")
         self._limit = limit
         self._expiration = expiration
-        self._shelves: dict[tuple[str, bool], Shelf] = {}
+        self._tables: dict[tuple[str, bool], Entries] = {}
         self._lock = Lock()
         _caches.add(self)
 
     @property
-    def keeps(self) -> bool:
-        """Whether anything is kept at all."""
+    def enabled(self) -> bool:
+        """Whether anything is cached at all."""
         return self._limit > 0
 
     def join(self, key: Key) -> tuple[Future[Any], bool]:
-        """Return the future of a key's value, and whether the caller must settle it by `lead`."""
+        """Return the future of a key's value, and whether the caller is the leader (see `lead`)."""
         with self._lock:
-            shelf = self._shelf(key)
+            entries = self._entries(key)
             try:
-                return shelf[key], False  # `get` would look twice
+                return entries[key], False  # `get` would look twice
             except KeyError:
                 entry = Future[Any]()
-            entry.set_running_or_notify_cancel()  # so that one who stops waiting cancels nobody
-            shelf[key] = entry
+            entry.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel it
+            entries[key] = entry
             return entry, True
 
     @contextmanager
     def lead(self, key: Key, entry: Future[Any]) -> Generator[None]:
-        """Settle with an error those who wait when the block, which sets the result, fails."""
+        """Set the exception of an entry when the block, which sets its result, fails."""
         try:
             yield
         except BaseException as error:
             with self._lock:
-                shelf = self._shelf(key)
-                if shelf.get(key) is entry:
-                    del shelf[key]
+                entries = self._entries(key)
+                if entries.get(key) is entry:
+                    del entries[key]
             if not entry.done():
-                entry.set_exception(error if isinstance(error, Exception) else LeaderGone())
+                entry.set_exception(error if isinstance(error, Exception) else LeaderInterrupted())
             raise
 
     def evict(self, *stale: Key) -> None:
-        """Drop all variants of the given tables and subjects."""
+        """Evict all variants of the given tables and subjects."""
         with self._lock:
             for key in stale:
-                if shelf := self._shelves.get((key.table, key.subject is None)):
-                    for cached in [cached for cached in shelf if cached.subject == key.subject]:
-                        del shelf[cached]
+                if entries := self._tables.get((key.table, key.subject is None)):
+                    for cached in [cached for cached in entries if cached.subject == key.subject]:
+                        del entries[cached]
 
     def clear(self) -> None:
-        """Drop all."""
+        """Evict everything."""
         with self._lock:
-            self._shelves.clear()
+            self._tables.clear()
 
-    def forget(self) -> None:
-        """Start anew in a process that was forked, where nobody settles what is pending."""
-        self._shelves.clear()
+    def reset_after_fork(self) -> None:
+        """Start empty in a forked process, where pending entries would never be set."""
+        self._tables.clear()
         self._lock = Lock()
 
-    def _shelf(self, key: Key) -> Shelf:
-        """Return where a table's documents are kept, or, apart from them, its listing."""
+    def _entries(self, key: Key) -> Entries:
+        """Return the entries of a table's documents, or the entry of its listing."""
         listing = key.subject is None
-        shelf = self._shelves.get((key.table, listing))
-        if shelf is None:
+        entries = self._tables.get((key.table, listing))
+        if entries is None:
             limit = min(self._limit, 1) if listing else self._limit
-            shelf = TTLCache[Key, Future[Any]](limit, self._expiration)
-            self._shelves[key.table, listing] = shelf
-        return shelf
+            entries = TTLCache[Key, Future[Any]](limit, self._expiration)
+            self._tables[key.table, listing] = entries
+        return entries
 
 
 _caches = WeakSet[Cache]()
 
 
-def _forget_parent() -> None:
+def _reset_after_fork() -> None:
     for cache in tuple(_caches):
-        cache.forget()
+        cache.reset_after_fork()
 
 
-os.register_at_fork(after_in_child=_forget_parent)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 def _is_number(value: object, kind: type | UnionType) -> bool:

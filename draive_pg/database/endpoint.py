@@ -1,4 +1,4 @@
-"""Which database a client is for: a DSN, or the embedded server."""
+"""The server that a client connects to: one of a DSN, or the embedded one."""
 
 import asyncio
 import os
@@ -17,15 +17,20 @@ from draive_pg.codec.validation import check_text
 if TYPE_CHECKING:
     from draive_pg.embedded import Server
 
-__all__ = ("Given", "Target", "conninfo_async", "parameters_of", "target_of")
+__all__ = ("DsnEndpoint", "Endpoint", "conninfo_async", "endpoint_of", "parameters_of")
 
-# Where neither the DSN nor the environment says: a server that drops packets must not hang a
-# notebook.
-DEFAULTS = {"fallback_application_name": "draive_pg"}
+# A server or a network that drops packets must not hang a notebook: connecting has a limit, and
+# idle connections are probed within two minutes.
+DEFAULTS = {
+    "fallback_application_name": "draive_pg",
+    "keepalives_idle": "60",
+    "keepalives_interval": "15",
+    "keepalives_count": "4",
+}
 if "PGCONNECT_TIMEOUT" not in os.environ:
     DEFAULTS["connect_timeout"] = "10"
 
-# Over all else: the texts that we send and read are UTF-8, whatever a role or a server prefers.
+# Overrides the DSN: all text is UTF-8, whatever the role or the server defaults to.
 ENCODING = {"client_encoding": "UTF8"}
 
 PORTS = re.compile(r"[0-9,]*")
@@ -33,20 +38,20 @@ NOT_NAME = re.compile(r"@|://")
 USER = re.compile(r":.*@")
 
 
-class Target(Protocol):
-    """Where connections are made to."""
+class Endpoint(Protocol):
+    """What connections are made to."""
 
     def conninfo(self) -> str:
-        """Return what libpq connects by, with a server there to connect to where we run it."""
+        """Return a connection string for libpq; start the server if it is the embedded one."""
         ...
 
     def close(self) -> None:
-        """Let go of what `conninfo` started."""
+        """Stop the server that `conninfo` started, unless others use it."""
         ...
 
 
-class Given:
-    """A database that the user runs, by libpq's parameters."""
+class DsnEndpoint:
+    """A server given by libpq's parameters."""
 
     def __init__(self, parameters: Mapping[str, ConnParam]) -> None:
         self._parameters = parameters
@@ -63,23 +68,23 @@ class Given:
         return " ".join(f"{key}={parameters[key]}" for key in shown if key in parameters)
 
 
-class Embedded:
-    """The PostgreSQL that we run ourselves, started when first needed."""
+class EmbeddedEndpoint:
+    """The embedded server, started when it is first needed."""
 
     def __init__(self) -> None:
         self._server: Server | None = None
-        self._making = Lock()
+        self._starting = Lock()
 
     def conninfo(self) -> str:
-        with self._making:
+        with self._starting:
             if self._server is None:
                 from draive_pg.embedded import Server
 
                 self._server = Server()
-                # Not of the client: a connection that is just being made may outlive it.
+                # Not a finalizer of the client: a connection attempt may outlive it.
                 weakref.finalize(self, self._server.stop)
-        # Again for each connection: it is a cheap check, and brings back a server that was killed.
-        # An empty hostaddr outdoes $PGHOSTADDR, which would lead elsewhere.
+        # Called for each connection: it is a cheap check, and restarts a server that was killed.
+        # An empty hostaddr overrides $PGHOSTADDR.
         return _conninfo({**conninfo_to_dict(self._server.start().uri()), "hostaddr": ""})
 
     def close(self) -> None:
@@ -90,13 +95,13 @@ class Embedded:
         return "embedded" if self._server is None else f"embedded {self._server.data}"
 
 
-async def conninfo_async(target: Target) -> str:
-    """Return a target's conninfo; where a server must be started first, the event loop goes on."""
-    return await asyncio.to_thread(target.conninfo)
+async def conninfo_async(endpoint: Endpoint) -> str:
+    """Return an endpoint's conninfo without blocking the event loop while a server starts."""
+    return await asyncio.to_thread(endpoint.conninfo)
 
 
-def target_of(dsn: str | None) -> Target:
-    """Return the database of a DSN, of $DRAIVE_PG_DSN for None, or the embedded one.
+def endpoint_of(dsn: str | None) -> Endpoint:
+    """Return the endpoint of a DSN; None: that of $DRAIVE_PG_DSN, else the embedded server.
 
     Raises
     ------
@@ -105,7 +110,7 @@ def target_of(dsn: str | None) -> Target:
     """
     if dsn is None:
         dsn = os.environ.get("DRAIVE_PG_DSN") or None
-    return Embedded() if dsn is None else Given(parameters_of(check_text(dsn, "dsn")))
+    return EmbeddedEndpoint() if dsn is None else DsnEndpoint(parameters_of(check_text(dsn, "dsn")))
 
 
 def parameters_of(dsn: str) -> Mapping[str, ConnParam]:
@@ -113,7 +118,7 @@ def parameters_of(dsn: str) -> Mapping[str, ConnParam]:
     try:
         parameters = conninfo_to_dict(dsn)
     except ProgrammingError:
-        # Not chained: libpq quotes the DSN, and with it the password.
+        # Not chained: libpq's message contains the DSN, and so the password.
         raise ValueError(
             "the DSN is neither a URI postgresql://user@host/database nor keywords "
             "'host=… dbname=…' that libpq knows"
@@ -122,9 +127,9 @@ def parameters_of(dsn: str) -> Mapping[str, ConnParam]:
         str(parameters.get(key, "")) for key in ("host", "port", "dbname", "user")
     )
     if "@" in host[1:] or not PORTS.fullmatch(port) or NOT_NAME.search(name) or USER.search(user):
-        # Else the end of a password would be taken, and shown, for a part of the address.
+        # Otherwise a part of the password would be shown as a part of the address.
         raise ValueError(
-            "the DSN cannot be taken apart: in a URI, percent-encode the @ of a password as %40, "
+            "the DSN is ambiguous: in a URI, percent-encode the @ of a password as %40, "
             "its / as %2F and its : as %3A"
         )
     return parameters

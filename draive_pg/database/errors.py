@@ -1,47 +1,46 @@
-"""What the driver raises, as errors of this package: one line each, with what to do."""
+"""psycopg's exceptions as exceptions of this package: one line each, with what to do."""
 
-import logging
+import asyncio
 import re
 from types import TracebackType
 
 import psycopg
-from psycopg_pool import PoolClosed, PoolTimeout
 
+from draive_pg.database.driver import NoAnswer
+from draive_pg.database.observe import logger
 from draive_pg.errors import (
     ConnectionFailed,
     DraivePGError,
     OperationFailed,
     PermissionDenied,
     TableMissing,
+    TimedOut,
 )
 
-logger = logging.getLogger("draive_pg")
+__all__ = ("CONNECT", "map_errors", "short_tracebacks", "to_package_error")
 
-__all__ = ("CONNECT", "described", "short_tracebacks", "translated")
-
-# Connection exceptions; shutdowns and timeouts that end the connection.
+# Connection exceptions; shutdowns and timeouts that end the session.
 LOST = ("08", "57P", "25P03", "25P04")
 CONNECT = "connect"
 UNREACHABLE = "check the DSN, and that the server runs and lets you in"
 ADVICE = {
     "42P01": "make the tables with setup() or `draive-pg setup`",
     "3F000": "make the schema with setup() or `draive-pg setup`",
-    "42501": "connect as a role that has the right, or let the owner of the tables GRANT it",
+    "42501": "connect as a role that has the privilege, or let the owner of the tables GRANT it",
     "25006": "connect to a server that takes writes",
     "53300": "close other connections, or raise the server's max_connections",
 }
-# A server that does not let us in gives no code, only one of these.
+# A server without free slots sends no code, only one of these messages.
 FULL = re.compile(
     "too many clients already|remaining connection slots are reserved|too many connections for"
 )
-DRIVER = (psycopg.Error, PoolClosed, PoolTimeout)
 KINDS = {"42P01": TableMissing, "3F000": TableMissing, "42501": PermissionDenied}
 
 
-class translated:  # noqa: N801 - stands in a `with`, as contextlib's do
-    """Raise the driver's errors of a block as this package's, naming what was being done.
+class map_errors:  # noqa: N801 - a context manager, named as contextlib's are
+    """Raise psycopg's errors of a block as this package's, with the name of the operation.
 
-    Each call has such a block: it is a class because a generator takes several times as long.
+    A class, because a generator takes several times as long, and each call has such a block.
     """
 
     __slots__ = ("_name",)
@@ -58,18 +57,21 @@ class translated:  # noqa: N801 - stands in a `with`, as contextlib's do
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(error, DRIVER):
-            raise described(self._name, error) from error
+        if isinstance(error, psycopg.Error):
+            raise to_package_error(self._name, error) from error
 
 
-def described(name: str, error: Exception) -> DraivePGError:
-    """Return the error of this package for one of the driver."""
-    sqlstate = error.sqlstate if isinstance(error, psycopg.Error) else None
-    primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-    text = f"{name}: {primary or str(error).partition('\n')[0]}"
+def to_package_error(name: str, error: psycopg.Error) -> DraivePGError:
+    """Return the error of this package for one of psycopg."""
+    sqlstate = error.sqlstate
+    text = f"{name}: {error.diag.message_primary or str(error).partition('\n')[0]}"
+    if isinstance(error, NoAnswer):
+        return TimedOut(_line(text, None, "if it may take longer, raise Client(timeout=...)"))
+    if isinstance(error, psycopg.errors.ConnectionTimeout):
+        return TimedOut(_line(text, None, f"{UNREACHABLE}, or raise connect_timeout in the DSN"))
     if sqlstate is None or sqlstate.startswith(LOST):
-        if isinstance(error, psycopg.OperationalError | PoolClosed | PoolTimeout):
-            advice = "the next call connects anew"
+        if isinstance(error, psycopg.OperationalError):
+            advice = "the next call connects again"
             if name == CONNECT:
                 advice = ADVICE["53300"] if FULL.search(text) else UNREACHABLE
             return ConnectionFailed(_line(text, sqlstate, advice), sqlstate=sqlstate)
@@ -78,22 +80,26 @@ def described(name: str, error: Exception) -> DraivePGError:
     return kind(_line(text, sqlstate, ADVICE.get(sqlstate)), sqlstate=sqlstate)
 
 
-class short_tracebacks:  # noqa: N801 - stands in a `with`, as contextlib's do
-    """Raise errors of a block without the frames of this package and of the driver.
+def _line(text: str, sqlstate: str | None, advice: str | None = None) -> str:
+    return text + (f" ({sqlstate})" if sqlstate else "") + (f"; {advice}" if advice else "")
 
-    The message is for the caller, whose line a notebook then shows at once. The cause keeps its
-    message. The whole traceback is logged at level DEBUG.
+
+class short_tracebacks:  # noqa: N801 - a context manager, named as contextlib's are
+    """Remove the frames of this package, and of psycopg, from errors that leave a block.
+
+    The message is for the caller, whose line a notebook then shows at once. The whole traceback is
+    logged at level DEBUG.
 
     Parameters
     ----------
     *more : type[Exception]
-        Errors to shorten beside `DraivePGError` and `KeyboardInterrupt`.
+        Errors to shorten beside `DraivePGError` and interruptions.
     """
 
     __slots__ = ("_kinds",)
 
     def __init__(self, *more: type[Exception]) -> None:
-        self._kinds = (DraivePGError, KeyboardInterrupt, *more)
+        self._kinds = (DraivePGError, KeyboardInterrupt, asyncio.CancelledError, *more)
 
     def __enter__(self) -> None:
         pass
@@ -104,16 +110,11 @@ class short_tracebacks:  # noqa: N801 - stands in a `with`, as contextlib's do
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not isinstance(error, self._kinds):
+        if error is None or not isinstance(error, self._kinds):
             return
         logger.debug("%s", type(error).__name__, exc_info=error)
-        cause = error.__cause__
-        if cause is not None:
+        if (cause := error.__cause__) is not None:
             cause.__traceback__ = cause.__cause__ = None
             cause.__suppress_context__ = True
-        error.__traceback__ = None
-        raise error from cause
-
-
-def _line(text: str, sqlstate: str | None, advice: str | None = None) -> str:
-    return text + (f" ({sqlstate})" if sqlstate else "") + (f"; {advice}" if advice else "")
+        error.__suppress_context__ = True
+        error.__traceback__ = None  # the interpreter goes on with that of the caller

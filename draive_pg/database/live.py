@@ -1,123 +1,127 @@
-"""Changes that anybody commits, heard of by LISTEN, and evicted from caches at once.
+"""Eviction of cached values when any process commits a change, by LISTEN.
 
-The triggers of ``schema/008_notifications.sql`` tell of them. Whenever it is not certain that all
-was heard (the listener has just connected, or was cut off), the caches are cleared. Behind a
-transaction pooler nothing is heard, and values expire as they do without this.
+The triggers of ``schema/008_notifications.sql`` send the notifications. Where some may be missed
+(the listener has just connected, or lost its connection), the caches are cleared. A transaction
+pooler delivers none, so cached values expire as they do without a listener.
 """
 
 import asyncio
 import json
-import select
+import selectors
 import socket
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import psycopg
 from psycopg import AsyncConnection, Connection
 
+from draive_pg.database.observe import logger
 from draive_pg.errors import DraivePGError, warn
-from draive_pg.operations.operation import Key, Operation, Statement
+from draive_pg.operations.operation import Key, Operation, Query
 
-__all__ = ("Evictable", "Listener", "installed", "listen", "stop_listening", "warn_unless")
+__all__ = (
+    "Evictable",
+    "Listener",
+    "listen",
+    "stop_listening",
+    "triggers_installed",
+    "warn_missing_triggers",
+)
 
 LISTEN = "LISTEN draive_pg"
 
-INSTALLED = """
+TRIGGERS_INSTALLED = Query(
+    "live.triggers_installed",
+    """
 SELECT count(*) = 2
 FROM pg_trigger
 WHERE tgname = 'draive_pg_notify'
     AND tgrelid IN (
-        to_regclass(coalesce(quote_ident($1::TEXT) || '.', '') || 'configurations'),
-        to_regclass(coalesce(quote_ident($1::TEXT) || '.', '') || 'instructions')
+        to_regclass(coalesce(quote_ident(:schema::TEXT) || '.', '') || 'configurations'),
+        to_regclass(coalesce(quote_ident(:schema::TEXT) || '.', '') || 'instructions')
     )
-"""
+""",
+)
 
-# Between attempts to connect; the first comes at once.
+# Seconds before each attempt to connect.
 PAUSES = (0.0, 0.1, 0.5, 2.0, 5.0)
-
-# A network can drop a connection on which nobody sends; the kernel asks, within two minutes.
-CONNECTION: dict[str, Any] = {
-    "autocommit": True,
-    "keepalives_idle": 60,
-    "keepalives_interval": 15,
-    "keepalives_count": 4,
-}
 
 
 class Evictable(Protocol):
-    """What changes are taken out of: a cache, or several."""
+    """A cache, or several."""
 
     def evict(self, *stale: Key) -> None:
-        """Drop all variants of the given tables and subjects."""
+        """Evict all variants of the given tables and subjects."""
         ...
 
     def clear(self) -> None:
-        """Drop all."""
+        """Evict everything."""
         ...
 
 
-def installed(schema: str | None) -> Operation[bool]:
-    """Whether the triggers are there that tell of changes."""
+def triggers_installed(schema: str | None) -> Operation[bool]:
+    """Return whether the triggers exist that send the notifications."""
     return Operation(
-        name="look for the triggers that tell of changes",
-        statements=(Statement(INSTALLED, (schema,)),),
+        name="look for the triggers that notify of changes",
+        statements=(TRIGGERS_INSTALLED(schema=schema),),
         reads=True,
         decode=lambda rows: rows[0][0],
     )
 
 
-def warn_unless(*, installed: bool) -> None:
-    """Say that changes of others will not be heard of, unless the triggers are there."""
+def warn_missing_triggers(*, installed: bool) -> None:
+    """Warn if changes by others will not be notified."""
     if not installed:
         warn(
-            "live=True: the triggers that tell of changes are missing, so a change that another "
-            "process makes is seen when the cached value expires; make them with setup() as the "
-            "owner of the tables",
+            "live=True: the triggers that notify of changes are missing, so a change by another "
+            "process is seen when the cached value expires; make them with setup() as the owner "
+            "of the tables",
             RuntimeWarning,
         )
 
 
 class Listener:
-    """A thread that listens until it is stopped, over a connection of its own."""
+    """A thread that listens, on a connection of its own, until it is stopped."""
 
     def __init__(self, conninfo: Callable[[], str], cache: Evictable) -> None:
         self._conninfo = conninfo
         self._cache = cache
         self._stopped = threading.Event()
-        self._wake, self._woken = socket.socketpair()
+        self._waker, self._wake = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="draive_pg-listener", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End the thread, and wait until it has closed its connection."""
         self._stopped.set()
-        self._wake.send(b"\0")
+        self._waker.send(b"\0")
         self._thread.join(10.0)
+        self._waker.close()
         self._wake.close()
-        self._woken.close()
 
     def _run(self) -> None:
         failures = 0
         while not self._stopped.wait(PAUSES[min(failures, len(PAUSES) - 1)]):
             try:
-                with psycopg.connect(self._conninfo(), **CONNECTION) as connection:
+                with psycopg.connect(self._conninfo(), autocommit=True) as connection:
                     connection.execute(LISTEN)
                     self._cache.clear()
                     failures = 0
                     self._listen(connection)
-            except (psycopg.Error, DraivePGError):
+            except (psycopg.Error, DraivePGError) as error:
+                _log_loss(error, failures)
                 failures += 1
                 self._cache.clear()
 
     def _listen(self, connection: Connection) -> None:
-        news = select.poll()
-        news.register(connection.fileno(), select.POLLIN)
-        news.register(self._woken, select.POLLIN)
-        while not self._stopped.is_set():
-            for notify in connection.notifies(timeout=0):
-                _heard(self._cache, notify.payload)
-            news.poll()
+        with selectors.DefaultSelector() as selector:
+            selector.register(connection.fileno(), selectors.EVENT_READ)
+            selector.register(self._wake, selectors.EVENT_READ)
+            while not self._stopped.is_set():
+                for notify in connection.notifies(timeout=0):
+                    _on_notify(self._cache, notify.payload)
+                selector.select()
 
 
 async def listen(conninfo: Callable[[], Awaitable[str]], cache: Evictable) -> None:
@@ -126,32 +130,41 @@ async def listen(conninfo: Callable[[], Awaitable[str]], cache: Evictable) -> No
     while True:
         await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
         try:
-            async with await AsyncConnection.connect(await conninfo(), **CONNECTION) as connection:
+            connecting = AsyncConnection.connect(await conninfo(), autocommit=True)
+            async with await connecting as connection:
                 await connection.execute(LISTEN)
                 cache.clear()
                 failures = 0
                 async for notify in connection.notifies():
-                    _heard(cache, notify.payload)
-        except (psycopg.Error, DraivePGError):
+                    _on_notify(cache, notify.payload)
+        except (psycopg.Error, DraivePGError) as error:
+            _log_loss(error, failures)
             failures += 1
         finally:
             cache.clear()
 
 
 async def stop_listening(listener: asyncio.Task[None] | None) -> None:
-    """End a task that listens, and wait until it has closed its connection."""
+    """Cancel a listening task, and wait until it has closed its connection."""
     if listener is not None:
         listener.cancel()
         await asyncio.wait([listener])
 
 
-def _heard(cache: Evictable, payload: str) -> None:
+def _on_notify(cache: Evictable, payload: str) -> None:
     try:
-        told = json.loads(payload)
-    except (ValueError, RecursionError):  # of somebody else's making
-        told = None
-    match told:
+        change = json.loads(payload)
+    except (ValueError, RecursionError):  # not sent by our triggers
+        change = None
+    match change:
         case [_, str(table), str(subject)]:
             cache.evict(Key(table), Key(table, subject))
         case _:
             cache.clear()
+
+
+def _log_loss(error: Exception, failures: int) -> None:
+    if not failures:  # once, not for each attempt
+        logger.warning(
+            "the listener lost its connection; connecting again: %s", str(error).partition("\n")[0]
+        )

@@ -1,7 +1,7 @@
-"""Which transaction an operation is part of: the one that its thread or task has open.
+"""The transaction that an operation is part of: the one that its thread or task has open.
 
-A thread starts with none. A task starts with those of the task that made it, so ``gather`` in a
-``transaction()`` block is part of it; once the block has ended, what it left running is not.
+A thread starts with none. A task starts with those of the task that created it, so ``gather`` in a
+``transaction()`` block is part of it; tasks that outlive the block are not.
 """
 
 import asyncio
@@ -16,82 +16,84 @@ from typing import Any
 from psycopg import AsyncConnection, Connection
 from psycopg.pq import TransactionStatus
 
-from draive_pg.errors import ConnectionFailed, OperationFailed
+from draive_pg.errors import ConnectionFailed, OperationFailed, TimedOut
 from draive_pg.operations.operation import Key
 
 __all__ = (
-    "TURN_SECONDS",
+    "LOCK_SECONDS",
+    "Lock",
     "Transaction",
-    "Turn",
-    "busy",
-    "check_kept",
-    "joined",
-    "joining",
-    "leave_all",
-    "release",
+    "as_current",
+    "check_committable",
+    "clear_current",
+    "current_transaction",
+    "lock_timed_out",
+    "release_lock",
 )
 
-# How long one waits for another that uses the connection of the transaction they are both in.
-TURN_SECONDS = 10.0
+# Seconds to wait while another operation uses the connection of a shared transaction.
+LOCK_SECONDS = 10.0
 
-type Turn = threading.Lock | asyncio.Lock
+type Lock = threading.Lock | asyncio.Lock
 
 
 @dataclass(slots=True)
-class Transaction[C: Connection | AsyncConnection, L: Turn]:
+class Transaction[C: Connection | AsyncConnection, L: Lock]:
     """An open transaction.
 
     Attributes
     ----------
     connection : Connection | AsyncConnection
-        What its operations run on.
-    turn : threading.Lock | asyncio.Lock
-        Held by the one of them that uses the connection.
+        The connection of its operations.
+    lock : threading.Lock | asyncio.Lock
+        Held by the operation that uses the connection.
     stale : set of Key
-        What they changed, to be evicted from the cache at the end.
+        Cache keys that its operations changed, evicted at its end.
     streams : list
-        What reads on its connection bit by bit, to be closed at the end.
+        Weak references to generators that read from its connection, closed at its end.
     ended : bool
         Whether the block was left.
     """
 
     connection: C
-    turn: L
+    lock: L
     stale: set[Key] = field(default_factory=set[Key])
     streams: list[Any] = field(default_factory=list[Any])
     ended: bool = False
 
 
-type Open = Mapping[object, Transaction[Any, Any]]
+type OpenTransactions = Mapping[object, Transaction[Any, Any]]
 
-_open: ContextVar[Open] = ContextVar("draive_pg_transactions", default=MappingProxyType({}))
+_open: ContextVar[OpenTransactions] = ContextVar(
+    "draive_pg_transactions", default=MappingProxyType({})
+)
 
 
-def joined(database: object) -> Transaction[Any, Any] | None:
-    """Return the transaction of a database that what runs here is part of."""
+def current_transaction(database: object) -> Transaction[Any, Any] | None:
+    """Return the transaction of a database that the current thread or task is in."""
     transaction = _open.get().get(database)
     return None if transaction is None or transaction.ended else transaction
 
 
 @contextmanager
-def joining(database: object, transaction: Transaction[Any, Any]) -> Generator[None]:
-    """Make what runs in the block part of a transaction."""
+def as_current(database: object, transaction: Transaction[Any, Any]) -> Generator[None]:
+    """Make a transaction the current one of a database for a block."""
     token = _open.set({**_open.get(), database: transaction})
     try:
         yield
     finally:
         transaction.ended = True
-        with suppress(ValueError):  # a generator may be finished by another task
+        with suppress(ValueError):  # another task may finish the generator
             _open.reset(token)
 
 
-def leave_all() -> None:
-    """Be part of no transaction."""
+def clear_current() -> None:
+    """Leave all transactions, after a fork."""
     _open.set(MappingProxyType({}))
 
 
-def check_kept(connection: Connection | AsyncConnection) -> None:
-    """Raise where nothing would be kept without an error: PostgreSQL answers by a rollback."""
+def check_committable(connection: Connection | AsyncConnection) -> None:
+    """Raise if a COMMIT would roll back, which PostgreSQL does without an error."""
     if connection.closed:
         raise ConnectionFailed(
             "commit a transaction: the connection was lost in it, so nothing of it is kept; "
@@ -104,13 +106,15 @@ def check_kept(connection: Connection | AsyncConnection) -> None:
         )
 
 
-def release(turn: threading.Lock | asyncio.Lock) -> None:
-    if turn.locked():
-        turn.release()
+def release_lock(lock: Lock) -> None:
+    """Release a lock that may be released already."""
+    if lock.locked():
+        lock.release()
 
 
-def busy() -> ConnectionFailed:
-    return ConnectionFailed(
-        f"transaction: its connection was in use by others for {TURN_SECONDS:.0f} s; end the "
+def lock_timed_out() -> TimedOut:
+    """Return the error for a wait of `LOCK_SECONDS`."""
+    return TimedOut(
+        f"transaction: its connection was in use by others for {LOCK_SECONDS:.0f} s; end the "
         "nested transaction() that they wait in, or wait for them outside of it"
     )

@@ -1,0 +1,139 @@
+"""What the sync and the async database share: state, caching and retry rules, without I/O."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypedDict, Unpack
+
+import psycopg
+from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor
+from psycopg.pq import TransactionStatus
+
+from draive_pg.database.cache import Cache
+from draive_pg.database.driver import NoAnswer
+from draive_pg.database.endpoint import Endpoint
+from draive_pg.database.observe import Observer
+from draive_pg.database.transactions import Lock, Transaction, as_current, current_transaction
+from draive_pg.errors import ConnectionFailed
+from draive_pg.models import OperationEvent
+from draive_pg.operations.operation import Operation, Statement, qualified
+
+__all__ = (
+    "BEGIN",
+    "COMMIT",
+    "BaseDatabase",
+    "Options",
+    "can_retry",
+    "is_committed",
+    "is_open",
+)
+
+# The session was ended by an administrator, or by idle_session_timeout.
+ENDED = ("57P01", "57P05")
+
+BEGIN = Statement("BEGIN ISOLATION LEVEL READ COMMITTED")
+COMMIT = Statement("COMMIT")
+
+
+class Options(TypedDict):
+    """Options of a database.
+
+    Attributes
+    ----------
+    schema : str | None
+        The schema of the tables; None: the search path.
+    max_size : int
+        The most connections.
+    live : bool
+        Whether to listen for changes, to evict what they make stale.
+    timeout : float | None
+        Seconds to wait for each answer of the server; None: no limit.
+    on_operation : callable | None
+        Called after each operation.
+    """
+
+    schema: str | None
+    max_size: int
+    live: bool
+    timeout: float | None
+    on_operation: Callable[[OperationEvent], object] | None
+
+
+class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
+    """The state of a database."""
+
+    def __init__(self, endpoint: Endpoint, cache: Cache, **options: Unpack[Options]) -> None:
+        self.endpoint = endpoint
+        self.schema = options["schema"]
+        self._cache = cache
+        self._max_size = options["max_size"]
+        self._timeout = options["timeout"]
+        self._live = options["live"]
+        self._triggers_checked = not self._live
+        self._observer = Observer(options["on_operation"])
+        self._extended = False
+
+    def __repr__(self) -> str:
+        return f"{self.endpoint!r}{'' if self.schema is None else f', schema={self.schema!r}'}"
+
+    def _in_transaction(self) -> bool:
+        return current_transaction(self) is not None
+
+    @contextmanager
+    def _as_current(self, transaction: Transaction[C, L]) -> Generator[None]:
+        """Make a transaction the current one; evict what it changed at its end.
+
+        Nothing is cached inside, because what is read there may be rolled back.
+        """
+        outer = current_transaction(self)
+        try:
+            with as_current(self, transaction):
+                yield
+        finally:
+            if outer is not None:
+                outer.stale |= transaction.stale
+            else:
+                self._cache.evict(*transaction.stale)
+
+    def _evict(self, operation: Operation[Any]) -> None:
+        """Evict what an operation changes, also after a failure: its outcome may be unknown."""
+        if not operation.evicts:
+            return
+        if (transaction := current_transaction(self)) is not None:
+            transaction.stale.update(operation.evicts)
+        else:
+            self._cache.evict(*operation.evicts)
+
+    def _first_trigger_check(self) -> bool:
+        """Return True to the first caller only, so that missing triggers are reported once."""
+        first, self._triggers_checked = not self._triggers_checked, True
+        return first
+
+    def _query(self, statement: Statement) -> bytes:
+        return qualified(statement.sql, self.schema)
+
+
+def can_retry(error: ConnectionFailed, *, reads: bool) -> bool:
+    """Return whether to repeat what lost its connection: it only reads, or was not committed.
+
+    A session that is ended reports that in place of the result of a statement; so no COMMIT that
+    follows was executed.
+    """
+    cause = error.__cause__
+    lost = isinstance(cause, psycopg.Error) and not isinstance(cause, NoAnswer)
+    return error.sqlstate in ENDED or (reads and lost)
+
+
+def is_committed(cursors: Sequence[Cursor | AsyncCursor]) -> bool:
+    """Return whether the server has answered the COMMIT that was sent last.
+
+    The connection can still be lost after that.
+    """
+    return bool(cursors) and cursors[-1].statusmessage == "COMMIT"
+
+
+def is_open(connection: Connection | AsyncConnection) -> bool:
+    """Return whether a live connection is in a transaction."""
+    return connection.info.transaction_status in (
+        TransactionStatus.INTRANS,
+        TransactionStatus.INERROR,
+    )

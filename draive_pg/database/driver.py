@@ -1,0 +1,325 @@
+"""What psycopg lacks: a timeout per call, pipelines that suit poolers, and COPY rows in bulk.
+
+This is the only module that uses psycopg's private interface, which is checked when it is imported.
+"""
+
+import re
+import select
+from array import array
+from collections.abc import Generator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, suppress
+from inspect import signature
+from time import monotonic
+from typing import Any, LiteralString, cast, override
+
+import psycopg
+from psycopg import (
+    AsyncConnection,
+    AsyncCopy,
+    AsyncPipeline,
+    AsyncRawCursor,
+    Connection,
+    Copy,
+    Error,
+    IsolationLevel,
+    OperationalError,
+    Pipeline,
+    RawCursor,
+)
+from psycopg.abc import PQGen
+from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.sql import Literal
+
+from draive_pg.operations.copy import Rows
+from draive_pg.operations.operation import Statement, qualified
+
+try:
+    from psycopg.errors import (
+        _WaitTimeout,  # pyright: ignore[reportPrivateUsage]
+        error_from_result,
+    )
+    from psycopg.generators import fetch_many, send
+    from psycopg.waiting import Wait
+
+    for connection_class in (Connection, AsyncConnection):
+        if "timeout" not in signature(connection_class.wait).parameters:
+            raise ImportError(f"{connection_class.__name__}.wait has no parameter timeout")
+    for name in ("_communicate_gen", "_enqueue_sync", "_exit_gen", "_fetch_gen"):
+        if not hasattr(Pipeline, name):
+            raise ImportError(f"Pipeline has no method {name}")
+except ImportError as error:
+    raise ImportError(
+        f"draive_pg needs psycopg 3.3, found {psycopg.__version__}: {error}; "
+        "pip install 'psycopg>=3.3.9,<3.4'"
+    ) from None
+
+__all__ = (
+    "READ_COMMITTED",
+    "AsyncTimedConnection",
+    "NoAnswer",
+    "TimedConnection",
+    "copy_text",
+    "pipeline",
+    "pipeline_async",
+    "receive_rows",
+)
+
+# Statements are not prepared: a transaction pooler may hand the next one to another session.
+OPTIONS: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
+
+# Explicit, because a stricter default of the role would wait for locks with an old snapshot.
+READ_COMMITTED = IsolationLevel.READ_COMMITTED
+
+CANCEL_SECONDS = 2.0  # for a cancel request, which is sent on a connection of its own
+CHECK_SECONDS = 2.0  # for the answer to a liveness check
+
+# A network can drop an idle connection without closing our end of the socket.
+IDLE_SECONDS = 60.0
+
+
+class NoAnswer(OperationalError):
+    """The server did not answer within the timeout of the call."""
+
+
+class TimedConnection(Connection):
+    """A connection that is closed when the server does not answer within a timeout.
+
+    Attributes
+    ----------
+    call_timeout : float | None
+        Seconds to wait for each answer; None: no limit.
+    last_used : float
+        When the pool got it back, by the monotonic clock.
+    lease : Any
+        What counts as one of the pool's connections while this one is in use.
+    """
+
+    call_timeout: float | None = None
+    last_used: float = 0.0
+    lease: Any = None
+
+    @classmethod
+    def open(cls, conninfo: str, call_timeout: float | None) -> "TimedConnection":
+        """Connect."""
+        connection = cls.connect(conninfo, cursor_factory=cast("Any", RawCursor), **OPTIONS)
+        connection.call_timeout, connection.last_used = call_timeout, monotonic()
+        connection.isolation_level = READ_COMMITTED
+        return connection
+
+    @override
+    def wait[T](self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.call_timeout)
+        except _WaitTimeout:
+            with suppress(Error):
+                self.cancel_safe(timeout=CANCEL_SECONDS)
+            self.close()
+            raise _no_answer(self.call_timeout) from None
+
+    def usable(self) -> bool:
+        """Return whether the connection is alive; where in doubt, ask the server."""
+        if not _in_doubt(self):
+            return True
+        self.call_timeout, call_timeout = CHECK_SECONDS, self.call_timeout
+        try:
+            self.execute("")
+        except Error:
+            return False
+        finally:
+            self.call_timeout = call_timeout
+        return True
+
+    def __del__(self, *_: object) -> None:
+        """Let the socket close without psycopg's warning: it belongs to a pool."""
+
+
+class AsyncTimedConnection(AsyncConnection):
+    """Async twin of `TimedConnection`."""
+
+    call_timeout: float | None = None
+    last_used: float = 0.0
+    lease: Any = None
+
+    @classmethod
+    async def open(cls, conninfo: str, call_timeout: float | None) -> "AsyncTimedConnection":
+        """Async twin of `TimedConnection.open`."""
+        factory = cast("Any", AsyncRawCursor)
+        connection = await cls.connect(conninfo, cursor_factory=factory, **OPTIONS)
+        connection.call_timeout, connection.last_used = call_timeout, monotonic()
+        return connection
+
+    @override
+    async def wait[T](
+        self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None
+    ) -> T:
+        if timeout is not None:
+            return await super().wait(gen, interval, timeout)
+        try:
+            return await super().wait(gen, interval, self.call_timeout)
+        except _WaitTimeout:
+            with suppress(Error):
+                await self.cancel_safe(timeout=CANCEL_SECONDS)
+            await self.close()
+            raise _no_answer(self.call_timeout) from None
+
+    async def usable(self) -> bool:
+        """Async twin of `TimedConnection.usable`."""
+        if not _in_doubt(self):
+            return True
+        self.call_timeout, call_timeout = CHECK_SECONDS, self.call_timeout
+        try:
+            await self.execute("")
+        except Error:
+            return False
+        finally:
+            self.call_timeout = call_timeout
+        return True
+
+    def __del__(self, *_: object) -> None:
+        """Let the socket close without psycopg's warning: it belongs to a pool."""
+
+
+def _in_doubt(connection: TimedConnection | AsyncTimedConnection) -> bool:
+    """Return whether the socket has input, such as its end, or the connection was idle for long.
+
+    So a check costs no round trip where calls follow each other.
+    """
+    if connection.closed or monotonic() - connection.last_used > IDLE_SECONDS:
+        return True
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([connection.fileno()], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _no_answer(timeout: float | None) -> NoAnswer:
+    return NoAnswer(f"no answer from the server within the timeout of {timeout:g} s")
+
+
+# --- Pipelines
+
+
+def pipeline(connection: Connection) -> AbstractContextManager[object]:
+    """Return a block whose statements are sent, and answered, in one round trip.
+
+    psycopg ends a pipeline by a Sync and then a Flush. That Flush comes after the end of the
+    transaction, so a transaction pooler assigns a server connection to the idle client, and keeps
+    it from others until the client's next call. It is left out here.
+    """
+    cast("Any", connection)._pipeline = _Pipeline(connection)  # noqa: SLF001 - used by `pipeline`
+    return connection.pipeline()
+
+
+def pipeline_async(connection: AsyncConnection) -> AbstractAsyncContextManager[object]:
+    """Async twin of `pipeline`."""
+    cast("Any", connection)._pipeline = _AsyncPipeline(connection)  # noqa: SLF001
+    return connection.pipeline()
+
+
+class _Pipeline(Pipeline):
+    first_error: Error | None = None
+
+    def _process_results(self, queued: Any, results: Any) -> None:
+        with _keep_first_error(self):
+            super()._process_results(queued, results)
+
+    def _exit_gen(self) -> Generator[Any, Any]:
+        return _end_pipeline(self)
+
+
+class _AsyncPipeline(AsyncPipeline):
+    first_error: Error | None = None
+
+    def _process_results(self, queued: Any, results: Any) -> None:
+        with _keep_first_error(self):
+            super()._process_results(queued, results)
+
+    def _exit_gen(self) -> Generator[Any, Any]:
+        return _end_pipeline(self)
+
+
+@contextmanager
+def _keep_first_error(pipeline: Any) -> Generator[None]:
+    try:
+        yield
+    except Error as error:
+        pipeline.first_error = pipeline.first_error or error
+        raise
+
+
+def _end_pipeline(pipeline: Any) -> Generator[Any, Any]:
+    try:
+        try:
+            pipeline._enqueue_sync()  # noqa: SLF001 - of the base class of both
+            yield from pipeline._communicate_gen()  # noqa: SLF001
+        finally:
+            # A statement can fail while later ones are still unsent: send them and read all.
+            yield from send(pipeline.pgconn)
+            yield from pipeline._fetch_gen(flush=False)  # noqa: SLF001
+    except OperationalError:
+        # A server that ends a session sends the reason, and then closes the connection.
+        if pipeline.first_error is not None:
+            raise pipeline.first_error from None
+        raise
+
+
+# --- COPY
+
+# Rows per batch: enough for vectorised decoding, few enough for the processor's cache.
+ROWS = 1000
+BYTES = 1 << 20
+
+# The header comes in one message with the first row, the trailer in a message of its own.
+SIGNATURE = b"PGCOPY\n\xff\r\n\0"
+HEADER = 19
+TRAILER = b"\xff\xff"
+
+PLACEHOLDER = re.compile(r"\$([0-9]+)")
+
+
+def copy_text(
+    statement: Statement, schema: str | None, connection: Connection | AsyncConnection
+) -> bytes:
+    """Return the text of a statement's binary COPY, with its parameters as literals.
+
+    The statement is split at its placeholders, so none is replaced inside a parameter.
+    """
+    parts = PLACEHOLDER.split(statement.sql)
+    parts[::2] = [qualified(cast("LiteralString", text), schema) for text in parts[::2]]
+    values = statement.parameters or ()
+    parts[1::2] = [Literal(values[int(number) - 1]).as_bytes(connection) for number in parts[1::2]]
+    return b"COPY (%b) TO STDOUT (FORMAT BINARY)" % b"".join(cast("list[bytes]", parts))
+
+
+def receive_rows(copy: Copy | AsyncCopy) -> PQGen[Rows | None]:
+    """Receive a batch of rows, or None at the end.
+
+    psycopg waits for each row separately and makes an object of it, which takes twice as long.
+    """
+    pgconn = copy.connection.pgconn
+    if pgconn.transaction_status in (TransactionStatus.IDLE, TransactionStatus.INTRANS):
+        return None  # the batch before ended the COPY
+    data, sizes = bytearray(), array("q")
+    while len(sizes) < ROWS and len(data) < BYTES:
+        size, row = pgconn.get_copy_data(1)
+        if size > 0:
+            data += row
+            sizes.append(size)
+        elif size == 0:
+            while not (yield Wait.R):
+                pass
+            pgconn.consume_input()
+        else:
+            result, *_ = yield from fetch_many(pgconn)
+            if result.status != ExecStatus.COMMAND_OK:
+                raise error_from_result(result, encoding=copy.connection.info.encoding)
+            break
+    if data.startswith(SIGNATURE):
+        del data[:HEADER]
+        sizes[0] -= HEADER
+    if data.endswith(TRAILER) and sizes[-1] == len(TRAILER):
+        del data[-sizes.pop() :]
+    return Rows(data, sizes) if sizes else None

@@ -1,0 +1,157 @@
+"""What the program is told of each operation: log records, a hook, and OpenTelemetry spans.
+
+- Logger ``draive_pg``: DEBUG for each operation, WARNING when one is retried, when a connection is
+  replaced, and when the listener loses its own.
+- ``Client(on_operation=...)`` is called with an `OperationEvent`.
+- A span for each operation, with the semantic conventions for databases, where ``opentelemetry``
+  is installed.
+"""
+
+import logging
+import re
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from time import perf_counter
+from types import TracebackType
+from typing import Any
+
+from psycopg import AsyncConnection, Connection
+
+from draive_pg.errors import DraivePGError
+from draive_pg.models import OperationEvent
+
+__all__ = ("Observation", "Observer", "logger")
+
+logger = logging.getLogger("draive_pg")
+logger.addHandler(logging.NullHandler())  # silent unless the program configures logging
+
+# The subject of an operation, which has no place in the name of a span: "load memory 'm'".
+SUBJECT = re.compile(r" ['\"\d].*", re.DOTALL)
+
+
+class Observer:
+    """Reports the operations of one client.
+
+    Parameters
+    ----------
+    on_operation : callable | None
+        Called with an `OperationEvent` after each operation. What it raises is logged.
+    """
+
+    def __init__(self, on_operation: Callable[[OperationEvent], object] | None = None) -> None:
+        self._on_operation = on_operation
+
+    def operation(self, name: str) -> "Observation":
+        """Return a block that reports the operation that runs in it."""
+        return Observation(self, name)
+
+    def report(
+        self,
+        name: str,
+        started: float,
+        *,
+        round_trips: int = 0,
+        rows: int = 0,
+        cached: bool = False,
+        error: BaseException | None = None,
+    ) -> None:
+        """Log an operation that ends now, and call the hook."""
+        debug = logger.isEnabledFor(logging.DEBUG)
+        if not debug and self._on_operation is None:
+            return
+        seconds = perf_counter() - started
+        event = OperationEvent(name, seconds, round_trips, rows, cached=cached, error=error)
+        if debug:
+            logger.debug(
+                "%s: %.1f ms, %s%s",
+                name,
+                seconds * 1000,
+                "cached" if cached else f"round trips: {round_trips}",
+                f", {type(error).__name__}" if error else "",
+            )
+        if self._on_operation is not None:
+            try:
+                self._on_operation(event)
+            except Exception:
+                logger.exception("on_operation failed for %s", name)
+
+
+class Observation:
+    """One operation, while it runs.
+
+    Attributes
+    ----------
+    round_trips : int
+        How often the client has waited for the server.
+    rows : int
+        The number of rows received.
+    """
+
+    __slots__ = ("_name", "_observer", "_span", "_started", "round_trips", "rows")
+
+    def __init__(self, observer: Observer, name: str) -> None:
+        self._observer = observer
+        self._name = name
+        self.round_trips = 0
+        self.rows = 0
+
+    def __enter__(self) -> "Observation":
+        self._span = _start_span(self._name)
+        self._started = perf_counter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, GeneratorExit):  # the caller has enough of a stream
+            error = None
+        if self._span is not None:
+            _end_span(self._span, error)
+        self._observer.report(
+            self._name,
+            self._started,
+            round_trips=self.round_trips,
+            rows=self.rows,
+            error=error,
+        )
+
+    def use(self, connection: Connection | AsyncConnection) -> None:
+        """Name the database of the span."""
+        if self._span is not None:
+            self._span.set_attribute("db.namespace", connection.info.dbname)
+
+
+@cache
+def _opentelemetry() -> Any:
+    """Return the module ``opentelemetry.trace``, or None where it is not installed."""
+    try:
+        return import_module("opentelemetry.trace")
+    except ImportError:
+        return None
+
+
+def _start_span(name: str) -> Any:
+    trace = _opentelemetry()
+    if trace is None:
+        return None
+    operation = SUBJECT.sub("", name)
+    return trace.get_tracer("draive_pg").start_span(
+        operation,
+        kind=trace.SpanKind.CLIENT,
+        attributes={"db.system.name": "postgresql", "db.operation.name": operation},
+    )
+
+
+def _end_span(span: Any, error: BaseException | None) -> None:
+    if error is not None:
+        trace = _opentelemetry()
+        sqlstate = error.sqlstate if isinstance(error, DraivePGError) else None
+        if sqlstate is not None:
+            span.set_attribute("db.response.status_code", sqlstate)
+        span.set_attribute("error.type", sqlstate or type(error).__qualname__)
+        span.set_status(trace.Status(trace.StatusCode.ERROR, str(error)))
+    span.end()
