@@ -14,8 +14,9 @@ import psycopg
 import pytest
 from draive import Instructions, InstructionsRepository, ctx
 
-from draive_pg import AsyncClient, Client, ConnectionFailed
+from draive_pg import AsyncClient, Client, TimedOut
 from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepository
+from draive_pg.database.driver import AsyncTimedConnection, TimedConnection
 from draive_pg.database.pool import AsyncPool, Pool
 from tests.conftest import Connect
 from tests.elements import asked
@@ -59,51 +60,47 @@ def test_tasks_cancelled_at_any_moment_leave_nothing_behind(dsn: str) -> None:
     asyncio.run(asyncio.wait_for(work(), 60))
 
 
-def test_an_opening_that_is_cancelled_is_undone(dsn: str) -> None:
+def test_a_connection_attempt_that_is_cancelled_is_undone(dsn: str) -> None:
     async def work() -> None:
         connecting, go = asyncio.Event(), asyncio.Event()
-        attempts = iter((0, 1))
 
-        async def conninfo() -> str:
-            if next(attempts):  # the first is to see whether the server is there
-                connecting.set()
-                await go.wait()
-            return f"{dsn} application_name=draive_pg"
+        async def connect() -> AsyncTimedConnection:
+            connecting.set()
+            await go.wait()
+            return await AsyncTimedConnection.open(f"{dsn} application_name=draive_pg", None)
 
-        async def configure(connection: psycopg.AsyncConnection) -> None:
-            pass
-
+        pool = AsyncPool(connect, 1)
         others = asyncio.all_tasks()
-        opening = asyncio.create_task(AsyncPool(conninfo, 2, None, configure).open())
+        opening = asyncio.create_task(pool.acquire())
         await connecting.wait()
         opening.cancel()
         with pytest.raises(asyncio.CancelledError):
             await opening
-        go.set()
-        for _ in range(1000):
-            await asyncio.sleep(0.01)
-            if asyncio.all_tasks() == others and not session_pids(dsn):
-                break
         assert asyncio.all_tasks() == others
         assert not session_pids(dsn)
+        go.set()
+        await pool.release(await pool.acquire())  # there is room for it
+        assert len(session_pids(dsn)) == 1
+        await pool.close()
 
     asyncio.run(asyncio.wait_for(work(), 30))
 
 
-def test_an_opening_that_is_interrupted_is_undone(
-    dsn: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pool = Pool(lambda: dsn, 2, None)
-    wait = type(pool._pool).wait
+def test_a_connection_attempt_that_is_interrupted_is_undone(dsn: str) -> None:
+    interrupted = iter((True, False))
 
-    def interrupted(*arguments: object, **options: object) -> None:
-        wait(*arguments, **options)
-        raise KeyboardInterrupt
+    def connect() -> TimedConnection:
+        connection = TimedConnection.open(f"{dsn} application_name=draive_pg", None)
+        if next(interrupted):
+            raise KeyboardInterrupt
+        return connection
 
-    monkeypatch.setattr(type(pool._pool), "wait", interrupted)
+    pool = Pool(connect, 1)
     with pytest.raises(KeyboardInterrupt):
-        pool.open()
-    wait_until(lambda: not any(thread.name.startswith("pool-") for thread in threading.enumerate()))
+        pool.acquire()
+    pool.release(pool.acquire())
+    wait_until(lambda: len(session_pids(dsn)) == 1)
+    pool.close()
 
 
 def test_who_was_interrupted_while_waiting_is_given_no_connection(dsn: str) -> None:
@@ -117,7 +114,7 @@ def test_who_was_interrupted_while_waiting_is_given_no_connection(dsn: str) -> N
                 done.wait(30)
 
         def interrupt() -> None:
-            wait_until(lambda: db._database._pool._pool.get_stats().get("requests_waiting", 0) > 0)
+            wait_until(lambda: len(db._database._pool._changed._waiters) > 0)
             _thread.interrupt_main()
 
         holding = pool.submit(hold)
@@ -137,16 +134,14 @@ def test_a_pool_makes_up_for_connections_that_were_lost(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("draive_pg.database.pool.ACQUIRE_SECONDS", 0.1)
-    monkeypatch.setattr("draive_pg.database.pool.SUSPECT_SECONDS", 0.1)
-    pool = Pool(lambda: dsn, 2, None)
-    pool.open()
+    pool = Pool(lambda: TimedConnection.open(dsn, None), 2)
     for _ in range(3):
-        pool._pool.getconn().close()  # who waited for it has given up
-        lent = [pool.acquire() for _ in range(2)]
-        with pytest.raises(ConnectionFailed, match="all 2 connections of this client were in use"):
+        pool.acquire()  # and an interrupt comes before anybody has it
+        used = [pool.acquire() for _ in range(2)]
+        with pytest.raises(TimedOut, match="all 2 connections of this client were in use"):
             pool.acquire()
-        for connection in lent:
-            pool.release(connection)
+        while used:
+            pool.release(used.pop())
     pool.close()
 
 
@@ -154,24 +149,16 @@ def test_a_pool_of_tasks_makes_up_for_connections_that_were_lost(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("draive_pg.database.pool.ACQUIRE_SECONDS", 0.1)
-    monkeypatch.setattr("draive_pg.database.pool.SUSPECT_SECONDS", 0.1)
-
-    async def conninfo() -> str:
-        return dsn
-
-    async def configure(connection: psycopg.AsyncConnection) -> None:
-        pass
 
     async def work() -> None:
-        pool = AsyncPool(conninfo, 2, None, configure)
-        await pool.open()
+        pool = AsyncPool(lambda: AsyncTimedConnection.open(dsn, None), 2)
         for _ in range(3):
-            await (await pool._pool.getconn()).close()
-            lent = [await pool.acquire() for _ in range(2)]
-            with pytest.raises(ConnectionFailed, match="all 2 connections of this client were in"):
+            await pool.acquire()
+            used = [await pool.acquire() for _ in range(2)]
+            with pytest.raises(TimedOut, match="all 2 connections of this client were in"):
                 await pool.acquire()
-            for connection in lent:
-                await pool.release(connection)
+            while used:
+                await pool.release(used.pop())
         await pool.close()
 
     asyncio.run(work())

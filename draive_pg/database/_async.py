@@ -156,7 +156,7 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
             try:
                 rows = await self._attempt(operation.name, statements, observed)
             except ConnectionFailed as error:
-                if self._in_transaction() or not can_retry(error, reads=operation.reads):
+                if self._in_transaction() or not can_retry(error, observed, reads=operation.reads):
                     raise
                 logger.warning("retrying after a lost connection: %s", error)
                 rows = await self._attempt(operation.name, statements, observed)
@@ -234,7 +234,7 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
                         yield item
                 return
             except ConnectionFailed as error:
-                if started or self._in_transaction() or not can_retry(error, reads=True):
+                if started or self._in_transaction() or not can_retry(error, observed, reads=True):
                     raise
                 logger.warning("retrying after a lost connection: %s", error)
             async with aclosing(self._copy(copy, itself, observed)) as results:

@@ -4,16 +4,14 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypedDict, Unpack
 
-import psycopg
 from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor
 from psycopg.pq import TransactionStatus
 
 from draive_pg.database.cache import Cache
-from draive_pg.database.driver import NoAnswer
 from draive_pg.database.endpoint import Endpoint
-from draive_pg.database.observe import Observer
+from draive_pg.database.observe import Observation, Observer
 from draive_pg.database.transactions import Lock, Transaction, as_current, current_transaction
-from draive_pg.errors import ConnectionFailed
+from draive_pg.errors import ConnectionFailed, TimedOut
 from draive_pg.models import OperationEvent
 from draive_pg.operations.operation import Operation, Statement, qualified
 
@@ -112,15 +110,14 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
         return qualified(statement.sql, self.schema)
 
 
-def can_retry(error: ConnectionFailed, *, reads: bool) -> bool:
-    """Return whether to repeat what lost its connection: it only reads, or was not committed.
+def can_retry(error: ConnectionFailed, observed: Observation, *, reads: bool) -> bool:
+    """Return whether to repeat an operation: it lost its connection, and has changed nothing.
 
     A session that is ended reports that in place of the result of a statement; so no COMMIT that
     follows was executed.
     """
-    cause = error.__cause__
-    lost = isinstance(cause, psycopg.Error) and not isinstance(cause, NoAnswer)
-    return error.sqlstate in ENDED or (reads and lost)
+    sent = observed.round_trips > 0
+    return sent and (error.sqlstate in ENDED or (reads and not isinstance(error, TimedOut)))
 
 
 def is_committed(cursors: Sequence[Cursor | AsyncCursor]) -> bool:

@@ -138,7 +138,7 @@ class Database(BaseDatabase[Connection, threading.Lock]):
             try:
                 rows = self._attempt(operation.name, statements, observed)
             except ConnectionFailed as error:
-                if self._in_transaction() or not can_retry(error, reads=operation.reads):
+                if self._in_transaction() or not can_retry(error, observed, reads=operation.reads):
                     raise
                 logger.warning("retrying after a lost connection: %s", error)
                 rows = self._attempt(operation.name, statements, observed)
@@ -220,7 +220,7 @@ class Database(BaseDatabase[Connection, threading.Lock]):
                         yield item
                 return
             except ConnectionFailed as error:
-                if started or self._in_transaction() or not can_retry(error, reads=True):
+                if started or self._in_transaction() or not can_retry(error, observed, reads=True):
                     raise
                 logger.warning("retrying after a lost connection: %s", error)
             with closing(self._copy(copy, itself, observed)) as results:
