@@ -134,7 +134,7 @@ FAILING = {
 
 @KINDS
 def test_an_error_is_a_few_lines_without_internals(
-    start: Start, empty_dsn: str, kind: str, wait: str
+    start: StartKernel, empty_dsn: str, kind: str, wait: str
 ) -> None:
     kernel = start(DRAIVE_PG_DSN=empty_dsn)
     kernel.run(f"from draive_pg import {kind}; db = {kind}()")
@@ -151,7 +151,7 @@ def test_an_error_is_a_few_lines_without_internals(
 
 @KINDS
 def test_an_error_ends_in_one_readable_line(
-    start: Start, empty_dsn: str, kind: str, wait: str
+    start: StartKernel, empty_dsn: str, kind: str, wait: str
 ) -> None:
     kernel = start(DRAIVE_PG_DSN=empty_dsn)
     kernel.run(f"from draive_pg import {kind}; db = {kind}()")
