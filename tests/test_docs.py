@@ -16,6 +16,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 import draive_pg
+from draive_pg import Client
 from draive_pg.cli import app
 from tests.jupyter_kernel import kernels
 from tests.markdown_blocks import fences, python_blocks
@@ -175,6 +176,26 @@ def test_the_figures_of_the_readme_are_measured() -> None:
     assert figures
     for rival, ours, factor in figures:
         assert f": {rival} | {ours} | {factor} [" in measured
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_the_methods_that_a_document_names_exist(path: Path) -> None:
+    text = path.read_text(encoding="utf-8").partition("\n## 0.1.0")[0]  # of the changelog
+    db = Client("host=nowhere")
+    for subject in ("analysis", "configurations", "frames", "instructions", "memories"):
+        for method in re.findall(rf"\bdb\.{subject}\.(\w+)", text):
+            assert hasattr(getattr(db, subject), method), f"db.{subject}.{method}"
+    for method in re.findall(r"\bdb\.memory\([^()]*\)\.(\w+)", text):
+        assert hasattr(db.memory("m"), method), f"db.memory(…).{method}"
+
+
+def test_the_files_that_the_architecture_names_exist() -> None:
+    text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    names = re.findall(r"`([\w/.*-]+(?:/|\.py|\.sql|\.toml))`", text)
+    assert len(names) > 30
+    for name in names:
+        found = [*REPOSITORY.glob(name), *(REPOSITORY / "draive_pg").glob(name)]
+        assert found, name
 
 
 # --- The site
