@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from draive_pg import Client, ConnectionFailed
-from draive_pg.frames import exporting
+from draive_pg.frames import export as exporting
 from tests.conftest import Connect
 from tests.elements import answered, asked, called, insert_elements, responded, thought
 from tests.fault_server import assert_fails, terminate_sessions

@@ -103,7 +103,7 @@ def test_a_log_can_be_read_at_exit(db: Client, dsn: str, sql: psycopg.Connection
 def test_it_does_not_matter_in_which_order_rows_arrive(
     db: Client, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from draive_pg.frames.ordering import Ordered
+    from draive_pg.frames.order import Ordered
 
     sql.execute("INSERT INTO memories (identifier) SELECT 'm' || n FROM generate_series(1, 300) n")
     sql.execute(SHUFFLED)
@@ -145,7 +145,7 @@ def test_memories_may_be_of_any_size(db: Client, sql: psycopg.Connection) -> Non
 def test_what_fails_amid_the_rows_is_told_and_leaves_the_client_usable(
     connect: Connect, dsn: str, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from draive_pg.frames.ordering import Ordered
+    from draive_pg.frames.order import Ordered
 
     db = connect(dsn)
     insert_elements(db, sql, 50_000)

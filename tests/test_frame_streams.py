@@ -4,6 +4,9 @@ import asyncio
 import os
 import signal
 from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psycopg
@@ -107,8 +110,19 @@ def test_chunks_take_filters(db: Client) -> None:
     }.items():
         with pytest.raises(ValueError, match=r"no frame|cannot be filtered|rows|column"):
             db.frames.chunks(name, **filters)
-    with pytest.raises(TypeError, match="surprise"):
-        db.frames.chunks("sessions", surprise=1)
+
+
+@pytest.mark.parametrize("wrong", [{"surprise": 1}, {"any_order": True}, {"frame_": None}])
+def test_an_unknown_filter_is_refused_naming_the_frame_and_its_filters(
+    db: Client, tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    says = f"frame sessions takes no argument {next(iter(wrong))!r}, "
+    says += "only identifier, since, until, limit, columns"
+    for call in (db.frames.chunks, partial(db.frames.export, path=tmp_path / "sessions.csv")):
+        with pytest.raises(TypeError) as refused:
+            call("sessions", **wrong)
+        assert str(refused.value) == says
+    assert not list(tmp_path.iterdir())
 
 
 def test_chunks_left_early_give_their_connection_back(
@@ -172,7 +186,7 @@ def test_tasks_go_on_while_a_frame_is_read(dsn: str, sql: psycopg.Connection) ->
 def test_a_frame_whose_session_ends_amid_its_rows_is_read_again(
     connect: Connect, dsn: str, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from draive_pg.frames.ordering import Ordered
+    from draive_pg.frames.order import Ordered
 
     db = connect(dsn)
     insert_elements(db, sql, 50_000)

@@ -21,8 +21,13 @@ from draive import (
 )
 
 from draive_pg import Client, samples
+from draive_pg.frames import FRAMES
+from draive_pg.frames.conversations import CONVERSATION_LOG
+from draive_pg.frames.query import FrameQuery
+from draive_pg.frames.search import SEARCH
 from tests.conftest import Connect
 from tests.elements import answered, asked, called, responded, thought
+from tests.statements import FOLDER
 
 COLUMNS = {
     "conversation_log": {
@@ -310,6 +315,8 @@ def test_wrong_filters_are_refused(db: Client) -> None:
         db.frames.sessions(limit=0)
     with pytest.raises(TypeError, match="identifier must be a str"):
         db.frames.sessions([7])
+    with pytest.raises(ValueError, match=r"role must be 'input' or 'output', not \['input'\]"):
+        db.frames.conversation_log(role=["input"])  # pyright: ignore
 
 
 def test_rows_that_draive_would_not_write_are_shown_too(
@@ -489,12 +496,36 @@ def test_elements_of_one_time_are_numbered_as_they_came(
         assert [meta["n"] for meta in log.meta] == list(log.position) == list(range(3000))
 
 
-def test_only_what_is_asked_for_is_computed(db: Client, sql: psycopg.Connection) -> None:
-    from draive_pg.frames.definitions import CONVERSATION_LOG
-    from draive_pg.frames.query import query
+SOURCES = {
+    f"{frame.name}{'' if ordered else '_unordered'}": (frame, ordered)
+    for frame in (*FRAMES.values(), SEARCH)
+    for ordered in (True, False)
+    if ordered or frame.unordered is not None
+}
 
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_statements_are_those_of_the_files_with_fewer_columns(name: str) -> None:
+    frame, ordered = SOURCES[name]
+    file = (FOLDER / f"frames.{name}.sql").read_text(encoding="utf-8")
+    parameters = dict.fromkeys(frame.filters) if frame is SEARCH else {}
+    for columns in (None, *([column] for column in frame.columns), list(frame.columns)[::-2]):
+        query = FrameQuery(
+            frame, {"columns": columns}, parameters=parameters, any_order=not ordered
+        )
+        assert query.ordered is ordered
+        sent = query.statement.sql.replace("{schema}.", "").strip()
+        selected, whole = sent.splitlines(), file.splitlines()
+        selected, rows = selected[: selected.index("FROM (")], selected[selected.index("FROM (") :]
+        assert whole[whole.index("FROM (") :] == rows
+        assert {line.rstrip(",") for line in selected} <= {line.rstrip(",") for line in whole}
+
+
+def test_only_what_is_asked_for_is_computed(db: Client, sql: psycopg.Connection) -> None:
     for ordered in (True, False):
-        asked_for = query(CONVERSATION_LOG, columns=["role", "created"], ordered=ordered).statement
+        asked_for = FrameQuery(
+            CONVERSATION_LOG, {"columns": ["role", "created"]}, any_order=not ordered
+        ).statement
         text = asked_for.sql.replace("{schema}.", "")
         for number, _ in enumerate(asked_for.parameters, 1):
             text = text.replace(f"${number}::", "NULL::")

@@ -17,8 +17,7 @@ from draive import (
 from psycopg.conninfo import make_conninfo
 
 from draive_pg import Client, OperationFailed
-from draive_pg.frames.reading import read
-from draive_pg.frames.searching import SEARCH, Wanted
+from draive_pg.frames.search import SearchCriteria, search_query
 from draive_pg.operations.operation import qualified
 from tests.conftest import Connect
 from tests.elements import answered, asked, called, responded
@@ -139,6 +138,15 @@ def test_the_best_come_first_with_the_words_marked(db: Client) -> None:
     assert len(db.memories.search("red", limit=2)) == 2
 
 
+@pytest.mark.parametrize("limit", [None, 1, 3, 4, 5, 2**63 - 1])
+def test_the_result_says_whether_the_limit_cut_it(db: Client, limit: int | None) -> None:
+    fill(db)
+    frame = db.memories.search(identifier="boats", limit=limit)
+    assert len(frame) == min(limit or 4, 4)
+    assert frame.attrs == {"truncated": limit in (1, 3)}
+    assert list(frame.index) == list(range(len(frame)))
+
+
 def test_without_words_the_newest_come_first_with_what_they_say(db: Client) -> None:
     fill(db)
     frame = db.memories.search(identifier="boats")
@@ -182,8 +190,8 @@ def test_the_index_is_used(db: Client, dsn: str, sql: psycopg.Connection) -> Non
     fill(db)
     db.memories.index_search()
     sql.execute("SET enable_seqscan = off")
-    wanted = Wanted("boat", "simple", None, None, None).parameters()
-    statement = read(SEARCH, limit=5, more=wanted).statement
+    criteria = SearchCriteria("boat", "simple", None, None, None)
+    statement = search_query(criteria, {"limit": 5}).statement
     query = b"EXPLAIN " + qualified(statement.sql, None)
     plan = "\n".join(row[0] for row in sql.execute(query, statement.parameters).fetchall())
     assert "Bitmap Index Scan on memories_elements_search_simple" in plan

@@ -15,7 +15,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from draive_pg.cli import app
-from draive_pg.frames.definitions import FRAMES
+from draive_pg.frames import FRAMES
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "schema"
@@ -23,9 +23,9 @@ SCHEMA = ROOT / "schema"
 DTYPES = {
     "text": "str",
     "integer": "int64",
-    "number": "float64",
-    "flag": "bool",
-    "time": "datetime64[us, UTC]",
+    "float": "float64",
+    "boolean": "bool",
+    "timestamp": "datetime64[us, UTC]",
     "json": "object",
 }
 

@@ -6,7 +6,7 @@ from draive_pg.api._method import Namespace, method
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.frames import questions
-from draive_pg.frames.query import Several
+from draive_pg.frames.query import OneOrMany
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -30,7 +30,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
     @method
     def turns(
         self,
-        identifier: Several = None,
+        identifier: OneOrMany | None = None,
         *,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
@@ -47,7 +47,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
     @method
     def abandoned(
         self,
-        identifier: Several = None,
+        identifier: OneOrMany | None = None,
         *,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
@@ -65,7 +65,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         by: "Period" = "day",
         *,
         timezone: str = "UTC",
-        identifier: Several = None,
+        identifier: OneOrMany | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
@@ -80,7 +80,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
     @method
     def tools(
         self,
-        identifier: Several = None,
+        identifier: OneOrMany | None = None,
         *,
         failure: str | None = None,
         since: Timestamp | None = None,
@@ -100,7 +100,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
     @method
     def repeated_calls(
         self,
-        identifier: Several = None,
+        identifier: OneOrMany | None = None,
         *,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
@@ -115,7 +115,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
     @method
     def variable_changes(
         self,
-        identifier: Several = None,
+        identifier: OneOrMany | None = None,
         *,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
@@ -130,9 +130,9 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
     @method
     def live_instructions(
         self,
-        name: Several = None,
+        name: OneOrMany | None = None,
         *,
-        identifier: Several = None,
+        identifier: OneOrMany | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
@@ -149,9 +149,9 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
     @method
     def live_configurations(
         self,
-        configuration: Several = None,
+        configuration: OneOrMany | None = None,
         *,
-        identifier: Several = None,
+        identifier: OneOrMany | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":

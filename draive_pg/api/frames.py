@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Unpack
 from draive_pg.api._method import Namespace, method, stream
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
-from draive_pg.frames import definitions as frames
+from draive_pg.frames import frame_named
+from draive_pg.frames.conversations import CONVERSATION_LOG, SESSIONS, TOOL_CALLS, VARIABLES
 from draive_pg.frames.frame import Format
-from draive_pg.frames.query import Filters, Several
-from draive_pg.frames.reading import chunks, read
+from draive_pg.frames.query import Filters, FrameQuery, OneOrMany, read
+from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS
 from draive_pg.operations.copy import Copy
 
 if TYPE_CHECKING:
@@ -34,13 +35,13 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
     @method
     def conversation_log(
         self,
-        identifier: Several = None,
+        identifier: OneOrMany | None = None,
         *,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
         limit: int | None = None,
         role: str | None = None,
-        tool: Several = None,
+        tool: OneOrMany | None = None,
         columns: Sequence[str] | None = None,
     ) -> "Copy[DataFrame]":
         """Return the elements of memories: a row each, by identifier and position.
@@ -52,25 +53,18 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         `tool_calls`; ``tool`` chooses the elements that request it or respond for it.
         """
         return read(
-            frames.CONVERSATION_LOG,
-            identifier=identifier,
-            since=since,
-            until=until,
-            limit=limit,
-            role=role,
-            tool=tool,
-            columns=columns,
+            CONVERSATION_LOG, identifier, since, until, limit, columns, role=role, tool=tool
         )
 
     @method
     def tool_calls(
         self,
-        identifier: Several = None,
+        identifier: OneOrMany | None = None,
         *,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
         limit: int | None = None,
-        tool: Several = None,
+        tool: OneOrMany | None = None,
         columns: Sequence[str] | None = None,
     ) -> "Copy[DataFrame]":
         """Return tool requests with their responses: a row each, in the order of the requests.
@@ -79,20 +73,12 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         (its id), ``tool``, ``arguments``, ``response`` (text), ``handling``, ``responded``,
         ``seconds`` between the two; the last four are missing where none answered.
         """
-        return read(
-            frames.TOOL_CALLS,
-            identifier=identifier,
-            since=since,
-            until=until,
-            limit=limit,
-            tool=tool,
-            columns=columns,
-        )
+        return read(TOOL_CALLS, identifier, since, until, limit, columns, tool=tool)
 
     @method
     def sessions(
         self,
-        identifier: Several = None,
+        identifier: OneOrMany | None = None,
         *,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
@@ -105,19 +91,12 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         ``elements``, ``turns`` (inputs without tool responses), ``tool_calls``, ``n_chars``,
         ``seconds`` from first to last.
         """
-        return read(
-            frames.SESSIONS,
-            identifier=identifier,
-            since=since,
-            until=until,
-            limit=limit,
-            columns=columns,
-        )
+        return read(SESSIONS, identifier, since, until, limit, columns)
 
     @method
     def variables(
         self,
-        identifier: Several = None,
+        identifier: OneOrMany | None = None,
         *,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
@@ -128,19 +107,12 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
 
         Columns: ``identifier``, ``created``, ``variables``.
         """
-        return read(
-            frames.VARIABLES,
-            identifier=identifier,
-            since=since,
-            until=until,
-            limit=limit,
-            columns=columns,
-        )
+        return read(VARIABLES, identifier, since, until, limit, columns)
 
     @method
     def instruction_revisions(
         self,
-        name: Several = None,
+        name: OneOrMany | None = None,
         *,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
@@ -152,19 +124,12 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         Columns: ``name``, ``revision`` (from 1 in order of ``created``), ``created``,
         ``description``, ``content``, ``arguments``, ``meta``, ``n_chars``, ``current``.
         """
-        return read(
-            frames.INSTRUCTION_REVISIONS,
-            identifier=name,
-            since=since,
-            until=until,
-            limit=limit,
-            columns=columns,
-        )
+        return read(INSTRUCTION_REVISIONS, name, since, until, limit, columns)
 
     @method
     def configurations(
         self,
-        identifier: Several = None,
+        identifier: OneOrMany | None = None,
         *,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
@@ -176,14 +141,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         Columns: ``identifier``, ``revision`` (from 1 in order of ``created``), ``created``,
         ``content``, ``current``.
         """
-        return read(
-            frames.CONFIGURATIONS,
-            identifier=identifier,
-            since=since,
-            until=until,
-            limit=limit,
-            columns=columns,
-        )
+        return read(CONFIGURATIONS, identifier, since, until, limit, columns)
 
     @stream
     def chunks(
@@ -207,7 +165,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             All of one instant. Until the end, or until the iterator is closed, it uses a
             connection; in a `transaction`, nothing else can be asked meanwhile.
         """
-        return chunks(frames.named(frame), rows, filters)
+        return FrameQuery(frame_named(frame), filters).chunks(rows)
 
     @method
     def export(
@@ -240,6 +198,6 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         JSON columns are written as JSON: in Parquet and CSV as text, in JSON Lines as part of the
         document. CSV and JSON Lines have times in ISO 8601, in UTC.
         """
-        from draive_pg.frames.exporting import export
+        from draive_pg.frames.export import export
 
-        return export(frames.named(frame), path, filters, format=format, progress=progress)
+        return export(frame_named(frame), path, filters, format=format, progress=progress)

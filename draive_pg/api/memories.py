@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from draive_pg.api._method import Namespace, method
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
-from draive_pg.frames.query import Several
-from draive_pg.frames.reading import read
-from draive_pg.frames.searching import SEARCH, Wanted
+from draive_pg.frames.query import Filters, OneOrMany
+from draive_pg.frames.search import SearchCriteria, search
 from draive_pg.models import MemorySummary, Records, Removal, Transfer
 from draive_pg.operations.conversations import (
     listing as memories,
@@ -28,8 +27,6 @@ from draive_pg.operations.operation import Operation, Workflow
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-    from draive_pg.operations.copy import Copy
 
 __all__ = ("Memories",)
 
@@ -91,9 +88,9 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         self,
         text: str | None = None,
         *,
-        identifier: Several = None,
+        identifier: OneOrMany | None = None,
         role: str | None = None,
-        tool: Several = None,
+        tool: OneOrMany | None = None,
         meta: Mapping[str, Any] | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
@@ -101,7 +98,7 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         variables: Mapping[str, Any] | None = None,
         language: str = "simple",
         limit: int | None = 100,
-    ) -> "Copy[DataFrame]":
+    ) -> "Workflow[DataFrame]":
         """Find elements of which all that is given holds, the best first, else the newest.
 
         Parameters
@@ -138,17 +135,15 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
             beginning, and where nothing is said, of what tools were asked and answered) and
             ``rank`` (0 without ``text``).
         """
-        wanted = Wanted(text, language, meta, error, variables)
-        return read(
-            SEARCH,
-            identifier=identifier,
-            since=since,
-            until=until,
-            limit=limit,
-            role=role,
-            tool=tool,
-            more=wanted.parameters(),
-        )
+        filters: Filters = {
+            "identifier": identifier,
+            "since": since,
+            "until": until,
+            "limit": limit,
+            "role": role,
+            "tool": tool,
+        }
+        return search(SearchCriteria(text, language, meta, error, variables), filters)
 
     @method
     def index_search(self, *, language: str = "simple") -> Workflow[bool]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from draive_pg.api._method import Namespace, method
 from draive_pg.codec.validation import check_limit, check_text
 from draive_pg.database import AsyncDatabase, Database
-from draive_pg.frames import definitions as frames
-from draive_pg.frames.reading import read
+from draive_pg.frames.conversations import CONVERSATION_LOG
+from draive_pg.frames.query import read
 from draive_pg.operations.conversations import (
     fork as forking,
 )
@@ -93,7 +93,7 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
     @method
     def log(self) -> "Copy[DataFrame]":
         """Return all that the memory holds, a row an element: `Frames.conversation_log` of it."""
-        return read(frames.CONVERSATION_LOG, identifier=self.identifier)
+        return read(CONVERSATION_LOG, self.identifier)
 
     @method
     def show(self, limit: int | None = None) -> "Operation[Transcript]":

@@ -1,51 +1,121 @@
-"""What a frame is: its columns, and the statement whose rows it shows."""
+"""Definition of a frame: its columns and its statements."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal, LiteralString
 
-__all__ = ("KEYS", "Filter", "Format", "Frame", "Kind")
+from draive_pg.operations.operation import Query, Statement
 
-# A place is where a row is stored, which orders those of the same time.
-type Kind = Literal["text", "integer", "number", "flag", "time", "json", "place"]
+__all__ = ("SORT_COLUMNS", "Columns", "Format", "Frame", "Kind")
 
-# What unordered rows are ordered by. A memory is its number in the order of identifiers; the upper
-# half of it says to which of some bins of memories it belongs.
-KEYS: Mapping[LiteralString, Kind] = {"memory": "integer", "created": "time", "place": "place"}
-
-type Filter = Literal["role", "tool"]
-
-# Of exported files.
 type Format = Literal["parquet", "csv", "jsonl"]
+"""Format of an exported file."""
+
+type Kind = Literal["text", "integer", "float", "boolean", "timestamp", "json", "tid"]
+"""Type of a column; ``tid`` is the physical location of a row, PostgreSQL's ``ctid``."""
+
+type Columns = Mapping[LiteralString, Kind]
+
+# How each kind is selected, fixed-width kinds first. These are never NULL: a missing float is NaN,
+# a missing timestamp is -infinity.
+SELECTED: Mapping[Kind, LiteralString] = {
+    "integer": "{}::INT8",
+    "boolean": "{}::BOOLEAN",
+    "float": "coalesce({}::FLOAT8, 'NaN')",
+    "timestamp": "coalesce({}, '-infinity')",
+    "tid": "{}",
+    "text": "{}::TEXT",
+    "json": "{}::TEXT",
+}
+
+# What rows in any order are sorted by on the client. `memory` holds the rank of the identifier in
+# its low 32 bits and a bucket number, by which rows are grouped before they are sorted, above.
+SORT_COLUMNS: Columns = {"memory": "integer", "created": "timestamp", "tid": "tid"}
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One DataFrame.
+class Source:
+    """The statement of a frame, from which some columns are selected.
 
-    Attributes
+    Parameters
     ----------
     name : str
-        As `Frames` has it.
-    columns : Mapping[str, Kind]
-        All columns, in their order.
-    sql : str
-        The statement of the rows, in their order. It takes the chosen subjects, since, until, the
-        limit, the role and the tools.
-    filters : tuple of Filter
-        Which of the last two it heeds.
-    lengths : Mapping[str, str]
-        Columns that count the characters of others: counted here where the others come here too.
-    unordered : str | None
-        A statement of all rows of the subjects that is faster, and leaves it to the client to put
-        them in order by `KEYS`, and to count the ``position`` of each in its memory.
+        Name of the query.
+    columns : Columns
+        All columns that can be selected.
+    rows : LiteralString
+        SQL of the rows; its named parameters are the filters.
     """
 
-    name: str
-    columns: Mapping[LiteralString, Kind]
-    sql: LiteralString
-    filters: tuple[Filter, ...] = ()
-    lengths: Mapping[LiteralString, LiteralString] = field(
-        default_factory=dict[LiteralString, LiteralString]
-    )
-    unordered: LiteralString | None = None
+    __slots__ = ("_query", "_select_all")
+
+    def __init__(self, name: str, columns: Columns, rows: LiteralString) -> None:
+        self._select_all = _select(columns)
+        self._query = Query(name, f"{self._select_all}\nFROM ({rows}) AS frame")
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """Names of the filters."""
+        return self._query.parameters
+
+    def statement(self, columns: Columns, filters: Mapping[str, object]) -> Statement:
+        """Return the statement that selects some columns, fixed-width ones first."""
+        query = self._query(**{name: filters[name] for name in self.filters})
+        return query._replace(sql=query.sql.replace(self._select_all, _select(columns), 1))
+
+
+class Frame:
+    """Definition of one DataFrame.
+
+    Parameters
+    ----------
+    name : str
+        Name of the method of `Frames`.
+    columns : Columns
+        All columns, in order.
+    rows : LiteralString
+        SQL of the rows, in order. Its named parameters are the filters that the frame takes:
+        ``:identifier`` and ``:tool`` (TEXT[]), ``:since``, ``:until``, ``:limit``, ``:role``.
+    lengths : Mapping[str, str]
+        Columns with the number of characters of another column, by its name. The client counts
+        them if it reads the other column too.
+    unordered : LiteralString | None
+        SQL of the same rows in any order, which is faster. It takes ``:identifier`` only, and has
+        `SORT_COLUMNS` in place of ``position``: the client sorts the rows and numbers them.
+    """
+
+    __slots__ = ("columns", "lengths", "name", "ordered", "unordered")
+
+    def __init__(
+        self,
+        name: str,
+        columns: Columns,
+        rows: LiteralString,
+        *,
+        lengths: Mapping[LiteralString, LiteralString] | None = None,
+        unordered: LiteralString | None = None,
+    ) -> None:
+        self.name = name
+        self.columns = columns
+        self.lengths = lengths or {}
+        self.ordered = Source(f"frames.{name}", columns, rows)
+        self.unordered: Source | None = None
+        if unordered is not None:
+            others: Columns = {key: kind for key, kind in columns.items() if key != "position"}
+            self.unordered = Source(
+                f"frames.{name}_unordered", {**others, **SORT_COLUMNS}, unordered
+            )
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """Names of the keyword arguments that choose rows and columns."""
+        return (*self.ordered.filters, "columns")
+
+
+def _select(columns: Columns) -> LiteralString:
+    """Return the SELECT list of columns, fixed-width ones first."""
+    selected: list[LiteralString] = [
+        f'    {expression.format(f'frame."{column}"')} AS "{column}"'
+        for kind, expression in SELECTED.items()
+        for column, own in columns.items()
+        if own == kind
+    ]
+    return "SELECT\n" + ",\n".join(selected)

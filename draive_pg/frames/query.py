@@ -1,173 +1,198 @@
-"""What is asked of a frame: which rows and columns, and the statement that selects them."""
+"""Queries of frames: the filters, checked, and the statement that selects rows and columns."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, LiteralString, TypedDict
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, LiteralString, TypedDict
 
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.codec.validation import check_limit, check_texts, check_timestamp, shown
-from draive_pg.frames.frame import KEYS, Frame, Kind
-from draive_pg.operations.operation import Statement
+from draive_pg.frames.frame import SELECTED, SORT_COLUMNS, Columns, Frame, Kind
+from draive_pg.operations.copy import Copy
 
 if TYPE_CHECKING:
-    from draive_pg.frames.decoding import Decoder
+    from pandas import DataFrame
 
-__all__ = ("Filters", "Query", "Several", "query")
+    from draive_pg.frames.arrow import Decoder
 
-type Several = str | Sequence[str] | None
+__all__ = ("Filters", "FrameQuery", "OneOrMany", "read")
+
+type OneOrMany = str | Sequence[str]
+
+ROLES = {"input": "model_input", "output": "model_output"}
 
 
 class Filters(TypedDict, total=False):
-    """Which rows and columns of a frame are wanted, as keyword arguments; see `Frames`."""
+    """Keyword arguments that choose the rows and columns of a frame; see `Frames`."""
 
-    identifier: Several
+    identifier: OneOrMany | None
     since: Timestamp | None
     until: Timestamp | None
     limit: int | None
     role: str | None
-    tool: Several
+    tool: OneOrMany | None
     columns: Sequence[str] | None
 
 
-ROLES = {"input": "model_input", "output": "model_output"}
+class FrameQuery:
+    """A statement that selects rows and columns of a frame, and how to decode its rows.
 
-# How a column of each kind is selected: what can be missing and has a fixed width, by what stands
-# for a missing value; the texts, which come last, may be NULL.
-SELECTED: Mapping[Kind, tuple[LiteralString, LiteralString]] = {
-    "integer": ("", "::INT8"),
-    "flag": ("", "::BOOLEAN"),
-    "number": ("coalesce(", "::FLOAT8, 'NaN')"),
-    "time": ("coalesce(", ", '-infinity')"),
-    "place": ("", ""),
-    "text": ("", "::TEXT"),
-    "json": ("", "::TEXT"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What is asked of a frame.
+    Parameters
+    ----------
+    frame : Frame
+        The frame.
+    filters : Filters
+        Which rows and columns.
+    parameters : Mapping[str, object]
+        Further parameters of the statement, already checked.
+    any_order : bool
+        Let the statement return rows in any order if that is faster; see `ordered`.
 
     Attributes
     ----------
-    columns : Mapping[str, Kind]
-        What is wanted, in its order.
-    selected : Mapping[str, Kind]
-        What is selected for it.
+    statement : Statement
+        Selects ``selected`` by the filters.
+    columns : Columns
+        The columns of the result, in order.
+    selected : Columns
+        The columns of the statement, in order.
     lengths : Mapping[str, str]
-        What is counted of it.
+        Columns that the client computes; see `Frame`.
     ordered : bool
-        Whether the rows come in order.
-    """
-
-    name: str
-    statement: Statement
-    columns: Mapping[LiteralString, Kind]
-    selected: Mapping[LiteralString, Kind]
-    lengths: Mapping[LiteralString, LiteralString]
-    ordered: bool
-
-    def decoder(self) -> "Decoder":
-        """Return what decodes the rows of one COPY."""
-        from draive_pg.frames.decoding import Decoder
-
-        return Decoder(self.selected, self.lengths)
-
-
-def query(  # noqa: PLR0913 - each is an argument of the public methods
-    frame: Frame,
-    *,
-    identifier: Several = None,
-    since: Timestamp | None = None,
-    until: Timestamp | None = None,
-    limit: int | None = None,
-    role: str | None = None,
-    tool: Several = None,
-    columns: Sequence[str] | None = None,
-    more: Sequence[object] = (),
-    ordered: bool = True,
-) -> Query:
-    """Build the query of the rows and columns that are wanted.
-
-    Rows that need not come ordered may come faster.
+        False if the client must sort the rows by `SORT_COLUMNS`.
 
     Raises
     ------
     TypeError, ValueError
-        If a filter is wrong, or none of this frame's.
+        For a filter of a wrong name, type or value.
     """
-    for name, value in (("role", role), ("tool", tool)):
+
+    __slots__ = ("columns", "lengths", "name", "ordered", "selected", "statement")
+
+    def __init__(
+        self,
+        frame: Frame,
+        filters: Filters,
+        *,
+        parameters: Mapping[str, object] | None = None,
+        any_order: bool = False,
+    ) -> None:
+        _check_names(frame, filters)
+        identifiers = check_texts(filters.get("identifier"), "identifier")
+        others = {
+            "since": check_timestamp(filters.get("since"), "since"),
+            "until": check_timestamp(filters.get("until"), "until"),
+            "limit": check_limit(filters.get("limit"), "limit"),
+            "role": _role(filters.get("role")),
+            "tool": check_texts(filters.get("tool"), "tool"),
+        }
+        self.name = f"read frame {frame.name}"
+        self.columns = _columns(frame, filters.get("columns"))
+        self.lengths: Mapping[LiteralString, LiteralString] = {
+            column: counted
+            for column, counted in frame.lengths.items()
+            if column in self.columns and counted in self.columns
+        }
+        needed: dict[LiteralString, Kind] = {
+            name: kind for name, kind in self.columns.items() if name not in self.lengths
+        }
+        source = frame.ordered
+        # An index has the rows of a single memory in order.
+        single = identifiers is not None and len(identifiers) == 1
+        filtered = any(value is not None for value in others.values())
+        if any_order and frame.unordered is not None and not (single or filtered):
+            source = frame.unordered
+            needed.pop("position", None)
+            needed.update(SORT_COLUMNS)
+        self.ordered = source is frame.ordered
+        self.selected: Columns = {
+            name: kind for kind in SELECTED for name, own in needed.items() if own == kind
+        }
+        self.statement = source.statement(
+            self.selected, {"identifier": identifiers, **others, **(parameters or {})}
+        )
+
+    def decoder(self) -> "Decoder":
+        """Return a decoder of the rows."""
+        from draive_pg.frames.arrow import Decoder
+
+        return Decoder(self.selected, self.lengths)
+
+    def read(self) -> "Copy[DataFrame]":
+        """Return the request that reads all rows as one DataFrame."""
+
+        def collect() -> Any:
+            from draive_pg.frames.assemble import Whole
+            from draive_pg.frames.order import Ordered
+
+            return nullcontext(Whole(self) if self.ordered else Ordered(self))
+
+        return Copy(self.name, self.statement, collect)
+
+    def chunks(self, rows: int) -> "Copy[DataFrame]":
+        """Return the request that reads DataFrames of so many rows, at least one."""
+        if check_limit(rows, "rows") is None:
+            raise ValueError("rows must be a positive int, not None")
+
+        def collect() -> Any:
+            from draive_pg.frames.assemble import Chunks
+
+            return nullcontext(Chunks(self, rows))
+
+        return Copy(self.name, self.statement, collect)
+
+
+def read(
+    frame: Frame,
+    identifier: OneOrMany | None = None,
+    since: Timestamp | None = None,
+    until: Timestamp | None = None,
+    limit: int | None = None,
+    columns: Sequence[str] | None = None,
+    *,
+    role: str | None = None,
+    tool: OneOrMany | None = None,
+) -> "Copy[DataFrame]":
+    """Return the request that reads a frame as one DataFrame."""
+    filters: Filters = {
+        "identifier": identifier,
+        "since": since,
+        "until": until,
+        "limit": limit,
+        "role": role,
+        "tool": tool,
+        "columns": columns,
+    }
+    return FrameQuery(frame, filters, any_order=True).read()
+
+
+def _check_names(frame: Frame, filters: Mapping[str, object]) -> None:
+    taken = ", ".join(frame.filters)
+    for name, value in filters.items():
+        if name not in Filters.__annotations__:
+            raise TypeError(f"frame {frame.name} takes no argument {name!r:.60}, only {taken}")
         if value is not None and name not in frame.filters:
-            raise ValueError(f"frame {frame.name} cannot be filtered by {name}")
-    chosen = (
-        check_timestamp(since, "since"),
-        check_timestamp(until, "until"),
-        check_limit(limit, "limit"),
-        _role(role),
-        check_texts(tool, "tool"),
-    )
-    wanted = _columns(frame, columns)
-    lengths: dict[LiteralString, LiteralString] = {
-        column: counted
-        for column, counted in frame.lengths.items()
-        if column in wanted and counted in wanted
-    }
-    sql = frame.sql
-    needed: dict[LiteralString, Kind] = {
-        column: kind for column, kind in wanted.items() if column not in lengths
-    }
-    subjects = check_texts(identifier, "identifier")
-    one = subjects is not None and len(subjects) == 1  # whose rows an index has in order
-    plain = chosen == (None,) * len(chosen)
-    if frame.unordered is not None and plain and not (ordered or one):
-        sql = frame.unordered
-        needed.pop("position", None)
-        needed.update(KEYS)
-    else:
-        ordered = True
-    selected: dict[LiteralString, Kind] = {
-        column: kind for kind in SELECTED for column, own in needed.items() if own == kind
-    }
-    return Query(
-        name=f"read frame {frame.name}",
-        statement=Statement(
-            f"SELECT {_selection(selected)} FROM ({sql}) AS frame",
-            (subjects, *chosen, *more),
-        ),
-        columns=wanted,
-        selected=selected,
-        lengths=lengths,
-        ordered=ordered,
-    )
+            raise ValueError(f"frame {frame.name} cannot be filtered by {name}, only by {taken}")
 
 
-def _columns(frame: Frame, wanted: Sequence[str] | None) -> dict[LiteralString, Kind]:
+def _columns(frame: Frame, wanted: Sequence[str] | None) -> Columns:
     if wanted is None:
-        return dict(frame.columns)
+        return frame.columns
     if isinstance(wanted, str) or not wanted:
         raise ValueError(f"columns must be a sequence of at least one name, not {wanted!r:.80}")
     if unknown := [column for column in wanted if column not in frame.columns]:
         raise ValueError(
             f"frame {frame.name} has no column {unknown[0]!r:.80}, only {', '.join(frame.columns)}"
         )
-    # The frame's own literals, not the caller's texts, become SQL.
+    # The literals of the frame, not the texts of the caller, become SQL.
     literals: dict[str, tuple[LiteralString, Kind]] = {
         column: (column, kind) for column, kind in frame.columns.items()
     }
     return dict(literals[column] for column in wanted)
 
 
-def _selection(columns: Mapping[LiteralString, Kind]) -> LiteralString:
-    selected: list[LiteralString] = []
-    for column, kind in columns.items():
-        before, after = SELECTED[kind]
-        selected.append(f'{before}frame."{column}"{after} AS "{column}"')
-    return ", ".join(selected)
-
-
 def _role(role: str | None) -> str | None:
     if role is None:
         return None
-    if role not in ROLES:
+    if not isinstance(role, str) or role not in ROLES:
         raise ValueError(f"role must be {' or '.join(map(repr, ROLES))}, not {shown(role)}")
     return ROLES[role]

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.codec.validation import check_timestamp
-from draive_pg.frames.memory import CONVERSATION_LOG, TOOL_CALLS, VARIABLES
-from draive_pg.frames.query import Several
-from draive_pg.frames.reading import read
+from draive_pg.frames.conversations import CONVERSATION_LOG, TOOL_CALLS, VARIABLES
+from draive_pg.frames.query import OneOrMany as Several
+from draive_pg.frames.query import read
 from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS
 from draive_pg.operations.operation import Call, Steps, Workflow, workflow
 
@@ -36,7 +36,7 @@ TURN = (*ELEMENT, "tool_requests", "tool_responses")
 
 
 def turns(
-    identifier: Several, since: Timestamp | None, until: Timestamp | None
+    identifier: Several | None, since: Timestamp | None, until: Timestamp | None
 ) -> Workflow["DataFrame"]:
     """A row a turn; of those that were asked in a time."""
 
@@ -53,7 +53,7 @@ def turns(
 
 
 def abandoned(
-    identifier: Several, since: Timestamp | None, until: Timestamp | None
+    identifier: Several | None, since: Timestamp | None, until: Timestamp | None
 ) -> Workflow["DataFrame"]:
     """A row a conversation that broke off; of those whose last element is of a time."""
 
@@ -71,7 +71,7 @@ def abandoned(
 def activity(
     by: "Period",
     timezone: str,
-    identifier: Several,
+    identifier: Several | None,
     since: Timestamp | None,
     until: Timestamp | None,
 ) -> Workflow["DataFrame"]:
@@ -90,7 +90,10 @@ def activity(
 
 
 def tools(
-    failure: str | None, identifier: Several, since: Timestamp | None, until: Timestamp | None
+    failure: str | None,
+    identifier: Several | None,
+    since: Timestamp | None,
+    until: Timestamp | None,
 ) -> Workflow["DataFrame"]:
     """A row a tool."""
     from draive_pg import analysis
@@ -104,7 +107,7 @@ def tools(
 
 
 def repeated_calls(
-    identifier: Several, since: Timestamp | None, until: Timestamp | None
+    identifier: Several | None, since: Timestamp | None, until: Timestamp | None
 ) -> Workflow["DataFrame"]:
     """A row a call that was made several times."""
 
@@ -119,7 +122,7 @@ def repeated_calls(
 
 
 def variable_changes(
-    identifier: Several, since: Timestamp | None, until: Timestamp | None
+    identifier: Several | None, since: Timestamp | None, until: Timestamp | None
 ) -> Workflow["DataFrame"]:
     """A row a variable that changed; of the changes of a time."""
 
@@ -134,7 +137,10 @@ def variable_changes(
 
 
 def live_instructions(
-    name: Several, identifier: Several, since: Timestamp | None, until: Timestamp | None
+    name: Several | None,
+    identifier: Several | None,
+    since: Timestamp | None,
+    until: Timestamp | None,
 ) -> Workflow["DataFrame"]:
     """A row an element and a name, with the revision that was live."""
     revisions = read(
@@ -144,7 +150,10 @@ def live_instructions(
 
 
 def live_configurations(
-    configuration: Several, identifier: Several, since: Timestamp | None, until: Timestamp | None
+    configuration: Several | None,
+    identifier: Several | None,
+    since: Timestamp | None,
+    until: Timestamp | None,
 ) -> Workflow["DataFrame"]:
     """A row an element and a configuration, with the snapshot that was live."""
     wanted = ("identifier", "revision", "created")
@@ -154,7 +163,7 @@ def live_configurations(
 
 
 def _live(
-    revisions: Any, identifier: Several, since: Timestamp | None, until: Timestamp | None
+    revisions: Any, identifier: Several | None, since: Timestamp | None, until: Timestamp | None
 ) -> Workflow["DataFrame"]:
     def answer(log: "DataFrame", revisions: "DataFrame") -> "DataFrame":
         from draive_pg import analysis

@@ -1,4 +1,4 @@
-"""The frames of what is revised: instructions and configurations."""
+"""Frames of revisions: instructions and configurations."""
 
 from draive_pg.frames.frame import Frame
 
@@ -9,13 +9,13 @@ INSTRUCTION_REVISIONS = Frame(
     {
         "name": "text",
         "revision": "integer",
-        "created": "time",
+        "created": "timestamp",
         "description": "text",
         "content": "text",
         "arguments": "json",
         "meta": "json",
         "n_chars": "integer",
-        "current": "flag",
+        "current": "boolean",
     },
     """
     SELECT
@@ -34,12 +34,12 @@ INSTRUCTION_REVISIONS = Frame(
             row_number() OVER (PARTITION BY name ORDER BY created) AS revision,
             created = max(created) OVER (PARTITION BY name) AS current
         FROM {schema}.instructions
-        WHERE $1::TEXT[] IS NULL OR name = ANY ($1::TEXT[])
+        WHERE :identifier::TEXT[] IS NULL OR name = ANY (:identifier::TEXT[])
     ) AS revision
-    WHERE ($2::TIMESTAMPTZ IS NULL OR created >= $2::TIMESTAMPTZ)
-        AND ($3::TIMESTAMPTZ IS NULL OR created < $3::TIMESTAMPTZ)
+    WHERE (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
+        AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
     ORDER BY name, revision
-    LIMIT $4::INT8
+    LIMIT :limit::INT8
     """,
     lengths={"n_chars": "content"},
 )
@@ -49,9 +49,9 @@ CONFIGURATIONS = Frame(
     {
         "identifier": "text",
         "revision": "integer",
-        "created": "time",
+        "created": "timestamp",
         "content": "json",
-        "current": "flag",
+        "current": "boolean",
     },
     """
     SELECT identifier, revision, created, content, current
@@ -61,11 +61,11 @@ CONFIGURATIONS = Frame(
             row_number() OVER (PARTITION BY identifier ORDER BY created) AS revision,
             created = max(created) OVER (PARTITION BY identifier) AS current
         FROM {schema}.configurations
-        WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])
+        WHERE :identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[])
     ) AS snapshot
-    WHERE ($2::TIMESTAMPTZ IS NULL OR created >= $2::TIMESTAMPTZ)
-        AND ($3::TIMESTAMPTZ IS NULL OR created < $3::TIMESTAMPTZ)
+    WHERE (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
+        AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
     ORDER BY identifier, revision
-    LIMIT $4::INT8
+    LIMIT :limit::INT8
     """,
 )

@@ -1,4 +1,4 @@
-"""The frames of memories. PostgreSQL takes the documents apart, for no more than printing them."""
+"""Frames of conversations. JSON is unpacked in SQL, which costs no more than sending its text."""
 
 from typing import LiteralString
 
@@ -8,47 +8,47 @@ from draive_pg.operations.conversations.expressions import CALLS, ROLE, STARTS_T
 __all__ = ("CONVERSATION_LOG", "SESSIONS", "TOOL_CALLS", "VARIABLES")
 
 
-def _blocks(kind: LiteralString) -> LiteralString:
-    """Return how many blocks of an element are of a kind."""
-    return f"""CASE WHEN one THEN (kind = '{kind}')::INT ELSE jsonb_array_length(
+def _count_blocks(kind: LiteralString) -> LiteralString:
+    """Return the SQL of the number of blocks of a type."""
+    return f"""CASE WHEN single THEN (kind = '{kind}')::INT ELSE jsonb_array_length(
     jsonb_path_query_array(kinds, '$[*] ? (@ == "{kind}")')
 ) END"""
 
 
-# Most elements have one block of one part, to which paths lead in a third of the time of a JSON
-# path query. Nothing but the text of parts is text: what artifacts and reasoning hold was not said.
-ONE: LiteralString = """
-(content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS one
-"""
+# Most elements have a single block with a single part. For these, `#>` takes a third of the time
+# of a JSON path query.
+SINGLE: LiteralString = """
+(content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single
+""".strip()
+# Text of parts only: artifacts and reasoning were not said to anybody.
 TEXT: LiteralString = """
-CASE WHEN one THEN coalesce(content #>> '{blocks,0,parts,0,text}', '') ELSE coalesce((
+CASE WHEN single THEN coalesce(content #>> '{blocks,0,parts,0,text}', '') ELSE coalesce((
     SELECT string_agg(part #>> '{}', '')
     FROM jsonb_path_query(content, '$.blocks[*].parts[*].text') AS part
 ), '') END AS text
-"""
-# Of one block its kind, which is of content where it says none; of several, those of all.
+""".strip()
+# Types of the blocks; a block without a type has content.
 KINDS: LiteralString = """
-CASE WHEN one THEN coalesce(content #>> '{blocks,0,type}', 'content') END AS kind,
-CASE WHEN NOT one THEN jsonb_path_query_array(content, '$.blocks[*].type') END AS kinds
-"""
-# Positions count all elements of a memory, whichever of them are chosen.
+CASE WHEN single THEN coalesce(content #>> '{blocks,0,type}', 'content') END AS kind,
+CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') END AS kinds
+""".strip()
+# Positions count all elements of a memory, before any filter.
 POSITIONED: LiteralString = """
     SELECT
         identifier,
         created,
         content,
-        ctid AS place,
+        ctid AS tid,
         row_number() OVER (PARTITION BY identifier ORDER BY created, ctid) - 1 AS position
     FROM {schema}.memories_elements
-    WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])
-"""
+    WHERE :identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[])
+""".strip()
 
-# Elements whose memory has no row, as a restore may leave them, come last: their number is a hash.
-# Each `OFFSET 0` keeps PostgreSQL from computing anew what several columns are made of.
+# `OFFSET 0` is an optimization fence: what several columns are made of is computed once.
 LOG: LiteralString = f"""
     identifier,
     created,
-    place,
+    tid,
     {ROLE} AS role,
     text,
     CASE WHEN kind = 'reasoning' OR kinds ? 'reasoning' THEN coalesce((
@@ -63,24 +63,24 @@ LOG: LiteralString = f"""
         WHEN kinds ?| ARRAY['tool_request', 'tool_response'] THEN {TOOLS}::TEXT
         ELSE '[]'
     END AS tools,
-    {_blocks("tool_request")} AS tool_requests,
-    {_blocks("tool_response")} AS tool_responses,
+    {_count_blocks("tool_request")} AS tool_requests,
+    {_count_blocks("tool_response")} AS tool_responses,
     CASE
-        WHEN NOT one THEN
+        WHEN NOT single THEN
             jsonb_array_length(jsonb_path_query_array(content, '$.blocks[*].parts[*].type()'))
         WHEN text = '' AND content #> '{{blocks,0,parts,0}}' IS NULL THEN 0
         ELSE 1
     END AS parts,
     length(text) AS n_chars,
     coalesce((content -> 'meta')::TEXT, '{{}}') AS meta
-"""
+""".strip()
 
 CONVERSATION_LOG = Frame(
     "conversation_log",
     {
         "identifier": "text",
         "position": "integer",
-        "created": "time",
+        "created": "timestamp",
         "role": "text",
         "text": "text",
         "reasoning": "text",
@@ -92,23 +92,29 @@ CONVERSATION_LOG = Frame(
         "meta": "json",
     },
     f"""
-    SELECT position, {LOG}
+    SELECT
+    position,
+    {LOG}
     FROM (
         SELECT *, {TEXT}, {KINDS}
-        FROM (SELECT *, {ONE} FROM ({POSITIONED}) AS element OFFSET 0) AS element
-        WHERE ($2::TIMESTAMPTZ IS NULL OR created >= $2::TIMESTAMPTZ)
-            AND ($3::TIMESTAMPTZ IS NULL OR created < $3::TIMESTAMPTZ)
-            AND ($5::TEXT IS NULL OR content ->> 'type' = $5::TEXT)
-            AND ($6::TEXT[] IS NULL OR {TOOLS} ?| $6::TEXT[])
-        ORDER BY identifier, created, place
-        LIMIT $4::INT8
+        FROM (SELECT *, {SINGLE} FROM ({POSITIONED}) AS element OFFSET 0) AS element
+        WHERE (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
+            AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
+            AND (:role::TEXT IS NULL OR content ->> 'type' = :role::TEXT)
+            AND (:tool::TEXT[] IS NULL OR {TOOLS} ?| :tool::TEXT[])
+        ORDER BY identifier, created, tid
+        LIMIT :limit::INT8
         OFFSET 0
     ) AS element
     """,
-    filters=("role", "tool"),
     lengths={"n_chars": "text"},
+    # `memory` is the rank of the identifier, with a bucket number of 0 to 127 in the high 32 bits.
+    # Elements without a row in `memories` (after a partial restore) come last, in bucket 129, and
+    # are grouped by a hash.
     unordered=f"""
-    SELECT memory, {LOG}
+    SELECT
+    memory,
+    {LOG}
     FROM (
         SELECT *, {TEXT}, {KINDS}
         FROM (
@@ -116,9 +122,9 @@ CONVERSATION_LOG = Frame(
                 identifier,
                 element.created,
                 content,
-                element.ctid AS place,
+                element.ctid AS tid,
                 coalesce(memory, (129::INT8 << 32) + hashtext(identifier)) AS memory,
-                {ONE}
+                {SINGLE}
             FROM {{schema}}.memories_elements AS element
             LEFT JOIN (
                 SELECT
@@ -126,10 +132,10 @@ CONVERSATION_LOG = Frame(
                     ((ntile(128) OVER ordered - 1)::INT8 << 32)
                         + row_number() OVER ordered AS memory
                 FROM {{schema}}.memories
-                WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])
+                WHERE :identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[])
                 WINDOW ordered AS (ORDER BY identifier)
             ) AS memory USING (identifier)
-            WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])
+            WHERE :identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[])
             OFFSET 0
         ) AS element
         OFFSET 0
@@ -137,20 +143,20 @@ CONVERSATION_LOG = Frame(
     """,
 )
 
-# A request's response is the next of the same call: providers number calls anew in each turn.
+# The response to a request is the next one with the same call id: ids repeat in later turns.
 TOOL_CALLS = Frame(
     "tool_calls",
     {
         "identifier": "text",
         "position": "integer",
-        "created": "time",
+        "created": "timestamp",
         "call": "text",
         "tool": "text",
         "arguments": "json",
         "response": "text",
         "handling": "text",
-        "responded": "time",
-        "seconds": "number",
+        "responded": "timestamp",
+        "seconds": "float",
     },
     f"""
     SELECT
@@ -189,70 +195,75 @@ TOOL_CALLS = Frame(
         )
     ) AS event
     WHERE event.block ->> 'type' = 'tool_request'
-        AND ($6::TEXT[] IS NULL OR event.block ->> 'tool' = ANY ($6::TEXT[]))
-        AND ($2::TIMESTAMPTZ IS NULL OR event.created >= $2::TIMESTAMPTZ)
-        AND ($3::TIMESTAMPTZ IS NULL OR event.created < $3::TIMESTAMPTZ)
+        AND (:tool::TEXT[] IS NULL OR event.block ->> 'tool' = ANY (:tool::TEXT[]))
+        AND (:since::TIMESTAMPTZ IS NULL OR event.created >= :since::TIMESTAMPTZ)
+        AND (:until::TIMESTAMPTZ IS NULL OR event.created < :until::TIMESTAMPTZ)
     ORDER BY event.identifier, event.position, event.number
-    LIMIT $4::INT8
+    LIMIT :limit::INT8
     """,
-    filters=("tool",),
 )
 
 SESSIONS = Frame(
     "sessions",
     {
         "identifier": "text",
-        "created": "time",
-        "first": "time",
-        "last": "time",
+        "created": "timestamp",
+        "first": "timestamp",
+        "last": "timestamp",
         "elements": "integer",
         "turns": "integer",
         "tool_calls": "integer",
         "n_chars": "integer",
-        "seconds": "number",
+        "seconds": "float",
     },
     f"""
     SELECT
         identifier,
-        made AS created,
+        memory_created AS created,
         min(created) AS first,
         max(created) AS last,
         count(content) AS elements,
         count(*) FILTER (WHERE {STARTS_TURN}) AS turns,
-        sum({_blocks("tool_request")}) AS tool_calls,
+        sum({_count_blocks("tool_request")}) AS tool_calls,
         sum(length(text)) AS n_chars,
         extract(EPOCH FROM max(created)) - extract(EPOCH FROM min(created)) AS seconds
     FROM (
         SELECT *, {TEXT}, {KINDS}
         FROM (
-            SELECT memory.identifier, memory.created AS made, element.created, content, {ONE}
+            SELECT
+                memory.identifier,
+                memory.created AS memory_created,
+                element.created,
+                content,
+                {SINGLE}
             FROM {{schema}}.memories AS memory
             LEFT JOIN {{schema}}.memories_elements AS element
                 ON element.identifier = memory.identifier
-                AND ($1::TEXT[] IS NULL OR element.identifier = ANY ($1::TEXT[])) -- its partition
-            WHERE ($1::TEXT[] IS NULL OR memory.identifier = ANY ($1::TEXT[]))
-                AND ($2::TIMESTAMPTZ IS NULL OR memory.created >= $2::TIMESTAMPTZ)
-                AND ($3::TIMESTAMPTZ IS NULL OR memory.created < $3::TIMESTAMPTZ)
+                -- Repeated for the pruning of partitions.
+                AND (:identifier::TEXT[] IS NULL OR element.identifier = ANY (:identifier::TEXT[]))
+            WHERE (:identifier::TEXT[] IS NULL OR memory.identifier = ANY (:identifier::TEXT[]))
+                AND (:since::TIMESTAMPTZ IS NULL OR memory.created >= :since::TIMESTAMPTZ)
+                AND (:until::TIMESTAMPTZ IS NULL OR memory.created < :until::TIMESTAMPTZ)
             OFFSET 0
         ) AS element
         OFFSET 0
     ) AS element
-    GROUP BY identifier, made
+    GROUP BY identifier, memory_created
     ORDER BY identifier
-    LIMIT $4::INT8
+    LIMIT :limit::INT8
     """,
 )
 
 VARIABLES = Frame(
     "variables",
-    {"identifier": "text", "created": "time", "variables": "json"},
+    {"identifier": "text", "created": "timestamp", "variables": "json"},
     """
     SELECT identifier, created, variables
     FROM {schema}.memories_variables
-    WHERE ($1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[]))
-        AND ($2::TIMESTAMPTZ IS NULL OR created >= $2::TIMESTAMPTZ)
-        AND ($3::TIMESTAMPTZ IS NULL OR created < $3::TIMESTAMPTZ)
+    WHERE (:identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[]))
+        AND (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
+        AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
     ORDER BY identifier, created, ctid
-    LIMIT $4::INT8
+    LIMIT :limit::INT8
     """,
 )

@@ -1,19 +1,18 @@
-"""A frame written to a file, some rows at a time: Parquet, CSV or JSON Lines."""
+"""Export of a frame to Parquet, CSV or JSON Lines in constant memory."""
 
 import json
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, LiteralString, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from draive_pg.atomic_file import Replacement
 from draive_pg.codec.validation import shown
-from draive_pg.display.progress import progress as bar_of
-from draive_pg.frames.arrow import pa, pc
-from draive_pg.frames.assembling import Tables, schema
-from draive_pg.frames.frame import Format, Frame, Kind
-from draive_pg.frames.query import Filters, Query, query
+from draive_pg.display.progress import progress as progress_bar
+from draive_pg.frames.arrow import csv, pa, parquet_writer, pc, schema
+from draive_pg.frames.assemble import Tables
+from draive_pg.frames.frame import Columns, Format, Frame, Kind
+from draive_pg.frames.query import Filters, FrameQuery
 from draive_pg.operations.copy import Copy, Rows
 
 if TYPE_CHECKING:
@@ -21,15 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ("export",)
 
-CSVWriter: Any = import_module("pyarrow.csv").CSVWriter
-ParquetWriter: Any = import_module("pyarrow.parquet").ParquetWriter
-
-# Rows that are written at once; Parquet has as many in a row group.
-ROWS = 1 << 15
+BATCH_ROWS = 1 << 15  # rows written at once, and rows of a Parquet row group
 
 FORMATS: tuple[Format, ...] = get_args(Format.__value__)
 
-ISO_8601 = "%Y-%m-%dT%H:%M:%SZ"  # Arrow writes seconds with their microseconds
+ISO_8601 = "%Y-%m-%dT%H:%M:%SZ"  # Arrow's %S includes microseconds
 
 
 def export(
@@ -40,15 +35,15 @@ def export(
     format: Format | None,  # noqa: A002 - as the public methods name it
     progress: bool | None,
 ) -> Copy[int]:
-    """Write the rows of a frame to a file; how many they are.
+    """Write the rows of a frame to a file and return their number.
 
     Raises
     ------
-    ValueError
-        If the format cannot be told, or a filter is wrong.
+    TypeError, ValueError
+        For an unknown format or a wrong filter.
     """
-    chosen, packed = _format(Path(path), format)
-    asked = query(frame, **filters)
+    chosen, compressed = _format(Path(path), format)
+    query = FrameQuery(frame, filters)
     replacement = Replacement(Path(path))
 
     @contextmanager
@@ -56,39 +51,39 @@ def export(
         with ExitStack() as stack:
             stack.enter_context(replacement)
             file = stack.enter_context(replacement.open())
-            sink = stack.enter_context(pa.output_stream(file, "gzip" if packed else None))
-            writer = stack.enter_context(closing(WRITERS[chosen](sink, asked.columns)))
-            bar = stack.enter_context(bar_of(None, frame.name, " rows", wanted=progress))
+            sink = stack.enter_context(pa.output_stream(file, "gzip" if compressed else None))
+            writer = stack.enter_context(closing(WRITERS[chosen](sink, query.columns)))
+            bar = stack.enter_context(progress_bar(None, frame.name, " rows", wanted=progress))
 
             def complete() -> None:
                 writer.close()
                 sink.close()
                 replacement.complete()
 
-            yield Export(asked, writer, bar, complete)
+            yield Export(query, writer, bar, complete)
 
-    return Copy(f"export frame {frame.name}", asked.statement, collect)
+    return Copy(f"export frame {frame.name}", query.statement, collect)
 
 
 class Writer(Protocol):
-    """Writes tables to a file in one format."""
+    """Writer of Arrow tables in one format."""
 
     def write(self, table: Any) -> None:
-        """Write the rows of a table after those before."""
+        """Append the rows of a table."""
         ...
 
     def close(self) -> None:
-        """Write what the format has at its end."""
+        """Write the end of the file."""
         ...
 
 
 class Export:
-    """Collects rows in a file, which gets its name when it has them all."""
+    """Collect rows in a temporary file, which replaces the target when it is complete."""
 
     def __init__(
-        self, query: Query, writer: Writer, bar: "tqdm[Any]", complete: Callable[[], None]
+        self, query: FrameQuery, writer: Writer, bar: "tqdm[Any]", complete: Callable[[], None]
     ) -> None:
-        self._tables = Tables(query, ROWS)
+        self._tables = Tables(query, BATCH_ROWS)
         self._writer = writer
         self._bar = bar
         self._complete = complete
@@ -111,10 +106,10 @@ class Export:
 
 
 class Parquet:
-    """Writes tables as Parquet; JSON stays text."""
+    """Write tables as Parquet; JSON stays text."""
 
-    def __init__(self, sink: Any, columns: Mapping[LiteralString, Kind]) -> None:
-        self._writer = ParquetWriter(sink, schema(columns))
+    def __init__(self, sink: Any, columns: Columns) -> None:
+        self._writer = parquet_writer(sink, schema(columns))
 
     def write(self, table: Any) -> None:
         self._writer.write_table(table)
@@ -124,11 +119,11 @@ class Parquet:
 
 
 class Csv:
-    """Writes tables as CSV: a text that is missing is empty, one without characters is quoted."""
+    """Write tables as CSV: a missing text is an empty field, an empty text is ``""``."""
 
-    def __init__(self, sink: Any, columns: Mapping[LiteralString, Kind]) -> None:
-        self._times = [name for name, kind in columns.items() if kind == "time"]
-        self._writer = CSVWriter(sink, self._readable(schema(columns).empty_table()).schema)
+    def __init__(self, sink: Any, columns: Columns) -> None:
+        self._times = [name for name, kind in columns.items() if kind == "timestamp"]
+        self._writer = csv.CSVWriter(sink, self._readable(schema(columns).empty_table()).schema)
 
     def write(self, table: Any) -> None:
         self._writer.write_table(self._readable(table))
@@ -138,15 +133,15 @@ class Csv:
 
     def _readable(self, table: Any) -> Any:
         for name in self._times:
-            place = table.schema.get_field_index(name)
-            table = table.set_column(place, name, pc.strftime(table[name], ISO_8601))
+            index = table.schema.get_field_index(name)
+            table = table.set_column(index, name, pc.strftime(table[name], ISO_8601))
         return table
 
 
 class JsonLines:
-    """Writes tables as JSON Lines: a document a row, with the JSON columns in it."""
+    """Write tables as JSON Lines: one object per row, with the JSON columns nested."""
 
-    def __init__(self, sink: Any, columns: Mapping[LiteralString, Kind]) -> None:
+    def __init__(self, sink: Any, columns: Columns) -> None:
         self._sink = sink
         self._columns = columns
         self._line = "{" + ", ".join(f'"{name}": %s' for name in columns) + "}\n"
@@ -159,7 +154,7 @@ class JsonLines:
         pass
 
 
-WRITERS: Mapping[Format, Callable[[Any, Mapping[LiteralString, Kind]], Writer]] = {
+WRITERS: Mapping[Format, Callable[[Any, Columns], Writer]] = {
     "parquet": Parquet,
     "csv": Csv,
     "jsonl": JsonLines,
@@ -167,14 +162,14 @@ WRITERS: Mapping[Format, Callable[[Any, Mapping[LiteralString, Kind]], Writer]] 
 
 
 def _json(kind: Kind, column: Any) -> Iterable[str]:
-    """Return the JSON texts of the values of a column."""
+    """Return each value of a column as JSON."""
     match kind:
         case "text":
             encode = json.JSONEncoder(ensure_ascii=False).encode
             return ("null" if text is None else encode(text) for text in column.to_pylist())
-        case "time":
+        case "timestamp":
             texts = pc.strftime(column, f'"{ISO_8601}"')
-        case "number":
+        case "float":
             texts = pc.if_else(pc.is_finite(column), column, None).cast(pa.string())
         case _:
             texts = column.cast(pa.large_string())
@@ -182,15 +177,15 @@ def _json(kind: Kind, column: Any) -> Iterable[str]:
 
 
 def _format(target: Path, wanted: Format | None) -> tuple[Format, bool]:
-    """Return in which format a file is written, and whether that is compressed as a whole."""
+    """Return the format of a file, and whether it is gzipped."""
     *_, suffix, last = "", "", *(suffix.lower() for suffix in target.suffixes)
-    packed = last == ".gz"
-    chosen = wanted if wanted is not None else (suffix if packed else last).removeprefix(".")
+    compressed = last == ".gz"
+    chosen = wanted if wanted is not None else (suffix if compressed else last).removeprefix(".")
     if chosen not in FORMATS:
         raise ValueError(
             f"the format of {target.name!r:.80} must be one of {', '.join(FORMATS)}, not "
             f"{shown(chosen)}; give it as the suffix or as format"
         )
-    if packed and chosen == "parquet":
+    if compressed and chosen == "parquet":
         raise ValueError("Parquet is compressed by itself; leave the suffix .gz out")
-    return chosen, packed
+    return chosen, compressed

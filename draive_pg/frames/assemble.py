@@ -1,0 +1,163 @@
+"""Collectors of ordered rows: one DataFrame, several, or Arrow tables.
+
+The peak memory is little more than that of the result.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import call
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from draive_pg.frames.arrow import ARROW_TYPES, SYSTEM_MEMORY, pa, schema
+from draive_pg.frames.frame import Columns, Kind
+from draive_pg.frames.query import FrameQuery
+from draive_pg.operations.copy import Rows
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+__all__ = ("Arrays", "Chunks", "Tables", "Whole", "arrays", "data_frame")
+
+# The columns of some rows: Arrow arrays, and for JSON a numpy array of Python objects.
+type Arrays = dict[str, Any]
+
+NESTED = re.compile(r"[\[{]")
+
+# Rows to join into one array: more arrays cost time in every later step, joining costs memory now.
+JOINED_ROWS = 1 << 16
+
+
+class Whole:
+    """Collect all rows of a query as one DataFrame."""
+
+    def __init__(self, query: FrameQuery) -> None:
+        self._query = query
+        self._decoder = query.decoder()
+        self._batches: list[Any] = []
+        self._rows = 0
+        self._parts: list[Arrays] = []
+
+    def take(self, rows: Rows) -> Sequence["DataFrame"]:
+        batch = self._decoder.decode(rows)
+        self._batches.append(batch)
+        self._rows += batch.num_rows
+        if self._rows >= JOINED_ROWS:
+            self._join()
+        return ()
+
+    def finish(self) -> Sequence["DataFrame"]:
+        self._join()
+        return (data_frame(self._query.columns, self._parts),)
+
+    def _join(self) -> None:
+        if self._batches:
+            table = pa.Table.from_batches(self._batches).combine_chunks(SYSTEM_MEMORY)
+            self._parts += [arrays(self._query.columns, batch) for batch in table.to_batches()]
+        self._batches, self._rows = [], 0
+
+
+class Chunks:
+    """Collect the rows of a query as DataFrames of so many rows; the last may have fewer."""
+
+    def __init__(self, query: FrameQuery, rows: int) -> None:
+        self._columns = query.columns
+        self._tables = Tables(query, rows)
+
+    def take(self, rows: Rows) -> Sequence["DataFrame"]:
+        return [self._data_frame(table) for table in self._tables.take(rows)]
+
+    def finish(self) -> Sequence["DataFrame"]:
+        return [self._data_frame(table) for table in self._tables.finish()]
+
+    def _data_frame(self, table: Any) -> "DataFrame":
+        batches = table.combine_chunks().to_batches()
+        return data_frame(self._columns, [arrays(self._columns, batch) for batch in batches])
+
+
+class Tables:
+    """Collect the rows of a query as ``pyarrow.Table`` of so many rows, at least one table."""
+
+    def __init__(self, query: FrameQuery, rows: int) -> None:
+        self._schema = schema(query.columns)
+        self._decoder = query.decoder()
+        self._size = rows
+        self._batches: list[Any] = []
+        self._rows = 0
+        self._returned = False
+
+    def take(self, rows: Rows) -> Sequence[Any]:
+        batch = self._decoder.decode(rows).select(self._schema.names)
+        self._batches.append(batch)
+        self._rows += batch.num_rows
+        complete: list[Any] = []
+        while self._rows >= self._size:
+            table = self._table()
+            complete.append(table.slice(0, self._size))
+            rest = table.slice(self._size)
+            self._batches, self._rows = rest.to_batches(), rest.num_rows
+        self._returned |= bool(complete)
+        return complete
+
+    def finish(self) -> Sequence[Any]:
+        return () if self._returned and not self._rows else (self._table(),)
+
+    def _table(self) -> Any:
+        return pa.Table.from_batches(self._batches, self._schema)
+
+
+def arrays(columns: Columns, batch: Any) -> Arrays:
+    """Return the columns of a ``pyarrow.RecordBatch``, with JSON parsed."""
+    return {
+        name: _documents(batch[name]) if kind == "json" else batch[name]
+        for name, kind in columns.items()
+    }
+
+
+def data_frame(columns: Columns, parts: Sequence[Arrays]) -> "DataFrame":
+    """Return a DataFrame of parts, emptying each part to free its memory."""
+    return pd.DataFrame(
+        {name: _series(kind, [part.pop(name) for part in parts]) for name, kind in columns.items()},
+        copy=False,
+    )
+
+
+def _series(kind: Kind, parts: Sequence[Any]) -> "Series[Any]":
+    if kind == "json":
+        return pd.Series(np.concatenate([np.empty(0, object), *parts]))
+    column = pa.chunked_array(parts, ARROW_TYPES[kind])
+    match kind:
+        case "text":
+            return pd.Series(pd.array(column, dtype="str"))
+        case "timestamp":
+            values = column.cast(pa.timestamp("us")).to_numpy()
+            return pd.Series(pd.DatetimeIndex(values).tz_localize("UTC"))
+        case _:
+            return pd.Series(column.to_numpy())
+
+
+def _documents(texts: Any) -> "np.ndarray[Any, Any]":
+    """Return the values of JSON texts; equal texts are parsed once and copied for each row."""
+    encoded = texts.dictionary_encode()
+    factories = [_factory(text) for text in encoded.dictionary.to_pylist()]
+    missing = len(factories)
+    factories.append(lambda: None)
+    by_row = np.array(factories, object)[encoded.indices.fill_null(missing)]
+    # Not through a list, which the garbage collector would traverse again and again.
+    return np.fromiter(map(call, by_row), object, len(by_row))
+
+
+def _factory(text: str) -> Callable[[], Any]:
+    """Return a function that returns a new document, or the text if Python cannot parse it."""
+    try:
+        document: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return lambda: text
+    if text[0] not in "[{":
+        return lambda: document
+    flat = not NESTED.search(text, 1)  # a bracket within a text only costs time
+    return document.copy if flat else partial(json.loads, text)

@@ -1,0 +1,82 @@
+-- $1 identifier
+-- $2 since
+-- $3 until
+-- $4 role
+-- $5 tool
+-- $6 limit
+SELECT
+    frame."position"::INT8 AS "position",
+    frame."tool_requests"::INT8 AS "tool_requests",
+    frame."tool_responses"::INT8 AS "tool_responses",
+    frame."parts"::INT8 AS "parts",
+    frame."n_chars"::INT8 AS "n_chars",
+    coalesce(frame."created", '-infinity') AS "created",
+    frame."identifier"::TEXT AS "identifier",
+    frame."role"::TEXT AS "role",
+    frame."text"::TEXT AS "text",
+    frame."reasoning"::TEXT AS "reasoning",
+    frame."tools"::TEXT AS "tools",
+    frame."meta"::TEXT AS "meta"
+FROM (
+    SELECT
+    position,
+    identifier,
+    created,
+    tid,
+    
+CASE content ->> 'type'
+    WHEN 'model_input' THEN 'input'
+    WHEN 'model_output' THEN 'output'
+    ELSE content ->> 'type'
+END
+ AS role,
+    text,
+    CASE WHEN kind = 'reasoning' OR kinds ? 'reasoning' THEN coalesce((
+        SELECT string_agg(part #>> '{}', '')
+        FROM jsonb_path_query(
+            content, '$.blocks[*] ? (@.type == "reasoning").content.parts[*].text'
+        ) AS part
+    ), '') ELSE '' END AS reasoning,
+    CASE
+        WHEN kind IN ('tool_request', 'tool_response') THEN
+            coalesce('[' || (content #> '{blocks,0,tool}')::TEXT || ']', '[]')
+        WHEN kinds ?| ARRAY['tool_request', 'tool_response'] THEN jsonb_path_query_array(content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool')::TEXT
+        ELSE '[]'
+    END AS tools,
+    CASE WHEN single THEN (kind = 'tool_request')::INT ELSE jsonb_array_length(
+    jsonb_path_query_array(kinds, '$[*] ? (@ == "tool_request")')
+) END AS tool_requests,
+    CASE WHEN single THEN (kind = 'tool_response')::INT ELSE jsonb_array_length(
+    jsonb_path_query_array(kinds, '$[*] ? (@ == "tool_response")')
+) END AS tool_responses,
+    CASE
+        WHEN NOT single THEN
+            jsonb_array_length(jsonb_path_query_array(content, '$.blocks[*].parts[*].type()'))
+        WHEN text = '' AND content #> '{blocks,0,parts,0}' IS NULL THEN 0
+        ELSE 1
+    END AS parts,
+    length(text) AS n_chars,
+    coalesce((content -> 'meta')::TEXT, '{}') AS meta
+    FROM (
+        SELECT *, CASE WHEN single THEN coalesce(content #>> '{blocks,0,parts,0,text}', '') ELSE coalesce((
+    SELECT string_agg(part #>> '{}', '')
+    FROM jsonb_path_query(content, '$.blocks[*].parts[*].text') AS part
+), '') END AS text, CASE WHEN single THEN coalesce(content #>> '{blocks,0,type}', 'content') END AS kind,
+CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') END AS kinds
+        FROM (SELECT *, (content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single FROM (SELECT
+        identifier,
+        created,
+        content,
+        ctid AS tid,
+        row_number() OVER (PARTITION BY identifier ORDER BY created, ctid) - 1 AS position
+    FROM memories_elements
+    WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])) AS element OFFSET 0) AS element
+        WHERE ($2::TIMESTAMPTZ IS NULL OR created >= $2::TIMESTAMPTZ)
+            AND ($3::TIMESTAMPTZ IS NULL OR created < $3::TIMESTAMPTZ)
+            AND ($4::TEXT IS NULL OR content ->> 'type' = $4::TEXT)
+            AND ($5::TEXT[] IS NULL OR jsonb_path_query_array(content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool') ?| $5::TEXT[])
+        ORDER BY identifier, created, tid
+        LIMIT $6::INT8
+        OFFSET 0
+    ) AS element
+    ) AS frame

@@ -1,0 +1,111 @@
+-- $1 text
+-- $2 language
+-- $3 identifier
+-- $4 since
+-- $5 until
+-- $6 role
+-- $7 tool
+-- $8 meta
+-- $9 error
+-- $10 variables
+-- $11 limit
+SELECT
+    frame."position"::INT8 AS "position",
+    coalesce(frame."rank"::FLOAT8, 'NaN') AS "rank",
+    coalesce(frame."created", '-infinity') AS "created",
+    frame."identifier"::TEXT AS "identifier",
+    frame."role"::TEXT AS "role",
+    frame."excerpt"::TEXT AS "excerpt"
+FROM (
+    SELECT
+        found.identifier,
+        (
+            SELECT count(*)
+            FROM memories_elements AS before
+            WHERE before.identifier = found.identifier
+                AND before.created <= found.created
+                AND (before.created, before.ctid) < (found.created, found.tid)
+        ) AS position,
+        found.created,
+        
+CASE content ->> 'type'
+    WHEN 'model_input' THEN 'input'
+    WHEN 'model_output' THEN 'output'
+    ELSE content ->> 'type'
+END
+ AS role,
+        CASE
+            WHEN $1::TEXT IS NOT NULL THEN ts_headline(
+                $2::REGCONFIG,
+                spoken.text,
+                websearch_to_tsquery($2::REGCONFIG, $1::TEXT),
+                'StartSel=**, StopSel=**, MaxWords=24, MinWords=12, ShortWord=0, '
+                'MaxFragments=2, FragmentDelimiter=" … "'
+            )
+            WHEN spoken.text <> '' THEN left(spoken.text, 160)
+            ELSE left(coalesce(used.text, ''), 160)
+        END AS excerpt,
+        found.rank
+    FROM (
+        SELECT
+            identifier,
+            created,
+            ctid AS tid,
+            content,
+            CASE
+                WHEN $1::TEXT IS NULL THEN 0
+                ELSE ts_rank(
+                    CASE
+    WHEN octet_length(jsonb_path_query_array(content, '$.blocks[*].parts[*].text')::TEXT) <= 250000 THEN to_tsvector($2::REGCONFIG, jsonb_path_query_array(content, '$.blocks[*].parts[*].text'))
+    ELSE to_tsvector($2::REGCONFIG, replace(left(jsonb_path_query_array(content, '$.blocks[*].parts[*].text')::TEXT, 60000), '\n', ' '))
+END,
+                    websearch_to_tsquery($2::REGCONFIG, $1::TEXT)
+                )
+            END AS rank
+        FROM memories_elements AS element
+        WHERE ($3::TEXT[] IS NULL OR identifier = ANY ($3::TEXT[]))
+            AND ($4::TIMESTAMPTZ IS NULL OR created >= $4::TIMESTAMPTZ)
+            AND ($5::TIMESTAMPTZ IS NULL OR created < $5::TIMESTAMPTZ)
+            AND ($1::TEXT IS NULL OR (
+                CASE
+    WHEN octet_length(jsonb_path_query_array(content, '$.blocks[*].parts[*].text')::TEXT) <= 250000 THEN to_tsvector($2::REGCONFIG, jsonb_path_query_array(content, '$.blocks[*].parts[*].text'))
+    ELSE to_tsvector($2::REGCONFIG, replace(left(jsonb_path_query_array(content, '$.blocks[*].parts[*].text')::TEXT, 60000), '\n', ' '))
+END
+            ) @@ websearch_to_tsquery($2::REGCONFIG, $1::TEXT))
+            AND ($6::TEXT IS NULL OR content ->> 'type' = $6::TEXT)
+            AND ($7::TEXT[] IS NULL OR jsonb_path_query_array(content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool') ?| $7::TEXT[])
+            AND ($8::JSONB IS NULL OR content -> 'meta' @> $8::JSONB)
+            AND ($9::BOOLEAN IS NULL OR $9::BOOLEAN = (content @>
+                '{"blocks": [{"type": "tool_response", "handling": "error"}]}'
+            ))
+            AND ($10::JSONB IS NULL OR (
+                SELECT variables @> $10::JSONB
+                FROM memories_variables AS snapshot
+                WHERE snapshot.identifier = element.identifier
+                ORDER BY snapshot.created DESC, snapshot.ctid DESC
+                LIMIT 1
+            ))
+        ORDER BY rank DESC, created DESC, identifier, tid DESC
+        LIMIT $11::INT8
+    ) AS found
+    CROSS JOIN LATERAL (
+        SELECT coalesce(string_agg(part #>> '{}', ' '), '') AS text
+        FROM jsonb_path_query(found.content, '$.blocks[*].parts[*].text') AS part
+    ) AS spoken
+    CROSS JOIN LATERAL (
+        SELECT string_agg(
+            concat(
+                block ->> 'tool',
+                ' ',
+                block ->> 'arguments',
+                (
+                    SELECT string_agg(part #>> '{}', ' ')
+                    FROM jsonb_path_query(block, '$.content.parts[*].text') AS part
+                )
+            ),
+            ' '
+        ) AS text
+        FROM jsonb_path_query(found.content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")') AS block
+    ) AS used
+    ORDER BY found.rank DESC, found.created DESC, found.identifier, found.tid DESC
+    ) AS frame

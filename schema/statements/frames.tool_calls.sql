@@ -1,0 +1,66 @@
+-- $1 identifier
+-- $2 tool
+-- $3 since
+-- $4 until
+-- $5 limit
+SELECT
+    frame."position"::INT8 AS "position",
+    coalesce(frame."seconds"::FLOAT8, 'NaN') AS "seconds",
+    coalesce(frame."created", '-infinity') AS "created",
+    coalesce(frame."responded", '-infinity') AS "responded",
+    frame."identifier"::TEXT AS "identifier",
+    frame."call"::TEXT AS "call",
+    frame."tool"::TEXT AS "tool",
+    frame."response"::TEXT AS "response",
+    frame."handling"::TEXT AS "handling",
+    frame."arguments"::TEXT AS "arguments"
+FROM (
+    SELECT
+        event.identifier,
+        event.position,
+        event.created,
+        event.block ->> 'identifier' AS call,
+        event.block ->> 'tool' AS tool,
+        event.block -> 'arguments' AS arguments,
+        CASE WHEN event.answered THEN (
+            SELECT coalesce(string_agg(part #>> '{}', ''), '')
+            FROM jsonb_path_query(event.next, '$.content.parts[*].text') AS part
+        ) END AS response,
+        CASE WHEN event.answered THEN event.next ->> 'handling' END AS handling,
+        CASE WHEN event.answered THEN event.next_created END AS responded,
+        CASE WHEN event.answered THEN
+            extract(EPOCH FROM event.next_created) - extract(EPOCH FROM event.created)
+        END AS seconds
+    FROM (
+        SELECT
+            element.identifier,
+            element.position,
+            element.created,
+            block.number,
+            block.value AS block,
+            lead(block.value) OVER call AS next,
+            lead(element.created) OVER call AS next_created,
+            coalesce(lead(block.value) OVER call ->> 'type' = 'tool_response', FALSE) AS answered
+        FROM (SELECT
+        identifier,
+        created,
+        content,
+        ctid AS tid,
+        row_number() OVER (PARTITION BY identifier ORDER BY created, ctid) - 1 AS position
+    FROM memories_elements
+    WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])) AS element
+        CROSS JOIN LATERAL jsonb_path_query(element.content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")')
+            WITH ORDINALITY AS block (value, number)
+        WHERE content @? '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")'
+        WINDOW call AS (
+            PARTITION BY element.identifier, block.value ->> 'identifier'
+            ORDER BY element.position, block.number
+        )
+    ) AS event
+    WHERE event.block ->> 'type' = 'tool_request'
+        AND ($2::TEXT[] IS NULL OR event.block ->> 'tool' = ANY ($2::TEXT[]))
+        AND ($3::TIMESTAMPTZ IS NULL OR event.created >= $3::TIMESTAMPTZ)
+        AND ($4::TIMESTAMPTZ IS NULL OR event.created < $4::TIMESTAMPTZ)
+    ORDER BY event.identifier, event.position, event.number
+    LIMIT $5::INT8
+    ) AS frame
