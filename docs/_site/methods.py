@@ -4,9 +4,19 @@ A method decorated with ``@method`` or ``@stream`` is annotated with the request
 such as ``Operation[int]``. Callers see ``int`` on `Client` and an awaitable on `AsyncClient`.
 """
 
+from dataclasses import fields
 from typing import Any
 
-from griffe import Class, ExprName, ExprSubscript, Extension, Function
+from griffe import (
+    Class,
+    Expr,
+    ExprName,
+    ExprSubscript,
+    Extension,
+    Function,
+    Module,
+    TypeAlias,
+)
 
 __all__ = ("PublicMethods",)
 
@@ -32,3 +42,31 @@ class PublicMethods(Extension):
                 result = ExprSubscript(ExprName("Iterator", parent=func), result)
             func.returns = result
             func.labels.add(ASYNC[name])
+
+    def on_package(self, *, pkg: Module, **_: Any) -> None:
+        """Replace type aliases of parameters by their definitions, as readers do not know them."""
+        for module in pkg["api"].modules.values():
+            for cls in module.classes.values():
+                for function in cls.functions.values():
+                    for parameter in function.parameters:
+                        parameter.annotation = _expanded(parameter.annotation, pkg)
+
+
+def _expanded(annotation: Any, package: Module) -> Any:
+    if isinstance(annotation, ExprName):
+        alias = _member(package, annotation.canonical_path)
+        return _expanded(alias.value, package) if isinstance(alias, TypeAlias) else annotation
+    if isinstance(annotation, Expr):
+        for field in fields(annotation):
+            if isinstance(value := getattr(annotation, field.name), Expr):
+                setattr(annotation, field.name, _expanded(value, package))
+    return annotation
+
+
+def _member(package: Module, path: str) -> Any:
+    """Return the object of a path, or None if it is not of the package."""
+    top, *names = path.split(".")
+    found: Any = package if top == package.name else None
+    for name in names:
+        found = getattr(found, "members", {}).get(name)
+    return found
