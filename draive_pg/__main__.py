@@ -1,6 +1,18 @@
-"""``python -m draive_pg``: the command ``draive-pg``."""
+"""``draive-pg`` and ``python -m draive_pg``."""
 
-from draive_pg.cli import main
+import sys
+
+__all__ = ("main",)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from draive_pg.cli import main as run
+    except ModuleNotFoundError as error:
+        sys.exit(f"draive-pg needs the package {error.name}: pip install {error.name}")
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from draive_pg import Client
-from draive_pg.operations.admin.doctor import wanted
+from draive_pg.operations.admin.doctor import TABLES
 from draive_pg.operations.admin.migrations import migrations
 from tests.cli_runner import Shell
 from tests.conftest import Connect
@@ -38,8 +38,27 @@ def test_what_setup_makes_is_what_is_looked_for(sql: psycopg.Connection) -> None
             "WHERE NOT tgisinternal"
         ),
     }
-    assert {(each.kind, each.name, each.table) for each in wanted()} == made
-    assert {each.migration for each in wanted()} <= {each.name for each in migrations()}
+    expected = {
+        (kind, name, table.name)
+        for table in TABLES
+        for kind, names in (
+            ("table", [table.name]),
+            ("column", table.columns),
+            ("index", table.indexes),
+            ("trigger", table.triggers),
+        )
+        for name in names
+    }
+    assert expected == made
+
+
+def test_the_file_that_creates_an_object_last_is_named() -> None:
+    texts = {migration.name: migration.sql for migration in migrations()}
+    for table in TABLES:
+        assert f"CREATE TABLE IF NOT EXISTS {table.name} (" in texts[table.migration]
+        for name, file in (*table.indexes.items(), *table.triggers.items()):
+            creates = re.compile(rf"(INDEX IF NOT EXISTS|TRIGGER) {name}\b[^;]*\b{table.name}\b")
+            assert file == [name for name, sql in texts.items() if creates.search(sql)][-1]
 
 
 def test_all_is_well_where_setup_was_run(db: Client, sql: psycopg.Connection) -> None:
@@ -130,7 +149,7 @@ def test_partitions_are_counted_with_their_table(connect: Connect, empty_dsn: st
 def test_a_table_of_another_draive_is_told(db: Client, sql: psycopg.Connection) -> None:
     sql.execute("ALTER TABLE configurations ADD COLUMN name TEXT NOT NULL")
     (problem,) = db.diagnose().problems
-    assert problem.startswith("configurations: column name must be given a value")
+    assert problem.startswith("configurations: column name is required")
 
 
 @pytest.mark.usefixtures("server_roles")
@@ -190,7 +209,7 @@ def test_setup_says_too_what_went_missing_and_how_to_get_it_back(
     sql.execute("DROP TRIGGER draive_pg_notify ON instructions")
     done = shell("setup", "--dsn", dsn)
     assert (done.code, done.err) == (1, "")
-    for path in re.findall(r"apply (.+?\.sql) again", done.out):
+    for path in re.findall(r"run (.+?\.sql) again", done.out):
         run_sql(dsn, Path(path).read_text(encoding="utf-8"))
     assert shell("setup", "--dsn", dsn).code == 0
 

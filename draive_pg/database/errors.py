@@ -37,6 +37,9 @@ FULL = re.compile(
 KINDS = {"42P01": TableMissing, "3F000": TableMissing, "42501": PermissionDenied}
 
 
+ALWAYS_SHORT = (DraivePGError, KeyboardInterrupt, asyncio.CancelledError, ModuleNotFoundError)
+
+
 class map_errors:  # noqa: N801 - a context manager, named as contextlib's are
     """Raise psycopg's errors of a block as this package's, with the name of the operation.
 
@@ -93,13 +96,13 @@ class short_tracebacks:  # noqa: N801 - a context manager, named as contextlib's
     Parameters
     ----------
     *more : type[Exception]
-        Errors to shorten beside `DraivePGError` and interruptions.
+        Errors to shorten beside `DraivePGError`, interruptions and missing packages.
     """
 
     __slots__ = ("_kinds",)
 
     def __init__(self, *more: type[Exception]) -> None:
-        self._kinds = (DraivePGError, KeyboardInterrupt, asyncio.CancelledError, *more)
+        self._kinds = (*ALWAYS_SHORT, *more)
 
     def __enter__(self) -> None:
         pass

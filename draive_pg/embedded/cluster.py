@@ -1,4 +1,4 @@
-"""The data directory: made once, and checked before every start."""
+"""The data directory: created once, and checked before every start."""
 
 import shutil
 import signal
@@ -16,12 +16,12 @@ _QUIT_TIMEOUT = 10.0
 
 
 def prepare(layout: Layout, bin_dir: Path) -> None:
-    """Make the data directory if there is none; the caller holds the lock.
+    """Create the data directory if it is missing; the caller holds the lock.
 
     Raises
     ------
     EmbeddedServerError
-        It is of another major version, holds something else, or cannot be made.
+        If it is of another major version, contains something else, or cannot be created.
     """
     _remove_drafts(layout)
     if layout.version.exists():
@@ -53,14 +53,14 @@ def _remove_drafts(layout: Layout) -> None:
 
 
 def _end_orphan(layout: Layout) -> None:
-    # The directory was deleted under its running server, which still holds the socket.
+    # The directory was deleted while its server ran; the server still holds the socket.
     pid = postmaster.find(layout)
     if pid is not None:
         postmaster.terminate(pid, layout, signal.SIGQUIT, timeout=_QUIT_TIMEOUT)
 
 
 def _create(layout: Layout, bin_dir: Path) -> None:
-    # Renamed when it is whole: an initdb that is killed half-way leaves no data directory.
+    # Renamed when complete: an initdb that is killed leaves no data directory.
     draft = Path(tempfile.mkdtemp(dir=layout.data.parent, prefix=layout.draft))
     try:
         layout.owner.give(draft)
@@ -85,5 +85,5 @@ def _run_initdb(layout: Layout, bin_dir: Path, directory: Path) -> None:
         )
     )
     if done.returncode:
-        said = " ".join((done.stderr or done.stdout).split())
-        raise EmbeddedServerError(f"initdb could not make {layout.data}: {said}")
+        output = " ".join((done.stderr or done.stdout).split())
+        raise EmbeddedServerError(f"initdb could not create {layout.data}: {output}")

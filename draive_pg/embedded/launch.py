@@ -1,4 +1,4 @@
-"""Launching the server process."""
+"""Start the server process."""
 
 import os
 import re
@@ -23,7 +23,7 @@ _LOG_LIMIT = 10 * 2**20  # bytes
 
 
 class ServerProcess:
-    """A server that this process has started, reaped as soon as it exits.
+    """A server process that this process has started; it is reaped when it exits.
 
     Attributes
     ----------
@@ -40,20 +40,20 @@ class ServerProcess:
 
     @property
     def exited(self) -> bool:
-        """Whether it has; one that was just launched may have no command yet, as the dead have."""
+        """Whether the process has exited (`/proc` cannot tell a zombie from one just started)."""
         return self._process.poll() is not None
 
-    def last_words(self) -> str:
-        """Why it exited, on one line, as far as it has said so."""
+    def exit_reason(self) -> str:
+        """Return the reason for the exit from the log, on one line."""
         with self._log.open("rb") as log:
             log.seek(self._log_start)
-            said = log.read().decode(errors="replace")
-        reasons: list[str] = re.findall(r"(?:FATAL|PANIC|HINT): +(.+)", said)
-        return " ".join((reasons or said.splitlines())[-2:])
+            text = log.read().decode(errors="replace")
+        reasons: list[str] = re.findall(r"(?:FATAL|PANIC|HINT): +(.+)", text)
+        return " ".join((reasons or text.splitlines())[-2:])
 
 
 def launch(layout: Layout, bin_dir: Path, settings: Mapping[str, str]) -> ServerProcess:
-    """Start the server of a data directory; the caller holds the lock, and waits until it is up."""
+    """Start the server of a data directory, without waiting; the caller holds the lock."""
     _make_private(layout.sockets, layout.owner)
     postmaster.mark_stale_locks(layout)
     _rotate(layout.log)
@@ -72,7 +72,7 @@ def _options(layout: Layout, settings: Mapping[str, str]) -> Iterator[str]:
     effective = {
         "timezone": "UTC",
         **settings,
-        "lc_messages": "C",  # errors are told apart by their English text
+        "lc_messages": "C",  # errors are recognized by their English text
         "listen_addresses": "",
         "unix_socket_directories": f'"{quoted}"',
     }

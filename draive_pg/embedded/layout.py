@@ -1,4 +1,4 @@
-"""Where a server keeps its files."""
+"""The files of a server."""
 
 import hashlib
 import os
@@ -18,13 +18,13 @@ __all__ = (
     "default_data",
 )
 
-PORT = 5432  # only a part of the socket's name
+PORT = 5432  # used only in the name of the socket
 _SOCKET = f".s.PGSQL.{PORT}"
 _SOCKET_LIMIT = 103  # bytes of a socket's path: macOS takes 104 with the final NUL, Linux 108
 
 
 def default_data() -> Path:
-    """The data directory of a server that was given none.
+    """Return the default data directory.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def default_data() -> Path:
     Raises
     ------
     EmbeddedServerError
-        There is no PostgreSQL on this machine.
+        If there is no PostgreSQL on this machine.
     """
     chosen = os.environ.get("DRAIVE_PG_HOME")
     home = Path(chosen) if chosen else platformdirs.user_data_path("draive_pg", appauthor=False)
@@ -44,14 +44,14 @@ def default_data() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The files of one server, all beside its data directory.
+    """The files of one server, beside its data directory.
 
     Attributes
     ----------
     data : Path
         The data directory.
     owner : Owner
-        Who runs the server and owns its files.
+        The user that runs the server and owns its files.
     """
 
     data: Path
@@ -59,7 +59,7 @@ class Layout:
 
     @classmethod
     def of(cls, data: Path) -> Self:
-        """Settle where the files of a data directory are, which root may have to move."""
+        """Return the layout for a data directory; for root it may be another directory."""
         data = data.resolve()
         owner = Owner.of(data)
         if owner.can_enter(_nearest(data.parent)):
@@ -84,27 +84,27 @@ class Layout:
 
     @property
     def log(self) -> Path:
-        """What the server says."""
+        """The server's log."""
         return self._beside(f"{self.data.name}.log")
 
     @property
     def lock(self) -> Path:
-        """Held by the one process that starts or stops the server."""
+        """Lock file, held exclusively while the server is started or stopped."""
         return self._beside(f".{self.data.name}.lock")
 
     @property
     def users(self) -> Path:
-        """Held by all who use the server."""
+        """Lock file, held in shared mode by all processes that use the server."""
         return self._beside(f".{self.data.name}.users")
 
     @property
     def kept(self) -> Path:
-        """Names the server process that outlives its users."""
+        """File with the id of a server process that is kept when its last user leaves."""
         return self._beside(f".{self.data.name}.kept")
 
     @property
     def draft(self) -> str:
-        """The prefix of directories in which a new data directory is made."""
+        """Prefix of the temporary directories in which data directories are created."""
         return f".{self.data.name}.init-"
 
     @property

@@ -1,6 +1,5 @@
-"""Locks between processes, which end with the process that holds them."""
+"""Locks between processes, released when the process that holds them ends."""
 
-import fcntl
 import os
 import time
 from collections.abc import Generator
@@ -18,8 +17,8 @@ _locks: WeakSet["FileLock"] = WeakSet()
 class FileLock:
     """A lock on a file (``flock``), shared or exclusive.
 
-    It excludes other objects in the same process too, is released when the process dies,
-    however it dies, and is not inherited by a fork.
+    It also excludes other objects of the same process, is released when the process ends in any
+    way, and is not inherited by a fork.
     """
 
     def __init__(self) -> None:
@@ -35,14 +34,16 @@ class FileLock:
         return self._descriptor is not None
 
     def share(self, path: Path, owner: Owner) -> None:
-        """Hold the lock together with others; nothing happens if it is held."""
+        """Take the lock in shared mode; do nothing if it is held."""
+        import fcntl  # not on Windows
+
         if self._descriptor is None:
             descriptor = owner.open(path)
             fcntl.flock(descriptor, fcntl.LOCK_SH)
             self._descriptor = descriptor
 
     def upgrade(self) -> bool:
-        """Make a shared lock exclusive if nobody shares it; if not, it is lost."""
+        """Make a shared lock exclusive; release it and return False if others share it."""
         if self._descriptor is None:
             return False
         if _lock_exclusively(self._descriptor):
@@ -52,7 +53,13 @@ class FileLock:
 
     @contextmanager
     def exclusive(self, path: Path, owner: Owner, *, timeout: float) -> Generator[None]:
-        """Hold the lock alone; TimeoutError when others have kept it for ``timeout`` seconds."""
+        """Hold the lock exclusively for a block.
+
+        Raises
+        ------
+        TimeoutError
+            If others have held it for ``timeout`` seconds.
+        """
         deadline = time.monotonic() + timeout
         self._descriptor = owner.open(path)
         try:
@@ -67,20 +74,24 @@ class FileLock:
             self.release()
 
     def release(self) -> None:
-        """Give up the lock; nothing happens if it is not held."""
+        """Release the lock; do nothing if it is not held."""
         if self._descriptor is not None:
-            # Closing alone would leave it to a process that was forked off a moment ago.
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-            self.forget()
+            import fcntl
 
-    def forget(self) -> None:
-        """Drop this process's copy of the descriptor, without unlocking the parent's."""
+            # Closing does not unlock while a forked process holds a copy of the descriptor.
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            self.drop()
+
+    def drop(self) -> None:
+        """Close this process's copy of the descriptor, without unlocking the parent's."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
 def _lock_exclusively(descriptor: int) -> bool:
+    import fcntl
+
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -88,9 +99,10 @@ def _lock_exclusively(descriptor: int) -> bool:
     return True
 
 
-def _forget_all() -> None:
+def _reset_after_fork() -> None:
     for lock in tuple(_locks):
-        lock.forget()
+        lock.drop()
 
 
-os.register_at_fork(after_in_child=_forget_all)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_reset_after_fork)

@@ -1,12 +1,10 @@
 """The operating system user that the server runs as.
 
-An ordinary user runs it as themselves. PostgreSQL refuses to run as root: then another user does,
-who must be able to enter the directories. Nothing that this package did not make is ever chmodded
-or chowned to allow that.
+PostgreSQL refuses to run as root, so for root another user runs it, who must be able to enter the
+directories. Only files that this package created are ever chmodded or chowned to allow that.
 """
 
 import os
-import pwd
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,7 +20,7 @@ __all__ = (
     "make_directories",
 )
 
-# Where root keeps what another user must reach.
+# For root: files that another user must be able to reach.
 SHARED = Path("/var/lib/draive_pg")
 
 
@@ -34,7 +32,7 @@ class _Credentials(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A user, by numbers: the owner of the data directory and of its server.
+    """The user, by ids, that owns the data directory and runs the server.
 
     Attributes
     ----------
@@ -47,15 +45,17 @@ class Owner:
 
     @classmethod
     def current(cls) -> Self:
-        """The user of this process."""
+        """Return the user of this process."""
         return cls(os.geteuid(), os.getegid())
 
     @classmethod
     def of(cls, data: Path) -> Self:
-        """The user to run the server of ``data`` as.
+        """Return the user to run the server of a data directory as.
 
         For root: whoever owns the directory, else ``postgres``, else ``nobody``.
         """
+        import pwd  # not on Windows
+
         current = cls.current()
         if current.uid != 0:
             return current
@@ -69,7 +69,7 @@ class Owner:
                 return cls(user.pw_uid, user.pw_gid)
         raise EmbeddedServerError(
             "PostgreSQL does not run as root, and there is no user 'postgres' or 'nobody' "
-            "to run it as: make one, or work as an ordinary user"
+            "to run it as: create one, or work as an ordinary user"
         )
 
     @property
@@ -78,14 +78,14 @@ class Owner:
         return self.uid != os.geteuid()
 
     def give(self, path: Path) -> None:
-        """Hand over a path that this process has made."""
+        """Change the owner of a path that this process created."""
         if self.other:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def open(self, path: Path) -> int:
-        """Open a file of the owner for appending, made if missing; returns its descriptor."""
+        """Open a file of the owner for appending, create it if missing; return its descriptor."""
         flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW
-        # Not O_CREAT alone: in a sticky directory Linux refuses it to root on another user's file.
+        # Linux refuses O_CREAT without O_EXCL to root on another user's file in a sticky directory.
         with suppress(FileExistsError):
             descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, mode=0o600)
             if self.other:
@@ -94,11 +94,11 @@ class Owner:
         return os.open(path, flags)
 
     def can_enter(self, path: Path) -> bool:
-        """Whether the owner may execute the file, or enter the directory."""
+        """Return whether the owner may execute a file or enter a directory."""
         return not self.other or self.run(("test", "-x", path)).returncode == 0
 
     def run(self, command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-        """Run a command as the owner, and return what it said."""
+        """Run a command as the owner, and return its output."""
         return subprocess.run(  # noqa: S603 - no shell, and every argument is ours
             command,
             stdin=subprocess.DEVNULL,
@@ -112,13 +112,13 @@ class Owner:
         )
 
     def spawn(self, command: Sequence[str | Path], *, output: int) -> subprocess.Popen[bytes]:
-        """Start a process as the owner, in a session of its own, writing to a descriptor."""
+        """Start a process as the owner, in its own session, with output to a descriptor."""
         return subprocess.Popen(  # noqa: S603 - no shell, and every argument is ours
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # an interrupt typed in a terminal must not reach it
+            start_new_session=True,  # Ctrl-C in a terminal must not reach it
             cwd="/",
             env=_environment(),
             **self._credentials(),
@@ -131,7 +131,7 @@ class Owner:
 
 
 def make_directories(path: Path) -> None:
-    """Make a directory and its missing parents; those that root makes, all users can enter."""
+    """Create a directory and its missing parents; if root creates them, readable by all users."""
     if path.is_dir():
         return
     make_directories(path.parent)
@@ -142,5 +142,5 @@ def make_directories(path: Path) -> None:
 
 
 def _environment() -> dict[str, str]:
-    # A locale that is not installed stops initdb, and messages are read here in English.
+    # initdb fails on a locale that is not installed, and messages are parsed in English.
     return {**os.environ, "LC_ALL": "C"}

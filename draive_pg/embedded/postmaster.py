@@ -1,7 +1,7 @@
 """The server process of a data directory.
 
-PostgreSQL writes its process id into two lock files. After a crash or a reboot that id may belong
-to a zombie or to an innocent process, so nothing here trusts it before it has seen the command.
+PostgreSQL writes its process id into two lock files. After a crash or a reboot that id may be of a
+zombie or of an unrelated process, so the command of the process is checked before it is used.
 """
 
 import os
@@ -21,17 +21,17 @@ __all__ = (
     "terminate",
 )
 
-_SOCKET_DIRECTORY = 4  # the line of a lock file
+_SOCKET_DIRECTORY = 4  # its line in a lock file
 
 
 def command(bin_dir: Path, layout: Layout) -> tuple[str | Path, ...]:
-    """The beginning of the command that runs the server."""
+    """Return the beginning of the server's command line."""
     return (bin_dir / "postgres", "-D", layout.data, "-p", str(PORT))
 
 
 def find(layout: Layout) -> int | None:
-    """The id of the living server process of a data directory, if there is one."""
-    # The socket's lock file still tells of a server whose data directory was deleted.
+    """Return the id of the running server process of a data directory, or None."""
+    # The socket's lock file remains when the data directory of a running server is deleted.
     for lock_file in (layout.pid_file, layout.socket_lock):
         pid = _recorded(_lines(lock_file))
         if pid is not None and serves(pid, layout):
@@ -40,7 +40,7 @@ def find(layout: Layout) -> int | None:
 
 
 def serves(pid: int, layout: Layout) -> bool:
-    """Whether a process is the server of this data directory; a zombie has no command left."""
+    """Return whether a process is the server of this data directory; a zombie is not."""
     arguments = [os.fsencode(argument) for argument in command(Path(), layout)[1:]]
     if Path("/proc/self/cmdline").exists():
         try:
@@ -57,23 +57,23 @@ def serves(pid: int, layout: Layout) -> bool:
 
 
 def mark_stale_locks(layout: Layout) -> None:
-    """Let PostgreSQL see that lock files are stale although a process has their id.
+    """Mark lock files as stale whose process id belongs to an unrelated process now.
 
-    PostgreSQL takes any process of that id for the old server, except its own parent: so ours is
-    written. It still looks for orphaned backends in shared memory.
+    PostgreSQL takes any process with that id for the old server, except its own parent; so the id
+    of this process is written. It still checks shared memory for orphaned backends.
     """
     for lock_file in (layout.pid_file, layout.socket_lock):
         lines = _lines(lock_file)
         pid = _recorded(lines)
         if pid is None or not _exists(pid) or serves(pid, layout):
             continue
-        # A server that was started by other means is left to PostgreSQL's own judgement.
+        # The lock files of a server that was started by other means are left to PostgreSQL.
         if lines[_SOCKET_DIRECTORY] in ("", str(layout.sockets)):
             lock_file.write_bytes(os.fsencode("\n".join((str(os.getpid()), *lines[1:]))))
 
 
 def terminate(pid: int, layout: Layout, how: signal.Signals, *, timeout: float) -> bool:
-    """Signal the server process and wait; False if it is still there after ``timeout`` seconds."""
+    """Signal the server process; return False if it still runs after ``timeout`` seconds."""
     with suppress(ProcessLookupError):
         os.kill(pid, how)
     deadline = time.monotonic() + timeout
@@ -102,5 +102,5 @@ def _exists(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # somebody else's, then
+        pass  # it exists, and belongs to another user
     return True

@@ -1,4 +1,4 @@
-"""The embedded server, as its users see it."""
+"""The public interface of the embedded server."""
 
 import os
 import signal
@@ -25,26 +25,26 @@ _STOP_TIMEOUT = 60.0
 
 
 class Server:
-    """A PostgreSQL on a data directory of one's own, for processes of this machine.
+    """A PostgreSQL server for the processes of one user on this machine.
 
-    Whoever needs the server calls `start`: the first one starts it, the others join. Whoever calls
-    `stop` leaves, and the last one out stops it. A process that died counts no longer. The server
-    listens on a socket that only its user can open, never on a TCP port.
+    The first process that calls `start` starts it, the others join it; the last one that calls
+    `stop`, or ends, stops it. The server listens on a Unix socket that only its user can open,
+    never on a TCP port.
 
     Parameters
     ----------
     data : Path | str | None
-        The data directory, made when missing; None for `default_data`.
+        The data directory, created if missing; None: `default_data`.
     settings : Mapping[str, str] | None
-        Settings of PostgreSQL, as ``{"max_connections": "300"}``; where it listens is not theirs
-        to change. They take effect when this object starts the server, not when it joins it.
+        PostgreSQL settings such as ``{"max_connections": "300"}``, except the listening address.
+        They take effect when this object starts the server, not when it joins it.
     start_timeout : float
-        How long `start` may wait, in seconds: a recovery after a crash can take minutes.
+        The most seconds that `start` waits: a recovery after a crash can take minutes.
 
     Notes
     -----
-    Nothing is touched before the first use. All methods may be called from any thread. A fork
-    inherits the object, but not its use of the server: it calls `start` itself.
+    The constructor does no I/O. All methods may be called from any thread. A forked process
+    inherits the object, but must call `start` itself.
     """
 
     def __init__(
@@ -70,18 +70,18 @@ class Server:
     def data(self) -> Path:
         """The data directory, with links resolved.
 
-        For root it is under ``/var/lib/draive_pg`` if the user whom the server runs as cannot
-        enter the one that was asked for.
+        For root it is under ``/var/lib/draive_pg`` if the user that runs the server cannot enter
+        the requested one.
         """
         return self._layout.data
 
     @property
     def log(self) -> Path:
-        """The server's log, beside the data directory; one older log is kept as ``….log.1``."""
+        """The server's log, beside the data directory; the older one is ``….log.1``."""
         return self._layout.log
 
     def uri(self, database: str = "postgres") -> str:
-        """The address of a database, for libpq and for asyncpg.
+        """Return the URI of a database, for libpq and asyncpg.
 
         Parameters
         ----------
@@ -92,12 +92,12 @@ class Server:
         return f"postgresql:///{quote(database, safe='')}?host={host}&port={PORT}&user=postgres"
 
     def running(self) -> bool:
-        """Whether the server accepts connections now."""
+        """Return whether the server accepts connections now."""
         return self._ping() is Ping.OK
 
     def pid(self) -> int | None:
-        """The id of the server's process, whether it accepts connections yet or not; else None."""
-        # A server writes its lock files only a moment after it was launched.
+        """Return the id of the server's process, even if it accepts no connections yet, or None."""
+        # A server writes its lock files some time after it was started.
         if self._process is not None and not self._process.exited:
             return self._process.pid
         return postmaster.find(self._layout)
@@ -105,13 +105,13 @@ class Server:
     def start(self) -> Self:
         """Start the server, or join it if it runs, and wait until it accepts connections.
 
-        May be called again at any time, and brings a server up again that was killed.
+        It can be called again at any time, and restarts a server that was killed.
 
         Raises
         ------
         EmbeddedServerError
-            There is no PostgreSQL, the data directory cannot be used, or the server did not
-            come up in time; a recovery then goes on, and a later call can wait for its end.
+            If there is no PostgreSQL, the data directory cannot be used, or the server does not
+            accept connections in time. A recovery continues, and a later call can wait for it.
         """
         deadline = time.monotonic() + self._start_timeout
         with self._explained("start"):
@@ -124,14 +124,14 @@ class Server:
         return self
 
     def keep(self) -> None:
-        """Let the server that runs now outlive its users, until `unkeep` or a forced `stop`.
+        """Keep the running server when its last user leaves, until `unkeep` or a forced `stop`.
 
-        A server that is started again after a crash or a reboot is not kept.
+        A server that is restarted after a crash or a reboot is not kept.
 
         Raises
         ------
         EmbeddedServerError
-            It does not run.
+            If it does not run.
         """
         layout = self._layout
         if (pid := self.pid()) is None:
@@ -141,27 +141,27 @@ class Server:
             kept.write(str(pid))
 
     def unkeep(self) -> None:
-        """Let the last user stop the server again."""
+        """Undo `keep`."""
         with self._explained("unkeep"):
             self._layout.kept.unlink(missing_ok=True)
 
     def stop(self, *, force: bool = False) -> bool:
-        """Leave the server, and stop it if nobody else uses it and it is not kept.
+        """Stop using the server; shut it down if no other process uses it and it is not kept.
 
         Parameters
         ----------
         force : bool
-            Stop it even if others use it, or if this object does not.
+            Shut it down even if others use it, or if this object does not.
 
         Returns
         -------
         bool
-            Whether this call stopped the server.
+            True if this call shut the server down.
 
         Raises
         ------
         EmbeddedServerError
-            The server was told to stop, and is still there after a minute.
+            If the server still runs after a minute.
         """
         if not (force or self._users.held):
             return False
@@ -173,6 +173,11 @@ class Server:
 
     @cached_property
     def _layout(self) -> Layout:
+        if not hasattr(os, "geteuid"):
+            raise EmbeddedServerError(
+                "the embedded server runs on Linux and macOS only: set DRAIVE_PG_DSN to the "
+                "address of a server"
+            )
         return Layout.of(self._requested or default_data())
 
     @contextmanager
@@ -190,7 +195,7 @@ class Server:
         try:
             self._await_connections(bin_dir, deadline)
         except BaseException:
-            # While the server still comes up it keeps this user, whose stop() will end it.
+            # A server that still starts keeps this user, whose stop() will shut it down.
             if self.pid() is None:
                 self._users.release()
             raise
@@ -212,15 +217,15 @@ class Server:
             pause = min(pause * 1.5, 0.5)
 
     def _check_exit(self, process: ServerProcess) -> None:
-        reason = process.last_words()
-        # Sessions of a killed server can outlive it for a moment: then it is tried again.
+        reason = process.exit_reason()
+        # Sessions of a killed server can outlive it for a moment: try again.
         if "shared memory block" not in reason:
             raise EmbeddedServerError(
                 f"PostgreSQL did not start on {self.data}: {reason} (see {self.log})"
             )
 
     def _ping(self) -> Ping:
-        # An empty hostaddr outdoes $PGHOSTADDR, which would lead to another server.
+        # An empty hostaddr overrides $PGHOSTADDR.
         answer = Ping(PGconn.ping(f"{self.uri()}&hostaddr=&connect_timeout=2".encode()))
         if answer is Ping.NO_ATTEMPT:
             raise EmbeddedServerError(
@@ -241,13 +246,13 @@ class Server:
                 alone = not self._kept() and self._users.upgrade()
                 return (force or alone) and self._shut_down()
         except TimeoutError:
-            return False  # who holds the lock for so long is starting the server, to use it
+            return False  # another process is starting the server, to use it
 
     def _shut_down(self) -> bool:
         pid = self.pid()
         if pid is None:
             return False
-        # SIGINT is PostgreSQL's fast shutdown: it ends the sessions and writes a checkpoint.
+        # SIGINT: fast shutdown, which ends the sessions and writes a checkpoint.
         if not postmaster.terminate(pid, self._layout, signal.SIGINT, timeout=_STOP_TIMEOUT):
             raise EmbeddedServerError(
                 f"PostgreSQL on {self.data} (process {pid}) did not stop within "

@@ -1,42 +1,110 @@
-"""The state of a database, for whoever has to put it right: it is read, and nothing is made.
+"""Diagnosis of a database: compares its tables with those that the files of ``schema/`` create."""
 
-What should be there is what the files of ``schema/`` make.
-"""
-
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import NamedTuple
 
 from draive_pg.models import AppliedMigration, Diagnosis, Listener, Records, TableState
-from draive_pg.operations.admin.migrations import Migration, migrations
-from draive_pg.operations.operation import Operation, Row, Statement, Steps, workflow
+from draive_pg.operations.admin.migrations import APPLIED, Migration, migrations
+from draive_pg.operations.operation import Operation, Query, Row, Statement, Steps, workflow
 
-__all__ = ("diagnose", "wanted")
+__all__ = ("TABLES", "ExpectedTable", "diagnose")
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedTable:
+    """A table that `setup` creates.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    migration : str
+        The file of ``schema/`` that creates it.
+    columns : tuple of str
+        Its columns.
+    indexes, triggers : dict
+        The names of its indexes, beside the primary key, and of its triggers, each with the last
+        file that creates it.
+    """
+
+    name: str
+    migration: str
+    columns: tuple[str, ...]
+    indexes: dict[str, str] = field(default_factory=dict[str, str])
+    triggers: dict[str, str] = field(default_factory=dict[str, str])
+
+
+NOTIFY: dict[str, str] = dict.fromkeys(
+    ("draive_pg_notify", "draive_pg_notify_truncate"), "008_notifications"
+)
+
+TABLES = (
+    ExpectedTable(
+        "draive_pg_migrations", "000_migrations", ("version", "name", "checksum", "applied")
+    ),
+    ExpectedTable(
+        "configurations",
+        "001_configurations",
+        ("identifier", "content", "created"),
+        triggers=NOTIFY,
+    ),
+    ExpectedTable(
+        "instructions",
+        "002_instructions",
+        ("name", "description", "content", "arguments", "meta", "created"),
+        triggers=NOTIFY,
+    ),
+    ExpectedTable("memories", "003_memories", ("identifier", "created")),
+    ExpectedTable(
+        "memories_variables",
+        "003_memories",
+        ("identifier", "variables", "created"),
+        indexes={"memories_variables_identifier_created": "004_memory_indexes"},
+    ),
+    ExpectedTable(
+        "memories_elements",
+        "003_memories",
+        ("identifier", "content", "created"),
+        indexes={"memories_elements_identifier_created": "004_memory_indexes"},
+    ),
+    ExpectedTable("draive_pg_revisions", "006_revisions", ("name", "created", "author", "message")),
+    ExpectedTable(
+        "draive_pg_labels",
+        "007_labels",
+        ("name", "label", "revision", "moved", "author", "message"),
+        triggers=NOTIFY,
+    ),
+)
 
 STATES = ("applied", "missing", "changed", "unknown")
 
 OLDEST = 150000  # PostgreSQL 15, as server_version_num counts
 
-SERVER = """
+SERVER = Query(
+    "doctor.server",
+    """
 SELECT
     current_setting('server_version'),
     current_setting('server_version_num')::INTEGER,
     current_database()::TEXT,
     current_user::TEXT,
-    coalesce($1::TEXT, current_schema()::TEXT),
+    coalesce(:schema::TEXT, current_schema()::TEXT),
     pg_is_in_recovery(),
     current_setting('transaction_read_only')::BOOLEAN,
     pg_database_size(current_database()),
-    to_regnamespace(quote_ident(coalesce($1::TEXT, current_schema()::TEXT))) IS NOT NULL
-"""
+    to_regnamespace(quote_ident(coalesce(:schema::TEXT, current_schema()::TEXT))) IS NOT NULL
+""",
+)
 
-# By the catalog, which everybody may read, also where a role may not enter the schema. What is
-# kept in partitions is counted with its table.
-TABLES = """
+# From the catalog, which every role may read, even without a privilege on the schema. Partitions
+# are counted with their table.
+STATE = Query(
+    "doctor.tables",
+    """
 SELECT
-    wanted.name,
+    expected.name,
     found.oid IS NOT NULL,
     kept.rows,
     kept.bytes,
@@ -70,13 +138,13 @@ SELECT
     ARRAY(
         SELECT tgname::TEXT FROM pg_trigger WHERE tgrelid = found.oid AND tgenabled <> 'D'
     )
-FROM unnest($2::TEXT[]) WITH ORDINALITY AS wanted (name, number)
+FROM unnest(:names::TEXT[]) WITH ORDINALITY AS expected (name, number)
 LEFT JOIN pg_class AS found
-    ON found.relname = wanted.name
+    ON found.relname = expected.name
     AND found.relkind IN ('r', 'p')
     AND CASE
-        WHEN $1::TEXT IS NULL THEN pg_table_is_visible(found.oid)
-        ELSE found.relnamespace = to_regnamespace(quote_ident($1::TEXT))
+        WHEN :schema::TEXT IS NULL THEN pg_table_is_visible(found.oid)
+        ELSE found.relnamespace = to_regnamespace(quote_ident(:schema::TEXT))
     END
 LEFT JOIN LATERAL (
     SELECT
@@ -89,22 +157,24 @@ LEFT JOIN LATERAL (
             OR part.oid IN (SELECT relid FROM pg_partition_tree(found.oid))
         )
 ) AS kept ON TRUE
-ORDER BY wanted.number
-"""
+ORDER BY expected.number
+""",
+)
 
-APPLIED = "SELECT version, name, checksum, applied FROM {schema}.draive_pg_migrations"
-
-# The sessions whose statements this role may see; LISTEN is the only one that a listener sends.
-LISTENERS = """
+# Only sessions whose statements this role may see; a listener sends no other statement.
+LISTENERS = Query(
+    "doctor.listeners",
+    """
 SELECT pid, usename::TEXT, application_name, backend_start
 FROM pg_stat_activity
 WHERE datname = current_database() AND query = 'LISTEN draive_pg'
 ORDER BY backend_start, pid
-"""
+""",
+)
 
 
-class Found(NamedTuple):
-    """A row of `TABLES`."""
+class CatalogRow(NamedTuple):
+    """A row of `STATE`."""
 
     name: str
     present: bool
@@ -112,13 +182,13 @@ class Found(NamedTuple):
     bytes: int | None
     rights: list[str]
     columns: list[str]
-    demanded: list[str]
+    required: list[str]
     indexes: list[str]
     triggers: list[str]
 
 
-class Wanted(NamedTuple):
-    """Something that a file of ``schema/`` makes: a table, or what belongs to one."""
+class ExpectedObject(NamedTuple):
+    """A table, or what belongs to one."""
 
     kind: str
     name: str
@@ -126,37 +196,20 @@ class Wanted(NamedTuple):
     migration: str
 
 
-@cache
-def wanted() -> tuple[Wanted, ...]:
-    """Return all that should be there, each with the last file that makes it."""
-    found: list[Wanted] = []
-    for migration in migrations():
-        sql, file = migration.sql, migration.name
-        for table, body in re.findall(r"(?ms)^CREATE TABLE IF NOT EXISTS (\w+) \(\n(.*?)^\)", sql):
-            found.append(Wanted("table", table, table, file))
-            columns = re.findall(r"(?m)^ {4}([a-z]\w*) [A-Z]", body)
-            found += [Wanted("column", name, table, file) for name in columns]
-        indexes = re.findall(r"INDEX IF NOT EXISTS (\w+)\s+ON (\w+)", sql)
-        found += [Wanted("index", name, table, file) for name, table in indexes]
-        triggers = re.findall(r"REPLACE TRIGGER (\w+)\s+\w+ [\w ]+ ON (\w+)", sql)
-        found += [Wanted("trigger", name, table, file) for name, table in triggers]
-    return tuple({each[:3]: each for each in found}.values())
-
-
 @workflow
 def diagnose(schema: str | None) -> Steps[Diagnosis]:
-    """Look at the server, the tables, the migrations and the listeners."""
-    server = yield _reading("the server", Statement(SERVER, (schema,)))
+    """Inspect the server, the tables, the migrations and the listeners; change nothing."""
+    server = yield _read("the server", SERVER(schema=schema))
     version, number, database, role, place, standby, read_only, size, exists = server[0]
-    names = [each.name for each in wanted() if each.kind == "table"]
-    rows = yield _reading("the tables", Statement(TABLES, (schema, names)))
-    found = [Found(*row) for row in rows]
-    # Its history is that of nothing where it is not there, and nobody knows where it is hidden.
+    names = [table.name for table in TABLES]
+    rows = yield _read("the tables", STATE(schema=schema, names=names))
+    found = [CatalogRow(*row) for row in rows]
+    # Without the table nothing is applied; if the role may not read it, that is not known.
     recorded = next(table for table in found if table.name == "draive_pg_migrations")
     readable = "SELECT" in recorded.rights
-    applied = (yield _reading("the migrations", Statement(APPLIED))) if readable else ()
+    applied = (yield _read("the migrations", APPLIED())) if readable else ()
     history = _migrations(applied) if readable or not recorded.present else []
-    listeners = yield _reading("the listeners", Statement(LISTENERS))
+    listeners = yield _read("the listeners", LISTENERS())
     return Diagnosis(
         version=version,
         database=database,
@@ -177,16 +230,16 @@ def diagnose(schema: str | None) -> Steps[Diagnosis]:
     )
 
 
-def _reading(what: str, statement: Statement) -> Operation[Sequence[Row]]:
+def _read(what: str, statement: Statement) -> Operation[Sequence[Row]]:
     return Operation(
-        name=f"diagnose: look at {what}",
+        name=f"diagnose: inspect {what}",
         statements=(statement,),
         reads=True,
         decode=lambda rows: rows,
     )
 
 
-def _table(found: Found) -> TableState:
+def _table(found: CatalogRow) -> TableState:
     return TableState(
         name=found.name,
         present=found.present,
@@ -197,16 +250,21 @@ def _table(found: Found) -> TableState:
     )
 
 
-def _missing(found: Found) -> list[Wanted]:
-    ours = [each for each in wanted() if each.table == found.name]
+def _missing(found: CatalogRow) -> list[ExpectedObject]:
+    table = next(table for table in TABLES if table.name == found.name)
     if not found.present:
-        return [each for each in ours if each.kind == "table"]
-    there = {
-        *(("table", found.name), *(("column", name) for name in found.columns)),
-        *(("index", name) for name in found.indexes),
-        *(("trigger", name) for name in found.triggers),
-    }
-    return [each for each in ours if (each.kind, each.name) not in there]
+        return [ExpectedObject("table", table.name, table.name, table.migration)]
+    expected = (
+        ("column", dict.fromkeys(table.columns, table.migration), found.columns),
+        ("index", table.indexes, found.indexes),
+        ("trigger", table.triggers, found.triggers),
+    )
+    return [
+        ExpectedObject(kind, name, table.name, migration)
+        for kind, objects, present in expected
+        for name, migration in objects.items()
+        if name not in present
+    ]
 
 
 def _migrations(applied: Sequence[Row]) -> list[AppliedMigration]:
@@ -236,7 +294,7 @@ def _problems_of_server(version: str, number: int) -> list[str]:
 
 
 def _problems_of_tables(
-    found: Sequence[Found],
+    found: Sequence[CatalogRow],
     history: Sequence[AppliedMigration],
     schema: str | None,
     *,
@@ -244,7 +302,7 @@ def _problems_of_tables(
 ) -> list[str]:
     if not exists:
         where = "no schema in the search path" if schema is None else f"no schema {schema!r:.80}"
-        return [f"there is {where}: name another, or make it and the tables with setup"]
+        return [f"there is {where}: use another, or create it and the tables with setup"]
     files = {state: [each.name for each in history if each.state == state] for state in STATES}
     missing = [each for table in found for each in _missing(table)]
     paths = {migration.name: migration.path for migration in migrations()}
@@ -254,40 +312,40 @@ def _problems_of_tables(
             f"not applied: {', '.join(files['missing'])}: run setup, as the owner of the tables"
         )
     problems += [
-        f"{each.table}: its {each.kind} {each.name} is missing, though {each.migration} was "
-        f"applied: apply {paths[each.migration]} again by psql in that schema, which does no harm"
+        f"{each.table}: {each.kind} {each.name} is missing, although {each.migration} was applied: "
+        f"run {paths[each.migration]} again with psql in that schema, which is harmless"
         for each in missing
         if each.migration not in files["missing"] and each.kind != "column"
     ]
     problems += [
-        f"{name} was applied with another text than this version has: use the version of draive_pg "
-        "that applied it, or a newer one"
+        f"{name} was applied with another text than that of this version: use the version of "
+        "draive_pg that applied it, or a newer one"
         for name in files["changed"]
     ]
-    problems += [f"{name} is of a newer draive_pg: upgrade this one" for name in files["unknown"]]
+    problems += [f"{name} was applied by a newer draive_pg: upgrade" for name in files["unknown"]]
     return problems
 
 
-def _problems_of_columns(found: Sequence[Found]) -> list[str]:
-    ours = {(each.kind, each.name, each.table) for each in wanted()}
-    strange = "it is the table of something else than draive 0.89; use another schema"
+def _problems_of_columns(found: Sequence[CatalogRow]) -> list[str]:
+    columns = {table.name: table.columns for table in TABLES}
+    foreign = "the table is not one of draive 0.89; use another schema"
     return [
         *(
-            f"{table.name}: column {each.name} is missing: {strange}"
+            f"{table.name}: column {each.name} is missing: {foreign}"
             for table in found
             for each in _missing(table)
             if each.kind == "column"
         ),
         *(
-            f"{table.name}: column {column} must be given a value, which nobody gives: {strange}"
+            f"{table.name}: column {column} is required, and not written by draive: {foreign}"
             for table in found
-            for column in table.demanded
-            if ("column", column, table.name) not in ours
+            for column in table.required
+            if column not in columns[table.name]
         ),
     ]
 
 
-def _problems_of_rights(found: Sequence[Found], role: str) -> list[str]:
+def _problems_of_rights(found: Sequence[CatalogRow], role: str) -> list[str]:
     closed = [table.name for table in found if table.present and "SELECT" not in table.rights]
     if not closed:
         return []

@@ -1,7 +1,7 @@
-"""The tables: the numbered SQL files of ``schema/``, each applied once, in order.
+"""Migrations: the numbered SQL files of ``schema/``, each applied once, in order.
 
-Every file can be run again without harm (``IF NOT EXISTS``), so files that somebody applied by
-psql, and tables that draive's users made by hand, are adopted as they are.
+Every file is idempotent (``IF NOT EXISTS``), so files that were applied with psql, and tables that
+draive's users created by hand, are adopted.
 """
 
 import hashlib
@@ -12,34 +12,58 @@ from pathlib import Path
 from typing import LiteralString, cast
 
 from draive_pg.errors import SchemaInvalid
-from draive_pg.operations.operation import Operation, Statement, Steps, advisory_lock, workflow
+from draive_pg.operations.operation import (
+    Operation,
+    Query,
+    Statement,
+    Steps,
+    advisory_lock,
+    workflow,
+)
 
 __all__ = ("Migration", "extended", "migrations", "setup")
 
-STATE = """
+STATE = Query(
+    "setup.state",
+    """
 SELECT
-    $1::TEXT IS NULL OR to_regnamespace(quote_ident($1::TEXT)) IS NOT NULL,
-    to_regclass(coalesce(quote_ident($1::TEXT) || '.', '') || 'draive_pg_migrations') IS NOT NULL
-"""
+    :schema::TEXT IS NULL OR to_regnamespace(quote_ident(:schema::TEXT)) IS NOT NULL,
+    to_regclass(
+        coalesce(quote_ident(:schema::TEXT) || '.', '') || 'draive_pg_migrations'
+    ) IS NOT NULL
+""",
+)
 
-# The last of the tables of our own, for they are made in order.
-EXTENDED = """
-SELECT to_regclass(coalesce(quote_ident($1::TEXT) || '.', '') || 'draive_pg_labels') IS NOT NULL
-"""
+# The last table of draive_pg's own: they are created in order.
+EXTENDED = Query(
+    "setup.extended",
+    """
+SELECT
+    to_regclass(coalesce(quote_ident(:schema::TEXT) || '.', '') || 'draive_pg_labels') IS NOT NULL
+""",
+)
 
-APPLIED = "SELECT version, checksum FROM {schema}.draive_pg_migrations"
+APPLIED = Query(
+    "setup.applied", "SELECT version, name, checksum, applied FROM {schema}.draive_pg_migrations"
+)
 
-# Checks the right to create a schema even where it exists, so it is sent only where it does not.
-CREATE_SCHEMA = "CREATE SCHEMA IF NOT EXISTS {schema}"
+# Needs the privilege to create a schema even if it exists, so it is sent only if it does not.
+CREATE_SCHEMA = Query("setup.create_schema", "CREATE SCHEMA IF NOT EXISTS {schema}")
 
-# Until the transaction ends, and no longer: the files name no schema.
-SEARCH = "SELECT set_config('search_path', quote_ident($1::TEXT), TRUE)"
+# Until the transaction ends: the files name no schema.
+SET_SEARCH_PATH = Query(
+    "setup.set_search_path",
+    "SELECT set_config('search_path', quote_ident(:schema::TEXT), TRUE)",
+)
 
-RECORD = """
+RECORD = Query(
+    "setup.record",
+    """
 INSERT INTO {schema}.draive_pg_migrations (version, name, checksum)
-VALUES ($1::INTEGER, $2::TEXT, $3::TEXT)
+VALUES (:version::INTEGER, :name::TEXT, :checksum::TEXT)
 ON CONFLICT (version) DO NOTHING
-"""
+""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +89,7 @@ def migrations() -> tuple[Migration, ...]:
 
 @workflow
 def setup(schema: str | None) -> Steps[tuple[str, ...]]:
-    """Make or upgrade the tables; the names of the migrations that were applied."""
+    """Create or upgrade the tables, and return the names of the migrations applied now."""
     exists, recorded = yield state(schema)
     if schema is not None and not exists:
         yield create_schema(schema)
@@ -76,32 +100,32 @@ def setup(schema: str | None) -> Steps[tuple[str, ...]]:
 
 
 def state(schema: str | None) -> Operation[tuple[bool, bool]]:
-    """Whether the schema exists, and whether migrations were ever recorded in it."""
+    """Return whether the schema exists, and whether migrations were recorded in it."""
     return Operation(
         name="setup: look for the tables",
-        statements=(Statement(STATE, (schema,)),),
+        statements=(STATE(schema=schema),),
         reads=True,
         decode=lambda rows: (rows[0][0], rows[0][1]),
     )
 
 
 def extended(schema: str | None) -> Operation[bool]:
-    """Whether there are tables of our own beside the seed's."""
+    """Return whether the tables of draive_pg exist beside those of draive."""
     return Operation(
         name="look for the tables of draive_pg",
-        statements=(Statement(EXTENDED, (schema,)),),
+        statements=(EXTENDED(schema=schema),),
         reads=True,
         decode=lambda rows: rows[0][0],
     )
 
 
 def applied() -> Operation[dict[int, str]]:
-    """The checksums of the recorded migrations by their version."""
+    """Return the checksums of the recorded migrations by version."""
     return Operation(
         name="setup: read the applied migrations",
-        statements=(Statement(APPLIED),),
+        statements=(APPLIED(),),
         reads=True,
-        decode=lambda rows: dict(cast("list[tuple[int, str]]", rows)),
+        decode=lambda rows: {version: checksum for version, _, checksum, _ in rows},
     )
 
 
@@ -111,34 +135,34 @@ def pending(applied: Mapping[int, str]) -> tuple[Migration, ...]:
     Raises
     ------
     SchemaInvalid
-        If one was recorded with another text than ours.
+        If the recorded text of one differs.
     """
     for migration in migrations():
         if applied.get(migration.version, migration.checksum) != migration.checksum:
             raise SchemaInvalid(
-                f"setup: migration {migration.name} was applied with another text than this "
-                "version of draive_pg has; use the version that applied it, or a newer one"
+                f"setup: migration {migration.name} was applied with another text than that of "
+                "this version; use the version of draive_pg that applied it, or a newer one"
             )
     return tuple(migration for migration in migrations() if migration.version not in applied)
 
 
 def create_schema(schema: str) -> Operation[None]:
-    """Make a schema if it is not there."""
+    """Create a schema if it does not exist."""
     return Operation(
         name=f"setup: create schema {schema!r:.80}",
-        statements=(advisory_lock("draive_pg/setup"), Statement(CREATE_SCHEMA)),
+        statements=(advisory_lock("draive_pg/setup"), CREATE_SCHEMA()),
     )
 
 
 def apply(migration: Migration, schema: str | None) -> Operation[None]:
-    """Run one migration and record it, while no other process does."""
+    """Apply and record one migration, under a lock."""
     return Operation(
         name=f"setup: apply {migration.name}",
         statements=(
             advisory_lock("draive_pg/setup"),
-            *(() if schema is None else (Statement(SEARCH, (schema,)),)),
+            *(() if schema is None else (SET_SEARCH_PATH(schema=schema),)),
             Statement(migration.sql, None),
-            Statement(RECORD, (migration.version, migration.name, migration.checksum)),
+            RECORD(version=migration.version, name=migration.name, checksum=migration.checksum),
         ),
     )
 

@@ -1,0 +1,11 @@
+-- $1 schema
+SELECT
+    current_setting('server_version'),
+    current_setting('server_version_num')::INTEGER,
+    current_database()::TEXT,
+    current_user::TEXT,
+    coalesce($1::TEXT, current_schema()::TEXT),
+    pg_is_in_recovery(),
+    current_setting('transaction_read_only')::BOOLEAN,
+    pg_database_size(current_database()),
+    to_regnamespace(quote_ident(coalesce($1::TEXT, current_schema()::TEXT))) IS NOT NULL

@@ -1,0 +1,1 @@
+SELECT version, name, checksum, applied FROM draive_pg_migrations

@@ -1,0 +1,124 @@
+"""What the package needs: declared, bounded where it must be, and reported where it is missing."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+REPOSITORY = Path(__file__).parent.parent
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+
+
+def declared() -> dict[str, Requirement]:
+    """Return all requirements by name, those of extras too."""
+    extras = PROJECT["optional-dependencies"].values()
+    requirements = [*PROJECT["dependencies"], *(each for extra in extras for each in extra)]
+    return {
+        Requirement(each).name.lower().replace("_", "-"): Requirement(each) for each in requirements
+    }
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_every_imported_package_is_declared() -> None:
+    imported: set[str] = set()
+    for path in (REPOSITORY / "draive_pg").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.partition(".")[0])
+    distributions = packages_distributions()
+    needed = {
+        min(each.lower().replace("_", "-") for each in distributions[name])
+        for name in imported - sys.stdlib_module_names - {"draive_pg"}
+        if name not in {"IPython", "ipykernel"}  # imported only if loaded already
+    }
+    assert needed <= declared().keys()
+
+
+@pytest.mark.parametrize("name", ["psycopg", "haiway", "draive"])
+def test_what_has_private_interfaces_in_use_is_bounded(name: str) -> None:
+    operators = {each.operator for each in declared()[name].specifier}
+    assert operators & {"<", "~="}
+
+
+@pytest.mark.parametrize(
+    ("broken", "needs"),
+    [
+        ("import psycopg.errors; del psycopg.errors._WaitTimeout", "_WaitTimeout"),
+        (
+            "import psycopg; from psycopg._pipeline_base import BasePipeline as P; "
+            "del P._communicate_gen",
+            "Pipeline has no method _communicate_gen",
+        ),
+    ],
+)
+def test_another_psycopg_is_refused_when_it_is_imported(broken: str, needs: str) -> None:
+    done = run(f"{broken}; import draive_pg")
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: draive_pg needs psycopg 3.3, found 3.")
+    assert needs in last
+    assert "pip install 'psycopg" in last
+
+
+def test_another_haiway_is_refused_when_the_adapters_are_imported() -> None:
+    done = run(
+        "from haiway.postgres import PostgresRow; PostgresRow.__slots__ = (); "
+        "import draive_pg.adapters"
+    )
+    assert "ImportError: draive_pg.adapters needs haiway 0." in done.stderr.splitlines()[-1]
+
+
+def test_a_command_line_without_its_packages_says_so_in_one_line() -> None:
+    done = run(
+        "import sys; sys.modules['typer'] = None; from draive_pg.__main__ import main; main()"
+    )
+    assert done.stderr == "draive-pg needs the package typer: pip install typer\n"
+    assert done.returncode == 1
+
+
+def test_a_frame_without_its_packages_says_so_in_one_line(dsn: str) -> None:
+    done = run(
+        f"import sys; sys.modules['pandas'] = None; from draive_pg import Client; "
+        f"Client({dsn!r}).frames.sessions()"
+    )
+    *_, call, line = done.stderr.splitlines()
+    assert len(done.stderr.splitlines()) <= 6, done.stderr
+    assert line.startswith("ModuleNotFoundError: "), call
+    assert "pandas" in line
+
+
+def test_the_package_can_be_imported_on_windows() -> None:
+    done = run(
+        """
+import asyncio, logging, multiprocessing, os, select, socket, subprocess, sys, threading, typing
+import psycopg
+del os.register_at_fork, select.poll
+for name in ("fork", "geteuid", "getegid", "chown", "fchown"):
+    delattr(os, name)
+for name in ("fcntl", "pwd", "grp"):
+    sys.modules[name] = None
+import draive_pg, draive_pg.embedded, draive_pg.adapters, draive_pg.cli
+from draive_pg import Client, EmbeddedServerError
+print(Client("host=db.example.com"))
+try:
+    Client().memories.identifiers()
+except EmbeddedServerError as error:
+    print(error)
+"""
+    )
+    assert done.returncode == 0, done.stderr
+    client, error = done.stdout.splitlines()
+    assert client == "Client(host=db.example.com)"
+    assert error == (
+        "the embedded server runs on Linux and macOS only: set DRAIVE_PG_DSN to the address of a "
+        "server"
+    )
