@@ -51,7 +51,7 @@ from draive_pg.database.transactions import (
 from draive_pg.errors import ConnectionFailed
 from draive_pg.operations.admin.migrations import extended
 from draive_pg.operations.copy import Copy
-from draive_pg.operations.operation import Call, Operation, Request, Row, Statement, Steps, Workflow
+from draive_pg.operations.operation import Call, Operation, Request, Row, Statement, Workflow
 
 __all__ = ("AsyncDatabase", "AsyncRunner")
 
@@ -72,7 +72,7 @@ class AsyncRunner(ABC):
             case Operation():
                 return await self._run_operation(request)
             case Workflow():
-                return await self._run_steps(request.steps)
+                return await self._run_workflow(request)
             case Call():
                 return await _in_thread(request.function)
             case _:
@@ -96,15 +96,16 @@ class AsyncRunner(ABC):
                 self._observer.report(operation.name, started, cached=True)
             return operation.present(value)
 
-    async def _run_steps[T](self, steps: Steps[T]) -> T:
-        result = None
+    async def _run_workflow[T](self, workflow: Workflow[T]) -> T:
+        request, steps = workflow.first, workflow.steps
         with closing(steps):
-            while True:
+            while request is not None:
+                result = await self.run(request)
                 try:
                     request = steps.send(result)
                 except StopIteration as end:
                     return end.value
-                result = await self.run(request)
+        return workflow.result
 
     async def _read(self, operation: Operation[Any]) -> Any:
         """Return a value to be cached."""
@@ -134,7 +135,7 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
         match request:
             case Workflow(transaction=True):
                 async with self.transaction():
-                    return await self._run_steps(request.steps)
+                    return await self._run_workflow(request)
             case Copy():
                 async with aclosing(self.stream(request)) as results:
                     return await anext(results)

@@ -46,7 +46,6 @@ from draive_pg.operations.operation import (
     Request,
     Row,
     Statement,
-    Steps,
     Workflow,
 )
 
@@ -83,7 +82,7 @@ class Database(BaseDatabase[Connection, threading.Lock]):
                 return self._run_operation(request)
             case Workflow():
                 with self.transaction() if request.transaction else nullcontext():
-                    return self._run_steps(request.steps)
+                    return self._run_workflow(request)
             case Copy():
                 with closing(self.stream(request)) as results:
                     return next(results)
@@ -111,15 +110,16 @@ class Database(BaseDatabase[Connection, threading.Lock]):
                 self._observer.report(operation.name, started, cached=True)
             return operation.present(value)
 
-    def _run_steps[T](self, steps: Steps[T]) -> T:
-        result = None
+    def _run_workflow[T](self, workflow: Workflow[T]) -> T:
+        request, steps = workflow.first, workflow.steps
         with closing(steps):
-            while True:
+            while request is not None:
+                result = self.run(request)
                 try:
                     request = steps.send(result)
                 except StopIteration as end:
                     return end.value
-                result = self.run(request)
+        return workflow.result
 
     def _read(self, operation: Operation[Any]) -> Any:
         """Return a value to be cached; the first time, check that changes will be notified."""

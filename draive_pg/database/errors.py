@@ -37,7 +37,11 @@ FULL = re.compile(
 KINDS = {"42P01": TableMissing, "3F000": TableMissing, "42501": PermissionDenied}
 
 
-ALWAYS_SHORT = (DraivePGError, KeyboardInterrupt, asyncio.CancelledError, ModuleNotFoundError)
+# Errors that are the caller's, or that of the caller's files and packages; not those of a bug.
+ALWAYS_SHORT = (
+    *(DraivePGError, OSError, ModuleNotFoundError),
+    *(KeyboardInterrupt, asyncio.CancelledError),
+)
 
 
 class map_errors:  # noqa: N801 - a context manager, named as contextlib's are
@@ -96,7 +100,7 @@ class short_tracebacks:  # noqa: N801 - a context manager, named as contextlib's
     Parameters
     ----------
     *more : type[Exception]
-        Errors to shorten beside `DraivePGError`, interruptions and missing packages.
+        Errors to shorten beside `ALWAYS_SHORT`.
     """
 
     __slots__ = ("_kinds",)

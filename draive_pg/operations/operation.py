@@ -6,7 +6,7 @@ the adapters (haiway's ``Postgres`` state). It means the same on each of them.
 
 import re
 from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, wraps
 from typing import Any, LiteralString, NamedTuple, cast
 
@@ -171,16 +171,30 @@ type Steps[T] = Generator[Request[Any], Any, T]
 class Workflow[T](Request[T]):
     """Requests that depend on the results of earlier ones.
 
+    The generator is started at once, so that it checks its arguments when the workflow is built.
+
     Attributes
     ----------
     steps : generator of Request
         Sent each result in turn; its return value is the result of the workflow.
     transaction : bool
         True to run all of it in one transaction; otherwise each operation has its own.
+    first : Request | None
+        The first request; None if there is none.
+    result : object
+        The result, if there is no request.
     """
 
     steps: Steps[T]
     transaction: bool = False
+    first: Request[Any] | None = field(init=False, default=None)
+    result: Any = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        try:
+            self.first = next(self.steps)
+        except StopIteration as end:
+            self.result = end.value
 
 
 def workflow[**P, T](steps: Callable[P, Steps[T]]) -> Callable[P, Workflow[T]]:
