@@ -453,3 +453,34 @@ def test_what_commands_do_is_said_in_the_list_of_them_without_a_cut(
     commands = shell(*group.split(), "--help").out.partition("\nCommands:\n")[2]
     assert commands
     assert "..." not in commands
+
+
+# --- Bugs
+
+
+def test_an_error_that_is_a_bug_shows_its_traceback(
+    shell: Shell, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("draive_pg.operations.admin.migrations.setup", fail)
+    expected = shell("setup", "--dsn", dsn)  # raised where arguments are checked
+    assert_one_line_error(expected, "a bug")
+    monkeypatch.undo()
+    monkeypatch.setattr("draive_pg.cli.doctor.print_problems", fail)
+    monkeypatch.setattr("draive_pg.cli.output.print_json", fail)
+    monkeypatch.setattr("draive_pg.cli.doctor.print_json", fail)
+    done = shell("doctor", "--dsn", dsn, "--json")
+    assert done.code == 1
+    assert "Traceback" in done.err
+    assert "report the traceback" in done.err
+
+
+def test_traceback_shows_where_an_error_was_raised(shell: Shell, dsn: str) -> None:
+    assert_one_line_error(shell("memories", "show", "nope", "--dsn", dsn), "nope")
+    done = shell("--traceback", "memories", "fork", "nope", "new", "--dsn", dsn)
+    assert done.code == 1
+    assert "Traceback" in done.err
+    assert "operations/conversations" in done.err
+    assert done.err.splitlines()[-1].startswith("draive-pg: ")

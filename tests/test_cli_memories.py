@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from draive_pg import Client
-from draive_pg.cli.values import duration
+from draive_pg.cli.options import duration
 from draive_pg.display import terminal
 from tests.cli_runner import Shell, answer_prompt, assert_ok, assert_one_line_error, set_stdin
 from tests.markdown_blocks import fences
@@ -78,7 +78,7 @@ def test_they_are_listed_with_what_they_hold(run: Shell, three: Client) -> None:
 def test_a_page_says_how_to_get_the_next(run: Shell, three: Client) -> None:
     page = run("list", "--limit", 2, "--json")
     assert [each["identifier"] for each in json.loads(page.out)] == ["a/new", "a/old"]
-    assert page.err == "2 of 3; the next: --offset 2\n"
+    assert page.err == "2 of 3; the next page: --offset 2\n"
     assert assert_ok(run("list", "--limit", 2, "--offset", 2)).splitlines()[1].startswith("b/older")
     assert assert_ok(run("list", "--limit", 2, "--prefix", "a/")).count("\n") == 3
     assert assert_ok(run("list", "--limit", 1, "--all")).count("\n") == 4
@@ -226,7 +226,7 @@ def test_of_many_the_first_are_named(run: Shell, client: Client) -> None:
     lines = assert_ok(run("erase", "--prefix", "n/", "--dry-run")).splitlines()
     assert len(lines) == 22
     assert lines[1] == "  n/00\\x1b[2J"
-    assert lines[-1] == "  and 2 more, which --dry-run --json names"
+    assert lines[-1] == "  and 2 more; --dry-run --json lists all"
 
 
 @pytest.mark.parametrize(
@@ -277,9 +277,9 @@ def test_they_are_taken_to_another_database(
     there = ("--dsn", empty_dsn)
     assert_ok(shell("setup", *there))
     out = assert_ok(shell("memories", "import", path, *there))
-    assert out.startswith("Imported 2 memories (8 elements, 2 snapshots of variables), in ")
+    assert out.startswith("Imported 2 memories (8 elements, 2 snapshots of variables) in ")
     assert "0 memories" in (again := assert_ok(shell("memories", "import", path, *there)))
-    assert ", and 2 were there already, in " in again
+    assert ", 2 unchanged in " in again
     done = json.loads(assert_ok(run("export", path, "b/older", "--json")))
     assert (done["path"], done["memories"]) == (str(path), 1)
     done = json.loads(assert_ok(shell("memories", "import", path, *there, "--json")))

@@ -1,31 +1,25 @@
 """The command line: ``draive-pg``."""
 
+import logging
 import os
 import sys
+import traceback
 import warnings
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
 import typer
 from typer.exceptions import TyperException
 
-from draive_pg import Client, DraivePGError, RevisionConflict, __version__
-from draive_pg.cli import (
-    configs,
-    exporting,
-    importing,
-    memories,
-    memory_changes,
-    memory_files,
-    prompt_changes,
-    prompts,
-    server,
-)
+from draive_pg import DraivePGError, RevisionConflict, __version__
+from draive_pg.api import _method
+from draive_pg.cli import chats, configs, frames, memories, options, prompt_changes, prompts, server
 from draive_pg.cli.doctor import doctor, print_problems
 from draive_pg.cli.folders import add_folder_commands
 from draive_pg.cli.kinds import CONFIGS, PROMPTS
-from draive_pg.cli.options import Dsn, Schema, one_line, without_passwords
-from draive_pg.cli.output import CONFLICT
+from draive_pg.cli.options import Dsn, Schema, connect
+from draive_pg.cli.output import CONFLICT, hide_passwords, one_line
 
 __all__ = ("app", "main")
 
@@ -37,47 +31,67 @@ app = typer.Typer(
 prompts.app.add_typer(prompt_changes.app)
 add_folder_commands(prompts.app, PROMPTS)
 add_folder_commands(configs.app, CONFIGS)
-memories.app.add_typer(memory_changes.app)
-memories.app.add_typer(memory_files.app)
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(configs.app, name="configs")
 app.add_typer(memories.app, name="memories")
-app.add_typer(importing.app, name="import")
-app.command()(exporting.export)
+app.add_typer(chats.app, name="import")
+app.command()(frames.export)
 app.add_typer(server.app, name="server")
 app.command()(doctor)
 
 
+@dataclass(slots=True)
+class Settings:
+    """Options of the program, before those of a command."""
+
+    traceback: bool = False
+
+
 def main() -> None:
-    """Run the command of this process's arguments, and exit with its code."""
-    with suppress(AttributeError):  # closed, or replaced by something simpler
-        # Chats have letters that not every encoding has.
+    """Run the command in this process's arguments, and exit with its code."""
+    with suppress(AttributeError):  # stdout is closed, or was replaced
+        # Not every encoding has all characters of a chat.
         cast("Any", sys.stdout).reconfigure(errors="replace")
     warnings.showwarning = _show_warning
+    settings = Settings()
     try:
-        sys.exit(app(prog_name="draive-pg", standalone_mode=False))
+        sys.exit(app(prog_name="draive-pg", standalone_mode=False, obj=settings))
     except TyperException as error:
-        said = error.format_message()
-        if "\n" not in said:  # then it is the help, for want of a command
-            said = f"draive-pg: {without_passwords(said)} See --help."  # it quotes what was typed
-        typer.echo(said, err=True)
+        message = error.format_message()
+        if "\n" not in message:  # otherwise it is the help, shown when no command is given
+            message = f"draive-pg: {hide_passwords(message)} See --help."
+        typer.echo(message, err=True)
         sys.exit(error.exit_code)
-    except RevisionConflict as error:
-        typer.echo(f"draive-pg: {one_line(error)}", err=True)
-        sys.exit(CONFLICT)
-    except (DraivePGError, OSError, TypeError, ValueError) as error:
-        typer.echo(f"draive-pg: {one_line(error)}", err=True)
-        if isinstance(error, OSError):
-            _discard_output()
-        sys.exit(1)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except Exception as error:
-        # draive's own, such as InstructionsMissing; to import them here would make help slow.
-        if type(error).__module__.partition(".")[0] != "draive":
-            raise
+        sys.exit(_report_error(error, settings))
+
+
+def _report_error(error: Exception, settings: Settings) -> int:
+    """Print an error, and return the exit code."""
+    if isinstance(error, OSError):
+        _discard_output()
+    expected = _is_expected(error)
+    if settings.traceback or not expected:
+        traceback.print_exception(error)
+    if expected:
         typer.echo(f"draive-pg: {one_line(error)}", err=True)
-        sys.exit(1)
+    else:
+        typer.echo("draive-pg: this is a bug in draive_pg: please report the traceback", err=True)
+    return CONFLICT if isinstance(error, RevisionConflict) else 1
+
+
+def _is_expected(error: Exception) -> bool:
+    """Return whether an error is the user's or the system's, not a bug of this package."""
+    if isinstance(error, DraivePGError | OSError | UnicodeError):
+        return True
+    # draive's own, such as InstructionsMissing; importing them here would make help slow.
+    if type(error).__module__.partition(".")[0] == "draive":
+        return True
+    # The frames of errors in arguments are removed (short_tracebacks), those of bugs are not.
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__") in (_method.__name__, options.__name__)
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
@@ -85,73 +99,89 @@ def _show_warning(message: Warning | str, *_: object) -> None:
 
 
 def _discard_output() -> None:
-    """Lose what could not be written, or Python would try again at its end, and complain."""
+    """Redirect stdout to nowhere, so that flushing it at exit does not fail again."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - the signature of a typer callback
     if wanted:
         typer.echo(f"draive-pg {__version__}")
         raise typer.Exit
 
 
+def _log_tracebacks() -> None:
+    """Print full tracebacks, which errors of the client's methods log before they shorten them."""
+    handler = logging.StreamHandler()
+    handler.addFilter(lambda record: record.exc_info is not None)
+    logger = logging.getLogger("draive_pg")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+
+
 @app.callback()
 def root(
+    context: typer.Context,
     *,
-    version: Annotated[
+    _version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+    show_traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show the full traceback of an error.")
     ] = False,
 ) -> None:
-    """Memory, prompts and configurations of draive, in PostgreSQL.
+    """Conversations, prompts and configurations of draive, in PostgreSQL.
 
-    Try it, with nothing to set up before:
+    Try it, without any preparation:
 
     \b
       draive-pg demo
 
-    Bring your own chat logs in, and look at them in Python:
+    Import your own chat logs, and look at them in Python:
 
     \b
       draive-pg import chat logs.jsonl
       python -i -c 'from draive_pg import Client; db = Client()'
       >>> db.frames.sessions()
 
-    Keep prompts in git, beside the code that uses them:
+    Keep prompts in git, next to the code that uses them:
 
     \b
       draive-pg prompts pull prompts
       draive-pg prompts push prompts -m 'Friendlier greetings'
 
     Without an address, commands and Client() use the same embedded PostgreSQL, which starts when
-    it is needed. Its data is kept under $DRAIVE_PG_HOME, or else in your user data directory. For
-    a server that somebody runs, give the address to each command or once to all:
+    needed. Its data is under $DRAIVE_PG_HOME, or else in your user data directory. To use another
+    server, give its address to each command, or once to all:
 
     \b
       draive-pg setup --dsn postgresql://ada@db.example.com/chats
       export DRAIVE_PG_DSN=postgresql://ada@db.example.com/chats
     """
+    if show_traceback:
+        _log_tracebacks()
+        context.ensure_object(Settings).traceback = True
 
 
 @app.command()
 def setup(*, dsn: Dsn = None, schema: Schema = None) -> None:
-    """Make the tables, or upgrade them to this version.
+    """Create the tables, or upgrade them to this version.
 
-    It can be repeated without harm, and tables that draive itself made are adopted as they are. The
-    exit code is 1 if there are problems then, such as an index that somebody dropped.
+    The command can be repeated. Tables created by draive are adopted as they are. The exit code is
+    1 if there are problems, such as a dropped index.
 
     \b
     Examples:
       draive-pg setup
       draive-pg setup --dsn postgresql://ada@db.example.com/chats --schema team_a
     """
-    with Client(dsn or None, schema=schema) as db:
+    with connect(dsn, schema) as db:
         if applied := db.setup():
             typer.echo(f"Applied to {db!r}:")
             typer.echo("\n".join(f"  {name}" for name in applied))
         else:
-            typer.echo(f"All is up to date: {db!r}")
+            typer.echo(f"Everything is up to date: {db!r}")
         problems = db.diagnose().problems
     if problems:
         print_problems(problems)
@@ -163,13 +193,13 @@ def demo(
     *,
     dsn: Dsn = None,
     schema: Annotated[
-        str, typer.Option(metavar="TEXT", help="The PostgreSQL schema that the demo works in.")
+        str, typer.Option(metavar="TEXT", help="The PostgreSQL schema of the demo.")
     ] = "draive_pg_demo",
 ) -> None:
-    """Show on sample conversations what can be done.
+    """Show the features on sample conversations.
 
-    It works in a schema of its own, so it touches nothing of yours, and what it makes stays there
-    to be played with. A second run finds the same and shows the same.
+    The demo has its own schema, so it does not touch your data. Its data stays there for you to try
+    things on. It can be repeated.
 
     \b
     Examples:
@@ -178,7 +208,7 @@ def demo(
     """
     from draive_pg import demo
 
-    # Without the address, which may hold a password; where the environment has it, none is needed.
+    # The address may contain a password, so the code shown has a variable in its place.
     address = "" if dsn in (None, "", os.environ.get("DRAIVE_PG_DSN")) else "dsn, "
-    with Client(dsn or None, schema=schema) as db:
+    with connect(dsn, schema) as db:
         demo.run(db, opened_by=f"Client({address}schema={schema!r})")

@@ -5,6 +5,7 @@ from typing import Annotated, cast
 
 import typer
 
+from draive_pg import RevisionMissing
 from draive_pg.cli.options import AsJson, Dsn, Expected, Schema, Yes, confirm, opened, read_file
 from draive_pg.cli.output import print_json, print_records
 from draive_pg.sync.formats import Configuration
@@ -63,7 +64,7 @@ def show(
     with opened(dsn, schema) as db:
         found = db.configurations.load_raw(identifier, revision=revision)
     if found is None:
-        raise ValueError(f"there is no configuration {identifier!r:.80}")
+        raise RevisionMissing(f"there is no configuration {identifier!r:.80}")
     typer.echo(Configuration.of(found, identifier).encode(".json").decode(), nl=False)
 
 

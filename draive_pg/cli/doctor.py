@@ -1,4 +1,4 @@
-"""``draive-pg doctor``: what is there, what is missing, and what to do about it."""
+"""``draive-pg doctor``: inspect a database, and say how to fix its problems."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -9,8 +9,8 @@ import psycopg
 import typer
 
 from draive_pg import Client, Diagnosis, DraivePGError
-from draive_pg.cli.options import AsJson, Dsn, Schema, one_line
-from draive_pg.cli.output import print_json, print_records, print_table, size_of
+from draive_pg.cli.options import AsJson, Dsn, Schema
+from draive_pg.cli.output import format_size, one_line, print_json, print_records, print_table
 from draive_pg.cli.server import address
 from draive_pg.database.endpoint import endpoint_of
 from draive_pg.embedded import Server
@@ -21,7 +21,7 @@ __all__ = ("doctor", "print_problems")
 
 @dataclass(slots=True)
 class Embedded:
-    """Where the embedded server is, and whether it runs."""
+    """The embedded server."""
 
     data: str
     log: str
@@ -29,8 +29,8 @@ class Embedded:
 
 
 @dataclass(slots=True)
-class Found:
-    """What was found, as far as it could be looked at."""
+class Report:
+    """The results of the inspection."""
 
     embedded: Embedded | None = None
     pooler: bool | None = None
@@ -39,11 +39,11 @@ class Found:
 
 
 def doctor(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -> None:
-    """Say what is wrong with the database, and what to do.
+    """Inspect a database, and say how to fix its problems.
 
-    It makes nothing: no table, no server. Numbers of rows are PostgreSQL's estimates, bytes are
-    exact and include indexes. An embedded server that does not run now is no problem, for it
-    starts when it is needed; start it to look inside.
+    Nothing is changed: no table is created, no server started. Numbers of rows are estimates of
+    PostgreSQL; sizes are exact and include indexes. A stopped embedded server is not a problem, as
+    it starts when needed; start it to inspect its database.
 
     The exit code is 0 if all is well, and 1 if there are problems.
 
@@ -53,60 +53,60 @@ def doctor(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -
       draive-pg doctor --dsn postgresql://ada@db.example.com/chats --schema team_a
       draive-pg doctor --json | jq .problems
     """
-    found = Found()
+    report = Report()
     try:
         if server := None if dsn else Server():
-            found.embedded = Embedded(str(server.data), str(server.log), server.running())
+            report.embedded = Embedded(str(server.data), str(server.log), server.running())
         if server is None or server.running():
-            _look(dsn or address(cast("Server", server)), schema, found)
+            _inspect(dsn or address(cast("Server", server)), schema, report)
     except (DraivePGError, psycopg.Error) as error:
-        found.problems.append(one_line(error))
+        report.problems.append(one_line(error))
     if as_json:
-        print_json(found)
+        print_json(report)
     else:
-        _print(found)
-    raise typer.Exit(1 if found.problems else 0)
+        _print(report)
+    raise typer.Exit(1 if report.problems else 0)
 
 
 def print_problems(problems: Sequence[str]) -> None:
-    """Print what is wrong, each with what to do."""
+    """Print problems, each with its solution."""
     typer.echo("Problems:")
     typer.echo("\n".join(f"  - {problem}" for problem in problems))
 
 
-def _look(address: str, schema: str | None, found: Found) -> None:
-    """Ask a server; an embedded one is not joined, and so neither started nor stopped."""
+def _inspect(address: str, schema: str | None, report: Report) -> None:
+    """Inspect a server by its address, so that an embedded one is neither started nor stopped."""
     with Client(address, schema=schema) as db:
-        found.database = db.diagnose()
-    found.pooler = _pooled(address)
-    found.problems += found.database.problems
+        report.database = db.diagnose()
+    report.pooler = _is_pooled(address)
+    report.problems += report.database.problems
 
 
-def _pooled(address: str) -> bool:
-    """Tell whether the process that answers is another than the one that let us in."""
+def _is_pooled(address: str) -> bool:
+    """Return whether queries run in another backend than the one that accepted the connection."""
     with closing(psycopg.connect(endpoint_of(address).conninfo())) as connection:
         row = connection.execute("SELECT pg_backend_pid()").fetchone()
         return row is not None and row[0] != connection.info.backend_pid
 
 
-def _print(found: Found) -> None:
-    if embedded := found.embedded:
+def _print(report: Report) -> None:
+    if embedded := report.embedded:
         state = "runs" if embedded.running else "does not run now; it starts when it is needed"
         typer.echo(f"The embedded server {state}: {embedded.data}")
-    if found.database:
-        _print_database(found.database, pooler=bool(found.pooler))
-    if found.problems:
+    if report.database:
+        _print_database(report.database, pooler=bool(report.pooler))
+    if report.problems:
         typer.echo("")
-        print_problems(found.problems)
-    elif found.database:
+        print_problems(report.problems)
+    elif report.database:
         typer.echo("\nAll is well.")
 
 
 def _print_database(found: Diagnosis, *, pooler: bool) -> None:
     kind = " (a standby)" if found.standby else " (read-only)" if found.read_only else ""
-    behind = ", behind a transaction pooler: live=True hears nothing through it" if pooler else ""
+    behind = ", behind a transaction pooler: live=True gets no notifications" if pooler else ""
     typer.echo(f"PostgreSQL {found.version}{kind}{behind}")
-    typer.echo(f"  database {found.database}, {size_of(found.bytes)} in all")
+    typer.echo(f"  database {found.database}, {format_size(found.bytes)} in all")
     typer.echo(f"  schema   {found.schema or '(none)'}")
     typer.echo(f"  role     {found.role}\n")
     names = ("table", "rows (about)", "size", "the role may", "missing")
@@ -119,7 +119,7 @@ def _print_database(found: Diagnosis, *, pooler: bool) -> None:
 
 
 def _row(table: TableState) -> tuple[object, ...]:
-    size = None if table.bytes is None else size_of(table.bytes)
+    size = None if table.bytes is None else format_size(table.bytes)
     return (
         table.name,
         table.rows,

@@ -1,33 +1,60 @@
-"""``draive-pg memories``: conversations, listed, looked at and found."""
+"""``draive-pg memories``: list, show, search, copy, remove, export and import conversations."""
 
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from draive_pg import MemoryMissing
-from draive_pg.cli.options import AsJson, Dsn, Schema, opened
-from draive_pg.cli.output import print_json, print_table, print_text, size_of
-from draive_pg.cli.values import document, timestamp
+from draive_pg import ExportInvalid, MemoryMissing, Removal
+from draive_pg.cli.options import (
+    AsJson,
+    Dsn,
+    Schema,
+    Yes,
+    confirm,
+    document,
+    duration,
+    opened,
+    timestamp,
+)
+from draive_pg.cli.output import format_size, print_json, print_table, print_text, summarize
 from draive_pg.operations.conversations.listing import Order
 
-__all__ = ("Identifier", "Prefix", "app")
+__all__ = ("app",)
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="""Memories: conversations, looked at and found, kept and removed.
+    help="""Look at, search, copy and remove conversations.
 
-    Chat logs become memories by draive-pg import chat, and tables of what memories hold are written
-    by draive-pg export; export and import here take memories as they are to another database.
+    draive-pg import chat imports chat logs as memories, and draive-pg export writes tables of what
+    memories contain. The commands export and import here copy whole memories between databases.
 
-    TIME is as 2026-01-31 or 2026-01-31T12:00+01:00; without a zone it is in UTC.
+    TIME is 2026-01-31 or 2026-01-31T12:00+01:00; without an offset it is UTC.
     """,
 )
 
-Identifier = Annotated[str, typer.Argument(metavar="IDENTIFIER", help="Which memory.")]
+MAX_NAMED = 20  # identifiers listed before a removal
+
+Identifier = Annotated[str, typer.Argument(metavar="IDENTIFIER", help="The memory.")]
+
 Prefix = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="Only those whose identifiers begin with this.")
+    str | None, typer.Option(metavar="TEXT", help="Only identifiers that begin with this.")
 ]
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be removed, and remove nothing.")
+]
+
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="JSON Lines; gzipped if its name ends in .gz.")
+]
+
+
+# --- Looking at memories
 
 
 @app.command("list")
@@ -37,26 +64,26 @@ def list_(
     schema: Schema = None,
     prefix: Prefix = None,
     since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Written to at this time or later.")
+        str | None, typer.Option(metavar="TIME", help="Last written to at this time or later.")
     ] = None,
     until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Not written to at this time or later.")
+        str | None, typer.Option(metavar="TIME", help="Last written to before this time.")
     ] = None,
     order: Annotated[
         Order,
         typer.Option(metavar="ORDER", help="By identifier, created, last, elements or bytes."),
     ] = "identifier",
     descending: Annotated[
-        bool, typer.Option("--descending", help="The largest or newest first.")
+        bool, typer.Option("--descending", help="Largest or newest first.")
     ] = False,
-    limit: Annotated[int, typer.Option(metavar="NUMBER", help="At most so many.")] = 100,
-    offset: Annotated[int, typer.Option(metavar="NUMBER", help="After so many others.")] = 0,
+    limit: Annotated[int, typer.Option(metavar="NUMBER", help="At most this many.")] = 100,
+    offset: Annotated[int, typer.Option(metavar="NUMBER", help="Skip this many.")] = 0,
     everything: Annotated[bool, typer.Option("--all", help="Without a limit.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List memories, how much they hold, and their times.
+    """List memories with their sizes and times.
 
-    Sizes are those of elements and variables as they are stored, compressed.
+    Sizes are those of elements and variables in their tables, compressed.
 
     \b
     Examples:
@@ -64,34 +91,33 @@ def list_(
       draive-pg memories list --prefix ada/ --since 2026-01-31
       draive-pg memories list --all --json | jq -r '.[].identifier'
     """
-    times = (timestamp(since, "--since"), timestamp(until, "--until"))
+    times = {"since": timestamp(since, "--since"), "until": timestamp(until, "--until")}
     with opened(dsn, schema) as db:
-        found = db.memories.list(
+        memories = db.memories.list(
             prefix,
-            since=times[0],
-            until=times[1],
             order=order,
             descending=descending,
             limit=None if everything else limit,
             offset=offset,
+            **times,
         )
-        shown = offset + len(found)
-        full = not everything and len(found) == limit
-        total = db.memories.count(prefix, since=times[0], until=times[1]) if full else shown
+        shown = offset + len(memories)
+        full = not everything and len(memories) == limit
+        total = db.memories.count(prefix, **times) if full else shown
     if as_json:
-        print_json(list(found))
+        print_json(list(memories))
     else:
         names = ("identifier", "elements", "variables", "size", "created", "last")
         rows = [
             (
                 *(each.identifier, each.elements, each.variables),
-                *(size_of(each.bytes), each.created, each.last),
+                *(format_size(each.bytes), each.created, each.last),
             )
-            for each in found
+            for each in memories
         ]
         print_table(names, rows, "There are no such memories.")
     if total > shown:
-        typer.echo(f"{shown:,} of {total:,}; the next: --offset {shown}", err=True)
+        typer.echo(f"{shown:,} of {total:,}; the next page: --offset {shown}", err=True)
 
 
 @app.command()
@@ -101,17 +127,17 @@ def show(
     dsn: Dsn = None,
     schema: Schema = None,
     limit: Annotated[
-        int | None, typer.Option(metavar="NUMBER", help="Only so many of the newest elements.")
+        int | None, typer.Option(metavar="NUMBER", help="Only this many of the newest elements.")
     ] = None,
     html: Annotated[
-        bool, typer.Option("--html", help="Print a page for a browser, with everything in full.")
+        bool, typer.Option("--html", help="Print a web page with everything in full.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print a memory as a transcript.
 
-    It has who said what, variables, and tools, which are asked by -> and answer by <-; ~ is
-    reasoning, and ! marks what is odd. JSON is the table of its elements, as Memory.log makes it.
+    Tool calls begin with ->, their responses with <-, reasoning with ~, and irregularities with !.
+    JSON is the table of the elements, as Memory.log returns it.
 
     \b
     Examples:
@@ -124,25 +150,23 @@ def show(
         raise typer.BadParameter("give either --html or --json.")
     with opened(dsn, schema) as db:
         memory = db.memory(identifier)
-        shown = memory.show(limit)
-        if not shown.exists:
+        transcript = memory.show(limit)
+        if not transcript.exists:
             raise MemoryMissing(f"there is no memory {identifier!r:.80}")
         if as_json:
-            log = memory.log().iloc[-len(shown) or None :]
+            log = memory.log().iloc[-len(transcript) or None :]
             typer.echo(log.to_json(orient="records", date_format="iso", date_unit="us"))
         elif html:
-            typer.echo(shown.to_html())
+            typer.echo(transcript.to_html())
         else:
-            print_text(str(shown))
+            print_text(str(transcript))
 
 
 @app.command()
 def search(
     text: Annotated[
         str | None,
-        typer.Argument(
-            metavar="TEXT", help="Words that were said: 'bike -rental \"two of them\"'."
-        ),
+        typer.Argument(metavar="TEXT", help="Words to find: 'bike -rental \"two of them\"'."),
     ] = None,
     *,
     dsn: Dsn = None,
@@ -151,19 +175,20 @@ def search(
         list[str] | None, typer.Option(metavar="TEXT", help="In this memory; can be repeated.")
     ] = None,
     role: Annotated[
-        str | None, typer.Option(metavar="ROLE", help="Only elements of input or of output.")
+        str | None, typer.Option(metavar="ROLE", help="Only elements of this role: input, output.")
     ] = None,
     tool: Annotated[
-        list[str] | None, typer.Option(metavar="TEXT", help="Of this tool; can be repeated.")
+        list[str] | None, typer.Option(metavar="TEXT", help="With this tool; can be repeated.")
     ] = None,
     meta: Annotated[
-        str | None, typer.Option(metavar="JSON", help="What the element's meta contains.")
+        str | None, typer.Option(metavar="JSON", help="The element's meta contains this.")
     ] = None,
     variables: Annotated[
-        str | None, typer.Option(metavar="JSON", help="What its memory's newest variables contain.")
+        str | None,
+        typer.Option(metavar="JSON", help="Its memory's variables contain this."),
     ] = None,
     error: Annotated[
-        bool | None, typer.Option("--error/--no-error", help="With an error of a tool, or without.")
+        bool | None, typer.Option("--error/--no-error", help="With or without a tool error.")
     ] = None,
     since: Annotated[
         str | None, typer.Option(metavar="TIME", help="Written at this time or later.")
@@ -172,16 +197,16 @@ def search(
         str | None, typer.Option(metavar="TIME", help="Written before this time.")
     ] = None,
     language: Annotated[
-        str, typer.Option(metavar="NAME", help="Such as english, which finds other forms, too.")
+        str, typer.Option(metavar="NAME", help="Such as english, to find other forms of words.")
     ] = "simple",
-    limit: Annotated[int, typer.Option(metavar="NUMBER", help="At most so many.")] = 100,
+    limit: Annotated[int, typer.Option(metavar="NUMBER", help="At most this many.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """Find elements by text, and by what is known of them.
+    """Find elements by text and by properties.
 
-    All that is given holds of what is found, the best first, else the newest. Texts are found in
-    what user and model said, as web search engines find them. The exit code is 1 if nothing was
-    found.
+    All conditions must hold. Results are ordered by relevance, or without TEXT the newest first.
+    TEXT has the syntax of web search engines, and is searched in the text of user and model. The
+    exit code is 1 if nothing is found.
 
     \b
     Examples:
@@ -189,21 +214,22 @@ def search(
       draive-pg memories search --tool find_flight --error --since 2026-01-31
       draive-pg memories search --variables '{"customer": "ada"}' --json | jq -r '.[].excerpt'
     """
-    times = (timestamp(since, "--since"), timestamp(until, "--until"))
-    documents = (document(meta, "--meta"), document(variables, "--variables"))
+    conditions = {
+        "meta": document(meta, "--meta"),
+        "variables": document(variables, "--variables"),
+        "since": timestamp(since, "--since"),
+        "until": timestamp(until, "--until"),
+    }
     with opened(dsn, schema) as db:
         found = db.memories.search(
             text,
             identifier=identifier,
             role=role,
             tool=tool,
-            meta=documents[0],
-            since=times[0],
-            until=times[1],
             error=error,
-            variables=documents[1],
             language=language,
             limit=limit,
+            **conditions,  # pyright: ignore[reportArgumentType] - by name
         )
     if as_json:
         typer.echo(found.to_json(orient="records", date_format="iso", date_unit="us"))
@@ -212,3 +238,256 @@ def search(
         rows = [[getattr(row, name) for name in names] for row in found.itertuples()]
         print_table(names, rows, "Nothing was found.")
     raise typer.Exit(0 if len(found) else 1)
+
+
+# --- Changing memories
+
+
+@app.command()
+def fork(
+    identifier: Identifier,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The identifier of the copy.")],
+    *,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    position: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", help="The last element to copy, numbered as in show."),
+    ] = None,
+) -> None:
+    """Copy a memory, or its beginning, with its times.
+
+    The new identifier must not exist yet.
+
+    \b
+    Examples:
+      draive-pg memories fork visit-1 visit-1-again
+      draive-pg memories fork visit-1 what-if --position 4
+    """
+    with opened(dsn, schema) as db:
+        db.memory(identifier).fork(new, position=position)
+    typer.echo(f"Copied {identifier!r:.80} to {new!r:.80}.")
+
+
+@app.command()
+def rename(
+    identifier: Identifier,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The new identifier.")],
+    *,
+    dsn: Dsn = None,
+    schema: Schema = None,
+) -> None:
+    """Give a memory another identifier, which must not exist yet.
+
+    \b
+    Examples:
+      draive-pg memories rename visit-1 ada/visit-1
+    """
+    with opened(dsn, schema) as db:
+        db.memory(identifier).rename(new)
+    typer.echo(f"Renamed {identifier!r:.80} to {new!r:.80}.")
+
+
+@app.command()
+def remove(
+    identifiers: Annotated[list[str], typer.Argument(metavar="IDENTIFIER", help="The memories.")],
+    *,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    yes: Yes = False,
+) -> None:
+    """Remove memories with their elements and variables.
+
+    The exit code is 1 if one does not exist; the others are removed nevertheless.
+
+    \b
+    Examples:
+      draive-pg memories remove visit-1
+      draive-pg memories remove visit-1 visit-2 --yes
+    """
+    count = len(identifiers)
+    which = f"memory {identifiers[0]!r:.80}" if count == 1 else f"{count} memories"
+    confirm(f"Remove {which} with all elements and variables?", yes=yes)
+    with opened(dsn, schema) as db, db.transaction():
+        missing = [each for each in identifiers if not db.memories.remove(each)]
+    typer.echo(f"Removed {count - len(missing)} of {count}.")
+    for each in missing:
+        typer.echo(f"draive-pg: there is no memory {each!r:.80}", err=True)
+    raise typer.Exit(1 if missing else 0)
+
+
+@app.command()
+def prune(
+    *,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option(metavar="AGE", help="Not written to for this long: 90d, 12h or 30m."),
+    ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", help="Keep this many of those last written to."),
+    ] = None,
+    prefix: Prefix = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove old memories, or all but the newest.
+
+    The age of a memory is the time since its last write. Memories are removed in batches, so that
+    writers do not wait; an interrupted command can be repeated. With --prefix, other memories are
+    neither removed nor counted by --keep. The command asks for confirmation; without a terminal, it
+    needs --yes.
+
+    \b
+    Examples:
+      draive-pg memories prune --older-than 90d --dry-run
+      draive-pg memories prune --older-than 90d --keep 1000 --yes
+      draive-pg memories prune --keep 10 --prefix ada/
+    """
+    age = duration(older_than, "--older-than")
+    if age is None and keep is None:
+        raise typer.BadParameter("give --older-than, --keep or both.")
+    with opened(dsn, schema) as db:
+        run = partial(db.memories.prune, age, keep=keep, prefix=prefix)
+        _remove_confirmed(run, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+@app.command()
+def erase(
+    identifiers: Annotated[
+        list[str] | None, typer.Argument(metavar="IDENTIFIER", help="The memories.")
+    ] = None,
+    *,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    prefix: Prefix = None,
+    variables: Annotated[
+        str | None,
+        typer.Option(metavar="JSON", help="Their variables contain this, or did at some time."),
+    ] = None,
+    meta: Annotated[
+        str | None, typer.Option(metavar="JSON", help="The meta of an element contains this.")
+    ] = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove all memories of a person, in one transaction.
+
+    All conditions must hold. The command lists the memories and asks for confirmation; without a
+    terminal, it needs --yes. Exported files, backups and mentions in the memories of others are not
+    removed.
+
+    \b
+    Examples:
+      draive-pg memories erase --prefix ada/
+      draive-pg memories erase --variables '{"customer": "ada"}' --yes
+    """
+    conditions = {"variables": document(variables, "--variables"), "meta": document(meta, "--meta")}
+    if not identifiers and prefix is None and not any(map(bool, conditions.values())):
+        raise typer.BadParameter("give IDENTIFIER, --prefix, --variables or --meta.")
+    with opened(dsn, schema) as db:
+        run = partial(db.memories.erase, identifiers or None, prefix=prefix, **conditions)
+        _remove_confirmed(run, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def _remove_confirmed(
+    run: Callable[..., Removal], *, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    """Show what a dry run finds, ask for confirmation, and remove it."""
+    if dry_run or not yes:
+        planned = run(dry_run=True)
+        if dry_run or not planned.memories:
+            _print_removal(planned, as_json=as_json)
+            return
+        typer.echo(_removal_text(planned), err=True)
+        confirm("Remove them?", yes=False)
+    _print_removal(run(dry_run=False), as_json=as_json)
+
+
+def _print_removal(removal: Removal, *, as_json: bool) -> None:
+    if as_json:
+        print_json(removal)
+    else:
+        typer.echo(_removal_text(removal))
+
+
+def _removal_text(removal: Removal) -> str:
+    if not removal.memories:
+        return "There is nothing to remove."
+    done = "Would remove" if removal.dry_run else "Removed"
+    lines = [f"{done} {summarize(removal)}."]
+    if removal.dry_run:
+        from draive_pg.display.text import escaped
+
+        lines += [f"  {escaped(name)}" for name in removal.identifiers[:MAX_NAMED]]
+        if (more := removal.memories - MAX_NAMED) > 0:
+            lines.append(f"  and {more:,} more; --dry-run --json lists all")
+    return "\n".join(lines)
+
+
+# --- Copying memories between databases
+
+
+@app.command()
+def export(
+    file: File,
+    identifiers: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="IDENTIFIER", help="The memories; default: all."),
+    ] = None,
+    *,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    prefix: Prefix = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write whole memories to a file, for import.
+
+    The file is replaced when it is complete. To analyse conversations with other tools, use
+    draive-pg export, which writes tables as Parquet, CSV or JSON Lines.
+
+    \b
+    Examples:
+      draive-pg memories export memories.jsonl.gz
+      draive-pg memories export ada.jsonl --prefix ada/
+      draive-pg memories export two.jsonl visit-1 visit-2
+    """
+    started = time.monotonic()
+    with opened(dsn, schema) as db:
+        result = db.memories.export(file, identifiers or None, prefix=prefix)
+    if as_json:
+        print_json(result)
+    else:
+        seconds = time.monotonic() - started
+        typer.echo(f"Exported {summarize(result)} to {file} in {seconds:.1f} s")
+
+
+@app.command("import")
+def import_(file: File, *, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """Write the memories of an exported file into a database.
+
+    A memory that already exists with equal content is skipped, so an interrupted import can be
+    repeated. One that exists with other content stays unchanged, and the exit code is 1. Chat logs
+    of other tools are imported by draive-pg import chat.
+
+    \b
+    Examples:
+      draive-pg memories import memories.jsonl.gz --dsn postgresql://ada@db.example.com/chats
+    """
+    started = time.monotonic()
+    try:
+        with opened(dsn, schema) as db:
+            result = db.memories.import_file(file)
+    except ExportInvalid as error:
+        error.add_note("chat logs are imported by draive-pg import chat FILE")
+        raise
+    if as_json:
+        print_json(result)
+    else:
+        seconds = time.monotonic() - started
+        unchanged = f", {result.unchanged:,} unchanged" if result.unchanged else ""
+        typer.echo(f"Imported {summarize(result)}{unchanged} in {seconds:.1f} s")

@@ -1,15 +1,19 @@
-"""What the commands have in common: where they connect to, what they ask, how they complain."""
+"""Options and arguments that several commands share, and how their values are parsed."""
 
+import json
 import re
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
 from draive_pg import Client
+from draive_pg.codec.validation import check_timestamp
+from draive_pg.database.errors import short_tracebacks
 
 __all__ = (
     "AsJson",
@@ -18,12 +22,15 @@ __all__ = (
     "Expected",
     "Message",
     "Schema",
+    "Since",
+    "Until",
     "Yes",
     "confirm",
-    "one_line",
+    "document",
+    "duration",
     "opened",
     "read_file",
-    "without_passwords",
+    "timestamp",
 )
 
 Dsn = Annotated[
@@ -50,7 +57,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 Expected = Annotated[
     int | None,
     typer.Option(
-        metavar="NUMBER", help="Only if this is still the revision; 0 if there is none yet."
+        metavar="NUMBER",
+        help="Write only if this is still the current revision; 0: if there is none yet.",
     ),
 ]
 
@@ -62,41 +70,74 @@ Message = Annotated[
     str | None, typer.Option("--message", "-m", metavar="TEXT", help="Why; kept with the change.")
 ]
 
-Yes = Annotated[
-    bool, typer.Option("--yes", "-y", help="Do not ask; needed where nobody can answer.")
+Since = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Only from this time on (ISO 8601, or UTC).")
 ]
+
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only before this time.")]
+
+Yes = Annotated[
+    bool,
+    typer.Option("--yes", "-y", help="Do not ask for confirmation; needed without a terminal."),
+]
+
+UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
 @contextmanager
 def opened(dsn: str | None, schema: str | None) -> Generator[Client]:
-    """Connect."""
-    with Client(dsn or None, schema=schema) as db:
-        if not dsn:  # the embedded server is the user's own, who need not know of tables
+    """Connect to a database; an embedded one gets its tables first."""
+    with short_tracebacks(TypeError, ValueError):
+        client = Client(dsn or None, schema=schema)
+    with client as db:
+        if not dsn:
             db.setup()
         yield db
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Go on if the person at the terminal says so; where there is none, only with ``--yes``."""
+    """Ask for confirmation, or exit; without a terminal, ``--yes`` is required."""
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise typer.BadParameter("there is nobody to ask: say --yes to do it.")
+        raise typer.BadParameter("there is no terminal to ask for confirmation: add --yes.")
     if not typer.confirm(question, err=True):
         raise typer.Exit(1)
 
 
 def read_file(path: Path) -> bytes:
-    """Return what a file holds, or standard input for ``-``."""
+    """Return the content of a file, or standard input for ``-``."""
     return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
 
 
-def one_line(error: Exception) -> str:
-    """Return what an error and its notes say, on one line."""
-    said = (str(error), *getattr(error, "__notes__", ()))
-    return "; ".join(" ".join(text.split()) for text in said)
+def timestamp(text: str | None, option: str) -> datetime | None:
+    """Parse ISO 8601 text as Python's time arguments do; UTC unless it has an offset."""
+    try:
+        return check_timestamp(text, option)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from None
 
 
-def without_passwords(text: str) -> str:
-    """Return a text without what addresses in it hold before an @ or after ``password=``."""
-    return re.sub(r"://\S*@", "://…@", re.sub(r"(password\s*=\s*)('[^']*'|\S+)", r"\1…", text))
+def duration(text: str | None, option: str) -> timedelta | None:
+    """Parse a number of days, hours or minutes: ``90d``, ``12h``, ``30m``."""
+    if text is None:
+        return None
+    # Six digits at most: more days exceed PostgreSQL's timestamps.
+    if not (match := re.fullmatch(r"([0-9]{1,6})([dhm])", text)):
+        raise typer.BadParameter(
+            f"{option} must be days, hours or minutes as 90d, 12h or 30m, not {text!r:.60}."
+        )
+    return timedelta(**{UNITS[match[2]]: int(match[1])})
+
+
+def document(text: str | None, option: str) -> Mapping[str, Any] | None:
+    """Parse a JSON object."""
+    if text is None:
+        return None
+    try:
+        value = cast("object", json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise typer.BadParameter(f"{option} is not JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise typer.BadParameter(f'{option} must be a JSON object as {{"name": "value"}}.')
+    return cast("dict[str, Any]", value)

@@ -1,6 +1,7 @@
-"""How commands answer: with a table for people, or with JSON for scripts."""
+"""Output of the commands: tables, text or JSON, and the exit codes."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
@@ -9,26 +10,27 @@ from pathlib import Path
 import typer
 
 from draive_pg.display.wording import counted
-from draive_pg.operations.conversations.removal import Removal
-from draive_pg.operations.conversations.transfer import Transfer
+from draive_pg.models import Removal, Transfer
 
 __all__ = (
     "CONFLICT",
     "DRIFT",
     "NOT_RUNNING",
-    "held",
+    "format_size",
+    "hide_passwords",
+    "one_line",
     "print_diff",
     "print_json",
     "print_records",
     "print_table",
     "print_text",
-    "size_of",
+    "summarize",
 )
 
 # Exit codes, besides 0 for success, 1 for failure and 2 for wrong usage.
 DRIFT = 3  # a folder and the database differ
 CONFLICT = 4  # both sides changed, or somebody wrote at the same time: nothing was done
-NOT_RUNNING = 3  # the embedded server does not run; as of pg_ctl and service managers
+NOT_RUNNING = 3  # the embedded server does not run; the code of pg_ctl and service managers
 
 KIBI = 1024
 
@@ -36,12 +38,12 @@ COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def print_json(value: object) -> None:
-    """Print a value as one JSON document, on one line."""
-    typer.echo(json.dumps(value, default=_plain, ensure_ascii=False))
+    """Print a value as one JSON document on one line."""
+    typer.echo(json.dumps(value, default=_to_json, ensure_ascii=False))
 
 
 def print_table(names: Sequence[str], rows: Sequence[Sequence[object]], empty: str = "") -> None:
-    """Print rows for people; where there are none, what to say of it goes to stderr."""
+    """Print a table, or, if it has no rows, a message to stderr."""
     if not rows:
         typer.echo(empty, err=True)
         return
@@ -51,7 +53,7 @@ def print_table(names: Sequence[str], rows: Sequence[Sequence[object]], empty: s
 
 
 def print_records(records: Sequence[object], *names: str, as_json: bool, empty: str = "") -> None:
-    """Print records: all they hold as JSON, or the named members as a table."""
+    """Print records: as JSON with all fields, or as a table of the named ones."""
     if as_json:
         print_json(list(records))
         return
@@ -60,7 +62,7 @@ def print_records(records: Sequence[object], *names: str, as_json: bool, empty: 
 
 
 def print_diff(lines: Iterable[str]) -> None:
-    """Print the lines of a unified diff, in colours at a terminal."""
+    """Print the lines of a unified diff, coloured at a terminal."""
     from draive_pg.display.text import escaped
 
     for line in lines:
@@ -69,23 +71,23 @@ def print_diff(lines: Iterable[str]) -> None:
 
 
 def print_text(text: str) -> None:
-    """Print text of many lines."""
+    """Print text, wrapped at a terminal."""
     from draive_pg.display import terminal
 
     terminal.show_text(text)
 
 
-def held(found: Removal | Transfer) -> str:
-    """Return how many memories were removed or written, and how much they hold."""
+def summarize(result: Removal | Transfer) -> str:
+    """Return how many memories, elements and snapshots were removed or transferred."""
     return (
-        f"{found.memories:,} {'memory' if found.memories == 1 else 'memories'} "
-        f"({counted(found.elements, 'element')}, "
-        f"{counted(found.variables, 'snapshot')} of variables)"
+        f"{result.memories:,} {'memory' if result.memories == 1 else 'memories'} "
+        f"({counted(result.elements, 'element')}, "
+        f"{counted(result.variables, 'snapshot')} of variables)"
     )
 
 
-def size_of(size: float) -> str:
-    """Return a number of bytes as people read it."""
+def format_size(size: float) -> str:
+    """Return a number of bytes with a unit."""
     for unit in ("B", "kB", "MB", "GB"):
         if size < KIBI:
             return f"{size:.0f} {unit}" if size == int(size) else f"{size:.1f} {unit}"
@@ -93,12 +95,23 @@ def size_of(size: float) -> str:
     return f"{size:,.1f} TB"
 
 
-def _plain(value: object) -> object:
+def one_line(error: Exception) -> str:
+    """Return the message of an error and its notes on one line."""
+    texts = (str(error), *getattr(error, "__notes__", ()))
+    return "; ".join(" ".join(text.split()) for text in texts)
+
+
+def hide_passwords(text: str) -> str:
+    """Replace the password of each database address in a text."""
+    return re.sub(r"://\S*@", "://…@", re.sub(r"(password\s*=\s*)('[^']*'|\S+)", r"\1…", text))
+
+
+def _to_json(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Path):
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):
-        # Not asdict, which would make tables of records anew.
+        # Not asdict, which rebuilds the tuples of Records.
         return {field.name: getattr(value, field.name) for field in fields(value)}
-    raise TypeError(f"{type(value).__name__} is not written as JSON")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from draive_pg.cli.options import AsJson, Dsn, Schema, opened
+from draive_pg.cli.options import AsJson, Dsn, Schema, document, opened, timestamp
 from draive_pg.cli.output import print_diff, print_json, print_records
-from draive_pg.cli.values import document, timestamp
 from draive_pg.sync.formats import Prompt
 
 __all__ = ("Name", "Wanted", "app", "target")

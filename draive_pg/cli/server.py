@@ -1,4 +1,4 @@
-"""``draive-pg server``: the embedded PostgreSQL, kept running, stopped and looked into."""
+"""``draive-pg server``: start, stop and inspect the embedded PostgreSQL."""
 
 import os
 import shutil
@@ -19,16 +19,16 @@ __all__ = ("address", "app")
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="""The embedded PostgreSQL of your own.
+    help="""Start, stop and inspect your embedded PostgreSQL.
 
-    Commands and Client() start it when they need it, and the last of them stops it. One that you
-    start here stays, which spares each of them the start, until you stop it or the machine does.
+    Commands and Client() start it when they need it, and the last of them stops it. Started here,
+    it keeps running, which saves each of them the start, until you stop it.
     """,
 )
 
 
 def address(server: Server) -> str:
-    """Return where libpq finds the server, whatever the environment says of others."""
+    """Return an address of the server that ignores $PGHOSTADDR."""
     return f"{server.uri()}&hostaddr="
 
 
@@ -37,7 +37,7 @@ def start(*, as_json: AsJson = False) -> None:
     """Start the server, and keep it running.
 
     It runs until draive-pg server stop, or until the machine is shut down. If it runs already, it
-    is kept from now on.
+    keeps running from now on.
 
     \b
     Examples:
@@ -46,7 +46,7 @@ def start(*, as_json: AsJson = False) -> None:
     """
     server = Server().start()
     server.keep()
-    server.stop()  # leaves it, for it is kept
+    server.stop()  # a kept server is not stopped by its users
     _print(server, as_json=as_json)
 
 
@@ -54,10 +54,10 @@ def start(*, as_json: AsJson = False) -> None:
 def stop(
     *,
     force: Annotated[
-        bool, typer.Option("--force", help="Stop it now, and end the sessions of who uses it.")
+        bool, typer.Option("--force", help="Stop it now, and end all sessions.")
     ] = False,
 ) -> None:
-    """Stop the server, or let its last user stop it.
+    """Stop the server; if it is in use, its last user stops it.
 
     \b
     Examples:
@@ -74,12 +74,12 @@ def stop(
     if server.stop(force=force):
         typer.echo(f"Stopped: {server.data}")
     else:
-        typer.echo("Others use it: it stops with the last of them. To stop it now, say --force.")
+        typer.echo("It is in use, and stops with its last user. To stop it now, add --force.")
 
 
 @app.command()
 def status(*, as_json: AsJson = False) -> None:
-    """Say whether the server runs.
+    """Print whether the server runs.
 
     The exit code is 0 if it does, and 3 if not.
 
@@ -95,7 +95,7 @@ def status(*, as_json: AsJson = False) -> None:
 
 @app.command()
 def where(*, as_json: AsJson = False) -> None:
-    """Say where its data, its log and its address are.
+    """Print the paths of data and log, and the address.
 
     \b
     Examples:
@@ -113,13 +113,12 @@ def where(*, as_json: AsJson = False) -> None:
 @app.command(context_settings={"ignore_unknown_options": True})
 def psql(
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="ARGUMENT", help="What psql itself takes.")
+        list[str] | None, typer.Argument(metavar="ARGUMENT", help="Arguments of psql.")
     ] = None,
 ) -> None:
     """Open psql on the server.
 
-    The server is started if needed, and stays as long as psql does. The exit code is
-    that of psql.
+    The server is started if needed, and runs as long as psql. The exit code is that of psql.
 
     \b
     Examples:
@@ -131,11 +130,11 @@ def psql(
     program = str(packaged) if packaged.is_file() else shutil.which("psql")
     if program is None:
         raise EmbeddedServerError(
-            f"there is no psql, neither in {packaged.parent} nor on PATH: install the client "
+            f"psql is neither in {packaged.parent} nor on PATH: install the client "
             "programs of PostgreSQL (postgresql-client on Debian, libpq by Homebrew)"
         )
     server = Server().start()
-    # Ctrl-C is for psql, which cancels its statement and goes on.
+    # psql handles Ctrl-C itself: it cancels the statement and continues.
     interrupted = signal.signal(signal.SIGINT, _ignored)
     try:
         done = subprocess.run(  # noqa: S603 - no shell
@@ -148,7 +147,7 @@ def psql(
 
 
 def _environment(server: Server) -> dict[str, str]:
-    """Return where psql connects to, so that its own options still count."""
+    """Return environment variables that psql connects with, unless its options say otherwise."""
     found = conninfo_to_dict(server.uri())
     ours = {f"PG{key.upper()}": str(found[key]) for key in ("host", "port", "user")}
     others = {"PGHOSTADDR", "PGSERVICE"}
@@ -157,7 +156,7 @@ def _environment(server: Server) -> dict[str, str]:
 
 
 def _ignored(_number: int, _frame: object) -> None:
-    """Do nothing: not SIG_IGN, which psql would inherit."""
+    """Do nothing; unlike SIG_IGN, psql does not inherit a handler."""
 
 
 def _print(server: Server, *, as_json: bool) -> None:

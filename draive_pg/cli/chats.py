@@ -1,6 +1,5 @@
-"""``draive-pg import``: what other tools keep, brought into the tables."""
+"""``draive-pg import``: import chat logs of other tools."""
 
-import json
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -14,7 +13,8 @@ import typer
 
 from draive_pg import ChatInvalid, DraivePGError, MemoryExists, OperationFailed
 from draive_pg.chat.files import Conversation, read
-from draive_pg.cli.options import Dsn, Schema, one_line, opened
+from draive_pg.cli.options import AsJson, Dsn, Schema, opened
+from draive_pg.cli.output import one_line, print_json
 from draive_pg.display.progress import progress, watched
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ("app",)
 
-# Classes of SQLSTATE that blame the data, not the server: what comes next may yet be written.
-DATA_FAULTS = ("22", "54")
+# Classes of SQLSTATE for invalid data: the next conversation may be valid.
+DATA_ERRORS = ("22", "54")
 
 SUMMARY = (
     "{conversations:,} conversations ({elements:,} elements), skipped {skipped:,}, "
@@ -31,11 +31,11 @@ SUMMARY = (
     "in {seconds:.1f} s"
 )
 
-# Writes the messages of one conversation under an identifier, and returns how many elements.
+# Write the messages of a conversation under an identifier, and return the number of elements.
 type Write = Callable[[str, Sequence[Mapping[str, Any]]], int]
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Chat logs of other tools, brought in."
+    no_args_is_help=True, rich_markup_mode=None, help="Import chat logs of other tools."
 )
 
 
@@ -47,35 +47,30 @@ def chat(
     *,
     dsn: Dsn = None,
     schema: Schema = None,
-    prefix: Annotated[
-        str, typer.Option(metavar="TEXT", help="Put before each conversation's identifier.")
-    ] = "",
+    prefix: Annotated[str, typer.Option(metavar="TEXT", help="Prefix of all identifiers.")] = "",
     append: Annotated[
         bool,
-        typer.Option("--append", help="Write after what a memory holds already, not skip it."),
+        typer.Option("--append", help="Append to memories that have elements; do not skip them."),
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Read and check all, write nothing; needs no database."),
+        typer.Option("--dry-run", help="Check everything, write nothing; needs no database."),
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the counts as one JSON object.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Import OpenAI-style chat logs: one memory per conversation.
 
-    A file holds conversations or messages, as JSON or JSON Lines. A conversation is a list of
+    A file contains conversations or messages, as JSON or JSON Lines. A conversation is a list of
     messages ({"role": "user", "content": "Hi"}), or an object with such a list. Its identifier is
-    the object's own (identifier, id, conversation_id, thread_id, session_id), else made of the
-    name of the file.
+    that of the object (identifier, id, conversation_id, thread_id, session_id), else it is derived
+    from the file name.
 
-    Each conversation is written whole or not at all. One whose memory has elements already is
-    skipped, so an import can be repeated. What cannot be read is reported, and the others are
-    imported: the exit code is 1 if anything failed. Files of draive-pg memories export come in by
-    draive-pg memories import.
+    Each conversation is written completely or not at all. A conversation whose memory has elements
+    is skipped, so an import can be repeated. Invalid conversations are reported, the others are
+    imported; the exit code is 1 if anything failed. Files written by draive-pg memories export are
+    imported by draive-pg memories import.
 
-    The embedded PostgreSQL gets its tables by itself. On a server somebody makes them, once, with
-    the command setup.
+    The embedded PostgreSQL creates its tables itself. On another server, run draive-pg setup first.
 
     \b
     Examples:
@@ -90,7 +85,7 @@ def chat(
         run.files(files)
     counts = asdict(run.counts) | {"seconds": round(time.monotonic() - started, 3)}
     if as_json:
-        typer.echo(json.dumps(counts))
+        print_json(counts)
     else:
         typer.echo(("Would import " if dry_run else "Imported ") + SUMMARY.format_map(counts))
     raise typer.Exit(1 if run.counts.failed else 0)
@@ -98,7 +93,7 @@ def chat(
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the conversations."""
+    """Numbers of conversations by result."""
 
     conversations: int = 0
     elements: int = 0
@@ -107,7 +102,7 @@ class Counts:
 
 
 class Import:
-    """Conversations on their way from files into memories."""
+    """An import of conversations from files into memories."""
 
     def __init__(self, write: Write, *, prefix: str, append: bool, bar: "tqdm[Any]") -> None:
         self.counts = Counts()
@@ -118,7 +113,7 @@ class Import:
         self._sources: dict[str, Path] = {}
 
     def files(self, paths: Sequence[Path]) -> None:
-        """Import all files, and report those conversations that cannot be."""
+        """Import all files, and report invalid conversations."""
         try:
             for path in paths:
                 self._file(path)
@@ -146,14 +141,14 @@ class Import:
         except MemoryExists:
             self.counts.skipped += 1
         except (OperationFailed, TypeError, ValueError) as error:
-            if isinstance(error, OperationFailed) and not _blames_data(error):
+            if isinstance(error, OperationFailed) and not _is_data_error(error):
                 raise
             self._report(f"{entry.where}: {one_line(error)}")
 
     def _conversation(self, conversation: Conversation, path: Path) -> int:
         identifier = f"{self._prefix}{conversation.identifier}"
         if not self._append:
-            # Else it would be skipped, as if it had been imported before.
+            # Otherwise it would be skipped as already imported.
             if source := self._sources.get(identifier):
                 raise ChatInvalid(f"its identifier {identifier!r:.80} is in {str(source)!r} too")
             self._sources[identifier] = path
@@ -179,7 +174,7 @@ def _checked(identifier: str, messages: Sequence[Mapping[str, Any]]) -> int:
     from draive_pg.chat.messages import convert
     from draive_pg.operations.conversations import write as memory
 
-    memory.import_chat(identifier, messages, append=False)  # refuses all that cannot be written
+    memory.import_chat(identifier, messages, append=False)  # checks everything
     return len(convert(messages).elements)
 
 
@@ -190,5 +185,5 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _blames_data(error: OperationFailed) -> bool:
-    return error.sqlstate is not None and error.sqlstate.startswith(DATA_FAULTS)
+def _is_data_error(error: OperationFailed) -> bool:
+    return error.sqlstate is not None and error.sqlstate.startswith(DATA_ERRORS)
