@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
@@ -13,8 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from draive_pg import DraivePGError, RevisionConflict, __version__
-from draive_pg.api import _method
-from draive_pg.cli import chats, configs, frames, memories, options, prompt_changes, prompts, server
+from draive_pg.cli import chats, configs, frames, memories, prompt_changes, prompts, server
 from draive_pg.cli.doctor import doctor, print_problems
 from draive_pg.cli.folders import add_folder_commands
 from draive_pg.cli.kinds import CONFIGS, PROMPTS
@@ -89,9 +89,11 @@ def _is_expected(error: Exception) -> bool:
     # draive's own, such as InstructionsMissing; importing them here would make help slow.
     if type(error).__module__.partition(".")[0] == "draive":
         return True
-    # The frames of errors in arguments are removed (short_tracebacks), those of bugs are not.
+    if not isinstance(error, TypeError | ValueError):
+        return False
+    # short_tracebacks() removes the frames below a command from errors in arguments, not from bugs.
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return frame.f_globals.get("__name__") in (_method.__name__, options.__name__)
+    return frame.f_globals["__name__"].startswith(__name__)
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
@@ -110,13 +112,20 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 - the signature of a ty
         raise typer.Exit
 
 
-def _log_tracebacks() -> None:
-    """Print full tracebacks, which errors of the client's methods log before they shorten them."""
+def _log_tracebacks() -> Callable[[], None]:
+    """Print the tracebacks that short_tracebacks() logs; return a function that ends it."""
     handler = logging.StreamHandler()
     handler.addFilter(lambda record: record.exc_info is not None)
     logger = logging.getLogger("draive_pg")
+    level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
+
+    def end() -> None:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+    return end
 
 
 @app.callback()
@@ -160,7 +169,7 @@ def root(
       export DRAIVE_PG_DSN=postgresql://ada@db.example.com/chats
     """
     if show_traceback:
-        _log_tracebacks()
+        context.call_on_close(_log_tracebacks())
         context.ensure_object(Settings).traceback = True
 
 

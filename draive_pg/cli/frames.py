@@ -53,8 +53,8 @@ def export(
     """Write a table of stored data to a file.
 
     Memory use does not depend on the number of rows. The file is replaced when it is complete;
-    after an error, an existing file is unchanged. To copy memories to another database, use draive-pg
-    memories export.
+    after an error, an existing file is unchanged. To copy memories to another database, use
+    draive-pg memories export.
 
     \b
     Examples:

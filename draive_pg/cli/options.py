@@ -26,6 +26,7 @@ __all__ = (
     "Until",
     "Yes",
     "confirm",
+    "connect",
     "document",
     "duration",
     "opened",
@@ -78,18 +79,22 @@ Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only before thi
 
 Yes = Annotated[
     bool,
-    typer.Option("--yes", "-y", help="Do not ask for confirmation; needed without a terminal."),
+    typer.Option("--yes", "-y", help="Do not ask; required without a terminal."),
 ]
 
 UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
+def connect(dsn: str | None, schema: str | None) -> Client:
+    """Return a client for the values of the options."""
+    with short_tracebacks(TypeError, ValueError):
+        return Client(dsn or None, schema=schema)
+
+
 @contextmanager
 def opened(dsn: str | None, schema: str | None) -> Generator[Client]:
     """Connect to a database; an embedded one gets its tables first."""
-    with short_tracebacks(TypeError, ValueError):
-        client = Client(dsn or None, schema=schema)
-    with client as db:
+    with connect(dsn, schema) as db:
         if not dsn:
             db.setup()
         yield db
