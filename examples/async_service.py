@@ -2,8 +2,8 @@
 
     python examples/async_service.py
 
-It talks to a model that is only pretended, so it needs no key of any provider. It uses the database
-of $DRAIVE_PG_DSN, or without one an embedded PostgreSQL.
+The model is simulated, so no provider's key is needed. The database is $DRAIVE_PG_DSN, or an
+embedded PostgreSQL without it.
 """
 
 import asyncio
@@ -38,14 +38,14 @@ QUESTIONS = ("Is it warm in Oslo?", "And in Rome?")
 def main() -> None:
     with Client() as db:
         db.setup()
-        # So that it can be run again.
+        # Allow repeated runs.
         db.memory(SESSION).remove()
-        # Whoever looks after the prompts defines them, by a script such as this.
+        # In practice another script or person defines the prompts.
         db.instructions.define("forecaster", content="You tell {name} the weather.")
 
         asyncio.run(serve())
 
-        # Whoever looks at the conversations reads the same tables.
+        # Analysts read the same tables.
         print("\nThe log of the conversation:")
         log = db.frames.conversation_log(SESSION)
         print(log[["position", "role", "text", "tools"]].to_string(index=False))
@@ -65,7 +65,7 @@ async def serve() -> None:
         memory = PostgresModelMemory(SESSION, recall_limit=20)
         await memory.maintenance(variables={"name": "Ada"})
         for question in QUESTIONS:
-            # The memory is recalled before the model is asked, and remembers the turn after it.
+            # draive recalls the memory before it calls the model, and remembers the turn after it.
             answer = await Conversation.completion(
                 instructions=Instructions.of("forecaster"),
                 tools=[temperature],
@@ -77,12 +77,12 @@ async def serve() -> None:
 
 @tool
 async def temperature(city: str) -> str:
-    """Tell the temperature of a city."""
+    """Return the temperature of a city."""
     return {"Oslo": "4 °C", "Rome": "21 °C"}[city]
 
 
 async def pretend(*, context: Sequence[ModelInput | ModelOutput], **_: Any) -> ModelOutput:
-    """Do what a provider's model does: ask for a tool, and put its answer into words."""
+    """Simulate a model: request a tool, then answer with its response."""
     last = context[-1]
     if isinstance(last, ModelInput) and last.contains_tools:
         asked = sum(isinstance(each, ModelInput) and not each.contains_tools for each in context)

@@ -1,10 +1,10 @@
-"""Chat logs of your own become memories, and their tool calls a DataFrame.
+"""Import chat logs, and read their tool calls as a DataFrame.
 
     python examples/import_logs.py             # the log below
     python examples/import_logs.py mine.json   # your own: a JSON list of messages
 
-It uses the database of $DRAIVE_PG_DSN, or without one an embedded PostgreSQL. For many files or
-large ones there is the command `draive-pg import chat`.
+The database is $DRAIVE_PG_DSN, or an embedded PostgreSQL without it. For many or large files, use
+`draive-pg import chat`.
 """
 
 import json
@@ -13,8 +13,7 @@ from pathlib import Path
 
 from draive_pg import Client, MemoryExists
 
-# What the clients of OpenAI and of many others write: text and images in parts, tool calls, and
-# the answers of the tools.
+# OpenAI's message format: text and images in parts, tool calls, and tool responses.
 LOG = """
 [
   {"role": "system", "content": "You help the guests of a bicycle shop."},
@@ -48,10 +47,10 @@ def main() -> None:
             count = db.memories.import_chat(identifier, json.loads(text))
             print(f"Imported {count} elements into the memory {identifier!r}.")
         except MemoryExists:
-            # A second import would double the conversation, so it is refused.
+            # A second import would duplicate the conversation, so it is refused.
             print(f"The memory {identifier!r} is there from an earlier run.")
 
-        # The system message is no element of the conversation: it is kept beside, as a variable.
+        # The system message is stored as a variable, not as an element.
         print(f"\nSystem: {db.memory(identifier).recall().variables.get('system')}")
 
         print("\nThe conversation:")

@@ -1,11 +1,11 @@
-"""A draive service that goes on with a new prompt as soon as somebody publishes it.
+"""A draive service that uses a new prompt as soon as it is published.
 
     python examples/live_prompts.py
 
-The service reads the prompt that is labelled "production" before each answer. It keeps what it read
-in memory, and with live=True it is told when that changes: moving the label from a notebook, or by
-`draive-pg prompts label`, is enough, and nothing is restarted. It uses the database of
-$DRAIVE_PG_DSN, or without one an embedded PostgreSQL.
+The service reads the prompt that is labelled "production" before each answer. The prompt is cached;
+with live=True the cached value is invalidated when the label moves, from a notebook or by
+`draive-pg prompts label`; no restart is needed. The database is $DRAIVE_PG_DSN, or an embedded
+PostgreSQL without it.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ PATIENCE = 10.0  # seconds
 
 
 async def serve(db: Client) -> None:
-    """Greet a guest, let somebody publish another greeting, and greet again."""
+    """Greet a guest, publish another greeting, and greet again."""
     async with ctx.scope(
         "service",
         PostgresInstructionsRepository(label="production"),
@@ -30,7 +30,7 @@ async def serve(db: Client) -> None:
     ):
         print(f"The service says: {await greeting()}")
 
-        # Whoever looks after the prompts does this, in another process.
+        # In practice another process does this.
         await asyncio.to_thread(publish, db, GREETINGS[1])
         published = time.monotonic()
 
@@ -44,12 +44,12 @@ async def serve(db: Client) -> None:
 
 
 async def greeting() -> str:
-    """Do what the service does for each guest."""
+    """Return the greeting for one guest."""
     return await InstructionsRepository.resolve(Instructions.of(PROMPT, arguments={"name": "Ada"}))
 
 
 def publish(db: Client, content: str) -> None:
-    """Write a new revision, and let the label say that it is the one to use."""
+    """Define a new revision, and move the label to it."""
     revision = db.instructions.define(PROMPT, content=content)
     db.instructions.label(PROMPT, "production", revision)
 
@@ -57,7 +57,7 @@ def publish(db: Client, content: str) -> None:
 def main() -> None:
     with Client() as db:
         db.setup()
-        db.instructions.remove(PROMPT)  # so that it can be run again
+        db.instructions.remove(PROMPT)  # allow repeated runs
         publish(db, GREETINGS[0])
         asyncio.run(serve(db))
 

@@ -1,9 +1,9 @@
-"""A prompt, a configuration and a conversation go into PostgreSQL, and come back.
+"""Store a prompt, a configuration and a conversation, and read them.
 
     python examples/quickstart.py
 
-It uses the database of $DRAIVE_PG_DSN, or without one an embedded PostgreSQL, which starts when it
-is needed and stops at the end.
+The database is $DRAIVE_PG_DSN, or without it an embedded PostgreSQL, which starts on demand and
+stops at the end.
 """
 
 from draive import ModelInput, ModelOutput, MultimodalContent
@@ -12,9 +12,9 @@ from draive_pg import Client
 
 
 def main() -> None:
-    # Making a client opens nothing yet, and `with` closes what its use opened.
+    # Connections are opened on first use, and closed at the end of the block.
     with Client() as db:
-        db.setup()  # makes the tables; to repeat it does no harm
+        db.setup()  # creates the tables; can be repeated
         clean(db)
         show_prompt(db)
         show_configuration(db)
@@ -22,14 +22,14 @@ def main() -> None:
 
 
 def clean(db: Client) -> None:
-    """Remove what an earlier run left."""
+    """Remove the data of an earlier run."""
     db.instructions.remove("quickstart.welcome")
     db.configurations.remove("quickstart.model")
     db.memory("quickstart").remove()
 
 
 def show_prompt(db: Client) -> None:
-    # Each definition is a new revision: the newest holds, and the older ones stay.
+    # Each definition is a new revision; the newest is current.
     db.instructions.define("quickstart.welcome", content="Hi {name}")
     db.instructions.define("quickstart.welcome", content="Welcome back, {name}!")
     welcome = db.instructions.resolve("quickstart.welcome", arguments={"name": "Ada"})
@@ -45,7 +45,7 @@ def show_configuration(db: Client) -> None:
 
 def show_conversation(db: Client) -> None:
     memory = db.memory("quickstart")
-    # All of one call is written, or nothing of it. Variables are what is known beside the talk.
+    # One call is one transaction. Variables hold facts about the conversation.
     memory.remember(
         ModelInput.of(MultimodalContent.of("Is the bridge open for bicycles?")),
         ModelOutput.of(MultimodalContent.of("It is, from six in the morning.")),
@@ -56,13 +56,13 @@ def show_conversation(db: Client) -> None:
         ModelOutput.of(MultimodalContent.of("On Sundays it opens at eight.")),
     )
 
-    # What a model needs to go on: the newest elements, from a turn of the user on.
+    # The context for the next model call: the newest elements, starting with a user turn.
     recalled = memory.recall(limit=2)
     print(f"\nRecalled for {recalled.variables['name']}:")
     for element in recalled.context:
         print(f"  {element.content.to_str()}")
 
-    # And for analysis all of it, as a pandas DataFrame.
+    # Everything, as a pandas DataFrame.
     print("\nThe whole log:")
     print(memory.log()[["position", "role", "text", "n_chars"]].to_string(index=False))
 

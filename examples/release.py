@@ -1,12 +1,12 @@
-"""Two prompts and a configuration are released together, and rolled back together.
+"""Release two prompts and a configuration together, and roll them back together.
 
     python examples/release.py
 
-Services read what is labelled production. A release moves the label to new revisions, all in one
-transaction: a service sees either all of the old or all of the new. To roll back is to move the
-label back; nothing is lost on either way.
+Services read the revisions labelled production. A release moves the label to new revisions in one
+transaction: a service sees either all old or all new ones. A roll-back moves the label back. No
+revision is lost.
 
-It uses the database of $DRAIVE_PG_DSN, or without one an embedded PostgreSQL.
+The database is $DRAIVE_PG_DSN, or an embedded PostgreSQL without it.
 """
 
 from draive_pg import Client, RevisionConflict
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def clean(db: Client) -> None:
-    """Remove what an earlier run left."""
+    """Remove the data of an earlier run."""
     db.instructions.remove(GREETING)
     db.instructions.remove(FAREWELL)
     db.configurations.remove(LIMITS)
@@ -53,7 +53,7 @@ def publish(
     configurations: dict[str, dict[str, int]],
     message: str,
 ) -> None:
-    # All of it becomes visible at once, or not at all.
+    # One transaction: all of it becomes visible, or nothing.
     db.release(
         prompts=prompts,
         configurations=configurations,
@@ -64,7 +64,7 @@ def publish(
 
 
 def serve(db: Client, when: str) -> None:
-    """Say what a service would."""
+    """Return what a service would say."""
     words = [
         db.instructions.resolve(name, arguments={"name": "Bo"}, label="production")
         for name in (GREETING, FAREWELL)
@@ -73,7 +73,7 @@ def serve(db: Client, when: str) -> None:
 
 
 def roll_back(db: Client) -> None:
-    # Prompts go back by their label, and the configuration by a snapshot as the one before.
+    # Roll back the prompts by their label, and the configuration by a new snapshot of the old one.
     before = db.configurations.load_raw(LIMITS, revision=1)
     db.release(
         configurations={LIMITS: before or {}},
@@ -90,7 +90,7 @@ def show_moves(db: Client) -> None:
 
 
 def show_conflict(db: Client) -> None:
-    # Who writes upon what they have seen says so: two people never overwrite each other unseen.
+    # `expected` names the revision that was read, so nobody overwrites a newer one.
     seen = db.instructions.revision(GREETING)
     db.instructions.define(GREETING, content="Welcome {name}!", author="cy")
     try:
