@@ -1,6 +1,7 @@
-"""Files that are written beside their place, and take it when they are complete."""
+"""Write a file atomically: to a temporary file in the same folder, then rename it."""
 
 import os
+import shutil
 from pathlib import Path
 from secrets import token_hex
 from typing import IO, Self
@@ -9,19 +10,19 @@ __all__ = ("Replacement",)
 
 
 class Replacement:
-    """What is to take the place of a file, or of none, as a block that writes it.
+    """Context manager: write a temporary file, then atomically replace the target on `complete`.
 
-    Until it is complete the place stays as it was; what was written is gone after the block then.
+    Without `complete` the target stays as it was, and the temporary file is removed.
 
     Parameters
     ----------
     place : Path
-        Of the file; where it is a link, what that leads to is replaced.
+        Path of the target; a symbolic link is followed.
 
     Raises
     ------
     ValueError
-        If something else than a file is there.
+        If the target exists and is not a regular file.
     """
 
     def __init__(self, place: Path) -> None:
@@ -34,19 +35,34 @@ class Replacement:
         return self
 
     def open(self) -> IO[bytes]:
-        """Begin to write it, or raise OSError that names the place."""
+        """Create the temporary file, with the permissions of the target if that exists.
+
+        Raises
+        ------
+        OSError
+            If it cannot be created; the error names the target.
+        """
         try:
-            return self._draft.open("xb")
+            file = self._draft.open("xb")
         except OSError as error:
             if error.errno is None:
                 raise
             raise type(error)(error.errno, os.strerror(error.errno), str(self._place)) from error
+        if self._place.exists():
+            shutil.copymode(self._place, self._draft)
+        return file
 
     def complete(self) -> None:
-        """Let it take the place, from when on it also outlives a power cut."""
-        with self._draft.open("rb+") as written:
+        """Flush the temporary file to disk, then rename it to the target."""
+        with self._draft.open("rb") as written:
             os.fsync(written.fileno())
         self._draft.replace(self._place)
+        if os.name == "posix":  # the rename itself must survive a crash, too
+            folder = os.open(self._place.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
     def __exit__(self, *error: object) -> None:
         self._draft.unlink(missing_ok=True)

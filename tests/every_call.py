@@ -96,7 +96,7 @@ WRITES: dict[str, Callable[[Client], object]] = {
     ),
     "rename memory 'm'": lambda db: db.memory("m").rename("r").rename("m"),
     f"import '{EXPORTED.name}', lines 1 to 1": lambda db: db.memories.import_file(EXPORTED),
-    "prune memories": lambda db: db.memories.prune(timedelta(0), prefix="m"),
+    "prune memories": lambda db: db.memories.prune(timedelta(0), prefix="m", dry_run=False),
     "remove memory 'm'": lambda db: db.memories.remove("m"),
     "erase memories": lambda db: db.memories.erase("exported", dry_run=False),
     "define configuration 'limits'": lambda db: db.configurations.define("limits", {"a": 1}),

@@ -1,6 +1,7 @@
 import json
 from base64 import b64encode
 from collections import Counter
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -13,11 +14,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import samples
-from draive_pg.chat.messages import Chat, convert
+from draive_pg.chat import messages as chats
+from draive_pg.chat.messages import Chat
+from draive_pg.codec.draive_types import decode_element
 from draive_pg.errors import ChatInvalid
 
 USER = {"role": "user", "content": "hi"}
 PIXEL = b64encode(b"\x89PNG pixel").decode()
+
+
+def convert(messages: Any) -> Chat:
+    """Convert messages, and let draive read the elements."""
+    chat = chats.convert(messages)
+    elements = [decode_element(json.dumps(element), str) for element in chat.elements]
+    return replace(chat, elements=tuple(elements))
 
 
 def call(identifier: str, tool: str = "find", arguments: Any = "{}") -> dict[str, Any]:

@@ -10,11 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg.codec import json as documents
-from draive_pg.codec.elements import decode, encode
+from draive_pg.codec.draive_types import decode_element
+from draive_pg.codec.draive_types import encode_element as encode
+from draive_pg.codec.draive_types import outline as outline_of
+from draive_pg.codec.elements import outline
+from draive_pg.errors import StoredDataInvalid
 from tests.elements import asked, called
 from tests.strategies import elements
 
 type Document = dict[str, Any]
+
+
+def decode(document: Any) -> ModelInput | ModelOutput:
+    try:
+        return decode_element(json.dumps(document), lambda: "it")
+    except StoredDataInvalid as error:
+        raise error.__cause__ or error from None
 
 
 def by_draive(document: Any) -> ModelInput | ModelOutput:
@@ -101,6 +112,23 @@ def test_what_is_not_as_draive_writes_it_is_judged_by_draive(document: Document)
 @pytest.mark.parametrize("document", [*OTHER, {"type": "model_input"}])
 def test_what_is_no_element_is_judged_by_draive(document: Any) -> None:
     assert outcome(decode, document) == outcome(by_draive, document)
+
+
+@given(altered())
+def test_a_document_is_valid_without_draive_if_draive_can_read_it(document: Document) -> None:
+    try:
+        element = by_draive(document)
+    except Exception:  # draive's validation raises many kinds
+        with pytest.raises(ValueError, match=r"\w"):
+            outline(document)
+    else:
+        assert outline(document) == outline_of(element)
+
+
+@pytest.mark.parametrize("document", [*OTHER, {"type": "model_input"}])
+def test_what_is_no_element_is_invalid(document: Any) -> None:
+    with pytest.raises(ValueError, match=r"^(type|blocks) must be "):
+        outline(document)
 
 
 # --- Refused

@@ -29,7 +29,7 @@ LAYERS = [
 
 # The only modules that may name draive or haiway at run time.
 DRAIVE = {
-    *("codec.draive_types", "codec.elements", "chat.messages"),
+    "codec.draive_types",
     *("adapters", "adapters.connection", "adapters.pool", "adapters.repositories"),
 }
 
@@ -108,3 +108,44 @@ def test_the_public_names_are_pinned() -> None:
 
     assert list(draive_pg.__all__) == sorted(draive_pg.__all__)
     assert {"AsyncClient", "Client", "DraivePGError"} <= set(draive_pg.__all__)
+
+
+WITHOUT_DRAIVE = """
+import sys, tempfile
+from pathlib import Path
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"draive", "haiway"}:
+            raise ImportError(f"{name} must not be imported")
+
+sys.meta_path.insert(0, Blocker())
+
+from draive_pg import Client
+
+call = {"id": "c", "function": {"name": "find", "arguments": "{}"}}
+messages = [
+    {"role": "system", "content": "Be kind."},
+    {"role": "user", "content": "Hello"},
+    {"role": "assistant", "tool_calls": [call]},
+    {"role": "tool", "tool_call_id": "c", "content": "found"},
+]
+with Client(sys.argv[1]) as db, tempfile.TemporaryDirectory() as folder:
+    assert db.memories.import_chat("m", messages) == 3
+    assert "Hello" in str(db.memory("m").show())
+    assert [each.elements for each in db.memories.list()] == [3]
+    assert len(db.memory("m").log()) == 3
+    assert len(db.memory("m").fork("n").log()) == 3
+    file = Path(folder, "m.jsonl")
+    assert db.memories.export(file).memories == 2
+    assert db.memories.import_file(file).unchanged == 2
+    assert len(db.memories.search("hello")) == 2
+    assert db.memories.erase("n", dry_run=False).memories == 1
+print("done")
+"""
+
+
+def test_conversations_need_no_draive(dsn: str) -> None:
+    command = [sys.executable, "-c", WITHOUT_DRAIVE, dsn]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "done\n", done.stderr

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -227,7 +228,7 @@ def test_what_is_old_or_too_much_goes_and_a_dry_run_tells_the_same(
     assert counted(sql) == before
     assert sorted(would.identifiers) == sorted(goes)
     assert would.dry_run
-    did = db.memories.prune(**chosen)
+    did = db.memories.prune(**chosen, dry_run=False)
     assert (did.memories, did.elements, did.variables, did.dry_run) == (
         would.memories,
         would.elements,
@@ -238,13 +239,65 @@ def test_what_is_old_or_too_much_goes_and_a_dry_run_tells_the_same(
     removed = (did.memories, did.elements, did.variables)
     assert counted(sql) == tuple(b - r for b, r in zip(before, removed, strict=True))
     assert set(db.memories.identifiers()).isdisjoint(goes)
-    assert db.memories.prune(**chosen).memories == 0
+    assert db.memories.prune(**chosen, dry_run=False).memories == 0
+
+
+def test_pruning_without_dry_run_warns_and_removes_nothing(
+    db: Client, sql: psycopg.Connection
+) -> None:
+    fill(db, sql)
+    with pytest.warns(DeprecationWarning, match="dry_run=False"):
+        would = db.memories.prune(keep=1)
+    assert would.dry_run
+    assert (would.memories, db.memories.count()) == (4, 5)
+
+
+def test_a_listing_knows_whether_there_is_more(db: Client, sql: psycopg.Connection) -> None:
+    fill(db, sql)
+    assert db.memories.list(limit=4).truncated
+    assert len(db.memories.list(limit=4)) == 4
+    assert not db.memories.list(limit=5).truncated
+    assert not db.memories.list(limit=None).truncated
+    assert not db.memories.list(limit=4, offset=1).truncated
+    assert not db.memories.list(limit=2**63 - 1).truncated
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        lambda db: db.memory("visit-l").fork("copy"),
+        lambda db: db.memory("visit-l").rename("copy"),
+        lambda db: db.memories.export("none.jsonl", ["visit-l"]),
+    ],
+)
+def test_similar_identifiers_are_suggested_for_a_missing_memory(
+    db: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("visit-1", "other", "vist-11"):
+        db.memory(name).maintenance()
+    with pytest.raises(MemoryMissing, match=r"similar: 'visit-1'") as raised:
+        missing(db)
+    assert "other" not in str(raised.value)
+    with pytest.raises(MemoryMissing) as raised:
+        db.memory("nothing like it").fork("copy")
+    assert "similar" not in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_memory_is_suggested_for_in_a_transaction(db: Client) -> None:
+    db.memory("visit-1").maintenance()
+    with db.transaction():
+        with pytest.raises(MemoryMissing, match="similar: 'visit-1'"):
+            db.memory("visit-l").rename("copy")
+        db.memory("visit-2").maintenance()
+    assert db.memories.identifiers() == ("visit-1", "visit-2")
 
 
 def test_pruning_before_a_moment(db: Client, sql: psycopg.Connection) -> None:
     fill(db, sql)
     moment = datetime.now(UTC) - timedelta(days=3.5)
-    assert db.memories.prune(moment).identifiers == ("n/4",)
+    assert db.memories.prune(moment, dry_run=False).identifiers == ("n/4",)
 
 
 def test_what_is_written_to_while_it_is_due_stays(dsn: str, sql: psycopg.Connection) -> None:

@@ -120,8 +120,10 @@ def test_what_is_looked_for_is_found(
 def test_the_index_changes_no_result(db: Client) -> None:
     fill(db)
     results = [db.memories.search(**wanted) for wanted, _ in FINDS.values()]
-    assert [db.memories.index_search(language=name) for name in ("simple", "english")] == [True] * 2
-    assert db.memories.index_search() is False
+    assert [db.memories.create_search_index(language=name) for name in ("simple", "english")] == [
+        True
+    ] * 2
+    assert db.memories.create_search_index() is False
     for (wanted, _), result in zip(FINDS.values(), results, strict=True):
         assert db.memories.search(**wanted).equals(result)
 
@@ -172,14 +174,14 @@ def test_rows_that_draive_cannot_read_are_in_nobodys_way(
         sql.execute("INSERT INTO memories_elements VALUES ('odd', $1)", (content,))
     assert len(found(db, identifier="odd")) == 5
     assert found(db, "boat") == [("boats", 0)]
-    assert db.memories.index_search()
+    assert db.memories.create_search_index()
     assert found(db, "boat") == [("boats", 0)]
 
 
 def test_a_long_text_is_found_by_its_beginning_and_can_be_written_beside_the_index(
     db: Client,
 ) -> None:
-    db.memories.index_search()
+    db.memories.create_search_index()
     words = " ".join(f"w{number}-x{number}" for number in range(300_000))
     db.memory("long").remember(asked(f"begin\n{words} end"))
     assert found(db, "begin") == found(db, "w77") == [("long", 0)]
@@ -188,7 +190,7 @@ def test_a_long_text_is_found_by_its_beginning_and_can_be_written_beside_the_ind
 
 def test_the_index_is_used(db: Client, dsn: str, sql: psycopg.Connection) -> None:
     fill(db)
-    db.memories.index_search()
+    db.memories.create_search_index()
     sql.execute("SET enable_seqscan = off")
     criteria = SearchCriteria("boat", "simple", None, None, None)
     statement = search_query(criteria, {"limit": 5}).statement
@@ -201,19 +203,19 @@ def test_the_index_of_a_schema_is_its_own(connect: Connect, dsn: str) -> None:
     db = connect(dsn, schema='team "a"')
     db.setup()
     fill(db)
-    assert db.memories.index_search()
-    assert not db.memories.index_search()
+    assert db.memories.create_search_index()
+    assert not db.memories.create_search_index()
     assert found(db, "boat") == [("boats", 0)]
 
 
 def test_an_index_that_was_not_finished_is_made_anew(db: Client, sql: psycopg.Connection) -> None:
-    db.memories.index_search()
+    db.memories.create_search_index()
     sql.execute(
         "UPDATE pg_index SET indisvalid = FALSE"
         " WHERE indexrelid = 'memories_elements_search_simple'::REGCLASS"
     )
-    assert db.memories.index_search()
-    assert not db.memories.index_search()
+    assert db.memories.create_search_index()
+    assert not db.memories.create_search_index()
 
 
 def test_partitioned_tables_have_the_index_too(empty_dsn: str, connect: Connect) -> None:
@@ -230,14 +232,14 @@ def test_partitioned_tables_have_the_index_too(empty_dsn: str, connect: Connect)
     db = connect(empty_dsn)
     db.setup()
     fill(db)
-    assert db.memories.index_search()
-    assert not db.memories.index_search()
+    assert db.memories.create_search_index()
+    assert not db.memories.create_search_index()
     assert found(db, "red") == [("bikes", 0), ("bikes", 3), ("boats", 0)]
 
 
 def test_the_index_cannot_be_made_in_a_transaction(db: Client) -> None:
     with pytest.raises(OperationFailed, match=r"transaction block.*25001"), db.transaction():
-        db.memories.index_search()
+        db.memories.create_search_index()
 
 
 def test_times_bound_what_is_found(db: Client) -> None:
@@ -279,13 +281,13 @@ def test_bad_arguments_are_refused_before_any_io(
 @pytest.mark.parametrize("language", ["", "x" * 60, 7])
 def test_an_index_is_for_a_language(connect: Connect, language: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="language"):
-        connect("host=nowhere.invalid").memories.index_search(language=language)
+        connect("host=nowhere.invalid").memories.create_search_index(language=language)
 
 
 def test_a_language_that_the_server_does_not_know_is_named(db: Client) -> None:
     for call in (
         lambda: db.memories.search("red", language="klingon"),
-        lambda: db.memories.index_search(language="kling'on"),
+        lambda: db.memories.create_search_index(language="kling'on"),
     ):
         with pytest.raises(OperationFailed, match=r"kling.?.?on.*42704"):
             call()

@@ -75,7 +75,7 @@ def stored(*contents: str, first: int = 0, variables: object = None) -> Transcri
         exists=True,
         variables={} if variables is None else variables,
         elements=first + len(rows),
-        entries=transcribe(rows, first=first, identifier="<m>"),
+        entries=transcribe(rows, first=first),
     )
 
 

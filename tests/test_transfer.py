@@ -1,8 +1,10 @@
 """Whole memories between databases: what is exported comes back equal, once, whatever happens."""
 
+import asyncio
 import gzip
 import json
 import os
+import threading
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -15,14 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from draive_pg import (
+    AsyncClient,
     Client,
     ExportInvalid,
     MemoryExists,
     MemoryMissing,
     OperationFailed,
     TableMissing,
+    atomic_file,
 )
-from draive_pg.operations.conversations import transfer
+from draive_pg.operations.conversations import export_format, transfer
 from tests.conftest import Connect
 from tests.elements import answered, asked, called, responded
 from tests.strategies import elements, names, variables
@@ -234,7 +238,7 @@ def test_the_same_memory_twice_in_a_file_is_compared_with_itself(
 def test_an_import_that_breaks_off_goes_on_where_it_was(
     db: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(transfer, "MOST_ELEMENTS", 3)
+    monkeypatch.setattr(transfer, "MAX_ELEMENTS", 3)
     for number in range(20):
         db.memory(f"m{number:02}").remember(asked(f"q {number}"))
     path, broken = tmp_path / name, tmp_path / f"broken-{name}"
@@ -367,3 +371,68 @@ def test_however_many_memories_there_are_few_are_held_at_once(
         assert tracemalloc.get_traced_memory()[1] < size * 1.6
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_an_export_keeps_the_permissions_of_the_file_it_replaces(
+    db: Client, tmp_path: Path
+) -> None:
+    fill(db)
+    path = tmp_path / "m.jsonl"
+    path.touch(mode=0o600)
+    db.memories.export(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_size > 0
+
+
+@FILES
+def test_the_event_loop_runs_during_exports_and_imports(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Count the turns of the loop while threads write and read the file."""
+    loop_thread = threading.get_ident()
+    in_threads: list[str] = []
+
+    def outside_the_loop(function: Any) -> Any:
+        def called(*arguments: Any, **options: Any) -> Any:
+            assert threading.get_ident() != loop_thread, function.__name__
+            in_threads.append(function.__name__)
+            return function(*arguments, **options)
+
+        return called
+
+    for module, function in (
+        (transfer, "_write_lines"),
+        (export_format, "_line"),
+        (atomic_file.os, "fsync"),
+    ):
+        monkeypatch.setattr(module, function, outside_the_loop(getattr(module, function)))
+
+    async def transfers() -> list[int]:
+        async with AsyncClient(dsn) as db:
+            for number in range(4):
+                await db.memories.import_chat(
+                    f"m{number}", [{"role": "user", "content": "x" * 1_000_000}] * 2
+                )
+            turns, stop = 0, False
+
+            async def count() -> None:
+                nonlocal turns
+                while not stop:
+                    turns += 1
+                    await asyncio.sleep(0)
+
+            counting = asyncio.create_task(count())
+            path = tmp_path / name
+            assert (await db.memories.export(path)).elements == 8
+            exported = turns
+            await db.memories.erase(prefix="m", dry_run=False)
+            assert (await db.memories.import_file(path)).elements == 8
+            imported = turns - exported
+            stop = True
+            await counting
+        return [exported, imported]
+
+    turns_of = asyncio.run(transfers())
+    assert {"_write_lines", "_line", "fsync"} <= {*in_threads}
+    assert min(turns_of) > 10

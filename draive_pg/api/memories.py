@@ -8,20 +8,11 @@ from typing import TYPE_CHECKING, Any
 from draive_pg.api._method import Namespace, method
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
+from draive_pg.errors import warn
 from draive_pg.frames.query import Filters, OneOrMany
 from draive_pg.frames.search import SearchCriteria, search
 from draive_pg.models import MemorySummary, Records, Removal, Transfer
-from draive_pg.operations.conversations import (
-    listing as memories,
-)
-from draive_pg.operations.conversations import (
-    removal,
-    search_index,
-    transfer,
-)
-from draive_pg.operations.conversations import (
-    write as memory,
-)
+from draive_pg.operations.conversations import listing, removal, search_index, transfer, write
 from draive_pg.operations.conversations.listing import Order
 from draive_pg.operations.operation import Operation, Workflow
 
@@ -38,8 +29,14 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
 
     @method
     def identifiers(self) -> Operation[tuple[str, ...]]:
-        """Return the identifiers of all memories, in order."""
-        return memories.identifiers()
+        """Return the identifiers of all memories, sorted.
+
+        Examples
+        --------
+        >>> db.memories.identifiers()
+        ('visit-1', 'visit-2')
+        """
+        return listing.identifiers()
 
     @method
     def list(
@@ -53,24 +50,41 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         limit: int | None = 100,
         offset: int = 0,
     ) -> Operation[Records[MemorySummary]]:
-        """Return a page of the memories, with how much each one holds and since when.
+        """Return one page of memories, with how much each holds and when it was written.
 
         Parameters
         ----------
         prefix : str | None
-            What their identifiers begin with.
+            Beginning of the identifiers.
         since, until : datetime | date | str | None
-            Bounds (inclusive, exclusive) of when a memory was last written to; UTC unless they have
-            an offset.
+            Bounds (inclusive, exclusive) of the time of the last write; UTC unless they have an
+            offset.
         order : str
-            ``identifier``, ``created``, ``last``, ``elements`` or ``bytes``. By the last three,
-            all memories are looked into, and not only those of the page.
+            ``identifier``, ``created``, ``last``, ``elements`` or ``bytes``. The last three
+            aggregate all memories, not only those of the page.
         descending : bool
-            Whether the largest comes first.
-        limit, offset : int
-            How many at most (None for all), and how many are skipped before.
+            Largest first.
+        limit : int | None
+            Maximum number of memories; None for all. The result's ``truncated`` is True if there
+            are more.
+        offset : int
+            Number of memories to skip.
+
+        Returns
+        -------
+        Records[MemorySummary]
+            One record per memory; ``to_df()`` makes a DataFrame of them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid.
+
+        Examples
+        --------
+        >>> db.memories.list("ada/", since="2026-11-01", order="last", descending=True)
         """
-        return memories.list_(prefix, since, until, order, limit, offset, descending=descending)
+        return listing.list_(prefix, since, until, order, limit, offset, descending=descending)
 
     @method
     def count(
@@ -80,8 +94,27 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> Operation[int]:
-        """Return how many memories there are; the arguments are those of `list`."""
-        return memories.count(prefix, since, until)
+        """Count memories.
+
+        Parameters
+        ----------
+        prefix : str | None
+            Beginning of the identifiers.
+        since, until : datetime | date | str | None
+            Bounds (inclusive, exclusive) of the time of the last write; UTC unless they have an
+            offset.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid.
+
+        Examples
+        --------
+        >>> db.memories.count("ada/", since="2026-11-01")
+        3
+        """
+        return listing.count(prefix, since, until)
 
     @method
     def search(  # noqa: PLR0913
@@ -99,41 +132,50 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         language: str = "simple",
         limit: int | None = 100,
     ) -> "Workflow[DataFrame]":
-        """Find elements of which all that is given holds, the best first, else the newest.
+        """Find elements that match all given conditions, best match or newest first.
 
         Parameters
         ----------
         text : str | None
-            Words that were said, as web search engines take them: ``bike -rental "two of them"``,
-            ``bike or scooter``. What is said is the text of user and model: neither that of tools
-            nor reasoning nor artifacts. Of a text over 250 kB only the beginning is searched.
+            Words in the syntax of web search engines: ``bike -rental "two of them"``,
+            ``bike or scooter``. Searches the text of user and model, not that of tools, reasoning
+            or artifacts; of a text over 250 kB only the beginning.
         identifier : str | Sequence[str] | None
-            In which memories.
+            One or several memories.
         role : str | None
             ``input`` or ``output``.
         tool : str | Sequence[str] | None
-            A tool, or several, of which the element requests or holds a response of one.
+            One or several tools that the element requests or has a response of.
         meta : Mapping[str, Any] | None
-            What the element's meta contains.
+            Part of the element's meta.
         since, until : datetime | date | str | None
-            Bounds (inclusive, exclusive) of when it was written; UTC unless they have an offset.
+            Bounds (inclusive, exclusive) of ``created``; UTC unless they have an offset.
         error : bool | None
-            Whether it holds a tool response that is an error, or does not.
+            True for elements with a tool response that is an error, False for all others.
         variables : Mapping[str, Any] | None
-            What the newest variables of its memory contain.
+            Part of the newest variables of the memory.
         language : str
-            PostgreSQL's text search configuration: ``simple`` takes words as they are, while
-            ``english`` and others find other forms of a word, too.
+            PostgreSQL text search configuration: ``simple`` compares words as they are,
+            ``english`` and others also find other forms of a word.
         limit : int | None
-            The most rows; None for all.
+            Maximum number of rows; None for all.
 
         Returns
         -------
         DataFrame
-            Columns: ``identifier``, ``position`` (as in `Memory.log`), ``created``, ``role``,
-            ``excerpt`` (with the words that were found between ``**``; without ``text`` the
-            beginning, and where nothing is said, of what tools were asked and answered) and
-            ``rank`` (0 without ``text``).
+            Columns: ``identifier`` (string), ``position`` (int64; as in `Memory.log`), ``created``
+            (datetime64[us, UTC]), ``role`` (string), ``excerpt`` (string; matching words between
+            ``**``; without ``text`` the beginning of the element's text, or of its tool calls) and
+            ``rank`` (float64; 0 without ``text``). ``attrs["truncated"]``: True if there are more.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid.
+
+        Examples
+        --------
+        >>> db.memories.search("refund -cancelled", role="input", since="2026-11-01")
         """
         filters: Filters = {
             "identifier": identifier,
@@ -146,56 +188,97 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         return search(SearchCriteria(text, language, meta, error, variables), filters)
 
     @method
-    def index_search(self, *, language: str = "simple") -> Workflow[bool]:
-        """Make the index that makes `search` for texts fast, and return whether it was missing.
+    def create_search_index(self, *, language: str = "simple") -> Workflow[bool]:
+        """Create the GIN index that makes `search` for text fast.
 
-        Nothing needs it. On a large table it takes long (about a minute for a million elements),
-        so give the client a ``timeout`` that is long enough; nobody waits meanwhile, except on a
-        partitioned table, where writers do. It can be repeated, and not in a transaction. It takes
-        the owner of the tables. From then on each element that is written is indexed, too.
+        Search works without it. Creating it takes about a minute per million elements, so give the
+        client a sufficient ``timeout``. Writers are not blocked, except on a partitioned table. It
+        needs the owner of the tables, cannot run in a transaction, and can be repeated.
 
         Parameters
         ----------
         language : str
-            That `search` is to be given; each has an index of its own.
+            The ``language`` of `search`; each has its own index.
+
+        Returns
+        -------
+        bool
+            True if the index was missing.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the language is no valid name.
+
+        Examples
+        --------
+        >>> db.memories.create_search_index(language="english")
+        True
         """
-        return search_index.index_search(language, self._database.schema)
+        return search_index.create_search_index(language, self._database.schema)
+
+    @method
+    def index_search(self, *, language: str = "simple") -> Workflow[bool]:
+        """Create the search index; deprecated name of `create_search_index`."""
+        warn("index_search() is deprecated, use create_search_index()", DeprecationWarning)
+        return search_index.create_search_index(language, self._database.schema)
 
     @method
     def import_chat(
         self, identifier: str, messages: Iterable[Mapping[str, Any]], *, append: bool = False
     ) -> Operation[int]:
-        """Write a log of OpenAI-style chat messages into a memory, all or nothing.
+        """Import a log of OpenAI-style chat messages into a memory, all or nothing.
 
         Parameters
         ----------
         identifier : str
-            Of the memory, which is made if it is new.
+            Identifier of the memory, which is created if it does not exist.
         messages : Iterable[Mapping[str, Any]]
             Messages of the roles system, developer, user, assistant and tool; the text of system
             messages becomes the variable ``system``.
         append : bool
-            Write after what the memory holds; without it a memory that has elements is refused,
-            so that importing twice does not write twice.
+            Append to a memory that has elements; otherwise it is refused, so that importing twice
+            does not write twice.
 
         Returns
         -------
         int
-            How many elements were written. Consecutive tool messages make one element.
+            Number of elements written; consecutive tool messages make one element.
 
         Raises
         ------
         ChatInvalid
-            If a message cannot be read; the error names it, and nothing is written.
+            If a message is invalid; the error names it, and nothing is written.
         MemoryExists
             If the memory has elements, without ``append``.
+
+        Examples
+        --------
+        >>> db.memories.import_chat("visit-1", [{"role": "user", "content": "Hello"}])
+        1
         """
-        return memory.import_chat(identifier, messages, append=append)
+        return write.import_chat(identifier, messages, append=append)
 
     @method
     def remove(self, identifier: str) -> Operation[bool]:
-        """Remove a memory with all it holds, and return whether there was one."""
-        return memory.remove(identifier)
+        """Remove a memory with its elements and variables.
+
+        Parameters
+        ----------
+        identifier : str
+            Identifier of the memory.
+
+        Returns
+        -------
+        bool
+            True if it existed.
+
+        Examples
+        --------
+        >>> db.memories.remove("visit-1")
+        True
+        """
+        return write.remove(identifier)
 
     @method
     def export(
@@ -205,49 +288,67 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         *,
         prefix: str | None = None,
     ) -> Workflow[Transfer]:
-        """Write whole memories to a file: variables, elements, and all their times.
+        """Write whole memories to a file: elements and variables with their timestamps.
+
+        Each memory is of one database snapshot; the largest must fit in memory.
 
         Parameters
         ----------
         path : str | PathLike
-            Of the file: JSON Lines, a memory a line, and gzipped if its name ends in ``.gz``. It
-            is replaced when all is written, and not before.
+            JSON Lines file, one memory per line, gzipped if the name ends in ``.gz``. It appears,
+            or is replaced, when it is complete.
         identifiers : str | Iterable[str] | None
-            Which memories; None for all.
+            One or several memories; None for all.
         prefix : str | None
-            What their identifiers begin with.
+            Beginning of the identifiers.
 
         Returns
         -------
         Transfer
-            How much was written. Each memory is of one instant; the largest must fit in memory.
+            What was written.
 
         Raises
         ------
         MemoryMissing
-            If there is no memory of a given identifier; no file is written.
+            If a given memory does not exist; no file is written.
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> db.memories.export("ada.jsonl.gz", prefix="ada/")
         """
         return transfer.export(path, identifiers, prefix)
 
     @method
     def import_file(self, path: str | PathLike[str]) -> Workflow[Transfer]:
-        """Write the memories of a file that `export` wrote, in this or another database.
+        """Import the memories of a file that `export` wrote, in this or another database.
 
-        Each memory is written whole or not at all, and one that is there already as it is in the
-        file is left alone: importing twice adds nothing, and an import that was interrupted goes
-        on where it was when it is called again.
+        Each memory is written completely or not at all, and one that exists with the same content
+        is skipped: importing twice adds nothing, and an interrupted import can be repeated.
+
+        Parameters
+        ----------
+        path : str | PathLike
+            The file.
 
         Returns
         -------
         Transfer
-            How much was written now, and how many memories were there already.
+            What was written, and how many memories existed already.
 
         Raises
         ------
         ExportInvalid
-            If a line cannot be read; the error names it, and what stands before is written.
+            If a line is invalid; the error names it, and the lines before it are imported.
         MemoryExists
-            If memories exist with other content; all others are written.
+            If memories exist with other content; all others are imported.
+        OSError
+            If the file cannot be read.
+
+        Examples
+        --------
+        >>> db.memories.import_file("ada.jsonl.gz")
         """
         return transfer.import_file(path)
 
@@ -258,25 +359,47 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         *,
         keep: int | None = None,
         prefix: str | None = None,
-        dry_run: bool = False,
+        dry_run: bool | None = None,
     ) -> Workflow[Removal]:
-        """Remove memories that nobody has written to for long, or all but so many.
+        """Remove memories that were not written to for some time, or all but the newest.
 
-        They go some at a time, so nobody else waits for long, and one that is written to meanwhile
-        stays. If it is interrupted, what is removed by then is removed.
+        They are removed in batches, so that other writers do not wait for long; a memory that is
+        written to meanwhile is kept. After an interruption, what was removed stays removed.
 
         Parameters
         ----------
         older_than : timedelta | datetime | date | str | None
-            For how long they were not written to (by the server's clock), or since when.
+            Age of the last write by the server's clock, or a time that it is before.
         keep : int | None
-            How many of those last written to stay, whatever their age.
+            Number of most recently written memories to keep, whatever their age.
         prefix : str | None
-            What their identifiers begin with; no others are removed, or counted by ``keep``.
-        dry_run : bool
-            Remove nothing, and tell what would be removed.
+            Beginning of the identifiers; other memories are neither removed nor counted.
+        dry_run : bool | None
+            Only ``dry_run=False`` removes anything. None is True, with a DeprecationWarning: until
+            version 0.1 it was False.
+
+        Returns
+        -------
+        Removal
+            What was removed, or would be.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid, or neither ``older_than`` nor ``keep`` is given.
+
+        Examples
+        --------
+        >>> db.memories.prune(timedelta(days=90), dry_run=True).identifiers
+        >>> db.memories.prune(timedelta(days=90), dry_run=False)
         """
-        return removal.prune(older_than, keep, prefix, dry_run=dry_run)
+        request = removal.prune(older_than, keep, prefix, dry_run=dry_run is not False)
+        if dry_run is None:
+            warn(
+                "prune() without dry_run now removes nothing; write dry_run=False to remove",
+                DeprecationWarning,
+            )
+        return request
 
     @method
     def erase(
@@ -288,26 +411,39 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         meta: Mapping[str, Any] | None = None,
         dry_run: bool = True,
     ) -> Operation[Removal]:
-        """Remove the memories of a person, all of them in one transaction or none.
+        """Remove the memories of a person, in one transaction.
 
-        Whose a memory is can be told by its identifier, by any of its snapshots of variables, or
-        by the meta of any of its elements. Memories of which all that is given holds are removed
-        whole. Only ``dry_run=False`` removes anything: look at what it would be first.
-
-        It does not reach what is said about the person in the memories of others, in prompts and
-        configurations, files that were exported, backups, and logs of the server. The room that
-        the rows took is written over when PostgreSQL vacuums the tables.
+        Memories that match all given conditions are removed whole. What others' memories, prompts,
+        configurations, exported files, backups and server logs say about the person stays, and
+        PostgreSQL reuses the space of the rows only after a vacuum.
 
         Parameters
         ----------
         identifiers : str | Iterable[str] | None
-            Of the memories.
+            One or several memories.
         prefix : str | None
-            What their identifiers begin with.
-        variables, meta : Mapping[str, Any] | None
-            What a snapshot of the variables, or the meta of an element, contains.
+            Beginning of the identifiers.
+        variables : Mapping[str, Any] | None
+            Part of any snapshot of the variables.
+        meta : Mapping[str, Any] | None
+            Part of the meta of any element.
         dry_run : bool
-            Remove nothing, and tell what would be removed.
+            Remove nothing, only return what would be removed.
+
+        Returns
+        -------
+        Removal
+            What was removed, or would be.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid or empty, or none is given.
+
+        Examples
+        --------
+        >>> db.memories.erase(variables={"user": "ada"}).identifiers
+        >>> db.memories.erase(variables={"user": "ada"}, dry_run=False)
         """
         return removal.erase(identifiers, prefix, variables, meta, dry_run=dry_run)
 

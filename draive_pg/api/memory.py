@@ -8,19 +8,8 @@ from draive_pg.codec.validation import check_limit, check_text
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.frames.conversations import CONVERSATION_LOG
 from draive_pg.frames.query import read
-from draive_pg.operations.conversations import (
-    fork as forking,
-)
-from draive_pg.operations.conversations import (
-    recall as recalling,
-)
-from draive_pg.operations.conversations import (
-    transcript as transcripts,
-)
-from draive_pg.operations.conversations import (
-    write as memory,
-)
-from draive_pg.operations.operation import Operation, Request
+from draive_pg.operations.conversations import fork, listing, recall, transcript, write
+from draive_pg.operations.operation import Operation, Request, Workflow
 
 if TYPE_CHECKING:
     from draive import ModelInput, ModelMemoryRecall, ModelOutput
@@ -33,7 +22,15 @@ __all__ = ("Memory",)
 
 
 class Memory[D: Database | AsyncDatabase](Namespace[D]):
-    """One conversational memory. Making this object does no I/O."""
+    """One conversational memory. Creating this object does no I/O.
+
+    Attributes
+    ----------
+    identifier : str
+        Identifier of the memory.
+    recall_limit : int | None
+        Default limit of `recall`; None for all elements.
+    """
 
     __slots__ = ("identifier", "recall_limit")
 
@@ -46,33 +43,39 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
     def recall(
         self, *, limit: int | None = None, lenient: bool = False
     ) -> "Request[ModelMemoryRecall]":
-        """Return the newest variables and the elements that can be replayed to a model.
+        """Return the newest variables, and the elements that can be replayed to a model.
+
+        Both are of one database snapshot. Needs draive.
 
         Parameters
         ----------
         limit : int | None
-            How many of the newest elements to consider; None for the memory's ``recall_limit``.
+            Maximum number of newest elements to consider; None for the memory's ``recall_limit``.
+            A limit inside the newest turn returns that whole turn.
         lenient : bool
-            Leave out stored rows that cannot be read, with a `StoredDataSkipped` warning for each
-            that names it. The limit then counts those that can; where one cannot, the whole
-            memory is read to find them.
+            Skip stored rows that draive cannot read, with a `StoredDataSkipped` warning for each.
+            ``limit`` then counts readable rows; if one is unreadable, the whole memory is read.
 
         Returns
         -------
         ModelMemoryRecall
             ``context`` starts with a user turn (an input without tool responses) and has no
-            unanswered tool request. A limit that falls inside the newest turn returns that whole
-            turn. ``variables`` have the types that went in. Both are of the same instant.
+            unanswered tool request. ``variables`` have the types that were stored.
 
         Raises
         ------
         StoredDataInvalid
-            If a row is not what draive 0.89 writes, without ``lenient``; the message names it.
+            If draive 0.89 cannot read a row, unless ``lenient``; the message names the row.
+
+        Examples
+        --------
+        >>> recalled = db.memory("visit-1").recall(limit=20)
+        >>> recalled.context, recalled.variables
         """
         chosen = self.recall_limit if limit is None else limit
         if lenient:
-            return recalling.recall_leniently(self.identifier, chosen)
-        return recalling.recall(self.identifier, chosen)
+            return recall.recall_leniently(self.identifier, chosen)
+        return recall.recall(self.identifier, chosen)
 
     @method
     def remember(
@@ -80,85 +83,173 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
     ) -> Operation[None]:
         """Append elements, and a snapshot of the variables if given, all or nothing.
 
-        The elements stay together, in their order, after all that the memory holds, whoever else
-        writes to it and whatever any clock says. The memory is made if it is new.
+        The elements stay together and in order, after everything the memory holds, whatever other
+        writers do and whatever any clock says. The memory is created if it does not exist.
+        Needs draive.
+
+        Parameters
+        ----------
+        *items : ModelInput | ModelOutput
+            Elements in order.
+        variables : Mapping[str, Any] | None
+            New values of all variables; None keeps the current ones.
+
+        Raises
+        ------
+        TypeError
+            If an item is no element, or a value has no JSON type.
+        ValueError
+            If PostgreSQL cannot store a value (NaN, NUL, lone surrogates, more than 256 levels or
+            256 MB); the message names its place.
+
+        Examples
+        --------
+        >>> memory.remember(ModelInput.of(MultimodalContent.of("Hello")), variables={"turn": 1})
         """
-        return memory.remember(self.identifier, items, variables)
+        return write.remember(self.identifier, items, variables)
 
     @method
     def maintenance(self, *, variables: Mapping[str, Any] | None = None) -> Operation[None]:
-        """Make the memory if it is new, and seed those variables that it does not have yet."""
-        return memory.maintain(self.identifier, variables)
+        """Create the memory if it does not exist, and set variables that it does not have yet.
+
+        Parameters
+        ----------
+        variables : Mapping[str, Any] | None
+            Defaults: existing values win.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the variables cannot be stored as JSON; the message names the place.
+
+        Examples
+        --------
+        >>> memory.maintenance(variables={"language": "en"})
+        """
+        return write.maintain(self.identifier, variables)
 
     @method
     def log(self) -> "Copy[DataFrame]":
-        """Return all that the memory holds, a row an element: `Frames.conversation_log` of it."""
+        """Return all elements, one row per element, oldest first.
+
+        Returns
+        -------
+        DataFrame
+            The columns of `Frames.conversation_log`, which also documents their dtypes.
+
+        Examples
+        --------
+        >>> log = db.memory("visit-1").log()
+        >>> log[log.role == "input"].text
+        """
         return read(CONVERSATION_LOG, self.identifier)
 
     @method
     def show(self, limit: int | None = None) -> "Operation[Transcript]":
-        """Return the memory as a transcript, which a notebook or ``print`` shows.
+        """Return a transcript, which a notebook renders and ``print`` writes as text.
 
-        It has who spoke, what was said, thought, asked of tools and answered by them, the newest
-        variables, and all else that is stored, also what draive cannot read. What is odd is
-        marked: tool requests without a response and responses without a request, rows that are
-        not as draive writes them, what `recall` leaves out, long pauses.
+        It has everything that is stored, including what draive cannot read: text, reasoning, tool
+        calls and responses, images, the newest variables. It marks tool requests without a
+        response, responses without a request, unusual rows, what `recall` leaves out, and pauses
+        of an hour or more.
 
         Parameters
         ----------
         limit : int | None
-            How many of the newest elements to read; None for all.
+            Maximum number of newest elements to read; None for all.
 
         Returns
         -------
         Transcript
-            Of a long one, a notebook shows the beginning and the end; a slice shows what is
-            between, and ``to_html()`` makes a page of all of it.
+            A notebook shows the beginning and the end of a long one; a slice shows a part, and
+            ``to_html()`` returns a complete page.
+
+        Examples
+        --------
+        >>> print(db.memory("visit-1").show(limit=20))
         """
-        return transcripts.show(self.identifier, limit)
+        return transcript.show(self.identifier, limit)
 
     @method
-    def fork(self, new_identifier: str, *, position: int | None = None) -> "Operation[Memory[D]]":
-        """Copy the memory, its times included, and return the copy.
+    def fork(self, new_identifier: str, *, position: int | None = None) -> "Workflow[Memory[D]]":
+        """Copy the memory with all timestamps, and return the copy.
 
         Parameters
         ----------
         new_identifier : str
-            Of the copy.
+            Identifier of the copy.
         position : int | None
-            Of the last element to copy, as in `log` and `show`; the variables are then those that
-            held when the next one was written. None for all.
+            Position of the last element to copy, as in `log` and `show`; the variables are those
+            that were current when the next element was written. None copies all.
+
+        Returns
+        -------
+        Memory
+            The copy, with the same ``recall_limit``.
 
         Raises
         ------
         MemoryMissing
-            If there is no such memory to copy.
+            If the memory does not exist.
         MemoryExists
-            If there is a memory of the new identifier.
+            If there is a memory with the new identifier.
         ValueError
             If there is no element at the position.
+
+        Examples
+        --------
+        >>> retry = db.memory("visit-1").fork("visit-1-retry", position=3)
         """
         copy = Memory(self._database, new_identifier, self.recall_limit)
-        return forking.fork(self.identifier, new_identifier, position).returning(copy)
+        return listing.require_memory(
+            fork.fork(self.identifier, new_identifier, position), self.identifier, copy
+        )
 
     @method
-    def rename(self, new_identifier: str) -> "Operation[Memory[D]]":
-        """Give the memory another identifier, and return it under that one.
+    def rename(self, new_identifier: str) -> "Workflow[Memory[D]]":
+        """Move the memory to another identifier, and return it.
+
+        Parameters
+        ----------
+        new_identifier : str
+            The new identifier.
+
+        Returns
+        -------
+        Memory
+            The memory, with the same ``recall_limit``.
 
         Raises
         ------
         MemoryMissing
-            If there is no such memory.
+            If the memory does not exist.
         MemoryExists
-            If there is a memory of the new identifier.
+            If there is a memory with the new identifier.
+
+        Examples
+        --------
+        >>> memory = db.memory("visit-1").rename("ada/visit-1")
         """
-        copy = Memory(self._database, new_identifier, self.recall_limit)
-        return forking.rename(self.identifier, new_identifier).returning(copy)
+        moved = Memory(self._database, new_identifier, self.recall_limit)
+        return listing.require_memory(
+            fork.rename(self.identifier, new_identifier), self.identifier, moved
+        )
 
     @method
     def remove(self) -> Operation[bool]:
-        """Remove the memory with all it holds, and return whether there was one."""
-        return memory.remove(self.identifier)
+        """Remove the memory with its elements and variables.
+
+        Returns
+        -------
+        bool
+            True if it existed.
+
+        Examples
+        --------
+        >>> db.memory("visit-1").remove()
+        True
+        """
+        return write.remove(self.identifier)
 
     def __repr__(self) -> str:
         limit = "" if self.recall_limit is None else f", recall_limit={self.recall_limit}"

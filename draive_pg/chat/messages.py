@@ -29,17 +29,18 @@ from itertools import groupby
 from typing import Any, NoReturn, cast
 from urllib.parse import quote, unquote_to_bytes
 
-from draive.models import (
-    ModelInput,
-    ModelOutput,
-    ModelReasoning,
-    ModelToolRequest,
-    ModelToolResponse,
+from draive_pg.codec.elements import (
+    Document,
+    content,
+    data_part,
+    model_input,
+    model_output,
+    reasoning,
+    reference_part,
+    text_part,
+    tool_request,
+    tool_response,
 )
-from draive.multimodal import MultimodalContent, TextContent
-from draive.resources import ResourceContent, ResourceReference
-from haiway import Meta
-
 from draive_pg.codec.validation import shown
 from draive_pg.errors import ChatInvalid
 
@@ -69,8 +70,6 @@ DATA_URI = re.compile(
 )
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
-type _Part = TextContent | ResourceReference | ResourceContent
-
 
 @dataclass(frozen=True, slots=True)
 class Chat:
@@ -78,7 +77,7 @@ class Chat:
 
     Attributes
     ----------
-    elements : tuple[ModelInput | ModelOutput, ...]
+    elements : tuple[Document, ...]
         The turns, in the order of their messages.
     sources : tuple[str, ...]
         The message that each of them was made of, as errors name it: ``message 4 (user)``. Of
@@ -87,7 +86,7 @@ class Chat:
         The texts of the system and developer messages, joined by a blank line; None without any.
     """
 
-    elements: tuple[ModelInput | ModelOutput, ...]
+    elements: tuple[Document, ...]
     sources: tuple[str, ...]
     system: str | None
 
@@ -112,7 +111,7 @@ def convert(messages: Iterable[Mapping[str, Any]]) -> Chat:
         the message, counted from 1, and its role.
     """
     system: list[str] = []
-    elements: list[tuple[ModelInput | ModelOutput, str]] = []
+    elements: list[tuple[Document, str]] = []
     tools: dict[str, str] = {}  # the name of the tool of each call so far
     for kind, group in groupby(_numbered(messages), key=lambda message: KINDS[message.role]):
         match kind:
@@ -124,7 +123,7 @@ def convert(messages: Iterable[Mapping[str, Any]]) -> Chat:
                 elements.extend((_output(message, tools), str(message)) for message in group)
             case _:
                 answers = list(group)
-                responses = ModelInput.of(*(_response(message, tools) for message in answers))
+                responses = model_input(*(_response(message, tools) for message in answers))
                 elements.append((responses, str(answers[0])))
     return Chat(
         elements=tuple(element for element, _ in elements),
@@ -184,34 +183,30 @@ def _numbered(messages: Iterable[Any]) -> Iterator[_Message]:
         raise ChatInvalid("the conversation has no messages")
 
 
-def _input(message: _Message) -> ModelInput:
-    return ModelInput.of(_content(*_parts(message)), meta=_meta(message))
+def _input(message: _Message) -> Document:
+    return model_input(content(*_parts(message)), meta=_meta(message))
 
 
-def _output(message: _Message, tools: dict[str, str]) -> ModelOutput:
+def _output(message: _Message, tools: dict[str, str]) -> Document:
     if message.fields.get("audio") is not None:
         raise message.invalid("its audio has no format: expected text or an input_audio part")
-    blocks: list[MultimodalContent | ModelReasoning | ModelToolRequest] = []
-    if reasoning := message.text("reasoning_content") or message.text("reasoning"):
-        blocks.append(ModelReasoning(content=_content(TextContent.of(reasoning))))
+    blocks: list[Document] = []
+    if thought := message.text("reasoning_content") or message.text("reasoning"):
+        blocks.append(reasoning(content(text_part(thought))))
     parts = list(_parts(message)) if message.fields.get("content") else []
     if refusal := message.text("refusal"):
         parts.append(_refusal(refusal))
     if parts:
-        blocks.append(_content(*parts))
+        blocks.append(content(*parts))
     for request in _requests(message):
-        tools[request.identifier] = request.tool
+        tools[request["identifier"]] = request["tool"]
         blocks.append(request)
-    return ModelOutput.of(*blocks, meta=_meta(message))
+    return model_output(*blocks, meta=_meta(message))
 
 
-def _response(message: _Message, tools: dict[str, str]) -> ModelToolResponse:
+def _response(message: _Message, tools: dict[str, str]) -> Document:
     call = _answered(message, tools)
-    return ModelToolResponse.of(
-        call,
-        tool=message.text("name") or tools[call],
-        content=_content(*_parts(message)),
-    )
+    return tool_response(call, message.text("name") or tools[call], content(*_parts(message)))
 
 
 def _answered(message: _Message, tools: dict[str, str]) -> str:
@@ -232,7 +227,7 @@ def _answered(message: _Message, tools: dict[str, str]) -> str:
             raise message.invalid("expected a name")
 
 
-def _requests(message: _Message) -> Iterator[ModelToolRequest]:
+def _requests(message: _Message) -> Iterator[Document]:
     for position, call in enumerate(message.calls(), start=1):
         match call:
             case {
@@ -246,7 +241,7 @@ def _requests(message: _Message) -> Iterator[ModelToolRequest]:
                         f"tool call {shown(identifier)}: expected arguments that are a JSON"
                         f" object: {error}"
                     ) from error
-                yield ModelToolRequest.of(identifier, tool=tool, arguments=arguments)
+                yield tool_request(identifier, tool, arguments)
             case _:
                 raise message.invalid(
                     f"tool call {position}: expected an id and a function with a name,"
@@ -278,42 +273,37 @@ def _meta(message: _Message) -> Mapping[str, str] | None:
 
 def _texts(message: _Message) -> Iterator[str]:
     for position, part in enumerate(_parts(message), start=1):
-        if not isinstance(part, TextContent):
+        if "text" not in part:
             raise message.invalid(f"part {position}: expected text only")
-        yield part.text
+        yield part["text"]
 
 
-def _content(*parts: _Part) -> MultimodalContent:
-    # MultimodalContent.of would merge the texts that follow one another
-    return MultimodalContent(parts=parts)
-
-
-def _parts(message: _Message) -> Iterator[_Part]:
-    content = message.fields.get("content")
-    if isinstance(content, str):
-        yield TextContent.of(content)
+def _parts(message: _Message) -> Iterator[Document]:
+    found = message.fields.get("content")
+    if isinstance(found, str):
+        yield text_part(found)
         return
-    if not isinstance(content, list | tuple):
+    if not isinstance(found, list | tuple):
         raise message.invalid(
-            f"expected content that is text or a list of parts, found {shown(content)}"
+            f"expected content that is text or a list of parts, found {shown(found)}"
         )
-    for position, part in enumerate(cast("Sequence[Any]", content), start=1):
+    for position, part in enumerate(cast("Sequence[Any]", found), start=1):
         try:
             yield _part(part)
         except ValueError as error:
             raise message.invalid(f"part {position}: {error}") from error
 
 
-def _part(part: Any) -> _Part:
+def _part(part: Any) -> Document:
     match part:
         case {"type": "text" | "input_text" | "output_text", "text": str(text)}:
-            return TextContent.of(text)
+            return text_part(text)
         case {"type": "refusal", "refusal": str(text)}:
             return _refusal(text)
         case {"type": "image_url", "image_url": {"url": str(url)} | str(url)}:
             return _image(url)
         case {"type": "input_audio", "input_audio": {"data": str(data), "format": str(kind)}}:
-            return ResourceContent.of(_decoded(data), mime_type=f"audio/{kind}")
+            return data_part(_decoded(data), f"audio/{kind}")
         case {"type": "file", "file": {"file_data": str()} | {"file_id": str()} as file}:
             return _file(cast("Mapping[str, Any]", file))
         case {"type": str(kind)} if kind in PARTS:
@@ -324,21 +314,21 @@ def _part(part: Any) -> _Part:
             raise ValueError(f"expected an object with a type, found {shown(part)}")
 
 
-def _refusal(text: str) -> TextContent:
-    return TextContent.of(text, meta={"refusal": True})
+def _refusal(text: str) -> Document:
+    return text_part(text, {"refusal": True})
 
 
-def _image(url: str) -> ResourceReference | ResourceContent:
+def _image(url: str) -> Document:
     if _is_data_uri(url):
         return _embedded(url)
     if not SCHEME.match(url):
         raise ValueError(f"expected a URL or a data: URI, found {shown(url)}")
     mime_type, _ = mimetypes.guess_file_type(re.split(r"[?#]", url, maxsplit=1)[0])
     is_image = mime_type is not None and mime_type.startswith("image/")
-    return ResourceReference(uri=url, mime_type=mime_type if is_image else None)
+    return reference_part(url, mime_type if is_image else None)
 
 
-def _file(file: Mapping[str, Any]) -> ResourceReference | ResourceContent:
+def _file(file: Mapping[str, Any]) -> Document:
     name = file.get("filename")
     meta = {"name": name} if isinstance(name, str) else {}
     match file:
@@ -346,30 +336,22 @@ def _file(file: Mapping[str, Any]) -> ResourceReference | ResourceContent:
             return _embedded(data, meta)
         case {"file_data": str(data)}:
             mime_type, _ = mimetypes.guess_file_type(meta.get("name", ""))
-            return ResourceContent.of(
-                _decoded(data),
-                mime_type=mime_type or "application/octet-stream",
-                meta=meta,
-            )
+            return data_part(_decoded(data), mime_type or "application/octet-stream", meta)
         case _:
             # an id says nothing outside of the store it was uploaded to: the URI names that store
             uri = f"openai://files/{quote(file['file_id'], safe='')}"
-            return ResourceReference(uri=uri, meta=Meta.of(meta))
+            return reference_part(uri, None, meta)
 
 
 def _is_data_uri(uri: str) -> bool:
     return uri[:5].lower() == "data:"
 
 
-def _embedded(uri: str, meta: Mapping[str, str] | None = None) -> ResourceContent:
+def _embedded(uri: str, meta: Mapping[str, str] | None = None) -> Document:
     if (match := DATA_URI.fullmatch(uri)) is None:
         raise ValueError(f"expected data:<type>;base64,<data>, found {shown(uri)}")
     decode = _decoded if match["base64"] else unquote_to_bytes
-    return ResourceContent.of(
-        decode(match["data"]),
-        mime_type=match["mime_type"] or "text/plain",
-        meta=meta,
-    )
+    return data_part(decode(match["data"]), match["mime_type"] or "text/plain", meta)
 
 
 def _decoded(data: str) -> bytes:

@@ -1,237 +1,269 @@
-"""draive's context elements to JSON and back, many times as fast as draive does it.
+"""Context elements as JSON documents in the shape of draive 0.89, without importing draive.
 
-Where a document has exactly the shape that draive's own encoder writes, validating it can change
-nothing, so objects are made of it as it is. Of all else draive is the judge, and so it is of what
-cannot be written as it is.
+An element is ``{"type": "model_input" | "model_output", "blocks": [...], "meta": {...}}``. Blocks
+of an input are content and tool responses, those of an output content, reasoning and tool requests.
+Content is a list of parts: text, data, references and artifacts.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from json.encoder import encode_basestring
-from operator import attrgetter
-from typing import Any, cast, get_args
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from typing import Any, NamedTuple, cast
 
-from draive import (
-    META_EMPTY,
-    DataModel,
-    Meta,
-    ModelInput,
-    ModelOutput,
-    ModelReasoning,
-    ModelToolRequest,
-    ModelToolResponse,
-    MultimodalContent,
-    ResourceContent,
-    ResourceReference,
-    TextContent,
+from draive_pg.codec.validation import shown
+
+__all__ = (
+    "Document",
+    "Outline",
+    "content",
+    "data_part",
+    "model_input",
+    "model_output",
+    "newest",
+    "outline",
+    "reasoning",
+    "reference_part",
+    "replayable",
+    "text_part",
+    "tool_request",
+    "tool_response",
 )
-from draive.models.types import ModelToolHandling
-from haiway import Map
-from haiway.attributes import Attribute
-
-from draive_pg.codec import json as documents
-from draive_pg.codec.json import is_plain, is_sound
-
-__all__ = ("decode", "encode")
 
 type Document = Mapping[str, Any]
-type Fields = Sequence[Attribute[Any]]
 
-ELEMENTS = {"model_input": ModelInput, "model_output": ModelOutput}
-HANDLINGS = frozenset(get_args(ModelToolHandling))
+HANDLINGS = ("response", "error", "output", "output_extension", "detached")
 
 
-class Unusual(Exception):
-    """Something that is not exactly as draive writes it."""
+# --- Building
 
 
-# --- Writing
+def model_input(*blocks: Document, meta: Document | None = None) -> Document:
+    """Build the element of a user's message, or of tool responses."""
+    return {"type": "model_input", "blocks": blocks, "meta": meta or {}}
 
 
-def encode(element: ModelInput | ModelOutput, what: str) -> str:
-    """Return the JSON text of an element, or raise as `documents.encode` does."""
-    try:
-        text = _written(element)
-    except (Unusual, ValueError, RecursionError):
-        text = None
-    if text is None or not is_sound(text):
-        return documents.encode(element.to_mapping(), what)  # which names what is wrong, if any
-    return text
+def model_output(*blocks: Document, meta: Document | None = None) -> Document:
+    """Build the element of a model's answer."""
+    return {"type": "model_output", "blocks": blocks, "meta": meta or {}}
 
 
-def _written(value: object) -> str:
-    return WRITERS.get(type(value), _plain)(value)
+def content(*parts: Document) -> Document:
+    """Build a content block of parts."""
+    return {"type": "content", "parts": parts}
 
 
-def _plain(value: object) -> str:
-    if not is_plain(value):
-        raise Unusual
-    return PLAIN.encode(value)
+def reasoning(thought: Document) -> Document:
+    """Build a reasoning block of a content block."""
+    return {"type": "reasoning", "content": thought, "meta": {}}
 
 
-def _meta_written(meta: Meta) -> str:
-    values = meta.to_mapping()
-    return _plain(values) if values else "{}"
+def tool_request(identifier: str, tool: str, arguments: Document) -> Document:
+    """Build a tool request block."""
+    return {
+        "type": "tool_request",
+        "identifier": identifier,
+        "tool": tool,
+        "arguments": arguments,
+        "meta": {},
+    }
 
 
-def _items_written(items: tuple[object, ...]) -> str:
-    return f"[{','.join([_written(item) for item in items])}]"
+def tool_response(identifier: str, tool: str, result: Document) -> Document:
+    """Build a tool response block of a content block."""
+    return {
+        "type": "tool_response",
+        "identifier": identifier,
+        "tool": tool,
+        "content": result,
+        "handling": "response",
+        "meta": {},
+    }
 
 
-def _writer(kind: Any) -> Callable[[object], str]:
-    """Return what writes objects of a kind of draive's, all of their attributes."""
-    names = [attribute.name for attribute in cast("Fields", kind.__FIELDS__)]
-    template = f"{{{','.join(f'"{name}":%s' for name in names)}}}"
-    values = attrgetter(*names)
-    return lambda model: template % tuple([_written(value) for value in values(model)])
+def text_part(text: str, meta: Document | None = None) -> Document:
+    """Build a text part."""
+    return {"text": text, "meta": meta or {}}
 
 
-PLAIN = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
-)
+def data_part(data: bytes, mime_type: str, meta: Document | None = None) -> Document:
+    """Build a part of binary data."""
+    return {"data": b64encode(data).decode(), "mime_type": mime_type, "meta": meta or {}}
 
-WRITERS: Mapping[type, Callable[[Any], str]] = {
-    str: encode_basestring,
-    tuple: _items_written,
-    Meta: _meta_written,
-    **{
-        kind: _writer(kind)
-        for kind in (
-            ModelInput,
-            ModelOutput,
-            ModelReasoning,
-            ModelToolRequest,
-            ModelToolResponse,
-            MultimodalContent,
-            ResourceContent,
-            ResourceReference,
-            TextContent,
-        )
-    },
-}
+
+def reference_part(uri: str, mime_type: str | None, meta: Document | None = None) -> Document:
+    """Build a part that refers to a URI."""
+    return {"uri": uri, "mime_type": mime_type, "meta": meta or {}}
 
 
 # --- Reading
 
 
-def decode(document: Document) -> ModelInput | ModelOutput:
-    """Return the element of a document, or raise whatever draive's validation raises."""
-    try:
-        return _element(document)
-    except Exception:
-        return ELEMENTS[document["type"]].from_mapping(document)
+class Outline(NamedTuple):
+    """What decides whether an element can be replayed to a model.
+
+    Attributes
+    ----------
+    is_input : bool
+        True for a model input.
+    calls : set of str
+        Identifiers of the tool requests of an output, or of the tool responses of an input.
+    """
+
+    is_input: bool
+    calls: Set[str]
+
+    @property
+    def starts_turn(self) -> bool:
+        """True for an input without tool responses."""
+        return self.is_input and not self.calls
 
 
-def _element(document: Document) -> ModelInput | ModelOutput:
-    made, blocks = SHAPES[document["type"]]
-    return _made(
-        made,
-        document,
-        type=document["type"],
-        blocks=tuple([blocks[block["type"]](block) for block in _listed(document["blocks"])]),
-        meta=_meta(document["meta"]),
+def outline(document: object) -> Outline:
+    """Validate an element as draive 0.89 does, and return its outline.
+
+    Raises
+    ------
+    ValueError
+        If draive 0.89 cannot read the element; the message says where.
+    """
+    element = _object(document)
+    kind = element.get("type")
+    if not isinstance(kind, str) or kind not in BLOCKS:
+        raise ValueError(f"type must be model_input or model_output, not {shown(kind)}")
+    blocks = element.get("blocks")
+    if not isinstance(blocks, list) and blocks != {}:  # draive takes an empty object for a list
+        raise ValueError(f"blocks must be a list, not {shown(blocks)}")
+    if not _has_meta(element):
+        raise ValueError(f"meta must be an object, not {shown(element['meta'])}")
+    calls: set[str] = set()
+    for index, block in enumerate(cast("Sequence[object]", blocks)):
+        # The first matching kind counts, as in draive: some documents match several.
+        matching = (name for name, matches in BLOCKS[kind].items() if matches(block))
+        match next(matching, None):
+            case None:
+                raise ValueError(f"blocks[{index}] is no {' or '.join(BLOCKS[kind])}")
+            case "tool request" | "tool response":
+                calls.add(_object(block)["identifier"])
+            case _:
+                pass
+    return Outline(kind == "model_input", calls)
+
+
+def _object(value: object) -> Document:
+    return cast("Document", value) if isinstance(value, dict) else {}
+
+
+def _has_meta(document: Document) -> bool:
+    return isinstance(document.get("meta", {}), dict)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_typed(document: Document, kind: str) -> bool:
+    return bool(document) and document.get("type", kind) == kind
+
+
+def _is_content(value: object) -> bool:
+    block = _object(value)
+    parts = block.get("parts")
+    return _is_typed(block, "content") and (
+        parts == {} or (isinstance(parts, list) and all(map(_is_part, cast("list[object]", parts))))
     )
 
 
-def _content(document: Document) -> MultimodalContent:
-    try:
-        if document["type"] != "content":
-            raise Unusual
-        return _made(
-            MultimodalContent,
-            document,
-            type="content",
-            parts=tuple([_part(part) for part in _listed(document["parts"])]),
+def _is_part(value: object) -> bool:
+    part = _object(value)
+    return _has_meta(part) and (
+        _is_text(part.get("text"))
+        or (_is_text(part.get("data")) and _is_text(part.get("mime_type")))
+        or (_is_text(part.get("uri")) and isinstance(part.get("mime_type"), str | None))
+        or (
+            _is_text(part.get("category"))
+            and isinstance(part.get("artifact"), dict)
+            and isinstance(part.get("hidden", False), int)
         )
-    except (Unusual, KeyError):
-        return MultimodalContent.from_mapping(document)
-
-
-def _part(document: Document) -> TextContent | ResourceContent:
-    if "text" in document:
-        return _made(
-            TextContent, document, text=_text(document["text"]), meta=_meta(document["meta"])
-        )
-    return _made(
-        ResourceContent,
-        document,
-        data=_text(document["data"]),
-        mime_type=_text(document["mime_type"]),
-        meta=_meta(document["meta"]),
     )
 
 
-def _reasoning(document: Document) -> ModelReasoning:
-    return _made(
-        ModelReasoning,
-        document,
-        type="reasoning",
-        content=_content(document["content"]),
-        meta=_meta(document["meta"]),
+def _is_reasoning(value: object) -> bool:
+    block = _object(value)
+    return _is_typed(block, "reasoning") and _is_content(block.get("content")) and _has_meta(block)
+
+
+def _is_call(block: Document) -> bool:
+    return _is_text(block.get("identifier")) and _is_text(block.get("tool")) and _has_meta(block)
+
+
+def _is_request(value: object) -> bool:
+    block = _object(value)
+    return (
+        _is_typed(block, "tool_request")
+        and _is_call(block)
+        and isinstance(block.get("arguments"), dict)
     )
 
 
-def _request(document: Document) -> ModelToolRequest:
-    arguments: object = document["arguments"]
-    if type(arguments) is not dict:
-        raise Unusual
-    return _made(
-        ModelToolRequest,
-        document,
-        type="tool_request",
-        identifier=_text(document["identifier"]),
-        tool=_text(document["tool"]),
-        arguments=Map(cast("Document", arguments)),
-        meta=_meta(document["meta"]),
+def _is_response(value: object) -> bool:
+    block = _object(value)
+    return (
+        _is_typed(block, "tool_response")
+        and _is_call(block)
+        and _is_content(block.get("content"))
+        and block.get("handling") in HANDLINGS
     )
 
 
-def _response(document: Document) -> ModelToolResponse:
-    if document["handling"] not in HANDLINGS:
-        raise Unusual
-    return _made(
-        ModelToolResponse,
-        document,
-        type="tool_response",
-        identifier=_text(document["identifier"]),
-        tool=_text(document["tool"]),
-        content=_content(document["content"]),
-        handling=document["handling"],
-        meta=_meta(document["meta"]),
-    )
-
-
-def _made[Model: DataModel](kind: type[Model], document: Document, **members: object) -> Model:
-    """Return an object of what was checked, if that is all that the document holds."""
-    if len(members) != len(document):
-        raise Unusual
-    model = object.__new__(kind)
-    vars(model).update(members)
-    return model
-
-
-def _meta(document: object) -> Meta:
-    return Meta.validate(document) if document or type(document) is not dict else META_EMPTY
-
-
-def _text(value: object) -> str:
-    if type(value) is not str:
-        raise Unusual
-    return value
-
-
-def _listed(value: Any) -> list[Document]:
-    if type(value) is not list:
-        raise Unusual
-    return value  # pyright: ignore[reportUnknownVariableType] - a cast would be a call
-
-
-type Blocks = Mapping[str, Callable[[Document], DataModel]]
-
-SHAPES: Mapping[str, tuple[type[ModelInput | ModelOutput], Blocks]] = {
-    "model_input": (ModelInput, {"content": _content, "tool_response": _response}),
-    "model_output": (
-        ModelOutput,
-        {"content": _content, "reasoning": _reasoning, "tool_request": _request},
-    ),
+BLOCKS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
+    "model_input": {"content": _is_content, "tool response": _is_response},
+    "model_output": {
+        "content": _is_content,
+        "reasoning": _is_reasoning,
+        "tool request": _is_request,
+    },
 }
+
+
+# --- Replaying
+
+
+def newest(elements: Sequence[Outline], limit: int | None) -> int:
+    """Return the index of the first of the newest elements.
+
+    If no user turn is among the newest ``limit`` elements, they begin at the newest user turn.
+    """
+    first = 0 if limit is None else max(0, len(elements) - limit)
+    turns = (i for i in reversed(range(len(elements))) if elements[i].starts_turn)
+    return min(first, next(turns, first))
+
+
+def replayable(elements: Sequence[Outline]) -> list[int]:
+    """Return the indexes of the elements that model APIs accept as a conversation, in order.
+
+    It starts with a user turn (an input without tool responses). An output whose tool requests
+    are not all answered by the inputs that follow it directly is left out together with those
+    answers, and so are inputs with a tool response that answers nothing.
+    """
+    kept: list[int] = []
+    for first, *following in _exchanges(elements):
+        is_input, calls = elements[first]
+        if elements[first].starts_turn:
+            kept.append(first)
+        elif kept and not is_input:
+            answers = [index for index in following if elements[index].calls <= calls]
+            if calls <= {call for index in answers for call in elements[index].calls}:
+                kept += (first, *answers)
+    return kept
+
+
+def _exchanges(elements: Sequence[Outline]) -> Iterator[list[int]]:
+    """Group each output with the tool responses that follow it; all others stand alone."""
+    exchange: list[int] = []
+    for index, (is_input, calls) in enumerate(elements):
+        responds = is_input and calls
+        if exchange and not (responds and not elements[exchange[0]].is_input):
+            yield exchange
+            exchange = []
+        exchange.append(index)
+    if exchange:
+        yield exchange

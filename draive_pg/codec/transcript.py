@@ -5,18 +5,16 @@ apart itself. What can be recalled is decided where recalling decides it.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
-from draive_pg.codec.replay import replayable
+from draive_pg.codec.elements import Document, Outline, outline, replayable
 from draive_pg.codec.timestamps import from_epoch_us
-from draive_pg.errors import StoredDataInvalid
 
 __all__ = ("Entry", "Image", "Piece", "parsed", "transcribe")
 
-type Document = Mapping[str, Any]
 type Kind = Literal[
     "text", "reasoning", "request", "response", "resource", "reference", "artifact", "raw"
 ]
@@ -79,9 +77,7 @@ class Entry:
         return self.notes + tuple(mark for piece in self.pieces for mark in piece.marks)
 
 
-def transcribe(
-    rows: Sequence[tuple[int | None, str]], *, first: int, identifier: str
-) -> tuple[Entry, ...]:
+def transcribe(rows: Sequence[tuple[int | None, str]], *, first: int) -> tuple[Entry, ...]:
     """Return the entries of a memory's newest rows.
 
     Parameters
@@ -91,11 +87,9 @@ def transcribe(
     first : int
         The position of the first of them. If that is not 0, what stands before was not read, and
         nothing before the first turn of a user is judged by it.
-    identifier : str
-        Of the memory.
     """
     documents = [parsed(document) for _, document in rows]
-    unreadable, left_out = _recalled([document for _, document in rows], identifier)
+    unreadable, left_out = _left_out(documents)
     judged = next((i for i, each in enumerate(documents) if _who(each) == "user"), len(rows))
     odd = _odd_calls(documents)
     entries: list[Entry] = []
@@ -131,27 +125,18 @@ def transcribe(
     return tuple(entries)
 
 
-def _recalled(documents: Sequence[str], identifier: str) -> tuple[dict[int, str], set[int]]:
-    """Tell which elements draive cannot read and why, and which of the others recall leaves out."""
-    from draive_pg.codec import draive_types as codec
-
-    readable: dict[int, int] = {}
+def _left_out(documents: Sequence[object]) -> tuple[dict[int, str], set[int]]:
+    """Return why draive cannot read some elements; if it can read all, which ones recall omits."""
     unreadable: dict[int, str] = {}
-    elements: list[Any] = []
+    outlines: list[Outline] = []
     for index, document in enumerate(documents):
         try:
-            element = codec.decode_element(document, lambda: identifier)
-        except StoredDataInvalid as error:
-            cause = error.__cause__
-            reason = f"{type(cause).__name__}: {str(cause).partition('\n')[0]:.120}"
-            unreadable[index] = f"draive cannot read this, so recall fails ({reason})"
-        else:
-            readable[id(element)] = index
-            elements.append(element)  # which also keeps the ids unique
+            outlines.append(outline(document))
+        except ValueError as error:
+            unreadable[index] = f"draive cannot read this, so recall fails ({error})"
     if unreadable:
         return unreadable, set()
-    kept = {readable[id(element)] for element in replayable(elements)}
-    return unreadable, set(readable.values()) - kept
+    return {}, set(range(len(documents))) - {*replayable(outlines)}
 
 
 def _odd_calls(documents: Sequence[object]) -> dict[tuple[int, int], str]:

@@ -6,11 +6,13 @@ the adapters (haiway's ``Postgres`` state). It means the same on each of them.
 
 import re
 from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache, wraps
 from typing import Any, LiteralString, NamedTuple, cast
 
 from psycopg.sql import Identifier
+
+from draive_pg.errors import StoredDataInvalid, StoredDataSkipped, warn
 
 __all__ = (
     "QUERIES",
@@ -25,7 +27,9 @@ __all__ = (
     "Workflow",
     "advisory_lock",
     "advisory_locks",
+    "decode_rows",
     "qualified",
+    "warn_skipped",
     "workflow",
 )
 
@@ -144,11 +148,6 @@ class Operation[T](Request[T]):
     reads: bool = False
     bare: tuple[Statement, ...] | None = None
 
-    def returning[R](self, result: R) -> "Operation[R]":
-        """Return the same operation with a fixed result."""
-        fixed: Callable[[Any], Any] = lambda _: result  # noqa: E731 - typed
-        return cast(Operation[R], replace(self, present=fixed))
-
 
 @dataclass(slots=True)
 class Call[T](Request[T]):
@@ -242,3 +241,31 @@ def qualified(sql: LiteralString, schema: str | None) -> bytes:
     if schema is None:
         return sql.replace("{schema}.", "").encode()
     return sql.replace("{schema}", Identifier(schema).as_string()).encode()
+
+
+def decode_rows[R, T](
+    rows: Iterable[R], decode: Callable[[R], T], *, skip_invalid: bool
+) -> tuple[tuple[T, ...], tuple[str, ...]]:
+    """Decode rows, and return the values and the errors of invalid rows.
+
+    Raises
+    ------
+    StoredDataInvalid
+        If a row is invalid, unless ``skip_invalid``.
+    """
+    values: list[T] = []
+    skipped: list[str] = []
+    for row in rows:
+        try:
+            values.append(decode(row))
+        except StoredDataInvalid as error:
+            if not skip_invalid:
+                raise
+            skipped.append(str(error))
+    return tuple(values), tuple(skipped)
+
+
+def warn_skipped(reasons: Iterable[str]) -> None:
+    """Issue a `StoredDataSkipped` warning for each skipped row."""
+    for reason in reasons:
+        warn(f"skipped: {reason}", StoredDataSkipped)

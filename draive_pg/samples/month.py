@@ -19,7 +19,6 @@ from draive_pg.analysis import FAILURE
 from draive_pg.chat.files import Conversation
 from draive_pg.chat.messages import convert
 from draive_pg.client import Client
-from draive_pg.codec import elements
 from draive_pg.operations.operation import Key, Operation, Statement
 from draive_pg.samples import conversations as sample_conversations
 
@@ -213,7 +212,7 @@ def _line(told: Told) -> str:
             "elements": [
                 {
                     "created": told.messages[number - 1][0].isoformat(),
-                    "content": _marked(json.loads(elements.encode(element, "element"))),
+                    "content": _marked(json.loads(json.dumps(element))),
                 }
                 for number, element in zip(numbers, chat.elements, strict=True)
             ],

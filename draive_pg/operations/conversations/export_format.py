@@ -1,4 +1,4 @@
-"""Files of whole memories: JSON Lines, a memory a line, gzipped if the name ends in ``.gz``.
+"""The export format: JSON Lines, one memory per line, gzipped if the name ends in ``.gz``.
 
 ::
 
@@ -6,7 +6,7 @@
      "variables": [{"created": "…", "content": {…}}, …],
      "elements": [{"created": "…", "content": {…}}, …]}
 
-(on one line). Documents stand there as PostgreSQL prints them, so no number changes on the way.
+(on one line). Documents are written as PostgreSQL prints them, so no number changes.
 """
 
 import gzip
@@ -26,7 +26,7 @@ __all__ = ("Line", "check_path", "lines", "written")
 
 
 class Line(NamedTuple):
-    """A memory's line: where it stands, whose it is, and how much of the file was read for it."""
+    """A line of an export: its number, its memory, and the bytes of the file read so far."""
 
     number: int
     identifier: str
@@ -37,7 +37,7 @@ class Line(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Of the text."""
+        """Characters of the text."""
         return len(self.text)
 
 
@@ -50,7 +50,7 @@ def check_path(path: object) -> Path:
 
 @contextmanager
 def written(path: Path) -> Generator[IO[bytes]]:
-    """Write a file, which takes its place when all is there."""
+    """Write a file that appears, or is replaced, when the block ends without an error."""
     with Replacement(path) as replacement:
         with replacement.open() as raw:
             if path.suffix == ".gz":
@@ -62,12 +62,12 @@ def written(path: Path) -> Generator[IO[bytes]]:
 
 
 def lines(path: Path) -> Iterator[Line]:
-    """Return the lines of a file in order, each checked.
+    """Read and validate the lines of a file.
 
     Raises
     ------
     ExportInvalid
-        If a line is none that an export writes, or the file breaks off.
+        If a line is not as an export writes it, or the file is incomplete.
     """
     number = 0
     with path.open("rb") as raw:

@@ -1,8 +1,8 @@
-"""What several statements say of stored elements and times, in SQL, each said once."""
+"""SQL expressions on stored elements and times that several statements share."""
 
 from typing import LiteralString
 
-__all__ = ("CALLS", "ROLE", "STARTS_TURN", "TOOLS", "microseconds", "vector")
+__all__ = ("CALLS", "ROLE", "STARTS_TURN", "TOOLS", "epoch_us", "vector")
 
 ROLE: LiteralString = """
 CASE content ->> 'type'
@@ -12,12 +12,12 @@ CASE content ->> 'type'
 END
 """
 
-# Whether an element is of the user, and no response of a tool.
+# True for an input without tool responses.
 STARTS_TURN: LiteralString = """
 content ->> 'type' = 'model_input' AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]'
 """
 
-# The path of the blocks that request tools or respond for them, and the names of those tools.
+# JSON path of the tool requests and responses of an element, and the names of their tools.
 CALLS: LiteralString = '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")'
 TOOLS: LiteralString = f"jsonb_path_query_array(content, '{CALLS}.tool')"
 
@@ -25,12 +25,11 @@ SPOKEN: LiteralString = "jsonb_path_query_array(content, '$.blocks[*].parts[*].t
 
 
 def vector(language: LiteralString) -> LiteralString:
-    """Return what is spoken in an element, as words of a language.
+    """Return the tsvector of an element's text, for a text search configuration.
 
-    That is the text of its content, neither that of tools, reasoning and artifacts nor what is
-    hidden. PostgreSQL makes no more than 1 MB of words of one text, and would refuse to index more,
-    so of a text over 250 kB the beginning counts. What is indexed and what is looked for must be
-    the same expression.
+    It has the text of content blocks only: not of tools, reasoning or artifacts. PostgreSQL limits
+    a tsvector to 1 MB, so only the beginning of a text over 250 kB is used. An index is used only
+    for exactly the expression that it was made with.
     """
     return f"""CASE
     WHEN octet_length({SPOKEN}::TEXT) <= 250000 THEN to_tsvector({language}, {SPOKEN})
@@ -38,6 +37,6 @@ def vector(language: LiteralString) -> LiteralString:
 END"""
 
 
-def microseconds(time: LiteralString) -> LiteralString:
-    """Return a time as `content.moments.moment` takes it: an infinite one is NULL."""
+def epoch_us(time: LiteralString) -> LiteralString:
+    """Return a time as microseconds since 1970, NULL for an infinite one; see `from_epoch_us`."""
     return f"(extract(EPOCH FROM CASE WHEN isfinite({time}) THEN {time} END) * 1000000)::INT8"

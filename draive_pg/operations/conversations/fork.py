@@ -1,140 +1,163 @@
-"""A memory under another identifier: a copy of it, or itself."""
+"""Copy a memory to another identifier, whole or its beginning, or rename it."""
 
 from collections.abc import Sequence
+from typing import LiteralString
 
 from draive_pg.codec.validation import check_position, check_text
-from draive_pg.errors import MemoryExists, MemoryMissing
-from draive_pg.operations.conversations.write import turns
-from draive_pg.operations.operation import Operation, Row, Statement
+from draive_pg.errors import MemoryExists
+from draive_pg.operations.conversations.store import (
+    MEMORIES,
+    ElementStore,
+    StoreQuery,
+    lock_conversations,
+)
+from draive_pg.operations.operation import Operation, Row
 
 __all__ = ("fork", "rename")
 
-# Up to a position, the variables are those that held when the next element was written.
-FORK = """
+# Up to a position, the variables are those that were current when the next element was written.
+FORK = StoreQuery(
+    "fork",
+    lambda store: (
+        f"""
 WITH source AS (
-    SELECT identifier FROM {schema}.memories WHERE identifier = $1::TEXT
+    SELECT identifier FROM {store.conversations} AS conversation
+    WHERE identifier = :identifier::TEXT
 ),
 numbered AS (
     SELECT
         content,
         created,
-        ctid AS place,
-        row_number() OVER (ORDER BY created, ctid) - 1 AS position
-    FROM {schema}.memories_elements
-    WHERE identifier = $1::TEXT
+        place,
+        row_number() OVER (ORDER BY created, place) - 1 AS position
+    FROM {store.elements} AS element
+    WHERE identifier = :identifier::TEXT
 ),
 target AS (
-    INSERT INTO {schema}.memories (identifier)
-    SELECT $2::TEXT
+    {store.insert_conversations}
+    SELECT :new_identifier::TEXT, now()
     FROM source
-    WHERE $3::INT8 IS NULL OR EXISTS (SELECT FROM numbered WHERE position = $3::INT8)
+    WHERE :position::INT8 IS NULL
+        OR EXISTS (SELECT FROM numbered WHERE position = :position::INT8)
     ON CONFLICT (identifier) DO NOTHING
     RETURNING identifier
 ),
 variables AS (
-    INSERT INTO {schema}.memories_variables (identifier, variables, created)
-    SELECT $2::TEXT, snapshot.variables, snapshot.created
-    FROM target, {schema}.memories_variables AS snapshot
-    WHERE snapshot.identifier = $1::TEXT
+    {store.insert_variables}
+    SELECT :new_identifier::TEXT, snapshot.variables, snapshot.created
+    FROM target, {store.variables} AS snapshot
+    WHERE snapshot.identifier = :identifier::TEXT
         AND NOT EXISTS (
             SELECT FROM numbered
-            WHERE position = $3::INT8 + 1 AND numbered.created <= snapshot.created
+            WHERE position = :position::INT8 + 1 AND numbered.created <= snapshot.created
         )
-    ORDER BY snapshot.created, snapshot.ctid
+    ORDER BY snapshot.created, snapshot.place
 ),
 elements AS (
-    INSERT INTO {schema}.memories_elements (identifier, content, created)
-    SELECT $2::TEXT, numbered.content, numbered.created
+    {store.insert_elements}
+    SELECT :new_identifier::TEXT, numbered.content, numbered.created
     FROM target, numbered
-    WHERE $3::INT8 IS NULL OR numbered.position <= $3::INT8
+    WHERE :position::INT8 IS NULL OR numbered.position <= :position::INT8
     ORDER BY numbered.position
 )
 SELECT
     EXISTS (SELECT FROM source) AS existed,
     (SELECT count(*) FROM numbered) AS elements,
-    EXISTS (SELECT FROM target) AS made
+    EXISTS (SELECT FROM target) AS created
 """
+    ),
+)
 
-# Its rows are written anew, for which the right to insert and to delete is enough.
-RENAME = """
+
+def _rename(store: ElementStore) -> LiteralString:
+    # Rows are inserted and deleted, which needs no right to UPDATE.
+    return f"""
 WITH source AS (
-    SELECT identifier, created FROM {schema}.memories WHERE identifier = $1::TEXT
+    SELECT identifier, created FROM {store.conversations} AS conversation
+    WHERE identifier = :identifier::TEXT
 ),
 target AS (
-    INSERT INTO {schema}.memories (identifier, created)
-    SELECT $2::TEXT, source.created FROM source
+    {store.insert_conversations}
+    SELECT :new_identifier::TEXT, source.created FROM source
     ON CONFLICT (identifier) DO NOTHING
     RETURNING identifier
 ),
 variables AS (
-    INSERT INTO {schema}.memories_variables (identifier, variables, created)
-    SELECT $2::TEXT, snapshot.variables, snapshot.created
-    FROM target, {schema}.memories_variables AS snapshot
-    WHERE snapshot.identifier = $1::TEXT
-    ORDER BY snapshot.created, snapshot.ctid
+    {store.insert_variables}
+    SELECT :new_identifier::TEXT, snapshot.variables, snapshot.created
+    FROM target, {store.variables} AS snapshot
+    WHERE snapshot.identifier = :identifier::TEXT
+    ORDER BY snapshot.created, snapshot.place
 ),
 elements AS (
-    INSERT INTO {schema}.memories_elements (identifier, content, created)
-    SELECT $2::TEXT, element.content, element.created
-    FROM target, {schema}.memories_elements AS element
-    WHERE element.identifier = $1::TEXT
-    ORDER BY element.created, element.ctid
+    {store.insert_elements}
+    SELECT :new_identifier::TEXT, element.content, element.created
+    FROM target, {store.elements} AS element
+    WHERE element.identifier = :identifier::TEXT
+    ORDER BY element.created, element.place
 ),
 removed AS (
-    DELETE FROM {schema}.memories USING target WHERE memories.identifier = $1::TEXT
+    {store.delete_conversations} USING target WHERE conversation.identifier = :identifier::TEXT
 )
-SELECT EXISTS (SELECT FROM source) AS existed, EXISTS (SELECT FROM target) AS made
+SELECT EXISTS (SELECT FROM source) AS existed, EXISTS (SELECT FROM target) AS created
 """
 
 
-def fork(identifier: str, new_identifier: str, position: int | None) -> Operation[None]:
-    """Copy a memory, its times included, to an identifier that has none; all or its beginning."""
+RENAME = StoreQuery("rename", _rename)
+
+
+def fork(
+    identifier: str,
+    new_identifier: str,
+    position: int | None,
+    store: ElementStore = MEMORIES,
+) -> Operation[bool]:
+    """Copy a memory, or its elements up to a position; return whether the memory exists."""
     check_text(identifier, "identifier")
     check_text(new_identifier, "new_identifier")
     check_position(position, "position")
     name = f"fork memory {identifier!r:.80}"
 
-    def decode(rows: Sequence[Row]) -> None:
-        existed, elements, made = rows[0]
+    def decode(rows: Sequence[Row]) -> bool:
+        existed, elements, created = rows[0]
         if existed and position is not None and position >= elements:
             raise ValueError(f"{name}: there is no position {position} in its {elements} elements")
-        _check_copied(name, new_identifier, existed=existed, made=made)
+        return _check_copied(name, new_identifier, existed=existed, created=created)
 
     return Operation(
         name=name,
         statements=(
-            turns((new_identifier,)),
-            Statement(FORK, (identifier, new_identifier, position)),
+            lock_conversations(store, (new_identifier,)),
+            FORK(store, identifier=identifier, new_identifier=new_identifier, position=position),
         ),
         decode=decode,
     )
 
 
-def rename(identifier: str, new_identifier: str) -> Operation[None]:
-    """Give a memory another identifier, that has none."""
+def rename(identifier: str, new_identifier: str, store: ElementStore = MEMORIES) -> Operation[bool]:
+    """Move a memory to another identifier; return whether the memory exists."""
     check_text(identifier, "identifier")
     check_text(new_identifier, "new_identifier")
     name = f"rename memory {identifier!r:.80}"
 
-    def decode(rows: Sequence[Row]) -> None:
-        existed, made = rows[0]
-        _check_copied(name, new_identifier, existed=existed, made=made)
+    def decode(rows: Sequence[Row]) -> bool:
+        existed, created = rows[0]
+        return _check_copied(name, new_identifier, existed=existed, created=created)
 
     return Operation(
         name=name,
         statements=(
-            turns((identifier, new_identifier)),
-            Statement(RENAME, (identifier, new_identifier)),
+            lock_conversations(store, (identifier, new_identifier)),
+            RENAME(store, identifier=identifier, new_identifier=new_identifier),
         ),
         decode=decode,
     )
 
 
-def _check_copied(name: str, new_identifier: str, *, existed: bool, made: bool) -> None:
-    if not existed:
-        raise MemoryMissing(f"{name}: there is no such memory")
-    if not made:
+def _check_copied(name: str, new_identifier: str, *, existed: bool, created: bool) -> bool:
+    if existed and not created:
         raise MemoryExists(
             f"{name}: memory {new_identifier!r:.80} exists already; "
             "remove it first, or choose another identifier"
         )
+    return existed

@@ -1,102 +1,171 @@
-"""All memories: how many there are, and how much they hold."""
+"""List memories: identifiers, how many there are, how much each holds, similar identifiers."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Literal, LiteralString
 
 from draive_pg.codec.timestamps import Timestamp, from_epoch_us
-from draive_pg.codec.validation import check_limit, check_optional, check_position, check_timestamp
+from draive_pg.codec.validation import (
+    MAX_INTEGER,
+    check_limit,
+    check_optional,
+    check_position,
+    check_timestamp,
+)
+from draive_pg.errors import MemoryMissing
 from draive_pg.models import MemorySummary, Records
-from draive_pg.operations.conversations.expressions import microseconds
-from draive_pg.operations.operation import Operation, Row, Statement
+from draive_pg.operations.conversations.expressions import epoch_us
+from draive_pg.operations.conversations.store import MEMORIES, ElementStore, StoreQuery
+from draive_pg.operations.operation import Operation, Row, Steps, Workflow
 
-__all__ = ("LAST", "Order", "count", "identifiers", "list_")
+__all__ = (
+    "Order",
+    "count",
+    "identifiers",
+    "last_written",
+    "list_",
+    "memory_missing",
+    "require_memory",
+)
 
 type Order = Literal["identifier", "created", "last", "elements", "bytes"]
 
-IDENTIFIERS = """
-SELECT identifier FROM {schema}.memories ORDER BY identifier
-"""
+MAX_COMPARED = 1_000  # identifiers compared with a missing one
+MAX_SUGGESTED = 3
 
-# When something was last written to a memory, or it was made.
-LAST: LiteralString = """greatest(
-    memory.created,
+
+def last_written(store: ElementStore) -> LiteralString:
+    """Return when `conversation` was created or last written to."""
+    return f"""greatest(
+    conversation.created,
     (
-        SELECT max(created) FROM {schema}.memories_elements AS element
-        WHERE element.identifier = memory.identifier
+        SELECT max(created) FROM {store.elements} AS element
+        WHERE element.identifier = conversation.identifier
     ),
     (
-        SELECT max(created) FROM {schema}.memories_variables AS snapshot
-        WHERE snapshot.identifier = memory.identifier
+        SELECT max(created) FROM {store.variables} AS snapshot
+        WHERE snapshot.identifier = conversation.identifier
     )
 )"""
 
-CHOSEN: LiteralString = f"""
-    ($1::TEXT IS NULL OR starts_with(memory.identifier, $1::TEXT))
-    AND ($2::TIMESTAMPTZ IS NULL OR {LAST} >= $2::TIMESTAMPTZ)
-    AND ($3::TIMESTAMPTZ IS NULL OR {LAST} < $3::TIMESTAMPTZ)
+
+def _matching(store: ElementStore) -> LiteralString:
+    return f"""(:prefix::TEXT IS NULL OR starts_with(conversation.identifier, :prefix::TEXT))
+    AND (:since::TIMESTAMPTZ IS NULL OR {last_written(store)} >= :since::TIMESTAMPTZ)
+    AND (:until::TIMESTAMPTZ IS NULL OR {last_written(store)} < :until::TIMESTAMPTZ)"""
+
+
+IDENTIFIERS = StoreQuery(
+    "identifiers",
+    lambda store: f"SELECT identifier FROM {store.conversations} AS conversation ORDER BY 1",
+)
+
+# The common beginning matters most: similar identifiers sort next to the missing one.
+SIMILAR = StoreQuery(
+    "similar",
+    lambda store: (
+        f"""
+(
+    SELECT identifier FROM {store.conversations} AS conversation
+    WHERE identifier >= :identifier::TEXT ORDER BY identifier LIMIT :limit::INT8 / 2
+)
+UNION ALL
+(
+    SELECT identifier FROM {store.conversations} AS conversation
+    WHERE identifier < :identifier::TEXT ORDER BY identifier DESC LIMIT :limit::INT8 / 2
+)
 """
+    ),
+)
 
-COUNT: LiteralString = f"SELECT count(*) FROM {{schema}}.memories AS memory WHERE {CHOSEN}"
+COUNT = StoreQuery(
+    "count",
+    lambda store: (
+        f"""
+SELECT count(*) FROM {store.conversations} AS conversation
+WHERE {_matching(store)}
+"""
+    ),
+)
 
-# Sorted by what the memories' own table has, only the memories of the page are looked into.
-LIST: LiteralString = f"""
+ORDERS: Mapping[Order, LiteralString] = {
+    "identifier": "conversation.identifier",
+    "created": "conversation.created",
+    "last": "greatest(conversation.created, held.last, kept.last)",
+    "elements": "held.elements",
+    "bytes": "held.bytes + kept.bytes",
+}
+
+
+def _list(store: ElementStore, order: LiteralString, direction: LiteralString) -> LiteralString:
+    return f"""
 SELECT
-    memory.identifier,
-    {microseconds("memory.created")},
-    {microseconds("held.first")},
-    {microseconds("greatest(memory.created, held.last, kept.last)")},
+    conversation.identifier,
+    {epoch_us("conversation.created")},
+    {epoch_us("held.first")},
+    {epoch_us(ORDERS["last"])},
     held.elements,
     kept.snapshots,
     held.bytes + kept.bytes
-FROM {{schema}}.memories AS memory
+FROM {store.conversations} AS conversation
 CROSS JOIN LATERAL (
     SELECT
         min(created) AS first,
         max(created) AS last,
         count(*) AS elements,
         coalesce(sum(pg_column_size(content)), 0)::INT8 AS bytes
-    FROM {{schema}}.memories_elements AS element
-    WHERE element.identifier = memory.identifier
+    FROM {store.elements} AS element
+    WHERE element.identifier = conversation.identifier
 ) AS held
 CROSS JOIN LATERAL (
     SELECT
         max(created) AS last,
         count(*) AS snapshots,
         coalesce(sum(pg_column_size(variables)), 0)::INT8 AS bytes
-    FROM {{schema}}.memories_variables AS snapshot
-    WHERE snapshot.identifier = memory.identifier
+    FROM {store.variables} AS snapshot
+    WHERE snapshot.identifier = conversation.identifier
 ) AS kept
-WHERE {CHOSEN}
-ORDER BY ORDER_BY DIRECTION, memory.identifier
-LIMIT $4::INT8
-OFFSET $5::INT8
+WHERE {_matching(store)}
+ORDER BY {order} {direction}, conversation.identifier
+LIMIT :limit::INT8
+OFFSET :offset::INT8
 """
 
-ORDERS: Mapping[Order, LiteralString] = {
-    "identifier": "memory.identifier",
-    "created": "memory.created",
-    "last": "greatest(memory.created, held.last, kept.last)",
-    "elements": "held.elements",
-    "bytes": "held.bytes + kept.bytes",
+
+def _list_query(order: Order, direction: LiteralString) -> StoreQuery:
+    return StoreQuery(
+        f"list.{order}.{direction.lower()}", lambda store: _list(store, ORDERS[order], direction)
+    )
+
+
+# Ordered by identifier or creation, only the memories of the page are aggregated.
+LISTS: Mapping[tuple[Order, bool], StoreQuery] = {
+    (order, descending): _list_query(order, "DESC" if descending else "ASC")
+    for order in ORDERS
+    for descending in (False, True)
 }
 
 
-def identifiers() -> Operation[tuple[str, ...]]:
-    """The identifiers of all memories, in order."""
+def identifiers(store: ElementStore = MEMORIES) -> Operation[tuple[str, ...]]:
+    """Return the identifiers of all memories, sorted."""
     return Operation(
         name="list memories",
-        statements=(Statement(IDENTIFIERS),),
+        statements=(IDENTIFIERS(store),),
         reads=True,
         decode=lambda rows: tuple(row[0] for row in rows),
     )
 
 
-def count(prefix: str | None, since: Timestamp | None, until: Timestamp | None) -> Operation[int]:
-    """How many memories there are."""
+def count(
+    prefix: str | None,
+    since: Timestamp | None,
+    until: Timestamp | None,
+    store: ElementStore = MEMORIES,
+) -> Operation[int]:
+    """Count the memories that match."""
     return Operation(
         name="count memories",
-        statements=(Statement(COUNT, _chosen(prefix, since, until)),),
+        statements=(COUNT(store, **_filters(prefix, since, until)),),
         reads=True,
         decode=lambda rows: rows[0][0],
     )
@@ -111,20 +180,59 @@ def list_(
     offset: int,
     *,
     descending: bool,
+    store: ElementStore = MEMORIES,
 ) -> Operation[Records[MemorySummary]]:
-    """A page of the memories, with how much each holds."""
-    if order not in ORDERS:
+    """Return one page of the memories that match."""
+    if not isinstance(order, str) or order not in ORDERS:
         raise ValueError(f"order must be one of {', '.join(ORDERS)}, not {order!r:.60}")
-    sql = LIST.replace("ORDER_BY", ORDERS[order]).replace(
-        "DIRECTION", "DESC" if descending else "ASC"
+    check_limit(limit, "limit")
+    statement = LISTS[order, bool(descending)](
+        store,
+        **_filters(prefix, since, until),
+        limit=None if limit is None else min(limit + 1, MAX_INTEGER),  # one more: truncated?
+        offset=check_position(offset, "offset"),
     )
-    page = (check_limit(limit, "limit"), check_position(offset, "offset"))
     return Operation(
         name="list memories",
-        statements=(Statement(sql, (*_chosen(prefix, since, until), *page)),),
+        statements=(statement,),
         reads=True,
-        decode=lambda rows: Records(MemorySummary, map(_summary, rows)),
+        decode=lambda rows: Records(MemorySummary, map(_summary, rows), limit=limit),
     )
+
+
+def require_memory[T](
+    operation: Operation[bool],
+    identifier: str,
+    result: T,
+    store: ElementStore = MEMORIES,
+) -> Workflow[T]:
+    """Run an operation that returns whether the memory exists, and return a result.
+
+    Raises
+    ------
+    MemoryMissing
+        If the memory does not exist; the message suggests similar identifiers.
+    """
+
+    def steps() -> Steps[T]:
+        if not (yield operation):
+            message = f"{operation.name}: there is no such memory"
+            raise (yield from memory_missing(message, identifier, store))
+        return result
+
+    return Workflow(steps())
+
+
+def memory_missing(message: str, identifier: str, store: ElementStore) -> Steps[MemoryMissing]:
+    """Build the error for a missing memory, with similar identifiers that exist."""
+    similar: Sequence[str] = yield Operation(
+        name="list similar memories",
+        statements=(SIMILAR(store, identifier=identifier, limit=MAX_COMPARED),),
+        reads=True,
+        decode=lambda rows: get_close_matches(identifier, [row[0] for row in rows], MAX_SUGGESTED),
+    )
+    names = ", ".join(f"{each!r:.80}" for each in similar)
+    return MemoryMissing(f"{message}; similar: {names}" if names else message)
 
 
 def _summary(row: Row) -> MemorySummary:
@@ -133,11 +241,11 @@ def _summary(row: Row) -> MemorySummary:
     return MemorySummary(identifier, from_epoch_us(created), first, last, *counts)
 
 
-def _chosen(
+def _filters(
     prefix: str | None, since: Timestamp | None, until: Timestamp | None
-) -> tuple[str | None, datetime | None, datetime | None]:
-    return (
-        check_optional(prefix, "prefix"),
-        check_timestamp(since, "since"),
-        check_timestamp(until, "until"),
-    )
+) -> dict[str, object]:
+    return {
+        "prefix": check_optional(prefix, "prefix"),
+        "since": check_timestamp(since, "since"),
+        "until": check_timestamp(until, "until"),
+    }

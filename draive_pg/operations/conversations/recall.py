@@ -1,59 +1,73 @@
-"""One conversational memory as a model is given it again."""
+"""Read one conversation as draive recalls it: elements to replay to a model, and variables."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from draive_pg.codec.lenient import sifted, warn_skipped
-from draive_pg.codec.replay import newest, replayable
+from draive_pg.codec.elements import newest, replayable
 from draive_pg.codec.validation import check_limit, check_text
 from draive_pg.operations.conversations.expressions import STARTS_TURN
-from draive_pg.operations.operation import Operation, Row, Statement, Steps, workflow
+from draive_pg.operations.conversations.store import MEMORIES, ElementStore, StoreQuery
+from draive_pg.operations.operation import (
+    Operation,
+    Row,
+    Steps,
+    decode_rows,
+    warn_skipped,
+    workflow,
+)
 
 if TYPE_CHECKING:
     from draive import ModelInput, ModelMemoryRecall, ModelOutput
 
 __all__ = ("recall", "recall_leniently")
 
-# The elements in order, then the newest variables (where $2 is true, the newest that are any): one
-# statement, so one instant of both.
-# Rows that draive wrote may share `created`; `ctid` then gives the order in which they came, as
-# long as they took no place of removed rows.
-RECALL = """
+# The elements in order, then the newest variables: one statement, so one snapshot of both.
+RECALL = StoreQuery(
+    "recall",
+    lambda store: (
+        f"""
 SELECT written, document
 FROM (
-    SELECT created::TEXT AS written, created, ctid AS place, content::TEXT AS document
-    FROM {schema}.memories_elements
-    WHERE identifier = $1::TEXT
+    SELECT created::TEXT AS written, created, place, content::TEXT AS document
+    FROM {store.elements} AS element
+    WHERE identifier = :identifier::TEXT
     UNION ALL
     (
         SELECT NULL, NULL, NULL, variables::TEXT
-        FROM {schema}.memories_variables
-        WHERE identifier = $1::TEXT AND (jsonb_typeof(variables) = 'object' OR NOT $2::BOOLEAN)
-        ORDER BY created DESC, ctid DESC
+        FROM {store.variables} AS snapshot
+        WHERE identifier = :identifier::TEXT
+            AND (jsonb_typeof(variables) = 'object' OR NOT :skip_invalid::BOOLEAN)
+        ORDER BY created DESC, place DESC
         LIMIT 1
     )
 ) AS recalled
 ORDER BY created, place
 """
+    ),
+)
 
-# The same of the newest elements only; when no user turn is among them, of all since the newest.
-# Backwards by the index both times, and no further than that takes.
-RECALL_NEWEST: LiteralString = f"""
+# The newest elements only; if no user turn is among them, all since the newest user turn. Both
+# scan the index backwards and stop early. The rows of the innermost query come in index order,
+# which its window function keeps.
+RECALL_NEWEST = StoreQuery(
+    "recall_newest",
+    lambda store: (
+        f"""
 SELECT written, document
 FROM (
     (
-        SELECT created::TEXT AS written, created, ctid AS place, content::TEXT AS document
-        FROM {{schema}}.memories_elements
-        WHERE identifier = $1::TEXT
-        ORDER BY created DESC, ctid DESC
-        LIMIT greatest($2::INT8, (
+        SELECT created::TEXT AS written, created, place, content::TEXT AS document
+        FROM {store.elements} AS element
+        WHERE identifier = :identifier::TEXT
+        ORDER BY created DESC, place DESC
+        LIMIT greatest(:limit::INT8, (
             SELECT number
             FROM (
-                SELECT content, row_number() OVER (ORDER BY created DESC, ctid DESC) AS number
-                FROM {{schema}}.memories_elements
-                WHERE identifier = $1::TEXT
+                SELECT content, row_number() OVER (ORDER BY created DESC, place DESC) AS number
+                FROM {store.elements} AS element
+                WHERE identifier = :identifier::TEXT
             ) AS backward
             WHERE {STARTS_TURN}
             LIMIT 1
@@ -62,73 +76,81 @@ FROM (
     UNION ALL
     (
         SELECT NULL, NULL, NULL, variables::TEXT
-        FROM {{schema}}.memories_variables
-        WHERE identifier = $1::TEXT
-        ORDER BY created DESC, ctid DESC
+        FROM {store.variables} AS snapshot
+        WHERE identifier = :identifier::TEXT
+        ORDER BY created DESC, place DESC
         LIMIT 1
     )
 ) AS recalled
 ORDER BY created, place
 """
+    ),
+)
 
 
-def recall(identifier: str, limit: int | None) -> "Operation[ModelMemoryRecall]":
-    """The newest variables, and the elements that can be replayed to a model."""
-    return _recalling(identifier, limit, _recalled)
+def recall(
+    identifier: str, limit: int | None, store: ElementStore = MEMORIES
+) -> "Operation[ModelMemoryRecall]":
+    """Return the newest variables and the elements that can be replayed to a model."""
+    return _read(store, identifier, limit, _recalled)
 
 
 @workflow
-def recall_leniently(identifier: str, limit: int | None) -> "Steps[ModelMemoryRecall]":
-    """The same of the rows that can be read; where some cannot, the whole memory is looked at."""
-    read: Read = yield _recalling(identifier, limit, lenient=True)
+def recall_leniently(
+    identifier: str, limit: int | None, store: ElementStore = MEMORIES
+) -> "Steps[ModelMemoryRecall]":
+    """Recall what can be decoded; if some rows cannot, read the whole memory and warn of each."""
+    read: Read = yield _read(store, identifier, limit, skip_invalid=True)
     if skipped := read.skipped:
-        statement = Statement(RECALL, (identifier, True))
-        read = yield replace(_recalling(identifier, None, lenient=True), statements=(statement,))
+        whole = RECALL(store, identifier=identifier, skip_invalid=True)
+        operation = _read(store, identifier, None, skip_invalid=True)
+        read = yield replace(operation, statements=(whole,))
         warn_skipped(dict.fromkeys((*read.skipped, *skipped)))
-    return _recalled(read._replace(elements=newest(read.elements, limit)))
+    return _recalled(read, limit)
 
 
 class Read(NamedTuple):
-    """What a memory holds, and what is wrong with the rows that a lenient reading left out."""
+    """The decoded rows of a memory, and why others were skipped."""
 
     elements: "Sequence[ModelInput | ModelOutput]"
     variables: Mapping[str, Any]
     skipped: Sequence[str]
 
 
-def _recalling[T](
+def _read[T](
+    store: ElementStore,
     identifier: str,
     limit: int | None,
     present: Callable[[Read], T] = lambda read: read,
     *,
-    lenient: bool = False,
+    skip_invalid: bool = False,
 ) -> Operation[T]:
     check_text(identifier, "identifier")
     check_limit(limit, "limit")
 
     def decode(rows: Sequence[Row]) -> Read:
-        from draive_pg.codec import draive_types as codec
+        from draive_pg.codec import draive_types
 
-        elements, skipped = sifted(
+        elements, skipped = decode_rows(
             (row for row in rows if row[0] is not None),
-            lambda row: codec.decode_element(row[1], partial(_element, identifier, row[0])),
-            lenient=lenient,
+            lambda row: draive_types.decode_element(row[1], partial(_element, identifier, row[0])),
+            skip_invalid=skip_invalid,
         )
-        variables, skipped_too = sifted(
+        variables, skipped_too = decode_rows(
             (row[1] for row in rows if row[0] is None),
-            lambda document: codec.decode_variables(
+            lambda document: draive_types.decode_variables(
                 document, f"the newest variables of memory {identifier!r:.80}"
             ),
-            lenient=lenient,
+            skip_invalid=skip_invalid,
         )
         return Read(elements, variables[0] if variables else {}, skipped + skipped_too)
 
     return Operation(
         name=f"recall memory {identifier!r:.80}",
         statements=(
-            Statement(RECALL, (identifier, False))
+            RECALL(store, identifier=identifier, skip_invalid=False)
             if limit is None
-            else Statement(RECALL_NEWEST, (identifier, limit)),
+            else RECALL_NEWEST(store, identifier=identifier, limit=limit),
         ),
         reads=True,
         decode=decode,
@@ -136,10 +158,13 @@ def _recalling[T](
     )
 
 
-def _recalled(read: Read) -> "ModelMemoryRecall":
-    from draive_pg.codec import draive_types as codec
+def _recalled(read: Read, limit: int | None = None) -> "ModelMemoryRecall":
+    from draive_pg.codec import draive_types
 
-    return codec.recall(replayable(read.elements), read.variables)
+    outlines = [draive_types.outline(element) for element in read.elements]
+    first = newest(outlines, limit)
+    context = [read.elements[first + index] for index in replayable(outlines[first:])]
+    return draive_types.recall(context, read.variables)
 
 
 def _element(identifier: str, written: str) -> str:

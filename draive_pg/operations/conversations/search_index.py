@@ -1,4 +1,4 @@
-"""The index that full-text search is faster with, and that nothing needs to work."""
+"""Create the GIN index that makes full-text search fast; search works without it."""
 
 from typing import LiteralString, cast
 
@@ -6,64 +6,69 @@ from psycopg.sql import Identifier, Literal
 
 from draive_pg.codec.validation import MAX_NAME, check_text
 from draive_pg.operations.conversations.expressions import vector
-from draive_pg.operations.operation import Operation, Statement, Steps, workflow
+from draive_pg.operations.conversations.store import MEMORIES, ElementStore, StoreQuery
+from draive_pg.operations.operation import Operation, Statement, Steps, Workflow
 
-__all__ = ("index_search",)
+__all__ = ("create_search_index",)
 
-STATE = """
+STATE = StoreQuery(
+    "search_index",
+    lambda store: (
+        f"""
 SELECT
     (
         SELECT relkind = 'p'
         FROM pg_class
-        WHERE oid = to_regclass(coalesce(quote_ident($1::TEXT) || '.', '') || 'memories_elements')
-    ),
+        WHERE oid = to_regclass(
+            coalesce(quote_ident(:schema::TEXT) || '.', '') || '{store.elements_table}'
+        )
+    ) AS partitioned,
     (
         SELECT indisvalid
         FROM pg_index
-        WHERE indexrelid
-            = to_regclass(coalesce(quote_ident($1::TEXT) || '.', '') || quote_ident($2::TEXT))
-    )
+        WHERE indexrelid = to_regclass(
+            coalesce(quote_ident(:schema::TEXT) || '.', '') || quote_ident(:index::TEXT)
+        )
+    ) AS valid
 """
-
-# Left behind, of no use, where making it was interrupted.
-DROP = "DROP INDEX CONCURRENTLY IF EXISTS {schema}.NAME"
-
-# Writers do not wait for it; on a partitioned table they do, for PostgreSQL knows no other way.
-CREATE = """
-CREATE INDEX CONCURRENTLY IF NOT EXISTS NAME
-ON {schema}.memories_elements USING gin ((VECTOR))
-"""
+    ),
+)
 
 
-@workflow
-def index_search(language: str, schema: str | None) -> Steps[bool]:
-    """Make the index for the texts of a language, if it is missing; whether it was."""
-    name = f"memories_elements_search_{check_text(language, 'language')}"
+def create_search_index(
+    language: str, schema: str | None, store: ElementStore = MEMORIES
+) -> Workflow[bool]:
+    """Create the index for a text search configuration, and return whether it was missing."""
+    name = f"{store.elements_table}_search_{check_text(language, 'language')}"
     if not language or len(name.encode()) > MAX_NAME:
         raise ValueError(f"language must name a text search configuration, not {language!r:.60}")
-    partitioned, valid = yield _state(name, schema)
-    if valid:
-        return False
-    if valid is False:
-        yield _made(DROP, name, language)
-    yield _made(CREATE.replace("CONCURRENTLY", "") if partitioned else CREATE, name, language)
-    return True
+    return Workflow(_create(store, language, name, schema))
 
 
-def _state(name: str, schema: str | None) -> Operation[tuple[bool | None, bool | None]]:
-    return Operation(
-        name="index search: look for the index",
-        statements=(Statement(STATE, (schema, name)),),
+def _create(store: ElementStore, language: str, name: str, schema: str | None) -> Steps[bool]:
+    partitioned, valid = yield Operation[tuple[bool | None, bool | None]](
+        name="create search index: look for the index",
+        statements=(STATE(store, schema=schema, index=name),),
         reads=True,
         decode=lambda rows: (rows[0][0], rows[0][1]),
     )
+    if valid:
+        return False
+    # CREATE and DROP INDEX take no parameters, so psycopg quotes the names and the language.
+    index = cast("LiteralString", Identifier(name).as_string())
+    expression = vector(cast("LiteralString", f"{Literal(language).as_string()}::REGCONFIG"))
+    concurrently = "" if partitioned else "CONCURRENTLY "  # not possible on a partitioned table
+    if valid is False:  # left behind by an interrupted CREATE INDEX
+        yield _definition(f"DROP INDEX CONCURRENTLY IF EXISTS {{schema}}.{index}", language)
+    yield _definition(
+        f"CREATE INDEX {concurrently}IF NOT EXISTS {index} "
+        f"ON {{schema}}.{store.elements_table} USING gin (({expression}))",
+        language,
+    )
+    return True
 
 
-def _made(sql: LiteralString, name: str, language: str) -> Operation[None]:
-    # Definitions take no parameters; psycopg quotes what stands in their place.
-    words = vector(cast("LiteralString", f"{Literal(language).as_string()}::REGCONFIG"))
-    quoted = sql.replace("NAME", Identifier(name).as_string()).replace("VECTOR", words)
+def _definition(sql: LiteralString, language: str) -> Operation[None]:
     return Operation(
-        name=f"index search for language {language!r:.60}",
-        statements=(Statement(cast("LiteralString", quoted)),),
+        name=f"create search index for language {language!r:.60}", statements=(Statement(sql),)
     )

@@ -1,50 +1,57 @@
-"""Looking at one memory: all that is stored of it."""
+"""Read one memory as a transcript."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING
 
 from draive_pg.codec.validation import check_limit, check_text
-from draive_pg.operations.conversations.expressions import microseconds
-from draive_pg.operations.operation import Operation, Row, Statement
+from draive_pg.operations.conversations.expressions import epoch_us
+from draive_pg.operations.conversations.store import MEMORIES, ElementStore, StoreQuery
+from draive_pg.operations.operation import Operation, Row
 
 if TYPE_CHECKING:
     from draive_pg.display.transcript import Transcript
 
 __all__ = ("show",)
 
-# What is known of the memory first, then its newest elements in their order: one instant of both.
-SHOW: LiteralString = f"""
+# First a row of the memory itself, then its newest elements in order: one snapshot of both.
+SHOW = StoreQuery(
+    "show",
+    lambda store: (
+        f"""
 WITH newest AS (
-    SELECT created, ctid AS place, content
-    FROM {{schema}}.memories_elements
-    WHERE identifier = $1::TEXT
-    ORDER BY created DESC, ctid DESC
-    LIMIT $2::INT8
+    SELECT created, place, content
+    FROM {store.elements} AS element
+    WHERE identifier = :identifier::TEXT
+    ORDER BY created DESC, place DESC
+    LIMIT :limit::INT8
 )
 SELECT
-    EXISTS (SELECT FROM {{schema}}.memories WHERE identifier = $1::TEXT),
-    (SELECT count(*) FROM {{schema}}.memories_elements WHERE identifier = $1::TEXT),
+    EXISTS (
+        SELECT FROM {store.conversations} AS conversation WHERE identifier = :identifier::TEXT
+    ),
+    (SELECT count(*) FROM {store.elements} AS element WHERE identifier = :identifier::TEXT),
     (
         SELECT variables::TEXT
-        FROM {{schema}}.memories_variables
-        WHERE identifier = $1::TEXT
-        ORDER BY created DESC, ctid DESC
+        FROM {store.variables} AS snapshot
+        WHERE identifier = :identifier::TEXT
+        ORDER BY created DESC, place DESC
         LIMIT 1
     )
 UNION ALL
 (
-    SELECT
-        NULL,
-        {microseconds("created")},
-        content::TEXT
+    SELECT NULL, {epoch_us("created")}, content::TEXT
     FROM newest
     ORDER BY created, place
 )
 """
+    ),
+)
 
 
-def show(identifier: str, limit: int | None) -> "Operation[Transcript]":
-    """A memory as people read it: all of its elements, or the newest."""
+def show(
+    identifier: str, limit: int | None, store: ElementStore = MEMORIES
+) -> "Operation[Transcript]":
+    """Return a transcript of all elements of a memory, or of the newest."""
     check_text(identifier, "identifier")
     check_limit(limit, "limit")
 
@@ -61,13 +68,12 @@ def show(identifier: str, limit: int | None) -> "Operation[Transcript]":
             entries=transcribe(
                 [(written, document) for _, written, document in stored],
                 first=elements - len(stored),
-                identifier=identifier,
             ),
         )
 
     return Operation(
         name=f"show memory {identifier!r:.80}",
-        statements=(Statement(SHOW, (identifier, limit)),),
+        statements=(SHOW(store, identifier=identifier, limit=limit),),
         reads=True,
         decode=decode,
     )

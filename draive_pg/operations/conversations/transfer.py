@@ -1,83 +1,110 @@
-"""Whole memories on their way between databases, through files."""
+"""Export whole memories to a file, and import them into this or another database."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import LiteralString, NamedTuple
+from typing import IO, LiteralString, NamedTuple
 
 from draive_pg.codec.validation import check_optional, check_texts
 from draive_pg.display.progress import progress
-from draive_pg.errors import MemoryExists, MemoryMissing
+from draive_pg.errors import MemoryExists
 from draive_pg.models import Transfer
 from draive_pg.operations.conversations.export_format import Line, check_path, lines, written
-from draive_pg.operations.conversations.write import turns
-from draive_pg.operations.operation import Operation, Row, Statement, Steps, workflow
+from draive_pg.operations.conversations.listing import memory_missing
+from draive_pg.operations.conversations.store import (
+    MEMORIES,
+    ElementStore,
+    StoreQuery,
+    lock_conversations,
+)
+from draive_pg.operations.operation import Call, Operation, Row, Steps, Workflow
 
 __all__ = ("export", "import_file")
 
-# Of what is read or written by one statement, unless one memory alone has more.
-MOST_ELEMENTS = 2_000
-MOST_BYTES = 8 * 1024 * 1024
-MOST_LISTED = 10_000
+# Limits of one statement, unless a single memory exceeds them.
+MAX_ELEMENTS = 2_000
+MAX_BYTES = 8 * 1024 * 1024
+MAX_LISTED = 10_000
 
-# By identifier, from one on: each statement is quick, however many there are in all.
-SIZES = """
+# Keyset pagination by identifier: each statement is quick, however many memories there are.
+SIZES = StoreQuery(
+    "export.sizes",
+    lambda store: (
+        f"""
 SELECT
-    memory.identifier,
+    conversation.identifier,
     held.elements,
     held.bytes
 FROM (
     SELECT identifier
-    FROM {schema}.memories
-    WHERE ($1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[]))
-        AND ($2::TEXT IS NULL OR starts_with(identifier, $2::TEXT))
-        AND ($3::TEXT IS NULL OR identifier > $3::TEXT)
+    FROM {store.conversations} AS conversation
+    WHERE (:identifiers::TEXT[] IS NULL OR identifier = ANY (:identifiers::TEXT[]))
+        AND (:prefix::TEXT IS NULL OR starts_with(identifier, :prefix::TEXT))
+        AND (:after::TEXT IS NULL OR identifier > :after::TEXT)
     ORDER BY identifier
-    LIMIT $4::INT8
-) AS memory
+    LIMIT :limit::INT8
+) AS conversation
 CROSS JOIN LATERAL (
     SELECT count(*) AS elements, coalesce(sum(pg_column_size(content)), 0)::INT8 AS bytes
-    FROM {schema}.memories_elements AS element
-    WHERE element.identifier = memory.identifier
+    FROM {store.elements} AS element
+    WHERE element.identifier = conversation.identifier
 ) AS held
-ORDER BY memory.identifier
+ORDER BY conversation.identifier
 """
+    ),
+)
 
 UTC_TIME: LiteralString = (
     "(to_json(created AT TIME ZONE 'UTC') #>> '{}')"
     " || CASE WHEN isfinite(created) THEN 'Z' ELSE '' END"
 )
 
-# Of each memory its own row first, then its variables and its elements in their order.
-READ: LiteralString = f"""
+# Of each memory its own row first, then its variables, then its elements, each in order.
+READ = StoreQuery(
+    "export",
+    lambda store: (
+        f"""
 SELECT identifier, kind, written, document
 FROM (
-    SELECT identifier, 0 AS kind, {UTC_TIME} AS written, '' AS document, created, ctid AS place
-    FROM {{schema}}.memories
-    WHERE identifier = ANY ($1::TEXT[])
+    SELECT
+        identifier,
+        0 AS kind,
+        {UTC_TIME} AS written,
+        '' AS document,
+        created,
+        NULL AS place
+    FROM {store.conversations} AS conversation
+    WHERE identifier = ANY (:identifiers::TEXT[])
     UNION ALL
-    SELECT identifier, 1, {UTC_TIME}, variables::TEXT, created, ctid
-    FROM {{schema}}.memories_variables
-    WHERE identifier = ANY ($1::TEXT[])
+    SELECT identifier, 1, {UTC_TIME}, variables::TEXT, created, place
+    FROM {store.variables} AS snapshot
+    WHERE identifier = ANY (:identifiers::TEXT[])
     UNION ALL
-    SELECT identifier, 2, {UTC_TIME}, content::TEXT, created, ctid
-    FROM {{schema}}.memories_elements
-    WHERE identifier = ANY ($1::TEXT[])
+    SELECT identifier, 2, {UTC_TIME}, content::TEXT, created, place
+    FROM {store.elements} AS element
+    WHERE identifier = ANY (:identifiers::TEXT[])
 ) AS stored
 ORDER BY identifier, kind, created, place
 """
+    ),
+)
 
-# The locks are held. A memory that is there is compared row by row, and left as it is.
-WRITE = """
+# The locks are held. An existing memory is compared row by row, and left as it is.
+WRITE = StoreQuery(
+    "import",
+    lambda store: (
+        f"""
 WITH given AS (
     SELECT
         line ->> 'identifier' AS identifier,
         (line ->> 'created')::TIMESTAMPTZ AS created,
         line -> 'variables' AS variables,
         line -> 'elements' AS elements
-    FROM json_array_elements($1::JSON) AS line
+    FROM json_array_elements(:lines::JSON) AS line
 ),
 given_rows AS (
     SELECT
@@ -96,7 +123,8 @@ given_rows AS (
     ) AS row
 ),
 present AS (
-    SELECT identifier FROM {schema}.memories WHERE identifier = ANY ($2::TEXT[])
+    SELECT identifier FROM {store.conversations} AS conversation
+    WHERE identifier = ANY (:identifiers::TEXT[])
 ),
 present_rows AS (
     SELECT
@@ -106,13 +134,13 @@ present_rows AS (
         created,
         content
     FROM (
-        SELECT identifier, 1 AS kind, created, ctid AS place, variables AS content
-        FROM {schema}.memories_variables
-        WHERE identifier = ANY ($2::TEXT[])
+        SELECT identifier, 1 AS kind, created, place, variables AS content
+        FROM {store.variables} AS snapshot
+        WHERE identifier = ANY (:identifiers::TEXT[])
         UNION ALL
-        SELECT identifier, 2, created, ctid, content
-        FROM {schema}.memories_elements
-        WHERE identifier = ANY ($2::TEXT[])
+        SELECT identifier, 2, created, place, content
+        FROM {store.elements} AS element
+        WHERE identifier = ANY (:identifiers::TEXT[])
     ) AS stored
 ),
 differing AS (
@@ -126,30 +154,32 @@ differing AS (
     WHERE theirs.created IS DISTINCT FROM ours.created
         OR theirs.content IS DISTINCT FROM ours.content
 ),
-made AS (
-    INSERT INTO {schema}.memories (identifier, created)
+created AS (
+    {store.insert_conversations}
     SELECT identifier, created FROM given
     ON CONFLICT (identifier) DO NOTHING
     RETURNING identifier
 ),
-snapshots AS (
-    INSERT INTO {schema}.memories_variables (identifier, variables, created)
+variables AS (
+    {store.insert_variables}
     SELECT given_rows.identifier, given_rows.content, given_rows.created
-    FROM made
-    JOIN given_rows ON given_rows.identifier = made.identifier AND given_rows.kind = 1
+    FROM created
+    JOIN given_rows ON given_rows.identifier = created.identifier AND given_rows.kind = 1
     ORDER BY given_rows.identifier, given_rows.number
 ),
 elements AS (
-    INSERT INTO {schema}.memories_elements (identifier, content, created)
+    {store.insert_elements}
     SELECT given_rows.identifier, given_rows.content, given_rows.created
-    FROM made
-    JOIN given_rows ON given_rows.identifier = made.identifier AND given_rows.kind = 2
+    FROM created
+    JOIN given_rows ON given_rows.identifier = created.identifier AND given_rows.kind = 2
     ORDER BY given_rows.identifier, given_rows.number
 )
 SELECT
-    coalesce((SELECT array_agg(identifier) FROM made), '{}'),
-    coalesce((SELECT array_agg(identifier) FROM differing), '{}')
+    coalesce((SELECT array_agg(identifier) FROM created), '{{}}'),
+    coalesce((SELECT array_agg(identifier) FROM differing), '{{}}')
 """
+    ),
+)
 
 
 class Size(NamedTuple):
@@ -160,48 +190,65 @@ class Size(NamedTuple):
     size: int
 
 
-@workflow
 def export(
-    path: object, identifiers: str | Iterable[str] | None, prefix: str | None
+    path: object,
+    identifiers: str | Iterable[str] | None,
+    prefix: str | None,
+    store: ElementStore = MEMORIES,
+) -> Workflow[Transfer]:
+    """Write memories to a file, which appears or is replaced when it is complete."""
+    return Workflow(
+        _export(
+            store,
+            check_path(path),
+            check_texts(identifiers, "identifier"),
+            check_optional(prefix, "prefix"),
+        )
+    )
+
+
+def _export(
+    store: ElementStore, target: Path, identifiers: Sequence[str] | None, prefix: str | None
 ) -> Steps[Transfer]:
-    """Write memories to a file, whose place it takes when all of them are in it."""
-    target = check_path(path)
-    names = check_texts(identifiers, "identifier")
-    chosen = check_optional(prefix, "prefix")
     done = Transfer(target, 0, 0, 0)
-    missing = set(names or ())
+    missing = set(identifiers or ())
     after: str | None = None
-    with written(target) as file, progress(None, "Exporting", " memories") as bar:
-        while listed := (yield _sizes(names, chosen, after)):
+    with ExitStack() as stack, progress(None, "Exporting", " memories") as bar:
+        file: IO[bytes] = yield Call(partial(stack.enter_context, written(target)))
+        while listed := (yield _sizes(store, identifiers, prefix, after)):
             for batch in _batches(listed):
-                rows = yield _read([size.identifier for size in batch])
-                for identifier, stored in groupby(rows, key=lambda row: row[0]):
-                    line, elements, variables = _line(identifier, list(stored))
-                    file.write(line)
-                    done = _more(done, 1, elements, variables)
-                    missing.discard(identifier)
+                rows = yield _read(store, [size.identifier for size in batch])
+                found, elements, variables = yield Call(partial(_write_lines, file, rows))
+                done = _add(done, len(found), elements, variables)
+                missing -= found
                 bar.update(len(batch))
             after = listed[-1].identifier
         if missing:
-            raise MemoryMissing(
-                f"export to {target.name!r}: there is no memory {min(missing)!r:.80}"
-                + (f" ({len(missing)} are missing in all)" if len(missing) > 1 else "")
-            )
+            first = min(missing)
+            more = f" ({len(missing)} are missing in all)" if len(missing) > 1 else ""
+            message = f"export to {target.name!r}: there is no memory {first!r:.80}{more}"
+            raise (yield from memory_missing(message, first, store))
+        yield Call(stack.close)
     return done
 
 
-@workflow
-def import_file(path: object) -> Steps[Transfer]:
-    """Write the memories of a file, those that are not there yet."""
-    source = check_path(path)
+def import_file(path: object, store: ElementStore = MEMORIES) -> Workflow[Transfer]:
+    """Write the memories of a file that do not exist yet."""
+    return Workflow(_import(store, check_path(path)))
+
+
+def _import(store: ElementStore, source: Path) -> Steps[Transfer]:
     done = Transfer(source, 0, 0, 0)
     differing: list[str] = []
-    with progress(source.stat().st_size, "Importing", "B") as bar:
-        for batch in _batches(lines(source)):
-            made, other = yield _write(source, batch)
+    with (
+        progress(source.stat().st_size, "Importing", "B") as bar,
+        closing(_batches(lines(source))) as batches,
+    ):
+        while batch := (yield Call(partial(next, batches, None))):
+            created, other = yield _write(store, source, batch)
             differing += sorted(other)
-            new = [line for line in batch if line.identifier in made]
-            done = _more(
+            new = [line for line in batch if line.identifier in created]
+            done = _add(
                 done,
                 len(new),
                 sum(line.elements for line in new),
@@ -219,45 +266,52 @@ def import_file(path: object) -> Steps[Transfer]:
 
 
 def _sizes(
-    identifiers: Sequence[str] | None, prefix: str | None, after: str | None
+    store: ElementStore,
+    identifiers: Sequence[str] | None,
+    prefix: str | None,
+    after: str | None,
 ) -> Operation[Sequence[Size]]:
+    statement = SIZES(store, identifiers=identifiers, prefix=prefix, after=after, limit=MAX_LISTED)
     return Operation(
         name="export memories: list them",
-        statements=(Statement(SIZES, (identifiers, prefix, after, MOST_LISTED)),),
+        statements=(statement,),
         reads=True,
         decode=lambda rows: [Size(*row) for row in rows],
     )
 
 
-def _read(identifiers: Sequence[str]) -> Operation[Sequence[Row]]:
+def _read(store: ElementStore, identifiers: Sequence[str]) -> Operation[Sequence[Row]]:
     return Operation(
         name=f"export memories from {identifiers[0]!r:.80} on",
-        statements=(Statement(READ, (identifiers,)),),
+        statements=(READ(store, identifiers=identifiers),),
         reads=True,
         decode=lambda rows: rows,
     )
 
 
-def _write(source: Path, batch: Sequence[Line]) -> Operation[tuple[Sequence[str], Sequence[str]]]:
-    names = [line.identifier for line in batch]
+def _write(
+    store: ElementStore, source: Path, batch: Sequence[Line]
+) -> Operation[tuple[Sequence[str], Sequence[str]]]:
+    identifiers = [line.identifier for line in batch]
+    text = f"[{','.join(line.text for line in batch)}]"
     return Operation(
         name=f"import {source.name!r:.80}, lines {batch[0].number} to {batch[-1].number}",
         statements=(
-            turns(names),
-            Statement(WRITE, (f"[{','.join(line.text for line in batch)}]", names)),
+            lock_conversations(store, identifiers),
+            WRITE(store, lines=text, identifiers=identifiers),
         ),
         decode=lambda rows: (rows[0][0], rows[0][1]),
     )
 
 
-def _batches[T: Size | Line](items: Iterable[T]) -> Iterator[list[T]]:
-    """Group what is small, and nothing twice, into what one statement takes."""
+def _batches[T: Size | Line](items: Iterable[T]) -> Generator[list[T]]:
+    """Group items by the limits of one statement; no identifier is twice in a batch."""
     batch: dict[str, T] = {}
     elements = size = 0
     for item in items:
         elements += item.elements
         size += item.size
-        if batch and (elements > MOST_ELEMENTS or size > MOST_BYTES or item.identifier in batch):
+        if batch and (elements > MAX_ELEMENTS or size > MAX_BYTES or item.identifier in batch):
             yield list(batch.values())
             batch = {}
             elements, size = item.elements, item.size
@@ -266,8 +320,21 @@ def _batches[T: Size | Line](items: Iterable[T]) -> Iterator[list[T]]:
         yield list(batch.values())
 
 
+def _write_lines(file: IO[bytes], rows: Sequence[Row]) -> tuple[set[str], int, int]:
+    """Write memories; return their identifiers and how many elements and variables they have."""
+    identifiers: set[str] = set()
+    elements = variables = 0
+    for identifier, stored in groupby(rows, key=lambda row: row[0]):
+        line, more_elements, more_variables = _line(identifier, list(stored))
+        file.write(line)
+        identifiers.add(identifier)
+        elements += more_elements
+        variables += more_variables
+    return identifiers, elements, variables
+
+
 def _line(identifier: str, rows: Sequence[Row]) -> tuple[bytes, int, int]:
-    """Return a memory's line, and how many elements and snapshots of variables are in it."""
+    """Return the line of a memory, and how many elements and variables it has."""
     created = next(written for _, kind, written, _ in rows if kind == 0)
     variables, elements = (
         [
@@ -284,7 +351,7 @@ def _line(identifier: str, rows: Sequence[Row]) -> tuple[bytes, int, int]:
     return text.encode(), len(elements), len(variables)
 
 
-def _more(
+def _add(
     done: Transfer, memories: int, elements: int, variables: int, unchanged: int = 0
 ) -> Transfer:
     return replace(

@@ -1,148 +1,167 @@
-"""One conversational memory as it is written: in the three ``memories`` tables."""
+"""Write one conversation: append elements and variables, seed variables, import a chat, remove."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from draive_pg.codec.json import encode_mapping
+from draive_pg.codec.json import encode, encode_mapping
 from draive_pg.codec.validation import check_sent, check_text
 from draive_pg.errors import ChatInvalid, MemoryExists
-from draive_pg.operations.operation import Operation, Row, Statement, advisory_lock, advisory_locks
+from draive_pg.operations.conversations.store import (
+    MEMORIES,
+    ElementStore,
+    StoreQuery,
+    lock_conversation,
+)
+from draive_pg.operations.operation import Operation, Row, Statement
 
 if TYPE_CHECKING:
     from draive import ModelInput, ModelOutput
 
-__all__ = (
-    "import_chat",
-    "maintain",
-    "remember",
-    "remove",
-    "turns",
-)
+__all__ = ("import_chat", "maintain", "remember", "remove")
 
-# The lock is held: each batch starts later than the clock and than all before it, whatever the
-# clock did. The memory's own row is made here, for the first write may come before any upkeep.
-# Where $3 is false, nothing is written to a memory that has elements. One JSON text is read in a
-# third of the time of an array of texts, where each quotation mark is escaped once more.
-ALLOWED: LiteralString = """
+
+def _next_time(last: LiteralString) -> LiteralString:
+    # Later than the clock and than all rows before, whatever the clock did meanwhile.
+    return f"greatest(clock_timestamp(), {last} + INTERVAL '1 microsecond')"
+
+
+def _remember(store: ElementStore, snapshot: LiteralString = "") -> LiteralString:
+    # Parsing one JSON array takes a third of the time of an array of texts, whose quotation marks
+    # are escaped once more.
+    return f"""
 WITH allowed AS (
     SELECT
-    WHERE $3::BOOLEAN
-        OR NOT EXISTS (SELECT FROM {schema}.memories_elements WHERE identifier = $1::TEXT)
+    WHERE :append::BOOLEAN
+        OR NOT EXISTS (SELECT FROM {store.elements} AS element WHERE identifier = :identifier::TEXT)
 ),
-memory AS (
-    INSERT INTO {schema}.memories (identifier)
-    SELECT $1::TEXT FROM allowed
+conversation AS (
+    {store.insert_conversations}
+    SELECT :identifier::TEXT, now() FROM allowed
     ON CONFLICT (identifier) DO NOTHING
-)
-"""
-SNAPSHOT: LiteralString = """
-snapshot AS (
-    INSERT INTO {schema}.memories_variables (identifier, variables, created)
-    SELECT
-        $1::TEXT,
-        $4::JSONB,
-        greatest(clock_timestamp(), max(created) + INTERVAL '1 microsecond')
-    FROM {schema}.memories_variables
-    WHERE identifier = $1::TEXT
-    HAVING EXISTS (SELECT FROM allowed)
-)
-"""
-ADDED: LiteralString = """
+),{snapshot}
 batch AS (
-    SELECT greatest(clock_timestamp(), max(created) + INTERVAL '1 microsecond') AS start
-    FROM {schema}.memories_elements
-    WHERE identifier = $1::TEXT
+    SELECT {_next_time("max(created)")} AS start
+    FROM {store.elements} AS element
+    WHERE identifier = :identifier::TEXT
 ),
 added AS (
-    INSERT INTO {schema}.memories_elements (identifier, content, created)
+    {store.insert_elements}
     SELECT
-        $1::TEXT,
+        :identifier::TEXT,
         item.content::JSONB,
         batch.start + (item.number - 1) * INTERVAL '1 microsecond'
-    FROM allowed, batch, json_array_elements($2::JSON) WITH ORDINALITY AS item (content, number)
+    FROM allowed, batch,
+        json_array_elements(:elements::JSON) WITH ORDINALITY AS item (content, number)
     ORDER BY item.number
     RETURNING identifier
 )
 SELECT EXISTS (SELECT FROM allowed) AS allowed, (SELECT count(*) FROM added) AS added
 """
 
-# Two, for a tenth of the time of a batch would be spent on planning a snapshot that it has not.
-WRITE = f"{ALLOWED}, {ADDED}"
-WRITE_WITH_VARIABLES = f"{ALLOWED}, {SNAPSHOT}, {ADDED}"
 
-# Defaults: what the memory's variables hold already stays, and no row is written in vain.
-MAINTAIN = """
-WITH memory AS (
-    INSERT INTO {schema}.memories (identifier)
-    VALUES ($1::TEXT)
+def _snapshot(store: ElementStore) -> LiteralString:
+    return f"""
+snapshot AS (
+    {store.insert_variables}
+    SELECT :identifier::TEXT, :variables::JSONB, {_next_time("max(created)")}
+    FROM {store.variables} AS snapshot
+    WHERE identifier = :identifier::TEXT
+    HAVING EXISTS (SELECT FROM allowed)
+),"""
+
+
+# Two statements: planning an unused variables CTE costs 10 % of a batch.
+REMEMBER = StoreQuery("remember", _remember)
+REMEMBER_VARIABLES = StoreQuery(
+    "remember_with_variables", lambda store: _remember(store, _snapshot(store))
+)
+
+# Existing values win over the defaults; no row is written if nothing changes.
+MAINTAIN = StoreQuery(
+    "maintain",
+    lambda store: (
+        f"""
+WITH conversation AS (
+    {store.insert_conversations}
+    VALUES (:identifier::TEXT, now())
     ON CONFLICT (identifier) DO NOTHING
 ),
 current AS (
     SELECT
-        CASE jsonb_typeof(variables) WHEN 'object' THEN variables ELSE '{}' END AS variables,
+        CASE jsonb_typeof(variables) WHEN 'object' THEN variables ELSE '{{}}' END AS variables,
         created
-    FROM {schema}.memories_variables
-    WHERE identifier = $1::TEXT
-    ORDER BY created DESC, ctid DESC
+    FROM {store.variables} AS snapshot
+    WHERE identifier = :identifier::TEXT
+    ORDER BY created DESC, place DESC
     LIMIT 1
 )
-INSERT INTO {schema}.memories_variables (identifier, variables, created)
+{store.insert_variables}
 SELECT
-    $1::TEXT,
-    $2::JSONB || coalesce(current.variables, '{}'),
-    greatest(clock_timestamp(), current.created + INTERVAL '1 microsecond')
-FROM (SELECT) AS always
+    :identifier::TEXT,
+    :defaults::JSONB || coalesce(current.variables, '{{}}'),
+    {_next_time("current.created")}
+FROM (SELECT) AS one_row
 LEFT JOIN current ON TRUE
-WHERE $2::JSONB || coalesce(current.variables, '{}') IS DISTINCT FROM current.variables
-    AND $2::JSONB IS NOT NULL
+WHERE :defaults::JSONB || coalesce(current.variables, '{{}}') IS DISTINCT FROM current.variables
+    AND :defaults::JSONB IS NOT NULL
 """
+    ),
+)
 
-REMOVE = """
+REMOVE = StoreQuery(
+    "remove",
+    lambda store: (
+        f"""
 WITH removed AS (
-    DELETE FROM {schema}.memories WHERE identifier = $1::TEXT RETURNING identifier
+    {store.delete_conversations} WHERE identifier = :identifier::TEXT RETURNING identifier
 )
 SELECT EXISTS (SELECT FROM removed)
 """
+    ),
+)
 
 
 def remember(
     identifier: str,
     items: "Sequence[ModelInput | ModelOutput]",
     variables: Mapping[str, Any] | None,
+    store: ElementStore = MEMORIES,
 ) -> Operation[None]:
-    """Append elements in their order, and a snapshot of the variables if given."""
+    """Append draive's elements in order, and a snapshot of the variables if given."""
+    from draive_pg.codec import draive_types
+
     check_text(identifier, "identifier")
     names = (f"items[{index}]" for index in count())
-    written = _write(
-        identifier, _elements(items, names), encode_mapping(variables, "variables"), append=True
-    )
+    elements = _array(map(draive_types.encode_element, items, names))
+    written = _append(store, identifier, elements, encode_mapping(variables, "variables"))
     nothing = not items and variables is None
     return Operation(
         name=f"remember in memory {identifier!r:.80}",
-        statements=() if nothing else (_turn(identifier), written),
+        statements=() if nothing else (lock_conversation(store, identifier), written),
     )
 
 
 def import_chat(
-    identifier: str, messages: Iterable[Mapping[str, Any]], *, append: bool
+    identifier: str,
+    messages: Iterable[Mapping[str, Any]],
+    *,
+    append: bool,
+    store: ElementStore = MEMORIES,
 ) -> Operation[int]:
-    """Write a chat log's messages as elements of a memory; the count of the elements."""
+    """Append the messages of a chat log as elements, and return how many elements they made."""
     from draive_pg.chat.messages import convert
 
     check_text(identifier, "identifier")
     chat = convert(messages)
-    system = None if chat.system is None else {"system": chat.system}
     try:
-        elements, variables = (
-            _elements(chat.elements, chat.sources),
-            encode_mapping(system, "variables"),
-        )
+        elements = _array(map(encode, chat.elements, chat.sources))
+        variables = None if chat.system is None else encode({"system": chat.system}, "variables")
     except (TypeError, ValueError) as error:
         raise ChatInvalid(str(error)) from error
 
-    # So that the system's message holds when the first element is written.
-    first = () if variables is None else (_write(identifier, "[]", variables, append=append),)
+    # Variables first, so that the system message holds when the first element is written.
+    first = () if variables is None else (_append(store, identifier, "[]", variables, append),)
 
     def decode(rows: Sequence[Row]) -> int:
         allowed, added = rows[0]
@@ -156,53 +175,55 @@ def import_chat(
     return Operation(
         name=f"import chat into memory {identifier!r:.80}",
         statements=(
-            _turn(identifier),
+            lock_conversation(store, identifier),
             *first,
-            _write(identifier, elements, None, append=append),
+            _append(store, identifier, elements, None, append),
         ),
         decode=decode,
     )
 
 
-def maintain(identifier: str, variables: Mapping[str, Any] | None) -> Operation[None]:
-    """Make the memory's own row, and seed the variables that it does not have yet."""
+def maintain(
+    identifier: str, variables: Mapping[str, Any] | None, store: ElementStore = MEMORIES
+) -> Operation[None]:
+    """Create a memory unless it exists, and set the variables that it does not have yet."""
     check_text(identifier, "identifier")
+    defaults = encode_mapping(variables, "variables")
     return Operation(
         name=f"maintain memory {identifier!r:.80}",
         statements=(
-            _turn(identifier),
-            Statement(MAINTAIN, (identifier, encode_mapping(variables, "variables"))),
+            lock_conversation(store, identifier),
+            MAINTAIN(store, identifier=identifier, defaults=defaults),
         ),
     )
 
 
-def remove(identifier: str) -> Operation[bool]:
-    """Remove a memory with all it holds; whether there was one."""
+def remove(identifier: str, store: ElementStore = MEMORIES) -> Operation[bool]:
+    """Remove a memory with its elements and variables, and return whether it existed."""
     check_text(identifier, "identifier")
     return Operation(
         name=f"remove memory {identifier!r:.80}",
-        statements=(_turn(identifier), Statement(REMOVE, (identifier,))),
+        statements=(
+            lock_conversation(store, identifier),
+            REMOVE(store, identifier=identifier),
+        ),
         decode=lambda rows: rows[0][0],
     )
 
 
-def _write(identifier: str, elements: str, variables: str | None, *, append: bool) -> Statement:
+def _append(
+    store: ElementStore,
+    identifier: str,
+    elements: str,
+    variables: str | None,
+    append: bool = True,  # noqa: FBT001, FBT002 - private
+) -> Statement:
     if variables is None:
-        return Statement(WRITE, (identifier, elements, append))
-    return Statement(WRITE_WITH_VARIABLES, (identifier, elements, append, variables))
+        return REMEMBER(store, identifier=identifier, elements=elements, append=append)
+    return REMEMBER_VARIABLES(
+        store, identifier=identifier, elements=elements, append=append, variables=variables
+    )
 
 
-def _turn(identifier: str) -> Statement:
-    return advisory_lock(f"memories/{identifier}")
-
-
-def turns(identifiers: Iterable[str]) -> Statement:
-    """Make the writers of several memories take turns."""
-    return advisory_locks(f"memories/{identifier}" for identifier in identifiers)
-
-
-def _elements(items: "Sequence[ModelInput | ModelOutput]", names: Iterable[str]) -> str:
-    from draive_pg.codec import draive_types as codec
-
-    encoded = (codec.encode_element(item, name) for item, name in zip(items, names, strict=False))
-    return check_sent(f"[{','.join(encoded)}]", "the items together are")
+def _array(documents: Iterable[str]) -> str:
+    return check_sent(f"[{','.join(documents)}]", "the items together are")

@@ -123,7 +123,7 @@ def load[Config: "Configuration"](
         name=f"load configuration {subject!r:.80}",
         statements=(Statement(LATEST, (subject, as_of)),),
         reads=True,
-        decode=lambda rows: codec.shared(lambda: made(rows[0][0])) if rows else None,
+        decode=lambda rows: codec.immutable_or_factory(lambda: made(rows[0][0])) if rows else None,
         present=lambda loaded: (
             loaded()
             if loaded is not None

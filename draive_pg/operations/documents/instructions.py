@@ -4,10 +4,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from draive_pg.codec.json import encode
-from draive_pg.codec.lenient import sifted, warn_skipped
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.codec.validation import check_optional, check_text, check_timestamp
-from draive_pg.operations.operation import Key, Operation, Row, Statement, advisory_lock
+from draive_pg.operations.operation import (
+    Key,
+    Operation,
+    Row,
+    Statement,
+    advisory_lock,
+    decode_rows,
+    warn_skipped,
+)
 
 if TYPE_CHECKING:
     from draive import Instructions, InstructionsDeclaration
@@ -108,8 +115,10 @@ def available(
         statement, variant = Statement(LABELLED, (as_of, label)), (as_of, label)
 
     def decode(rows: Sequence[Row]) -> Callable[[], Listing]:
-        return codec.shared(
-            lambda: sifted(rows, lambda row: codec.decode_declaration(*row), lenient=lenient)
+        return codec.immutable_or_factory(
+            lambda: decode_rows(
+                rows, lambda row: codec.decode_declaration(*row), skip_invalid=lenient
+            )
         )
 
     def present(listed: Callable[[], Listing]) -> tuple["InstructionsDeclaration", ...]:

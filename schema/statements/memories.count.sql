@@ -1,0 +1,35 @@
+-- $1 prefix
+-- $2 since
+-- $3 until
+SELECT count(*) FROM memories AS conversation
+WHERE ($1::TEXT IS NULL OR starts_with(conversation.identifier, $1::TEXT))
+    AND ($2::TIMESTAMPTZ IS NULL OR greatest(
+    conversation.created,
+    (
+        SELECT max(created) FROM (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS element
+        WHERE element.identifier = conversation.identifier
+    ),
+    (
+        SELECT max(created) FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+        WHERE snapshot.identifier = conversation.identifier
+    )
+) >= $2::TIMESTAMPTZ)
+    AND ($3::TIMESTAMPTZ IS NULL OR greatest(
+    conversation.created,
+    (
+        SELECT max(created) FROM (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS element
+        WHERE element.identifier = conversation.identifier
+    ),
+    (
+        SELECT max(created) FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+        WHERE snapshot.identifier = conversation.identifier
+    )
+) < $3::TIMESTAMPTZ)

@@ -1,0 +1,43 @@
+-- $1 identifiers
+-- $2 prefix
+-- $3 variables
+-- $4 meta
+WITH matching AS (
+    SELECT conversation.identifier
+    FROM memories AS conversation
+    WHERE ($1::TEXT[] IS NULL OR conversation.identifier = ANY ($1::TEXT[]))
+        AND ($2::TEXT IS NULL OR starts_with(conversation.identifier, $2::TEXT))
+        AND ($3::JSONB IS NULL OR EXISTS (
+            SELECT FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+            WHERE snapshot.identifier = conversation.identifier
+                AND snapshot.variables @> $3::JSONB
+        ))
+        AND ($4::JSONB IS NULL OR EXISTS (
+            SELECT FROM (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS element
+            WHERE element.identifier = conversation.identifier
+                AND element.content -> 'meta' @> $4::JSONB
+        ))
+),
+removed AS (
+    DELETE FROM memories AS conversation USING matching
+    WHERE conversation.identifier = matching.identifier
+)
+
+SELECT
+    coalesce((SELECT array_agg(identifier ORDER BY identifier) FROM matching), '{}'),
+    (
+        SELECT count(*) FROM matching
+        JOIN (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS element ON element.identifier = matching.identifier
+    ),
+    (
+        SELECT count(*) FROM matching
+        JOIN (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot ON snapshot.identifier = matching.identifier
+    )

@@ -1,0 +1,1 @@
+SELECT identifier FROM memories AS conversation ORDER BY 1

@@ -1,0 +1,69 @@
+-- $1 prefix
+-- $2 since
+-- $3 until
+-- $4 limit
+-- $5 offset
+SELECT
+    conversation.identifier,
+    (extract(EPOCH FROM CASE WHEN isfinite(conversation.created) THEN conversation.created END) * 1000000)::INT8,
+    (extract(EPOCH FROM CASE WHEN isfinite(held.first) THEN held.first END) * 1000000)::INT8,
+    (extract(EPOCH FROM CASE WHEN isfinite(greatest(conversation.created, held.last, kept.last)) THEN greatest(conversation.created, held.last, kept.last) END) * 1000000)::INT8,
+    held.elements,
+    kept.snapshots,
+    held.bytes + kept.bytes
+FROM memories AS conversation
+CROSS JOIN LATERAL (
+    SELECT
+        min(created) AS first,
+        max(created) AS last,
+        count(*) AS elements,
+        coalesce(sum(pg_column_size(content)), 0)::INT8 AS bytes
+    FROM (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS element
+    WHERE element.identifier = conversation.identifier
+) AS held
+CROSS JOIN LATERAL (
+    SELECT
+        max(created) AS last,
+        count(*) AS snapshots,
+        coalesce(sum(pg_column_size(variables)), 0)::INT8 AS bytes
+    FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+    WHERE snapshot.identifier = conversation.identifier
+) AS kept
+WHERE ($1::TEXT IS NULL OR starts_with(conversation.identifier, $1::TEXT))
+    AND ($2::TIMESTAMPTZ IS NULL OR greatest(
+    conversation.created,
+    (
+        SELECT max(created) FROM (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS element
+        WHERE element.identifier = conversation.identifier
+    ),
+    (
+        SELECT max(created) FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+        WHERE snapshot.identifier = conversation.identifier
+    )
+) >= $2::TIMESTAMPTZ)
+    AND ($3::TIMESTAMPTZ IS NULL OR greatest(
+    conversation.created,
+    (
+        SELECT max(created) FROM (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS element
+        WHERE element.identifier = conversation.identifier
+    ),
+    (
+        SELECT max(created) FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+        WHERE snapshot.identifier = conversation.identifier
+    )
+) < $3::TIMESTAMPTZ)
+ORDER BY held.bytes + kept.bytes ASC, conversation.identifier
+LIMIT $4::INT8
+OFFSET $5::INT8

@@ -1,0 +1,41 @@
+-- $1 identifiers
+-- $2 last
+WITH matching AS (
+    SELECT conversation.identifier
+    FROM unnest($1::TEXT[], $2::INT8[]) AS due (identifier, last)
+    JOIN memories AS conversation ON conversation.identifier = due.identifier
+    WHERE greatest(
+    conversation.created,
+    (
+        SELECT max(created) FROM (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS element
+        WHERE element.identifier = conversation.identifier
+    ),
+    (
+        SELECT max(created) FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+        WHERE snapshot.identifier = conversation.identifier
+    )
+) <= TIMESTAMPTZ 'epoch' + due.last * INTERVAL '1 microsecond'
+),
+removed AS (
+    DELETE FROM memories AS conversation USING matching
+    WHERE conversation.identifier = matching.identifier
+)
+
+SELECT
+    coalesce((SELECT array_agg(identifier ORDER BY identifier) FROM matching), '{}'),
+    (
+        SELECT count(*) FROM matching
+        JOIN (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS element ON element.identifier = matching.identifier
+    ),
+    (
+        SELECT count(*) FROM matching
+        JOIN (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot ON snapshot.identifier = matching.identifier
+    )

@@ -1,0 +1,22 @@
+-- $1 identifier
+-- $2 skip_invalid
+SELECT written, document
+FROM (
+    SELECT created::TEXT AS written, created, place, content::TEXT AS document
+    FROM (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS element
+    WHERE identifier = $1::TEXT
+    UNION ALL
+    (
+        SELECT NULL, NULL, NULL, variables::TEXT
+        FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+        WHERE identifier = $1::TEXT
+            AND (jsonb_typeof(variables) = 'object' OR NOT $2::BOOLEAN)
+        ORDER BY created DESC, place DESC
+        LIMIT 1
+    )
+) AS recalled
+ORDER BY created, place

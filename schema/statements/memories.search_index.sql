@@ -1,0 +1,17 @@
+-- $1 schema
+-- $2 index
+SELECT
+    (
+        SELECT relkind = 'p'
+        FROM pg_class
+        WHERE oid = to_regclass(
+            coalesce(quote_ident($1::TEXT) || '.', '') || 'memories_elements'
+        )
+    ) AS partitioned,
+    (
+        SELECT indisvalid
+        FROM pg_index
+        WHERE indexrelid = to_regclass(
+            coalesce(quote_ident($1::TEXT) || '.', '') || quote_ident($2::TEXT)
+        )
+    ) AS valid

@@ -1,0 +1,33 @@
+-- $1 identifier
+-- $2 limit
+WITH newest AS (
+    SELECT created, place, content
+    FROM (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS element
+    WHERE identifier = $1::TEXT
+    ORDER BY created DESC, place DESC
+    LIMIT $2::INT8
+)
+SELECT
+    EXISTS (
+        SELECT FROM memories AS conversation WHERE identifier = $1::TEXT
+    ),
+    (SELECT count(*) FROM (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS element WHERE identifier = $1::TEXT),
+    (
+        SELECT variables::TEXT
+        FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+        WHERE identifier = $1::TEXT
+        ORDER BY created DESC, place DESC
+        LIMIT 1
+    )
+UNION ALL
+(
+    SELECT NULL, (extract(EPOCH FROM CASE WHEN isfinite(created) THEN created END) * 1000000)::INT8, content::TEXT
+    FROM newest
+    ORDER BY created, place
+)
