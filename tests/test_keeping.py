@@ -303,13 +303,12 @@ def test_pruning_before_a_moment(db: Client, sql: psycopg.Connection) -> None:
 def test_what_is_written_to_while_it_is_due_stays(dsn: str, sql: psycopg.Connection) -> None:
     with Client(dsn) as db:
         fill(db, sql)
-        plan = removal.prune(timedelta(days=0.5), None, None, dry_run=False).steps
-        listing = next(plan)
-        due = db._database.run(listing)
+        pruning = removal.prune(timedelta(days=0.5), None, None, dry_run=False)
+        due = db._database.run(pruning.first)
         db.memory("n/4").remember(answered("just now"))
-        operation = plan.send(due)
+        operation = pruning.steps.send(due)
         with pytest.raises(StopIteration) as end:
-            plan.send(db._database.run(operation))
+            pruning.steps.send(db._database.run(operation))
         assert sorted(end.value.value.identifiers) == ["n/1", "n/2", "n/3"]
         assert db.memories.identifiers() == ("n/0", "n/4")
 
