@@ -9,6 +9,8 @@ from draive_pg.client import AsyncClient, Client
 from draive_pg.errors import (
     ChatInvalid,
     ConnectionFailed,
+    DocumentExists,
+    DocumentMissing,
     DraivePGError,
     EmbeddedServerError,
     ExportInvalid,
@@ -25,6 +27,7 @@ from draive_pg.errors import (
     TableMissing,
     TemplateInvalid,
     TimedOut,
+    warn,
 )
 from draive_pg.models import (
     AppliedMigration,
@@ -34,7 +37,7 @@ from draive_pg.models import (
     FolderChange,
     FolderDiff,
     FolderStatus,
-    Label,
+    LabelMove,
     Listener,
     MemorySummary,
     OperationEvent,
@@ -56,6 +59,8 @@ __all__ = (
     "ConnectionFailed",
     "Diagnosis",
     "Diff",
+    "DocumentExists",
+    "DocumentMissing",
     "DraivePGError",
     "EmbeddedServerError",
     "ExportInvalid",
@@ -64,7 +69,7 @@ __all__ = (
     "FolderChange",
     "FolderDiff",
     "FolderStatus",
-    "Label",
+    "LabelMove",
     "Listener",
     "Memory",
     "MemoryExists",
@@ -96,3 +101,10 @@ __version__ = "0.1.0"
 # Pickles, tracebacks and help() name the public path.
 for _name in __all__:
     globals()[_name].__module__ = __name__
+
+
+def __getattr__(name: str) -> object:
+    if name == "Label":
+        warn("draive_pg.Label is deprecated; use LabelMove", DeprecationWarning)
+        return LabelMove
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,12 +17,12 @@ from draive_pg.database import AsyncDatabase, Database
 from draive_pg.database.cache import Cache
 from draive_pg.database.endpoint import endpoint_of
 from draive_pg.database.errors import short_tracebacks
-from draive_pg.models import Diagnosis, OperationEvent, Release, Snapshot
+from draive_pg.models import Diagnosis, OperationEvent, Release, Revision, Snapshot
 from draive_pg.operations.admin import doctor, migrations
 from draive_pg.operations.documents import release as releases
-from draive_pg.operations.documents.define import Expected
-from draive_pg.operations.documents.instructions import Reference
-from draive_pg.operations.documents.release import Released
+from draive_pg.operations.documents.kind import InstructionsReference
+from draive_pg.operations.documents.preconditions import Expected
+from draive_pg.operations.documents.release import LabelTargets
 from draive_pg.operations.operation import Workflow
 
 if TYPE_CHECKING:
@@ -108,13 +108,14 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
     def release(
         self,
         *,
-        prompts: Mapping[Reference, str] | None = None,
+        prompts: Mapping[InstructionsReference, str] | None = None,
         configurations: "Mapping[str, Configuration | Mapping[str, Any]] | None" = None,
-        labels: Released | None = None,
+        labels: LabelTargets[Revision] | None = None,
+        configuration_labels: LabelTargets[Snapshot] | None = None,
         message: str | None = None,
         author: str | None = None,
-        expected: Mapping[str, Expected] | None = None,
-        expected_configurations: Mapping[str, int | Snapshot | None] | None = None,
+        expected: Mapping[str, Expected[Revision]] | None = None,
+        expected_configurations: Mapping[str, Expected[Snapshot]] | None = None,
     ) -> Workflow[Release]:
         """Define prompts and configurations and move labels, all of it at once or none of it.
 
@@ -129,10 +130,13 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         labels : Mapping[str, Iterable[str] | Mapping[str, int | str | datetime | Revision | None]]
             By label, the names of prompts: it is moved to their newest revisions, those of this
             release included; or to the revisions that a mapping has by name.
+        configuration_labels : Mapping[str, Iterable[str] | Mapping[str, ...]]
+            The same for configurations.
         message, author : str | None
             Kept with each new revision and each move of a label.
         expected : Mapping[str, int | Revision | None]
-            By name of released prompts, which revision must be the newest, or 0 for none.
+            By name of released prompts, which revision must be the newest, or 0 for none. For a
+            prompt whose labels alone are moved: which revision those must be on.
         expected_configurations : Mapping[str, int | Snapshot | None]
             The same of released configurations, by identifier.
 
@@ -146,13 +150,14 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         ------
         RevisionConflict
             If something else than was expected is the newest; nothing is released.
-        RevisionMissing, InstructionsMissing
+        RevisionMissing, DocumentMissing
             If there is no revision that a label is to be moved to; nothing is released.
         """
         return releases.release(
             prompts=prompts or {},
             configurations=configurations or {},
             labels=labels or {},
+            configuration_labels=configuration_labels or {},
             message=message,
             author=author,
             expected=expected or {},

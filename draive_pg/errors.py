@@ -10,6 +10,8 @@
     │   └── PermissionDenied     the role lacks a privilege
     ├── StoredDataInvalid        a stored row is not what draive writes
     ├── TemplateInvalid          a prompt cannot be rendered so (also a ValueError)
+    ├── DocumentMissing          there are no instructions or no configuration of that name
+    ├── DocumentExists           a document would be renamed to a name that is in use
     ├── RevisionMissing          there is no such revision, or no such label
     ├── RevisionConflict         a conditional write met another revision than was expected
     ├── MemoryMissing            there is no memory of the given identifier
@@ -22,8 +24,8 @@
     └── EmbeddedServerError      the local PostgreSQL cannot be found, started, stopped
 
 Arguments of a wrong type or value raise plain ``TypeError`` or ``ValueError`` before any I/O.
-Where draive defines an exception (``InstructionsMissing``, ``ConfigurationMissing``,
-``ConfigurationInvalid``), that one is raised. ``StoredDataSkipped`` is a warning: ``lenient=True``
+A `DocumentMissing` is also draive's ``InstructionsMissing`` or ``ConfigurationMissing``;
+``ConfigurationInvalid`` is draive's own. ``StoredDataSkipped`` is a warning: ``lenient=True``
 issues one for each row that it skips.
 """
 
@@ -34,6 +36,8 @@ from pathlib import Path
 __all__ = (
     "ChatInvalid",
     "ConnectionFailed",
+    "DocumentExists",
+    "DocumentMissing",
     "DraivePGError",
     "EmbeddedServerError",
     "ExportInvalid",
@@ -103,6 +107,17 @@ class StoredDataSkipped(UserWarning):
 
 class TemplateInvalid(DraivePGError, ValueError):
     """A prompt cannot be rendered with the given arguments, or not with those it declares."""
+
+
+class DocumentMissing(DraivePGError):
+    """There are no instructions, or there is no configuration, of the given name.
+
+    It is also draive's ``InstructionsMissing`` or ``ConfigurationMissing``.
+    """
+
+
+class DocumentExists(DraivePGError):
+    """A document cannot be renamed: there are revisions of the new name."""
 
 
 class RevisionMissing(DraivePGError):

@@ -8,6 +8,8 @@ from pathlib import Path
 from reprlib import Repr
 from typing import TYPE_CHECKING, Any, Self, SupportsIndex, overload
 
+from draive_pg.errors import warn
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
@@ -19,7 +21,7 @@ __all__ = (
     "FolderChange",
     "FolderDiff",
     "FolderStatus",
-    "Label",
+    "LabelMove",
     "Listener",
     "MemorySummary",
     "OperationEvent",
@@ -167,7 +169,7 @@ class Revision(Record):
     meta : Mapping[str, Any]
         As it was declared.
     author, message : str | None
-        Who wrote it, and why, as far as they said so.
+        Who wrote it, and why, if they said so.
     labels : tuple[str, ...]
         Those that are on it now.
     current : bool
@@ -202,6 +204,10 @@ class Snapshot(Record):
         When it was written, in UTC; of the snapshots of an identifier each has another.
     content : Mapping[str, Any]
         The document.
+    author, message : str | None
+        Who wrote it, and why, if they said so.
+    labels : tuple[str, ...]
+        Those that are on it now.
     current : bool
         Whether it is the newest of its identifier.
     """
@@ -210,51 +216,60 @@ class Snapshot(Record):
     revision: int
     created: datetime
     content: Mapping[str, Any]
+    author: str | None
+    message: str | None
+    labels: tuple[str, ...]
     current: bool
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Label(Record):
+class LabelMove(Record):
     """One move of a label.
 
     Attributes
     ----------
     name, label : str
-        Of the instructions, and the label.
+        The name of the document, and the label.
     revision : int | None
-        The number of the revision that it was moved to; None where the label was removed, or the
-        revision was since.
-    created : datetime | None
-        When that revision was written, in UTC; None where the label was removed.
+        The number of the revision that the label was moved to; None if the label was removed, or
+        the revision was removed since.
+    revision_created : datetime | None
+        When that revision was written, in UTC; None if the label was removed.
     moved : datetime
-        When it was moved, in UTC; of the moves of a label each has another.
+        When the label was moved, in UTC; different for all moves of a label.
     author, message : str | None
-        Who moved it, and why, as far as they said so.
+        Who moved it, and why, if they said so.
     """
 
     name: str
     label: str
     revision: int | None
-    created: datetime | None
+    revision_created: datetime | None
     moved: datetime
     author: str | None
     message: str | None
 
+    @property
+    def created(self) -> datetime | None:
+        """Deprecated: use ``revision_created``."""
+        warn("LabelMove.created is deprecated; use revision_created", DeprecationWarning)
+        return self.revision_created
+
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Diff(Record):
+class Diff[R: Revision | Snapshot](Record):
     """The difference between two revisions.
 
     ``str`` is a unified diff, and a notebook shows both sides. It is true if they differ.
 
     Attributes
     ----------
-    a, b : Revision
+    a, b : Revision | Snapshot
         The revisions before and after.
     """
 
-    a: Revision
-    b: Revision
+    a: R
+    b: R
 
     def __str__(self) -> str:
         from draive_pg.display import diff
@@ -266,7 +281,7 @@ class Diff(Record):
 
         added, removed = diff.count_lines(self._parts())
         change = f"+{added:,} -{removed:,} lines" if self else "no difference"
-        name = f"{self.a.name:.80}"
+        name = f"{_name_of(self.a):.80}"
         return f"Diff({name}: revision {self.a.revision} -> {self.b.revision}, {change})"
 
     def _repr_html_(self) -> str:
@@ -281,8 +296,8 @@ class Diff(Record):
         return (_titled(self.a), _titled(self.b))
 
     def _parts(self) -> list[tuple[str, str, str]]:
-        ours, theirs = _parts_of(self.a), _parts_of(self.b)
-        return [(part, ours[part], theirs[part]) for part in ours]
+        before, after = _parts_of(self.a), _parts_of(self.b)
+        return [(part, before[part], after[part]) for part in before]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -296,13 +311,14 @@ class Release(Record):
         had before.
     configurations : Records[Snapshot]
         The newest snapshots of the released configurations, in their order.
-    labels : Records[Label]
+    labels, configuration_labels : Records[LabelMove]
         The newest moves of the released labels, in their order.
     """
 
     prompts: Records[Revision]
     configurations: Records[Snapshot]
-    labels: Records[Label]
+    labels: Records[LabelMove]
+    configuration_labels: Records[LabelMove]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -600,14 +616,24 @@ class OperationEvent(Record):
     error: BaseException | None = None
 
 
-def _titled(revision: Revision) -> str:
-    return f"{revision.name} {revision.revision} ({revision.created:%Y-%m-%d %H:%M:%S})"
+def _name_of(revision: Revision | Snapshot) -> str:
+    return revision.name if isinstance(revision, Revision) else revision.identifier
 
 
-def _parts_of(revision: Revision) -> dict[str, str]:
+def _titled(revision: Revision | Snapshot) -> str:
+    return f"{_name_of(revision)} {revision.revision} ({revision.created:%Y-%m-%d %H:%M:%S})"
+
+
+def _parts_of(revision: Revision | Snapshot) -> dict[str, str]:
+    if isinstance(revision, Snapshot):
+        return {"content": _indented(revision.content)}
     return {
         "content": revision.content,
         "description": revision.description or "",
-        "arguments": json.dumps(revision.arguments, ensure_ascii=False, indent=2),
-        "meta": json.dumps(revision.meta, ensure_ascii=False, indent=2, sort_keys=True),
+        "arguments": _indented(revision.arguments),
+        "meta": _indented(revision.meta),
     }
+
+
+def _indented(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True)

@@ -46,7 +46,7 @@ READS: dict[str, Callable[[Client], object]] = {
     "recall it leniently": lambda db: db.memory("m").recall(limit=1, lenient=True),
     "list configurations": lambda db: db.configurations.configurations(),
     "diagnose: look at the server": lambda db: db.diagnose(),
-    "read the newest configurations": lambda db: db.configurations.newest(),
+    "read the newest configurations": lambda db: db.configurations.list(),
     "load configuration 'limits'": lambda db: db.configurations.load_raw("limits"),
     "load configuration 'limits' of then": lambda db: db.configurations.load_raw(
         "limits", as_of=NOW

@@ -83,10 +83,10 @@ class Sides:
 
     def stored(self) -> dict[str, int]:
         if self.prompts:
-            found = self.client.instructions.search(current=True)
+            found = self.client.instructions.list()
             return {each.name: int(each.content.split()[1]) for each in found}
         return {
-            each.identifier: each.content["number"] for each in self.client.configurations.newest()
+            each.identifier: each.content["number"] for each in self.client.configurations.list()
         }
 
     def files(self) -> dict[str, int]:

@@ -235,7 +235,7 @@ def test_a_snapshot_is_loaded_by_number_and_time(db: Client) -> None:
         assert load(Limits, as_of=past, required=True) == Limits()
     with pytest.raises(ConfigurationMissing):
         load(Account, as_of=past, required=True)
-    with pytest.raises(RevisionMissing, match="no revision 3; the newest is revision 2"):
+    with pytest.raises(RevisionMissing, match="no revision 3; there are revisions 1 to 2"):
         load_raw(revision=3)
     assert db.configurations.load_raw("none", revision=3) is None
 
@@ -244,7 +244,7 @@ def test_a_snapshot_is_loaded_by_number_and_time(db: Client) -> None:
     ("choose", "error"),
     [
         ({"revision": 0}, ValueError),
-        ({"revision": "1"}, ValueError),
+        ({"revision": "1"}, TypeError),
         ({"as_of": "now"}, ValueError),
         ({"as_of": 2001}, TypeError),
         ({"revision": 1, "as_of": datetime.now(UTC)}, ValueError),

@@ -29,8 +29,8 @@ from draive_pg.adapters import (
 from draive_pg.operations.conversations import fork as forking
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
-from draive_pg.operations.documents import configurations, instructions, snapshots
-from draive_pg.operations.documents import load as loading
+from draive_pg.operations.documents import load, read, write
+from draive_pg.operations.documents.kind import CONFIGURATIONS
 from draive_pg.operations.operation import Operation, qualified
 from tests.draive_scope import InScope, run_in_scope
 from tests.elements import answered, asked, called, responded, texts
@@ -195,13 +195,13 @@ def test_no_statement_reads_a_whole_table_for_one_subject(sql: psycopg.Connectio
         memory.maintain("m7", {"a": 1}),
         forking.fork("m7", "new", None),
         memory.remove("m7"),
-        loading.load_content("m7"),
-        instructions.append(InstructionsDeclaration.of("m7"), content=""),
-        instructions.available(lenient=False),
-        configurations.load_raw("m7"),
-        configurations.append("m7", {}),
-        snapshots.define("m7", {}, expected=None),
-        configurations.identifiers(),
+        load.load_text_or_none("m7"),
+        write.append_instructions(InstructionsDeclaration.of("m7"), content=""),
+        read.declarations(lenient=False),
+        load.load_raw_or_none("m7"),
+        write.append_configuration("m7", {}),
+        write.define_configuration("m7", {}),
+        read.names(CONFIGURATIONS),
     ]
     for operation in asked_of:
         for sent in operation.statements:

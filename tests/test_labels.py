@@ -37,7 +37,7 @@ def test_a_label_is_read_moved_and_removed(three: Client) -> None:
     made = prompts.label("greeting", "production", message="go", author="ada")
     assert (made.name, made.label, made.revision) == ("greeting", "production", 3)
     assert (made.message, made.author) == ("go", "ada")
-    assert made.created == prompts.revision("greeting").created
+    assert made.revision_created == prompts.revision("greeting").created
     assert prompts.load("greeting", label="production") == "3"
     prompts.define("greeting", content="4")
     assert prompts.load("greeting", label="production") == "3"
@@ -59,7 +59,7 @@ def test_labels_are_moved_to_numbers_labels_times_and_revisions(three: Client) -
     assert move("a", second).revision == 2
     assert move("a", first.created).revision == 1
     assert move("a", "latest").revision == 3
-    assert move("a", revision=None).created == third.created
+    assert move("a", revision=None).revision_created == third.created
 
 
 def test_the_labels_of_one_name_and_of_all_are_listed(three: Client) -> None:

@@ -110,7 +110,7 @@ def test_what_is_installed_works_far_from_the_repository(installed: Path, empty_
         from pathlib import Path
         import draive_pg
         from draive_pg import samples
-        from draive_pg.operations.migrations import migrations
+        from draive_pg.operations.admin.migrations import migrations
 
         place, dsn = sys.argv[1:]
         assert Path(draive_pg.__file__).is_relative_to(place)

@@ -11,8 +11,7 @@ from draive_pg import Client
 from draive_pg.operations.admin import migrations
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
-from draive_pg.operations.documents import configurations
-from draive_pg.operations.documents import define as defining
+from draive_pg.operations.documents import load, write
 from draive_pg.operations.operation import Operation, qualified
 from tests import every_call
 from tests.conftest import Connect
@@ -160,8 +159,8 @@ STATEMENTS = {
     "recall": recalling.recall("m", None),
     "recall of the newest": recalling.recall("m", 20),
     "remember": memory.remember("m", [asked("q")], {"n": 1}),
-    "load": configurations.load_raw("limits"),
-    "define": defining.define("greeting", content="Hi", message=None, author=None, expected=None),
+    "load": load.load_raw_or_none("limits"),
+    "define": write.define_instructions("greeting", content="Hi"),
 }
 
 

@@ -12,17 +12,8 @@ import pytest
 from draive_pg.operations.conversations import fork as forking
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
-from draive_pg.operations.documents import (
-    configurations,
-    instructions,
-    snapshots,
-)
-from draive_pg.operations.documents import (
-    define as defining,
-)
-from draive_pg.operations.documents import (
-    load as loading,
-)
+from draive_pg.operations.documents import load, read, write
+from draive_pg.operations.documents.kind import CONFIGURATIONS, INSTRUCTIONS
 from draive_pg.operations.operation import Operation, qualified
 from tests.elements import answered, asked, called, responded
 
@@ -101,22 +92,22 @@ CALLS: dict[str, tuple[Operation[Any], int]] = {
     "import": (memory.import_chat("m1", [{"role": "user", "content": "q"}], append=True), FEW),
     "fork": (forking.fork("m1", "m0", None), 2 * ELEMENTS),  # and looks for the memory each time
     "remove": (memory.remove("m1"), ELEMENTS),
-    "list configurations": (configurations.identifiers(), NAMES),
-    "load a configuration": (configurations.load_raw("n1"), 1),
-    "add a configuration": (configurations.append("n1", {"a": 1}), 1),
-    "remove a configuration": (configurations.remove("n1"), REVISIONS),
-    "list instructions": (instructions.available(lenient=False), 2 * NAMES),
-    "load instructions": (loading.load_content("n1"), 1),
-    "remove instructions": (instructions.remove("n1"), REVISIONS),
+    "list configurations": (read.names(CONFIGURATIONS), NAMES),
+    "load a configuration": (load.load_raw_or_none("n1"), 1),
+    "add a configuration": (write.append_configuration("n1", {"a": 1}), 1),
+    "remove a configuration": (write.remove(CONFIGURATIONS, "n1"), REVISIONS),
+    "list instructions": (read.declarations(lenient=False), 2 * NAMES),
+    "load instructions": (load.load_text_or_none("n1"), 1),
+    "remove instructions": (write.remove(INSTRUCTIONS, "n1"), REVISIONS),
 }
 
 
 # The same of what only the clients do, who prepare no statements. Revisions are counted to number
 # them.
 UNPREPARED: dict[str, tuple[Operation[Any], int]] = {
-    "define a configuration": (snapshots.define("n1", {"a": 1}, expected=None), REVISIONS),
+    "define a configuration": (write.define_configuration("n1", {"a": 1}), REVISIONS),
     "define instructions": (
-        defining.define("n1", content="Hi", message=None, author=None, expected=None),
+        write.define_instructions("n1", content="Hi"),
         2 * REVISIONS,
     ),
 }

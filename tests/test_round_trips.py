@@ -25,6 +25,7 @@ def through(connect: Connect, wire: RecordingProxy) -> Client:
     """A client whose connection is open already, and recorded."""
     db = connect(wire.dsn, cache_limit=0)
     db.instructions.history("greeting")  # and has found the tables of our own
+    db.configurations.history("limits")
     wire.taken()
     return db
 

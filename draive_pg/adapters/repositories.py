@@ -29,9 +29,9 @@ from draive_pg.database.cache import Cache
 from draive_pg.database.observe import Observer
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
-from draive_pg.operations.documents import configurations, instructions
-from draive_pg.operations.documents.load import load_content
-from draive_pg.operations.documents.selectors import choice
+from draive_pg.operations.documents import load, read, write
+from draive_pg.operations.documents.kind import CONFIGURATIONS, INSTRUCTIONS
+from draive_pg.operations.documents.selectors import RevisionSelector, select
 from draive_pg.operations.operation import Operation, Row, Statement, qualified
 
 __all__ = (
@@ -44,6 +44,8 @@ __all__ = (
 def PostgresConfigurationRepository(
     cache_limit: int = 32,
     cache_expiration: float = 600.0,
+    *,
+    label: str | None = None,
 ) -> ConfigurationRepository:
     """Return a repository of the ``configurations`` table.
 
@@ -53,6 +55,9 @@ def PostgresConfigurationRepository(
         The most configurations to cache; 0 disables the cache.
     cache_expiration : float
         Seconds until a cached value is read again.
+    label : str | None
+        Serve the snapshots with this label, and no identifiers without it; None: the newest ones.
+        A call may select another one by ``label=`` or ``revision=``.
 
     Returns
     -------
@@ -60,18 +65,19 @@ def PostgresConfigurationRepository(
         For a scope with a ``Postgres`` state.
     """
     database = _ScopeDatabase(Cache(cache_limit, cache_expiration))
+    served = select(label=label)
 
     async def listing(**extra: Any) -> Sequence[str]:
-        return await database.run(configurations.identifiers())
+        return await database.run(read.names(CONFIGURATIONS))
 
     async def loading(identifier: str, **extra: Any) -> Mapping[str, BasicValue] | None:
-        return await database.run(configurations.load_raw(identifier))
+        return await database.run(load.load_raw_or_none(identifier, _selector(served, extra)))
 
     async def defining(identifier: str, value: Mapping[str, BasicValue], **extra: Any) -> None:
-        await database.run(configurations.append(identifier, value))
+        await database.run(write.append_configuration(identifier, value))
 
     async def removing(identifier: str, **extra: Any) -> None:
-        await database.run(configurations.remove(identifier))
+        await database.run(write.remove(CONFIGURATIONS, identifier))
 
     return ConfigurationRepository(
         listing=listing, loading=loading, defining=defining, removing=removing
@@ -95,6 +101,7 @@ def PostgresInstructionsRepository(
     label : str | None
         Serve the revisions with this label, and no names without it; None: the newest revisions.
         ``define`` appends a newest revision, and does not move the label.
+        A call may select another one by ``label=`` or ``revision=``.
 
     Returns
     -------
@@ -102,19 +109,19 @@ def PostgresInstructionsRepository(
         For a scope with a ``Postgres`` state.
     """
     database = _ScopeDatabase(Cache(cache_limit, cache_expiration))
-    served = choice(label=label)
+    served = select(label=label)
 
     async def listing(*, lenient: bool = False, **extra: Any) -> Sequence[InstructionsDeclaration]:
-        return await database.run(instructions.available(label=label, lenient=lenient))
+        return await database.run(read.declarations(label=label, lenient=lenient))
 
     async def loading(name: str, meta: Meta, **extra: Any) -> str | None:
-        return await database.run(load_content(name, served))
+        return await database.run(load.load_text_or_none(name, _selector(served, extra)))
 
     async def defining(declaration: InstructionsDeclaration, content: str, **extra: Any) -> None:
-        await database.run(instructions.append(declaration, content=content))
+        await database.run(write.append_instructions(declaration, content=content))
 
     async def removing(name: str, meta: Meta, **extra: Any) -> None:
-        await database.run(instructions.remove(name))
+        await database.run(write.remove(INSTRUCTIONS, name))
 
     return InstructionsRepository(
         listing=listing, loading=loading, defining=defining, removing=removing
@@ -171,6 +178,12 @@ def PostgresModelMemory(
         await database.run(memory.maintain(identifier, variables))
 
     return ModelMemory(recall=recall, remember=remember, maintenance=maintenance)
+
+
+def _selector(served: RevisionSelector, extra: Mapping[str, Any]) -> RevisionSelector:
+    """Return the selector that a call chooses by keyword, or the repository's own."""
+    chosen = {name: extra[name] for name in ("revision", "label") if extra.get(name) is not None}
+    return select(**chosen) if chosen else served
 
 
 _locks = WeakKeyDictionary[PostgresConnection, asyncio.Lock]()

@@ -4,13 +4,18 @@ from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from draive_pg.api._method import method
+from draive_pg.api.documents import Documents
 from draive_pg.api.folders import Folders
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
+from draive_pg.errors import warn
 from draive_pg.models import Records, Snapshot
-from draive_pg.operations.documents import configurations, snapshots
-from draive_pg.operations.operation import Operation
-from draive_pg.sync.kinds import CONFIGURATIONS
+from draive_pg.operations.documents import load, read, write
+from draive_pg.operations.documents.kind import CONFIGURATIONS, ConfigurationReference
+from draive_pg.operations.documents.preconditions import Expected
+from draive_pg.operations.documents.selectors import RevisionSelector, select
+from draive_pg.operations.operation import Operation, Request
+from draive_pg.sync.kinds import CONFIGURATIONS as CONFIGURATION_FILES
 
 if TYPE_CHECKING:
     from draive import Configuration
@@ -18,16 +23,23 @@ if TYPE_CHECKING:
 __all__ = ("Configurations",)
 
 
-class Configurations[D: Database | AsyncDatabase](Folders[D]):
-    """Configuration snapshots: JSON documents by identifier, of which the newest holds."""
+class Configurations[D: Database | AsyncDatabase](
+    Documents[D, ConfigurationReference, Snapshot], Folders[D]
+):
+    """Configurations: JSON documents by identifier; the newest snapshot is the current one.
+
+    A class stands for the configuration that is kept under its qualified name.
+    """
 
     __slots__ = ()
-    _kind = CONFIGURATIONS
+
+    _documents = CONFIGURATIONS
+    _kind = CONFIGURATION_FILES
 
     @method
     def configurations(self) -> Operation[tuple[str, ...]]:
         """Return every known identifier, in order; cached."""
-        return configurations.identifiers()
+        return read.names(CONFIGURATIONS)
 
     @overload
     def load[Config: "Configuration"](
@@ -35,6 +47,8 @@ class Configurations[D: Database | AsyncDatabase](Folders[D]):
         config: type[Config],
         *,
         identifier: str | None = None,
+        revision: int | Snapshot | None = None,
+        label: str | None = None,
         as_of: Timestamp | None = None,
     ) -> Config | None: ...
 
@@ -45,6 +59,8 @@ class Configurations[D: Database | AsyncDatabase](Folders[D]):
         *,
         identifier: str | None = None,
         default: Config,
+        revision: int | Snapshot | None = None,
+        label: str | None = None,
         as_of: Timestamp | None = None,
     ) -> Config: ...
 
@@ -55,6 +71,8 @@ class Configurations[D: Database | AsyncDatabase](Folders[D]):
         *,
         identifier: str | None = None,
         required: Literal[True],
+        revision: int | Snapshot | None = None,
+        label: str | None = None,
         as_of: Timestamp | None = None,
     ) -> Config: ...
 
@@ -64,6 +82,8 @@ class Configurations[D: Database | AsyncDatabase](Folders[D]):
         config: type[Config],
         *,
         identifier: str | None = None,
+        revision: int | Snapshot | None = None,
+        label: str | None = None,
         as_of: Timestamp | None = None,
     ) -> Coroutine[Any, Any, Config | None]: ...
 
@@ -74,6 +94,8 @@ class Configurations[D: Database | AsyncDatabase](Folders[D]):
         *,
         identifier: str | None = None,
         default: Config,
+        revision: int | Snapshot | None = None,
+        label: str | None = None,
         as_of: Timestamp | None = None,
     ) -> Coroutine[Any, Any, Config]: ...
 
@@ -84,6 +106,8 @@ class Configurations[D: Database | AsyncDatabase](Folders[D]):
         *,
         identifier: str | None = None,
         required: Literal[True],
+        revision: int | Snapshot | None = None,
+        label: str | None = None,
         as_of: Timestamp | None = None,
     ) -> Coroutine[Any, Any, Config]: ...
 
@@ -94,6 +118,8 @@ class Configurations[D: Database | AsyncDatabase](Folders[D]):
         identifier: str | None = None,
         default: Config | None = None,
         required: bool = False,
+        revision: int | Snapshot | None = None,
+        label: str | None = None,
         as_of: Timestamp | None = None,
     ) -> Config | Coroutine[Any, Any, Config | None] | None:
         """Return the newest snapshot as an instance of a draive Configuration class; cached.
@@ -109,8 +135,12 @@ class Configurations[D: Database | AsyncDatabase](Folders[D]):
         required : bool
             Where there is none and no default, return ``config()``, or raise if the class needs
             more than its own defaults.
+        revision : int | Snapshot | None
+            A snapshot by its number, or as it was read; the newest if nothing is said.
+        label : str | None
+            The snapshot that the label is on.
         as_of : datetime | date | str | None
-            What was the newest at a time, with its time zone.
+            What was the newest, or what the label was on, at a time.
 
         Returns
         -------
@@ -121,11 +151,17 @@ class Configurations[D: Database | AsyncDatabase](Folders[D]):
         ------
         ConfigurationMissing
             If none is there and one is required.
+        RevisionMissing
+            If there are snapshots, but not that revision or label, and no default.
         ConfigurationInvalid
             If the snapshot does not fit the class.
         """
         return cast(Any, self)._load(  # noqa: SLF001 - its own
-            config, identifier=identifier, default=default, required=required, as_of=as_of
+            config,
+            identifier=identifier,
+            default=default,
+            required=required,
+            selector=select(revision=revision, label=label, as_of=as_of),
         )
 
     @method
@@ -136,43 +172,46 @@ class Configurations[D: Database | AsyncDatabase](Folders[D]):
         identifier: str | None,
         default: Config | None,
         required: bool,
-        as_of: Timestamp | None,
-    ) -> "Operation[Config | None]":
-        return configurations.load(
-            config, identifier=identifier, default=default, required=required, as_of=as_of
+        selector: RevisionSelector,
+    ) -> "Request[Config | None]":
+        return load.load_configuration(
+            config, identifier=identifier, default=default, required=required, selector=selector
         )
 
     @method
     def load_raw(
-        self, identifier: str, *, revision: int | None = None, as_of: Timestamp | None = None
-    ) -> Operation[dict[str, Any] | None]:
+        self,
+        identifier: str,
+        *,
+        revision: int | Snapshot | None = None,
+        label: str | None = None,
+        as_of: Timestamp | None = None,
+    ) -> Request[dict[str, Any] | None]:
         """Return the newest snapshot of an identifier as a new dict, or None; cached.
 
         Parameters
         ----------
         identifier : str
             Which configuration.
-        revision : int | None
-            A snapshot by its number instead.
+        revision : int | Snapshot | None
+            A snapshot by its number, or as it was read, instead.
+        label : str | None
+            The snapshot that the label is on instead.
         as_of : datetime | date | str | None
-            What was the newest at a time instead, with its time zone.
+            What was the newest, or what the label was on, at a time.
 
         Raises
         ------
         RevisionMissing
-            If there are snapshots, but none of that number.
+            If there are snapshots, but not that revision or label.
         """
-        return snapshots.load_raw(identifier, revision=revision, as_of=as_of)
+        return load.load_raw(identifier, select(revision=revision, label=label, as_of=as_of))
 
     @method
     def newest(self) -> Operation[Records[Snapshot]]:
-        """Return the newest snapshot of each identifier, in order of the identifiers."""
-        return snapshots.newest()
-
-    @method
-    def history(self, identifier: str) -> Operation[Records[Snapshot]]:
-        """Return all snapshots of an identifier, the newest first; none where there are none."""
-        return snapshots.history(identifier)
+        """Return the newest snapshot of each identifier. Deprecated: use `list`."""
+        warn("configurations.newest() is deprecated; use list()", DeprecationWarning)
+        return read.list_(CONFIGURATIONS)
 
     @method
     def define(
@@ -180,7 +219,9 @@ class Configurations[D: Database | AsyncDatabase](Folders[D]):
         config: "Configuration | str",
         value: "Configuration | Mapping[str, Any] | None" = None,
         *,
-        expected: int | Snapshot | None = None,
+        message: str | None = None,
+        author: str | None = None,
+        expected: Expected[Snapshot] = None,
     ) -> Operation[Snapshot]:
         """Write a new snapshot, the newest of its identifier, and return it.
 
@@ -192,6 +233,8 @@ class Configurations[D: Database | AsyncDatabase](Folders[D]):
             A configuration, kept under its class's qualified name, or an identifier.
         value : Configuration | Mapping[str, Any] | None
             What to keep under the identifier.
+        message, author : str | None
+            Why it is written, and who writes it; kept with the snapshot.
         expected : int | Snapshot | None
             Write it only if this snapshot is the newest, or there is none yet for 0.
 
@@ -202,9 +245,21 @@ class Configurations[D: Database | AsyncDatabase](Folders[D]):
         TypeError, ValueError
             If the value is no mapping or holds what JSON or PostgreSQL cannot; nothing is written.
         """
-        return snapshots.define(config, value, expected=expected)
+        return write.define_configuration(
+            config, value, message=message, author=author, expected=expected
+        )
+
+    # As in `Documents`, but their argument may be given by keyword.
 
     @method
-    def remove(self, identifier: "type[Configuration] | str") -> Operation[int]:
-        """Remove all snapshots of an identifier or a class, and return how many there were."""
-        return configurations.remove(identifier)
+    def history(self, identifier: ConfigurationReference) -> Operation[Records[Snapshot]]:
+        """Return all snapshots of an identifier, the newest first; none where there are none."""
+        return read.history(CONFIGURATIONS, identifier)
+
+    @method
+    def remove(self, identifier: ConfigurationReference) -> Operation[int]:
+        """Remove all snapshots of an identifier or a class, and return how many there were.
+
+        Its labels are then on nothing, also if it is defined again, with numbers from 1.
+        """
+        return write.remove(CONFIGURATIONS, identifier)

@@ -4,19 +4,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from draive_pg.api._method import method
+from draive_pg.api.documents import Documents
 from draive_pg.api.folders import Folders
-from draive_pg.api.labels import Labels
-from draive_pg.api.revisions import Revisions
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.models import Revision
-from draive_pg.operations.documents import define as defining
-from draive_pg.operations.documents import instructions as prompts
-from draive_pg.operations.documents import load as loading
-from draive_pg.operations.documents.define import Expected
-from draive_pg.operations.documents.instructions import Reference
-from draive_pg.operations.documents.selectors import choice
-from draive_pg.operations.operation import Operation
+from draive_pg.operations.documents import load, read, write
+from draive_pg.operations.documents.kind import INSTRUCTIONS, InstructionsReference
+from draive_pg.operations.documents.preconditions import Expected
+from draive_pg.operations.documents.selectors import select
+from draive_pg.operations.operation import Operation, Request
 from draive_pg.sync.kinds import PROMPTS
 
 if TYPE_CHECKING:
@@ -25,13 +22,17 @@ if TYPE_CHECKING:
 __all__ = ("Instructions",)
 
 
-class Instructions[D: Database | AsyncDatabase](Revisions[D], Labels[D], Folders[D]):
-    """Instruction (prompt) revisions by name, of which the newest holds.
+class Instructions[D: Database | AsyncDatabase](
+    Documents[D, InstructionsReference, Revision], Folders[D]
+):
+    """Instructions (prompts) by name; the newest revision is the current one.
 
-    Where draive takes an ``Instructions`` or an ``InstructionsDeclaration``, a name will do.
+    A name may be given as text, or as an ``Instructions`` or ``InstructionsDeclaration`` of draive.
     """
 
     __slots__ = ()
+
+    _documents = INSTRUCTIONS
     _kind = PROMPTS
 
     @method
@@ -47,7 +48,7 @@ class Instructions[D: Database | AsyncDatabase](Revisions[D], Labels[D], Folders
         Parameters
         ----------
         as_of : datetime | date | str | None
-            The newest of then instead, with its time zone.
+            The newest of then instead.
         label : str | None
             Those that the label is on instead; names that do not have it are left out.
         lenient : bool
@@ -58,12 +59,12 @@ class Instructions[D: Database | AsyncDatabase](Revisions[D], Labels[D], Folders
         StoredDataInvalid
             If a revision is not what draive 0.89 writes, without ``lenient``.
         """
-        return prompts.available(as_of=as_of, label=label, lenient=lenient)
+        return read.declarations(as_of=as_of, label=label, lenient=lenient)
 
     @method
     def resolve(
         self,
-        instructions: Reference | None,
+        instructions: InstructionsReference | None,
         /,
         *,
         arguments: Mapping[str, Any] | None = None,
@@ -72,7 +73,7 @@ class Instructions[D: Database | AsyncDatabase](Revisions[D], Labels[D], Folders
         label: str | None = None,
         as_of: Timestamp | None = None,
         strict: bool | None = None,
-    ) -> Operation[str]:
+    ) -> Request[str]:
         """Return the content with its ``{placeholders}`` filled; its content is cached.
 
         Parameters
@@ -98,24 +99,24 @@ class Instructions[D: Database | AsyncDatabase](Revisions[D], Labels[D], Folders
         TemplateInvalid
             If an argument is missing or unknown, or the template is malformed.
         """
-        return loading.resolve(
+        return load.resolve(
             instructions,
             arguments=arguments,
             default=default,
-            choice=choice(revision=revision, label=label, as_of=as_of),
+            selector=select(revision=revision, label=label, as_of=as_of),
             strict=strict,
         )
 
     @method
     def load(
         self,
-        instructions: Reference,
+        instructions: InstructionsReference,
         /,
         *,
         revision: int | Revision | None = None,
         label: str | None = None,
         as_of: Timestamp | None = None,
-    ) -> Operation[str]:
+    ) -> Request[str]:
         """Return the newest content as it was defined, or that of another revision; cached.
 
         Parameters
@@ -127,7 +128,7 @@ class Instructions[D: Database | AsyncDatabase](Revisions[D], Labels[D], Folders
         label : str | None
             The revision that the label is on; never another one in its place.
         as_of : datetime | date | str | None
-            What was the newest, or what the label was on, at a time, with its time zone.
+            What was the newest, or what the label was on, at a time.
 
         Raises
         ------
@@ -136,19 +137,19 @@ class Instructions[D: Database | AsyncDatabase](Revisions[D], Labels[D], Folders
         RevisionMissing
             If there is no such revision or label; the message says which there are.
         """
-        wanted = choice(revision=revision, label=label, as_of=as_of)
-        return loading.load(instructions, wanted)
+        selector = select(revision=revision, label=label, as_of=as_of)
+        return load.load_instructions(instructions, selector)
 
     @method
     def define(
         self,
-        instructions: Reference,
+        instructions: InstructionsReference,
         /,
         *,
         content: str,
         message: str | None = None,
         author: str | None = None,
-        expected: Expected = None,
+        expected: Expected[Revision] = None,
     ) -> Operation[Revision]:
         """Write a new revision, the newest of its name, and return it.
 
@@ -178,14 +179,6 @@ class Instructions[D: Database | AsyncDatabase](Revisions[D], Labels[D], Folders
         UserWarning
             If a declared required argument has no placeholder.
         """
-        return defining.define(
+        return write.define_instructions(
             instructions, content=content, message=message, author=author, expected=expected
         )
-
-    @method
-    def remove(self, instructions: Reference, /) -> Operation[int]:
-        """Remove all revisions of a name, and return how many there were.
-
-        Its labels are then on nothing, also where it is defined again, with numbers from 1.
-        """
-        return prompts.remove(instructions)

@@ -39,7 +39,7 @@ def list_(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) ->
       draive-pg configs list --json | jq -r '.[].identifier'
     """
     with opened(dsn, schema) as db:
-        found = db.configurations.newest()
+        found = db.configurations.list()
     columns = ("identifier", "revision", "created")
     print_records(found, *columns, as_json=as_json, empty="There are no configurations.")
 

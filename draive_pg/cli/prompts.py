@@ -43,7 +43,7 @@ def list_(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) ->
       draive-pg prompts list --json | jq -r '.[].name'
     """
     with opened(dsn, schema) as db:
-        found = db.instructions.search(current=True)
+        found = db.instructions.list()
     names = ("name", *COLUMNS[:3], "description")
     print_records(found, *names, as_json=as_json, empty="There are no prompts.")
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, time, timedelta
 from enum import Enum
+from functools import partial
 from json.encoder import encode_basestring
 from operator import attrgetter
 from types import NoneType
@@ -33,15 +34,16 @@ from draive import (
     ResourceReference,
     TextContent,
 )
-from draive.models.instructions import InstructionsMissing
+from draive.models.instructions import InstructionsMissing as DraiveInstructionsMissing
 from draive.models.instructions.types import InstructionsArgumentDeclaration
 from draive.models.types import ModelToolHandling
-from haiway import ConfigurationInvalid, ConfigurationMissing, Map, State
+from haiway import ConfigurationInvalid, Map, State
+from haiway import ConfigurationMissing as HaiwayConfigurationMissing
 from haiway.attributes import Attribute
 
 from draive_pg.codec.elements import Outline
 from draive_pg.codec.json import decode, encode, is_plain, is_sound, parse
-from draive_pg.errors import StoredDataInvalid
+from draive_pg.errors import DocumentMissing, StoredDataInvalid
 
 __all__ = (
     "Configuration",
@@ -59,6 +61,31 @@ __all__ = (
     "outline",
     "recall",
 )
+
+
+class InstructionsMissing(DocumentMissing, DraiveInstructionsMissing):
+    """There are no instructions of the given name; draive's error with our message."""
+
+    def __init__(self, message: str, *, name: str) -> None:
+        DraiveInstructionsMissing.__init__(self, name=name)
+        self.args = (message,)
+        self.sqlstate = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), name=self.name), self.args
+
+
+class ConfigurationMissing(DocumentMissing, HaiwayConfigurationMissing):
+    """There is no configuration of the given identifier; draive's error with our message."""
+
+    def __init__(self, message: str, *, identifier: str) -> None:
+        HaiwayConfigurationMissing.__init__(self, identifier=identifier)
+        self.args = (message,)
+        self.sqlstate = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), identifier=self.identifier), self.args
+
 
 FROZEN = (str, int, float, bytes, NoneType, date, time, timedelta, UUID, Enum)
 

@@ -49,7 +49,7 @@ from draive_pg.database.transactions import (
     release_lock,
 )
 from draive_pg.errors import ConnectionFailed
-from draive_pg.operations.admin.migrations import extended
+from draive_pg.operations.admin.migrations import table_exists
 from draive_pg.operations.copy import Copy
 from draive_pg.operations.operation import Call, Operation, Request, Row, Statement, Workflow
 
@@ -167,10 +167,14 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
             return operation.decode(rows)
 
     async def _statements(self, operation: Operation[Any]) -> Sequence[Statement]:
-        if operation.bare is None:
+        fallback = operation.fallback
+        if fallback is None:
             return operation.statements
-        self._extended = self._extended or await self._execute(extended(self.schema))
-        return operation.statements if self._extended else operation.bare
+        if fallback.table not in self._known_tables:
+            if not await self._execute(table_exists(self.schema, fallback.table)):
+                return tuple(map(fallback.apply, operation.statements))
+            self._known_tables.add(fallback.table)
+        return operation.statements
 
     async def _attempt(
         self, name: str, statements: Sequence[Statement], observed: Observation

@@ -68,7 +68,7 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
         self._live = options["live"]
         self._triggers_checked = not self._live
         self._observer = Observer(options["on_operation"])
-        self._extended = False
+        self._known_tables: set[str] = set()
 
     def __repr__(self) -> str:
         return f"{self.endpoint!r}{'' if self.schema is None else f', schema={self.schema!r}'}"

@@ -5,7 +5,7 @@ the adapters (haiway's ``Postgres`` state). It means the same on each of them.
 """
 
 import re
-from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, wraps
 from typing import Any, LiteralString, NamedTuple, cast
@@ -17,6 +17,7 @@ from draive_pg.errors import StoredDataInvalid, StoredDataSkipped, warn
 __all__ = (
     "QUERIES",
     "Call",
+    "Fallback",
     "Key",
     "Operation",
     "Query",
@@ -105,6 +106,29 @@ class Key(NamedTuple):
     variant: Hashable = None
 
 
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Replacements for tables of draive_pg that a database may not have.
+
+    Attributes
+    ----------
+    table : str
+        The table that is looked for; the others are made before it.
+    empty : Mapping[str, str]
+        A query without rows, in parentheses, for each table.
+    """
+
+    table: LiteralString
+    empty: Mapping[LiteralString, LiteralString]
+
+    def apply(self, statement: Statement) -> Statement:
+        """Return the statement with empty queries in place of the tables."""
+        sql = statement.sql
+        for table, query in self.empty.items():
+            sql = sql.replace(f"{{schema}}.{table}", query)
+        return statement._replace(sql=sql)
+
+
 class Request[T]:
     """Base of everything a database can run; T is the type of the result."""
 
@@ -134,9 +158,9 @@ class Operation[T](Request[T]):
         Cache keys that are stale once this has run.
     reads : bool
         True if it only reads, so that it can be retried after a lost connection.
-    bare : tuple of Statement | None
-        Statements for a database without the tables of draive_pg; None if they are the same or
-        there are none.
+    fallback : Fallback | None
+        For a database without the tables of draive_pg; None if the statements do not use them or
+        cannot do without.
     """
 
     name: str
@@ -146,7 +170,7 @@ class Operation[T](Request[T]):
     key: Key | None = None
     evicts: tuple[Key, ...] = ()
     reads: bool = False
-    bare: tuple[Statement, ...] | None = None
+    fallback: Fallback | None = None
 
 
 @dataclass(slots=True)

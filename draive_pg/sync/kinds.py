@@ -2,17 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 from typing import Any, cast
 
 from draive_pg.models import Records, Release
-from draive_pg.operations.documents import (
-    configurations,
-    instructions,
-    labels,
-    revisions,
-    snapshots,
-)
+from draive_pg.operations.documents import kind, labels, read, write
 from draive_pg.operations.documents.release import release
 from draive_pg.operations.operation import Operation, Workflow
 from draive_pg.sync.formats import Configuration, Document, Prompt
@@ -70,6 +65,7 @@ def _release_prompts(
         prompts={each.declaration(name): each.content for name, each in prompts.items()},
         configurations={},
         labels=labels,
+        configuration_labels={},
         message=message,
         author=author,
         expected=expected,
@@ -89,7 +85,8 @@ def _release_configurations(
     return release(
         prompts={},
         configurations={name: each.value for name, each in values.items()},
-        labels=labels,
+        labels={},
+        configuration_labels=labels,
         message=message,
         author=author,
         expected={},
@@ -101,24 +98,22 @@ PROMPTS = Kind(
     name="prompts",
     suffixes=(".md",),
     document=Prompt,
-    current=lambda: revisions.search(
-        None, meta=None, since=None, until=None, author=None, label=None, current=True, limit=None
-    ),
+    current=partial(read.list_, kind.INSTRUCTIONS),
     name_of=attrgetter("name"),
     release=_release_prompts,
     released=attrgetter("prompts"),
-    remove=instructions.remove,
-    unlabel=labels.remove,
+    remove=partial(write.remove, kind.INSTRUCTIONS),
+    unlabel=partial(labels.remove, kind.INSTRUCTIONS),
 )
 
 CONFIGURATIONS = Kind(
     name="configurations",
     suffixes=(".json", ".toml"),
     document=Configuration,
-    current=snapshots.newest,
+    current=partial(read.list_, kind.CONFIGURATIONS),
     name_of=attrgetter("identifier"),
     release=_release_configurations,
     released=attrgetter("configurations"),
-    remove=configurations.remove,
-    unlabel=labels.remove,
+    remove=partial(write.remove, kind.CONFIGURATIONS),
+    unlabel=partial(labels.remove, kind.CONFIGURATIONS),
 )

@@ -21,7 +21,7 @@ from draive_pg.operations.operation import (
     workflow,
 )
 
-__all__ = ("Migration", "extended", "migrations", "setup")
+__all__ = ("Migration", "migrations", "setup", "table_exists")
 
 STATE = Query(
     "setup.state",
@@ -34,12 +34,10 @@ SELECT
 """,
 )
 
-# The last table of draive_pg's own: they are created in order.
-EXTENDED = Query(
-    "setup.extended",
+TABLE_EXISTS = Query(
+    "setup.table_exists",
     """
-SELECT
-    to_regclass(coalesce(quote_ident(:schema::TEXT) || '.', '') || 'draive_pg_labels') IS NOT NULL
+SELECT to_regclass(coalesce(quote_ident(:schema::TEXT) || '.', '') || :table::TEXT) IS NOT NULL
 """,
 )
 
@@ -109,11 +107,11 @@ def state(schema: str | None) -> Operation[tuple[bool, bool]]:
     )
 
 
-def extended(schema: str | None) -> Operation[bool]:
-    """Return whether the tables of draive_pg exist beside those of draive."""
+def table_exists(schema: str | None, table: str) -> Operation[bool]:
+    """Return whether a table exists in a schema, or in the search path for None."""
     return Operation(
         name="look for the tables of draive_pg",
-        statements=(EXTENDED(schema=schema),),
+        statements=(TABLE_EXISTS(schema=schema, table=table),),
         reads=True,
         decode=lambda rows: rows[0][0],
     )

@@ -1,181 +1,276 @@
-"""Labels of instructions: names such as production that are moved from revision to revision."""
+"""Labels of documents: names such as production that are moved from revision to revision."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC
-from typing import LiteralString
+from typing import Any, LiteralString
 
-from draive_pg.codec.validation import check_optional, check_text
-from draive_pg.models import Label, Records
-from draive_pg.operations.documents.define import Expected, expectation
-from draive_pg.operations.documents.instructions import LATEST, Reference, name_of, stale, turn
-from draive_pg.operations.documents.revisions import OWN, REVISIONS
-from draive_pg.operations.documents.selectors import CHOICES, KNOWN, Known, Target, columns, target
-from draive_pg.operations.operation import Operation, Row, Statement
+from draive_pg.codec.validation import check_optional, check_text, check_texts
+from draive_pg.models import LabelMove, Records
+from draive_pg.operations.documents.kind import Document, DocumentKind, per_kind
+from draive_pg.operations.documents.preconditions import Expected, precondition
+from draive_pg.operations.documents.read import required
+from draive_pg.operations.documents.selectors import LATEST, SELECTED, ref
+from draive_pg.operations.operation import (
+    Operation,
+    Request,
+    Row,
+    Steps,
+    Workflow,
+    advisory_locks,
+)
 
-__all__ = ("history", "labels", "move", "remove")
+__all__ = ("history", "labels", "move", "promote", "remove")
 
+# The number of the revision that a move put a label on; NULL if it is gone.
+NUMBER: LiteralString = """(
+        SELECT nullif(count(*), 0)
+        FROM {documents} AS document
+        WHERE document.name = move.name
+            AND document.created <= move.revision
+            AND EXISTS (
+                SELECT FROM {documents} AS labelled
+                WHERE labelled.name = move.name AND labelled.created = move.revision
+            )
+    )"""
 
-# As `decoded` takes them.
-FIELDS: LiteralString = """
+# As `_decode` takes them.
+FIELDS: LiteralString = f"""
     move.name,
     move.label,
-    revision.revision,
-    move.created,
+    {NUMBER} AS number,
+    move.revision,
     move.moved,
     move.author,
     move.message
 """
 
-LABELS: LiteralString = f"""
+LABELS = per_kind(
+    "labels",
+    f"""
 SELECT {FIELDS}
-FROM held AS move
-JOIN revisions AS revision USING (name, created)
+FROM (
+    SELECT DISTINCT ON (name, label) *
+    FROM {{labels}} AS every
+    WHERE :name::TEXT IS NULL OR name = :name::TEXT
+    ORDER BY name, label, moved DESC
+) AS move
+JOIN {{documents}} AS labelled
+    ON labelled.name = move.name AND labelled.created = move.revision
 ORDER BY move.name, move.label
-"""
+""",
+)
 
-HISTORY: LiteralString = f"""
+HISTORY = per_kind(
+    "label_history",
+    f"""
 SELECT {FIELDS}
-FROM moves AS move
-LEFT JOIN revisions AS revision USING (name, created)
-WHERE $2::TEXT IS NULL OR move.label = $2::TEXT
+FROM {{labels}} AS move
+WHERE move.name = :name::TEXT AND (:label::TEXT IS NULL OR move.label = :label::TEXT)
 ORDER BY move.moved DESC, move.label
-"""
+""",
+)
 
-# The lock is held, as for new revisions: later than the clock and than all moves before.
-MOVE: LiteralString = f""",
-before AS (
-    SELECT held.*, revisions.revision
-    FROM held
-    LEFT JOIN revisions USING (name, created)
-    WHERE held.label = $6::TEXT
+# The lock is held, so `moved` can be made later than the clock and all earlier moves.
+MOVE = per_kind(
+    "label",
+    f"""
+WITH newest AS (
+    SELECT {FIELDS}
+    FROM {{labels}} AS move
+    WHERE move.name = :name::TEXT AND move.label = :label::TEXT
+    ORDER BY move.moved DESC
+    LIMIT 1
 ),
-judged AS (
+checked AS (
     SELECT
-        revisions.created,
-        ($7::INT8 IS NULL OR coalesce(before.revision, 0) = $7::INT8)
-            AND ($8::TIMESTAMPTZ IS NULL OR before.created IS NOT DISTINCT FROM $8::TIMESTAMPTZ)
-            AS expected,
-        before.created IS DISTINCT FROM revisions.created AS changed,
-        greatest(clock_timestamp(), before.moved + INTERVAL '1 microsecond') AS moved
-    FROM choices
-    JOIN revisions ON revisions.created = choices.created
-    LEFT JOIN before ON TRUE
+        document.created,
+        (:expected_number::INT8 IS NULL OR coalesce(newest.number, 0) = :expected_number::INT8)
+            AND (
+                :expected_created::TIMESTAMPTZ IS NULL
+                OR newest.revision IS NOT DISTINCT FROM :expected_created::TIMESTAMPTZ
+            ) AS expected,
+        newest.revision IS DISTINCT FROM document.created AS changed,
+        greatest(clock_timestamp(), newest.moved + INTERVAL '1 microsecond') AS moved
+    FROM {{documents}} AS document
+    LEFT JOIN newest ON TRUE
+    WHERE document.name = :name::TEXT AND document.created = {SELECTED}
 ),
 written AS (
-    INSERT INTO {{schema}}.draive_pg_labels (name, label, revision, moved, author, message)
-    SELECT $1::TEXT, $6::TEXT, created, moved, $9::TEXT, $10::TEXT
-    FROM judged
+    INSERT INTO {{labels}} (name, label, revision, moved, author, message)
+    SELECT :name::TEXT, :label::TEXT, created, moved, :author::TEXT, :message::TEXT
+    FROM checked
     WHERE expected AND changed
-    RETURNING name, label, revision AS created, moved, author, message
+    RETURNING name, label, revision, moved, author, message
 )
-SELECT {KNOWN}, judged.expected, {FIELDS}
-FROM (SELECT) AS always
-LEFT JOIN judged ON TRUE
+SELECT checked.expected, move.*
+FROM checked
 LEFT JOIN (
-    SELECT name, label, created, moved, author, message FROM written
+    SELECT {FIELDS} FROM written AS move
     UNION ALL
-    SELECT name, label, created, moved, author, message
-    FROM before
-    WHERE NOT EXISTS (SELECT FROM written)
+    SELECT * FROM newest WHERE NOT EXISTS (SELECT FROM written)
 ) AS move ON TRUE
-LEFT JOIN revisions AS revision ON revision.created = move.created
-"""
+""",
+)
 
-REMOVE = """
-WITH held AS (
-    SELECT revision, moved
-    FROM {schema}.draive_pg_labels
-    WHERE name = $1::TEXT AND label = $2::TEXT
-    ORDER BY moved DESC
+REMOVE = per_kind(
+    "unlabel",
+    """
+WITH newest AS (
+    SELECT move.revision, move.moved
+    FROM {labels} AS move
+    WHERE move.name = :name::TEXT AND move.label = :label::TEXT
+    ORDER BY move.moved DESC
     LIMIT 1
 ),
 removed AS (
-    INSERT INTO {schema}.draive_pg_labels (name, label, moved, author, message)
+    INSERT INTO {labels} (name, label, moved, author, message)
     SELECT
-        $1::TEXT,
-        $2::TEXT,
+        :name::TEXT,
+        :label::TEXT,
         greatest(clock_timestamp(), moved + INTERVAL '1 microsecond'),
-        $3::TEXT,
-        $4::TEXT
-    FROM held
+        :author::TEXT,
+        :message::TEXT
+    FROM newest
     WHERE revision IS NOT NULL
     RETURNING label
 )
 SELECT EXISTS (SELECT FROM removed)
-"""
+""",
+)
 
 
-def labels(instructions: Reference | None) -> Operation[Records[Label]]:
-    """The labels of a name, or of all names, that are on a revision, in order."""
-    name = None if instructions is None else name_of(instructions)
+def labels(kind: DocumentKind[Any, Any], reference: object) -> Operation[Records[LabelMove]]:
+    """List the labels of a name, or of all names for None, that are on a revision."""
+    name = None if reference is None else kind.name_of(reference)
     return Operation(
-        name="list labels" if name is None else f"list the labels of instructions {name!r:.80}",
-        statements=(Statement(OWN + REVISIONS + LABELS, (name,)),),
+        name="list labels" if name is None else f"list the labels of {kind.titled(name)}",
+        statements=(LABELS[kind](name=name),),
         reads=True,
-        decode=_decoded,
+        decode=_decode_all,
     )
 
 
-def history(instructions: Reference, label: str | None) -> Operation[Records[Label]]:
-    """The moves of a name's labels, or of one of them, the newest first."""
-    name = name_of(instructions)
-    wanted = check_optional(label, "label")
+def history(
+    kind: DocumentKind[Any, Any], reference: object, label: str | None
+) -> Operation[Records[LabelMove]]:
+    """Read the moves of a name's labels, or of one of them, the newest first."""
+    name = kind.name_of(reference)
     return Operation(
-        name=f"read the label history of instructions {name!r:.80}",
-        statements=(Statement(OWN + REVISIONS + HISTORY, (name, wanted)),),
+        name=f"read the label history of {kind.titled(name)}",
+        statements=(HISTORY[kind](name=name, label=check_optional(label, "label")),),
         reads=True,
-        decode=_decoded,
+        decode=_decode_all,
     )
 
 
-def move(
-    instructions: Reference,
+def move[R: Document](
+    kind: DocumentKind[Any, R],
+    reference: object,
     label: str,
-    wanted: Target,
+    revision: object,
     *,
     author: str | None,
     message: str | None,
-    expected: Expected,
-) -> Operation[Label]:
-    """Move a label to a revision, unless it is there; its newest move."""
-    name = name_of(instructions)
-    asked = f"label instructions {name!r:.80}"
-    choice, expectations = target(wanted, name), expectation(expected, name)
+    expected: Expected[R],
+) -> Workflow[LabelMove]:
+    """Move a label to a revision, unless it is there; return its newest move."""
+    name = kind.name_of(reference)
+    action = f"label {kind.titled(name)}"
+    selector, condition = ref(kind, revision, name), precondition(kind, expected, name)
 
-    def decode(rows: Sequence[Row]) -> Label:
-        revisions, known_labels, met, *row = rows[0]
-        if met is None:
-            raise Known(name, revisions, known_labels).missing(asked, choice)
+    def decode(rows: Sequence[Row]) -> LabelMove | None:
+        if not rows:
+            return None
+        met, *row = rows[0]
         if not met:
             on = "on none" if row[2] is None else f"on revision {row[2]}, since {row[4]}"
-            raise expectations.unmet(f"{asked} as {label!r:.80}", f"the label is {on}")
-        return _label(row)
+            raise condition.conflict_error(f"{action} as {label!r:.80}", f"the label is {on}")
+        return _decode(row)
 
-    given = (check_optional(author, "author"), check_optional(message, "message"))
-    statement = Statement(
-        OWN + REVISIONS + CHOICES + MOVE,
-        (name, *columns((choice,)), _movable(label), *expectations[:2], *given),
+    statement = MOVE[kind](
+        name=name,
+        label=_check_movable(label),
+        **selector.parameters(),
+        **condition.parameters(),
+        author=check_optional(author, "author"),
+        message=check_optional(message, "message"),
     )
-    return Operation(
-        name=asked, statements=(turn(name), statement), decode=decode, evicts=stale(name)
+    write = Operation(
+        name=action,
+        statements=(kind.lock(name), statement),
+        decode=decode,
+        evicts=kind.stale(name),
     )
+    return required(kind, action, name, selector, write)
 
 
 def remove(
-    instructions: Reference, label: str, *, author: str | None, message: str | None
+    kind: DocumentKind[Any, Any],
+    reference: object,
+    label: str,
+    *,
+    author: str | None,
+    message: str | None,
 ) -> Operation[bool]:
-    """Remove a label from a name; whether it was there."""
-    name = name_of(instructions)
-    given = (check_optional(author, "author"), check_optional(message, "message"))
+    """Remove a label from a name; return whether it was on a revision."""
+    name = kind.name_of(reference)
+    statement = REMOVE[kind](
+        name=name,
+        label=_check_movable(label),
+        author=check_optional(author, "author"),
+        message=check_optional(message, "message"),
+    )
     return Operation(
-        name=f"remove a label of instructions {name!r:.80}",
-        statements=(turn(name), Statement(REMOVE, (name, _movable(label), *given))),
+        name=f"remove a label of {kind.titled(name)}",
+        statements=(kind.lock(name), statement),
         decode=lambda rows: rows[0][0],
-        evicts=stale(name),
+        evicts=kind.stale(name),
     )
 
 
-def _movable(label: str) -> str:
+def promote(
+    kind: DocumentKind[Any, Any],
+    source_label: str,
+    target_label: str,
+    names: Iterable[str] | None,
+    *,
+    author: str | None,
+    message: str | None,
+) -> Workflow[Records[LabelMove]]:
+    """Move a label to the revisions that another label is on, in one transaction."""
+    check_text(source_label, "source_label")
+    _check_movable(target_label)
+    check_optional(author, "author")
+    check_optional(message, "message")
+    given = check_texts(names, "names")
+
+    def moving(name: str) -> Request[LabelMove]:
+        return move(
+            kind, name, target_label, source_label, author=author, message=message, expected=None
+        )
+
+    return Workflow(_promote(kind, source_label, given, moving), transaction=True)
+
+
+def _promote(
+    kind: DocumentKind[Any, Any],
+    source_label: str,
+    names: Sequence[str] | None,
+    moving: Callable[[str], Request[LabelMove]],
+) -> Steps[Records[LabelMove]]:
+    if names is None:
+        found: Records[LabelMove] = yield labels(kind, None)
+        names = [each.name for each in found if each.label == source_label]
+    yield Operation(
+        name=f"lock {kind.table}", statements=(advisory_locks(map(kind.subject, names)),)
+    )
+    moved: list[LabelMove] = []
+    for name in names:
+        moved += [(yield moving(name))]
+    return Records(LabelMove, moved)
+
+
+def _check_movable(label: str) -> str:
     """Return a label that can be put on a revision, or raise TypeError or ValueError."""
     check_text(label, "label")
     if label == LATEST:
@@ -185,17 +280,17 @@ def _movable(label: str) -> str:
     return label
 
 
-def _decoded(rows: Sequence[Row]) -> Records[Label]:
-    return Records(Label, map(_label, rows))
+def _decode_all(rows: Sequence[Row]) -> Records[LabelMove]:
+    return Records(LabelMove, map(_decode, rows))
 
 
-def _label(row: Row) -> Label:
-    name, label, revision, created, moved, author, message = row
-    return Label(
+def _decode(row: Row) -> LabelMove:
+    name, label, number, created, moved, author, message = row
+    return LabelMove(
         name=name,
         label=label,
-        revision=revision,
-        created=None if created is None else created.astimezone(UTC),
+        revision=number,
+        revision_created=None if created is None else created.astimezone(UTC),
         moved=moved.astimezone(UTC),
         author=author,
         message=message,

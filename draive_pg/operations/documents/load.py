@@ -1,79 +1,109 @@
-"""The content of instructions, for whoever puts it before a model: loaded, and resolved."""
+"""Loading contents, as services do: newest revisions by one cached key lookup."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, LiteralString, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
+from draive_pg.codec.json import parse
 from draive_pg.codec.validation import check_mapping, check_text
-from draive_pg.operations.documents.instructions import TABLE, Reference, name_of
-from draive_pg.operations.documents.revisions import asked
-from draive_pg.operations.documents.selectors import CHOICES, KNOWN, NEWEST, Choice, Known, columns
-from draive_pg.operations.operation import Key, Operation, Row, Statement
+from draive_pg.operations.documents.kind import (
+    CONFIGURATIONS,
+    INSTRUCTIONS,
+    DocumentKind,
+    InstructionsReference,
+    per_kind,
+)
+from draive_pg.operations.documents.read import existing, missing_error, names, required
+from draive_pg.operations.documents.selectors import NEWEST, SELECTED, RevisionSelector
+from draive_pg.operations.operation import Key, Operation, Request, Row, Steps, workflow
 from draive_pg.templates import check_known, declared_names, render
 
-__all__ = ("Body", "load", "load_content", "resolve")
+if TYPE_CHECKING:
+    from draive import Configuration
 
-# The newest alone is read without a look at the others, for this is what services ask.
-BODY = """
-SELECT content, arguments::TEXT
-FROM {schema}.instructions
-WHERE name = $1::TEXT
-ORDER BY created DESC
+__all__ = (
+    "LOAD_SELECTED",
+    "load_configuration",
+    "load_instructions",
+    "load_raw",
+    "load_raw_or_none",
+    "load_text_or_none",
+    "resolve",
+)
+
+# Of the table of draive alone, as its adapters need it.
+LOAD = per_kind(
+    "load",
+    """
+SELECT document.content::TEXT, document.arguments::TEXT
+FROM {documents} AS document
+WHERE document.name = :name::TEXT
+ORDER BY document.created DESC
 LIMIT 1
-"""
+""",
+)
 
-
-# What else there is is looked for only in vain.
-CHOSEN: LiteralString = f"""
+LOAD_SELECTED = per_kind(
+    "load_selected",
+    f"""
 SELECT
-    body.content,
-    body.arguments::TEXT,
-    known.revisions,
-    known.labels
-FROM choices
-LEFT JOIN {{schema}}.instructions AS body
-    ON body.name = $1::TEXT AND body.created = choices.created
-LEFT JOIN LATERAL (SELECT {KNOWN}) AS known (revisions, labels) ON body.content IS NULL
-"""
+    document.content::TEXT, document.arguments::TEXT, document.description, document.meta::TEXT
+FROM {{documents}} AS document
+WHERE document.name = :name::TEXT AND document.created = {SELECTED}
+""",
+)
 
 
-class Body(NamedTuple):
-    """What is kept of a revision to load and resolve it."""
+class Template(NamedTuple):
+    """The content of instructions, and the names of their declared arguments."""
 
     content: str
-    declared: tuple[str, ...]  # names of arguments
+    declared: tuple[str, ...]
 
     @classmethod
     def of(cls, content: str, arguments: str) -> Self:
-        """Return the body of a row, whose arguments are JSON."""
+        """Return the template of a row, whose arguments are JSON."""
         try:
             return cls(content, declared_names(json.loads(arguments)))
         except (ValueError, RecursionError):  # what Python cannot hold declares nothing
             return cls(content, ())
 
 
-def load_content(name: str, choice: Choice = NEWEST) -> Operation[str | None]:
-    """The content of a name's newest or chosen revision, or None."""
+def load_text_or_none(name: str, selector: RevisionSelector = NEWEST) -> Operation[str | None]:
+    """Load the content of a name's selected revision, or None."""
     check_text(name, "the name of the instructions")
-    return _loading(name, choice, lambda found: found.content if isinstance(found, Body) else None)
+    return _template(name, selector, lambda found: None if found is None else found.content)
 
 
-def load(instructions: Reference, choice: Choice) -> Operation[str]:
-    """The content of the chosen revision, or RevisionMissing, or InstructionsMissing."""
-    name = name_of(instructions)
-    return _loading(name, choice, lambda found: _required(found, choice).content)
+def load_instructions(
+    instructions: InstructionsReference, selector: RevisionSelector
+) -> Request[str]:
+    """Load the content of the selected revision.
+
+    Raises
+    ------
+    DocumentMissing, RevisionMissing
+        If there is none.
+    """
+    name = INSTRUCTIONS.name_of(instructions)
+    return required(
+        INSTRUCTIONS,
+        f"load {INSTRUCTIONS.titled(name)}",
+        name,
+        selector,
+        load_text_or_none(name, selector),
+    )
 
 
 def resolve(
-    instructions: Reference | None,
+    instructions: InstructionsReference | None,
     *,
     arguments: Mapping[str, Any] | None,
     default: str | None,
-    choice: Choice,
+    selector: RevisionSelector,
     strict: bool | None,
-) -> Operation[str]:
-    """The chosen content with its placeholders filled, else the default's."""
+) -> Request[str]:
+    """Load the selected content, else the default, and fill its placeholders."""
     values = {} if arguments is None else dict(check_mapping(arguments, "arguments"))
     if default is not None:
         check_text(default, "default")
@@ -83,51 +113,163 @@ def resolve(
             statements=(),
             decode=lambda _: render(default or "", values, name="default"),
         )
-    name = name_of(instructions)
+    name = INSTRUCTIONS.name_of(instructions)
     if not isinstance(instructions, str):
         from draive_pg.codec import draive_types as codec
 
         values = {**codec.as_reference(instructions).arguments, **values}
 
-    def present(found: Body | Known) -> str:
-        if default is not None and not isinstance(found, Body):
-            return render(default, values, name=name)
-        body = _required(found, choice)
-        text = render(body.content, values, name=name)
-        if strict or (strict is None and body.declared):
-            check_known(body.content, values, body.declared, name=name)
+    def present(found: Template | None) -> str | None:
+        if found is None:
+            return None if default is None else render(default, values, name=name)
+        text = render(found.content, values, name=name)
+        if strict or (strict is None and found.declared):
+            check_known(found.content, values, found.declared, name=name)
         return text
 
-    return _loading(name, choice, present)
+    load = _template(name, selector, present)
+    if default is not None:
+        return cast("Operation[str]", load)
+    return required(INSTRUCTIONS, f"load {INSTRUCTIONS.titled(name)}", name, selector, load)
 
 
-def _loading[T](name: str, choice: Choice, present: Callable[[Body | Known], T]) -> Operation[T]:
-    def decode(rows: Sequence[Row]) -> Body | Known:
-        ((content, arguments, revisions, labels),) = rows
-        return Known(name, revisions, labels) if content is None else Body.of(content, arguments)
+def load_raw_or_none(
+    identifier: str, selector: RevisionSelector = NEWEST
+) -> Operation[dict[str, Any] | None]:
+    """Load the selected snapshot as a new dict, or None."""
+    name = CONFIGURATIONS.name_of(identifier)
+    title = CONFIGURATIONS.titled(name)
+    return _load(
+        CONFIGURATIONS,
+        name,
+        selector,
+        decode=lambda rows: rows[0][0] if rows else None,
+        present=lambda content: None if content is None else parse(content, title),
+    )
 
-    loading: Operation[Any]
-    if choice == NEWEST:
-        loading = Operation(
-            name=_loading_of(name),
-            statements=(Statement(BODY, (name,)),),
-            reads=True,
-            decode=lambda rows: Body.of(*rows[0]) if rows else Known(name, 0, ()),
-            key=Key(TABLE, name),
+
+def load_raw(identifier: str, selector: RevisionSelector) -> Request[dict[str, Any] | None]:
+    """Load the selected snapshot as a new dict, or None if there are no snapshots.
+
+    Raises
+    ------
+    RevisionMissing
+        If there are snapshots, but not the revision or label that is asked for.
+    """
+    load = load_raw_or_none(identifier, selector)
+    return _unless_missing(load, identifier, selector) if selector.is_explicit else load
+
+
+def load_configuration[Config: "Configuration"](
+    config: "type[Config]",
+    *,
+    identifier: str | None,
+    default: "Config | None",
+    required: bool,
+    selector: RevisionSelector,
+) -> "Request[Config | None]":
+    """Load the selected snapshot as an instance of a class, else the default, else as draive does.
+
+    Raises
+    ------
+    DocumentMissing
+        If there is no snapshot, one is required, and the class has no defaults.
+    RevisionMissing
+        If there are snapshots, but not the revision or label that is asked for, and no default.
+    """
+    from draive_pg.codec import draive_types as codec
+
+    if not (isinstance(config, type) and issubclass(config, codec.Configuration)):
+        raise TypeError(f"load takes a Configuration class, not {config!r:.80}")
+    name = CONFIGURATIONS.name_of(config if identifier is None else identifier)
+
+    def decode(rows: Sequence[Row]) -> Callable[[], Config] | None:
+        if not rows:
+            return None
+        text = rows[0][0]
+
+        def made() -> Config:
+            content = parse(text, CONFIGURATIONS.titled(name))
+            return codec.decode_configuration(config, name, content)
+
+        return codec.immutable_or_factory(made)
+
+    load: Operation[Config | None] = _load(
+        CONFIGURATIONS,
+        name,
+        selector,
+        decode=decode,
+        present=lambda loaded: default if loaded is None else loaded(),
+        variant=config,
+    )
+    if default is not None:
+        return load
+    found = _unless_missing(load, name, selector) if selector.is_explicit else load
+    return _or_defaults(config, name, found) if required else found
+
+
+@workflow
+def _unless_missing[T](
+    load: Request[T | None], name: str, selector: RevisionSelector
+) -> Steps[T | None]:
+    """Return None only if the configuration has no snapshots at all."""
+    found: T | None = yield load
+    if found is None and (yield existing(CONFIGURATIONS, name)).revisions:
+        found = yield required(
+            CONFIGURATIONS, f"load {CONFIGURATIONS.titled(name)}", name, selector, load
         )
-    else:
-        loading = replace(
-            asked(_loading_of(name), CHOICES + CHOSEN, (name, *columns((choice,))), decode),
-            key=Key(TABLE, name, choice),
-        )
-    return replace(loading, present=present)
-
-
-def _required(found: Body | Known, choice: Choice) -> Body:
-    if isinstance(found, Known):
-        raise found.missing(_loading_of(found.name), choice)
     return found
 
 
-def _loading_of(name: str) -> str:
-    return f"load instructions {name!r:.80}"
+@workflow
+def _or_defaults[Config: "Configuration"](
+    config: "type[Config]", name: str, load: "Request[Config | None]"
+) -> "Steps[Config]":
+    """Return ``config()`` if nothing is stored, as draive does."""
+    found = yield load
+    if found is None:
+        try:
+            return config()
+        except Exception:  # of the class's own validation
+            others: Sequence[str] = yield names(CONFIGURATIONS)
+        raise missing_error(CONFIGURATIONS, f"load {CONFIGURATIONS.titled(name)}", name, others)
+    return found
+
+
+def _template[T](
+    name: str, selector: RevisionSelector, present: Callable[[Template | None], T]
+) -> Operation[T]:
+    return _load(
+        INSTRUCTIONS,
+        name,
+        selector,
+        decode=lambda rows: Template.of(*rows[0][:2]) if rows else None,
+        present=present,
+    )
+
+
+def _load[T](
+    kind: DocumentKind[Any, Any],
+    name: str,
+    selector: RevisionSelector,
+    *,
+    decode: Callable[[Sequence[Row]], Any],
+    present: Callable[[Any], T],
+    variant: object = None,
+) -> Operation[T]:
+    """Load the selected revision; cached, except for what was current at a time."""
+    newest = selector == NEWEST
+    return Operation(
+        name=f"load {kind.titled(name)}",
+        statements=(
+            LOAD[kind](name=name)
+            if newest
+            else LOAD_SELECTED[kind](name=name, **selector.parameters()),
+        ),
+        fallback=None if newest else kind.fallback,
+        reads=True,
+        decode=decode,
+        present=present,
+        # A cache entry for each instant would evict everything else.
+        key=None if selector.as_of else Key(kind.table, name, (variant, selector)),
+    )

@@ -1,53 +1,61 @@
-"""What a conditional write expects to be there, and the error where something else is."""
+"""Preconditions of writes: the revision that must be the newest, or that a label must be on."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from draive_pg.codec.validation import MAX_INTEGER
 from draive_pg.errors import RevisionConflict
+from draive_pg.models import Revision, Snapshot
+from draive_pg.operations.documents.kind import DocumentKind
 
-__all__ = ("ANY", "Expectation", "numbered", "seen")
+__all__ = ("Expected", "Precondition", "precondition")
+
+type Expected[R] = int | R | None
+"""The revision that a write requires: its number, 0 for none yet, or the record; None for any."""
 
 
-class Expectation(NamedTuple):
-    """What is expected, as it is sent: a number, or when it was created; neither for anything."""
+class Precondition(NamedTuple):
+    """A required revision as parameters of a statement; without members, no condition."""
 
-    number: int | None = None
-    created: datetime | None = None
+    expected_number: int | None = None
+    expected_created: datetime | None = None
     shown: str = ""
 
-    def unmet(self, asked: str, current: str) -> RevisionConflict:
-        """Return the error for that something else was met."""
+    def parameters(self) -> dict[str, object]:
+        """Return the parameters of a statement that checks it."""
+        return {
+            "expected_number": self.expected_number,
+            "expected_created": self.expected_created,
+        }
+
+    def conflict_error(self, action: str, found: str) -> RevisionConflict:
+        """Return the RevisionConflict to raise when the precondition fails."""
         return RevisionConflict(
-            f"{asked}: expected {self.shown}, but {current}; look at what changed, and repeat it "
+            f"{action}: expected {self.shown}, but {found}; look at what changed, and repeat it "
             "upon that"
         )
 
 
-ANY = Expectation()
-
-
-def seen(revision: int, created: datetime) -> Expectation:
-    """Expect what was read before."""
-    return Expectation(created=created, shown=f"revision {revision} of {created}")
-
-
-def numbered(expected: object) -> Expectation:
-    """Expect a number, 0 for that there is nothing yet, or anything for None.
-
-    Raises
-    ------
-    ValueError
-        If it is neither.
-    """
+def precondition(kind: DocumentKind[Any, Any], expected: object, name: str) -> Precondition:
+    """Return the precondition of a write to a name, or raise ValueError."""
     if expected is None:
-        return ANY
+        return Precondition()
+    if isinstance(expected, Revision | Snapshot):
+        own = getattr(expected, kind.key, None)
+        if own != name:
+            noun = "snapshot" if isinstance(expected, Snapshot) else "revision"
+            of = expected.name if isinstance(expected, Revision) else expected.identifier
+            raise ValueError(f"expected is a {noun} of {of!r:.80}, not of {name!r:.80}")
+        return Precondition(
+            expected_created=expected.created,
+            shown=f"revision {expected.revision} of {expected.created}",
+        )
     if (
         isinstance(expected, int)
         and not isinstance(expected, bool)
         and 0 <= expected <= MAX_INTEGER
     ):
-        return Expectation(expected, shown=f"revision {expected}" if expected else "none yet")
+        return Precondition(expected, shown=f"revision {expected}" if expected else "none yet")
     raise ValueError(
         f"expected must be a number, 0 for none, or what was read before, not {expected!r:.60}"
     )

@@ -4,107 +4,165 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from draive_pg.codec.validation import check_mapping
-from draive_pg.models import Label, Records, Release, Revision, Snapshot
-from draive_pg.operations.documents import define as defining
-from draive_pg.operations.documents import instructions, snapshots
+from draive_pg.models import LabelMove, Records, Release, Revision, Snapshot
 from draive_pg.operations.documents import labels as labelling
-from draive_pg.operations.documents.define import Expected
-from draive_pg.operations.documents.instructions import Reference, name_of
-from draive_pg.operations.documents.selectors import Target
-from draive_pg.operations.operation import Operation, Statement, Steps, Workflow, advisory_locks
+from draive_pg.operations.documents.kind import (
+    CONFIGURATIONS,
+    INSTRUCTIONS,
+    Document,
+    DocumentKind,
+    InstructionsReference,
+)
+from draive_pg.operations.documents.preconditions import Expected
+from draive_pg.operations.documents.selectors import RevisionRef
+from draive_pg.operations.documents.write import define_configuration, define_instructions
+from draive_pg.operations.operation import (
+    Operation,
+    Request,
+    Statement,
+    Steps,
+    Workflow,
+    advisory_locks,
+)
 
 if TYPE_CHECKING:
     from draive import Configuration
 
-__all__ = ("Released", "release")
+__all__ = ("LabelTargets", "release")
 
-
-type Released = Mapping[str, Iterable[str] | Mapping[str, Target]]
-"""By label: the names whose newest revisions it is to be on, or the revisions by name."""
+type LabelTargets[R] = Mapping[str, Iterable[str] | Mapping[str, RevisionRef[R]]]
+"""By label: the names whose newest revisions it moves to, or the revisions by name."""
 
 
 def release(
     *,
-    prompts: Mapping[Reference, str],
+    prompts: Mapping[InstructionsReference, str],
     configurations: "Mapping[str, Configuration | Mapping[str, Any]]",
-    labels: Released,
+    labels: LabelTargets[Revision],
+    configuration_labels: LabelTargets[Snapshot],
     message: str | None,
     author: str | None,
-    expected: Mapping[str, Expected],
-    expected_configurations: Mapping[str, int | Snapshot | None],
+    expected: Mapping[str, Expected[Revision]],
+    expected_configurations: Mapping[str, Expected[Snapshot]],
 ) -> Workflow[Release]:
     """Define documents and move labels in one transaction; arguments are checked first."""
-    note = {"message": message, "author": author}
     for given, what in (
         (prompts, "prompts"),
         (configurations, "configurations"),
         (labels, "labels"),
+        (configuration_labels, "configuration_labels"),
         (expected, "expected"),
         (expected_configurations, "expected_configurations"),
     ):
         check_mapping(given, what)
-    named = [(name_of(prompt), prompt, content) for prompt, content in prompts.items()]
-    moves = [(name, label, to) for label in labels for name, to in _targets(labels[label], label)]
-    names = [name for name, _, _ in named]
+    named = [(INSTRUCTIONS.name_of(prompt), prompt) for prompt in prompts]
+    names = [name for name, _ in named]
     if len(names) > len(set(names)):
         raise ValueError("prompts has two contents of one name")
-    _check_released(expected, names, "expected")
-    _check_released(expected_configurations, configurations, "expected_configurations")
+    prompt_moves = _targets(labels, "labels")
+    configuration_moves = _targets(configuration_labels, "configuration_labels")
+    _check_released(expected, [*names, *_names(prompt_moves)], "expected")
+    _check_released(
+        expected_configurations,
+        [*configurations, *_names(configuration_moves)],
+        "expected_configurations",
+    )
+
+    def moves[R: Document](
+        kind: DocumentKind[Any, R],
+        targets: Iterable[tuple[str, str, RevisionRef[R]]],
+        expected: Mapping[str, Expected[R]],
+        defined: Collection[str],
+    ) -> list[Request[LabelMove]]:
+        return [
+            labelling.move(
+                kind,
+                name,
+                label,
+                revision,
+                message=message,
+                author=author,
+                expected=None if name in defined else expected.get(name),
+            )
+            for label, name, revision in targets
+        ]
+
     steps = _steps(
         advisory_locks(
             [
-                *map(instructions.subject_of, names),
-                *(instructions.subject_of(name) for name, _, _ in moves),
-                *(snapshots.subject_of(identifier) for identifier in configurations),
+                *map(INSTRUCTIONS.subject, [*names, *_names(prompt_moves)]),
+                *map(CONFIGURATIONS.subject, [*configurations, *_names(configuration_moves)]),
             ]
         ),
         [
-            defining.define(prompt, content=content, expected=expected.get(name), **note)
-            for name, prompt, content in named
+            define_instructions(
+                prompt,
+                content=prompts[prompt],
+                message=message,
+                author=author,
+                expected=expected.get(name),
+            )
+            for name, prompt in named
         ],
         [
-            snapshots.define(identifier, value, expected=expected_configurations.get(identifier))
+            define_configuration(
+                identifier,
+                value,
+                message=message,
+                author=author,
+                expected=expected_configurations.get(identifier),
+            )
             for identifier, value in configurations.items()
         ],
-        [labelling.move(name, label, to, expected=None, **note) for name, label, to in moves],
+        moves(INSTRUCTIONS, prompt_moves, expected, names),
+        moves(CONFIGURATIONS, configuration_moves, expected_configurations, configurations),
     )
     return Workflow(steps, transaction=True)
 
 
 def _steps(
-    turns: Statement,
-    prompts: Iterable[Operation[Revision]],
-    configurations: Iterable[Operation[Snapshot]],
-    labels: Iterable[Operation[Label]],
+    locks: Statement,
+    prompts: Iterable[Request[Revision]],
+    configurations: Iterable[Request[Snapshot]],
+    labels: Iterable[Request[LabelMove]],
+    configuration_labels: Iterable[Request[LabelMove]],
 ) -> Steps[Release]:
-    yield Operation(name="wait for other releases", statements=(turns,))
+    yield Operation(name="wait for other releases", statements=(locks,))
     return Release(
         prompts=Records(Revision, (yield from _each(prompts))),
         configurations=Records(Snapshot, (yield from _each(configurations))),
-        labels=Records(Label, (yield from _each(labels))),
+        labels=Records(LabelMove, (yield from _each(labels))),
+        configuration_labels=Records(LabelMove, (yield from _each(configuration_labels))),
     )
 
 
-def _each[T](operations: Iterable[Operation[T]]) -> Steps[list[T]]:
-    made: list[T] = []
-    for operation in operations:
-        made += [(yield operation)]
-    return made
+def _each[T](requests: Iterable[Request[T]]) -> Steps[list[T]]:
+    results: list[T] = []
+    for request in requests:
+        results += [(yield request)]
+    return results
 
 
-def _targets(given: object, label: str) -> list[tuple[str, Target]]:
-    match given:
-        case Mapping():
-            return list(cast("Mapping[str, Target]", given).items())
-        case str() | bytes():
-            raise TypeError(f"labels[{label!r:.80}] must be names, or revisions by name, not a str")
-        case Iterable():
-            return [(name, None) for name in cast("Iterable[str]", given)]
-        case _:
-            raise TypeError(
-                f"labels[{label!r:.80}] must be names, or revisions by name, "
-                f"not {type(given).__name__}"
-            )
+def _targets[R](labels: LabelTargets[R], what: str) -> list[tuple[str, str, RevisionRef[R]]]:
+    """Return the label, name and revision of each move."""
+    moves: list[tuple[str, str, RevisionRef[R]]] = []
+    for label, given in cast("Mapping[str, object]", labels).items():
+        match given:
+            case Mapping():
+                revisions = cast("Mapping[str, RevisionRef[R]]", given)
+            case Iterable() if not isinstance(given, str | bytes):
+                revisions = dict[str, RevisionRef[R]].fromkeys(cast("Iterable[str]", given))
+            case _:
+                raise TypeError(
+                    f"{what}[{label!r:.80}] must be names, or revisions by name, "
+                    f"not {type(given).__name__}"
+                )
+        moves += [(label, name, revision) for name, revision in revisions.items()]
+    return moves
+
+
+def _names(moves: Iterable[tuple[str, str, object]]) -> list[str]:
+    return [name for _, name, _ in moves]
 
 
 def _check_released(expected: Iterable[str], released: Collection[str], what: str) -> None:

@@ -1,38 +1,32 @@
-"""Which revision is meant: by its number, a label, a time, or as it was read before."""
+"""Selecting one revision of a document: by number, label, time, or as a record."""
 
-from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import LiteralString, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.codec.validation import check_limit, check_optional, check_timestamp
-from draive_pg.errors import RevisionMissing
-from draive_pg.models import Revision
-from draive_pg.operations.documents.instructions import LATEST, Reference, name_of
-from draive_pg.operations.documents.revisions import FIELDS, REVISIONS, asked, decoded
-from draive_pg.operations.operation import Operation, Row
+from draive_pg.models import Revision, Snapshot
+from draive_pg.operations.documents.kind import DocumentKind
 
 __all__ = (
-    "CHOICES",
-    "KNOWN",
+    "LATEST",
     "NEWEST",
-    "Choice",
-    "Known",
-    "Target",
-    "choice",
-    "choose",
-    "columns",
-    "required",
-    "revision",
-    "target",
+    "SELECTED",
+    "RevisionRef",
+    "RevisionSelector",
+    "newest_of",
+    "ref",
+    "select",
 )
 
-type Target = int | str | date | Revision | None
+LATEST = "latest"  # the label that is always on the newest revision
+
+type RevisionRef[R] = int | str | date | R | None
 """A revision by number, by a label that is on it, by time, as a record; None for the newest."""
 
 
-class Choice(NamedTuple):
-    """Which revision of a name is meant; without any member, the newest."""
+class RevisionSelector(NamedTuple):
+    """One revision of a name; without members, the newest."""
 
     number: int | None = None
     created: datetime | None = None
@@ -41,137 +35,80 @@ class Choice(NamedTuple):
 
     def __str__(self) -> str:
         match self:
-            case Choice(number=int()):
+            case RevisionSelector(number=int()):
                 return f"revision {self.number}"
-            case Choice(created=datetime()):
+            case RevisionSelector(created=datetime()):
                 return f"revision of {self.created}"
-            case Choice(label=str(), as_of=None):
+            case RevisionSelector(label=str(), as_of=None):
                 return f"label {self.label!r:.80}"
-            case Choice(label=str()):
+            case RevisionSelector(label=str()):
                 return f"label {self.label!r:.80} as of {self.as_of}"
             case _:
                 return f"revision as of {self.as_of}"
 
+    @property
+    def is_explicit(self) -> bool:
+        """Whether it names a revision or a label, so that any other revision would be wrong."""
+        return (self.number, self.created, self.label) != (None, None, None)
 
-NEWEST = Choice()
-
-
-class Known(NamedTuple):
-    """What there is of a name, for those who look for something else."""
-
-    name: str
-    revisions: int
-    labels: Sequence[str]
-
-    def missing(self, doing: str, choice: Choice) -> Exception:
-        """Return the error for want of a revision."""
-        if not self.revisions:
-            from draive_pg.codec import draive_types as codec
-
-            return codec.InstructionsMissing(name=self.name)
-        numbers = "is revision 1" if self.revisions == 1 else f"are revisions 1 to {self.revisions}"
-        labels = ", ".join(f"{label!r:.80}" for label in self.labels) or "no labels"
-        return RevisionMissing(f"{doing}: there is no {choice}; there {numbers}, and {labels}")
+    def parameters(self) -> dict[str, object]:
+        """Return the parameters of `SELECTED`."""
+        return {
+            "selected_number": self.number,
+            "selected_created": self.created,
+            "selected_label": self.label,
+            "as_of": self.as_of,
+        }
 
 
-# Which revisions are meant by numbers, times of creation, labels, and as of which times.
-CHOICES: LiteralString = """,
-choices AS (
-    SELECT
-        choice.place,
-        CASE
-            WHEN choice.number IS NOT NULL THEN (
-                SELECT created
-                FROM {schema}.instructions
-                WHERE name = $1::TEXT
-                ORDER BY created
-                OFFSET choice.number - 1
-                LIMIT 1
-            )
-            WHEN choice.created IS NOT NULL THEN choice.created
-            WHEN choice.label IS NOT NULL THEN (
-                SELECT created
-                FROM moves
-                WHERE label = choice.label AND (choice.as_of IS NULL OR moved <= choice.as_of)
-                ORDER BY moved DESC
-                LIMIT 1
-            )
-            ELSE (
-                SELECT created
-                FROM {schema}.instructions
-                WHERE name = $1::TEXT AND (choice.as_of IS NULL OR created <= choice.as_of)
-                ORDER BY created DESC
-                LIMIT 1
-            )
-        END AS created
-    FROM unnest($2::INT8[], $3::TIMESTAMPTZ[], $4::TEXT[], $5::TIMESTAMPTZ[])
-        WITH ORDINALITY AS choice (number, created, label, as_of, place)
-)
-"""
+NEWEST = RevisionSelector()
 
-# What there is of the name, for errors.
-KNOWN: LiteralString = """
-    (SELECT count(*) FROM {schema}.instructions WHERE name = $1::TEXT),
-    ARRAY(
-        SELECT label
-        FROM (
-            SELECT DISTINCT ON (label) label, created FROM moves ORDER BY label, moved DESC
-        ) AS held
-        WHERE EXISTS (
-            SELECT FROM {schema}.instructions WHERE name = $1::TEXT AND created = held.created
-        )
+
+def newest_of(name: LiteralString) -> LiteralString:
+    """Return the SQL of when the newest or labelled revision of a name was created."""
+    return f"""CASE
+    WHEN :selected_label::TEXT IS NOT NULL THEN (
+        SELECT move.revision
+        FROM {{labels}} AS move
+        WHERE move.name = {name}
+            AND move.label = :selected_label::TEXT
+            AND (:as_of::TIMESTAMPTZ IS NULL OR move.moved <= :as_of::TIMESTAMPTZ)
+        ORDER BY move.moved DESC
+        LIMIT 1
     )
-"""
-
-CHOSEN: LiteralString = f"""
-SELECT {KNOWN}, {FIELDS}
-FROM choices
-LEFT JOIN revisions AS revision ON revision.created = choices.created
-ORDER BY choices.place
-"""
-
-
-def revision(instructions: Reference, wanted: Target) -> Operation[Revision]:
-    """One revision of a name, or RevisionMissing, or InstructionsMissing."""
-    name = name_of(instructions)
-    doing = f"read a revision of instructions {name!r:.80}"
-    choice = target(wanted, name)
-    return choose(
-        doing, name, (choice,), lambda known, rows: required(rows[0], doing, known, choice)
+    ELSE (
+        SELECT revision.created
+        FROM {{documents}} AS revision
+        WHERE revision.name = {name}
+            AND (:as_of::TIMESTAMPTZ IS NULL OR revision.created <= :as_of::TIMESTAMPTZ)
+        ORDER BY revision.created DESC
+        LIMIT 1
     )
+END"""
 
 
-def choose[T](
-    doing: str, name: str, choices: Sequence[Choice], made: Callable[[Known, Sequence[Row]], T]
-) -> Operation[T]:
-    """Build the operation that makes something of a row of FIELDS, null or not, for each choice."""
-
-    def decode(rows: Sequence[Row]) -> T:
-        revisions, labels = rows[0][:2]
-        return made(Known(name, revisions, labels), [row[2:] for row in rows])
-
-    return asked(doing, REVISIONS + CHOICES + CHOSEN, (name, *columns(choices)), decode)
-
-
-def columns(choices: Sequence[Choice]) -> tuple[list[object], ...]:
-    """Return the parameters of CHOICES."""
-    return tuple(list(column) for column in zip(*choices, strict=True))
+# When the selected revision of :name was created. PostgreSQL plans only the branch that is needed.
+SELECTED: LiteralString = f"""CASE
+    WHEN :selected_number::INT8 IS NOT NULL THEN (
+        SELECT revision.created
+        FROM {{documents}} AS revision
+        WHERE revision.name = :name::TEXT
+        ORDER BY revision.created
+        OFFSET :selected_number::INT8 - 1
+        LIMIT 1
+    )
+    WHEN :selected_created::TIMESTAMPTZ IS NOT NULL THEN :selected_created::TIMESTAMPTZ
+    ELSE {newest_of(":name::TEXT")}
+END"""
 
 
-def required(row: Row, doing: str, known: Known, choice: Choice) -> Revision:
-    """Return the revision of a row, or raise for want of it."""
-    if row[0] is None:
-        raise known.missing(doing, choice)
-    return decoded(row)
-
-
-def choice(
+def select(
     *,
-    revision: int | Revision | None = None,
+    revision: int | Revision | Snapshot | None = None,
     label: str | None = None,
     as_of: Timestamp | None = None,
-) -> Choice:
-    """Return which revision is meant; a label can be read as of a time.
+) -> RevisionSelector:
+    """Return the selector of keyword arguments; a label can be read as of a time.
 
     Raises
     ------
@@ -179,36 +116,37 @@ def choice(
         For arguments of a wrong type or value, and for a revision beside a label or a time.
     """
     if revision is None:
-        return Choice(
+        return RevisionSelector(
             label=None if label == LATEST else check_optional(label, "label"),
             as_of=check_timestamp(as_of, "as_of"),
         )
     if label is not None or as_of is not None:
         raise ValueError("choose by revision=, or by label= and as_of=, not by both")
-    if isinstance(revision, Revision):
-        return Choice(created=revision.created)
-    if isinstance(revision, str):  # a label, where a label is asked for
-        raise TypeError("revision must be a number or a Revision, not str; use label=")
-    return Choice(number=check_limit(revision, "revision"))
+    if isinstance(revision, Revision | Snapshot):
+        return RevisionSelector(created=revision.created)
+    if isinstance(revision, str):  # a label, where a label is meant
+        raise TypeError("revision must be a number or a record, not str; use label=")
+    return RevisionSelector(number=check_limit(revision, "revision"))
 
 
-def target(wanted: object, name: str) -> Choice:
-    """Return which revision of a name is meant by a number, a label, a time, a record or None."""
-    match wanted:
+def ref(kind: DocumentKind[Any, Any], revision: object, name: str) -> RevisionSelector:
+    """Return the selector of a `RevisionRef` to a revision of a name."""
+    match revision:
         case None:
             return NEWEST
-        case Revision():
-            if wanted.name != name:
-                raise ValueError(f"a revision of {wanted.name!r:.80} is none of {name!r:.80}")
-            return Choice(created=wanted.created)
+        case Revision() | Snapshot():
+            own = revision.name if isinstance(revision, Revision) else revision.identifier
+            if getattr(revision, kind.key, None) != name:
+                raise ValueError(f"a revision of {own!r:.80} is none of {name!r:.80}")
+            return RevisionSelector(created=revision.created)
         case date():
-            return Choice(as_of=check_timestamp(wanted, "the time of the revision"))
+            return RevisionSelector(as_of=check_timestamp(revision, "the time of the revision"))
         case str():
-            return choice(label=wanted)
-        case int() if not isinstance(wanted, bool):
-            return Choice(number=check_limit(wanted, "the number of a revision"))
+            return select(label=revision)
+        case int() if not isinstance(revision, bool):
+            return RevisionSelector(number=check_limit(revision, "the number of a revision"))
         case _:
             raise TypeError(
-                "a revision must be a number, a label, a time or a Revision, "
-                f"not {type(wanted).__name__}"
+                "a revision must be a number, a label, a time or a record, "
+                f"not {type(revision).__name__}"
             )

@@ -1,0 +1,391 @@
+"""Versioned documents: what `db.instructions` and `db.configurations` have in common."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from draive_pg.api._method import Namespace, method
+from draive_pg.codec.timestamps import Timestamp
+from draive_pg.database import AsyncDatabase, Database
+from draive_pg.models import Diff, LabelMove, Records
+from draive_pg.operations.documents import labels, read, write
+from draive_pg.operations.documents.kind import Document, DocumentKind
+from draive_pg.operations.documents.preconditions import Expected
+from draive_pg.operations.documents.selectors import RevisionRef
+from draive_pg.operations.operation import Operation, Workflow
+
+__all__ = ("Documents",)
+
+
+class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D]):
+    """Named documents whose revisions are kept; the newest revision is the current one.
+
+    Attributes
+    ----------
+    _documents : DocumentKind
+        The kind of documents, which a subclass sets.
+    """
+
+    __slots__ = ()
+
+    _documents: DocumentKind[Reference, R]
+
+    @method
+    def list(
+        self,
+        prefix: str | None = None,
+        *,
+        label: str | None = None,
+        as_of: Timestamp | None = None,
+        limit: int | None = None,
+    ) -> Operation[Records[R]]:
+        """Return the current revision of each document, in order of the names.
+
+        Parameters
+        ----------
+        prefix : str | None
+            What the names begin with.
+        label : str | None
+            Return the revisions that the label is on instead; documents without it are left out.
+        as_of : datetime | date | str | None
+            Return what was current, or what the label was on, at a time.
+        limit : int | None
+            The most documents to return.
+
+        Returns
+        -------
+        Records
+            One record per document.
+
+        Examples
+        --------
+        >>> db.instructions.list("support/", label="production").to_df()
+        """
+        return read.list_(self._documents, prefix, label=label, as_of=as_of, limit=limit)
+
+    @method
+    def history(self, name: Reference, /) -> Operation[Records[R]]:
+        """Return all revisions of a document, the newest first; none if there is no document.
+
+        Parameters
+        ----------
+        name : str
+            The name, or an object of draive that has it.
+        """
+        return read.history(self._documents, name)
+
+    @method
+    def revision(self, name: Reference, /, revision: RevisionRef[R] = None) -> Workflow[R]:
+        """Return one revision of a document.
+
+        Parameters
+        ----------
+        name : str
+            The name, or an object of draive that has it.
+        revision : int | str | datetime | Revision | Snapshot | None
+            A number, a label that is on it, the time at which it was the newest, a record to read
+            again, or None for the newest.
+
+        Raises
+        ------
+        RevisionMissing
+            If there is no such revision; the message says which there are.
+        DocumentMissing
+            If there is no such document; the message suggests similar names.
+
+        Examples
+        --------
+        >>> db.instructions.revision("greeting", "production").content
+        'Hello {name}!'
+        """
+        return read.revision(self._documents, name, revision)
+
+    @method
+    def diff(
+        self, name: Reference, /, a: RevisionRef[R], b: RevisionRef[R] = None
+    ) -> Workflow[Diff[R]]:
+        """Compare two revisions of a document.
+
+        Parameters
+        ----------
+        name : str
+            The name, or an object of draive that has it.
+        a, b : int | str | datetime | Revision | Snapshot | None
+            Revisions as in `revision`; b is the newest by default.
+
+        Returns
+        -------
+        Diff
+            Unified text when printed, side by side in a notebook; false if nothing differs.
+
+        Raises
+        ------
+        RevisionMissing, DocumentMissing
+            As in `revision`.
+
+        Examples
+        --------
+        >>> print(db.configurations.diff("chat", "production"))
+        """
+        return read.diff(self._documents, name, a, b)
+
+    @method
+    def search(
+        self,
+        text: str | None = None,
+        *,
+        meta: Mapping[str, Any] | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
+        author: str | None = None,
+        label: str | None = None,
+        current: bool = False,
+        limit: int | None = None,
+    ) -> Operation[Records[R]]:
+        """Search the revisions of all documents; every given condition must hold.
+
+        Parameters
+        ----------
+        text : str | None
+            Part of the name, content, description or message, in upper or lower case.
+        meta : Mapping[str, Any] | None
+            What the declared meta contains; configurations have none.
+        since, until : datetime | date | str | None
+            When they were written: at or after, and before.
+        author : str | None
+            Who wrote them.
+        label : str | None
+            A label that is on them.
+        current : bool
+            Search only the newest revision of each document.
+        limit : int | None
+            The most to return.
+
+        Returns
+        -------
+        Records
+            In order of the names, the newest revision first.
+        """
+        return read.search(
+            self._documents,
+            text,
+            meta=meta,
+            since=since,
+            until=until,
+            author=author,
+            label=label,
+            current=current,
+            limit=limit,
+        )
+
+    @method
+    def restore(
+        self,
+        name: Reference,
+        /,
+        revision: RevisionRef[R],
+        *,
+        message: str | None = None,
+        author: str | None = None,
+        expected: Expected[R] = None,
+    ) -> Workflow[R]:
+        """Write a new revision equal to an old one, and return the newest revision.
+
+        Nothing is written if the newest revision is equal already.
+
+        Parameters
+        ----------
+        name : str
+            The name, or an object of draive that has it.
+        revision : int | str | datetime | Revision | Snapshot | None
+            The old revision, as in `revision`.
+        message, author : str | None
+            Why it is restored, and by whom; kept with the new revision.
+        expected : int | Revision | Snapshot | None
+            Write only if this revision is the newest.
+
+        Raises
+        ------
+        RevisionConflict
+            If another revision than expected is the newest.
+        RevisionMissing, DocumentMissing
+            As in `revision`.
+        """
+        return write.restore(
+            self._documents, name, revision, message=message, author=author, expected=expected
+        )
+
+    @method
+    def rename(self, name: Reference, /, new_name: str) -> Workflow[R]:
+        """Give a document another name, and return its current revision.
+
+        Its revisions with their numbers, authors and messages, its labels and their history move
+        to the new name, in one transaction.
+
+        Parameters
+        ----------
+        name : str
+            The name, or an object of draive that has it.
+        new_name : str
+            The new name, of which there are no revisions yet.
+
+        Raises
+        ------
+        DocumentExists
+            If there are revisions of the new name.
+        DocumentMissing
+            If there are none of the old name.
+        """
+        return write.rename(self._documents, name, new_name)
+
+    @method
+    def labels(self, name: Reference | None = None, /) -> Operation[Records[LabelMove]]:
+        """Return the labels that are on a revision, of one document or of all, in order.
+
+        Parameters
+        ----------
+        name : str | None
+            The name, or an object of draive that has it; None for all documents.
+        """
+        return labels.labels(self._documents, name)
+
+    @method
+    def label(
+        self,
+        name: Reference,
+        /,
+        label: str,
+        revision: RevisionRef[R] = None,
+        *,
+        message: str | None = None,
+        author: str | None = None,
+        expected: Expected[R] = None,
+    ) -> Workflow[LabelMove]:
+        """Move a label to a revision, and return its newest move; none is made if it is there.
+
+        Parameters
+        ----------
+        name : str
+            The name, or an object of draive that has it.
+        label : str
+            Any name but numbers and ``latest``, which is always on the newest revision.
+        revision : int | str | datetime | Revision | Snapshot | None
+            A number, another label, a time or a record; None for the newest.
+        message, author : str | None
+            Why it is moved, and by whom.
+        expected : int | Revision | Snapshot | None
+            Move it only if it is on this revision now, or on none for 0.
+
+        Raises
+        ------
+        RevisionConflict
+            If it is on another revision than expected.
+        RevisionMissing, DocumentMissing
+            As in `revision`.
+
+        Examples
+        --------
+        >>> db.instructions.label("greeting", "production", 3, message="reviewed")
+        """
+        return labels.move(
+            self._documents,
+            name,
+            label,
+            revision,
+            message=message,
+            author=author,
+            expected=expected,
+        )
+
+    @method
+    def unlabel(
+        self,
+        name: Reference,
+        /,
+        label: str,
+        *,
+        message: str | None = None,
+        author: str | None = None,
+    ) -> Operation[bool]:
+        """Remove a label from a document, and return whether it was there; its moves are kept.
+
+        Parameters
+        ----------
+        name : str
+            The name, or an object of draive that has it.
+        label : str
+            The label.
+        message, author : str | None
+            Why it is removed, and by whom.
+        """
+        return labels.remove(self._documents, name, label, message=message, author=author)
+
+    @method
+    def label_history(
+        self, name: Reference, /, label: str | None = None
+    ) -> Operation[Records[LabelMove]]:
+        """Return the moves of a document's labels, or of one of them, the newest first.
+
+        They are kept when the document is removed; ``revision`` is then None.
+
+        Parameters
+        ----------
+        name : str
+            The name, or an object of draive that has it.
+        label : str | None
+            Only the moves of this label.
+        """
+        return labels.history(self._documents, name, label)
+
+    @method
+    def promote(
+        self,
+        source_label: str,
+        target_label: str,
+        names: Iterable[str] | None = None,
+        *,
+        message: str | None = None,
+        author: str | None = None,
+    ) -> Workflow[Records[LabelMove]]:
+        """Move a label to the revisions that another label is on, all of them or none.
+
+        Parameters
+        ----------
+        source_label : str
+            The label whose revisions are promoted.
+        target_label : str
+            The label to move.
+        names : iterable of str | None
+            The documents; None for all that have the source label.
+        message, author : str | None
+            Why it is moved, and by whom.
+
+        Returns
+        -------
+        Records[LabelMove]
+            The newest moves of the target label.
+
+        Raises
+        ------
+        RevisionMissing, DocumentMissing
+            If one of the names does not have the source label; nothing is moved.
+
+        Examples
+        --------
+        >>> db.instructions.promote("staging", "production")
+        """
+        return labels.promote(
+            self._documents, source_label, target_label, names, message=message, author=author
+        )
+
+    @method
+    def remove(self, name: Reference, /) -> Operation[int]:
+        """Remove all revisions of a document, and return how many there were.
+
+        Its labels are then on nothing, also if it is defined again, with numbers from 1.
+
+        Parameters
+        ----------
+        name : str
+            The name, or an object of draive that has it.
+        """
+        return write.remove(self._documents, name)

@@ -1,0 +1,533 @@
+"""Writing revisions of documents: define, restore, rename, remove."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
+
+from draive_pg.codec.json import encode
+from draive_pg.codec.validation import check_mapping, check_optional, check_text
+from draive_pg.errors import DocumentExists, warn
+from draive_pg.models import Revision, Snapshot
+from draive_pg.operations.documents.kind import (
+    CONFIGURATIONS,
+    INSTRUCTIONS,
+    Document,
+    DocumentKind,
+    InstructionsReference,
+    per_kind,
+)
+from draive_pg.operations.documents.load import LOAD_SELECTED
+from draive_pg.operations.documents.preconditions import Expected, Precondition, precondition
+from draive_pg.operations.documents.read import FIELDS, required, selected
+from draive_pg.operations.documents.selectors import NEWEST, ref
+from draive_pg.operations.operation import (
+    Operation,
+    Row,
+    Steps,
+    Workflow,
+    advisory_locks,
+)
+from draive_pg.templates import check_declared, declared_names, well_formed
+
+if TYPE_CHECKING:
+    from draive import Configuration, InstructionsDeclaration
+
+__all__ = (
+    "append_configuration",
+    "append_instructions",
+    "define_configuration",
+    "define_instructions",
+    "remove",
+    "rename",
+    "restore",
+)
+
+# The lock is held, so `created` can be made later than the clock and all earlier revisions. What
+# :arguments and :meta leave open is kept from the newest revision if it has the form that draive
+# writes. Texts are compared, because 1 and 1.0 are equal as JSONB. Placeholders are compared with
+# the declared arguments here, where those of the newest revision are known; NULL: malformed.
+DEFINE: LiteralString = """
+WITH latest AS (
+    SELECT document.*
+    FROM {documents} AS document
+    WHERE document.name = :name::TEXT
+    ORDER BY document.created DESC
+    LIMIT 1
+),
+counted AS (
+    SELECT count(*) AS revisions FROM {documents} AS document WHERE document.name = :name::TEXT
+),
+proposed AS (
+    SELECT
+        :content::{content_type} AS content,
+        CASE
+            WHEN :arguments::JSONB IS NULL THEN latest.description ELSE :description::TEXT
+        END AS description,
+        CASE
+            WHEN :arguments::JSONB IS NOT NULL THEN :arguments::JSONB
+            WHEN jsonb_typeof(latest.arguments) = 'array'
+                AND NOT latest.arguments @? '$[*] ? (!(@.name.type() == "string"))'
+                THEN latest.arguments
+            ELSE '[]'
+        END AS arguments,
+        CASE
+            WHEN :meta::JSONB IS NOT NULL THEN :meta::JSONB
+            WHEN jsonb_typeof(latest.meta) = 'object' THEN latest.meta
+            ELSE '{}'
+        END AS meta
+    FROM counted
+    LEFT JOIN latest ON TRUE
+),
+checked AS (
+    SELECT
+        :name::TEXT AS name,
+        greatest(clock_timestamp(), latest.created + INTERVAL '1 microsecond') AS created,
+        proposed.*,
+        (:expected_number::INT8 IS NULL OR counted.revisions = :expected_number::INT8)
+            AND (
+                :expected_created::TIMESTAMPTZ IS NULL
+                OR latest.created IS NOT DISTINCT FROM :expected_created::TIMESTAMPTZ
+            ) AS expected,
+        cardinality(declared.names) = 0
+            OR coalesce(:placeholders::TEXT[] <@ declared.names, FALSE) AS fits,
+        latest.created IS NULL
+            OR (
+                proposed.content::TEXT,
+                proposed.description,
+                proposed.arguments::TEXT,
+                proposed.meta::TEXT
+            ) IS DISTINCT FROM (
+                latest.content::TEXT,
+                latest.description,
+                latest.arguments::TEXT,
+                latest.meta::TEXT
+            ) AS changed
+    FROM proposed
+    CROSS JOIN counted
+    LEFT JOIN latest ON TRUE
+    CROSS JOIN LATERAL (
+        SELECT ARRAY(
+            SELECT argument #>> '{}'
+            FROM jsonb_path_query(
+                proposed.arguments, '$[*].name ? (@.type() == "string")'
+            ) AS argument
+        ) AS names
+    ) AS declared
+),
+written AS (
+    INSERT INTO {table} ({columns})
+    SELECT {values}
+    FROM checked
+    WHERE expected AND fits AND changed
+    RETURNING {key} AS name, created
+){annotated}
+SELECT checked.expected, checked.fits, checked.arguments::TEXT, revision.*
+FROM checked
+LEFT JOIN (
+    SELECT
+        checked.name,
+        counted.revisions + 1 AS revision,
+        checked.created,
+        checked.content::TEXT AS content,
+        checked.description,
+        checked.arguments::TEXT AS arguments,
+        checked.meta::TEXT AS meta,
+        :author::TEXT AS author,
+        :message::TEXT AS message,
+        ARRAY[]::TEXT[] AS labels,
+        TRUE AS current
+    FROM written, checked, counted
+    UNION ALL
+    SELECT {fields}
+    FROM latest AS document
+    LEFT JOIN {notes} AS note ON note.name = document.name AND note.created = document.created
+    WHERE NOT EXISTS (SELECT FROM written)
+) AS revision ON TRUE
+""".replace("{fields}", FIELDS)
+
+ANNOTATED: LiteralString = """,
+annotated AS (
+    INSERT INTO {notes} (name, created, author, message)
+    SELECT name, created, :author::TEXT, :message::TEXT FROM written
+)"""
+
+WRITE = per_kind("define", DEFINE.replace("{annotated}", ""))
+WRITE_ANNOTATED = per_kind("define_annotated", DEFINE.replace("{annotated}", ANNOTATED))
+
+# As draive writes it: whatever the newest revision is. The lock is held, as above.
+APPEND = per_kind(
+    "append",
+    """
+INSERT INTO {table} ({columns})
+SELECT {values}
+FROM (
+    SELECT
+        :name::TEXT AS name,
+        greatest(clock_timestamp(), max(document.created) + INTERVAL '1 microsecond') AS created,
+        :content::{content_type} AS content,
+        :description::TEXT AS description,
+        :arguments::JSONB AS arguments,
+        :meta::JSONB AS meta
+    FROM {documents} AS document
+    WHERE document.name = :name::TEXT
+) AS revision
+""",
+)
+
+REMOVE = per_kind(
+    "remove",
+    """
+WITH removed AS (
+    DELETE FROM {table} WHERE {key} = :name::TEXT RETURNING {key}
+)
+SELECT count(*) FROM removed
+""",
+)
+
+# Rows are copied and deleted, which partitioned tables and few rights allow. Labels of an earlier
+# document of the new name are moved again, because the newest move of a label counts.
+RENAME = per_kind(
+    "rename",
+    """
+WITH source AS (
+    SELECT document.*
+    FROM {documents} AS document
+    WHERE document.name = :name::TEXT
+        AND NOT EXISTS (
+            SELECT FROM {documents} AS target WHERE target.name = :new_name::TEXT
+        )
+),
+copied AS (
+    INSERT INTO {table} ({columns})
+    SELECT {values} FROM (
+        SELECT :new_name::TEXT AS name, created, content, description, arguments, meta FROM source
+    ) AS revision
+    RETURNING created
+),
+annotated AS (
+    INSERT INTO {notes} (name, created, author, message)
+    SELECT :new_name::TEXT, created, note.author, note.message
+    FROM {notes} AS note
+    JOIN source USING (name, created)
+),
+moves AS (
+    SELECT move.*
+    FROM {labels} AS move
+    WHERE move.name = :name::TEXT AND EXISTS (SELECT FROM source)
+),
+labelled AS (
+    INSERT INTO {labels} (name, label, revision, moved, author, message)
+    SELECT :new_name::TEXT, label, revision, moved, author, message FROM moves
+    UNION ALL
+    SELECT
+        :new_name::TEXT,
+        newest.label,
+        newest.revision,
+        greatest(clock_timestamp(), target.moved + INTERVAL '1 microsecond'),
+        newest.author,
+        newest.message
+    FROM (
+        SELECT DISTINCT ON (label) * FROM moves ORDER BY label, moved DESC
+    ) AS newest
+    JOIN (
+        SELECT label, max(moved) AS moved
+        FROM {labels} AS earlier
+        WHERE earlier.name = :new_name::TEXT
+        GROUP BY label
+    ) AS target ON target.label = newest.label AND target.moved > newest.moved
+),
+unlabelled AS (
+    DELETE FROM {labels} WHERE name = :name::TEXT AND EXISTS (SELECT FROM source)
+),
+removed AS (
+    DELETE FROM {table} WHERE {key} = :name::TEXT AND EXISTS (SELECT FROM source)
+)
+SELECT
+    EXISTS (SELECT FROM {documents} AS target WHERE target.name = :new_name::TEXT),
+    EXISTS (SELECT FROM copied)
+""",
+)
+
+
+class Content(NamedTuple):
+    """A proposed revision as texts; NULL arguments and meta are kept from the newest one."""
+
+    content: str
+    arguments: str | None = None
+    description: str | None = None
+    meta: str | None = None
+
+
+def define_instructions(
+    instructions: InstructionsReference,
+    *,
+    content: str,
+    message: str | None = None,
+    author: str | None = None,
+    expected: Expected[Revision] = None,
+) -> Operation[Revision]:
+    """Write a new revision if it differs from the newest one; return the newest one."""
+    name = INSTRUCTIONS.name_of(instructions)
+    check_text(content, f"the content of instructions {name!r:.80}")
+    proposed = Content(content)
+    if not isinstance(instructions, str):
+        from draive_pg.codec import draive_types as codec
+
+        if isinstance(instructions, codec.InstructionsDeclaration):
+            proposed = _declared(instructions, content)
+            _check_placeholders(instructions, content, name)
+        elif instructions.meta:
+            proposed = Content(content, meta=encode(instructions.meta, "meta"))
+    return _define(
+        INSTRUCTIONS,
+        name,
+        proposed,
+        placeholders=well_formed(content),
+        condition=precondition(INSTRUCTIONS, expected, name),
+        author=author,
+        message=message,
+    )
+
+
+def define_configuration(
+    config: "Configuration | str",
+    value: "Configuration | Mapping[str, Any] | None" = None,
+    *,
+    message: str | None = None,
+    author: str | None = None,
+    expected: Expected[Snapshot] = None,
+) -> Operation[Snapshot]:
+    """Write a new snapshot if it differs from the newest one; return the newest one."""
+    identifier, content = _configuration(config, value)
+    return _define(
+        CONFIGURATIONS,
+        identifier,
+        Content(content),
+        condition=precondition(CONFIGURATIONS, expected, identifier),
+        author=author,
+        message=message,
+    )
+
+
+def append_instructions(declaration: "InstructionsDeclaration", *, content: str) -> Operation[None]:
+    """Write a new revision whatever the newest one is, as draive does."""
+    name = INSTRUCTIONS.name_of(declaration)
+    check_text(content, f"the content of instructions {name!r:.80}")
+    return _append(INSTRUCTIONS, name, _declared(declaration, content))
+
+
+def append_configuration(identifier: str, value: Mapping[str, Any]) -> Operation[None]:
+    """Write a new snapshot whatever the newest one is, as draive does."""
+    name, content = _configuration(identifier, value)
+    return _append(CONFIGURATIONS, name, Content(content))
+
+
+def restore[R: Document](
+    kind: DocumentKind[Any, R],
+    reference: object,
+    revision: object,
+    *,
+    message: str | None,
+    author: str | None,
+    expected: Expected[R],
+) -> Workflow[R]:
+    """Write a new revision equal to an old one, if the newest one differs; return the newest."""
+    name = kind.name_of(reference)
+    action = f"restore {kind.titled(name)}"
+    selector = ref(kind, revision, name)
+    condition = precondition(kind, expected, name)
+    check_optional(author, "author")
+    check_optional(message, "message")
+    # The stored texts, not what Python makes of them: numbers keep their digits.
+    read = Operation[Content | None](
+        name=action,
+        statements=(kind.lock(name), LOAD_SELECTED[kind](name=name, **selector.parameters())),
+        fallback=kind.fallback,
+        decode=lambda rows: Content(*rows[0]) if rows else None,
+    )
+
+    def steps() -> Steps[R]:
+        content: Content = yield required(kind, action, name, selector, read)
+        return (
+            yield _define(
+                kind,
+                name,
+                content,
+                condition=condition,
+                author=author,
+                message=message,
+                action=action,
+            )
+        )
+
+    return Workflow(steps(), transaction=True)
+
+
+def rename[R: Document](
+    kind: DocumentKind[Any, R], reference: object, new_name: str
+) -> Workflow[R]:
+    """Give a document a new name, with its revisions, labels, authors and messages.
+
+    Raises
+    ------
+    DocumentExists
+        If the new name has revisions.
+    DocumentMissing
+        If the old name has none.
+    """
+    name, new_name = kind.name_of(reference), kind.name_of(new_name)
+    action = f"rename {kind.titled(name)}"
+    if name == new_name:
+        raise ValueError(f"{action}: the new name is the old one")
+
+    def decode(rows: Sequence[Row]) -> bool | None:
+        exists, renamed = rows[0]
+        if exists:
+            raise DocumentExists(
+                f"{action}: {kind.titled(new_name)} exists already; choose another name, or remove "
+                "it first"
+            )
+        return renamed or None
+
+    write = Operation[bool | None](
+        name=action,
+        statements=(
+            advisory_locks([kind.subject(name), kind.subject(new_name)]),
+            RENAME[kind](name=name, new_name=new_name),
+        ),
+        decode=decode,
+        evicts=kind.stale(name, new_name),
+    )
+
+    def steps() -> Steps[R]:
+        yield required(kind, action, name, NEWEST, write)
+        return (yield selected(kind, action, new_name, NEWEST))
+
+    return Workflow(steps(), transaction=True)
+
+
+def remove(kind: DocumentKind[Any, Any], reference: object) -> Operation[int]:
+    """Remove all revisions of a name; return how many there were."""
+    name = kind.name_of(reference)
+    return Operation(
+        name=f"remove {kind.titled(name)}",
+        statements=(kind.lock(name), REMOVE[kind](name=name)),
+        decode=lambda rows: rows[0][0],
+        evicts=kind.stale(name),
+    )
+
+
+def _define[R: Document](
+    kind: DocumentKind[Any, R],
+    name: str,
+    proposed: Content,
+    *,
+    placeholders: Sequence[str] | None = (),
+    condition: Precondition,
+    author: str | None,
+    message: str | None,
+    action: str | None = None,
+) -> Operation[R]:
+    """Write a proposed revision if the precondition holds and the newest revision differs."""
+    action = action or f"define {kind.titled(name)}"
+    annotated = (check_optional(author, "author"), check_optional(message, "message")) != (
+        None,
+        None,
+    )
+
+    def decode(rows: Sequence[Row]) -> R:
+        expected, fits, arguments, *row = rows[0]
+        if not expected:
+            raise condition.conflict_error(action, _newest(kind, row))
+        if not fits:
+            check_declared(proposed.content, declared_names(json.loads(arguments)), name=name)
+        return kind.decode(row)
+
+    statement = (WRITE_ANNOTATED if annotated else WRITE)[kind](
+        name=name,
+        **proposed._asdict(),
+        **condition.parameters(),
+        placeholders=None if placeholders is None else list(placeholders),
+        author=author,
+        message=message,
+    )
+    return Operation(
+        name=action,
+        statements=(kind.lock(name), statement),
+        fallback=None if annotated else kind.fallback,
+        decode=decode,
+        evicts=kind.stale(name),
+    )
+
+
+def _append(kind: DocumentKind[Any, Any], name: str, proposed: Content) -> Operation[None]:
+    return Operation(
+        name=f"define {kind.titled(name)}",
+        statements=(kind.lock(name), APPEND[kind](name=name, **proposed._asdict())),
+        evicts=kind.stale(name),
+    )
+
+
+def _newest(kind: DocumentKind[Any, Document], row: Row) -> str:
+    if row[0] is None:
+        return "there is none"
+    newest = kind.decode(row)
+    by = f" by {newest.author!r:.60}" if newest.author else ""
+    return f"the newest is revision {newest.revision} of {newest.created}{by}"
+
+
+def _declared(declaration: "InstructionsDeclaration", content: str) -> Content:
+    """Return a content with a declaration's description, arguments and meta."""
+    from draive_pg.codec import draive_types as codec
+
+    return Content(
+        content,
+        arguments=codec.encode_arguments(declaration, "arguments"),
+        description=check_optional(declaration.description, "the description"),
+        meta=encode(declaration.meta, "meta"),
+    )
+
+
+def _check_placeholders(declaration: "InstructionsDeclaration", content: str, name: str) -> None:
+    """Raise for placeholders that are not declared; warn of required arguments without one.
+
+    The latter is no error: callers may pass an argument until no revision uses it any more.
+    """
+    check_declared(content, [argument.name for argument in declaration.arguments], name=name)
+    used = well_formed(content) or ()
+    unused = [
+        argument.name
+        for argument in declaration.arguments
+        if argument.required and argument.name not in used
+    ]
+    if unused:
+        warn(
+            f"instructions {name!r:.80} have no placeholder for {', '.join(map(repr, unused))}, "
+            "which they declare as required",
+            UserWarning,
+        )
+
+
+def _configuration(
+    config: "Configuration | str", value: "Configuration | Mapping[str, Any] | None"
+) -> tuple[str, str]:
+    """Return the identifier, given or that of the configuration's class, and the JSON text."""
+    if isinstance(config, str):
+        identifier = CONFIGURATIONS.name_of(config)
+        if value is None:
+            raise TypeError(f"define({identifier!r:.80}, value) needs the value to define")
+    else:
+        if value is not None:
+            raise TypeError("define takes a configuration alone, or an identifier and a value")
+        identifier, value = type(config).__qualname__, config
+    return identifier, encode(_members(value), "the configuration")
+
+
+def _members(value: "Configuration | Mapping[str, Any]") -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return value
+    from draive_pg.codec import draive_types as codec
+
+    if isinstance(value, codec.Configuration):
+        return value.to_mapping(recursive=True)
+    return check_mapping(value, "the configuration")

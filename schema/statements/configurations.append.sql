@@ -1,0 +1,27 @@
+-- $1 name
+-- $2 content
+-- $3 description
+-- $4 arguments
+-- $5 meta
+INSERT INTO configurations (identifier, created, content)
+SELECT name, created, content
+FROM (
+    SELECT
+        $1::TEXT AS name,
+        greatest(clock_timestamp(), max(document.created) + INTERVAL '1 microsecond') AS created,
+        $2::JSONB AS content,
+        $3::TEXT AS description,
+        $4::JSONB AS arguments,
+        $5::JSONB AS meta
+    FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            NULL::TEXT AS description,
+            '[]'::JSONB AS arguments,
+            '{}'::JSONB AS meta
+        FROM configurations
+    ) AS document
+    WHERE document.name = $1::TEXT
+) AS revision

@@ -1,0 +1,18 @@
+-- $1 name
+-- $2 content
+-- $3 description
+-- $4 arguments
+-- $5 meta
+INSERT INTO instructions (name, created, content, description, arguments, meta)
+SELECT name, created, content, description, arguments, meta
+FROM (
+    SELECT
+        $1::TEXT AS name,
+        greatest(clock_timestamp(), max(document.created) + INTERVAL '1 microsecond') AS created,
+        $2::TEXT AS content,
+        $3::TEXT AS description,
+        $4::JSONB AS arguments,
+        $5::JSONB AS meta
+    FROM instructions AS document
+    WHERE document.name = $1::TEXT
+) AS revision

@@ -1,0 +1,28 @@
+-- $1 as_of
+WITH RECURSIVE names AS (
+    (SELECT first.name FROM instructions AS first ORDER BY first.name LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT next.name
+        FROM instructions AS next
+        WHERE next.name > names.name
+        ORDER BY next.name
+        LIMIT 1
+    )
+    FROM names
+    WHERE names.name IS NOT NULL
+)
+
+SELECT document.name, document.description, document.arguments::TEXT, document.meta::TEXT
+FROM names
+CROSS JOIN LATERAL (
+    SELECT revision.created
+    FROM instructions AS revision
+    WHERE revision.name = names.name
+        AND ($1::TIMESTAMPTZ IS NULL OR revision.created <= $1::TIMESTAMPTZ)
+    ORDER BY revision.created DESC
+    LIMIT 1
+) AS selected
+JOIN instructions AS document
+    ON document.name = names.name AND document.created = selected.created
+ORDER BY document.name

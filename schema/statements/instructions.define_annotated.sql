@@ -1,0 +1,141 @@
+-- $1 name
+-- $2 content
+-- $3 arguments
+-- $4 description
+-- $5 meta
+-- $6 expected_number
+-- $7 expected_created
+-- $8 placeholders
+-- $9 author
+-- $10 message
+WITH latest AS (
+    SELECT document.*
+    FROM instructions AS document
+    WHERE document.name = $1::TEXT
+    ORDER BY document.created DESC
+    LIMIT 1
+),
+counted AS (
+    SELECT count(*) AS revisions FROM instructions AS document WHERE document.name = $1::TEXT
+),
+proposed AS (
+    SELECT
+        $2::TEXT AS content,
+        CASE
+            WHEN $3::JSONB IS NULL THEN latest.description ELSE $4::TEXT
+        END AS description,
+        CASE
+            WHEN $3::JSONB IS NOT NULL THEN $3::JSONB
+            WHEN jsonb_typeof(latest.arguments) = 'array'
+                AND NOT latest.arguments @? '$[*] ? (!(@.name.type() == "string"))'
+                THEN latest.arguments
+            ELSE '[]'
+        END AS arguments,
+        CASE
+            WHEN $5::JSONB IS NOT NULL THEN $5::JSONB
+            WHEN jsonb_typeof(latest.meta) = 'object' THEN latest.meta
+            ELSE '{}'
+        END AS meta
+    FROM counted
+    LEFT JOIN latest ON TRUE
+),
+checked AS (
+    SELECT
+        $1::TEXT AS name,
+        greatest(clock_timestamp(), latest.created + INTERVAL '1 microsecond') AS created,
+        proposed.*,
+        ($6::INT8 IS NULL OR counted.revisions = $6::INT8)
+            AND (
+                $7::TIMESTAMPTZ IS NULL
+                OR latest.created IS NOT DISTINCT FROM $7::TIMESTAMPTZ
+            ) AS expected,
+        cardinality(declared.names) = 0
+            OR coalesce($8::TEXT[] <@ declared.names, FALSE) AS fits,
+        latest.created IS NULL
+            OR (
+                proposed.content::TEXT,
+                proposed.description,
+                proposed.arguments::TEXT,
+                proposed.meta::TEXT
+            ) IS DISTINCT FROM (
+                latest.content::TEXT,
+                latest.description,
+                latest.arguments::TEXT,
+                latest.meta::TEXT
+            ) AS changed
+    FROM proposed
+    CROSS JOIN counted
+    LEFT JOIN latest ON TRUE
+    CROSS JOIN LATERAL (
+        SELECT ARRAY(
+            SELECT argument #>> '{}'
+            FROM jsonb_path_query(
+                proposed.arguments, '$[*].name ? (@.type() == "string")'
+            ) AS argument
+        ) AS names
+    ) AS declared
+),
+written AS (
+    INSERT INTO instructions (name, created, content, description, arguments, meta)
+    SELECT name, created, content, description, arguments, meta
+    FROM checked
+    WHERE expected AND fits AND changed
+    RETURNING name AS name, created
+),
+annotated AS (
+    INSERT INTO draive_pg_revisions (name, created, author, message)
+    SELECT name, created, $9::TEXT, $10::TEXT FROM written
+)
+SELECT checked.expected, checked.fits, checked.arguments::TEXT, revision.*
+FROM checked
+LEFT JOIN (
+    SELECT
+        checked.name,
+        counted.revisions + 1 AS revision,
+        checked.created,
+        checked.content::TEXT AS content,
+        checked.description,
+        checked.arguments::TEXT AS arguments,
+        checked.meta::TEXT AS meta,
+        $9::TEXT AS author,
+        $10::TEXT AS message,
+        ARRAY[]::TEXT[] AS labels,
+        TRUE AS current
+    FROM written, checked, counted
+    UNION ALL
+    SELECT 
+    document.name,
+    (
+        SELECT count(*)
+        FROM instructions AS earlier
+        WHERE earlier.name = document.name AND earlier.created <= document.created
+    ) AS revision,
+    document.created,
+    document.content::TEXT AS content,
+    document.description,
+    document.arguments::TEXT AS arguments,
+    document.meta::TEXT AS meta,
+    note.author,
+    note.message,
+    ARRAY(
+        SELECT move.label
+        FROM draive_pg_labels AS move
+        WHERE move.name = document.name
+            AND move.revision = document.created
+            AND NOT EXISTS (
+                SELECT FROM draive_pg_labels AS later
+                WHERE later.name = move.name
+                    AND later.label = move.label
+                    AND later.moved > move.moved
+            )
+        ORDER BY move.label
+    ) AS labels,
+    NOT EXISTS (
+        SELECT FROM instructions AS later
+        WHERE later.name = document.name AND later.created > document.created
+    ) AS current
+
+    FROM latest AS document
+    LEFT JOIN draive_pg_revisions AS note ON note.name = document.name AND note.created = document.created
+    WHERE NOT EXISTS (SELECT FROM written)
+) AS revision ON TRUE

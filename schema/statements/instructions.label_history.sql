@@ -1,0 +1,23 @@
+-- $1 name
+-- $2 label
+SELECT 
+    move.name,
+    move.label,
+    (
+        SELECT nullif(count(*), 0)
+        FROM instructions AS document
+        WHERE document.name = move.name
+            AND document.created <= move.revision
+            AND EXISTS (
+                SELECT FROM instructions AS labelled
+                WHERE labelled.name = move.name AND labelled.created = move.revision
+            )
+    ) AS number,
+    move.revision,
+    move.moved,
+    move.author,
+    move.message
+
+FROM draive_pg_labels AS move
+WHERE move.name = $1::TEXT AND ($2::TEXT IS NULL OR move.label = $2::TEXT)
+ORDER BY move.moved DESC, move.label

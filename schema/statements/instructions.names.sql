@@ -1,0 +1,14 @@
+WITH RECURSIVE names AS (
+    (SELECT first.name FROM instructions AS first ORDER BY first.name LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT next.name
+        FROM instructions AS next
+        WHERE next.name > names.name
+        ORDER BY next.name
+        LIMIT 1
+    )
+    FROM names
+    WHERE names.name IS NOT NULL
+)
+SELECT name FROM names WHERE name IS NOT NULL
