@@ -29,8 +29,9 @@ from draive_pg.adapters import (
 from draive_pg.operations.conversations import fork as forking
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
-from draive_pg.operations.documents import load, read, write
-from draive_pg.operations.documents.kind import CONFIGURATIONS
+from draive_pg.operations.documents import labels, load, read, write
+from draive_pg.operations.documents.kind import KINDS
+from draive_pg.operations.documents.selectors import NEWEST
 from draive_pg.operations.operation import Operation, qualified
 from tests.draive_scope import InScope, run_in_scope
 from tests.elements import answered, asked, called, responded, texts
@@ -187,6 +188,18 @@ def test_no_statement_reads_a_whole_table_for_one_subject(sql: psycopg.Connectio
             f"INSERT INTO {table} ({columns}, created) "
             f"SELECT 'm' || n, '{value}', now() + k * INTERVAL '1 s' FROM {rows}".encode()
         )
+    for table, source, key in (
+        ("draive_pg_revisions", "instructions", "name"),
+        ("draive_pg_configuration_revisions", "configurations", "identifier"),
+    ):
+        sql.execute(
+            f"INSERT INTO {table} (name, created) SELECT {key}, created FROM {source}".encode()
+        )
+    for table in ("draive_pg_labels", "draive_pg_configuration_labels"):
+        sql.execute(
+            f"INSERT INTO {table} (name, label, moved) "
+            f"SELECT 'm' || n, 'production', now() + k * INTERVAL '1 s' FROM {rows}".encode()
+        )
     sql.execute("ANALYZE")
     asked_of: list[Operation[object]] = [
         recalling.recall("m7", None),
@@ -201,7 +214,20 @@ def test_no_statement_reads_a_whole_table_for_one_subject(sql: psycopg.Connectio
         load.load_raw_or_none("m7"),
         write.append_configuration("m7", {}),
         write.define_configuration("m7", {}),
-        read.names(CONFIGURATIONS),
+        write.define_instructions("m7", content=""),
+        *(
+            operation
+            for kind in KINDS
+            for operation in (
+                read.names(kind),
+                read.list_(kind),
+                read.history(kind, "m7"),
+                read.selected(kind, "revision", "m7", NEWEST),
+                labels.labels(kind, "m7"),
+                labels.history(kind, "m7", None),
+                labels.remove(kind, "m7", "production", author=None, message=None),
+            )
+        ),
     ]
     for operation in asked_of:
         for sent in operation.statements:
@@ -265,7 +291,7 @@ def test_drives_own_class_takes_a_failed_load_for_none(
     in_scope: InScope, sql: psycopg.Connection
 ) -> None:
     """What the adapters cannot mend: haiway's class above them catches what they raise."""
-    sql.execute("DROP TABLE configurations")
+    sql.execute("DROP TABLE configurations CASCADE")
 
     async def body() -> None:
         assert await ConfigurationRepository.load_raw("limits") is None

@@ -41,7 +41,7 @@ def test_changes_by_plain_sql_are_seen(live: Client, sql: psycopg.Connection) ->
     sql.execute("UPDATE configurations SET identifier = 'Renamed'")
     wait_for_value(read, None)
     wait_for_value(live.configurations.configurations, ("Renamed",))
-    sql.execute("TRUNCATE configurations")
+    sql.execute("TRUNCATE configurations CASCADE")
     wait_for_value(live.configurations.configurations, ())
 
 

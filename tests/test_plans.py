@@ -105,7 +105,7 @@ CALLS: dict[str, tuple[Operation[Any], int]] = {
 # The same of what only the clients do, who prepare no statements. Revisions are counted to number
 # them.
 UNPREPARED: dict[str, tuple[Operation[Any], int]] = {
-    "define a configuration": (write.define_configuration("n1", {"a": 1}), REVISIONS),
+    "define a configuration": (write.define_configuration("n1", {"a": 1}), REVISIONS + 1),
     "define instructions": (
         write.define_instructions("n1", content="Hi"),
         2 * REVISIONS,

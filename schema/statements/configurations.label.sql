@@ -23,9 +23,9 @@ WITH newest AS (
             '[]'::JSONB AS arguments,
             '{}'::JSONB AS meta
         FROM configurations
-    ) AS document
-        WHERE document.name = move.name
-            AND document.created <= move.revision
+    ) AS earlier
+        WHERE earlier.name = $1::TEXT
+            AND earlier.created <= move.revision
             AND EXISTS (
                 SELECT FROM (
         SELECT
@@ -37,7 +37,7 @@ WITH newest AS (
             '{}'::JSONB AS meta
         FROM configurations
     ) AS labelled
-                WHERE labelled.name = move.name AND labelled.created = move.revision
+                WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
             )
     ) AS number,
     move.revision,
@@ -144,9 +144,9 @@ LEFT JOIN (
             '[]'::JSONB AS arguments,
             '{}'::JSONB AS meta
         FROM configurations
-    ) AS document
-        WHERE document.name = move.name
-            AND document.created <= move.revision
+    ) AS earlier
+        WHERE earlier.name = $1::TEXT
+            AND earlier.created <= move.revision
             AND EXISTS (
                 SELECT FROM (
         SELECT
@@ -158,7 +158,7 @@ LEFT JOIN (
             '{}'::JSONB AS meta
         FROM configurations
     ) AS labelled
-                WHERE labelled.name = move.name AND labelled.created = move.revision
+                WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
             )
     ) AS number,
     move.revision,

@@ -14,9 +14,9 @@ SELECT
             '[]'::JSONB AS arguments,
             '{}'::JSONB AS meta
         FROM configurations
-    ) AS document
-        WHERE document.name = move.name
-            AND document.created <= move.revision
+    ) AS earlier
+        WHERE earlier.name = $1::TEXT
+            AND earlier.created <= move.revision
             AND EXISTS (
                 SELECT FROM (
         SELECT
@@ -28,7 +28,7 @@ SELECT
             '{}'::JSONB AS meta
         FROM configurations
     ) AS labelled
-                WHERE labelled.name = move.name AND labelled.created = move.revision
+                WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
             )
     ) AS number,
     move.revision,

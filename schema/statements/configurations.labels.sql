@@ -13,9 +13,9 @@ SELECT
             '[]'::JSONB AS arguments,
             '{}'::JSONB AS meta
         FROM configurations
-    ) AS document
-        WHERE document.name = move.name
-            AND document.created <= move.revision
+    ) AS earlier
+        WHERE earlier.name = move.name
+            AND earlier.created <= move.revision
             AND EXISTS (
                 SELECT FROM (
         SELECT

@@ -64,7 +64,7 @@ SELECT
             AND move.revision = document.created
             AND NOT EXISTS (
                 SELECT FROM draive_pg_configuration_labels AS later
-                WHERE later.name = move.name
+                WHERE later.name = document.name
                     AND later.label = move.label
                     AND later.moved > move.moved
             )
@@ -85,7 +85,19 @@ SELECT
     ) AS current
 
 FROM names
-CROSS JOIN LATERAL (SELECT CASE
+CROSS JOIN LATERAL (
+    SELECT revision.*
+    FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            NULL::TEXT AS description,
+            '[]'::JSONB AS arguments,
+            '{}'::JSONB AS meta
+        FROM configurations
+    ) AS revision
+    WHERE revision.name = names.name AND revision.created = CASE
     WHEN $1::TEXT IS NOT NULL THEN (
         SELECT move.revision
         FROM draive_pg_configuration_labels AS move
@@ -112,18 +124,9 @@ CROSS JOIN LATERAL (SELECT CASE
         ORDER BY revision.created DESC
         LIMIT 1
     )
-END AS created) AS selected
-JOIN (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
-    ) AS document
-    ON document.name = names.name AND document.created = selected.created
+END
+    LIMIT 1
+) AS document
 LEFT JOIN draive_pg_configuration_revisions AS note ON note.name = document.name AND note.created = document.created
 WHERE $3::TEXT IS NULL OR starts_with(names.name, $3::TEXT)
 ORDER BY document.name

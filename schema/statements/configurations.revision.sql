@@ -17,7 +17,7 @@ SELECT
             '{}'::JSONB AS meta
         FROM configurations
     ) AS earlier
-        WHERE earlier.name = document.name AND earlier.created <= document.created
+        WHERE earlier.name = $1::TEXT AND earlier.created <= document.created
     ) AS revision,
     document.created,
     document.content::TEXT AS content,
@@ -29,11 +29,11 @@ SELECT
     ARRAY(
         SELECT move.label
         FROM draive_pg_configuration_labels AS move
-        WHERE move.name = document.name
+        WHERE move.name = $1::TEXT
             AND move.revision = document.created
             AND NOT EXISTS (
                 SELECT FROM draive_pg_configuration_labels AS later
-                WHERE later.name = move.name
+                WHERE later.name = $1::TEXT
                     AND later.label = move.label
                     AND later.moved > move.moved
             )
@@ -50,7 +50,7 @@ SELECT
             '{}'::JSONB AS meta
         FROM configurations
     ) AS later
-        WHERE later.name = document.name AND later.created > document.created
+        WHERE later.name = $1::TEXT AND later.created > document.created
     ) AS current
 
 FROM (

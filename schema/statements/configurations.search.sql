@@ -23,7 +23,7 @@ SELECT
             AND move.revision = document.created
             AND NOT EXISTS (
                 SELECT FROM draive_pg_configuration_labels AS later
-                WHERE later.name = move.name
+                WHERE later.name = document.name
                     AND later.label = move.label
                     AND later.moved > move.moved
             )

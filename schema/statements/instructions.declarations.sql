@@ -16,13 +16,10 @@ WITH RECURSIVE names AS (
 SELECT document.name, document.description, document.arguments::TEXT, document.meta::TEXT
 FROM names
 CROSS JOIN LATERAL (
-    SELECT revision.created
+    SELECT revision.*
     FROM instructions AS revision
-    WHERE revision.name = names.name
-        AND ($1::TIMESTAMPTZ IS NULL OR revision.created <= $1::TIMESTAMPTZ)
+    WHERE revision.name = names.name AND ($1::TIMESTAMPTZ IS NULL OR revision.created <= $1::TIMESTAMPTZ)
     ORDER BY revision.created DESC
     LIMIT 1
-) AS selected
-JOIN instructions AS document
-    ON document.name = names.name AND document.created = selected.created
+) AS document
 ORDER BY document.name

@@ -4,12 +4,12 @@ SELECT
     ARRAY(
         SELECT newest.label
         FROM (
-            SELECT DISTINCT ON (move.label) move.name, move.label, move.revision
+            SELECT DISTINCT ON (move.label) move.label, move.revision
             FROM draive_pg_labels AS move
             WHERE move.name = $1::TEXT
             ORDER BY move.label, move.moved DESC
         ) AS newest
         JOIN instructions AS document
-            ON document.name = newest.name AND document.created = newest.revision
+            ON document.name = $1::TEXT AND document.created = newest.revision
         ORDER BY newest.label
     )

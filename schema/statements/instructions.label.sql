@@ -14,12 +14,12 @@ WITH newest AS (
     move.label,
     (
         SELECT nullif(count(*), 0)
-        FROM instructions AS document
-        WHERE document.name = move.name
-            AND document.created <= move.revision
+        FROM instructions AS earlier
+        WHERE earlier.name = $1::TEXT
+            AND earlier.created <= move.revision
             AND EXISTS (
                 SELECT FROM instructions AS labelled
-                WHERE labelled.name = move.name AND labelled.created = move.revision
+                WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
             )
     ) AS number,
     move.revision,
@@ -90,12 +90,12 @@ LEFT JOIN (
     move.label,
     (
         SELECT nullif(count(*), 0)
-        FROM instructions AS document
-        WHERE document.name = move.name
-            AND document.created <= move.revision
+        FROM instructions AS earlier
+        WHERE earlier.name = $1::TEXT
+            AND earlier.created <= move.revision
             AND EXISTS (
                 SELECT FROM instructions AS labelled
-                WHERE labelled.name = move.name AND labelled.created = move.revision
+                WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
             )
     ) AS number,
     move.revision,

@@ -5,12 +5,12 @@ SELECT
     move.label,
     (
         SELECT nullif(count(*), 0)
-        FROM instructions AS document
-        WHERE document.name = move.name
-            AND document.created <= move.revision
+        FROM instructions AS earlier
+        WHERE earlier.name = $1::TEXT
+            AND earlier.created <= move.revision
             AND EXISTS (
                 SELECT FROM instructions AS labelled
-                WHERE labelled.name = move.name AND labelled.created = move.revision
+                WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
             )
     ) AS number,
     move.revision,

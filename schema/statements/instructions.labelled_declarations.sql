@@ -16,7 +16,10 @@ WITH RECURSIVE names AS (
 
 SELECT document.name, document.description, document.arguments::TEXT, document.meta::TEXT
 FROM names
-CROSS JOIN LATERAL (SELECT CASE
+CROSS JOIN LATERAL (
+    SELECT revision.*
+    FROM instructions AS revision
+    WHERE revision.name = names.name AND revision.created = CASE
     WHEN $1::TEXT IS NOT NULL THEN (
         SELECT move.revision
         FROM draive_pg_labels AS move
@@ -34,7 +37,8 @@ CROSS JOIN LATERAL (SELECT CASE
         ORDER BY revision.created DESC
         LIMIT 1
     )
-END AS created) AS selected
-JOIN instructions AS document
-    ON document.name = names.name AND document.created = selected.created
+END
+    ORDER BY revision.created DESC
+    LIMIT 1
+) AS document
 ORDER BY document.name

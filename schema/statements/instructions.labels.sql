@@ -4,9 +4,9 @@ SELECT
     move.label,
     (
         SELECT nullif(count(*), 0)
-        FROM instructions AS document
-        WHERE document.name = move.name
-            AND document.created <= move.revision
+        FROM instructions AS earlier
+        WHERE earlier.name = move.name
+            AND earlier.created <= move.revision
             AND EXISTS (
                 SELECT FROM instructions AS labelled
                 WHERE labelled.name = move.name AND labelled.created = move.revision

@@ -8,7 +8,7 @@ from draive_pg.codec.validation import check_optional, check_text, check_texts
 from draive_pg.models import LabelMove, Records
 from draive_pg.operations.documents.kind import Document, DocumentKind, per_kind
 from draive_pg.operations.documents.preconditions import Expected, precondition
-from draive_pg.operations.documents.read import required
+from draive_pg.operations.documents.read import NAME, required
 from draive_pg.operations.documents.selectors import LATEST, SELECTED, ref
 from draive_pg.operations.operation import (
     Operation,
@@ -21,33 +21,36 @@ from draive_pg.operations.operation import (
 
 __all__ = ("history", "labels", "move", "promote", "remove")
 
-# The number of the revision that a move put a label on; NULL if it is gone.
-NUMBER: LiteralString = """(
-        SELECT nullif(count(*), 0)
-        FROM {documents} AS document
-        WHERE document.name = move.name
-            AND document.created <= move.revision
-            AND EXISTS (
-                SELECT FROM {documents} AS labelled
-                WHERE labelled.name = move.name AND labelled.created = move.revision
-            )
-    )"""
 
-# As `_decode` takes them.
-FIELDS: LiteralString = f"""
+def fields(name: LiteralString) -> LiteralString:
+    """Return the columns of a move, as `_decode` takes them; no number if the revision is gone."""
+    return f"""
     move.name,
     move.label,
-    {NUMBER} AS number,
+    (
+        SELECT nullif(count(*), 0)
+        FROM {{documents}} AS earlier
+        WHERE earlier.name = {name}
+            AND earlier.created <= move.revision
+            AND EXISTS (
+                SELECT FROM {{documents}} AS labelled
+                WHERE labelled.name = {name} AND labelled.created = move.revision
+            )
+    ) AS number,
     move.revision,
     move.moved,
     move.author,
     move.message
 """
 
+
+# Of the moves of :name.
+FIELDS = fields(NAME)
+
 LABELS = per_kind(
     "labels",
     f"""
-SELECT {FIELDS}
+SELECT {fields("move.name")}
 FROM (
     SELECT DISTINCT ON (name, label) *
     FROM {{labels}} AS every

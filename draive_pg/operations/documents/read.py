@@ -50,16 +50,21 @@ __all__ = (
 MAX_SIMILAR = 3  # names that the error for a missing one suggests
 
 
-# The number of a revision by counting: only the revisions of its name are read, from the index.
-COUNTED: LiteralString = """(
+# The name as a parameter lets PostgreSQL see that only one partition is needed.
+NAME: LiteralString = ":name::TEXT"
+
+
+def counted(name: LiteralString) -> LiteralString:
+    """Return the number of a revision: how many of its name are not later, by the index."""
+    return f"""(
         SELECT count(*)
-        FROM {documents} AS earlier
-        WHERE earlier.name = document.name AND earlier.created <= document.created
+        FROM {{documents}} AS earlier
+        WHERE earlier.name = {name} AND earlier.created <= document.created
     )"""
 
 
-def fields(number: LiteralString) -> LiteralString:
-    """Return the columns of a revision, as `DocumentKind.decode` takes them, by its number."""
+def fields(number: LiteralString, name: LiteralString = "document.name") -> LiteralString:
+    """Return the columns of a revision, as `DocumentKind.decode` takes them."""
     return f"""
     document.name,
     {number} AS revision,
@@ -73,11 +78,11 @@ def fields(number: LiteralString) -> LiteralString:
     ARRAY(
         SELECT move.label
         FROM {{labels}} AS move
-        WHERE move.name = document.name
+        WHERE move.name = {name}
             AND move.revision = document.created
             AND NOT EXISTS (
                 SELECT FROM {{labels}} AS later
-                WHERE later.name = move.name
+                WHERE later.name = {name}
                     AND later.label = move.label
                     AND later.moved > move.moved
             )
@@ -85,12 +90,13 @@ def fields(number: LiteralString) -> LiteralString:
     ) AS labels,
     NOT EXISTS (
         SELECT FROM {{documents}} AS later
-        WHERE later.name = document.name AND later.created > document.created
+        WHERE later.name = {name} AND later.created > document.created
     ) AS current
 """
 
 
-FIELDS = fields(COUNTED)
+# Of a document of :name.
+FIELDS = fields(counted(NAME), NAME)
 
 # Steps from one name to the next by the key's index, however many revisions each has.
 NAMES: LiteralString = """
@@ -115,11 +121,14 @@ LIST = per_kind(
     "list",
     NAMES
     + f"""
-SELECT {FIELDS}
+SELECT {fields(counted("document.name"))}
 FROM names
-CROSS JOIN LATERAL (SELECT {newest_of("names.name")} AS created) AS selected
-JOIN {{documents}} AS document
-    ON document.name = names.name AND document.created = selected.created
+CROSS JOIN LATERAL (
+    SELECT revision.*
+    FROM {{documents}} AS revision
+    WHERE revision.name = names.name AND revision.created = {newest_of("names.name")}
+    LIMIT 1
+) AS document
 LEFT JOIN {{notes}} AS note ON note.name = document.name AND note.created = document.created
 WHERE :prefix::TEXT IS NULL OR starts_with(names.name, :prefix::TEXT)
 ORDER BY document.name
@@ -127,30 +136,27 @@ LIMIT :limit::INT8
 """,
 )
 
-# Of the tables of draive alone, as its adapters need it.
 DECLARATIONS: LiteralString = """
 SELECT document.name, document.description, document.arguments::TEXT, document.meta::TEXT
 FROM names
-CROSS JOIN LATERAL ({selected}) AS selected
-JOIN {documents} AS document
-    ON document.name = names.name AND document.created = selected.created
+CROSS JOIN LATERAL (
+    SELECT revision.*
+    FROM {documents} AS revision
+    WHERE revision.name = names.name AND {selected}
+    ORDER BY revision.created DESC
+    LIMIT 1
+) AS document
 ORDER BY document.name
 """
 
+# Of the table of draive alone, as its adapters need it.
 NEWEST_DECLARATIONS = Query(
     "instructions.declarations",
     INSTRUCTIONS.fill(
         NAMES
         + DECLARATIONS.replace(
             "{selected}",
-            """
-    SELECT revision.created
-    FROM {documents} AS revision
-    WHERE revision.name = names.name
-        AND (:as_of::TIMESTAMPTZ IS NULL OR revision.created <= :as_of::TIMESTAMPTZ)
-    ORDER BY revision.created DESC
-    LIMIT 1
-""",
+            "(:as_of::TIMESTAMPTZ IS NULL OR revision.created <= :as_of::TIMESTAMPTZ)",
         )
     ),
 )
@@ -158,7 +164,7 @@ NEWEST_DECLARATIONS = Query(
 LABELLED_DECLARATIONS = Query(
     "instructions.labelled_declarations",
     INSTRUCTIONS.fill(
-        NAMES + DECLARATIONS.replace("{selected}", f"SELECT {newest_of('names.name')} AS created")
+        NAMES + DECLARATIONS.replace("{selected}", f"revision.created = {newest_of('names.name')}")
     ),
 )
 
@@ -175,7 +181,7 @@ WHERE document.name = :name::TEXT AND document.created = {SELECTED}
 HISTORY = per_kind(
     "history",
     f"""
-SELECT {fields("row_number() OVER (ORDER BY document.created)")}
+SELECT {fields("row_number() OVER (ORDER BY document.created)", NAME)}
 FROM {{documents}} AS document
 LEFT JOIN {{notes}} AS note ON note.name = document.name AND note.created = document.created
 WHERE document.name = :name::TEXT
@@ -235,13 +241,13 @@ SELECT
     ARRAY(
         SELECT newest.label
         FROM (
-            SELECT DISTINCT ON (move.label) move.name, move.label, move.revision
+            SELECT DISTINCT ON (move.label) move.label, move.revision
             FROM {labels} AS move
             WHERE move.name = :name::TEXT
             ORDER BY move.label, move.moved DESC
         ) AS newest
         JOIN {documents} AS document
-            ON document.name = newest.name AND document.created = newest.revision
+            ON document.name = :name::TEXT AND document.created = newest.revision
         ORDER BY newest.label
     )
 """,
