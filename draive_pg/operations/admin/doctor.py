@@ -76,6 +76,17 @@ TABLES = (
         ("name", "label", "revision", "moved", "author", "message"),
         triggers=NOTIFY,
     ),
+    ExpectedTable(
+        "draive_pg_configuration_revisions",
+        "009_configuration_labels",
+        ("name", "created", "author", "message"),
+    ),
+    ExpectedTable(
+        "draive_pg_configuration_labels",
+        "009_configuration_labels",
+        ("name", "label", "revision", "moved", "author", "message"),
+        triggers=dict.fromkeys(NOTIFY, "009_configuration_labels"),
+    ),
 )
 
 STATES = ("applied", "missing", "changed", "unknown")
