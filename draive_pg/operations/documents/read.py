@@ -26,6 +26,8 @@ from draive_pg.operations.operation import (
     Row,
     Steps,
     Workflow,
+    decode_rows,
+    warn_skipped,
     workflow,
 )
 
