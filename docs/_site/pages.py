@@ -71,8 +71,7 @@ def _command(command: Any, name: str, parent: Any) -> Iterator[str]:
     if not children:
         yield f"```text\n{command.get_usage(context).removeprefix('Usage: ')}\n```\n"
     yield from (_paragraph(each) for each in paragraphs if each not in examples)
-    if not children:
-        yield from _parameters(command, context)
+    yield from _parameters(command, context)
     yield from map(_paragraph, examples)
     for child_name, child in sorted(children.items()):
         yield from _command(child, f"{name} {child_name}", context)
