@@ -9,6 +9,7 @@ from typing import Any
 
 from griffe import (
     Class,
+    DocstringSectionKind,
     Expr,
     ExprName,
     ExprSubscript,
@@ -43,13 +44,34 @@ class PublicMethods(Extension):
             func.returns = result
             func.labels.add(ASYNC[name])
 
+    def on_module(self, *, mod: Module, **_: Any) -> None:
+        """Remove the mark of a literal block, which Markdown does not need."""
+        if mod.docstring:
+            mod.docstring.value = mod.docstring.value.replace("\n::\n", "\n")
+
     def on_package(self, *, pkg: Module, **_: Any) -> None:
-        """Replace type aliases of parameters by their definitions, as readers do not know them."""
-        for module in pkg["api"].modules.values():
-            for cls in module.classes.values():
-                for function in cls.functions.values():
-                    for parameter in function.parameters:
-                        parameter.annotation = _expanded(parameter.annotation, pkg)
+        """Complete the parameters of public methods."""
+        modules = [*pkg["api"].modules.values(), *pkg["adapters"].modules.values(), pkg["client"]]
+        for module in modules:
+            for owner in (module, *module.classes.values()):
+                for member in (owner, *owner.functions.values()):
+                    if member.is_alias:  # imported, or inherited
+                        continue
+                    if member.is_function:
+                        for parameter in member.parameters:
+                            parameter.annotation = _expanded(parameter.annotation, pkg)
+                    _set_defaults(member)
+
+
+def _set_defaults(documented: Any) -> None:
+    """Set the defaults of parameters that share a line of a docstring, each to its own."""
+    if not documented.docstring or isinstance(documented, Module):
+        return
+    for section in documented.docstring.parsed:
+        if section.kind is DocstringSectionKind.parameters:
+            for parameter in section.value:
+                if parameter.name in documented.parameters:
+                    parameter.value = documented.parameters[parameter.name].default
 
 
 def _expanded(annotation: Any, package: Module) -> Any:
