@@ -47,6 +47,8 @@ class RecordingProxy(Proxy):
     ----------
     dsn : str
         The other address.
+    connections : int
+        How many have been opened.
     lost : str
         The letters of messages that do not arrive.
     stalled : bool
@@ -57,6 +59,7 @@ class RecordingProxy(Proxy):
         super().__init__(dsn)
         self._target = conninfo_to_dict(dsn)
         self._sent: list[str] = []
+        self.connections = 0
         self.lost = ""
         self.stalled = False
 
@@ -66,6 +69,7 @@ class RecordingProxy(Proxy):
         return sent
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        self.connections += 1
         host, port = str(self._target["host"]), self._target.get("port", 5432)
         if host.startswith("/"):
             answers, server = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")

@@ -20,6 +20,7 @@ from draive_pg.adapters import PostgresConnectionPool
 from draive_pg.database.endpoint import Endpoint, endpoint_of
 from tests.conftest import Connect
 from tests.elements import asked, texts
+from tests.recording_proxy import recording
 from tests.server import scratch_directory, wait_for_lock_waiters, wait_until
 
 
@@ -317,6 +318,15 @@ def test_all_connections_in_use_is_an_error_that_says_so(
             db.memories.identifiers()
         done.set()
         holding.result(30)
+
+
+def test_the_first_call_opens_one_connection(connect: Connect, dsn: str) -> None:
+    with recording(dsn) as wire:
+        db = connect(wire.dsn)
+        for _ in range(3):
+            db.memories.identifiers()
+        assert wire.connections == 1
+        db.close()
 
 
 @pytest.mark.parametrize("end", ["", "db.close()", "os._exit(0)"])

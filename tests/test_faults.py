@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -146,8 +147,8 @@ def test_a_write_whose_session_is_ended_after_it_was_done_is_not_repeated(
             wire.lost = ""
             terminate_sessions(dsn)
 
-        with in_background(end_it_when_committed), suppress(ConnectionFailed):
-            write(db)
+        with in_background(end_it_when_committed):
+            write(db)  # the result of COMMIT arrives before the end of the session
         assert row_counts(dsn) == ALL_ROWS
         assert db.memories.identifiers() == ("m",)
 
@@ -569,6 +570,28 @@ def test_a_network_that_loses_everything_is_given_up(
         wire.stalled = False
         write(db)
         assert row_counts(dsn) == ALL_ROWS
+        db.close()
+
+
+def test_an_idle_connection_that_the_network_dropped_is_replaced_in_seconds(
+    connect: Connect, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("draive_pg.database.driver.IDLE_SECONDS", 0.0)
+    monkeypatch.setattr("draive_pg.database.driver.CHECK_SECONDS", 0.2)
+    with recording(dsn) as wire:
+        db = connect(wire.dsn, timeout=None)
+        db.memories.identifiers()
+        wire.taken()
+        wire.stalled = True
+
+        def restore_when_checked() -> None:
+            wait_until(lambda: wire.taken() != "")  # this message is lost for ever
+            wire.stalled = False
+
+        started = time.monotonic()
+        with in_background(restore_when_checked):
+            assert db.memories.identifiers() == ()
+        assert time.monotonic() - started < 10
         db.close()
 
 
