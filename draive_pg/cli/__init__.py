@@ -70,7 +70,7 @@ def main() -> None:
 
 def _report_error(error: Exception, settings: Settings) -> int:
     """Print an error, and return the exit code."""
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and not isinstance(error, DraivePGError):
         _discard_output()
     expected = _is_expected(error)
     if settings.traceback or not expected:
