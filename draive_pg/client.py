@@ -365,7 +365,7 @@ class _TransactionBlock[T]:
         self._transaction = transaction
 
     def __enter__(self) -> T:
-        with short_tracebacks():
+        with short_tracebacks:
             self._transaction.__enter__()
             return self._client
 
@@ -375,7 +375,7 @@ class _TransactionBlock[T]:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        with short_tracebacks():
+        with short_tracebacks:
             return self._transaction.__exit__(kind, error, traceback)
 
 
@@ -389,7 +389,7 @@ class _AsyncTransactionBlock[T]:
         self._transaction = transaction
 
     async def __aenter__(self) -> T:
-        with short_tracebacks():
+        with short_tracebacks:
             await self._transaction.__aenter__()
             return self._client
 
@@ -399,5 +399,5 @@ class _AsyncTransactionBlock[T]:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        with short_tracebacks():
+        with short_tracebacks:
             return await self._transaction.__aexit__(kind, error, traceback)

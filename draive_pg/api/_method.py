@@ -9,7 +9,7 @@ from types import FunctionType, MethodType
 from typing import Any, Concatenate, cast, overload
 
 from draive_pg.database import AsyncDatabase, Database
-from draive_pg.database.errors import short_tracebacks
+from draive_pg.database.errors import short_argument_errors, short_tracebacks
 from draive_pg.operations.copy import Copy
 from draive_pg.operations.operation import Request
 
@@ -44,17 +44,17 @@ class method[**P, T]:  # noqa: N801 - a decorator
 
     def __init__(self, build: Callable[Concatenate[Any, P], Request[T]]) -> None:
         def run(self: Namespace[Database], /, *args: P.args, **kwargs: P.kwargs) -> T:
-            with short_tracebacks(TypeError, ValueError):
+            with short_argument_errors:
                 request = build(self, *args, **kwargs)
-            with short_tracebacks():
+            with short_tracebacks:
                 return self._database.run(request)
 
         async def run_async(
             self: Namespace[AsyncDatabase], /, *args: P.args, **kwargs: P.kwargs
         ) -> T:
-            with short_tracebacks(TypeError, ValueError):
+            with short_argument_errors:
                 request = build(self, *args, **kwargs)
-            with short_tracebacks():
+            with short_tracebacks:
                 return await self._database.run(request)
 
         self._sync = _documented(run, build, "{}")
@@ -81,14 +81,14 @@ class stream[**P, T]:  # noqa: N801 - a decorator
 
     def __init__(self, build: Callable[Concatenate[Any, P], Copy[T]]) -> None:
         def run(self: Namespace[Database], /, *args: P.args, **kwargs: P.kwargs) -> Generator[T]:
-            with short_tracebacks(TypeError, ValueError):
+            with short_argument_errors:
                 request = build(self, *args, **kwargs)
             return self._database.stream(request)
 
         def run_async(
             self: Namespace[AsyncDatabase], /, *args: P.args, **kwargs: P.kwargs
         ) -> AsyncGenerator[T]:
-            with short_tracebacks(TypeError, ValueError):
+            with short_argument_errors:
                 request = build(self, *args, **kwargs)
             return self._database.stream(request)
 

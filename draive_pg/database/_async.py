@@ -231,7 +231,7 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
 
     async def _stream[T](self, copy: Copy[T], itself: Sequence[Stream]) -> AsyncGenerator[T]:
         started = False
-        with short_tracebacks(), self._observer.operation(copy.name) as observed:
+        with short_tracebacks, self._observer.operation(copy.name) as observed:
             try:
                 async with aclosing(self._copy(copy, itself, observed)) as results:
                     async for item in results:

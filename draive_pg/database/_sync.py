@@ -216,7 +216,7 @@ class Database(BaseDatabase[Connection, threading.Lock]):
 
     def _stream[T](self, copy: Copy[T], itself: Sequence[Stream]) -> Generator[T]:
         started = False
-        with short_tracebacks(), self._observer.operation(copy.name) as observed:
+        with short_tracebacks, self._observer.operation(copy.name) as observed:
             try:
                 with closing(self._copy(copy, itself, observed)) as results:
                     for item in results:

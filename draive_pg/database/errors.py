@@ -17,7 +17,7 @@ from draive_pg.errors import (
     TimedOut,
 )
 
-__all__ = ("CONNECT", "map_errors", "short_tracebacks", "to_package_error")
+__all__ = ("CONNECT", "map_errors", "short_argument_errors", "short_tracebacks", "to_package_error")
 
 # Connection exceptions; shutdowns and timeouts that end the session.
 LOST = ("08", "57P", "25P03", "25P04")
@@ -35,13 +35,6 @@ FULL = re.compile(
     "too many clients already|remaining connection slots are reserved|too many connections for"
 )
 KINDS = {"42P01": TableMissing, "3F000": TableMissing, "42501": PermissionDenied}
-
-
-# Errors that are the caller's, or that of the caller's files and packages; not those of a bug.
-ALWAYS_SHORT = (
-    *(DraivePGError, OSError, ModuleNotFoundError),
-    *(KeyboardInterrupt, asyncio.CancelledError),
-)
 
 
 class map_errors:  # noqa: N801 - a context manager, named as contextlib's are
@@ -91,7 +84,7 @@ def _line(text: str, sqlstate: str | None, advice: str | None = None) -> str:
     return text + (f" ({sqlstate})" if sqlstate else "") + (f"; {advice}" if advice else "")
 
 
-class short_tracebacks:  # noqa: N801 - a context manager, named as contextlib's are
+class ShortTracebacks:
     """Remove the frames of this package, and of psycopg, from errors that leave a block.
 
     The message is for the caller, whose line a notebook then shows at once. The whole traceback is
@@ -99,14 +92,14 @@ class short_tracebacks:  # noqa: N801 - a context manager, named as contextlib's
 
     Parameters
     ----------
-    *more : type[Exception]
-        Errors to shorten beside `ALWAYS_SHORT`.
+    *kinds : type[BaseException]
+        The errors to shorten.
     """
 
     __slots__ = ("_kinds",)
 
-    def __init__(self, *more: type[Exception]) -> None:
-        self._kinds = (*ALWAYS_SHORT, *more)
+    def __init__(self, *kinds: type[BaseException]) -> None:
+        self._kinds = kinds
 
     def __enter__(self) -> None:
         pass
@@ -125,3 +118,12 @@ class short_tracebacks:  # noqa: N801 - a context manager, named as contextlib's
             cause.__suppress_context__ = True
         error.__suppress_context__ = True
         error.__traceback__ = None  # the interpreter goes on with that of the caller
+
+
+# Errors that the caller can act on; a TypeError, say, is one only while arguments are checked.
+EXPECTED = (
+    *(DraivePGError, OSError, ModuleNotFoundError),
+    *(KeyboardInterrupt, asyncio.CancelledError),
+)
+short_tracebacks = ShortTracebacks(*EXPECTED)
+short_argument_errors = ShortTracebacks(*EXPECTED, TypeError, ValueError)

@@ -126,20 +126,21 @@ class Observation:
 
 
 @cache
-def _opentelemetry() -> Any:
-    """Return the module ``opentelemetry.trace``, or None where it is not installed."""
+def _opentelemetry() -> tuple[Any, Any]:
+    """Return the module ``opentelemetry.trace`` and a tracer; None without that package."""
     try:
-        return import_module("opentelemetry.trace")
+        trace = import_module("opentelemetry.trace")
     except ImportError:
-        return None
+        return None, None
+    return trace, trace.get_tracer("draive_pg")
 
 
 def _start_span(name: str) -> Any:
-    trace = _opentelemetry()
-    if trace is None:
+    trace, tracer = _opentelemetry()
+    if tracer is None:
         return None
     operation = SUBJECT.sub("", name)
-    return trace.get_tracer("draive_pg").start_span(
+    return tracer.start_span(
         operation,
         kind=trace.SpanKind.CLIENT,
         attributes={"db.system.name": "postgresql", "db.operation.name": operation},
@@ -148,7 +149,7 @@ def _start_span(name: str) -> Any:
 
 def _end_span(span: Any, error: BaseException | None) -> None:
     if error is not None:
-        trace = _opentelemetry()
+        trace, _ = _opentelemetry()
         sqlstate = error.sqlstate if isinstance(error, DraivePGError) else None
         if sqlstate is not None:
             span.set_attribute("db.response.status_code", sqlstate)
