@@ -91,7 +91,7 @@ def _is_expected(error: Exception) -> bool:
         return True
     if not isinstance(error, TypeError | ValueError):
         return False
-    # short_tracebacks() removes the frames below a command from errors in arguments, not from bugs.
+    # short_argument_errors removes the frames below a command from errors in arguments, not from bugs.
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return frame.f_globals["__name__"].startswith(__name__)
 
@@ -113,7 +113,7 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 - the signature of a ty
 
 
 def _log_tracebacks() -> Callable[[], None]:
-    """Print the tracebacks that short_tracebacks() logs; return a function that ends it."""
+    """Print the tracebacks that short_tracebacks logs; return a function that ends it."""
     handler = logging.StreamHandler()
     handler.addFilter(lambda record: record.exc_info is not None)
     logger = logging.getLogger("draive_pg")

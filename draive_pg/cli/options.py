@@ -13,7 +13,7 @@ import typer
 
 from draive_pg import Client
 from draive_pg.codec.validation import check_timestamp
-from draive_pg.database.errors import short_tracebacks
+from draive_pg.database.errors import short_argument_errors
 
 __all__ = (
     "AsJson",
@@ -87,7 +87,7 @@ UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 def connect(dsn: str | None, schema: str | None) -> Client:
     """Return a client for the values of the options."""
-    with short_tracebacks(TypeError, ValueError):
+    with short_argument_errors:
         return Client(dsn or None, schema=schema)
 
 
