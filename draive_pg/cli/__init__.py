@@ -91,7 +91,7 @@ def _is_expected(error: Exception) -> bool:
         return True
     if not isinstance(error, TypeError | ValueError):
         return False
-    # short_argument_errors removes the frames below a command from errors in arguments, not from bugs.
+    # The frames below a command are removed from errors in arguments, not from bugs.
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return frame.f_globals["__name__"].startswith(__name__)
 
