@@ -440,20 +440,22 @@ class FolderDiff(Record):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MemorySummary(Record):
-    """How much a memory holds, since when and until when.
+    """Size and times of a memory.
 
     Attributes
     ----------
+    identifier : str
+        Identifier of the memory.
     created : datetime | None
-        When it was made; here as below, None stands for a time that Python cannot hold.
+        Creation time in UTC; None, here as below, if Python cannot represent it.
     first : datetime | None
-        When its first element was written, if it has one.
+        Time of its first element, if it has one.
     last : datetime | None
-        When it was last written to.
+        Time of the last write.
     elements, variables : int
-        How many elements, and how many snapshots of variables.
+        Number of elements, and of snapshots of variables.
     bytes : int
-        That both take in their tables, compressed as they are there.
+        Size of both in their tables, compressed.
     """
 
     identifier: str
@@ -467,7 +469,17 @@ class MemorySummary(Record):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Removal(Record):
-    """What was removed of the three tables, or with ``dry_run`` what would be."""
+    """What was removed, or would be.
+
+    Attributes
+    ----------
+    memories, elements, variables : int
+        Number of rows removed from each table.
+    dry_run : bool
+        True if nothing was removed.
+    identifiers : tuple of str
+        Identifiers of the memories.
+    """
 
     memories: int
     elements: int
@@ -478,7 +490,17 @@ class Removal(Record):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Transfer(Record):
-    """What was written, to a file or of one; ``unchanged`` memories were there already, equal."""
+    """What an export or an import wrote.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    memories, elements, variables : int
+        Number of memories, elements and snapshots of variables written.
+    unchanged : int
+        Number of memories that an import skipped, since they exist with the same content.
+    """
 
     path: Path
     memories: int

@@ -1,1 +1,1 @@
-"""Chat logs of other tools, read as messages."""
+"""Chat logs of other tools: file formats, and conversion to context elements."""

@@ -1,6 +1,6 @@
-"""Conversations read from chat logs: what a file holds is told by its content, not by its name.
+"""Read conversations from files of chat logs. The format is detected from the content.
 
-A file is UTF-8 text, with or without BOM, plain or compressed by gzip, and holds
+A file is UTF-8 text, with or without BOM, plain or gzipped, and contains
 
 - JSON: one conversation, or a list of conversations;
 - JSON Lines: one conversation a line, or one conversation with a message a line.
@@ -33,16 +33,16 @@ OPENING = re.compile(r"\s*[\[{]\s*\n")
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The messages of one conversation, and where they stand.
+    """The messages of one conversation in a file.
 
     Attributes
     ----------
     identifier : str
-        The conversation's own identifier, or one made of the name of the file.
+        Identifier of the conversation in the file, or one made of the file name.
     messages : Sequence[Mapping[str, Any]]
-        The messages as the file has them.
+        The messages, unchanged.
     where : str
-        The place in the file, for people: ``logs.jsonl, line 17``.
+        Place in the file, for messages: ``logs.jsonl, line 17``.
     """
 
     identifier: str
@@ -61,15 +61,14 @@ def read(path: Path) -> list[Conversation | ChatInvalid]:
     Returns
     -------
     list[Conversation | ChatInvalid]
-        In the order of the file each conversation, or in its place the error that says why it
-        cannot be read: a broken one hides no other. One whose identifier an earlier one has is
-        such an error too.
+        In file order, each conversation, or the error that explains why it cannot be read. A
+        duplicate identifier is an error, too.
 
     Raises
     ------
     ChatInvalid
-        If nothing of the file can be read: it is missing, empty, not UTF-8, neither JSON nor
-        JSON Lines, or all that it holds is one conversation, which is broken.
+        If nothing can be read: the file is missing, empty, not UTF-8, neither JSON nor JSON Lines,
+        or contains a single invalid conversation.
     """
     name = _printable(path.name or str(path))
     entries = _entries(_text(path, name), name)
@@ -130,9 +129,9 @@ def _lines(text: str, name: str) -> list[_Entry]:
 
 
 def _is_json_lines(text: str, lines: Sequence[_Entry]) -> bool:
-    """Tell JSON Lines with broken lines from one broken JSON document of many lines.
+    """Distinguish JSON Lines with invalid lines from one invalid JSON document.
 
-    Such a document opens with a bracket alone, or hardly a line of it is JSON by itself.
+    Such a document begins with a line of one bracket, or few of its lines are JSON themselves.
     """
     if OPENING.match(text):
         return False
@@ -149,7 +148,7 @@ def _of_lines(lines: list[_Entry], name: str) -> list[_Entry]:
 
 
 def _decoded(text: str, name: str, *, first: int = 1) -> Any:
-    """Return the JSON value, or a ChatInvalid that counts lines from ``first``."""
+    """Decode JSON, or return a ChatInvalid with line numbers from ``first``."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

@@ -1,22 +1,22 @@
-"""OpenAI-style chat messages as draive's own elements.
+"""Convert OpenAI-style chat messages to context elements.
 
 =====================  =========================================================================
 message                becomes
 =====================  =========================================================================
-system, developer      no element: their texts, joined by a blank line, are the chat's ``system``
-user                   a ``ModelInput``
-assistant              a ``ModelOutput``: reasoning, then content, then one request per tool call
-tool, function         one ``ModelInput`` for all that follow one another, one response each
+system, developer      no element: their texts, joined by blank lines, are ``Chat.system``
+user                   a model input
+assistant              a model output: reasoning, content, then one request per tool call
+tool, function         one model input per sequence of them, with one response each
 =====================  =========================================================================
 
-Of a message its content, reasoning, refusal, calls and ``name`` are kept; other keys (ids,
-timestamps, usage, annotations) are ignored. What says something that has no place here is refused
-rather than lost: a part or a call of an unknown type, and a spoken answer (``audio``), whose format
-the message does not tell.
+Content, reasoning, refusal, calls and ``name`` of a message are kept; other keys (ids,
+timestamps, usage, annotations) are ignored. Content that cannot be represented is refused rather
+than lost: parts and calls of unknown types, and a spoken answer (``audio``), whose format is not in
+the message.
 
-What is empty stays in its place: an assistant message with neither content nor calls is a
-``ModelOutput`` without blocks, so that a turn is never missing. Blank arguments of a call, which
-models send where a tool takes none, are an empty object.
+An assistant message with neither content nor calls becomes an output without blocks, so that no
+turn is missing. Blank arguments of a call, which models send for a tool without parameters, become
+an empty object.
 """
 
 import json
@@ -73,15 +73,14 @@ SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A conversation as draive keeps it.
+    """A conversation as context elements.
 
     Attributes
     ----------
     elements : tuple[Document, ...]
-        The turns, in the order of their messages.
+        JSON documents of the elements, in message order.
     sources : tuple[str, ...]
-        The message that each of them was made of, as errors name it: ``message 4 (user)``. Of
-        several, the first.
+        The (first) message of each element, as errors name it: ``message 4 (user)``.
     system : str | None
         The texts of the system and developer messages, joined by a blank line; None without any.
     """
@@ -102,13 +101,13 @@ def convert(messages: Iterable[Mapping[str, Any]]) -> Chat:
     Returns
     -------
     Chat
-        Their elements and system text.
+        Elements and system text.
 
     Raises
     ------
     ChatInvalid
-        If there is no message, or one is not of a form that can be kept whole. The error names
-        the message, counted from 1, and its role.
+        If there is no message, or one cannot be represented completely. The error names the number
+        of the message, from 1, and its role.
     """
     system: list[str] = []
     elements: list[tuple[Document, str]] = []
@@ -159,7 +158,7 @@ class _Message:
             raise self.invalid(f"expected tool_calls to be a list, found {shown(found)}")
         calls = cast("Sequence[Any]", found)
         if function := self.fields.get("function_call"):
-            # the older form has no id
+            # the older format has no id
             return (*calls, {"id": f"function_call_{self.number}", "function": function})
         return calls
 
@@ -216,7 +215,7 @@ def _answered(message: _Message, tools: dict[str, str]) -> str:
                 return call
             raise message.invalid(f"tool_call_id {shown(call)} answers no earlier tool call")
         case "function", {"name": str(name)} if name:
-            # a function message has no id: the latest call of that function is the one it answers
+            # a function message has no id; it answers the latest call of that function
             for call, tool in reversed(tools.items()):
                 if tool == name:
                     return call
@@ -338,7 +337,7 @@ def _file(file: Mapping[str, Any]) -> Document:
             mime_type, _ = mimetypes.guess_file_type(meta.get("name", ""))
             return data_part(_decoded(data), mime_type or "application/octet-stream", meta)
         case _:
-            # an id says nothing outside of the store it was uploaded to: the URI names that store
+            # an id is valid only in the store of its upload, which the URI names
             uri = f"openai://files/{quote(file['file_id'], safe='')}"
             return reference_part(uri, None, meta)
 

@@ -1,1 +1,1 @@
-"""What the tables hold, and may: documents, draive's elements, prompts' templates, chat logs."""
+"""JSON documents and context elements: validation, encoding, decoding, transcripts."""

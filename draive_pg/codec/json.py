@@ -1,4 +1,4 @@
-"""JSON documents as PostgreSQL can keep them; others are refused, naming the place."""
+"""Encode and decode JSON documents that JSONB can store; errors name the place of a value."""
 
 import json
 import math
@@ -21,22 +21,22 @@ __all__ = (
     "parse",
 )
 
-MAX_DEPTH = 256  # draive's own decoding recurses, and Python stops it not far beyond
-MAX_BYTES = 268_435_455  # PostgreSQL keeps no larger JSONB
-MAX_BITS = 14_000  # under Python's limit of 4,300 digits for reading an integer
-MAX_PLACE = 200  # characters shown of where in a document something stands
+MAX_DEPTH = 256  # draive's decoding is recursive and hits Python's limit soon after
+MAX_BYTES = 268_435_455  # PostgreSQL's limit for JSONB
+MAX_BITS = 14_000  # below Python's limit of 4,300 digits for parsing an integer
+MAX_PLACE = 200  # characters of a place in an error message
 
 PLAIN = frozenset({str, float, bool, type(None)})
 
 DECODER = json.JSONDecoder()
 
-# A JSON string (skipped), or a number written with a positive exponent, which JSONB would turn
-# into an integer.
+# A JSON string (skipped), or a number with a positive exponent, which JSONB would turn into an
+# integer.
 EXPONENT = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?e\+\d+')
 
 
 def encode(document: object, what: str) -> str:
-    """Return the JSON text of a document.
+    """Encode a document as JSON text.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def encode(document: object, what: str) -> str:
         Mappings with str keys, collections, str, int, float, bool, None; UUID, datetime, date and
         time are written as draive writes them.
     what : str
-        What the document is, for errors.
+        Name of the document, for errors.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def encode(document: object, what: str) -> str:
         For a value or a key of another type.
     ValueError
         For NaN, Infinity, NUL characters, lone surrogates, and documents nested deeper than
-        256 levels or larger than 256 MB. The message says where in the document it stands.
+        256 levels or larger than 256 MB. The message names the place in the document.
     """
     try:
         plain = _plain(document, 0)
@@ -67,17 +67,17 @@ def encode(document: object, what: str) -> str:
 
 
 def encode_mapping(value: object, what: str) -> str | None:
-    """Return the JSON text of a mapping, or None for None; raise as `encode` does."""
+    """Encode a mapping as JSON text, None as None; raise as `encode` does."""
     return None if value is None else encode(check_mapping(value, what), what)
 
 
 def parse(text: str, what: str) -> Any:
-    """Return the document of a stored JSON text.
+    """Decode a stored JSON text.
 
     Raises
     ------
     StoredDataInvalid
-        If Python cannot hold what PostgreSQL can: integers of thousands of digits, deep nesting.
+        If Python cannot represent it: integers of thousands of digits, deep nesting.
     """
     try:
         return decode(text)
@@ -86,12 +86,12 @@ def parse(text: str, what: str) -> Any:
 
 
 def decode(text: str) -> Any:
-    """Return the document of a JSON text with nothing around it, as PostgreSQL prints JSONB."""
-    return DECODER.raw_decode(text)[0]  # `json.loads` would look for what is around it, twice
+    """Decode JSON text without surrounding whitespace, as PostgreSQL prints JSONB."""
+    return DECODER.raw_decode(text)[0]  # json.loads would scan for whitespace twice
 
 
 def is_plain(value: object) -> bool:
-    """Tell whether JSON's own encoder writes a value as `encode` does, but for its checks."""
+    """Return whether plain `json` would produce the same text as `encode`."""
     kind = type(value)
     if kind in PLAIN:
         return True
@@ -106,9 +106,9 @@ def is_plain(value: object) -> bool:
 
 
 def is_sound(text: str) -> bool:
-    """Tell whether PostgreSQL certainly keeps a JSON text, and Python reads it back.
+    """Return whether JSONB can certainly store a JSON text, and Python decode it again.
 
-    In doubt it is False: the text may show only what looks like something that cannot be kept.
+    False may be a false alarm: the text is searched without parsing it.
     """
     if "\\u0000" in text or "e+" in text or len(text) > MAX_BYTES // 4:
         return False
@@ -118,7 +118,7 @@ def is_sound(text: str) -> bool:
 
 
 class _Refused(Exception):
-    """Why a document is refused; on its way up it learns where in the document that stands."""
+    """A value that cannot be stored; each level that it passes adds its step to the place."""
 
     def __init__(self, kind: type[TypeError | ValueError], reason: str) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ class _Refused(Exception):
 
 
 def _plain(value: object, depth: int) -> object:
-    """Copy a document into types that json writes, refusing what PostgreSQL cannot keep."""
+    """Copy a document into types that json encodes, or raise _Refused."""
     if depth > MAX_DEPTH:
         raise _Refused(ValueError, f"is nested deeper than {MAX_DEPTH} levels")
     match value:

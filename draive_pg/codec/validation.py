@@ -1,4 +1,4 @@
-"""Arguments as PostgreSQL can take them; others are refused, before any I/O, naming them."""
+"""Validate arguments before any I/O; errors name the argument."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -25,16 +25,16 @@ __all__ = (
     "shown",
 )
 
-MAX_SENT = 1_000_000_000  # bytes; PostgreSQL takes little more at once
+MAX_SENT = 1_000_000_000  # bytes; a message to PostgreSQL can be little larger
 MAX_INTEGER = 2**63 - 1  # PostgreSQL's BIGINT
-MAX_NAME = 63  # bytes of PostgreSQL's own names
-MAX_SHOWN = 60  # characters shown of a value that is refused
+MAX_NAME = 63  # bytes of a PostgreSQL identifier
+MAX_SHOWN = 60  # characters of a value in an error message
 
 REPR = Repr(maxstring=MAX_SHOWN, maxother=MAX_SHOWN)
 
 
 def check_text(value: object, what: str) -> str:
-    """Return a text that PostgreSQL can keep.
+    """Return a str that PostgreSQL can store.
 
     Raises
     ------
@@ -51,19 +51,19 @@ def check_text(value: object, what: str) -> str:
 
 
 def check_sent(text: str, what: str) -> str:
-    """Return a text that fits into one message to the server, or raise ValueError."""
+    """Return a str that fits into one message to the server, or raise ValueError."""
     if exceeds(text, MAX_SENT):
         raise ValueError(f"{what} larger than the 1 GB that PostgreSQL takes at once")
     return text
 
 
 def check_optional(value: object, what: str) -> str | None:
-    """Return a text that PostgreSQL can keep or None, or raise TypeError or ValueError."""
+    """Return a str that PostgreSQL can store, or None; raise as `check_text` does."""
     return None if value is None else check_text(value, what)
 
 
 def check_texts(value: str | Iterable[str] | None, what: str) -> list[str] | None:
-    """Return one or several texts as a list, or None; raise as `check_text` does."""
+    """Return one or several str as a list, or None; raise as `check_text` does."""
     if value is None:
         return None
     if not isinstance(value, Iterable):
@@ -132,7 +132,7 @@ def check_position(value: object, what: str) -> int | None:
 
 
 def check_size(value: object) -> int:
-    """Return how many connections a client may open, or raise ValueError."""
+    """Return the maximum number of connections, or raise ValueError."""
     size = check_limit(value, "max_size")
     if size is None:
         raise ValueError("max_size must be a positive int, not None")
@@ -155,25 +155,25 @@ def check_schema(value: object) -> str | None:
     if value is None:
         return None
     name = check_text(value, "schema")
-    # PostgreSQL cuts longer names, and would so let two schemas be one.
+    # PostgreSQL truncates longer names, so that two schemas could become one.
     if not 0 < len(name.encode()) <= MAX_NAME:
         raise ValueError(f"schema must have 1 to {MAX_NAME} bytes, not {len(name.encode())}")
     return name
 
 
 def shown(value: object) -> str:
-    """Return a value as an error message shows it: on one line, and cut to 60 characters."""
+    """Return the repr of a value for an error message: one line, at most 60 characters."""
     text = " ".join(REPR.repr(value).split())
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
 
 
 def exceeds(text: str, limit: int) -> bool:
-    """Tell whether a text has more bytes; large ones are encoded only where that decides."""
+    """Return whether a text has more bytes than a limit; encode it only if that decides."""
     return len(text) > limit // 4 and (len(text) > limit or len(text.encode()) > limit)
 
 
 def fault(text: str) -> str | None:
-    """Tell which of a text's characters PostgreSQL cannot keep, and where it stands, if any."""
+    """Return the first character that PostgreSQL cannot store, and its place, or None."""
     if "\0" in text:
         return f"a NUL character (at {text.index('\0')})"
     try:

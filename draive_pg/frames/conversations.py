@@ -4,6 +4,7 @@ from typing import LiteralString
 
 from draive_pg.frames.frame import Frame
 from draive_pg.operations.conversations.expressions import CALLS, ROLE, STARTS_TURN, TOOLS
+from draive_pg.operations.conversations.store import MEMORIES
 
 __all__ = ("CONVERSATION_LOG", "SESSIONS", "TOOL_CALLS", "VARIABLES")
 
@@ -33,14 +34,14 @@ CASE WHEN single THEN coalesce(content #>> '{blocks,0,type}', 'content') END AS 
 CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') END AS kinds
 """.strip()
 # Positions count all elements of a memory, before any filter.
-POSITIONED: LiteralString = """
+POSITIONED: LiteralString = f"""
     SELECT
         identifier,
         created,
         content,
-        ctid AS tid,
-        row_number() OVER (PARTITION BY identifier ORDER BY created, ctid) - 1 AS position
-    FROM {schema}.memories_elements
+        place AS tid,
+        row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
+    FROM {MEMORIES.elements} AS element
     WHERE :identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[])
 """.strip()
 
@@ -122,16 +123,16 @@ CONVERSATION_LOG = Frame(
                 identifier,
                 element.created,
                 content,
-                element.ctid AS tid,
+                element.place AS tid,
                 coalesce(memory, (129::INT8 << 32) + hashtext(identifier)) AS memory,
                 {SINGLE}
-            FROM {{schema}}.memories_elements AS element
+            FROM {MEMORIES.elements} AS element
             LEFT JOIN (
                 SELECT
                     identifier,
                     ((ntile(128) OVER ordered - 1)::INT8 << 32)
                         + row_number() OVER ordered AS memory
-                FROM {{schema}}.memories
+                FROM {MEMORIES.conversations} AS conversation
                 WHERE :identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[])
                 WINDOW ordered AS (ORDER BY identifier)
             ) AS memory USING (identifier)
@@ -236,8 +237,8 @@ SESSIONS = Frame(
                 element.created,
                 content,
                 {SINGLE}
-            FROM {{schema}}.memories AS memory
-            LEFT JOIN {{schema}}.memories_elements AS element
+            FROM {MEMORIES.conversations} AS memory
+            LEFT JOIN {MEMORIES.elements} AS element
                 ON element.identifier = memory.identifier
                 -- Repeated for the pruning of partitions.
                 AND (:identifier::TEXT[] IS NULL OR element.identifier = ANY (:identifier::TEXT[]))
@@ -257,13 +258,13 @@ SESSIONS = Frame(
 VARIABLES = Frame(
     "variables",
     {"identifier": "text", "created": "timestamp", "variables": "json"},
-    """
+    f"""
     SELECT identifier, created, variables
-    FROM {schema}.memories_variables
+    FROM {MEMORIES.variables} AS snapshot
     WHERE (:identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[]))
         AND (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
         AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
-    ORDER BY identifier, created, ctid
+    ORDER BY identifier, created, place
     LIMIT :limit::INT8
     """,
 )

@@ -9,6 +9,7 @@ from draive_pg.codec.validation import MAX_INTEGER, check_text
 from draive_pg.frames.frame import Frame
 from draive_pg.frames.query import Filters, FrameQuery
 from draive_pg.operations.conversations.expressions import CALLS, ROLE, TOOLS, vector
+from draive_pg.operations.conversations.store import MEMORIES
 from draive_pg.operations.operation import Steps, Workflow, workflow
 
 if TYPE_CHECKING:
@@ -34,10 +35,10 @@ SEARCH = Frame(
         found.identifier,
         (
             SELECT count(*)
-            FROM {{schema}}.memories_elements AS before
+            FROM {MEMORIES.elements} AS before
             WHERE before.identifier = found.identifier
                 AND before.created <= found.created
-                AND (before.created, before.ctid) < (found.created, found.tid)
+                AND (before.created, before.place) < (found.created, found.tid)
         ) AS position,
         found.created,
         {ROLE} AS role,
@@ -57,7 +58,7 @@ SEARCH = Frame(
         SELECT
             identifier,
             created,
-            ctid AS tid,
+            place AS tid,
             content,
             CASE
                 WHEN :text::TEXT IS NULL THEN 0
@@ -66,7 +67,7 @@ SEARCH = Frame(
                     websearch_to_tsquery(:language::REGCONFIG, :text::TEXT)
                 )
             END AS rank
-        FROM {{schema}}.memories_elements AS element
+        FROM {MEMORIES.elements} AS element
         WHERE (:identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[]))
             AND (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
             AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
@@ -81,9 +82,9 @@ SEARCH = Frame(
             ))
             AND (:variables::JSONB IS NULL OR (
                 SELECT variables @> :variables::JSONB
-                FROM {{schema}}.memories_variables AS snapshot
+                FROM {MEMORIES.variables} AS snapshot
                 WHERE snapshot.identifier = element.identifier
-                ORDER BY snapshot.created DESC, snapshot.ctid DESC
+                ORDER BY snapshot.created DESC, snapshot.place DESC
                 LIMIT 1
             ))
         ORDER BY rank DESC, created DESC, identifier, tid DESC

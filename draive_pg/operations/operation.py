@@ -148,16 +148,16 @@ class Operation[T](Request[T]):
     statements : tuple of Statement
         Run in order; the rows of the last one are decoded.
     decode : callable
-        Turn the rows into a value; None by default. Pure. Its result may be cached, so nobody
-        mutates it.
+        Convert the rows to a value; None by default. Pure. The value may be cached, so it must not
+        be mutated.
     present : callable
-        Turn the decoded value into the caller's result: a copy, a rendering, or an error.
+        Convert the decoded value to the caller's result: a copy, a rendering, or an error.
     key : Key | None
         Cache key of the decoded value; None if it must not be cached.
     evicts : tuple of Key
         Cache keys that are stale once this has run.
     reads : bool
-        True if it only reads, so that it can be retried after a lost connection.
+        True for a read-only operation, which is retried after a lost connection.
     fallback : Fallback | None
         For a database without the tables of draive_pg; None if the statements do not use them or
         cannot do without.

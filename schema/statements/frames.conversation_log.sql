@@ -67,9 +67,11 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
         identifier,
         created,
         content,
-        ctid AS tid,
-        row_number() OVER (PARTITION BY identifier ORDER BY created, ctid) - 1 AS position
-    FROM memories_elements
+        place AS tid,
+        row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
+    FROM (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS element
     WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])) AS element OFFSET 0) AS element
         WHERE ($2::TIMESTAMPTZ IS NULL OR created >= $2::TIMESTAMPTZ)
             AND ($3::TIMESTAMPTZ IS NULL OR created < $3::TIMESTAMPTZ)

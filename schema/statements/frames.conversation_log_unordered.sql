@@ -64,16 +64,18 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
                 identifier,
                 element.created,
                 content,
-                element.ctid AS tid,
+                element.place AS tid,
                 coalesce(memory, (129::INT8 << 32) + hashtext(identifier)) AS memory,
                 (content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single
-            FROM memories_elements AS element
+            FROM (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS element
             LEFT JOIN (
                 SELECT
                     identifier,
                     ((ntile(128) OVER ordered - 1)::INT8 << 32)
                         + row_number() OVER ordered AS memory
-                FROM memories
+                FROM memories AS conversation
                 WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])
                 WINDOW ordered AS (ORDER BY identifier)
             ) AS memory USING (identifier)

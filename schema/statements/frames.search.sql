@@ -21,10 +21,12 @@ FROM (
         found.identifier,
         (
             SELECT count(*)
-            FROM memories_elements AS before
+            FROM (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS before
             WHERE before.identifier = found.identifier
                 AND before.created <= found.created
-                AND (before.created, before.ctid) < (found.created, found.tid)
+                AND (before.created, before.place) < (found.created, found.tid)
         ) AS position,
         found.created,
         
@@ -50,7 +52,7 @@ END
         SELECT
             identifier,
             created,
-            ctid AS tid,
+            place AS tid,
             content,
             CASE
                 WHEN $1::TEXT IS NULL THEN 0
@@ -62,7 +64,9 @@ END,
                     websearch_to_tsquery($2::REGCONFIG, $1::TEXT)
                 )
             END AS rank
-        FROM memories_elements AS element
+        FROM (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS element
         WHERE ($3::TEXT[] IS NULL OR identifier = ANY ($3::TEXT[]))
             AND ($4::TIMESTAMPTZ IS NULL OR created >= $4::TIMESTAMPTZ)
             AND ($5::TIMESTAMPTZ IS NULL OR created < $5::TIMESTAMPTZ)
@@ -80,9 +84,11 @@ END
             ))
             AND ($10::JSONB IS NULL OR (
                 SELECT variables @> $10::JSONB
-                FROM memories_variables AS snapshot
+                FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
                 WHERE snapshot.identifier = element.identifier
-                ORDER BY snapshot.created DESC, snapshot.ctid DESC
+                ORDER BY snapshot.created DESC, snapshot.place DESC
                 LIMIT 1
             ))
         ORDER BY rank DESC, created DESC, identifier, tid DESC

@@ -41,7 +41,9 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
                 content,
                 (content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single
             FROM memories AS memory
-            LEFT JOIN memories_elements AS element
+            LEFT JOIN (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS element
                 ON element.identifier = memory.identifier
                 -- Repeated for the pruning of partitions.
                 AND ($1::TEXT[] IS NULL OR element.identifier = ANY ($1::TEXT[]))

@@ -45,9 +45,11 @@ FROM (
         identifier,
         created,
         content,
-        ctid AS tid,
-        row_number() OVER (PARTITION BY identifier ORDER BY created, ctid) - 1 AS position
-    FROM memories_elements
+        place AS tid,
+        row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
+    FROM (
+        SELECT identifier, created, ctid AS place, content FROM memories_elements
+    ) AS element
     WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])) AS element
         CROSS JOIN LATERAL jsonb_path_query(element.content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")')
             WITH ORDINALITY AS block (value, number)
