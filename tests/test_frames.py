@@ -81,6 +81,9 @@ COLUMNS = {
         "arguments": "object",
         "meta": "object",
         "n_chars": "int64",
+        "author": "str",
+        "message": "str",
+        "labels": "object",
         "current": "bool",
     },
     "configurations": {
@@ -88,6 +91,9 @@ COLUMNS = {
         "revision": "int64",
         "created": "datetime64[us, UTC]",
         "content": "object",
+        "author": "str",
+        "message": "str",
+        "labels": "object",
         "current": "bool",
     },
 }

@@ -122,7 +122,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         """Return revisions of instructions: a row each.
 
         Columns: ``name``, ``revision`` (from 1 in order of ``created``), ``created``,
-        ``description``, ``content``, ``arguments``, ``meta``, ``n_chars``, ``current``.
+        ``description``, ``content``, ``arguments``, ``meta``, ``n_chars``, ``author``,
+        ``message``, ``labels`` (those that are on it, a list), ``current``.
         """
         return read(INSTRUCTION_REVISIONS, name, since, until, limit, columns)
 
@@ -139,7 +140,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         """Return configuration snapshots: a row each.
 
         Columns: ``identifier``, ``revision`` (from 1 in order of ``created``), ``created``,
-        ``content``, ``current``.
+        ``content``, ``author``, ``message``, ``labels`` (those that are on it, a list),
+        ``current``.
         """
         return read(CONFIGURATIONS, identifier, since, until, limit, columns)
 

@@ -51,7 +51,15 @@ from draive_pg.database.transactions import (
 from draive_pg.errors import ConnectionFailed
 from draive_pg.operations.admin.migrations import table_exists
 from draive_pg.operations.copy import Copy
-from draive_pg.operations.operation import Call, Operation, Request, Row, Statement, Workflow
+from draive_pg.operations.operation import (
+    Call,
+    Fallback,
+    Operation,
+    Request,
+    Row,
+    Statement,
+    Workflow,
+)
 
 __all__ = ("AsyncDatabase", "AsyncRunner")
 
@@ -152,7 +160,7 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
     async def _execute(self, operation: Operation[Any]) -> Any:
         if not operation.statements:
             return operation.decode(())
-        statements = await self._statements(operation)
+        statements = await self._resolve(operation.statements, operation.fallback)
         with self._observer.operation(operation.name) as observed:
             try:
                 rows = await self._attempt(operation.name, statements, observed)
@@ -166,15 +174,16 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
             observed.rows = len(rows)
             return operation.decode(rows)
 
-    async def _statements(self, operation: Operation[Any]) -> Sequence[Statement]:
-        fallback = operation.fallback
+    async def _resolve(
+        self, statements: Sequence[Statement], fallback: Fallback | None
+    ) -> Sequence[Statement]:
         if fallback is None:
-            return operation.statements
+            return statements
         if fallback.table not in self._known_tables:
             if not await self._execute(table_exists(self.schema, fallback.table)):
-                return tuple(map(fallback.apply, operation.statements))
+                return tuple(map(fallback.apply, statements))
             self._known_tables.add(fallback.table)
-        return operation.statements
+        return statements
 
     async def _attempt(
         self, name: str, statements: Sequence[Statement], observed: Observation
@@ -249,6 +258,7 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
     async def _copy[T](
         self, copy: Copy[T], stream: Sequence[Stream], observed: Observation
     ) -> AsyncGenerator[T]:
+        (statement,) = await self._resolve((copy.statement,), copy.fallback)
         with copy.collect() as collector:
             async with self._connection() as connection:
                 with map_errors(copy.name):
@@ -258,7 +268,7 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
                         if (transaction := current_transaction(self)) is not None:
                             transaction.streams.extend(stream)
                             await stack.enter_async_context(connection.transaction())
-                        text = copy_text(copy.statement, self.schema, connection)
+                        text = copy_text(statement, self.schema, connection)
                         rows = await stack.enter_async_context(connection.cursor().copy(text))
                         while batch := await connection.wait(receive_rows(rows)):
                             observed.rows += memoryview(batch.sizes).nbytes // 8

@@ -42,6 +42,7 @@ from draive_pg.operations.admin.migrations import table_exists
 from draive_pg.operations.copy import Copy
 from draive_pg.operations.operation import (
     Call,
+    Fallback,
     Operation,
     Request,
     Row,
@@ -133,7 +134,7 @@ class Database(BaseDatabase[Connection, threading.Lock]):
         """Return the decoded value of an operation, from the server."""
         if not operation.statements:
             return operation.decode(())
-        statements = self._statements(operation)
+        statements = self._resolve(operation.statements, operation.fallback)
         with self._observer.operation(operation.name) as observed:
             try:
                 rows = self._attempt(operation.name, statements, observed)
@@ -147,16 +148,17 @@ class Database(BaseDatabase[Connection, threading.Lock]):
             observed.rows = len(rows)
             return operation.decode(rows)
 
-    def _statements(self, operation: Operation[Any]) -> Sequence[Statement]:
+    def _resolve(
+        self, statements: Sequence[Statement], fallback: Fallback | None
+    ) -> Sequence[Statement]:
         """Return the statements for the tables that exist; those never disappear."""
-        fallback = operation.fallback
         if fallback is None:
-            return operation.statements
+            return statements
         if fallback.table not in self._known_tables:
             if not self._execute(table_exists(self.schema, fallback.table)):
-                return tuple(map(fallback.apply, operation.statements))
+                return tuple(map(fallback.apply, statements))
             self._known_tables.add(fallback.table)
-        return operation.statements
+        return statements
 
     def _attempt(
         self, name: str, statements: Sequence[Statement], observed: Observation
@@ -233,6 +235,7 @@ class Database(BaseDatabase[Connection, threading.Lock]):
     def _copy[T](
         self, copy: Copy[T], stream: Sequence[Stream], observed: Observation
     ) -> Generator[T]:
+        (statement,) = self._resolve((copy.statement,), copy.fallback)
         with copy.collect() as collector:
             with self._connection() as connection, map_errors(copy.name), ExitStack() as stack:
                 observed.use(connection)
@@ -241,7 +244,7 @@ class Database(BaseDatabase[Connection, threading.Lock]):
                     transaction.streams.extend(stream)
                     # A savepoint, because closing the COPY early fails it.
                     stack.enter_context(connection.transaction())
-                text = copy_text(copy.statement, self.schema, connection)
+                text = copy_text(statement, self.schema, connection)
                 rows = stack.enter_context(connection.cursor().copy(text))
                 while batch := connection.wait(receive_rows(rows)):
                     observed.rows += memoryview(batch.sizes).nbytes // 8

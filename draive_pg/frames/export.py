@@ -62,7 +62,7 @@ def export(
 
             yield Export(query, writer, bar, complete)
 
-    return Copy(f"export frame {frame.name}", query.statement, collect)
+    return Copy(f"export frame {frame.name}", query.statement, collect, query.fallback)
 
 
 class Writer(Protocol):

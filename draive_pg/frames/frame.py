@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal, LiteralString
 
-from draive_pg.operations.operation import Query, Statement
+from draive_pg.operations.operation import Fallback, Query, Statement
 
 __all__ = ("SORT_COLUMNS", "Columns", "Format", "Frame", "Kind")
 
@@ -80,9 +80,11 @@ class Frame:
     unordered : LiteralString | None
         SQL of the same rows in any order, which is faster. It takes ``:identifier`` only, and has
         `SORT_COLUMNS` in place of ``position``: the client sorts the rows and numbers them.
+    fallback : Fallback | None
+        For a database without the tables of draive_pg, as in `Operation`.
     """
 
-    __slots__ = ("columns", "lengths", "name", "ordered", "unordered")
+    __slots__ = ("columns", "fallback", "lengths", "name", "ordered", "unordered")
 
     def __init__(
         self,
@@ -92,8 +94,10 @@ class Frame:
         *,
         lengths: Mapping[LiteralString, LiteralString] | None = None,
         unordered: LiteralString | None = None,
+        fallback: Fallback | None = None,
     ) -> None:
         self.name = name
+        self.fallback = fallback
         self.columns = columns
         self.lengths = lengths or {}
         self.ordered = Source(f"frames.{name}", columns, rows)

@@ -66,7 +66,7 @@ class FrameQuery:
         For a filter of a wrong name, type or value.
     """
 
-    __slots__ = ("columns", "lengths", "name", "ordered", "selected", "statement")
+    __slots__ = ("columns", "fallback", "lengths", "name", "ordered", "selected", "statement")
 
     def __init__(
         self,
@@ -86,6 +86,7 @@ class FrameQuery:
             "tool": check_texts(filters.get("tool"), "tool"),
         }
         self.name = f"read frame {frame.name}"
+        self.fallback = frame.fallback
         self.columns = _columns(frame, filters.get("columns"))
         self.lengths: Mapping[LiteralString, LiteralString] = {
             column: counted
@@ -126,7 +127,7 @@ class FrameQuery:
 
             return nullcontext(Whole(self) if self.ordered else Ordered(self))
 
-        return Copy(self.name, self.statement, collect)
+        return Copy(self.name, self.statement, collect, self.fallback)
 
     def chunks(self, rows: int) -> "Copy[DataFrame]":
         """Return the request that reads DataFrames of so many rows, at least one."""
@@ -138,7 +139,7 @@ class FrameQuery:
 
             return nullcontext(Chunks(self, rows))
 
-        return Copy(self.name, self.statement, collect)
+        return Copy(self.name, self.statement, collect, self.fallback)
 
 
 def read(

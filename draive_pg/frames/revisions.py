@@ -1,8 +1,44 @@
 """Frames of revisions: instructions and configurations."""
 
+from typing import LiteralString
+
 from draive_pg.frames.frame import Frame
+from draive_pg.operations.documents import kind
 
 __all__ = ("CONFIGURATIONS", "INSTRUCTION_REVISIONS")
+
+ROWS: LiteralString = """
+    SELECT
+        revision.*,
+        name AS identifier,
+        length(content::TEXT) AS n_chars,
+        note.author,
+        note.message,
+        coalesce(labelled.labels, '[]') AS labels
+    FROM (
+        SELECT
+            document.*,
+            row_number() OVER (PARTITION BY name ORDER BY created) AS revision,
+            created = max(created) OVER (PARTITION BY name) AS current
+        FROM {documents} AS document
+        WHERE :identifier::TEXT[] IS NULL OR name = ANY (:identifier::TEXT[])
+    ) AS revision
+    LEFT JOIN {notes} AS note USING (name, created)
+    LEFT JOIN (
+        SELECT name, revision AS created, json_agg(label ORDER BY label) AS labels
+        FROM (
+            SELECT DISTINCT ON (name, label) name, label, revision
+            FROM {labels} AS move
+            WHERE :identifier::TEXT[] IS NULL OR name = ANY (:identifier::TEXT[])
+            ORDER BY name, label, moved DESC
+        ) AS newest
+        GROUP BY name, revision
+    ) AS labelled USING (name, created)
+    WHERE (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
+        AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
+    ORDER BY name, created
+    LIMIT :limit::INT8
+    """
 
 INSTRUCTION_REVISIONS = Frame(
     "instruction_revisions",
@@ -15,33 +51,14 @@ INSTRUCTION_REVISIONS = Frame(
         "arguments": "json",
         "meta": "json",
         "n_chars": "integer",
+        "author": "text",
+        "message": "text",
+        "labels": "json",
         "current": "boolean",
     },
-    """
-    SELECT
-        name,
-        revision,
-        created,
-        description,
-        content,
-        arguments,
-        meta,
-        length(content) AS n_chars,
-        current
-    FROM (
-        SELECT
-            *,
-            row_number() OVER (PARTITION BY name ORDER BY created) AS revision,
-            created = max(created) OVER (PARTITION BY name) AS current
-        FROM {schema}.instructions
-        WHERE :identifier::TEXT[] IS NULL OR name = ANY (:identifier::TEXT[])
-    ) AS revision
-    WHERE (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
-        AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
-    ORDER BY name, revision
-    LIMIT :limit::INT8
-    """,
+    kind.INSTRUCTIONS.fill(ROWS),
     lengths={"n_chars": "content"},
+    fallback=kind.INSTRUCTIONS.fallback,
 )
 
 CONFIGURATIONS = Frame(
@@ -51,21 +68,11 @@ CONFIGURATIONS = Frame(
         "revision": "integer",
         "created": "timestamp",
         "content": "json",
+        "author": "text",
+        "message": "text",
+        "labels": "json",
         "current": "boolean",
     },
-    """
-    SELECT identifier, revision, created, content, current
-    FROM (
-        SELECT
-            *,
-            row_number() OVER (PARTITION BY identifier ORDER BY created) AS revision,
-            created = max(created) OVER (PARTITION BY identifier) AS current
-        FROM {schema}.configurations
-        WHERE :identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[])
-    ) AS snapshot
-    WHERE (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
-        AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
-    ORDER BY identifier, revision
-    LIMIT :limit::INT8
-    """,
+    kind.CONFIGURATIONS.fill(ROWS),
+    fallback=kind.CONFIGURATIONS.fallback,
 )

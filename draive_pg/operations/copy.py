@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from draive_pg.operations.operation import Request, Statement
+from draive_pg.operations.operation import Fallback, Request, Statement
 
 __all__ = ("Collector", "Copy", "Rows")
 
@@ -51,8 +51,11 @@ class Copy[T](Request[T]):
     collect : callable
         Makes the collector of its rows, anew when a lost connection makes it begin again; what it
         holds is let go of when its block is left, finished or not.
+    fallback : Fallback | None
+        For a database without the tables of draive_pg, as in `Operation`.
     """
 
     name: str
     statement: Statement
     collect: Callable[[], AbstractContextManager[Collector[T]]]
+    fallback: Fallback | None = None

@@ -7,19 +7,48 @@ SELECT
     frame."current"::BOOLEAN AS "current",
     coalesce(frame."created", '-infinity') AS "created",
     frame."identifier"::TEXT AS "identifier",
-    frame."content"::TEXT AS "content"
+    frame."author"::TEXT AS "author",
+    frame."message"::TEXT AS "message",
+    frame."content"::TEXT AS "content",
+    frame."labels"::TEXT AS "labels"
 FROM (
-    SELECT identifier, revision, created, content, current
+    SELECT
+        revision.*,
+        name AS identifier,
+        length(content::TEXT) AS n_chars,
+        note.author,
+        note.message,
+        coalesce(labelled.labels, '[]') AS labels
     FROM (
         SELECT
-            *,
-            row_number() OVER (PARTITION BY identifier ORDER BY created) AS revision,
-            created = max(created) OVER (PARTITION BY identifier) AS current
+            document.*,
+            row_number() OVER (PARTITION BY name ORDER BY created) AS revision,
+            created = max(created) OVER (PARTITION BY name) AS current
+        FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            NULL::TEXT AS description,
+            '[]'::JSONB AS arguments,
+            '{}'::JSONB AS meta
         FROM configurations
-        WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])
-    ) AS snapshot
+    ) AS document
+        WHERE $1::TEXT[] IS NULL OR name = ANY ($1::TEXT[])
+    ) AS revision
+    LEFT JOIN draive_pg_configuration_revisions AS note USING (name, created)
+    LEFT JOIN (
+        SELECT name, revision AS created, json_agg(label ORDER BY label) AS labels
+        FROM (
+            SELECT DISTINCT ON (name, label) name, label, revision
+            FROM draive_pg_configuration_labels AS move
+            WHERE $1::TEXT[] IS NULL OR name = ANY ($1::TEXT[])
+            ORDER BY name, label, moved DESC
+        ) AS newest
+        GROUP BY name, revision
+    ) AS labelled USING (name, created)
     WHERE ($2::TIMESTAMPTZ IS NULL OR created >= $2::TIMESTAMPTZ)
         AND ($3::TIMESTAMPTZ IS NULL OR created < $3::TIMESTAMPTZ)
-    ORDER BY identifier, revision
+    ORDER BY name, created
     LIMIT $4::INT8
     ) AS frame

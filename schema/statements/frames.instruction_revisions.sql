@@ -10,29 +10,40 @@ SELECT
     frame."name"::TEXT AS "name",
     frame."description"::TEXT AS "description",
     frame."content"::TEXT AS "content",
+    frame."author"::TEXT AS "author",
+    frame."message"::TEXT AS "message",
     frame."arguments"::TEXT AS "arguments",
-    frame."meta"::TEXT AS "meta"
+    frame."meta"::TEXT AS "meta",
+    frame."labels"::TEXT AS "labels"
 FROM (
     SELECT
-        name,
-        revision,
-        created,
-        description,
-        content,
-        arguments,
-        meta,
-        length(content) AS n_chars,
-        current
+        revision.*,
+        name AS identifier,
+        length(content::TEXT) AS n_chars,
+        note.author,
+        note.message,
+        coalesce(labelled.labels, '[]') AS labels
     FROM (
         SELECT
-            *,
+            document.*,
             row_number() OVER (PARTITION BY name ORDER BY created) AS revision,
             created = max(created) OVER (PARTITION BY name) AS current
-        FROM instructions
+        FROM instructions AS document
         WHERE $1::TEXT[] IS NULL OR name = ANY ($1::TEXT[])
     ) AS revision
+    LEFT JOIN draive_pg_revisions AS note USING (name, created)
+    LEFT JOIN (
+        SELECT name, revision AS created, json_agg(label ORDER BY label) AS labels
+        FROM (
+            SELECT DISTINCT ON (name, label) name, label, revision
+            FROM draive_pg_labels AS move
+            WHERE $1::TEXT[] IS NULL OR name = ANY ($1::TEXT[])
+            ORDER BY name, label, moved DESC
+        ) AS newest
+        GROUP BY name, revision
+    ) AS labelled USING (name, created)
     WHERE ($2::TIMESTAMPTZ IS NULL OR created >= $2::TIMESTAMPTZ)
         AND ($3::TIMESTAMPTZ IS NULL OR created < $3::TIMESTAMPTZ)
-    ORDER BY name, revision
+    ORDER BY name, created
     LIMIT $4::INT8
     ) AS frame
