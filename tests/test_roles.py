@@ -62,7 +62,7 @@ def granted(request: pytest.FixtureRequest, connect_as: As, admin: psycopg.Conne
 def denied(call: Callable[[], object], asked: str) -> None:
     error = assert_fails(PermissionDenied, call, asked=asked, sqlstate="42501")
     assert str(error).endswith(
-        "; connect as a role that has the right, or let the owner of the tables GRANT it"
+        "; connect as a role that has the privilege, or let the owner of the tables GRANT it"
     )
     assert "secret" not in str(error)
 
