@@ -238,4 +238,4 @@ finally:
 """
     process = start_process(command=("-c", code))
     out, err = process.communicate(timeout=60)
-    assert (out.split(), err, process.returncode) == (["pull", "push"], "", 0)
+    assert (sorted(out.split()), err, process.returncode) == (["promote", "pull", "push"], "", 0)

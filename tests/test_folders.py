@@ -13,7 +13,7 @@ from draive_pg import (
     RevisionConflict,
     TemplateInvalid,
 )
-from draive_pg.operations.operation import Request, Workflow
+from draive_pg.operations.operation import Workflow
 from draive_pg.sync import requests
 from draive_pg.sync.kinds import CONFIGURATIONS, PROMPTS
 from tests.folders import Sides, file_contents
@@ -156,16 +156,16 @@ def test_a_push_is_part_of_a_transaction(documents: Any, db: Client, side: Sides
 
 def run_with(db: Client, request: Workflow[Any], before_writing: Any) -> Any:
     """Run a push, and call a function when it has compared and is about to write."""
-    result = None
+    step = request.first
     while True:
-        try:
-            step: Request[Any] = request.steps.send(result)
-        except StopIteration as end:
-            return end.value
         if isinstance(step, Workflow):
             before_writing()
         result = db._database.run(step)
         result = db._run(result) if isinstance(db, SyncFacade) else result
+        try:
+            step = request.steps.send(result)
+        except StopIteration as end:
+            return end.value
 
 
 @pytest.mark.parametrize("late", ["written", "new", "removed"])
@@ -265,3 +265,24 @@ def test_labels_are_carried_over_on_request(db: Client, folder: Path) -> None:
     (folder / "greeting.md").write_text("2\n")
     assert db.instructions.push(folder, labels=True).done
     assert [each.label for each in db.instructions.labels()] == ["production"]  # of revision 1
+
+
+# --- Configurations
+
+
+def test_files_of_configurations_have_no_labels(db: Client, folder: Path) -> None:
+    folder.mkdir()
+    for call in (db.configurations.push, db.configurations.pull, db.configurations.status):
+        with pytest.raises(ValueError, match="labels"):
+            call(folder, labels=True)
+
+
+def test_labels_of_configurations_stay_where_they_are(db: Client, folder: Path) -> None:
+    db.configurations.define("limits", {"n": 1})
+    db.configurations.label("limits", "production")
+    db.configurations.pull(folder)
+    (folder / "limits.json").write_text('{"n": 2}')
+    assert db.configurations.push(folder, message="why", author="ada").done
+    newest, labelled = db.configurations.history("limits")
+    assert (newest.message, newest.author, newest.labels) == ("why", "ada", ())
+    assert labelled.labels == ("production",)

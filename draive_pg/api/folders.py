@@ -43,8 +43,9 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
             The folder, which must exist. Its file ``.draive_pg.json`` records the state of the last
             push or pull: keep it in version control with the others.
         labels : bool
-            Compare labels, too: move those in the front matter to the new revisions, and remove
-            those that are no longer there. By default, labels stay where they are.
+            Compare the labels of prompts, too: move those in the front matter to the new
+            revisions, and remove those that are no longer there. By default, labels stay where
+            they are. Files of configurations contain no labels.
         force : bool
             Let the folder win conflicts.
         delete : bool

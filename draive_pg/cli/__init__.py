@@ -14,9 +14,8 @@ import typer
 from typer.exceptions import TyperException
 
 from draive_pg import DraivePGError, RevisionConflict, __version__
-from draive_pg.cli import chats, configs, frames, memories, prompt_changes, prompts, server
+from draive_pg.cli import chats, documents, frames, memories, server
 from draive_pg.cli.doctor import doctor, print_problems
-from draive_pg.cli.folders import add_folder_commands
 from draive_pg.cli.kinds import CONFIGS, PROMPTS
 from draive_pg.cli.options import Dsn, Schema, connect
 from draive_pg.cli.output import CONFLICT, hide_passwords, one_line
@@ -28,11 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-prompts.app.add_typer(prompt_changes.app)
-add_folder_commands(prompts.app, PROMPTS)
-add_folder_commands(configs.app, CONFIGS)
-app.add_typer(prompts.app, name="prompts")
-app.add_typer(configs.app, name="configs")
+app.add_typer(documents.group(PROMPTS), name="prompts")
+app.add_typer(documents.group(CONFIGS), name="configs")
 app.add_typer(memories.app, name="memories")
 app.add_typer(chats.app, name="import")
 app.command()(frames.export)

@@ -23,7 +23,9 @@ NewFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of
 Folder = Annotated[
     Path, typer.Argument(metavar="FOLDER", help="The folder of the files.", callback=_existing)
 ]
-Labels = Annotated[bool, typer.Option("--labels", help="Compare and carry over labels, too.")]
+Labels = Annotated[
+    bool, typer.Option("--labels", help="Compare and carry over labels, too; prompts only.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 ForceFolder = Annotated[bool, typer.Option("--force", help="Let the folder win conflicts.")]
 ForceDatabase = Annotated[bool, typer.Option("--force", help="Let the database win conflicts.")]
@@ -61,19 +63,19 @@ def add_folder_commands(app: typer.Typer, kind: Kind) -> None:
         Changes are relative to the last pull or push, which the file .draive_pg.json in the folder
         records: keep it in git with the others.
 
-        {files}
+        <files>
 
-        If a {noun} changed on both sides, nothing is written, and the exit code is 4. Files of
-        {noun}s that were removed stay without --delete. Labels are ignored without --labels.
+        If a <noun> changed on both sides, nothing is written, and the exit code is 4. Files of
+        <noun>s that were removed stay without --delete. Labels are ignored without --labels.
 
         \b
         Examples:
-          draive-pg {command} pull {folder}
-          draive-pg {command} pull {folder} --dry-run
-          draive-pg {command} pull {folder} --labels --delete
+          draive-pg <command> pull <folder>
+          draive-pg <command> pull <folder> --dry-run
+          draive-pg <command> pull <folder> --delete
         """
         with opened(dsn, schema) as db:
-            result = kind.of(db).pull(
+            result = kind.namespace(db).pull(
                 folder, labels=labels, force=force, delete=delete, dry_run=dry_run
             )
         _report(result, as_json=as_json)
@@ -96,25 +98,25 @@ def add_folder_commands(app: typer.Typer, kind: Kind) -> None:
         """Write changes of a folder into the database.
 
         Changes are relative to the last pull or push. All are written in one transaction. If a
-        {noun} changed on both sides, or is written by somebody else at the same time, nothing is
+        <noun> changed on both sides, or is written by somebody else at the same time, nothing is
         written, and the exit code is 4.
 
         Documents whose files were removed stay without --delete, which removes all their revisions:
         it asks for confirmation; without a terminal, it needs --yes.
 
-        Labels stay where they are. With --labels, those listed in a file move to the new revision,
-        and those no longer listed are removed from it.
+        Labels stay where they are. With --labels, those listed in the front matter of a prompt move
+        to the new revision, and those no longer listed are removed from it.
 
         \b
         Examples:
-          draive-pg {command} push {folder} -m 'Friendlier greetings'
-          draive-pg {command} push {folder} --dry-run
-          draive-pg {command} push {folder} --labels --author "$USER"
+          draive-pg <command> push <folder> -m 'Friendlier greetings'
+          draive-pg <command> push <folder> --dry-run
+          draive-pg <command> push <folder> --author "$USER"
         """
         with opened(dsn, schema) as db:
 
             def run(*, dry_run: bool) -> FolderStatus:
-                return kind.of(db).push(
+                return kind.namespace(db).push(
                     folder,
                     labels=labels,
                     force=force,
@@ -142,17 +144,17 @@ def add_folder_commands(app: typer.Typer, kind: Kind) -> None:
         labels: Labels = False,
         as_json: AsJson = False,
     ) -> None:
-        """List the differences between a folder and the database.
+        """List differences between a folder and the database.
 
         The exit code is 3 if there are any.
 
         \b
         Examples:
-          draive-pg {command} status {folder}
-          draive-pg {command} status {folder} --json | jq -r '.changes[].name'
+          draive-pg <command> status <folder>
+          draive-pg <command> status <folder> --json | jq -r '.changes[].name'
         """
         with opened(dsn, schema) as db:
-            result = kind.of(db).status(folder, labels=labels)
+            result = kind.namespace(db).status(folder, labels=labels)
         if as_json:
             changes = [_members(each, "name", "change", "file") for each in result.changes]
             print_json({"drift": result.drift, "changes": changes})
@@ -166,16 +168,16 @@ def add_folder_commands(app: typer.Typer, kind: Kind) -> None:
     def diff(
         folder: Folder, *, dsn: Dsn = None, schema: Schema = None, labels: Labels = False
     ) -> None:
-        """Show the differences between a folder and the database by line.
+        """Show differences between a folder and the database.
 
         The exit code is 3 if there are any. To compare two revisions in the database, use compare.
 
         \b
         Examples:
-          draive-pg {command} diff {folder}
+          draive-pg <command> diff <folder>
         """
         with opened(dsn, schema) as db:
-            result = kind.of(db).diff_folder(folder, labels=labels)
+            result = kind.namespace(db).diff_folder(folder, labels=labels)
         print_diff(str(result).splitlines())
         raise typer.Exit(DRIFT if result else 0)
 

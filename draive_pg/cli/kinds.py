@@ -1,78 +1,129 @@
-"""The command groups ``prompts`` and ``configs``: both have the same commands, in their words."""
+"""The command groups ``prompts`` and ``configs``: what differs between them."""
 
 import inspect
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
 import typer
 
-from draive_pg import Client
-from draive_pg.api.folders import Folders
+from draive_pg import Client, Revision, Snapshot
+from draive_pg.api.configurations import Configurations
+from draive_pg.api.instructions import Instructions
 from draive_pg.database import Database
+from draive_pg.sync.formats import Configuration, Document, Prompt
 
 __all__ = ("CONFIGS", "PROMPTS", "Kind", "command")
 
 
 @dataclass(frozen=True)
 class Kind:
-    """The words in which the help of a command group speaks of its documents.
+    """One kind of documents, and the words for it in help texts.
 
     Attributes
     ----------
-    command : str
-        The name of the group.
-    noun : str
-        One document.
-    example, folder : str
-        A name and a folder in examples.
-    files : str
-        What a folder contains.
-    namespace : str
-        The attribute of the client.
+    command, noun : str
+        The command group, and one document.
+    key : str
+        The attribute of a record that holds its name.
+    columns : tuple[str, ...]
+        Columns of a list, beside the name, the revision, its time and its labels.
+    suffix : str
+        The file format of ``show`` and of standard input.
+    option, metavar : str
+        The option of ``define`` that replaces a file, and its value.
+    name, folder, value, files : str
+        For help texts: a name, a folder, a value of the option, and what a folder contains.
+    namespace : callable
+        Returns the namespace of a client.
+    document : type[Document]
+        The parser of files.
+    parse : callable
+        Returns the document of a value of the option.
+    define : callable
+        Defines a document under a name.
     """
 
     command: str
     noun: str
-    example: str
+    key: str
+    columns: tuple[str, ...]
+    suffix: str
+    option: str
+    metavar: str
+    name: str
     folder: str
+    value: str
     files: str
-    namespace: str
+    namespace: Callable[[Client], Instructions[Database] | Configurations[Database]]
+    document: type[Document]
+    parse: Callable[[str], Document]
+    define: Callable[..., Revision | Snapshot]
 
-    def of(self, db: Client) -> Folders[Database]:
-        """Return the namespace of a client."""
-        return getattr(db, self.namespace)
+
+def _define_prompt(db: Client, name: str, prompt: Prompt, **options: Any) -> Revision:
+    reference = prompt.declaration(name) if prompt.declares else name
+    return db.instructions.define(reference, content=prompt.content, **options)
+
+
+def _define_configuration(
+    db: Client, name: str, configuration: Configuration, **options: Any
+) -> Snapshot:
+    return db.configurations.define(name, configuration.value, **options)
 
 
 PROMPTS = Kind(
     command="prompts",
     noun="prompt",
-    example="greeting",
+    key="name",
+    columns=("description",),
+    suffix=".md",
+    option="--content",
+    metavar="TEXT",
+    name="greeting",
     folder="prompts",
+    value="'Hello {name}!'",
     files="Each prompt has a file: support/refund.md for support/refund. It contains front matter "
     "in TOML between +++ lines (description, arguments, meta, labels) and the text, or only the "
     "text. The line feed that ends the file is not part of the text.",
-    namespace="instructions",
+    namespace=lambda db: db.instructions,
+    document=Prompt,
+    parse=Prompt,
+    define=_define_prompt,
 )
 
 CONFIGS = Kind(
     command="configs",
     noun="configuration",
-    example="limits",
+    key="identifier",
+    columns=(),
+    suffix=".json",
+    option="--value",
+    metavar="JSON",
+    name="limits",
     folder="configs",
+    value="""'{"tokens": 500}'""",
     files="Each configuration has a file in JSON, or in TOML if you created one: limits.toml.",
-    namespace="configurations",
+    namespace=lambda db: db.configurations,
+    document=Configuration,
+    parse=lambda text: Configuration.read(
+        text.encode(errors="surrogateescape"), ".json", "--value"
+    ),
+    define=_define_configuration,
 )
+
+WORDS = ("command", "noun", "suffix", "option", "name", "folder", "value", "files")
 
 
 def command[F: Callable[..., None]](
     app: typer.Typer, kind: Kind, name: str | None = None
 ) -> Callable[[F], F]:
-    """Register a command whose docstring has the attributes of a kind as ``{placeholders}``."""
+    """Register a command; ``<noun>`` and so on in its docstring are replaced."""
 
     def register(function: F) -> F:
         text = inspect.getdoc(function) or ""
-        for key, value in asdict(kind).items():
-            text = text.replace(f"{{{key}}}", value)
+        for word in WORDS:
+            text = text.replace(f"<{word}>", getattr(kind, word))
         app.command(name, help=text)(function)
         return function
 

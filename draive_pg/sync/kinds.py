@@ -27,6 +27,8 @@ class Kind:
         Suffixes of its files; new files get the first one.
     document : type[Document]
         The parser of its files.
+    has_labels : bool
+        Whether the files contain labels.
     current : callable
         Reads the current revision of every name.
     name_of : callable
@@ -44,6 +46,7 @@ class Kind:
     name: str
     suffixes: tuple[str, ...]
     document: type[Document]
+    has_labels: bool
     current: Callable[[], Operation[Records[Any]]]
     name_of: Callable[[Any], str]
     release: Callable[..., Workflow[Release]]
@@ -98,6 +101,7 @@ PROMPTS = Kind(
     name="prompts",
     suffixes=(".md",),
     document=Prompt,
+    has_labels=True,
     current=partial(read.list_, kind.INSTRUCTIONS),
     name_of=attrgetter("name"),
     release=_release_prompts,
@@ -110,6 +114,7 @@ CONFIGURATIONS = Kind(
     name="configurations",
     suffixes=(".json", ".toml"),
     document=Configuration,
+    has_labels=False,
     current=partial(read.list_, kind.CONFIGURATIONS),
     name_of=attrgetter("identifier"),
     release=_release_configurations,

@@ -21,9 +21,10 @@ __all__ = ("diff", "pull", "push", "status")
 type Place = str | PathLike[str]
 
 
+@workflow
 def push(
     kind: Kind,
-    folder: Place,
+    path: Place,
     *,
     labels: bool,
     force: bool,
@@ -31,46 +32,13 @@ def push(
     dry_run: bool,
     message: str | None,
     author: str | None,
-) -> Workflow[FolderStatus]:
+) -> Steps[FolderStatus]:
     """Write the changes of a folder into the database, in one transaction."""
-    path = Path(fspath(folder))
     note = {
         "message": check_optional(message, "message"),
         "author": check_optional(author, "author"),
     }
-    return _push(kind, path, note, labels=labels, force=force, delete=delete, dry_run=dry_run)
-
-
-def pull(
-    kind: Kind, folder: Place, *, labels: bool, force: bool, delete: bool, dry_run: bool
-) -> Workflow[FolderStatus]:
-    """Write the changes of the database into a folder."""
-    path = Path(fspath(folder))
-    return _pull(kind, path, labels=labels, force=force, delete=delete, dry_run=dry_run)
-
-
-def status(kind: Kind, folder: Place, *, labels: bool) -> Workflow[FolderStatus]:
-    """Compare a folder with the database."""
-    return _status(kind, Path(fspath(folder)), labels=labels)
-
-
-def diff(kind: Kind, folder: Place, *, labels: bool) -> Workflow[FolderDiff]:
-    """Compare a folder with the database line by line."""
-    return _diff(kind, Path(fspath(folder)), labels=labels)
-
-
-@workflow
-def _push(
-    kind: Kind,
-    path: Path,
-    note: Mapping[str, str | None],
-    *,
-    labels: bool,
-    force: bool,
-    delete: bool,
-    dry_run: bool,
-) -> Steps[FolderStatus]:
-    folder = yield Call(partial(_read, path, kind))
+    folder = yield Call(partial(_read, _check(kind, path, labels=labels), kind))
     revisions = yield kind.current()
     comparison = yield Call(partial(_compare, folder, revisions, labels=labels))
     actions = comparison.push_actions(force=force, delete=delete)
@@ -131,10 +99,11 @@ def _publish(
 
 
 @workflow
-def _pull(
-    kind: Kind, path: Path, *, labels: bool, force: bool, delete: bool, dry_run: bool
+def pull(
+    kind: Kind, path: Place, *, labels: bool, force: bool, delete: bool, dry_run: bool
 ) -> Steps[FolderStatus]:
-    folder = yield Call(partial(Folder, path, kind))
+    """Write the changes of the database into a folder."""
+    folder = yield Call(partial(Folder, _check(kind, path, labels=labels), kind))
     revisions = yield kind.current()
     comparison = yield Call(partial(_compare, folder, revisions, labels=labels))
     actions = comparison.pull_actions(force=force, delete=delete)
@@ -145,18 +114,26 @@ def _pull(
 
 
 @workflow
-def _status(kind: Kind, path: Path, *, labels: bool) -> Steps[FolderStatus]:
-    folder = yield Call(partial(_read, path, kind))
+def status(kind: Kind, path: Place, *, labels: bool) -> Steps[FolderStatus]:
+    """Compare a folder with the database."""
+    folder = yield Call(partial(_read, _check(kind, path, labels=labels), kind))
     revisions = yield kind.current()
     return _status_of((yield Call(partial(_compare, folder, revisions, labels=labels))))
 
 
 @workflow
-def _diff(kind: Kind, path: Path, *, labels: bool) -> Steps[FolderDiff]:
-    folder = yield Call(partial(_read, path, kind))
+def diff(kind: Kind, path: Place, *, labels: bool) -> Steps[FolderDiff]:
+    """Compare a folder with the database line by line."""
+    folder = yield Call(partial(_read, _check(kind, path, labels=labels), kind))
     revisions = yield kind.current()
     comparison: Comparison = yield Call(partial(_compare, folder, revisions, labels=labels))
     return FolderDiff(Records(FileDiff, map(comparison.file_diff, comparison.differing)))
+
+
+def _check(kind: Kind, folder: Place, *, labels: bool) -> Path:
+    if labels and not kind.has_labels:
+        raise ValueError(f"labels: the files of {kind.name} contain no labels; use label()")
+    return Path(fspath(folder))
 
 
 def _read(path: Path, kind: Kind) -> Folder:
