@@ -1,4 +1,4 @@
-"""A tour of the package on its sample conversations, for a person at a terminal."""
+"""``draive-pg demo``: show the features of the package on sample conversations."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ("run",)
 
 WIDTH = 100
-LONGEST = 240  # characters shown of one text
+MAX_TEXT = 240  # characters shown of one text
 
 PROMPT = "demo.welcome"
 REVISIONS = (
@@ -38,14 +38,14 @@ ARGUMENTS = {"customer": "Ada", "shop": "Brambleford Bikes"}
 
 
 def run(db: Client, opened_by: str) -> None:
-    """Import the sample conversations where they are missing, and show what can be done with them.
+    """Import the sample conversations that are missing, and show the features.
 
     Parameters
     ----------
     db : Client
-        Where to; best with a schema that is used for nothing else.
+        The client, preferably with a schema of its own.
     opened_by : str
-        The Python code that opens the same database, for the person to go on with.
+        Python code that opens the same database.
     """
     page = Page()
     show_import(db, page)
@@ -57,7 +57,7 @@ def run(db: Client, opened_by: str) -> None:
 
 
 def show_import(db: Client, page: "Page") -> None:
-    """Import what is missing, and show how much there is."""
+    """Import the conversations that are missing, and show their numbers."""
     with Console(stderr=True).status("Importing the sample conversations ..."):
         db.setup()
         imported = [_import(db, sample) for sample in read(support())]
@@ -76,7 +76,7 @@ def show_import(db: Client, page: "Page") -> None:
 
 
 def show_recall(db: Client, page: "Page") -> None:
-    """Show the end of a conversation as a model is given it."""
+    """Show the end of a conversation as a model gets it."""
     (identifier,) = db.frames.sessions(limit=1)["identifier"]
     recalled = db.memory(identifier).recall(limit=6)
     page.part(
@@ -129,7 +129,7 @@ def show_tools(db: Client, page: "Page") -> None:
 
 
 def show_prompt(db: Client, page: "Page") -> None:
-    """Define a prompt and revise it, unless that is done, and resolve it."""
+    """Define two revisions of a prompt, unless they exist, and resolve it."""
     for content in REVISIONS[len(db.frames.instruction_revisions(PROMPT)) :]:
         db.instructions.define(PROMPT, content=content)
     page.part(
@@ -149,7 +149,7 @@ def show_prompt(db: Client, page: "Page") -> None:
 
 
 def show_next(db: Client, page: "Page", opened_by: str) -> None:
-    """Say where all this is, and what to do next."""
+    """Show where the data is, and what to do next."""
     page.part("Go on", "All that you saw was read from this database, and stays there:")
     page.code(repr(db))
     page.say(f"Open it in {_program('python')} or in a notebook:")
@@ -166,7 +166,7 @@ def show_next(db: Client, page: "Page", opened_by: str) -> None:
 
 
 class Page:
-    """Where the tour is shown: in colours at a terminal, plain in a pipe."""
+    """The output: coloured at a terminal, plain in a pipe."""
 
     def __init__(self) -> None:
         self._console = Console(markup=False, emoji=False, highlight=False)
@@ -174,21 +174,21 @@ class Page:
             self._console.width = WIDTH
 
     def part(self, title: str, text: str) -> None:
-        """Begin a part of the tour, and say what it is about."""
+        """Print a heading and an introduction."""
         self._print(Rule(Text(title, style="bold"), align="left", style="dim"))
         self._console.print(text)
 
     def say(self, text: str) -> None:
-        """Explain."""
+        """Print a paragraph."""
         self._print(text)
 
     def code(self, *lines: str) -> None:
-        """Show what a person can type; lines stay whole, to be copied."""
+        """Print code; lines are not wrapped, so that they can be copied."""
         text = "\n".join(f"    {line}" for line in lines)
         self._print(Text(text, style="cyan"), soft_wrap=True)
 
     def lines(self, lines: Iterable[tuple[str, str]]) -> None:
-        """Show texts, each with a word on what it is."""
+        """Print pairs of a label and a text."""
         grid = Table.grid(padding=(0, 2))
         grid.add_column(style="bold", no_wrap=True)
         grid.add_column()
@@ -197,7 +197,7 @@ class Page:
         self._print(Padding.indent(grid, 4))
 
     def table(self, frame: "DataFrame") -> None:
-        """Show all rows of a DataFrame."""
+        """Print a DataFrame."""
         rows = [
             [_shortened(str(value)) if isinstance(value, str | bool) else value for value in row]
             for row in frame.itertuples(index=False)
@@ -221,7 +221,7 @@ def _import(db: Client, sample: Conversation | Exception) -> bool:
 
 
 def _spoken(element: "ModelInput | ModelOutput") -> Iterator[tuple[str, str]]:
-    """Return who says what in an element of a conversation."""
+    """Yield the speaker and the text of each part of an element."""
     if text := element.content.to_str():
         yield ("user" if element.type == "model_input" else "assistant"), text
     if element.type == "model_input":
@@ -234,11 +234,11 @@ def _spoken(element: "ModelInput | ModelOutput") -> Iterator[tuple[str, str]]:
 
 
 def _shortened(text: str) -> str:
-    return shorten(text, LONGEST, placeholder=" ...")
+    return shorten(text, MAX_TEXT, placeholder=" ...")
 
 
 def _program(name: str) -> str:
-    """How to type a program that is installed with this package."""
+    """Return the command that runs a program installed with this package."""
     path = Path(sys.executable).with_name(name)
     found = shutil.which(name)
     return name if found and Path(found) == path else os.path.relpath(path)

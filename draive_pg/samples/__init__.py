@@ -1,4 +1,4 @@
-"""Conversations to try things on: an invented bicycle shop and its support assistant."""
+"""Sample conversations of an invented bicycle shop's support assistant."""
 
 from importlib.resources import files
 from pathlib import Path

@@ -1,8 +1,7 @@
-"""A month of the bicycle shop's support, made of the sample chats, with times.
+"""Generate a month of support conversations from the sample chats, with times.
 
-The same at every call. It has what a month of a real service has: busy hours and days, slow tools,
-an outage, customers who leave, a prompt whose second revision made things worse and was taken back,
-and a larger model that answers more slowly.
+The result is deterministic. It has busy hours and days, slow tools, an outage, customers who leave,
+a prompt whose second revision made things worse and was reverted, and a larger, slower model.
 """
 
 import json
@@ -40,13 +39,13 @@ KIND = f"{FIRST} If a tool fails, say so and offer a call back."
 
 BEFORE = timedelta(days=-3)
 WORSE = START + timedelta(days=8, hours=10)
-TAKEN_BACK = START + timedelta(days=17, hours=15, minutes=30)
+REVERTED = START + timedelta(days=17, hours=15, minutes=30)
 LARGER = START + timedelta(days=14, hours=12)
 
 PROMPTS: Sequence[tuple[datetime, str, str]] = (
     (START + BEFORE, "support", FIRST),
     (WORSE, "support", THOROUGH),
-    (TAKEN_BACK, "support", FIRST),
+    (REVERTED, "support", FIRST),
     (START + timedelta(days=23, hours=9), "support", KIND),
 )
 CONFIGURATIONS: Sequence[tuple[datetime, str, dict[str, Any]]] = (
@@ -54,13 +53,15 @@ CONFIGURATIONS: Sequence[tuple[datetime, str, dict[str, Any]]] = (
     (LARGER, "support.model", {"model": "large", "temperature": 0.3}),
 )
 
-# The system of the bookings was out of order on a Saturday.
+# The booking system was down on a Saturday.
 OUTAGE = (START + timedelta(days=12, hours=9), START + timedelta(days=12, hours=18))
-OUT_OF_ORDER = frozenset({"check_stock", "find_booking", "create_booking", "change_booking"})
-OUT = json.dumps({"error": "timeout", "message": "booking system did not answer within 10 s"})
-OUT_SECONDS = 10.0
+OUTAGE_TOOLS = frozenset({"check_stock", "find_booking", "create_booking", "change_booking"})
+OUTAGE_RESPONSE = json.dumps(
+    {"error": "timeout", "message": "booking system did not answer within 10 s"}
+)
+OUTAGE_SECONDS = 10.0
 
-# What is written at a time of the past, which no method does.
+# Inserts with a time in the past, which no public method writes.
 DEFINED = """
 INSERT INTO {schema}.instructions (name, content, created)
 VALUES ($1::TEXT, $2::TEXT, $3::TIMESTAMPTZ)
@@ -76,17 +77,17 @@ CHANNELS = ("web", "web", "web", "app", "app", "phone")
 
 
 @dataclass
-class Told:
+class SampleConversation:
     """One conversation: its messages with the times at which they were written.
 
     Attributes
     ----------
     identifier : str
-        Of its memory.
+        Identifier of its memory.
     messages : list of (datetime, Message)
-        OpenAI-style, oldest first, without the system's.
+        OpenAI-style messages, oldest first, without system messages.
     variables : list of (datetime, dict)
-        What was noted of the customer, at the beginning and, if they stayed, at the end.
+        Variables at the beginning and, if the customer stayed, at the end.
     """
 
     identifier: str
@@ -97,16 +98,16 @@ class Told:
 
 
 def load(db: Client) -> None:
-    """Put the month into the tables of a client, or find it there.
+    """Write the month into the tables of a client; repeating it changes nothing.
 
     Parameters
     ----------
     db : Client
-        Best with a schema that is used for nothing else.
+        The client, preferably with a schema of its own.
     """
     with tempfile.TemporaryDirectory(prefix="draive-pg-") as folder:
         path = Path(folder) / "month.jsonl"
-        path.write_text("".join(f"{_line(told)}\n" for told in conversations()), encoding="utf-8")
+        path.write_text("".join(f"{_line(each)}\n" for each in conversations()), encoding="utf-8")
         db.memories.import_file(path)
     run = db._database.run  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - no method does it
     for created, name, content in PROMPTS:
@@ -116,8 +117,8 @@ def load(db: Client) -> None:
         run(_past("configurations", CONFIGURED, identifier, content, created))
 
 
-def conversations() -> Iterator[Told]:
-    """Tell the month, conversation by conversation, in the order of their beginnings."""
+def conversations() -> Iterator[SampleConversation]:
+    """Yield the conversations in order of their start."""
     random = Random(20260302)  # noqa: S311 - a sample, not a secret
     chats = sample_conversations()
     for day in range(DAYS):
@@ -128,17 +129,19 @@ def conversations() -> Iterator[Told]:
             date + timedelta(hours=hour, seconds=random.uniform(0, 3600)) for hour in hours
         )
         for number, start in enumerate(starts, start=1):
-            yield _tell(f"{date:%Y-%m-%d}-{number:02}", start, random.choice(chats), random)
+            yield _simulate(f"{date:%Y-%m-%d}-{number:02}", start, random.choice(chats), random)
 
 
-def _tell(identifier: str, start: datetime, chat: Conversation, random: Random) -> Told:
-    told = Told(identifier)
+def _simulate(
+    identifier: str, start: datetime, chat: Conversation, random: Random
+) -> SampleConversation:
+    result = SampleConversation(identifier)
     customer: dict[str, Any] = {
         "customer": f"customer-{random.randint(1, 180):03}",
         "channel": random.choice(CHANNELS),
     }
-    told.variables.append((start, customer))
-    worse = WORSE <= start < TAKEN_BACK
+    result.variables.append((start, customer))
+    worse = WORSE <= start < REVERTED
     messages = _with_repetitions(chat.messages, random, likely=0.12 if worse else 0.03)
     stays = random.random() > (0.22 if worse else 0.07)
     ends = [n for n, message in enumerate(messages, start=1) if not _answers(message)]
@@ -149,35 +152,35 @@ def _tell(identifier: str, start: datetime, chat: Conversation, random: Random) 
         for message in messages
         for call in message.get("tool_calls") or ()
     }
-    for said in messages[:last]:
-        message = said
+    for original in messages[:last]:
+        message = original
         now += timedelta(seconds=_seconds(message, now, random))
         out = OUTAGE[0] <= now < OUTAGE[1]
-        if out and tools.get(message.get("tool_call_id", "")) in OUT_OF_ORDER:
-            now += timedelta(seconds=OUT_SECONDS)
-            message = {**message, "content": OUT}
+        if out and tools.get(message.get("tool_call_id", "")) in OUTAGE_TOOLS:
+            now += timedelta(seconds=OUTAGE_SECONDS)
+            message = {**message, "content": OUTAGE_RESPONSE}
         failures += message["role"] == "tool" and _fails(str(message["content"]))
-        told.messages.append((now, message))
+        result.messages.append((now, message))
     if stays:
         stars = min(5, max(1, round(random.gauss(4.6 - 1.2 * failures - 0.5 * worse, 0.7))))
-        told.variables.append((now, {**customer, "stars": stars}))
-    return told
+        result.variables.append((now, {**customer, "stars": stars}))
+    return result
 
 
 def _with_repetitions(messages: Sequence[Any], random: Random, *, likely: float) -> list[Message]:
-    """Leave out the system's messages, and make some calls again, as a model in doubt does."""
-    made: list[Message] = []
+    """Drop system messages, and repeat some tool calls, as models do."""
+    result: list[Message] = []
     before: Message = {}
-    thanks = messages[-1]["role"] == "user"  # the last word was a customer's, who wanted no answer
+    thanks = messages[-1]["role"] == "user"  # the customer wrote last and expects no answer
     for message in messages[: -1 if thanks else None]:
         if message["role"] in ("system", "developer"):
             continue
-        made.append(message)
+        result.append(message)
         if message["role"] == "tool" and len(before.get("tool_calls") or ()) == 1:
             while random.random() < likely:
-                made += [before, message]
+                result += [before, message]
         before = message
-    return made
+    return result
 
 
 def _answers(message: Message) -> bool:
@@ -185,7 +188,7 @@ def _answers(message: Message) -> bool:
 
 
 def _seconds(message: Message, now: datetime, random: Random) -> float:
-    """How long a message takes to be written."""
+    """Return how many seconds a message takes."""
     match message["role"]:
         case "user":
             return random.lognormvariate(3.3, 0.8)
@@ -197,21 +200,21 @@ def _seconds(message: Message, now: datetime, random: Random) -> float:
             return random.lognormvariate(0.3, 0.3) + spoken * speed
 
 
-def _line(told: Told) -> str:
-    """Return a conversation as a file of memories has it."""
-    chat = convert([message for _, message in told.messages])
+def _line(conversation: SampleConversation) -> str:
+    """Return a conversation as a line of an export file."""
+    chat = convert([message for _, message in conversation.messages])
     numbers = [int(source.split()[1]) for source in chat.sources]  # "message 4 (user)"
     return json.dumps(
         {
-            "identifier": told.identifier,
-            "created": told.variables[0][0].isoformat(),
+            "identifier": conversation.identifier,
+            "created": conversation.variables[0][0].isoformat(),
             "variables": [
                 {"created": created.isoformat(), "content": content}
-                for created, content in told.variables
+                for created, content in conversation.variables
             ],
             "elements": [
                 {
-                    "created": told.messages[number - 1][0].isoformat(),
+                    "created": conversation.messages[number - 1][0].isoformat(),
                     "content": _marked(json.loads(json.dumps(element))),
                 }
                 for number, element in zip(numbers, chat.elements, strict=True)
@@ -221,7 +224,7 @@ def _line(told: Told) -> str:
 
 
 def _marked(element: dict[str, Any]) -> dict[str, Any]:
-    """Mark the responses that tell of a failure, as draive marks those of tools that fail."""
+    """Set the handling of failed tool responses to ``error``, as draive does."""
     for block in element["blocks"]:
         if block["type"] == "tool_response":
             said = "".join(part.get("text", "") for part in block["content"]["parts"])
@@ -238,7 +241,7 @@ def _past(
     table: str, sql: LiteralString, name: str, content: str, created: datetime
 ) -> Operation[None]:
     return Operation(
-        name=f"tell the past of {table} {name!r}",
+        name=f"insert a sample into {table} {name!r}",
         statements=(Statement(sql, (name, content, created)),),
         evicts=(Key(table), Key(table, name)),
     )
