@@ -48,6 +48,10 @@ from draive_pg.models import (
     Revision,
     Snapshot,
     TableState,
+    Transcript,
+    TranscriptEntry,
+    TranscriptImage,
+    TranscriptPiece,
     Transfer,
 )
 
@@ -93,6 +97,10 @@ __all__ = (
     "TableState",
     "TemplateInvalid",
     "TimedOut",
+    "Transcript",
+    "TranscriptEntry",
+    "TranscriptImage",
+    "TranscriptPiece",
     "Transfer",
 )
 

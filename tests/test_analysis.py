@@ -1,7 +1,8 @@
-"""What analysts ask, answered from frames, and counted by plain loops for comparison."""
+"""Answers to questions about conversations, compared with plain loops."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import draive_pg
 from draive_pg import Client, analysis
 from draive_pg.samples import month
 from tests.conftest import Connect
+from tests.docstrings import documented, dtypes
 from tests.elements import answered, asked, called, responded
 
+PACKAGE = Path(draive_pg.__file__).parent
 START = datetime(2026, 3, 27, 22, 0, tzinfo=UTC)  # two days before clocks in Europe change
 
 LOG = {
@@ -119,14 +123,14 @@ def test_turns_are_those_that_a_loop_finds(memories: dict[str, str]) -> None:
     ] == [(name, *turn) for name in sorted(memories) for turn in counted(memories[name])]
 
 
-# --- Conversations that broke off
+# --- Unanswered conversations
 
 
 @given(memories)
-def test_abandoned_are_those_in_which_the_model_had_not_the_last_word(
+def test_unanswered_conversations_do_not_end_with_an_answer_of_the_model(
     memories: dict[str, str],
 ) -> None:
-    found = analysis.abandoned(log(**memories))
+    found = analysis.unanswered(log(**memories))
     ends = {"q": "question", "c": "tool request", "r": "tool response"}
     assert dict(zip(found["identifier"], found["ended"], strict=True)) == {
         name: ends[letters[-1]] for name, letters in memories.items() if letters[-1] != "a"
@@ -251,21 +255,71 @@ def test_variables_change_when_a_snapshot_says_otherwise_than_the_one_before() -
     ]
 
 
-def test_an_exported_file_answers_as_the_tables_do(db: Client, tmp_path: Path) -> None:
+def test_values_of_different_json_types_are_changes() -> None:
+    values = [
+        1,
+        True,
+        1.0,
+        1.0,
+        [1],
+        [True],
+        {"a": 1, "b": 0},
+        {"b": 0, "a": 1},
+        {"a": 1.0, "b": 0},
+    ]
+    frame = pd.DataFrame(
+        {"identifier": "m", "created": START, "variables": [{"x": value} for value in values]}
+    )
+    after = analysis.variable_changes(frame)["after"].tolist()
+    assert [repr(value) for value in after] == [
+        *("1", "True", "1.0", "[1]", "[True]", "{'a': 1, 'b': 0}", "{'a': 1.0, 'b': 0}")
+    ]
+
+
+READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    "parquet": pd.read_parquet,
+    "csv": pd.read_csv,
+    "jsonl": partial(pd.read_json, lines=True),
+}
+
+
+@pytest.mark.parametrize("suffix", READERS)
+def test_an_exported_file_answers_as_the_tables_do(db: Client, tmp_path: Path, suffix: str) -> None:
     db.memory("m").remember(asked("q"), called("c", x=1), called("c", x=1), variables={"a": 1})
     db.memory("m").remember(variables={"a": 2, "b": None})
-    frames = {}
-    for name in ("conversation_log", "tool_calls", "variables"):
-        db.frames.export(name, tmp_path / f"{name}.parquet")
-        frames[name] = pd.read_parquet(tmp_path / f"{name}.parquet")
-    changes = analysis.variable_changes(frames["variables"])
-    assert len(changes) == 3
-    pd.testing.assert_frame_equal(changes, db.analysis.variable_changes())
-    turns = analysis.turns(frames["conversation_log"])
-    pd.testing.assert_frame_equal(turns, db.analysis.turns())
-    pd.testing.assert_frame_equal(analysis.tools(frames["tool_calls"]), db.analysis.tools())
-    repeated = analysis.repeated_calls(frames["tool_calls"])
-    assert repeated["times"].tolist() == db.analysis.repeated_calls()["times"].tolist() == [2]
+    db.memory("n").remember(asked("7"), answered("eight"))
+    db.instructions.define("greeting", content="Hi")
+    frames: dict[str, pd.DataFrame] = {}
+    for name in ("conversation_log", "tool_calls", "variables", "instruction_revisions"):
+        path = tmp_path / f"{name}.{suffix}"
+        db.frames.export(name, path)
+        frames[name] = READERS[suffix](path)
+    log, calls = frames["conversation_log"], frames["tool_calls"]
+    for computed, expected in (
+        (analysis.turns(log), db.analysis.turns()),
+        (analysis.unanswered(log), db.analysis.unanswered()),
+        (analysis.activity(log, "hour"), db.analysis.activity("hour")),
+        (analysis.tools(calls), db.analysis.tools()),
+        (analysis.repeated_calls(calls), db.analysis.repeated_calls()),
+        (analysis.variable_changes(frames["variables"]), db.analysis.variable_changes()),
+        (
+            analysis.live_revisions(log, frames["instruction_revisions"]),
+            db.analysis.live_instructions(),
+        ),
+    ):
+        assert len(expected) > 0
+        pd.testing.assert_frame_equal(computed, expected)
+
+
+def test_a_missing_column_is_named() -> None:
+    with pytest.raises(ValueError, match="no column 'role'; take identifier, position, created"):
+        analysis.turns(log(m="qa").drop(columns="role"))
+
+
+def test_the_old_name_of_unanswered_warns() -> None:
+    with pytest.warns(DeprecationWarning, match=r"write unanswered\(\)"):
+        found = analysis.abandoned(log(m="q"))
+    assert found["ended"].tolist() == ["question"]
 
 
 @given(
@@ -335,7 +389,10 @@ def test_the_clients_ask_the_same_of_the_tables(db: Client, sql: psycopg.Connect
     assert turns["seconds"].fillna(-1).tolist() == [3.0, -1.0, 3.0, -1.0]
     assert turns["tool_calls"].tolist() == [1, 0, 1, 0]
     assert turns["answer_chars"].tolist() == [3, 0, 3, 0]
-    assert db.analysis.abandoned("n")["ended"].tolist() == ["question"]
+    assert db.analysis.unanswered("n")["ended"].tolist() == ["question"]
+    with pytest.warns(DeprecationWarning, match=r"write unanswered\(\)") as warned:
+        assert db.analysis.abandoned("n").equals(db.analysis.unanswered("n"))
+    assert not Path(warned[0].filename).is_relative_to(PACKAGE)
     activity = db.analysis.activity("hour", timezone="Europe/Warsaw")
     assert activity["elements"].tolist() == [10]
     assert activity["hour"].tolist() == [1]
@@ -360,12 +417,31 @@ def test_questions_are_bounded_in_time_by_what_they_count(
     fourth = datetime(2026, 3, 1, 0, 0, 4, tzinfo=UTC)  # when the second question of m was asked
     assert db.analysis.turns("m", since=fourth)["turn"].tolist() == [1]
     assert db.analysis.turns("m", until=fourth)["elements"].tolist() == [4]  # whole
-    assert db.analysis.abandoned(until=fourth)["identifier"].tolist() == []
-    assert db.analysis.abandoned(since=fourth)["identifier"].tolist() == ["m", "n"]
+    assert db.analysis.unanswered(until=fourth)["identifier"].tolist() == []
+    assert db.analysis.unanswered(since=fourth)["identifier"].tolist() == ["m", "n"]
     assert db.analysis.activity(since=fourth)["elements"].tolist() == [6]
     assert db.analysis.tools(since=fourth)["calls"].tolist() == [1]
     assert len(db.analysis.variable_changes(until=fourth)) == 0
     assert len(db.analysis.live_instructions(until=fourth)) == 4
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("turns", "unanswered", "activity", "tools", "repeated_calls"),
+        *("variable_changes", "live_instructions", "live_configurations"),
+    ],
+)
+def test_columns_and_dtypes_are_those_of_the_docstring(
+    db: Client, sql: psycopg.Connection, name: str
+) -> None:
+    call = getattr(db.analysis, name)
+    assert len(call()) == 0
+    assert dtypes(call()) == documented(call)
+    dated(db, sql)
+    db.memory("m").remember(called("d", x=1), called("e", x=1))
+    assert len(call()) > 0
+    assert dtypes(call()) == documented(call)
 
 
 def test_questions_that_cannot_be_answered_are_refused_before_any_io(connect: Connect) -> None:
@@ -404,7 +480,7 @@ def test_nothing_gives_the_same_columns_and_types_as_something() -> None:
     revisions = pd.DataFrame({"name": ["a"], "revision": [1], "created": whole["created"][:1]})
     for one, other in [
         (analysis.turns(whole), analysis.turns(whole[:0])),
-        (analysis.abandoned(whole), analysis.abandoned(whole[:0])),
+        (analysis.unanswered(whole), analysis.unanswered(whole[:0])),
         (analysis.activity(whole), analysis.activity(whole[:0])),
         (analysis.tools(requests), analysis.tools(requests[:0])),
         (analysis.repeated_calls(requests), analysis.repeated_calls(requests[:0])),

@@ -26,6 +26,7 @@ from draive_pg.frames.conversations import CONVERSATION_LOG
 from draive_pg.frames.query import FrameQuery
 from draive_pg.frames.search import SEARCH
 from tests.conftest import Connect
+from tests.docstrings import documented, dtypes
 from tests.elements import answered, asked, called, responded, thought
 from tests.statements import FOLDER
 
@@ -99,10 +100,6 @@ COLUMNS = {
 }
 
 
-def dtypes(frame: pd.DataFrame) -> dict[str, str]:
-    return {column: str(dtype) for column, dtype in frame.dtypes.items()}
-
-
 def fill(db: Client) -> None:
     db.memory("one").remember(asked("q"), called("c"), responded("c"), thought("why", "a"))
     db.memory("one").remember(variables={"a": 1})
@@ -113,6 +110,7 @@ def fill(db: Client) -> None:
 @pytest.mark.parametrize("name", COLUMNS)
 def test_columns_and_types_are_fixed_even_when_empty(db: Client, name: str) -> None:
     read = getattr(db.frames, name)
+    assert documented(read) == COLUMNS[name]
     assert dtypes(read()) == COLUMNS[name]
     assert len(read()) == 0
     fill(db)

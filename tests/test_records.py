@@ -109,7 +109,7 @@ def test_a_notebook_shows_a_table_that_is_escaped_and_bounded(count: int) -> Non
     hostile = "<script>alert('x')</script>" + "&" * 5000
     shown = Records(Note, [Note("<b>", MOMENT, "short") for _ in range(count)])._repr_html_()
     assert f"{count:,} in all" in shown
-    assert shown.count("<tr>") <= html.MOST_ROWS + 1
+    assert shown.count("<tr>") <= html.MAX_ROWS + 1
     one = Note("<b>", MOMENT, hostile, {"<i>": ["</td>"]})._repr_html_()
     assert "<script" not in one
     assert "<b>" not in one

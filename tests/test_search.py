@@ -20,6 +20,7 @@ from draive_pg import Client, OperationFailed
 from draive_pg.frames.search import SearchCriteria, search_query
 from draive_pg.operations.operation import qualified
 from tests.conftest import Connect
+from tests.docstrings import documented, dtypes
 from tests.elements import answered, asked, called, responded
 
 DTYPES = {
@@ -75,7 +76,7 @@ def fill(db: Client) -> None:
 
 def found(db: Client, text: str | None = None, **wanted: Any) -> list[tuple[str, int]]:
     frame = db.memories.search(text, **wanted)
-    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == DTYPES
+    assert dtypes(frame) == documented(db.memories.search) == DTYPES
     return sorted(zip(frame.identifier, frame.position, strict=True))
 
 

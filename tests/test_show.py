@@ -22,9 +22,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import Client
-from draive_pg.codec.transcript import transcribe
-from draive_pg.display.page import FIRST, LAST
-from draive_pg.display.transcript import Transcript
+from draive_pg.display.transcript import transcribe
+from draive_pg.display.transcript_html import FIRST_ENTRIES, LAST_ENTRIES
+from draive_pg.models import Transcript
 from tests.elements import answered, asked, called, responded, thought
 from tests.strategies import documents, elements, names, variables
 
@@ -304,11 +304,14 @@ def test_a_long_memory_is_cut_in_a_notebook_and_can_be_seen_whole() -> None:
     shown = stored(*(asked(f"number {n}.").to_json() for n in range(10_000)))
     page = harmless(shown._repr_html_())
     assert len(shown._repr_html_()) < 200_000
-    assert page.text.count("number ") == FIRST + LAST
+    assert page.text.count("number ") == FIRST_ENTRIES + LAST_ENTRIES
     assert "9,800 more elements here" in page.text
     assert "number 39." in page.text
     assert "number 9840." in page.text
-    assert "number 40." in harmless(shown[FIRST : FIRST + LAST]._repr_html_()).text
+    assert (
+        "number 40."
+        in harmless(shown[FIRST_ENTRIES : FIRST_ENTRIES + LAST_ENTRIES]._repr_html_()).text
+    )
     assert Reader(shown.to_html()).text.count("number ") == 10_000
     assert str(shown).count("number ") == 10_000
     assert repr(shown[:3]) == "Transcript('<m>', 3 of 10,000 elements)"

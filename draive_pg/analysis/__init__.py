@@ -1,11 +1,19 @@
-"""What analysts ask of conversations, answered from DataFrames alone.
+"""Answers to questions about conversations, computed from DataFrames.
 
-Each function takes frames as `db.frames` makes them, or as they come back from a file that they
-were exported to, and returns a frame with fixed columns. `db.analysis` reads the frames and asks.
+Each function takes DataFrames of `db.frames`, or of files exported from them (Parquet, CSV or JSON
+Lines, read by pandas), and returns a DataFrame with fixed columns and dtypes. `db.analysis` reads
+the DataFrames from the database and calls these functions.
 """
 
-from draive_pg.analysis.conversations import Period, abandoned, activity, check_period, turns
-from draive_pg.analysis.states import live_revisions, variable_changes
+from draive_pg.analysis.conversations import (
+    Period,
+    abandoned,  # pyright: ignore[reportDeprecated] - kept for one more version
+    activity,
+    check_period,
+    turns,
+    unanswered,
+)
+from draive_pg.analysis.history import live_revisions, variable_changes
 from draive_pg.analysis.tools import FAILURE, check_failure, repeated_calls, tools
 
 __all__ = (
@@ -19,5 +27,6 @@ __all__ = (
     "repeated_calls",
     "tools",
     "turns",
+    "unanswered",
     "variable_changes",
 )

@@ -1,48 +1,56 @@
-"""How conversations went: turns, ends, activity over time."""
+"""Turns, unanswered conversations, activity over time."""
 
 from typing import Any, Literal, cast
+from warnings import deprecated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
 
-__all__ = ("Period", "abandoned", "activity", "check_period", "turns")
+from draive_pg.analysis.inputs import prepared
+
+__all__ = ("Period", "abandoned", "activity", "check_period", "turns", "unanswered")
 
 type Period = Literal["hour", "day", "week", "month"]
 
-STARTS = {"hour": "h", "day": "D", "week": "W-SUN", "month": "M"}
+FREQUENCIES = {"hour": "h", "day": "D", "week": "W-SUN", "month": "M"}
 
-# How a conversation can end that nobody finished, by its last element.
-QUESTION, REQUEST, RESPONSE = "question", "tool request", "tool response"
+ELEMENT = ("identifier", "position", "created", "role", "tool_requests", "tool_responses")
 
 
 def turns(log: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a turn: what a user asked, and how long the answer took.
+    """Return one row per turn: a question of the user, and the time until its answer.
 
-    A turn begins with an input that answers no tool, and holds all until the next one. What comes
-    before the first, such as a greeting, belongs to none.
+    A turn starts with an input without tool responses and ends before the next one. Elements before
+    the first question, such as a greeting, belong to no turn.
 
     Parameters
     ----------
     log : DataFrame
-        Of `conversation_log`: whole memories, with the columns ``identifier``, ``position``,
-        ``created``, ``role``, ``tool_requests``, ``tool_responses`` and ``n_chars``.
+        `conversation_log` of whole memories: ``identifier``, ``position``, ``created``, ``role``,
+        ``tool_requests``, ``tool_responses``, ``n_chars``.
 
     Returns
     -------
     DataFrame
-        ``identifier``, ``turn`` (from 0), ``position`` (of its first element), ``asked``,
-        ``answered`` (when the last output without a tool request was written; missing where there
-        is none), ``seconds`` between the two, ``elements``, ``tool_calls``, ``question_chars``,
-        ``answer_chars``.
+        The columns of `Analysis.turns`.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> turns(pd.read_parquet("log.parquet"))["seconds"].median()
     """
-    ordered = _in_order(log)
-    asks = _asks(ordered)
+    ordered = _in_order(prepared(log, *ELEMENT, "n_chars"))
+    starts = _starts_turn(ordered)
     answers = (ordered["role"] == "output") & (ordered["tool_requests"] == 0)
     marked = ordered.assign(
-        turn=asks.groupby(ordered["identifier"], sort=False).cumsum() - 1,
+        turn=starts.groupby(ordered["identifier"], sort=False).cumsum() - 1,
         answered=ordered["created"].where(answers),
-        question_chars=ordered["n_chars"].where(asks, 0),
+        question_chars=ordered["n_chars"].where(starts, 0),
         answer_chars=ordered["n_chars"].where(answers, 0),
     )
     found = (
@@ -63,66 +71,91 @@ def turns(log: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def abandoned(log: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each conversation that ended before the model had the last word.
+def unanswered(log: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per conversation that does not end with an answer of the model.
 
     Parameters
     ----------
     log : DataFrame
-        Of `conversation_log`: whole memories, with the columns ``identifier``, ``position``,
-        ``created``, ``role``, ``tools``, ``tool_requests``, ``tool_responses`` and ``text``.
+        `conversation_log` of whole memories: ``identifier``, ``position``, ``created``, ``role``,
+        ``tools``, ``tool_requests``, ``tool_responses``, ``text``.
 
     Returns
     -------
     DataFrame
-        ``identifier``, ``position`` and ``created`` of the last element, ``ended`` (what that is:
-        ``question``, ``tool request`` or ``tool response``), its ``tools`` and its ``text``.
+        The columns of `Analysis.unanswered`.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> unanswered(pd.read_parquet("log.parquet"))["ended"].value_counts()
     """
-    last = _in_order(log).groupby("identifier", sort=False).tail(1)
-    ended = pd.Series(QUESTION, index=last.index, dtype="str")
-    ended = ended.mask(last["tool_requests"] > 0, REQUEST).mask(
-        last["tool_responses"] > 0, RESPONSE
+    ordered = _in_order(prepared(log, *ELEMENT, "tools", "text"))
+    last = ordered.groupby("identifier", sort=False).tail(1)
+    ended = (
+        pd.Series("question", index=last.index, dtype="str")
+        .mask(last["tool_requests"] > 0, "tool request")
+        .mask(last["tool_responses"] > 0, "tool response")
     )
-    unfinished = (last["role"] != "output") | (last["tool_requests"] > 0)
-    found = last.assign(ended=ended)[unfinished].reset_index(drop=True)
+    found = last.assign(ended=ended, text=last["text"].fillna(""))
+    found = found[(last["role"] != "output") | (last["tool_requests"] > 0)].reset_index(drop=True)
     return found[["identifier", "position", "created", "ended", "tools", "text"]]
 
 
+@deprecated("draive_pg.analysis.abandoned() is deprecated: write unanswered()")
+def abandoned(log: pd.DataFrame) -> pd.DataFrame:
+    """Return the result of `unanswered`, which replaces this function."""
+    return unanswered(log)
+
+
 def activity(log: pd.DataFrame, by: Period = "day", timezone: str = "UTC") -> pd.DataFrame:
-    """Return a row for each hour, day, week or month, also those in which nothing happened.
+    """Return one row per hour, day, week or month, including those without any element.
 
     Parameters
     ----------
     log : DataFrame
-        Of `conversation_log`, with the columns ``identifier``, ``created``, ``role``,
-        ``tool_requests`` and ``tool_responses``.
+        `conversation_log`: ``identifier``, ``created``, ``role``, ``tool_requests``,
+        ``tool_responses``.
     by : {"hour", "day", "week", "month"}
-        How long a period is; weeks begin on Monday.
+        Length of a period; weeks start on Monday.
     timezone : str
-        Where days begin at midnight: ``Europe/Warsaw``.
+        IANA time zone in which periods start, for example ``"Europe/Warsaw"``.
 
     Returns
     -------
     DataFrame
-        ``start`` of the period (in that time zone), ``weekday`` (0 is Monday) and ``hour`` of it,
-        ``memories`` that had elements in it, ``turns``, ``elements``, ``tool_calls``.
+        The columns of `Analysis.activity`.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or for an unknown period or time zone.
+
+    Examples
+    --------
+    >>> activity(pd.read_parquet("log.parquet"), by="week").plot(x="start", y="turns")
     """
     check_period(by, timezone)
+    log = prepared(log, *(column for column in ELEMENT if column != "position"))
     timed = log[log["created"].notna()]
-    local = timed["created"].dt.tz_convert(timezone).dt.tz_localize(None)  # on the clocks there
+    local = timed["created"].dt.tz_convert(timezone).dt.tz_localize(None)
     found = (
-        timed.assign(period=local.dt.to_period(STARTS[by]), asks=_asks(timed))
+        timed.assign(period=local.dt.to_period(FREQUENCIES[by]), starts=_starts_turn(timed))
         .groupby("period")
         .agg(
             memories=("identifier", "nunique"),
-            turns=("asks", "sum"),
+            turns=("starts", "sum"),
             elements=("identifier", "size"),
             tool_calls=("tool_requests", "sum"),
         )
     )
     if len(found):
         found = found.reindex(pd.period_range(found.index[0], found.index[-1]), fill_value=0)
-    # An hour that clocks skip or repeat is that of standard time.
+    # An ambiguous hour is that of standard time, a nonexistent one is shifted forward.
     periods = cast("pd.PeriodIndex", found.index)
     start = periods.to_timestamp().tz_localize(
         timezone, ambiguous=np.zeros(len(found), dtype=bool), nonexistent="shift_forward"
@@ -134,9 +167,9 @@ def activity(log: pd.DataFrame, by: Period = "day", timezone: str = "UTC") -> pd
 
 
 def check_period(by: str, timezone: str) -> None:
-    """Raise ValueError for a period or a time zone that there is not."""
-    if by not in STARTS:
-        raise ValueError(f"by must be one of {', '.join(STARTS)}, not {by!r:.60}")
+    """Raise ValueError for an unknown period or time zone."""
+    if by not in FREQUENCIES:
+        raise ValueError(f"by must be one of {', '.join(FREQUENCIES)}, not {by!r:.60}")
     try:
         ZoneInfo(timezone)
     except (ValueError, OSError, ZoneInfoNotFoundError):
@@ -149,6 +182,6 @@ def _in_order(log: pd.DataFrame) -> pd.DataFrame:
     return log.sort_values(["identifier", "position"], kind="stable")
 
 
-def _asks(log: pd.DataFrame) -> "pd.Series[Any]":
-    """Tell which elements begin a turn."""
+def _starts_turn(log: pd.DataFrame) -> "pd.Series[Any]":
+    """Return which elements start a turn."""
     return (log["role"] == "input") & (log["tool_responses"] == 0)

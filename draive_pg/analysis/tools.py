@@ -1,51 +1,61 @@
-"""How tools were used: how often, how fast, and how often in vain."""
+"""Use of tools: counts, failures, durations, repeated calls."""
 
 import json
 import re
 
 import pandas as pd
 
+from draive_pg.analysis.inputs import prepared
+
 __all__ = ("FAILURE", "check_failure", "repeated_calls", "tools")
 
-# What a response begins with that tells of a failure. Chat logs do not mark those otherwise.
+# Start of a response that reports a failure. Chat logs do not mark failures otherwise.
 FAILURE = r'\s*(?:\{\s*"error"|error\b)'
 
 
 def tools(calls: pd.DataFrame, failure: str = FAILURE) -> pd.DataFrame:
-    """Return a row a tool, the most used first.
+    """Return one row per tool, the most used first.
 
     Parameters
     ----------
     calls : DataFrame
-        Of `tool_calls`.
+        `tool_calls`: ``identifier``, ``call``, ``tool``, ``arguments``, ``response``,
+        ``handling``, ``responded``, ``seconds``.
     failure : str
-        A regular expression. A call failed if its response was handled as an error, or begins
-        with this, in letters of either case.
+        Regular expression, case-insensitive: a call failed if the handling of its response is
+        ``error`` or its text starts with a match.
 
     Returns
     -------
     DataFrame
-        ``tool``, ``calls``, ``memories`` it was called in, ``answered``, ``failures``,
-        ``failure_rate`` (of those that were answered), ``repeated`` (calls that had been made in
-        the same memory with the same arguments before), ``seconds_median`` and ``seconds_p95``
-        from request to response.
+        The columns of `Analysis.tools`.
 
     Raises
     ------
     ValueError
-        If ``failure`` is no regular expression.
+        If a column is missing, or ``failure`` is not a regular expression.
+
+    Examples
+    --------
+    >>> tools(pd.read_parquet("calls.parquet")).query("failure_rate > 0.1")
     """
-    tells = calls["response"].str.match(check_failure(failure), case=False).eq(True)  # noqa: FBT003 - or missing
-    failed = (calls["handling"] == "error") | tells
-    asked = calls.assign(failed=failed, again=_asked(calls).duplicated())
+    check_failure(failure)
+    calls = prepared(
+        calls,
+        *("identifier", "call", "tool", "arguments"),
+        *("response", "handling", "responded", "seconds"),
+    )
+    matches = calls["response"].str.match(failure, case=False).eq(True)  # noqa: FBT003 - or missing
+    failed = (calls["handling"] == "error") | matches
     found = (
-        asked.groupby("tool")
+        calls.assign(failed=failed, repeated=_comparable(calls).duplicated())
+        .groupby("tool")
         .agg(
             calls=("call", "size"),
             memories=("identifier", "nunique"),
             answered=("responded", "count"),
             failures=("failed", "sum"),
-            repeated=("again", "sum"),
+            repeated=("repeated", "sum"),
             seconds_median=("seconds", "median"),
             seconds_p95=("seconds", _p95),
         )
@@ -58,24 +68,36 @@ def tools(calls: pd.DataFrame, failure: str = FAILURE) -> pd.DataFrame:
 
 
 def repeated_calls(calls: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each call that was made several times in a memory with the same arguments.
+    """Return one row per call that a memory has several times, the most repeated first.
+
+    Calls are equal if they have the same tool and the same arguments.
 
     Parameters
     ----------
     calls : DataFrame
-        Of `tool_calls`.
+        `tool_calls`: ``identifier``, ``position``, ``tool``, ``arguments``.
 
     Returns
     -------
     DataFrame
-        ``identifier``, ``tool``, ``arguments``, ``times``, and ``first`` and ``last``, the
-        positions of the elements that made them; the most repeated first.
+        The columns of `Analysis.repeated_calls`.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> repeated_calls(pd.read_parquet("calls.parquet"))
     """
-    asked = _asked(calls).assign(position=calls["position"], arguments_found=calls["arguments"])
+    calls = prepared(calls, "identifier", "position", "tool", "arguments")
     found = (
-        asked.groupby(["identifier", "tool", "arguments"], sort=False)
+        _comparable(calls)
+        .assign(position=calls["position"], original=calls["arguments"])
+        .groupby(["identifier", "tool", "arguments"], sort=False)
         .agg(
-            shown=("arguments_found", "first"),
+            original=("original", "first"),
             times=("position", "size"),
             first=("position", "min"),
             last=("position", "max"),
@@ -83,12 +105,12 @@ def repeated_calls(calls: pd.DataFrame) -> pd.DataFrame:
         .reset_index()
     )
     repeated = found[found["times"] > 1]
-    repeated = repeated.assign(arguments=repeated["shown"]).drop(columns="shown")
+    repeated = repeated.assign(arguments=repeated["original"]).drop(columns="original")
     return repeated.sort_values("times", ascending=False, kind="stable", ignore_index=True)
 
 
 def check_failure(failure: str) -> str:
-    """Return a regular expression, or raise ValueError."""
+    """Return the regular expression, or raise ValueError."""
     try:
         re.compile(failure)
     except re.error as error:
@@ -100,8 +122,8 @@ def _p95(seconds: "pd.Series[float]") -> float:
     return float(seconds.quantile(0.95))
 
 
-def _asked(calls: pd.DataFrame) -> pd.DataFrame:
-    """Return what was asked where, comparable: of dicts it is the JSON."""
+def _comparable(calls: pd.DataFrame) -> pd.DataFrame:
+    """Return what makes calls equal, with the arguments as canonical JSON."""
     arguments = [json.dumps(value, sort_keys=True) for value in calls["arguments"]]
     return calls[["identifier", "tool"]].assign(
         arguments=pd.Series(arguments, index=calls.index, dtype="str")

@@ -1,28 +1,36 @@
-"""Questions about conversations: `db.analysis`."""
+"""Answers to questions about conversations: `db.analysis`."""
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+from warnings import deprecated
 
 from draive_pg.api._method import Namespace, method
 from draive_pg.codec.timestamps import Timestamp
+from draive_pg.codec.validation import check_timestamp
 from draive_pg.database import AsyncDatabase, Database
-from draive_pg.frames import questions
-from draive_pg.frames.query import OneOrMany
+from draive_pg.frames.conversations import CONVERSATION_LOG, TOOL_CALLS, VARIABLES
+from draive_pg.frames.query import OneOrMany, read
+from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS
+from draive_pg.operations.operation import Call, Steps, Workflow, workflow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pandas import DataFrame
 
-    from draive_pg.analysis import Period
-    from draive_pg.operations.operation import Workflow
+    from draive_pg.operations.copy import Copy
 
 __all__ = ("Analysis",)
 
+ELEMENT = ("identifier", "position", "created", "role")
+TURN = (*ELEMENT, "tool_requests", "tool_responses")
+
 
 class Analysis[D: Database | AsyncDatabase](Namespace[D]):
-    """What analysts ask of conversations, each question one line, each answer a DataFrame.
+    """Answers to questions about conversations, each a DataFrame with fixed columns.
 
-    All take ``identifier``, one memory or several, and ``since`` (inclusive) and ``until``
-    (exclusive). The functions of `draive_pg.analysis` answer the same
-    from frames that you have, such as those of exported files.
+    The functions of the module `draive_pg.analysis` compute the same from DataFrames, for example
+    of exported files.
     """
 
     __slots__ = ()
@@ -35,16 +43,93 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
-        """Return a row a turn: what a user asked, and how long the answer took.
+        """Return one row per turn: a question of the user, and the time until its answer.
 
-        Columns: ``identifier``, ``turn`` (from 0), ``position`` (of its first element), ``asked``
-        (which ``since`` and ``until`` bound), ``answered`` (when the last output without a tool
-        request was written; missing where there is none), ``seconds`` between the two,
-        ``elements``, ``tool_calls``, ``question_chars``, ``answer_chars``.
+        A turn starts with an input without tool responses and ends before the next one.
+
+        Parameters
+        ----------
+        identifier : str | Sequence[str] | None
+            Only these memories.
+        since, until : datetime | date | str | None
+            Bounds of ``asked``, inclusive and exclusive.
+
+        Returns
+        -------
+        DataFrame
+            The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | identifier | str | identifier of the memory |
+            | turn | int64 | index of the turn in its memory, from 0 |
+            | position | int64 | position of its first element |
+            | asked | datetime64[us, UTC] | when its first element was written |
+            | answered | datetime64[us, UTC] | when its last output without requests was written |
+            | seconds | float64 | from asked to answered |
+            | elements | int64 | number of elements |
+            | tool_calls | int64 | number of tool requests |
+            | question_chars | int64 | number of characters of the question |
+            | answer_chars | int64 | number of characters of outputs without tool requests |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> db.analysis.turns(since="2026-01-01")["seconds"].describe()
         """
-        return questions.turns(identifier, since, until)
+        from draive_pg import analysis
+
+        log = read(CONVERSATION_LOG, identifier, columns=(*TURN, "n_chars"))
+        return _compute(analysis.turns, log, within=("asked", since, until))
 
     @method
+    def unanswered(
+        self,
+        identifier: OneOrMany | None = None,
+        *,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
+    ) -> "Workflow[DataFrame]":
+        """Return one row per conversation that does not end with an answer of the model.
+
+        Parameters
+        ----------
+        identifier : str | Sequence[str] | None
+            Only these memories.
+        since, until : datetime | date | str | None
+            Bounds of ``created``, inclusive and exclusive.
+
+        Returns
+        -------
+        DataFrame
+            The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | identifier | str | identifier of the memory |
+            | position | int64 | position of its last element |
+            | created | datetime64[us, UTC] | when that was written |
+            | ended | str | what that is: `question`, `tool request` or `tool response` |
+            | tools | object | list of its tool names |
+            | text | str | its text |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> db.analysis.unanswered()["ended"].value_counts()
+        """
+        return _unanswered(identifier, since, until)
+
+    @method
+    @deprecated("db.analysis.abandoned() is deprecated: write unanswered()", stacklevel=2)
     def abandoned(
         self,
         identifier: OneOrMany | None = None,
@@ -52,30 +137,62 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
-        """Return a row for each conversation that ended before the model had the last word.
-
-        Columns: ``identifier``, ``position`` and ``created`` of its last element, ``ended`` (what
-        that is: ``question``, ``tool request`` or ``tool response``), its ``tools``, its ``text``.
-        """
-        return questions.abandoned(identifier, since, until)
+        """Return the result of `unanswered`, which replaces this method."""
+        return _unanswered(identifier, since, until)
 
     @method
     def activity(
         self,
-        by: "Period" = "day",
+        by: Literal["hour", "day", "week", "month"] = "day",
         *,
         timezone: str = "UTC",
         identifier: OneOrMany | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
-        """Return a row for each hour, day, week or month, also those in which nothing happened.
+        """Return one row per hour, day, week or month, including those without any element.
 
-        Columns: ``start`` (in the time zone, where days begin at midnight and weeks on Monday),
-        ``weekday`` (0 is Monday) and ``hour`` of it, ``memories`` that had elements in it,
-        ``turns``, ``elements``, ``tool_calls``.
+        Parameters
+        ----------
+        by : {"hour", "day", "week", "month"}
+            Length of a period; weeks start on Monday.
+        timezone : str
+            IANA time zone in which periods start, for example ``"Europe/Warsaw"``.
+        identifier : str | Sequence[str] | None
+            Only these memories.
+        since, until : datetime | date | str | None
+            Bounds of the time of elements, inclusive and exclusive.
+
+        Returns
+        -------
+        DataFrame
+            The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | start | datetime64[us, UTC] | start of the period, in the time zone `timezone` |
+            | weekday | int64 | of the start; 0 is Monday |
+            | hour | int64 | of the start |
+            | memories | int64 | number of memories with an element in the period |
+            | turns | int64 | number of inputs without a tool response |
+            | elements | int64 | number of elements |
+            | tool_calls | int64 | number of tool requests |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> hours = db.analysis.activity("hour", timezone="Europe/Warsaw")
+        >>> hours.pivot_table(index="weekday", columns="hour", values="turns", aggfunc="sum")
         """
-        return questions.activity(by, timezone, identifier, since, until)
+        from draive_pg import analysis
+
+        analysis.check_period(by, timezone)
+        log = read(CONVERSATION_LOG, identifier, since, until, columns=TURN)
+        return _compute(partial(analysis.activity, by=by, timezone=timezone), log)
 
     @method
     def tools(
@@ -86,16 +203,49 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
-        """Return a row a tool, the most used first.
+        """Return one row per tool, the most used first.
 
-        A call failed if its response was handled as an error, or begins with the regular
-        expression ``failure``; if that is None, with what looks like an error.
+        Parameters
+        ----------
+        identifier : str | Sequence[str] | None
+            Only these memories.
+        failure : str | None
+            Regular expression, case-insensitive: a call failed if the handling of its response is
+            ``error`` or its text starts with a match. None for ``{"error"`` and ``error``.
+        since, until : datetime | date | str | None
+            Bounds of the time of requests, inclusive and exclusive.
 
-        Columns: ``tool``, ``calls``, ``memories`` it was called in, ``answered``, ``failures``,
-        ``failure_rate`` (of those that were answered), ``repeated`` (calls that had been made in
-        the same memory with the same arguments before), ``seconds_median`` and ``seconds_p95``.
+        Returns
+        -------
+        DataFrame
+            The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | tool | str | name of the tool |
+            | calls | int64 | number of requests |
+            | memories | int64 | number of memories with a request |
+            | answered | int64 | number of responses |
+            | failures | int64 | number of failed calls |
+            | failure_rate | float64 | failures / answered; missing without a response |
+            | repeated | int64 | requests equal to an earlier one of their memory |
+            | seconds_median | float64 | from request to response |
+            | seconds_p95 | float64 | 95th percentile of the same |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> db.analysis.tools(since="2026-01-01").query("failure_rate > 0.1")
         """
-        return questions.tools(failure, identifier, since, until)
+        from draive_pg import analysis
+
+        pattern = analysis.check_failure(analysis.FAILURE if failure is None else failure)
+        calls = read(TOOL_CALLS, identifier, since, until)
+        return _compute(partial(analysis.tools, failure=pattern), calls)
 
     @method
     def repeated_calls(
@@ -105,12 +255,45 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
-        """Return a row for each call that was made several times with the same arguments.
+        """Return one row per call that a memory has several times, the most repeated first.
 
-        Columns: ``identifier``, ``tool``, ``arguments``, ``times``, and ``first`` and ``last``,
-        the positions of the elements that made them; the most repeated first.
+        Calls are equal if they have the same tool and the same arguments.
+
+        Parameters
+        ----------
+        identifier : str | Sequence[str] | None
+            Only these memories.
+        since, until : datetime | date | str | None
+            Bounds of the time of requests, inclusive and exclusive.
+
+        Returns
+        -------
+        DataFrame
+            The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | identifier | str | identifier of the memory |
+            | tool | str | name of the tool |
+            | arguments | object | dict |
+            | times | int64 | number of equal calls |
+            | first | int64 | position of the first one's element |
+            | last | int64 | position of the last one's element |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> db.analysis.repeated_calls("visit-1")
         """
-        return questions.repeated_calls(identifier, since, until)
+        from draive_pg import analysis
+
+        columns = ("identifier", "position", "tool", "arguments")
+        calls = read(TOOL_CALLS, identifier, since, until, columns=columns)
+        return _compute(analysis.repeated_calls, calls)
 
     @method
     def variable_changes(
@@ -120,12 +303,41 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
-        """Return a row for each variable that a snapshot changed, its first value included.
+        """Return one row per variable that a snapshot changed, including its first value.
 
-        Columns: ``identifier``, ``created``, ``variable``, ``before`` and ``after``, None where
-        there was none before, or is none any more.
+        Parameters
+        ----------
+        identifier : str | Sequence[str] | None
+            Only these memories.
+        since, until : datetime | date | str | None
+            Bounds of ``created``, inclusive and exclusive.
+
+        Returns
+        -------
+        DataFrame
+            The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | identifier | str | identifier of the memory |
+            | created | datetime64[us, UTC] | when the snapshot was written |
+            | variable | str | name of the variable |
+            | before | object | value before; None if there was none |
+            | after | object | value in the snapshot; None if there is none |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> db.analysis.variable_changes("visit-1")
         """
-        return questions.variable_changes(identifier, since, until)
+        from draive_pg import analysis
+
+        variables = read(VARIABLES, identifier)
+        return _compute(analysis.variable_changes, variables, within=("created", since, until))
 
     @method
     def live_instructions(
@@ -138,13 +350,44 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
     ) -> "Workflow[DataFrame]":
         """Return which revision of each prompt was the newest when an element was written.
 
-        That is what was current in the database: a service that caches may have used the one
-        before for as long as it keeps it, and one that reads by a label another.
+        A service may have used another one: an older one from its cache, or one with a label.
 
-        Columns: ``identifier``, ``position``, ``created`` and ``role`` of the element, ``name``
-        of the prompt, ``revision`` (missing where there was none yet), ``since`` when it was live.
+        Parameters
+        ----------
+        name : str | Sequence[str] | None
+            Only these instructions.
+        identifier : str | Sequence[str] | None
+            Only these memories.
+        since, until : datetime | date | str | None
+            Bounds of ``created``, inclusive and exclusive.
+
+        Returns
+        -------
+        DataFrame
+            One row per element and name, with the columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | identifier | str | identifier of the memory |
+            | position | int64 | position of the element |
+            | created | datetime64[us, UTC] | when the element was written |
+            | role | str | `input` or `output` |
+            | name | str | name of the instructions |
+            | revision | Int64 | number of the revision; missing if there was none yet |
+            | since | datetime64[us, UTC] | when the revision was written |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> live = db.analysis.live_instructions("greeting")
+        >>> live.groupby("revision")["identifier"].nunique()
         """
-        return questions.live_instructions(name, identifier, since, until)
+        revisions = read(INSTRUCTION_REVISIONS, name, columns=("name", "revision", "created"))
+        return _live(revisions, identifier, since, until)
 
     @method
     def live_configurations(
@@ -155,8 +398,96 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
-        """Return which snapshot of each configuration was the newest when an element was written.
+        """Return which revision of each configuration was the newest when an element was written.
 
-        Columns as of `live_instructions`; ``name`` is the configuration's identifier.
+        Parameters
+        ----------
+        configuration : str | Sequence[str] | None
+            Only these configurations.
+        identifier : str | Sequence[str] | None
+            Only these memories.
+        since, until : datetime | date | str | None
+            Bounds of ``created``, inclusive and exclusive.
+
+        Returns
+        -------
+        DataFrame
+            One row per element and configuration, with the columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | identifier | str | identifier of the memory |
+            | position | int64 | position of the element |
+            | created | datetime64[us, UTC] | when the element was written |
+            | role | str | `input` or `output` |
+            | name | str | identifier of the configuration |
+            | revision | Int64 | number of the revision; missing if there was none yet |
+            | since | datetime64[us, UTC] | when the revision was written |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> db.analysis.live_configurations("chat", identifier="visit-1")
         """
-        return questions.live_configurations(configuration, identifier, since, until)
+        columns = ("identifier", "revision", "created")
+        return _live(read(CONFIGURATIONS, configuration, columns=columns), identifier, since, until)
+
+
+def _unanswered(
+    identifier: OneOrMany | None, since: Timestamp | None, until: Timestamp | None
+) -> "Workflow[DataFrame]":
+    from draive_pg import analysis
+
+    log = read(CONVERSATION_LOG, identifier, columns=(*TURN, "tools", "text"))
+    return _compute(analysis.unanswered, log, within=("created", since, until))
+
+
+def _live(
+    revisions: "Copy[DataFrame]",
+    identifier: OneOrMany | None,
+    since: Timestamp | None,
+    until: Timestamp | None,
+) -> "Workflow[DataFrame]":
+    from draive_pg import analysis
+
+    log = read(CONVERSATION_LOG, identifier, since, until, columns=ELEMENT)
+    return _compute(analysis.live_revisions, log, revisions)
+
+
+def _compute(
+    function: "Callable[..., DataFrame]",
+    *copies: "Copy[DataFrame]",
+    within: tuple[str, Timestamp | None, Timestamp | None] | None = None,
+) -> "Workflow[DataFrame]":
+    """Return the request that reads frames and calls a function with them in a thread.
+
+    ``within`` filters rows of the result by time, where the function needs the other rows too.
+    """
+    if within is None:
+        return _run(function, copies)
+    column, since, until = within
+    after, before = check_timestamp(since, "since"), check_timestamp(until, "until")
+
+    def filtered(*frames: "DataFrame") -> "DataFrame":
+        found: Any = function(*frames)
+        if after is not None:
+            found = found[found[column] >= after]
+        if before is not None:
+            found = found[found[column] < before]
+        return found.reset_index(drop=True)
+
+    return _run(filtered, copies)
+
+
+@workflow
+def _run(
+    function: "Callable[..., DataFrame]", copies: "tuple[Copy[DataFrame], ...]"
+) -> "Steps[DataFrame]":
+    frames: list[DataFrame] = []
+    for copy in copies:
+        frames.append((yield copy))  # noqa: PERF401 - a comprehension cannot yield
+    return (yield Call(partial(function, *frames)))

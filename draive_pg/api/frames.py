@@ -1,4 +1,4 @@
-"""DataFrames: `db.frames`."""
+"""DataFrames of the tables: `db.frames`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,13 +21,10 @@ __all__ = ("Frames",)
 
 
 class Frames[D: Database | AsyncDatabase](Namespace[D]):
-    """pandas DataFrames for analysis: fixed columns and dtypes, times in UTC.
+    """The tables as pandas DataFrames.
 
-    All take the same arguments: ``identifier`` (or ``name``), one or several, chooses; ``since``
-    (inclusive) and ``until`` (exclusive) bound ``created``; ``limit``
-    is the most rows; ``columns`` are the columns wanted, in their order, and others are not
-    computed. ``role`` (``"input"`` or ``"output"``) and ``tool`` (one name or several) choose among
-    elements and calls. JSON columns hold Python dicts and lists.
+    Columns and dtypes are fixed, also of an empty DataFrame. Times are in UTC. Columns of dtype
+    ``object`` hold JSON as Python values: dicts, lists, numbers, strings.
     """
 
     __slots__ = ()
@@ -44,13 +41,52 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         tool: OneOrMany | None = None,
         columns: Sequence[str] | None = None,
     ) -> "Copy[DataFrame]":
-        """Return the elements of memories: a row each, by identifier and position.
+        """Return one row per element, ordered by identifier and position.
 
-        Columns: ``identifier``, ``position`` (from 0 in the memory's order), ``created``, ``role``
-        (``input`` or ``output``), ``text``, ``reasoning``, ``tools`` (the tool names of requests
-        and responses in order), ``tool_requests``, ``tool_responses`` and ``parts`` (counts),
-        ``n_chars`` (of ``text``), ``meta``. What tools were asked and what they responded is in
-        `tool_calls`; ``tool`` chooses the elements that request it or respond for it.
+        Parameters
+        ----------
+        identifier : str | Sequence[str] | None
+            Only these memories.
+        since, until : datetime | date | str | None
+            Bounds of ``created``, inclusive and exclusive.
+        limit : int | None
+            Maximum number of rows; the first ones are returned.
+        role : str | None
+            Only ``"input"`` or only ``"output"``.
+        tool : str | Sequence[str] | None
+            Only elements with a request or a response of one of these tools.
+        columns : Sequence[str] | None
+            Only these columns, in this order; others are not computed.
+
+        Returns
+        -------
+        DataFrame
+            The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | identifier | str | identifier of the memory |
+            | position | int64 | index of the element in its memory, from 0 |
+            | created | datetime64[us, UTC] | when it was written |
+            | role | str | `input` or `output` |
+            | text | str | text parts, joined |
+            | reasoning | str | text of reasoning blocks, joined |
+            | tools | object | list of the tool names of requests and responses |
+            | tool_requests | int64 | number of tool requests |
+            | tool_responses | int64 | number of tool responses |
+            | parts | int64 | number of content parts |
+            | n_chars | int64 | number of characters of `text` |
+            | meta | object | dict |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> log = db.frames.conversation_log(since="2026-01-01", role="input")
+        >>> log.groupby("identifier")["n_chars"].mean()
         """
         return read(
             CONVERSATION_LOG, identifier, since, until, limit, columns, role=role, tool=tool
@@ -67,11 +103,48 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         tool: OneOrMany | None = None,
         columns: Sequence[str] | None = None,
     ) -> "Copy[DataFrame]":
-        """Return tool requests with their responses: a row each, in the order of the requests.
+        """Return one row per tool request with its response, in the order of the requests.
 
-        Columns: ``identifier``, ``position`` and ``created`` of the request's element, ``call``
-        (its id), ``tool``, ``arguments``, ``response`` (text), ``handling``, ``responded``,
-        ``seconds`` between the two; the last four are missing where none answered.
+        Parameters
+        ----------
+        identifier : str | Sequence[str] | None
+            Only these memories.
+        since, until : datetime | date | str | None
+            Bounds of ``created``, inclusive and exclusive.
+        limit : int | None
+            Maximum number of rows; the first ones are returned.
+        tool : str | Sequence[str] | None
+            Only calls of these tools.
+        columns : Sequence[str] | None
+            Only these columns, in this order.
+
+        Returns
+        -------
+        DataFrame
+            The columns; the last four are missing without a response:
+
+            | column | dtype | content |
+            |---|---|---|
+            | identifier | str | identifier of the memory |
+            | position | int64 | index of the requesting element in its memory, from 0 |
+            | created | datetime64[us, UTC] | when the request was written |
+            | call | str | id of the call |
+            | tool | str | name of the tool |
+            | arguments | object | dict |
+            | response | str | text of the response |
+            | handling | str | `response`, `error` or another handling of draive |
+            | responded | datetime64[us, UTC] | when the response was written |
+            | seconds | float64 | from request to response |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> calls = db.frames.tool_calls(tool="search")
+        >>> calls[calls["handling"] == "error"]
         """
         return read(TOOL_CALLS, identifier, since, until, limit, columns, tool=tool)
 
@@ -85,11 +158,44 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         limit: int | None = None,
         columns: Sequence[str] | None = None,
     ) -> "Copy[DataFrame]":
-        """Return memories: a row each.
+        """Return one row per memory, ordered by identifier.
 
-        Columns: ``identifier``, ``created``, ``first`` and ``last`` (of its elements),
-        ``elements``, ``turns`` (inputs without tool responses), ``tool_calls``, ``n_chars``,
-        ``seconds`` from first to last.
+        Parameters
+        ----------
+        identifier : str | Sequence[str] | None
+            Only these memories.
+        since, until : datetime | date | str | None
+            Bounds of ``created``, inclusive and exclusive.
+        limit : int | None
+            Maximum number of rows; the first ones are returned.
+        columns : Sequence[str] | None
+            Only these columns, in this order.
+
+        Returns
+        -------
+        DataFrame
+            The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | identifier | str | identifier of the memory |
+            | created | datetime64[us, UTC] | when the memory was created |
+            | first | datetime64[us, UTC] | when its first element was written, if it has one |
+            | last | datetime64[us, UTC] | when its last element was written, if it has one |
+            | elements | int64 | number of elements |
+            | turns | int64 | number of inputs without a tool response |
+            | tool_calls | int64 | number of tool requests |
+            | n_chars | int64 | number of characters of all texts |
+            | seconds | float64 | from first to last |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> db.frames.sessions(since="2026-01-01").nlargest(10, "turns")
         """
         return read(SESSIONS, identifier, since, until, limit, columns)
 
@@ -103,9 +209,38 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         limit: int | None = None,
         columns: Sequence[str] | None = None,
     ) -> "Copy[DataFrame]":
-        """Return snapshots of memory variables: a row each.
+        """Return one row per snapshot of variables, ordered by identifier and time.
 
-        Columns: ``identifier``, ``created``, ``variables``.
+        Parameters
+        ----------
+        identifier : str | Sequence[str] | None
+            Only these memories.
+        since, until : datetime | date | str | None
+            Bounds of ``created``, inclusive and exclusive.
+        limit : int | None
+            Maximum number of rows; the first ones are returned.
+        columns : Sequence[str] | None
+            Only these columns, in this order.
+
+        Returns
+        -------
+        DataFrame
+            The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | identifier | str | identifier of the memory |
+            | created | datetime64[us, UTC] | when the snapshot was written |
+            | variables | object | dict of all variables |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> db.frames.variables("visit-1")["variables"].iloc[-1]
         """
         return read(VARIABLES, identifier, since, until, limit, columns)
 
@@ -119,11 +254,47 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         limit: int | None = None,
         columns: Sequence[str] | None = None,
     ) -> "Copy[DataFrame]":
-        """Return revisions of instructions: a row each.
+        """Return one row per revision of instructions, ordered by name and revision.
 
-        Columns: ``name``, ``revision`` (from 1 in order of ``created``), ``created``,
-        ``description``, ``content``, ``arguments``, ``meta``, ``n_chars``, ``author``,
-        ``message``, ``labels`` (those that are on it, a list), ``current``.
+        Parameters
+        ----------
+        name : str | Sequence[str] | None
+            Only these instructions.
+        since, until : datetime | date | str | None
+            Bounds of ``created``, inclusive and exclusive.
+        limit : int | None
+            Maximum number of rows; the first ones are returned.
+        columns : Sequence[str] | None
+            Only these columns, in this order.
+
+        Returns
+        -------
+        DataFrame
+            The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | name | str | name of the instructions |
+            | revision | int64 | number of the revision, from 1 |
+            | created | datetime64[us, UTC] | when it was written |
+            | description | str | purpose of the instructions, if any |
+            | content | str | the template |
+            | arguments | object | list of the declared arguments |
+            | meta | object | dict |
+            | n_chars | int64 | number of characters of `content` |
+            | author | str | who wrote it, if recorded |
+            | message | str | why, if recorded |
+            | labels | object | list of the labels that are on it |
+            | current | bool | whether it is the newest revision |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> db.frames.instruction_revisions("greeting").plot(x="created", y="n_chars")
         """
         return read(INSTRUCTION_REVISIONS, name, since, until, limit, columns)
 
@@ -137,11 +308,43 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         limit: int | None = None,
         columns: Sequence[str] | None = None,
     ) -> "Copy[DataFrame]":
-        """Return configuration snapshots: a row each.
+        """Return one row per revision of a configuration, ordered by identifier and revision.
 
-        Columns: ``identifier``, ``revision`` (from 1 in order of ``created``), ``created``,
-        ``content``, ``author``, ``message``, ``labels`` (those that are on it, a list),
-        ``current``.
+        Parameters
+        ----------
+        identifier : str | Sequence[str] | None
+            Only these configurations.
+        since, until : datetime | date | str | None
+            Bounds of ``created``, inclusive and exclusive.
+        limit : int | None
+            Maximum number of rows; the first ones are returned.
+        columns : Sequence[str] | None
+            Only these columns, in this order.
+
+        Returns
+        -------
+        DataFrame
+            The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | identifier | str | identifier of the configuration |
+            | revision | int64 | number of the revision, from 1 |
+            | created | datetime64[us, UTC] | when it was written |
+            | content | object | dict |
+            | author | str | who wrote it, if recorded |
+            | message | str | why, if recorded |
+            | labels | object | list of the labels that are on it |
+            | current | bool | whether it is the newest revision |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> db.frames.configurations("chat")["content"].apply(pd.Series)
         """
         return read(CONFIGURATIONS, identifier, since, until, limit, columns)
 
@@ -149,23 +352,34 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
     def chunks(
         self, frame: str, *, rows: int = 100_000, **filters: Unpack[Filters]
     ) -> "Copy[DataFrame]":
-        """Iterate over a frame that need not fit in memory, as DataFrames of so many rows.
+        """Iterate over a frame that need not fit in memory.
 
         Parameters
         ----------
         frame : str
-            Its name: ``"conversation_log"``, ``"tool_calls"``, ``"sessions"``, ``"variables"``,
-            ``"instruction_revisions"`` or ``"configurations"``.
+            Name of a method of this class: ``"conversation_log"``, ``"tool_calls"``,
+            ``"sessions"``, ``"variables"``, ``"instruction_revisions"``, ``"configurations"``.
         rows : int
-            Of each; the last may have fewer. There is at least one, which may be empty.
+            Number of rows of each DataFrame; the last one may have fewer.
         **filters
-            As the frame's own method takes them; ``identifier`` also for what has a ``name``.
+            Arguments of that method; ``identifier`` also for what has a ``name``.
 
         Yields
         ------
         DataFrame
-            All of one instant. Until the end, or until the iterator is closed, it uses a
-            connection; in a `transaction`, nothing else can be asked meanwhile.
+            At least one, which may be empty. All are of one snapshot of the database. The iterator
+            uses a connection until it ends or is closed; in a `transaction`, nothing else can run
+            meanwhile.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an unknown frame or filter, or an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> for log in db.frames.chunks("conversation_log", columns=["role", "text"]):
+        ...     process(log)
         """
         return FrameQuery(frame_named(frame), filters).chunks(rows)
 
@@ -179,26 +393,38 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         progress: bool | None = None,
         **filters: Unpack[Filters],
     ) -> Copy[int]:
-        """Write a frame of any size to a file, in constant memory, and return how many rows.
+        """Write a frame of any size to a file in constant memory.
+
+        JSON columns are text in Parquet and CSV, and nested in JSON Lines. Times in CSV and JSON
+        Lines are ISO 8601 in UTC.
 
         Parameters
         ----------
         frame : str
-            Its name, as `chunks` takes it.
+            Name of the frame, as in `chunks`.
         path : Path | str
-            The file. It is replaced when all is written; after an error it is as it was.
-        format : str | None
-            ``"parquet"``, ``"csv"`` or ``"jsonl"``; None for what the suffix says. A suffix of
-            ``.gz`` after the others compresses CSV and JSON Lines.
+            The file; it is replaced when the export is complete, and unchanged after an error.
+        format : {"parquet", "csv", "jsonl"} | None
+            Format; None for that of the suffix. CSV and JSON Lines are gzipped if the name ends in
+            ``.gz``.
         progress : bool | None
-            Show a progress bar; None for where a person watches.
+            Show a progress bar; None for only in a terminal or notebook.
         **filters
-            As `chunks` takes them.
+            Arguments of the method of that name, as in `chunks`.
 
-        Notes
-        -----
-        JSON columns are written as JSON: in Parquet and CSV as text, in JSON Lines as part of the
-        document. CSV and JSON Lines have times in ISO 8601, in UTC.
+        Returns
+        -------
+        int
+            Number of rows.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an unknown frame, format or filter, or an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> db.frames.export("conversation_log", "log.parquet", since="2026-01-01")
         """
         from draive_pg.frames.export import export
 

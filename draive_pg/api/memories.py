@@ -163,19 +163,26 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         Returns
         -------
         DataFrame
-            Columns: ``identifier`` (string), ``position`` (int64; as in `Memory.log`), ``created``
-            (datetime64[us, UTC]), ``role`` (string), ``excerpt`` (string; matching words between
-            ``**``; without ``text`` the beginning of the element's text, or of its tool calls) and
-            ``rank`` (float64; 0 without ``text``). ``attrs["truncated"]``: True if there are more.
+            ``attrs["truncated"]`` is True if the limit cut the result. The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | identifier | str | identifier of the memory |
+            | position | int64 | index of the element in its memory, from 0 |
+            | created | datetime64[us, UTC] | when it was written |
+            | role | str | `input` or `output` |
+            | excerpt | str | its text around the words, which are between `**`; else its start |
+            | rank | float64 | how well the words match; 0 without `text` |
 
         Raises
         ------
         TypeError, ValueError
-            If an argument is invalid.
+            For an argument of a wrong type or value.
 
         Examples
         --------
-        >>> db.memories.search("refund -cancelled", role="input", since="2026-11-01")
+        >>> found = db.memories.search('"red bike" -rental', role="input")
+        >>> found.attrs["truncated"]
         """
         filters: Filters = {
             "identifier": identifier,

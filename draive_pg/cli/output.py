@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from draive_pg.display.wording import counted
+from draive_pg.display.text import plural
 from draive_pg.models import Removal, Transfer
 
 __all__ = (
@@ -81,8 +81,8 @@ def summarize(result: Removal | Transfer) -> str:
     """Return how many memories, elements and snapshots were removed or transferred."""
     return (
         f"{result.memories:,} {'memory' if result.memories == 1 else 'memories'} "
-        f"({counted(result.elements, 'element')}, "
-        f"{counted(result.variables, 'snapshot')} of variables)"
+        f"({plural(result.elements, 'element')}, "
+        f"{plural(result.variables, 'snapshot')} of variables)"
     )
 
 

@@ -1,1 +1,1 @@
-"""How things look in a notebook and in a terminal."""
+"""HTML and text of records, tables, diffs and transcripts, for notebooks and terminals."""

@@ -1,4 +1,4 @@
-"""HTML for notebooks: escaped, long texts folded, in the colours of the page, light or dark."""
+"""HTML tables for notebooks: escaped, with long texts folded, in the colours of the page."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,11 +8,11 @@ from typing import Any, cast
 
 __all__ = ("folded", "shown", "table")
 
-FOLD = 160  # characters that a cell shows of a text; the rest unfolds
-NARROW = 60  # the same where many columns share the width
-MANY = 4  # columns
-WORD = 30  # characters of a text that is not broken
-MOST_ROWS = 200  # of a table; a notebook keeps all that it shows
+FOLD = 160  # characters of a text before it is folded
+FOLD_WIDE = 60  # the same in a table of more than WIDE columns
+WIDE = 4
+MAX_UNBROKEN = 30  # characters of a text that is not wrapped
+MAX_ROWS = 200  # of a table; a notebook file keeps all that it shows
 
 TABLE = "border-collapse:collapse;text-align:left"
 CELL = "text-align:left;vertical-align:top;padding:0.2em 0.8em 0.2em 0"
@@ -29,23 +29,23 @@ def table(
     rows: Iterable[Sequence[object]],
     *,
     caption: str = "",
-    most: int = MOST_ROWS,
+    max_rows: int = MAX_ROWS,
 ) -> str:
-    """Return a table of any values; of many rows the first, and how many more there are.
+    """Return a table of the first rows, and how many more there are.
 
-    Where there are many columns, those without any value are only named.
+    Of more than four columns, those without any value are named below the table.
     """
     all_rows = list(rows)
     kept = list(range(len(columns)))
-    if len(columns) > MANY and all_rows:
+    if len(columns) > WIDE and all_rows:
         kept = [n for n in kept if any(row[n] not in EMPTY for row in all_rows)]
-    limit = NARROW if len(kept) > MANY else FOLD
+    limit = FOLD_WIDE if len(kept) > WIDE else FOLD
     head = "".join(f'<th style="{CELL};{RULE}">{escape(columns[n])}</th>' for n in kept)
-    cells = [[shown(row[n], limit=limit) for n in kept] for row in all_rows[:most]]
+    cells = [[shown(row[n], limit=limit) for n in kept] for row in all_rows[:max_rows]]
     body = "".join(
         f"<tr>{''.join(f'<td style="{CELL}">{cell}</td>' for cell in row)}</tr>" for row in cells
     )
-    more = len(all_rows) - most
+    more = len(all_rows) - max_rows
     notes = [escape(caption)] if caption else []
     if empty := [column for n, column in enumerate(columns) if n not in kept]:
         notes.append(escape(f"no value in {', '.join(empty)}"))
@@ -58,7 +58,7 @@ def table(
 
 
 def shown(value: object, *, limit: int = FOLD) -> str:
-    """Return a value as a cell of a table has it, folded from so many characters on."""
+    """Return a value as the HTML of a cell, folded if it exceeds the limit of characters."""
     if (own := getattr(value, "_repr_html_", None)) is not None:
         return own()
     match value:
@@ -78,9 +78,9 @@ def shown(value: object, *, limit: int = FOLD) -> str:
 
 
 def folded(text: str, *, limit: int = FOLD) -> str:
-    """Return a text, of which what is over the limit unfolds at a click."""
+    """Return a text as HTML, folded if it exceeds the limit of characters."""
     if len(text) <= limit:
-        style = "white-space:pre" if len(text) <= WORD else TEXT
+        style = "white-space:pre" if len(text) <= MAX_UNBROKEN else TEXT
         return f'<span style="{style}">{escape(text)}</span>'
     return (
         f'<details style="min-width:12em"><summary style="{WRAP}">{escape(text[:limit])}… '

@@ -1,4 +1,4 @@
-"""A bar for long work, where a person watches."""
+"""Progress bars, in a terminal or a notebook."""
 
 import sys
 import warnings
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 __all__ = ("progress", "watched")
 
-PATIENCE = 0.5  # seconds that work may take without a bar
+DELAY = 0.5  # seconds before a bar appears by default
 
 
 def progress(total: int | None, what: str, unit: str, *, wanted: bool | None = None) -> "tqdm[Any]":
-    """Return a bar that shows if it is wanted, else where a person watches and it takes long."""
+    """Return a progress bar; by default only in a terminal or notebook, after half a second."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # without ipywidgets the bar is of text, which is fine
+        warnings.simplefilter("ignore")  # tqdm warns if ipywidgets is missing
         from tqdm.auto import tqdm
 
         return tqdm(
@@ -23,14 +23,14 @@ def progress(total: int | None, what: str, unit: str, *, wanted: bool | None = N
             desc=what,
             unit=unit,
             unit_scale=True,
-            delay=PATIENCE if wanted is None else 0,
+            delay=DELAY if wanted is None else 0,
             leave=False,
             disable=not (watched() if wanted is None else wanted),
         )
 
 
 def watched() -> bool:
-    """Tell whether a person may be looking: at a terminal, or at a notebook."""
+    """Return whether output goes to a terminal or a notebook."""
     ipython: Any = sys.modules.get("IPython")
     in_notebook = ipython is not None and hasattr(ipython.get_ipython(), "kernel")
     return in_notebook or (sys.stderr is not None and sys.stderr.isatty())

@@ -1,19 +1,31 @@
 """Plain text for terminals: values, and tables cut to the width of the terminal."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from numbers import Real
 from typing import cast
 from unicodedata import combining, east_asian_width
 
-__all__ = ("all_numbers", "escaped", "printable", "table")
+__all__ = (
+    "all_numbers",
+    "duration",
+    "escaped",
+    "json_text",
+    "one_line",
+    "plural",
+    "printable",
+    "table",
+)
 
 MAX_ROWS = 60
 MAX_WIDTH = 60  # columns of the terminal for one column of a table
 MIN_WIDTH = 6
 GAP = "  "
+
+INDENTATION = re.compile(r"(?<=[{\[])\n\s*|\n\s*(?=[}\]])")
 
 
 def table(
@@ -77,6 +89,32 @@ def escaped(text: str) -> str:
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
     )
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a number and a noun: ``1 element``, ``2,000 elements``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(value: timedelta) -> str:
+    """Return a duration in its two largest units: ``2 d 3 h``."""
+    left = int(value.total_seconds())
+    parts: list[str] = []
+    for unit, seconds in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        if left >= seconds or parts:
+            number, left = divmod(left, seconds)
+            parts.append(f"{number} {unit}")
+    return " ".join(part for part in parts[:2] if not part.startswith("0 "))
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """Return a value as JSON, not limited to ASCII."""
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def one_line(text: str) -> str:
+    """Return a text with all whitespace as single spaces, and indented JSON as compact."""
+    return " ".join(INDENTATION.sub("", text).split())
 
 
 def all_numbers(values: Iterable[object]) -> bool:

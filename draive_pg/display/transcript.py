@@ -1,90 +1,225 @@
-"""A memory as people read it."""
+"""Entries of a transcript from stored rows, with notes about what is wrong with them.
 
-import math
-from dataclasses import dataclass, replace
+This reads the stored JSON without draive's types, so that it also shows what draive cannot decode.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from html import escape
-from typing import Any
+from typing import cast
 
-from draive_pg.codec.transcript import Entry
-from draive_pg.display.page import MOST_HTML, Page
-from draive_pg.display.plain import lines
-from draive_pg.display.wording import counted, duration
+from draive_pg.codec.elements import Document, Outline, outline, replayable
+from draive_pg.codec.timestamps import from_epoch_us
+from draive_pg.models import TranscriptEntry, TranscriptImage, TranscriptPiece
 
-__all__ = ("Transcript",)
+__all__ = ("parsed", "transcribe")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Transcript:
-    """What a memory holds, to be looked at; its slices are transcripts too.
+MIN_PAUSE = timedelta(hours=1)  # between two elements, to be shown
 
-    In a notebook it shows itself, ``print`` writes it to a terminal, and `to_html` makes a page of
-    it that leaves out nothing.
+UNANSWERED = "no response to this request"
+UNREQUESTED = "no request for this response"
+NOT_RECALLED = "recall leaves this out"
+UNKNOWN_FORMAT = "not as draive writes it"
+SAME_TIME = "same time as the element before: their order is a guess"
 
-    Attributes
+
+def transcribe(
+    rows: Sequence[tuple[int | None, str]], *, first: int
+) -> tuple[TranscriptEntry, ...]:
+    """Return the entries of the newest rows of a memory.
+
+    Parameters
     ----------
-    identifier : str
-        Of the memory.
-    exists : bool
-        Whether there is such a memory at all.
-    variables : object
-        The newest snapshot of its variables; a dict, unless somebody stored something else.
-    elements : int
-        How many elements the memory has, of which the transcript may hold some.
-    entries : tuple of Entry
-        The elements, in order.
+    rows : sequence of tuple
+        Time (microseconds since 1970; None if infinite) and JSON of each element.
+    first : int
+        Position of the first row. If it is not 0, earlier rows were not read, and no problem that
+        depends on them is reported before the first question of a user.
     """
-
-    identifier: str
-    exists: bool
-    variables: Any
-    elements: int
-    entries: tuple[Entry, ...]
-
-    @property
-    def marks(self) -> tuple[tuple[int, str], ...]:
-        """What is odd about the elements: the position of each, and what that is."""
-        return tuple((entry.position, mark) for entry in self.entries for mark in entry.marks)
-
-    @property
-    def facts(self) -> tuple[str, ...]:
-        """How much there is, since when, and over which time."""
-        if not self.exists:
-            return ("there is no such memory",)
-        times = [entry.created for entry in self.entries if entry.created is not None]
-        lasted = times[-1] - times[0] if times else timedelta()
-        return (
-            self._amount(),
-            *(() if not times else (f"{times[0]:%Y-%m-%d %H:%M:%S} UTC",)),
-            *(() if lasted < timedelta(seconds=1) else (duration(lasted),)),
+    documents = [parsed(document) for _, document in rows]
+    unreadable, not_recalled = _not_recalled(documents)
+    complete = next((i for i, each in enumerate(documents) if _who(each) == "user"), len(rows))
+    problems = _call_problems(documents)
+    entries: list[TranscriptEntry] = []
+    before: int | None = None
+    for index, ((written, _), document) in enumerate(zip(rows, documents, strict=True)):
+        certain = first == 0 or index >= complete
+        notes = [
+            *([unreadable[index]] if index in unreadable else ()),
+            *([NOT_RECALLED] if index in not_recalled and certain else ()),
+            *([SAME_TIME] if written is not None and written == before else ()),
+        ]
+        pause = None
+        if written is not None and before is not None:
+            pause = timedelta(microseconds=written - before)
+        pieces = tuple(
+            replace(piece, notes=(*piece.notes, problems[index, number]))
+            if (index, number) in problems and (certain or problems[index, number] == UNANSWERED)
+            else piece
+            for number, piece in enumerate(_blocks(document))
         )
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def __getitem__(self, part: slice) -> "Transcript":
-        if not isinstance(part, slice):
-            raise TypeError(f"a transcript is cut by slices, not by {type(part).__name__}")
-        return replace(self, entries=self.entries[part])
-
-    def to_html(self) -> str:
-        """Return a page with every element in full, such as to save or to send it."""
-        title = escape(f"Memory {self.identifier}")
-        look = "color-scheme:light dark;font-family:sans-serif;margin:2em"
-        return (
-            f'<!DOCTYPE html><html style="{look}"><head><meta charset="utf-8">'
-            f"<title>{title}</title></head><body>{Page(math.inf).transcript(self)}</body></html>"
+        entries.append(
+            TranscriptEntry(
+                position=first + index,
+                created=from_epoch_us(written),
+                who=_who(document),
+                pieces=pieces,
+                meta=_meta(_object(document)),
+                notes=tuple(notes),
+                pause=pause if pause is not None and pause >= MIN_PAUSE else None,
+            )
         )
+        before = written
+    return tuple(entries)
 
-    def __repr__(self) -> str:
-        return f"Transcript({self.identifier!r:.80}, {self._amount()})"
 
-    def __str__(self) -> str:
-        return "\n".join(lines(self))
+def _not_recalled(documents: Sequence[object]) -> tuple[dict[int, str], set[int]]:
+    """Return why draive cannot read some elements; if it can read all, which ones recall omits."""
+    unreadable: dict[int, str] = {}
+    outlines: list[Outline] = []
+    for index, document in enumerate(documents):
+        try:
+            outlines.append(outline(document))
+        except ValueError as error:
+            unreadable[index] = f"draive cannot read this, so recall fails ({error})"
+    if unreadable:
+        return unreadable, set()
+    return {}, set(range(len(documents))) - {*replayable(outlines)}
 
-    def _repr_html_(self) -> str:
-        return Page(MOST_HTML).transcript(self)
 
-    def _amount(self) -> str:
-        few = f"{len(self):,} of " if len(self) < self.elements else ""
-        return few + counted(self.elements, "element")
+def _call_problems(documents: Sequence[object]) -> dict[tuple[int, int], str]:
+    """Return the requests without a response, and the responses without a request.
+
+    The response to a request is the next one with the same call id: ids repeat in later turns.
+    """
+    problems: dict[tuple[int, int], str] = {}
+    requests: dict[str, tuple[int, int]] = {}
+    for index, document in enumerate(documents):
+        for number, value in enumerate(_items(_object(document).get("blocks"))):
+            block = _object(value)
+            call = _text(block, "identifier")
+            if block.get("type") == "tool_request":
+                requests[call] = index, number
+                problems[index, number] = UNANSWERED
+            elif block.get("type") == "tool_response":
+                if (request := requests.pop(call, None)) is None:
+                    problems[index, number] = UNREQUESTED
+                else:
+                    del problems[request]
+    return problems
+
+
+def _who(document: object) -> str:
+    kind = _object(document).get("type")
+    if kind != "model_input":
+        return "model" if kind == "model_output" else "unknown"
+    blocks = _items(_object(document).get("blocks"))
+    answers = any(_object(block).get("type") == "tool_response" for block in blocks)
+    return "tool" if answers else "user"
+
+
+def _blocks(value: object) -> Iterator[TranscriptPiece]:
+    match _object(value):
+        case {"type": "model_input" | "model_output", "blocks": list(), **rest} if rest.keys() <= {
+            "meta"
+        }:
+            yield from map(_block, _items(_object(value)["blocks"]))
+        case _:
+            yield _raw(value)
+
+
+def _block(value: object) -> TranscriptPiece:
+    """Return the piece of a block; for content with a single part, the piece of that part."""
+    block = _object(value)
+    match block:
+        case {"type": "tool_request", "tool": str(tool), "arguments": arguments}:
+            call = _text(block, "identifier")
+            return TranscriptPiece("request", tool, _json(arguments), call=call, meta=_meta(block))
+        case {"type": "tool_response", "tool": str(tool), "content": {"parts": list()}}:
+            handling = _text(block, "handling")
+            return TranscriptPiece(
+                "response",
+                label=tool,
+                text="" if handling == "response" else handling,
+                inner=_parts(block["content"]),
+                call=_text(block, "identifier"),
+                meta=_meta(block),
+            )
+        case {"type": "reasoning", "content": {"parts": list()}}:
+            return TranscriptPiece("reasoning", inner=_parts(block["content"]), meta=_meta(block))
+        case {"parts": list(), **rest} if rest in ({}, {"type": "content"}):
+            inner = _parts(block)
+            return inner[0] if len(inner) == 1 else TranscriptPiece("text", inner=inner)
+        case _:
+            return _raw(value)
+
+
+def _parts(content: object) -> tuple[TranscriptPiece, ...]:
+    return tuple(map(_part, _items(_object(content)["parts"])))
+
+
+def _part(value: object) -> TranscriptPiece:
+    part = _object(value)
+    match part:
+        case {"text": str(text), **rest} if rest.keys() <= {"meta"}:
+            return TranscriptPiece("text", text=text, meta=_meta(part))
+        case {"data": str(data), "mime_type": str(kind), **rest} if rest.keys() <= {"meta"}:
+            size = len(data) * 3 // 4 - data.count("=", -2)
+            label = f"{kind}, {size:,} bytes"
+            return TranscriptPiece(
+                "resource", label, image=TranscriptImage(kind, data), meta=_meta(part)
+            )
+        case {"uri": str(uri), **rest} if rest.keys() <= {"mime_type", "meta"}:
+            return TranscriptPiece("reference", uri, _text(part, "mime_type"), meta=_meta(part))
+        case {"artifact": artifact, **rest} if rest.keys() <= {"category", "hidden", "meta"}:
+            label = _text(part, "category") + (", hidden" if part.get("hidden") is True else "")
+            return TranscriptPiece("artifact", label, _json(artifact), meta=_meta(part))
+        case _:
+            return _raw(value)
+
+
+def _raw(value: object) -> TranscriptPiece:
+    return TranscriptPiece("raw", "stored", _json(value), notes=(UNKNOWN_FORMAT,))
+
+
+def _meta(document: Document) -> Document:
+    match document.get("meta"):
+        case None:
+            return {}
+        case dict():
+            members = _object(document["meta"])
+            return {key: value for key, value in members.items() if value is not None}
+        case other:
+            return {"meta": other}
+
+
+def _object(value: object) -> Document:
+    return cast("Document", value) if isinstance(value, dict) else {}
+
+
+def _items(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def _text(document: Document, name: str) -> str:
+    value = document.get(name)
+    return "" if value is None else str(value)
+
+
+def parsed(text: str) -> object:
+    """Return the value of JSON, or its text if Python cannot parse it."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # an integer of too many digits, too many levels
+        return text
+
+
+def _json(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, encertain_ascii=False, indent=2)
+    except RecursionError:  # indented encoding needs more stack
+        return json.dumps(value, encertain_ascii=False)

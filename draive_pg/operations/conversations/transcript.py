@@ -9,7 +9,7 @@ from draive_pg.operations.conversations.store import MEMORIES, ElementStore, Sto
 from draive_pg.operations.operation import Operation, Row
 
 if TYPE_CHECKING:
-    from draive_pg.display.transcript import Transcript
+    from draive_pg.models import Transcript
 
 __all__ = ("show",)
 
@@ -56,8 +56,8 @@ def show(
     check_limit(limit, "limit")
 
     def decode(rows: Sequence[Row]) -> "Transcript":
-        from draive_pg.codec.transcript import parsed, transcribe
-        from draive_pg.display.transcript import Transcript
+        from draive_pg.display.transcript import parsed, transcribe
+        from draive_pg.models import Transcript
 
         (exists, elements, variables), *stored = rows
         return Transcript(

@@ -1,15 +1,17 @@
-"""What held when: variables over time, and the revisions that were live at each message."""
+"""Changes of variables, and the revisions that were the newest at a time."""
 
 import json
 from typing import Any, cast
 
 import pandas as pd
 
+from draive_pg.analysis.inputs import TIMESTAMP, prepared
+
 __all__ = ("live_revisions", "variable_changes")
 
 CHANGES = {
     "identifier": "str",
-    "created": "datetime64[us, UTC]",
+    "created": TIMESTAMP,
     "variable": "str",
     "before": "object",
     "after": "object",
@@ -17,19 +19,30 @@ CHANGES = {
 
 
 def variable_changes(variables: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each variable that a snapshot changed, its first value included.
+    """Return one row per variable that a snapshot changed, including its first value.
+
+    Values of different JSON types are different: ``1``, ``1.0`` and ``True``.
 
     Parameters
     ----------
     variables : DataFrame
-        Of `variables`.
+        `variables`, in its order: ``identifier``, ``created``, ``variables``.
 
     Returns
     -------
     DataFrame
-        ``identifier``, ``created`` (of the snapshot), ``variable``, ``before`` and ``after``; None
-        where there was none before, or is none any more.
+        The columns of `Analysis.variable_changes`.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> variable_changes(pd.read_parquet("variables.parquet"))
     """
+    variables = prepared(variables, "identifier", "created", "variables")
     rows: list[tuple[Any, ...]] = []
     memory: str | None = None
     before: dict[str, Any] = {}
@@ -38,57 +51,57 @@ def variable_changes(variables: pd.DataFrame) -> pd.DataFrame:
     ):
         if identifier != memory:
             memory, before = identifier, {}
-        after = _members(snapshot)
+        after = cast("dict[str, Any]", snapshot) if isinstance(snapshot, dict) else {}
         rows += [
             (identifier, created, name, before.get(name), after.get(name))
             for name in {**before, **after}
-            if name not in before or name not in after or before[name] != after[name]
+            if name not in before or name not in after or _json(before[name]) != _json(after[name])
         ]
         before = after
     # As objects first: among numbers, None would become NaN.
     return pd.DataFrame(rows, columns=list(CHANGES), dtype="object").astype(CHANGES)
 
 
-def _members(snapshot: object) -> dict[str, Any]:
-    """Return the variables of a snapshot, which in a file is the text of its JSON."""
-    if isinstance(snapshot, str):
-        try:
-            snapshot = json.loads(snapshot)
-        except ValueError:
-            return {}
-    return cast("dict[str, Any]", snapshot) if isinstance(snapshot, dict) else {}
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def live_revisions(log: pd.DataFrame, revisions: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each element and each name: which revision was the newest at its time.
+    """Return which revision of each name was the newest when an element was written.
 
-    That is what was current in the database. A service that caches may have used the one before
-    for as long as its cache keeps it.
+    A service may have used another one: an older one from its cache, or one with a label.
 
     Parameters
     ----------
     log : DataFrame
-        Of `conversation_log`, with the columns ``identifier``, ``position``, ``created`` and
-        ``role``.
+        `conversation_log`: ``identifier``, ``position``, ``created``, ``role``.
     revisions : DataFrame
-        Of `instruction_revisions` or `configurations`: all of the names, with the columns
-        ``name`` (or ``identifier``), ``revision`` and ``created``.
+        All rows of the names in `instruction_revisions` or `configurations`: ``name`` (or
+        ``identifier``), ``revision``, ``created``.
 
     Returns
     -------
     DataFrame
-        ``identifier``, ``position``, ``created`` and ``role`` of the element, ``name``,
-        ``revision`` (missing where there was none yet), and ``since`` when it was live.
+        The columns of `Analysis.live_instructions`.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> live_revisions(pd.read_csv("log.csv"), pd.read_csv("revisions.csv"))
     """
     key = "name" if "name" in revisions else "identifier"
-    elements = log[["identifier", "position", "created", "role"]]
+    revisions = prepared(revisions, key, "revision", "created")
+    elements = prepared(log, "identifier", "position", "created", "role")
     timed = elements[elements["created"].notna()].sort_values("created", kind="stable")
     found = [
         pd.merge_asof(
             timed.assign(name=name),
             of_name[["revision", "created"]]
             .sort_values("created")
-            .astype({"revision": "Int64"})
             .assign(since=of_name["created"]),
             on="created",
         )

@@ -1,4 +1,4 @@
-"""A transcript as HTML: within bounds in a notebook, where long things unfold, or all of it."""
+"""Transcripts as HTML: bounded and folded for notebooks, or a complete page."""
 
 import base64
 import binascii
@@ -6,23 +6,21 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from draive_pg.codec.transcript import Entry, Image, Piece
 from draive_pg.display import html
-from draive_pg.display.wording import counted, duration, json_text, one_line
+from draive_pg.display.text import duration, json_text, one_line, plural
+from draive_pg.models import Transcript, TranscriptEntry, TranscriptImage, TranscriptPiece
 
-if TYPE_CHECKING:
-    from draive_pg.display.transcript import Transcript
+__all__ = ("bounded", "page")
 
-__all__ = ("Page",)
-
-FIRST = 40  # entries that a notebook shows of the beginning of a long transcript,
-LAST = 160  # and of its end
-MOST_PIECES = 100  # shown of one entry, or of one piece
-MOST_TEXT = 20_000  # characters shown of one text
-MOST_HTML = 2_000_000  # characters shown of all texts, and as much of all images
-MOST_IMAGE = 512 * 1024  # bytes of an image that is shown and not only named
+# Limits of what a notebook shows.
+FIRST_ENTRIES = 40
+LAST_ENTRIES = 160
+MAX_PIECES = 100  # of one entry, or of one piece
+MAX_TEXT = 20_000  # characters of one text
+MAX_CHARS = 2_000_000  # of all texts, and of all images
+MAX_IMAGE = 512 * 1024  # bytes of an image
 
 IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")  # SVG can hold scripts
 
@@ -39,54 +37,69 @@ OTHER = "orangered"
 URL_SAFE = str.maketrans("-_", "+/")  # both alphabets of base64 are in use
 
 
+def bounded(transcript: Transcript) -> str:
+    """Return HTML for a notebook, without what exceeds the limits."""
+    return Page(MAX_CHARS).transcript(transcript)
+
+
+def page(transcript: Transcript) -> str:
+    """Return a complete HTML page with every element in full."""
+    title = escape(f"Memory {transcript.identifier}")
+    style = "color-scheme:light dark;font-family:sans-serif;margin:2em"
+    return (
+        f'<!DOCTYPE html><html style="{style}"><head><meta charset="utf-8">'
+        f"<title>{title}</title></head><body>{Page(math.inf).transcript(transcript)}</body></html>"
+    )
+
+
 class Page:
-    """HTML within bounds: what is over them is counted, and not shown.
+    """HTML with a limited size; what exceeds the limits is counted.
 
     Parameters
     ----------
-    most : float
-        The most characters of all texts, and of all images; infinite for all that there is.
+    max_chars : float
+        Maximum number of characters of all texts, and of all images; infinite for no limit.
     """
 
-    def __init__(self, most: float) -> None:
-        self._bounded = most < math.inf
-        self._texts = most
-        self._images = most
+    def __init__(self, max_chars: float) -> None:
+        self._bounded = max_chars < math.inf
+        self._texts = max_chars
+        self._images = max_chars
 
-    def transcript(self, shown: "Transcript") -> str:
-        """Return all of a transcript, or its beginning and its end."""
+    def transcript(self, shown: Transcript) -> str:
+        """Return the transcript, or its first and last entries."""
         entries = shown.entries
-        over = len(entries) - FIRST - LAST if self._bounded else 0
+        over = len(entries) - FIRST_ENTRIES - LAST_ENTRIES if self._bounded else 0
         if over <= 0:
             body = "".join(map(self._entry, entries))
         else:
-            # The end first: if there is too much for all, that is what one wants to see.
-            last = "".join(map(self._entry, entries[-LAST:]))
-            body = "".join(map(self._entry, entries[:FIRST])) + _between(over) + last
+            # The last entries first: the limit of characters should leave out earlier ones.
+            last = "".join(map(self._entry, entries[-LAST_ENTRIES:]))
+            body = "".join(map(self._entry, entries[:FIRST_ENTRIES])) + _between(over) + last
         return f'<div style="max-width:60em">{self._head(shown)}{body}</div>'
 
-    def _head(self, shown: "Transcript") -> str:
+    def _head(self, shown: Transcript) -> str:
         facts = [f"<b>{escape(f'{shown.identifier:.200}')}</b>", *map(escape, shown.facts)]
-        odd = len(shown.marks)
-        marks = f' · <span style="{MARK}">{counted(odd, "mark")}</span>' if odd else ""
+        marked = len(shown.marks)
+        marks = f' · <span style="{MARK}">{plural(marked, "mark")}</span>' if marked else ""
         return f"<div>{' · '.join(facts)}{marks}</div>{self._variables(shown.variables)}"
 
     def _variables(self, variables: object) -> str:
         if not isinstance(variables, dict):
             text = json_text(variables)
-            return self._piece(Piece("raw", "variables", text, notes=("no object",)))
+            return self._piece(TranscriptPiece("raw", "variables", text, notes=("no object",)))
         if not variables:
             return ""
         rows = [
             (self._cut(name), self._cut(value if isinstance(value, str) else json_text(value)))
             for name, value in cast("dict[str, object]", variables).items()
         ]
-        most = html.MOST_ROWS if self._bounded else len(rows)
+        most = html.MAX_ROWS if self._bounded else len(rows)
         over = f"{len(rows) - most:,} more, which .variables has" if len(rows) > most else ""
-        table = html.table(("variable", "value"), rows[:most], most=most, caption=over)
+        table = html.table(("variable", "value"), rows[:most], max_rows=most, caption=over)
         return f'<details open style="margin:0.5em 0"><summary>Variables</summary>{table}</details>'
 
-    def _entry(self, entry: Entry) -> str:
+    def _entry(self, entry: TranscriptEntry) -> str:
         when = "-"
         if entry.created is not None:
             moment = f"{entry.created:%Y-%m-%d %H:%M:%S}"
@@ -101,12 +114,12 @@ class Page:
             f"{self._meta(entry.meta)}{said}</div></div>"
         )
 
-    def _pieces(self, pieces: Sequence[Piece]) -> str:
-        most = MOST_PIECES if self._bounded else len(pieces)
-        over = f"<div>{counted(len(pieces) - most, 'more part')}</div>" * (len(pieces) > most)
+    def _pieces(self, pieces: Sequence[TranscriptPiece]) -> str:
+        most = MAX_PIECES if self._bounded else len(pieces)
+        over = f"<div>{plural(len(pieces) - most, 'more part')}</div>" * (len(pieces) > most)
         return "".join(map(self._piece, pieces[:most])) + over
 
-    def _piece(self, piece: Piece) -> str:
+    def _piece(self, piece: TranscriptPiece) -> str:
         match piece.kind:
             case "text":
                 said = self._spoken(piece)
@@ -131,20 +144,20 @@ class Page:
                 said = self._unfolds(escape(piece.label), piece, piece.text)
         return said + self._meta(piece.meta)
 
-    def _spoken(self, piece: Piece) -> str:
+    def _spoken(self, piece: TranscriptPiece) -> str:
         if piece.inner:
             return self._pieces(piece.inner)
         return f'<div style="{html.WRAP}">{escape(self._cut(piece.text))}</div>'
 
-    def _response(self, piece: Piece) -> str:
+    def _response(self, piece: TranscriptPiece) -> str:
         handling = f' <span style="{MARK}">{escape(piece.text)}</span>' if piece.text else ""
         head = f"← <b>{escape(piece.label)}</b>{handling}"
         if len(piece.inner) == 1 and (text := _pretty(piece.inner[0])) is not None:
             return self._unfolds(head, piece, text) + self._meta(piece.inner[0].meta)
         return f"<div>{head}{_notes(piece.notes)}{self._pieces(piece.inner)}</div>"
 
-    def _unfolds(self, head: str, piece: Piece, text: str) -> str:
-        """Return a text on one line or, if it takes more, its beginning, which unfolds to it."""
+    def _unfolds(self, head: str, piece: TranscriptPiece, text: str) -> str:
+        """Return a text of one line, or the start of a longer text, which unfolds."""
         cut = self._cut(text)
         line = one_line(cut)
         few = line if len(line) <= html.FOLD else f"{line[: html.FOLD]}…"
@@ -155,15 +168,15 @@ class Page:
         summary = f'<summary style="overflow-wrap:anywhere">{shown}</summary>'
         return f"<details>{summary}{more}</details>"
 
-    def _resource(self, piece: Piece) -> str:
+    def _resource(self, piece: TranscriptPiece) -> str:
         image = None if piece.image is None else self._image(piece.image)
         if image is None:
             return self._named(escape(self._cut(piece.label)), "resource")
         return f'<img style="{PICTURE}" alt="{escape(piece.label)}" src="{image}">'
 
-    def _image(self, image: Image) -> str | None:
-        """Return the address of a small inline image, encoded anew so that it is nothing else."""
-        if image.mime_type not in IMAGES or not len(image.data) <= MOST_IMAGE * 4 / 3:
+    def _image(self, image: TranscriptImage) -> str | None:
+        """Return the data URL of a small image, encoded again so that it holds nothing else."""
+        if image.mime_type not in IMAGES or not len(image.data) <= MAX_IMAGE * 4 / 3:
             return None
         try:
             data = base64.b64decode(image.data.translate(URL_SAFE), validate=True)
@@ -184,7 +197,7 @@ class Page:
         return f'<div style="{html.WRAP}"><span style="{html.DIM}">[{kind}]</span> {name}</div>'
 
     def _cut(self, text: str) -> str:
-        most = int(min(MOST_TEXT, max(0, self._texts))) if self._bounded else len(text)
+        most = int(min(MAX_TEXT, max(0, self._texts))) if self._bounded else len(text)
         self._texts -= min(len(text), most)
         return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more)"
 
@@ -192,11 +205,12 @@ class Page:
 def _between(count: int) -> str:
     return (
         f'<div style="{html.DIM};text-align:center;margin:1em 0">{count:,} more elements here: '
-        f"[{FIRST}:{FIRST + LAST}] of this shows the next ones, and to_html() all</div>"
+        f"[{FIRST_ENTRIES}:{FIRST_ENTRIES + LAST_ENTRIES}] of this shows the next ones, and "
+        f"to_html() all</div>"
     )
 
 
-def _pause(entry: Entry) -> str:
+def _pause(entry: TranscriptEntry) -> str:
     if entry.pause is None:
         return ""
     day = "" if entry.created is None else f" · {entry.created:%Y-%m-%d}"
@@ -212,11 +226,11 @@ def _notes(notes: Sequence[str]) -> str:
     )
 
 
-def _pretty(piece: Piece) -> str | None:
-    """Return a text, indented if it is a JSON document; None for what is no text."""
+def _pretty(piece: TranscriptPiece) -> str | None:
+    """Return the text of a piece, indented if it is JSON; None if it is not text."""
     if piece.kind != "text" or piece.inner:
         return None
-    if piece.text[:1] in ("{", "[") and len(piece.text) <= MOST_TEXT:
+    if piece.text[:1] in ("{", "[") and len(piece.text) <= MAX_TEXT:
         try:
             return json_text(json.loads(piece.text), indent=2)
         except (ValueError, RecursionError):

@@ -1,0 +1,55 @@
+"""Conversion of the DataFrames that callers pass to the dtypes of `db.frames`."""
+
+import json
+from typing import Any
+
+import pandas as pd
+
+__all__ = ("TIMESTAMP", "prepared")
+
+TIMESTAMP = "datetime64[us, UTC]"
+
+DTYPES: dict[str, Any] = {
+    **dict.fromkeys(("identifier", "name", "role", "text", "call", "tool", "response"), "str"),
+    **dict.fromkeys(("handling",), "str"),
+    **dict.fromkeys(("position", "tool_requests", "tool_responses", "n_chars"), "int64"),
+    **dict.fromkeys(("created", "responded"), TIMESTAMP),
+    "seconds": "float64",
+    "revision": "Int64",
+}
+
+
+def prepared(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Return the required columns with the dtypes of `db.frames`; other columns hold JSON.
+
+    In a file, times of CSV and JSON Lines are text, and so is JSON in Parquet and CSV.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+    """
+    for column in columns:
+        if column not in frame:
+            raise ValueError(f"the DataFrame has no column {column!r}; take {', '.join(columns)}")
+    return pd.DataFrame({column: _converted(frame[column], column) for column in columns})
+
+
+def _converted(values: "pd.Series[Any]", column: str) -> "pd.Series[Any]":
+    dtype = DTYPES.get(column)
+    if dtype is None:
+        return pd.Series([_parsed(value) for value in values], index=values.index, dtype="object")
+    if str(values.dtype) == dtype:
+        return values
+    if dtype == TIMESTAMP:
+        values = pd.to_datetime(values, utc=True, format="ISO8601")
+    return values.astype(dtype)
+
+
+def _parsed(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value

@@ -1,0 +1,96 @@
+"""Transcripts as plain text for terminals."""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import cast
+
+from draive_pg.display.text import duration, json_text, one_line, plural
+from draive_pg.models import Transcript, TranscriptPiece
+
+__all__ = ("facts", "lines")
+
+MAX_CHARS = 2_000  # shown of each piece that is not text
+
+# Control characters, which a terminal would obey; tabs and line feeds stay.
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def facts(transcript: Transcript) -> tuple[str, ...]:
+    """Return the number of elements, the time of the first one, and the duration."""
+    if not transcript.exists:
+        return ("there is no such memory",)
+    shown = f"{len(transcript):,} of " if len(transcript) < transcript.elements else ""
+    times = [entry.created for entry in transcript.entries if entry.created is not None]
+    lasted = times[-1] - times[0] if times else timedelta()
+    return (
+        shown + plural(transcript.elements, "element"),
+        *(() if not times else (f"{times[0]:%Y-%m-%d %H:%M:%S} UTC",)),
+        *(() if lasted < timedelta(seconds=1) else (duration(lasted),)),
+    )
+
+
+def lines(transcript: Transcript) -> Iterator[str]:
+    """Return the lines of a whole transcript."""
+    yield _escaped(": ".join((transcript.identifier, ", ".join(transcript.facts))))
+    variables = cast("object", transcript.variables)
+    if isinstance(variables, dict):
+        for name, value in cast("dict[str, object]", variables).items():
+            text = value if isinstance(value, str) else json_text(value)
+            yield _escaped(f"  {name} = {_shortened(text)}")
+    else:
+        yield f"  [variables] {_shortened(json_text(variables))}  ! no object"
+    for entry in transcript.entries:
+        yield ""
+        if entry.pause is not None:
+            yield f"    ... {duration(entry.pause)} later ..."
+            yield ""
+        when = "-" if entry.created is None else f"{entry.created:%Y-%m-%d %H:%M:%S}"
+        yield _escaped(f"#{entry.position}  {when}  {entry.who}{_noted(entry.notes)}")
+        if entry.meta:
+            yield _indented(f"({json_text(entry.meta)})")
+        for piece in entry.pieces:
+            yield from map(_indented, _piece(piece))
+
+
+def _piece(piece: TranscriptPiece) -> Iterator[str]:
+    inner = (line for each in piece.inner for line in _piece(each))
+    notes = _noted(piece.notes)
+    match piece.kind:
+        case "text" if piece.inner:
+            yield from inner
+        case "text":
+            yield piece.text
+        case "reasoning":
+            yield from (f"~ {line}" for line in inner)
+        case "request":
+            yield f"-> {piece.label} {_shortened(piece.text)}{notes}"
+        case "response":
+            handling = f" {piece.text}:" if piece.text else ""
+            yield f"<- {piece.label}{handling} {_shortened('\n'.join(inner))}{notes}"
+        case "resource" | "reference":
+            yield f"[{' '.join(filter(None, (piece.kind, piece.label, piece.text)))}]"
+        case "artifact":
+            yield f"[artifact {piece.label}] {_shortened(piece.text)}"
+        case "raw":
+            yield f"[{piece.label}] {_shortened(piece.text)}{notes}"
+    if piece.meta:
+        yield f"({_shortened(json_text(piece.meta))})"
+
+
+def _noted(notes: Sequence[str]) -> str:
+    return "".join(f"  ! {note}" for note in notes)
+
+
+def _shortened(text: str) -> str:
+    line = one_line(text)
+    over = len(line) - MAX_CHARS
+    return line if over <= 0 else f"{line[:MAX_CHARS]}... ({over:,} more)"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in _escaped(text).split("\n"))
+
+
+def _escaped(text: str) -> str:
+    return CONTROLS.sub(lambda match: match.group().encode("unicode_escape").decode(), text)

@@ -1,0 +1,23 @@
+"""Columns and dtypes of DataFrames: those a docstring documents, and those returned."""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+__all__ = ("documented", "dtypes")
+
+ROW = re.compile(r"^ *\| (\w+) +\| ([\w\[\], ]+?) +\|", re.MULTILINE)
+
+
+def documented(function: Callable[..., object]) -> Mapping[str, str]:
+    """Return the dtypes by column of the table in a docstring."""
+    header, *rows = ROW.findall(inspect.getdoc(function) or "")
+    assert header == ("column", "dtype")
+    return dict(rows)
+
+
+def dtypes(frame: pd.DataFrame) -> Mapping[str, str]:
+    """Return the dtypes of a DataFrame by column."""
+    return {str(column): str(dtype) for column, dtype in frame.dtypes.items()}
