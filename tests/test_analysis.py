@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import draive_pg
 from draive_pg import Client, analysis
+from draive_pg.api.analysis import Analysis
 from draive_pg.samples import month
 from tests.conftest import Connect
 from tests.docstrings import documented, dtypes
@@ -437,11 +438,11 @@ def test_columns_and_dtypes_are_those_of_the_docstring(
 ) -> None:
     call = getattr(db.analysis, name)
     assert len(call()) == 0
-    assert dtypes(call()) == documented(call)
+    assert dtypes(call()) == documented(getattr(Analysis, name))
     dated(db, sql)
     db.memory("m").remember(called("d", x=1), called("e", x=1))
     assert len(call()) > 0
-    assert dtypes(call()) == documented(call)
+    assert dtypes(call()) == documented(getattr(Analysis, name))
 
 
 def test_questions_that_cannot_be_answered_are_refused_before_any_io(connect: Connect) -> None:

@@ -21,6 +21,7 @@ from draive import (
 )
 
 from draive_pg import Client, samples
+from draive_pg.api.frames import Frames
 from draive_pg.frames import FRAMES
 from draive_pg.frames.conversations import CONVERSATION_LOG
 from draive_pg.frames.query import FrameQuery
@@ -110,7 +111,7 @@ def fill(db: Client) -> None:
 @pytest.mark.parametrize("name", COLUMNS)
 def test_columns_and_types_are_fixed_even_when_empty(db: Client, name: str) -> None:
     read = getattr(db.frames, name)
-    assert documented(read) == COLUMNS[name]
+    assert documented(getattr(Frames, name)) == COLUMNS[name]
     assert dtypes(read()) == COLUMNS[name]
     assert len(read()) == 0
     fill(db)

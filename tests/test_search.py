@@ -17,6 +17,7 @@ from draive import (
 from psycopg.conninfo import make_conninfo
 
 from draive_pg import Client, OperationFailed
+from draive_pg.api.memories import Memories
 from draive_pg.frames.search import SearchCriteria, search_query
 from draive_pg.operations.operation import qualified
 from tests.conftest import Connect
@@ -76,7 +77,7 @@ def fill(db: Client) -> None:
 
 def found(db: Client, text: str | None = None, **wanted: Any) -> list[tuple[str, int]]:
     frame = db.memories.search(text, **wanted)
-    assert dtypes(frame) == documented(db.memories.search) == DTYPES
+    assert dtypes(frame) == documented(Memories.search) == DTYPES
     return sorted(zip(frame.identifier, frame.position, strict=True))
 
 

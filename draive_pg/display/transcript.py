@@ -220,6 +220,6 @@ def _json(value: object) -> str:
     if isinstance(value, str):
         return value
     try:
-        return json.dumps(value, encertain_ascii=False, indent=2)
+        return json.dumps(value, ensure_ascii=False, indent=2)
     except RecursionError:  # indented encoding needs more stack
-        return json.dumps(value, encertain_ascii=False)
+        return json.dumps(value, ensure_ascii=False)
