@@ -6,6 +6,7 @@ same tables into draive. Importing this package loads neither pandas nor draive.
 
 from draive_pg.api.memory import Memory
 from draive_pg.client import AsyncClient, Client
+from draive_pg.codec.timestamps import Timestamp
 from draive_pg.errors import (
     ChatInvalid,
     ConnectionFailed,
@@ -29,6 +30,8 @@ from draive_pg.errors import (
     TimedOut,
     warn,
 )
+from draive_pg.frames.frame import Format
+from draive_pg.frames.query import Filters, OneOrMany
 from draive_pg.models import (
     AppliedMigration,
     Diagnosis,
@@ -54,12 +57,18 @@ from draive_pg.models import (
     TranscriptPiece,
     Transfer,
 )
+from draive_pg.operations.conversations.listing import Order
+from draive_pg.operations.documents.kind import ConfigurationReference, InstructionsReference
+from draive_pg.operations.documents.preconditions import Expected
+from draive_pg.operations.documents.release import LabelTargets
+from draive_pg.operations.documents.selectors import RevisionRef
 
 __all__ = (
     "AppliedMigration",
     "AsyncClient",
     "ChatInvalid",
     "Client",
+    "ConfigurationReference",
     "ConnectionFailed",
     "Diagnosis",
     "Diff",
@@ -67,20 +76,27 @@ __all__ = (
     "DocumentMissing",
     "DraivePGError",
     "EmbeddedServerError",
+    "Expected",
     "ExportInvalid",
     "FileDiff",
     "FileInvalid",
+    "Filters",
     "FolderChange",
     "FolderDiff",
     "FolderStatus",
+    "Format",
+    "InstructionsReference",
     "LabelMove",
+    "LabelTargets",
     "Listener",
     "Memory",
     "MemoryExists",
     "MemoryMissing",
     "MemorySummary",
+    "OneOrMany",
     "OperationEvent",
     "OperationFailed",
+    "Order",
     "PermissionDenied",
     "Record",
     "Records",
@@ -89,6 +105,7 @@ __all__ = (
     "Revision",
     "RevisionConflict",
     "RevisionMissing",
+    "RevisionRef",
     "SchemaInvalid",
     "Snapshot",
     "StoredDataInvalid",
@@ -97,6 +114,7 @@ __all__ = (
     "TableState",
     "TemplateInvalid",
     "TimedOut",
+    "Timestamp",
     "Transcript",
     "TranscriptEntry",
     "TranscriptImage",
@@ -107,8 +125,9 @@ __all__ = (
 __version__ = "0.1.0"
 
 # Pickles, tracebacks and help() name the public path.
-for _name in __all__:
-    globals()[_name].__module__ = __name__
+for _public in [globals()[name] for name in __all__]:
+    if isinstance(_public, type):
+        _public.__module__ = __name__
 
 
 def __getattr__(name: str) -> object:

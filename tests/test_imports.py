@@ -149,3 +149,43 @@ def test_conversations_need_no_draive(dsn: str) -> None:
     command = [sys.executable, "-c", WITHOUT_DRAIVE, dsn]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == "done\n", done.stderr
+
+
+# What methods return before they are run: `Client` returns, and `AsyncClient` awaits, the result.
+REQUESTS = {"Call", "Copy", "Operation", "Request", "Workflow"}
+
+
+def annotated(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """Return the names in the annotations of a function."""
+    arguments = [*function.args.args[1:], *function.args.kwonlyargs]
+    arguments += [each for each in (function.args.vararg, function.args.kwarg) if each]
+    names: set[str] = set()
+    todo = [each.annotation for each in arguments] + [function.returns]
+    while todo:
+        for node in ast.walk(todo.pop() or ast.Constant(value=None)):
+            if isinstance(node, ast.Name):
+                names.add(node.id)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                todo.append(ast.parse(node.value, mode="eval").body)
+    return names
+
+
+def test_types_in_public_signatures_can_be_imported_from_the_package() -> None:
+    import draive_pg
+
+    for path in (*(PACKAGE / "api").glob("[a-z]*.py"), PACKAGE / "client.py"):
+        tree = ast.parse(path.read_text())
+        own = {
+            alias.asname or alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("draive_pg")
+            for alias in node.names
+        }
+        for kind in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+            for function in kind.body:
+                if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                    continue
+                if not function.name.startswith("_"):
+                    missing = (annotated(function) & own) - REQUESTS - {*draive_pg.__all__}
+                    assert not missing, (path.name, function.name, missing)
+    assert all(hasattr(draive_pg, name) for name in draive_pg.__all__)

@@ -39,7 +39,7 @@ POSITIONED: LiteralString = f"""
         identifier,
         created,
         content,
-        place AS tid,
+        place,
         row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
     FROM {MEMORIES.elements} AS element
     WHERE :identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[])
@@ -49,7 +49,7 @@ POSITIONED: LiteralString = f"""
 LOG: LiteralString = f"""
     identifier,
     created,
-    tid,
+    place,
     {ROLE} AS role,
     text,
     CASE WHEN kind = 'reasoning' OR kinds ? 'reasoning' THEN coalesce((
@@ -103,7 +103,7 @@ CONVERSATION_LOG = Frame(
             AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
             AND (:role::TEXT IS NULL OR content ->> 'type' = :role::TEXT)
             AND (:tool::TEXT[] IS NULL OR {TOOLS} ?| :tool::TEXT[])
-        ORDER BY identifier, created, tid
+        ORDER BY identifier, created, place
         LIMIT :limit::INT8
         OFFSET 0
     ) AS element
@@ -123,7 +123,7 @@ CONVERSATION_LOG = Frame(
                 identifier,
                 element.created,
                 content,
-                element.place AS tid,
+                place,
                 coalesce(memory, (129::INT8 << 32) + hashtext(identifier)) AS memory,
                 {SINGLE}
             FROM {MEMORIES.elements} AS element

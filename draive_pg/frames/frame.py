@@ -29,7 +29,7 @@ SELECTED: Mapping[Kind, LiteralString] = {
 
 # What rows in any order are sorted by on the client. `memory` holds the rank of the identifier in
 # its low 32 bits and a bucket number, by which rows are grouped before they are sorted, above.
-SORT_COLUMNS: Columns = {"memory": "integer", "created": "timestamp", "tid": "tid"}
+SORT_COLUMNS: Columns = {"memory": "integer", "created": "timestamp", "place": "tid"}
 
 
 class Source:

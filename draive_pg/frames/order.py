@@ -118,8 +118,8 @@ class Ordered:
     def _sorted(self, buckets: Sequence[Bucket]) -> Sequence[Arrays]:
         """Return the columns of the rows of buckets, sorted, with their positions."""
         rows = _joined([each.rows() for each in buckets])
-        memory, created, tid = (self._decoder.column(rows, key) for key in SORT_COLUMNS)
-        order = np.lexsort((tid["offset"], tid["block"], created, memory))
+        memory, created, place = (self._decoder.column(rows, key) for key in SORT_COLUMNS)
+        order = np.lexsort((place["offset"], place["block"], created, memory))
         memory = memory[order]
         firsts = np.flatnonzero(np.append(True, memory[1:] != memory[:-1]))
         counts = np.diff(firsts, append=len(memory))

@@ -38,7 +38,7 @@ SEARCH = Frame(
             FROM {MEMORIES.elements} AS before
             WHERE before.identifier = found.identifier
                 AND before.created <= found.created
-                AND (before.created, before.place) < (found.created, found.tid)
+                AND (before.created, before.place) < (found.created, found.place)
         ) AS position,
         found.created,
         {ROLE} AS role,
@@ -58,7 +58,7 @@ SEARCH = Frame(
         SELECT
             identifier,
             created,
-            place AS tid,
+            place,
             content,
             CASE
                 WHEN :text::TEXT IS NULL THEN 0
@@ -87,7 +87,7 @@ SEARCH = Frame(
                 ORDER BY snapshot.created DESC, snapshot.place DESC
                 LIMIT 1
             ))
-        ORDER BY rank DESC, created DESC, identifier, tid DESC
+        ORDER BY rank DESC, created DESC, identifier, place DESC
         LIMIT :limit::INT8
     ) AS found
     CROSS JOIN LATERAL (
@@ -109,7 +109,7 @@ SEARCH = Frame(
         ) AS text
         FROM jsonb_path_query(found.content, '{CALLS}') AS block
     ) AS used
-    ORDER BY found.rank DESC, found.created DESC, found.identifier, found.tid DESC
+    ORDER BY found.rank DESC, found.created DESC, found.identifier, found.place DESC
     """,
 )
 

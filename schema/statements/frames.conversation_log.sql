@@ -22,7 +22,7 @@ FROM (
     position,
     identifier,
     created,
-    tid,
+    place,
     
 CASE content ->> 'type'
     WHEN 'model_input' THEN 'input'
@@ -67,7 +67,7 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
         identifier,
         created,
         content,
-        place AS tid,
+        place,
         row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
     FROM (
         SELECT identifier, created, ctid AS place, content FROM memories_elements
@@ -77,7 +77,7 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
             AND ($3::TIMESTAMPTZ IS NULL OR created < $3::TIMESTAMPTZ)
             AND ($4::TEXT IS NULL OR content ->> 'type' = $4::TEXT)
             AND ($5::TEXT[] IS NULL OR jsonb_path_query_array(content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool') ?| $5::TEXT[])
-        ORDER BY identifier, created, tid
+        ORDER BY identifier, created, place
         LIMIT $6::INT8
         OFFSET 0
     ) AS element

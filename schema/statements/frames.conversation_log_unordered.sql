@@ -6,7 +6,7 @@ SELECT
     frame."n_chars"::INT8 AS "n_chars",
     frame."memory"::INT8 AS "memory",
     coalesce(frame."created", '-infinity') AS "created",
-    frame."tid" AS "tid",
+    frame."place" AS "place",
     frame."identifier"::TEXT AS "identifier",
     frame."role"::TEXT AS "role",
     frame."text"::TEXT AS "text",
@@ -18,7 +18,7 @@ FROM (
     memory,
     identifier,
     created,
-    tid,
+    place,
     
 CASE content ->> 'type'
     WHEN 'model_input' THEN 'input'
@@ -64,7 +64,7 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
                 identifier,
                 element.created,
                 content,
-                element.place AS tid,
+                place,
                 coalesce(memory, (129::INT8 << 32) + hashtext(identifier)) AS memory,
                 (content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single
             FROM (

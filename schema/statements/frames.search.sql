@@ -26,7 +26,7 @@ FROM (
     ) AS before
             WHERE before.identifier = found.identifier
                 AND before.created <= found.created
-                AND (before.created, before.place) < (found.created, found.tid)
+                AND (before.created, before.place) < (found.created, found.place)
         ) AS position,
         found.created,
         
@@ -52,7 +52,7 @@ END
         SELECT
             identifier,
             created,
-            place AS tid,
+            place,
             content,
             CASE
                 WHEN $1::TEXT IS NULL THEN 0
@@ -91,7 +91,7 @@ END
                 ORDER BY snapshot.created DESC, snapshot.place DESC
                 LIMIT 1
             ))
-        ORDER BY rank DESC, created DESC, identifier, tid DESC
+        ORDER BY rank DESC, created DESC, identifier, place DESC
         LIMIT $11::INT8
     ) AS found
     CROSS JOIN LATERAL (
@@ -113,5 +113,5 @@ END
         ) AS text
         FROM jsonb_path_query(found.content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")') AS block
     ) AS used
-    ORDER BY found.rank DESC, found.created DESC, found.identifier, found.tid DESC
+    ORDER BY found.rank DESC, found.created DESC, found.identifier, found.place DESC
     ) AS frame

@@ -45,7 +45,7 @@ FROM (
         identifier,
         created,
         content,
-        place AS tid,
+        place,
         row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
     FROM (
         SELECT identifier, created, ctid AS place, content FROM memories_elements
