@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from draive_pg import Client
-from draive_pg.cli.values import timestamp
+from draive_pg.cli.options import timestamp
 from draive_pg.codec.validation import check_timestamp
 from tests.elements import asked
 
