@@ -1,40 +1,12 @@
 -- $1 name
-SELECT 
+SELECT
     move.name,
     move.label,
-    (
-        SELECT nullif(count(*), 0)
-        FROM (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
-    ) AS earlier
-        WHERE earlier.name = move.name
-            AND earlier.created <= move.revision
-            AND EXISTS (
-                SELECT FROM (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
-    ) AS labelled
-                WHERE labelled.name = move.name AND labelled.created = move.revision
-            )
-    ) AS number,
+    numbered.number,
     move.revision,
     move.moved,
     move.author,
     move.message
-
 FROM (
     SELECT DISTINCT ON (name, label) *
     FROM draive_pg_configuration_labels AS every
@@ -42,6 +14,8 @@ FROM (
     ORDER BY name, label, moved DESC
 ) AS move
 JOIN (
+    SELECT name, created, row_number() OVER (PARTITION BY name ORDER BY created) AS number
+    FROM (
         SELECT
             identifier AS name,
             created,
@@ -50,6 +24,7 @@ JOIN (
             '[]'::JSONB AS arguments,
             '{}'::JSONB AS meta
         FROM configurations
-    ) AS labelled
-    ON labelled.name = move.name AND labelled.created = move.revision
+    ) AS document
+    WHERE $1::TEXT IS NULL OR name = $1::TEXT
+) AS numbered ON numbered.name = move.name AND numbered.created = move.revision
 ORDER BY move.name, move.label

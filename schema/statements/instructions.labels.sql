@@ -1,28 +1,21 @@
 -- $1 name
-SELECT 
+SELECT
     move.name,
     move.label,
-    (
-        SELECT nullif(count(*), 0)
-        FROM instructions AS earlier
-        WHERE earlier.name = move.name
-            AND earlier.created <= move.revision
-            AND EXISTS (
-                SELECT FROM instructions AS labelled
-                WHERE labelled.name = move.name AND labelled.created = move.revision
-            )
-    ) AS number,
+    numbered.number,
     move.revision,
     move.moved,
     move.author,
     move.message
-
 FROM (
     SELECT DISTINCT ON (name, label) *
     FROM draive_pg_labels AS every
     WHERE $1::TEXT IS NULL OR name = $1::TEXT
     ORDER BY name, label, moved DESC
 ) AS move
-JOIN instructions AS labelled
-    ON labelled.name = move.name AND labelled.created = move.revision
+JOIN (
+    SELECT name, created, row_number() OVER (PARTITION BY name ORDER BY created) AS number
+    FROM instructions AS document
+    WHERE $1::TEXT IS NULL OR name = $1::TEXT
+) AS numbered ON numbered.name = move.name AND numbered.created = move.revision
 ORDER BY move.name, move.label

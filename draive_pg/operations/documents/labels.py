@@ -8,7 +8,7 @@ from draive_pg.codec.validation import check_optional, check_text, check_texts
 from draive_pg.models import LabelMove, Records
 from draive_pg.operations.documents.kind import Document, DocumentKind, per_kind
 from draive_pg.operations.documents.preconditions import Expected, precondition
-from draive_pg.operations.documents.read import NAME, required
+from draive_pg.operations.documents.read import required
 from draive_pg.operations.documents.selectors import LATEST, SELECTED, ref
 from draive_pg.operations.operation import (
     Operation,
@@ -21,20 +21,18 @@ from draive_pg.operations.operation import (
 
 __all__ = ("history", "labels", "move", "promote", "remove")
 
-
-def fields(name: LiteralString) -> LiteralString:
-    """Return the columns of a move, as `_decode` takes them; no number if the revision is gone."""
-    return f"""
+# The columns of a move of :name, as `_decode` takes them; no number if the revision is gone.
+FIELDS: LiteralString = """
     move.name,
     move.label,
     (
         SELECT nullif(count(*), 0)
-        FROM {{documents}} AS earlier
-        WHERE earlier.name = {name}
+        FROM {documents} AS earlier
+        WHERE earlier.name = :name::TEXT
             AND earlier.created <= move.revision
             AND EXISTS (
-                SELECT FROM {{documents}} AS labelled
-                WHERE labelled.name = {name} AND labelled.created = move.revision
+                SELECT FROM {documents} AS labelled
+                WHERE labelled.name = :name::TEXT AND labelled.created = move.revision
             )
     ) AS number,
     move.revision,
@@ -43,22 +41,29 @@ def fields(name: LiteralString) -> LiteralString:
     move.message
 """
 
-
-# Of the moves of :name.
-FIELDS = fields(NAME)
-
+# One pass over the index numbers all revisions, several times as fast as counting for each label.
 LABELS = per_kind(
     "labels",
-    f"""
-SELECT {fields("move.name")}
+    """
+SELECT
+    move.name,
+    move.label,
+    numbered.number,
+    move.revision,
+    move.moved,
+    move.author,
+    move.message
 FROM (
     SELECT DISTINCT ON (name, label) *
-    FROM {{labels}} AS every
+    FROM {labels} AS every
     WHERE :name::TEXT IS NULL OR name = :name::TEXT
     ORDER BY name, label, moved DESC
 ) AS move
-JOIN {{documents}} AS labelled
-    ON labelled.name = move.name AND labelled.created = move.revision
+JOIN (
+    SELECT name, created, row_number() OVER (PARTITION BY name ORDER BY created) AS number
+    FROM {documents} AS document
+    WHERE :name::TEXT IS NULL OR name = :name::TEXT
+) AS numbered ON numbered.name = move.name AND numbered.created = move.revision
 ORDER BY move.name, move.label
 """,
 )
