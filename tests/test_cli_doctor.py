@@ -57,7 +57,7 @@ def test_the_file_that_creates_an_object_last_is_named() -> None:
     for table in TABLES:
         assert f"CREATE TABLE IF NOT EXISTS {table.name} (" in texts[table.migration]
         for name, file in (*table.indexes.items(), *table.triggers.items()):
-            creates = re.compile(rf"(INDEX IF NOT EXISTS|TRIGGER) {name}\b[^;]*\b{table.name}\b")
+            creates = re.compile(rf"(INDEX IF NOT EXISTS|TRIGGER) {name}\b[^;]*\bON {table.name}\b")
             assert file == [name for name, sql in texts.items() if creates.search(sql)][-1]
 
 
