@@ -9,7 +9,7 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import psycopg
@@ -189,7 +189,7 @@ def recalling(db: Client, rows: int) -> Callable[[], object]:
 
 
 @asynccontextmanager
-async def draive(dsn: str, *states: State) -> AsyncIterator[None]:
+async def draive(dsn: str, *states: State) -> AsyncGenerator[None]:
     """Let draive's own adapters work on a database."""
     address = conninfo_to_dict(dsn)
     pool = PostgresConnectionPool(

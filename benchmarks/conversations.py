@@ -6,7 +6,7 @@ on a conversation of so many messages (200).
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
@@ -99,7 +99,7 @@ class Graph:
 
 
 @asynccontextmanager
-async def session(dsn: str) -> AsyncIterator[SQLAlchemySession]:
+async def session(dsn: str) -> AsyncGenerator[SQLAlchemySession]:
     address = conninfo_to_dict(dsn)
     url = URL.create(
         "postgresql+asyncpg",

@@ -1,7 +1,7 @@
 """Databases to measure on, and so many elements to fill them with."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -102,7 +102,7 @@ _numbers = count()
 
 
 @contextmanager
-def database(dsn: str) -> Iterator[str]:
+def database(dsn: str) -> Generator[str]:
     """Make an empty database on a server, and drop it in the end."""
     name = f"draive_pg_benchmark_{next(_numbers)}"
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -118,7 +118,7 @@ def database(dsn: str) -> Iterator[str]:
 @contextmanager
 def filled(
     dsn: str, rows: int, elements: Elements = ELEMENTS[:2], *, partitioned: bool = False
-) -> Iterator[str]:
+) -> Generator[str]:
     """Make a database with all tables, plain or partitioned, and so many elements in them."""
     with database(dsn) as own:
         if partitioned:

@@ -86,7 +86,8 @@ async def compare_async(
     async def run() -> tuple[float, float]:
         if before is not None:
             before()
-            await timed(ours), await timed(rival)
+            await timed(ours)
+            await timed(rival)
         pairs = [(await timed(ours), await timed(rival)) for _ in range(calls)]
         return fmean(pair[0] for pair in pairs), fmean(pair[1] for pair in pairs)
 

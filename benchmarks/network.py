@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 import threading
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -13,7 +13,7 @@ __all__ = ("distant",)
 
 
 @contextmanager
-def distant(dsn: str, round_trip: float) -> Iterator[str]:
+def distant(dsn: str, round_trip: float) -> Generator[str]:
     """Yield the DSN of a way to the same database that takes so many seconds there and back."""
     with tempfile.TemporaryDirectory(prefix="draive-pg-") as top:
         network = _Network(dsn, round_trip / 2)
@@ -45,7 +45,7 @@ class _Network:
         self._loop.call_soon_threadsafe(self._stopped.set)
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
-        host, port = str(self._target["host"]), self._target.get("port", 5432)
+        host, port = str(self._target["host"]), str(self._target.get("port") or 5432)
         if host.startswith("/"):
             answers, server = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
         else:

@@ -58,7 +58,7 @@ async def serve() -> None:
     """Answer the questions, as a service answers its requests."""
     async with ctx.scope(
         "service",
-        GenerativeModel(generating=pretend),
+        GenerativeModel(generating=pretend),  # pyright: ignore[reportArgumentType]
         PostgresInstructionsRepository(),
         disposables=(PostgresConnectionPool.of(),),
     ):

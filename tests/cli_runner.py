@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -36,15 +37,16 @@ type Shell = Callable[..., Result]
 
 
 def start_process(
-    *arguments: object, command: Sequence[str] = ("-m", "draive_pg"), **options: object
+    *arguments: object, command: Sequence[str] = ("-m", "draive_pg"), **options: Any
 ) -> subprocess.Popen[str]:
     """Run a command line in a process of its own, where warnings are errors."""
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(
         [sys.executable, "-W", "error", *command, *map(str, arguments)],
         cwd=REPOSITORY,
         env={**os.environ, "TERM": "xterm", "PGBINDIR": "/nonexistent"},
         text=True,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
+        **{**pipes, **options},
     )
 
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import secrets
 import shutil
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -26,6 +28,7 @@ from tests.server import FAST, scratch_directory
 from tests.sync_facade import SyncFacade
 
 VARIABLE = "DRAIVE_PG_TEST_DSN"
+DATABASE = f"draive_pg_{secrets.token_hex(4)}"  # runs and workers may share a server
 
 # The same examples on every machine, however slow; `--hypothesis-profile=explore` looks for others.
 settings.register_profile(
@@ -39,7 +42,10 @@ settings.load_profile("steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the embedded server, unless the environment names another or nothing will run."""
+    """Start the embedded server, unless the environment names another or nothing will run.
+
+    Workers of pytest-xdist inherit the environment, and so use the server of the main process.
+    """
     os.environ.pop("DRAIVE_PG_DSN", None)  # no test may reach a database of the developer's
     os.environ.pop("PYTHONUNBUFFERED", None)  # commands write as most of their users' do
     signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
@@ -99,11 +105,9 @@ def make_tables(**connection: str | int | None) -> None:
 
 
 with_tables = factories.postgresql_noproc(
-    depends_on="endpoint", dbname=f"draive_pg_{os.getpid()}", load=[make_tables]
+    depends_on="endpoint", dbname=DATABASE, load=[make_tables]
 )
-without_tables = factories.postgresql_noproc(
-    depends_on="endpoint", dbname=f"draive_pg_{os.getpid()}_empty"
-)
+without_tables = factories.postgresql_noproc(depends_on="endpoint", dbname=f"{DATABASE}_empty")
 database = factories.postgresql("with_tables")
 empty_database = factories.postgresql("without_tables")
 
@@ -172,11 +176,11 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
     made: list[Client] = []
     with asyncio.Runner() as runner:
 
-        def connect(dsn: str, **options: object) -> Client:
+        def connect(dsn: str, **options: Any) -> Client:
             if request.param == "sync":
                 db = Client(dsn, **options)
             else:
-                db = SyncFacade(AsyncClient(dsn, **options), runner)
+                db = cast(Client, SyncFacade(AsyncClient(dsn, **options), runner))
             made.append(db)
             return db
 

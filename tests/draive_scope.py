@@ -24,10 +24,10 @@ def psycopg_pool(dsn: str) -> Pool:
 
 def asyncpg_pool(dsn: str) -> Pool:
     # Not .of(), which knows no sockets but those of TCP.
-    given = conninfo_to_dict(dsn)
+    given = {key: str(value) for key, value in conninfo_to_dict(dsn).items()}
     return haiway.postgres.PostgresConnectionPool(
         host=given["host"],
-        port=str(given["port"]),
+        port=given["port"],
         database=given["dbname"],
         user=given["user"],
         password=given.get("password", ""),

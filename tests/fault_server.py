@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
@@ -52,14 +52,15 @@ def write(db: Client) -> object:
 def row_counts(dsn: str) -> tuple[int, int, int]:
     """Count memories, snapshots of variables and elements, past any client."""
     with psycopg.connect(dsn) as connection:
-        return connection.execute(
+        ((memories, variables, elements),) = connection.execute(
             """
             SELECT
                 (SELECT count(*) FROM memories),
                 (SELECT count(*) FROM memories_variables),
                 (SELECT count(*) FROM memories_elements)
             """
-        ).fetchone()
+        ).fetchall()
+    return memories, variables, elements
 
 
 def assert_fails[E: DraivePGError](
@@ -87,7 +88,7 @@ def assert_fails[E: DraivePGError](
 
 
 @contextmanager
-def in_background(action: Callable[[], object]) -> Iterator[None]:
+def in_background(action: Callable[[], object]) -> Generator[None]:
     """Do something in another thread while the block runs."""
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(action)
@@ -96,7 +97,7 @@ def in_background(action: Callable[[], object]) -> Iterator[None]:
 
 
 @contextmanager
-def table_locked(dsn: str, table: str) -> Iterator[Callable[[], None]]:
+def table_locked(dsn: str, table: str) -> Generator[Callable[[], None]]:
     """Keep everybody from a table, until the block ends or calls what it is given."""
     with psycopg.connect(dsn) as connection:
         connection.execute(f"LOCK TABLE {table}".encode())
@@ -185,7 +186,7 @@ class FaultServer:
 
 
 @contextmanager
-def fault_server(**settings: str) -> Iterator[FaultServer]:
+def fault_server(**settings: str) -> Generator[FaultServer]:
     """Run a server until the block ends; skip the test where there are no binaries for it."""
     try:
         binaries.find()

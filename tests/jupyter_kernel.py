@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jupyter_client.manager import KernelManager
@@ -66,6 +67,8 @@ class Kernel:
                     shown.error = [COLOURS.sub("", line) for line in content["traceback"]]
                 case "status" if content["execution_state"] == "idle":
                     return shown
+                case _:
+                    pass
 
     def run(self, code: str) -> str:
         """Run a cell that must not fail, and return what it shows."""
@@ -73,9 +76,17 @@ class Kernel:
         assert not shown.error, "\n".join(shown.error)
         return shown.text
 
+    def ask(self, kind: str, code: str) -> dict[str, Any]:
+        """Send a request about the end of some code, and return the content of its reply."""
+        return getattr(self.client, kind)(code, reply=True, timeout=SECONDS)["content"]
+
+    def inspect(self, code: str) -> str:
+        """Return the text of the tooltip at the end of the code."""
+        return COLOURS.sub("", self.ask("inspect", code)["data"]["text/plain"])
+
     def complete(self, code: str) -> list[str]:
         """Return what the tab key offers at the end of the code, without what stands before."""
-        content = self.client.complete(code, reply=True, timeout=SECONDS)["content"]
+        content = self.ask("complete", code)
         return [match.removeprefix(code).rpartition(".")[2] for match in content["matches"]]
 
     def interrupt(self) -> None:

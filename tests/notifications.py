@@ -11,10 +11,10 @@ __all__ = ("count_listeners", "wait_for_listener", "wait_for_value")
 
 
 def count_listeners(sql: psycopg.Connection) -> int:
-    (count,) = sql.execute(
+    ((count,),) = sql.execute(
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND query = 'LISTEN draive_pg'"
-    ).fetchone()
+    ).fetchall()
     return count
 
 

@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
 import psycopg
@@ -151,14 +151,14 @@ def message(kind: bytes, body: bytes) -> bytes:
 
 
 @contextmanager
-def pooled(dsn: str, *, size: int) -> Iterator[str]:
+def pooled(dsn: str, *, size: int) -> Generator[str]:
     """Pool connections to a database while the block runs, and give the DSN of the pooler."""
     with running(Pooler(dsn, size)) as pooler:
         yield pooler.dsn
 
 
 @contextmanager
-def pgbouncer(program: str, dsn: str, *, size: int) -> Iterator[str]:
+def pgbouncer(program: str, dsn: str, *, size: int) -> Generator[str]:
     """The same by PgBouncer."""
     target = conninfo_to_dict(dsn)
     top = scratch_directory()

@@ -6,7 +6,7 @@ import struct
 import threading
 from abc import ABC, abstractmethod
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, suppress
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -70,7 +70,7 @@ class RecordingProxy(Proxy):
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         self.connections += 1
-        host, port = str(self._target["host"]), self._target.get("port", 5432)
+        host, port = str(self._target["host"]), str(self._target.get("port") or 5432)
         if host.startswith("/"):
             answers, server = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
         else:
@@ -104,7 +104,7 @@ class RecordingProxy(Proxy):
 
 
 @contextmanager
-def running[B: Proxy](between: B) -> Iterator[B]:
+def running[B: Proxy](between: B) -> Generator[B]:
     """Let clients connect while the block runs."""
     started, stop = threading.Event(), asyncio.Event()
     with asyncio.Runner() as runner:

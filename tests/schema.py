@@ -46,14 +46,14 @@ CREATE TABLE memories_elements (
 
 def run_sql(dsn: str, script: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(script)
+        connection.execute(script.encode())
 
 
 def make_role(dsn: str, role: str, *grants: str) -> str:
     """Make a role that may do what is granted only, and return how to connect as it."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(f"DROP ROLE IF EXISTS {role}")
-        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")
+        connection.execute(f"DROP ROLE IF EXISTS {role}".encode())
+        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'".encode())
         for grant in grants:
-            connection.execute(f"GRANT {grant} TO {role}")
+            connection.execute(f"GRANT {grant} TO {role}".encode())
     return make_conninfo(dsn, user=role, password="secret")

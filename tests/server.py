@@ -61,10 +61,10 @@ def wait_for_lock_waiters(dsn: str, *, at_least: int) -> int:
     with psycopg.connect(dsn, autocommit=True) as connection:
         deadline = time.monotonic() + 20
         while True:
-            (count,) = connection.execute(
+            ((count,),) = connection.execute(
                 "SELECT count(*) FROM pg_stat_activity "
                 "WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            ).fetchone()
+            ).fetchall()
             if count >= at_least:
                 return count
             assert time.monotonic() < deadline, "waited in vain"

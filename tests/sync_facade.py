@@ -5,7 +5,7 @@ import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import Any
+from typing import Any, cast
 
 from draive_pg.api._method import Namespace
 
@@ -41,7 +41,7 @@ class SyncFacade:
         if isinstance(value, AbstractAsyncContextManager):
             return self._context(value)
         if inspect.isasyncgen(value):
-            return self._iterated(value)
+            return self._iterated(cast(AsyncGenerator[Any], value))
         if callable(value):
             return lambda *args, **kwargs: self._driven(value(*args, **kwargs))
         return value

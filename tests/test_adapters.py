@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from draive import Instructions, InstructionsRepository, ctx
@@ -21,7 +22,7 @@ from tests.elements import asked, texts
 GREETING = Instructions.of("greeting")
 
 
-def service(dsn: str, body: Callable[[], object]) -> None:
+def service(dsn: str, body: Callable[[], Any]) -> None:
     """Run a body in the scope of a draive service."""
 
     async def run() -> None:

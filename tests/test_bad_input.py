@@ -66,7 +66,7 @@ def test_instructions_come_back_equal(
 @given(given_variables=variables)
 def test_variables_come_back_equal(db: Client, given_variables: dict[str, Any]) -> None:
     db.memory("m").remember(variables=given_variables)
-    assert with_types(dict(db.memory("m").recall().variables)) == with_types(given_variables)
+    assert with_types(db.memory("m").recall().variables) == with_types(given_variables)
 
 
 @given(element=elements())
@@ -74,9 +74,9 @@ def test_elements_come_back_equal(
     db: Client, sql: psycopg.Connection, element: ModelInput | ModelOutput
 ) -> None:
     db.memory("m").remember(element)
-    (stored,) = sql.execute(
+    ((stored,),) = sql.execute(
         "SELECT content::TEXT FROM memories_elements ORDER BY created DESC LIMIT 1"
-    ).fetchone()
+    ).fetchall()
     assert decode_element(stored, lambda: "it") == element
 
 
@@ -91,7 +91,7 @@ def test_the_adapters_give_back_what_they_took(
                 await memory.remember(asked(text), variables=values)
                 recalled = await memory.recall(limit=1)
                 assert texts(recalled.context) == [text]
-                assert with_types(dict(recalled.variables)) == with_types(values)
+                assert with_types(recalled.variables) == with_types(values)
 
     asyncio.run(body())
 

@@ -74,7 +74,8 @@ def test_what_the_caller_changes_within_a_value_changes_nothing(db: Client) -> N
     for _ in range(2):
         (listed,) = db.instructions.available_instructions()
         assert listed == declared
-        listed.meta["a"]["b"][0]["c"] = 999
+        changed: Any = listed.meta
+        changed["a"]["b"][0]["c"] = 999
 
 
 def test_a_value_that_nobody_can_change_is_made_once(db: Client) -> None:

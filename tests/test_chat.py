@@ -212,7 +212,9 @@ def test_an_empty_assistant_message_keeps_its_place_as_an_output_without_blocks(
 @pytest.mark.parametrize("blank", ["", "  ", None])
 def test_blank_arguments_are_an_empty_object(blank: str | None):
     [output] = convert([calling(call("a", arguments=blank))]).elements
-    assert output.tools[0].arguments == {}
+    (request,) = output.tools
+    assert isinstance(request, ModelToolRequest)
+    assert request.arguments == {}
 
 
 # Tools

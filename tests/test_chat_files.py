@@ -83,7 +83,8 @@ def test_the_content_counts_and_not_the_name(tmp_path: Path):
 def test_only_a_line_feed_ends_a_line(logs: Path, separator: str):
     lines = [[{"role": "user", "content": f"a{separator}b"}] for _ in range(2)]
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    assert [item.messages for item in read(written(logs, text))] == lines
+    conversations: list[Any] = [*read(written(logs, text))]
+    assert [each.messages for each in conversations] == lines
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(logs: Path):

@@ -8,10 +8,12 @@ import socket
 import termios
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 import typer
+from psycopg.conninfo import conninfo_to_dict
 
 from draive_pg import Client, __version__
 from draive_pg.cli import app
@@ -29,7 +31,7 @@ def talk(*texts: str) -> list[dict[str, str]]:
     ]
 
 
-def chat(identifier: str, *texts: str) -> dict[str, object]:
+def chat(identifier: str, *texts: str) -> dict[str, Any]:
     return {"id": identifier, "messages": talk(*(texts or ("Hi", "Hello")))}
 
 
@@ -70,7 +72,7 @@ for arguments in "--help", "--version", "import chat --help", "export --help", "
     assert f"draive-pg {__version__}\n" in out
 
 
-def commands(command: object, *names: str) -> Iterator[tuple[tuple[str, ...], object]]:
+def commands(command: Any, *names: str) -> Iterator[tuple[tuple[str, ...], Any]]:
     yield names, command
     for name, member in getattr(command, "commands", {}).items():
         yield from commands(member, *names, name)
@@ -107,7 +109,7 @@ def test_setup_names_what_it_applied_and_where(shell: Shell, empty_dsn: str) -> 
     assert (second.code, second.out.count("\n")) == (0, 1)
     assert "up to date" in second.out
     for out in (first.out, second.out):
-        assert psycopg.conninfo.conninfo_to_dict(empty_dsn)["dbname"] in out
+        assert str(conninfo_to_dict(empty_dsn)["dbname"]) in out
         assert "secret" not in out
 
 

@@ -73,7 +73,7 @@ def test_all_is_well_where_setup_was_run(db: Client, sql: psycopg.Connection) ->
     table = next(each for each in found.tables if each.name == "instructions")
     assert (table.present, table.rows, table.missing) == (True, 1, ())
     assert table.rights == ("SELECT", "INSERT", "UPDATE", "DELETE")
-    (size,) = sql.execute("SELECT pg_total_relation_size('instructions')").fetchone()
+    ((size,),) = sql.execute("SELECT pg_total_relation_size('instructions')").fetchall()
     assert table.bytes == size
 
 
@@ -140,9 +140,9 @@ def test_partitions_are_counted_with_their_table(connect: Connect, empty_dsn: st
     assert found.problems == ()
     table = next(each for each in found.tables if each.name == "instructions")
     with psycopg.connect(empty_dsn) as connection:
-        (size,) = connection.execute(
+        ((size,),) = connection.execute(
             "SELECT pg_total_relation_size('part_0') + pg_total_relation_size('part_1')"
-        ).fetchone()
+        ).fetchall()
     assert (table.rows, table.bytes) == (8, size)
 
 

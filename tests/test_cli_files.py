@@ -1,7 +1,7 @@
 """draive-pg prompts|configs pull, push, status and diff: a folder and a database, both ways."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from tests.folders import HOSTILE_NAMES, Sides, file_contents
 
 
 @pytest.fixture
-def client(dsn: str) -> Client:
+def client(dsn: str) -> Iterator[Client]:
     with Client(dsn, cache_limit=0) as db:
         yield db
 

@@ -5,6 +5,7 @@ import os
 import pty
 import shlex
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def run(shell: Shell, dsn: str, monkeypatch: pytest.MonkeyPatch) -> Shell:
 
 
 @pytest.fixture
-def client(dsn: str) -> Client:
+def client(dsn: str) -> Iterator[Client]:
     with Client(dsn) as db:
         yield db
 

@@ -1,6 +1,7 @@
 """draive-pg prompts and configs: what they print, write, refuse and exit with."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def run(shell: Shell, dsn: str, monkeypatch: pytest.MonkeyPatch) -> Shell:
 
 
 @pytest.fixture
-def client(dsn: str) -> Client:
+def client(dsn: str) -> Iterator[Client]:
     with Client(dsn) as db:
         yield db
 

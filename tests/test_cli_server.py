@@ -75,7 +75,9 @@ def test_a_server_that_others_use_is_stopped_by_the_last_of_them(home: Path, she
 def test_a_server_that_crashed_is_kept_no_longer(home: Path, shell: Shell) -> None:
     shell("server", "start")
     server = Server()
-    os.kill(server.pid(), 9)
+    pid = server.pid()
+    assert pid is not None
+    os.kill(pid, 9)
     server.start()
     assert server.stop()
 

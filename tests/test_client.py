@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Identifier
 
 from draive_pg import AsyncClient, Client, ConnectionFailed, OperationFailed
 from draive_pg.adapters import PostgresConnectionPool
@@ -77,9 +78,9 @@ def test_a_dsn_is_read_as_libpq_reads_it(
     db = connect(f"{dsn} application_name='my app' options='-c statement_timeout=4321'")
     with db.transaction():
         db.memories.identifiers()
-        (seen,) = sql.execute(
+        ((seen,),) = sql.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'my app'"
-        ).fetchone()
+        ).fetchall()
     assert seen >= 1
 
 
@@ -149,10 +150,10 @@ def test_loops_that_ended_leave_no_connection_behind(dsn: str, sql: psycopg.Conn
     asyncio.run(db.close())
 
     def left() -> int:
-        (count,) = sql.execute(
+        ((count,),) = sql.execute(
             "SELECT count(*) FROM pg_stat_activity "
             "WHERE datname = current_database() AND application_name = 'draive_pg'"
-        ).fetchone()
+        ).fetchall()
         return count
 
     wait_until(lambda: left() == 0)  # sessions end a moment after their connections
@@ -162,9 +163,9 @@ def test_a_server_that_was_away_is_missed_at_once_and_found_at_once(
     db: Client, sql: psycopg.Connection, dsn: str
 ) -> None:
     db.memory("m").remember(asked("q"))
-    name = psycopg.sql.Identifier(sql.info.dbname)
+    name = Identifier(sql.info.dbname)
     with psycopg.connect(make_conninfo(dsn, dbname="postgres"), autocommit=True) as admin:
-        admin.execute(psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+        admin.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
         try:
             sql.execute(
                 "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
@@ -176,7 +177,7 @@ def test_a_server_that_was_away_is_missed_at_once_and_found_at_once(
                     db.memories.identifiers()
                 assert time.monotonic() - started < 5
         finally:
-            admin.execute(psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+            admin.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
     started = time.monotonic()
     assert db.memories.identifiers() == ("m",)
     assert time.monotonic() - started < 5

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -182,7 +183,7 @@ def test_a_clock_that_stepped_back_does_not_hide_the_newest(
     ],
 )
 def test_what_cannot_be_kept_is_refused_and_nothing_written(
-    db: Client, config: object, value: object, error: type[Exception], says: str
+    db: Client, config: Any, value: Any, error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
         db.configurations.define(config, value)
@@ -198,11 +199,12 @@ def test_a_document_nested_too_deep_is_refused(db: Client) -> None:
 
 
 def test_load_takes_only_configuration_classes(db: Client) -> None:
-    for wrong in (dict, "Limits", Limits()):
+    wrongs: list[Any] = [dict, "Limits", Limits()]
+    for wrong in wrongs:
         with pytest.raises(TypeError, match="Configuration class"):
             db.configurations.load(wrong)
     with pytest.raises(TypeError, match="identifier must be a str"):
-        db.configurations.load_raw(7)
+        db.configurations.load_raw(7)  # pyright: ignore[reportArgumentType]
 
 
 # --- Snapshots
@@ -251,7 +253,7 @@ def test_a_snapshot_is_loaded_by_number_and_time(db: Client) -> None:
     ],
 )
 def test_a_choice_that_means_nothing_is_refused(
-    db: Client, choose: dict[str, object], error: type[Exception]
+    db: Client, choose: dict[str, Any], error: type[Exception]
 ) -> None:
     with pytest.raises(error, match=r"revision|as_of"):
         db.configurations.load_raw("limits", **choose)

@@ -4,6 +4,7 @@ import ast
 import asyncio
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import draive.postgres
@@ -70,7 +71,8 @@ def test_limits_are_checked_and_none_is_that_of_the_memory(in_scope: InScope) ->
         recalling = PostgresModelMemory("m", recall_limit=1)
         await recalling.remember(asked("q1"), answered("a1"), asked("q2"), answered("a2"))
         assert texts((await recalling.recall(limit=None)).context) == ["q2", "a2"]
-        for limit in (0, -1, 2.5, "3", True):
+        limits: list[Any] = [0, -1, 2.5, "3", True]
+        for limit in limits:
             with pytest.raises(ValueError, match="limit must be a positive int or None"):
                 await recalling.recall(limit=limit)
             with pytest.raises(ValueError, match="recall_limit must be a positive int"):
@@ -91,7 +93,7 @@ def test_a_turn_of_many_tool_calls_is_recalled_whole(in_scope: InScope) -> None:
 
 
 @pytest.mark.parametrize("bad", ["a\0b", "\ud800", float("nan")])
-def test_what_cannot_be_kept_is_refused_and_named(in_scope: InScope, bad: object) -> None:
+def test_what_cannot_be_kept_is_refused_and_named(in_scope: InScope, bad: Any) -> None:
     async def body() -> None:
         for call in (
             lambda: PostgresModelMemory("m").remember(asked("fine"), called("c", x=bad)),
@@ -129,7 +131,7 @@ def test_a_service_keeps_what_was_not_changed_and_cannot_corrupt_it(
 ) -> None:
     async def body() -> None:
         await ConfigurationRepository.define("kept", {"a": {"b": 1}})
-        loaded = await ConfigurationRepository.load_raw("kept")
+        loaded: Any = await ConfigurationRepository.load_raw("kept")
         assert isinstance(loaded, dict)
         loaded["a"]["b"] = 999
         sql.execute("UPDATE configurations SET content = '{}'")
@@ -166,7 +168,7 @@ def test_descriptions_stay_what_they_are_and_meta_chooses_nothing(in_scope: InSc
         assert (empty.description, none.description) == ("", None)
         english = Instructions.of("none", meta={"lang": "en"})
         assert await InstructionsRepository.load(english) == "Hej"
-        await InstructionsRepository.remove(english)
+        await InstructionsRepository.remove(english)  # pyright: ignore[reportArgumentType]
         assert len(await InstructionsRepository.available_instructions()) == 1
 
     in_scope(body(), PostgresInstructionsRepository())
@@ -201,7 +203,7 @@ def test_no_statement_reads_a_whole_table_for_one_subject(sql: psycopg.Connectio
             f"SELECT 'm' || n, 'production', now() + k * INTERVAL '1 s' FROM {rows}".encode()
         )
     sql.execute("ANALYZE")
-    asked_of: list[Operation[object]] = [
+    asked_of: list[Operation[Any]] = [
         recalling.recall("m7", None),
         recalling.recall("m7", 10),
         memory.remember("m7", (asked("q"),), {"a": 1}),
@@ -282,7 +284,8 @@ def test_a_service_is_told_the_code_of_an_error(in_scope: InScope, sql: psycopg.
     async def body() -> None:
         with pytest.raises(PostgresException) as caught:
             await PostgresModelMemory("m").remember(asked("q"))
-        assert caught.value.__cause__.sqlstate == "42P01"
+        cause: Any = caught.value.__cause__
+        assert cause.sqlstate == "42P01"
 
     in_scope(body())
 

@@ -268,9 +268,12 @@ def test_the_notebooks_run(empty_dsn: str, monkeypatch: pytest.MonkeyPatch, tmp_
         for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
             notebook = nbformat.read(path, as_version=4)
             nbformat.validate(notebook)
-            NotebookClient(
+            executed = NotebookClient(
                 notebook,
                 kernel_name="python3",
                 timeout=60,
                 resources={"metadata": {"path": str(tmp_path)}},
             ).execute()
+            cells = [cell for cell in executed.cells if cell.cell_type == "code"]
+            assert cells
+            assert all(cell.execution_count for cell in cells)

@@ -11,9 +11,10 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -89,7 +90,7 @@ def test_calls_whose_session_was_ended_in_idleness_know_nothing_of_it(
     ids=["listing", "recall", "frame", "prompts", "configuration"],
 )
 def test_a_read_whose_session_is_ended_is_repeated_unseen(
-    db: Client, dsn: str, table: str, call: Callable[[Client], object]
+    db: Client, dsn: str, table: str, call: Callable[[Client], Any]
 ) -> None:
     fill(db)
 
@@ -243,25 +244,27 @@ def test_a_loss_that_was_caught_is_not_taken_for_success(db: Client, dsn: str) -
 
 
 @contextmanager
-def restarted(own: FaultServer) -> Iterator[None]:
+def restarted(own: FaultServer) -> Generator[None]:
     own.stop()
     yield
     own.start()
 
 
 @contextmanager
-def quit_at_once(own: FaultServer) -> Iterator[None]:
+def quit_at_once(own: FaultServer) -> Generator[None]:
     own.crash(signal.SIGQUIT)
     yield
     own.start()
 
 
 @contextmanager
-def killed(own: FaultServer) -> Iterator[None]:
+def killed(own: FaultServer) -> Generator[None]:
     own.crash(signal.SIGKILL)
     yield
     own.start()
 
+
+type Outage = Callable[[FaultServer], AbstractContextManager[None]]
 
 GOING = [restarted, quit_at_once, killed]
 
@@ -280,7 +283,10 @@ def test_a_server_that_is_down_is_named_until_it_is_up(
 
 @pytest.mark.parametrize("going", GOING)
 def test_a_pool_of_idle_connections_outlives_the_server(
-    connect: Connect, own: FaultServer, own_dsn: str, going: Callable[[FaultServer], Iterator[None]]
+    connect: Connect,
+    own: FaultServer,
+    own_dsn: str,
+    going: Callable[[FaultServer], AbstractContextManager[None]],
 ) -> None:
     db = connect(own_dsn)
     four = [[lambda db: db.memories.identifiers()]] * 4
@@ -294,7 +300,10 @@ def test_a_pool_of_idle_connections_outlives_the_server(
 
 @pytest.mark.parametrize("going", GOING)
 def test_the_call_after_a_restart_is_a_write_that_works(
-    connect: Connect, own: FaultServer, own_dsn: str, going: Callable[[FaultServer], Iterator[None]]
+    connect: Connect,
+    own: FaultServer,
+    own_dsn: str,
+    going: Callable[[FaultServer], AbstractContextManager[None]],
 ) -> None:
     db = connect(own_dsn)
     db.memories.identifiers()
@@ -306,7 +315,10 @@ def test_the_call_after_a_restart_is_a_write_that_works(
 
 @pytest.mark.parametrize("going", GOING)
 def test_a_transaction_does_not_outlive_the_server(
-    connect: Connect, own: FaultServer, own_dsn: str, going: Callable[[FaultServer], Iterator[None]]
+    connect: Connect,
+    own: FaultServer,
+    own_dsn: str,
+    going: Callable[[FaultServer], AbstractContextManager[None]],
 ) -> None:
     db = connect(own_dsn)
 
@@ -650,7 +662,7 @@ def walled(own: FaultServer) -> str:
 
 
 @contextmanager
-def listener(answer: bytes) -> Iterator[int]:
+def listener(answer: bytes) -> Generator[int]:
     """A port that answers a first message, if at all, by the given bytes."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -677,7 +689,7 @@ def listener(answer: bytes) -> Iterator[int]:
 
 
 @contextmanager
-def closed_port() -> Iterator[int]:
+def closed_port() -> Generator[int]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         yield free.getsockname()[1]
@@ -704,7 +716,7 @@ def unreachable(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
         case "encryption":
             with listener(b"N") as port:
                 yield f"host=127.0.0.1 port={port} sslmode=require", "SSL"
-        case "silence":
+        case _:  # silence
             with listener(b"") as port:
                 yield f"host=127.0.0.1 port={port} connect_timeout=2", "timeout"
 
@@ -742,7 +754,7 @@ def unwritable(request: pytest.FixtureRequest, own: FaultServer, standby: FaultS
     if request.param == "read-only":
         return make_conninfo(dsn, options="-c default_transaction_read_only=on")
     with psycopg.connect(dsn) as connection:
-        (written,) = connection.execute("SELECT pg_current_wal_flush_lsn()::TEXT").fetchone()
+        ((written,),) = connection.execute("SELECT pg_current_wal_flush_lsn()::TEXT").fetchall()
     replayed(standby, written)
     return standby.dsn(str(conninfo_to_dict(dsn)["dbname"]))
 
@@ -754,7 +766,7 @@ def standby(own: FaultServer) -> Iterator[FaultServer]:
 
 
 @contextmanager
-def following(own: FaultServer) -> Iterator[FaultServer]:
+def following(own: FaultServer) -> Generator[FaultServer]:
     data = own.data.with_name("standby")
     standby = own.standby(data)
     yield standby
@@ -797,7 +809,9 @@ def test_of_several_hosts_the_one_that_takes_writes_is_found(connect: Connect) -
         db = connect(make_conninfo(both, target_session_attrs="read-write"))
         write(db)
         with psycopg.connect(dsn) as connection:
-            (written,) = connection.execute("SELECT pg_current_wal_insert_lsn()::TEXT").fetchone()
+            ((written,),) = connection.execute(
+                "SELECT pg_current_wal_insert_lsn()::TEXT"
+            ).fetchall()
         replayed(standby, written)
         reader = connect(make_conninfo(both, target_session_attrs="standby"))
         assert reader.memories.identifiers() == ("m",)

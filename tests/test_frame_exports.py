@@ -45,7 +45,7 @@ def parsed(document: Any) -> Any:
     return json.loads(document) if isinstance(document, str) else None
 
 
-def expected(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def expected(frame: pd.DataFrame) -> list[dict[Any, Any]]:
     """Return the rows of a frame as JSON has them."""
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     for row in rows:
@@ -109,13 +109,14 @@ def test_a_suffix_or_the_format_says_how_it_is_written(db: Client, tmp_path: Pat
     db.frames.export("sessions", tmp_path / "a.2.data", format="jsonl")
     assert (tmp_path / "a.2.data").read_bytes() == (tmp_path / "a.JSONL").read_bytes()
     before = {*tmp_path.iterdir()}
-    for name, format_ in (
+    wrong: list[tuple[str, Any]] = [
         ("a", None),
         ("a.xlsx", None),
         ("a.gz", None),
         ("a.parquet.gz", None),
         ("a.csv", "nope"),
-    ):
+    ]
+    for name, format_ in wrong:
         with pytest.raises(ValueError, match=r"format|Parquet"):
             db.frames.export("sessions", tmp_path / name, format=format_)
     with pytest.raises(ValueError, match="no file"):
@@ -127,7 +128,7 @@ def test_exports_take_filters(db: Client, tmp_path: Path) -> None:
     for identifier in ("a", "b"):
         db.memory(identifier).remember(asked("q"), answered("a"))
     path = tmp_path / "log.jsonl"
-    options = {"identifier": "b", "role": "output", "columns": ["text", "position"]}
+    options: dict[str, Any] = {"identifier": "b", "role": "output", "columns": ["text", "position"]}
     assert db.frames.export("conversation_log", path, **options) == 1
     assert path.read_text() == '{"text": "a", "position": 1}\n'
     assert db.frames.export("conversation_log", path, identifier="none", columns=["text"]) == 0

@@ -59,8 +59,8 @@ def test_rows_are_received_whatever_batch_the_last_is_in(
 ) -> None:
     with psycopg.connect(sql.info.dsn, autocommit=True) as connection:
         text = f"COPY (SELECT n FROM generate_series(1, {rows}) AS n) TO STDOUT (FORMAT BINARY)"
-        with connection.cursor().copy(text) as copy:
-            found = list(iter(lambda: connection.wait(receive_rows(copy)), None))
+        with connection.cursor().copy(text.encode()) as copy:
+            found: list[Any] = list(iter(lambda: connection.wait(receive_rows(copy)), None))
         assert [size for some in found for size in some.sizes] == [10] * rows
         assert all(len(some.data) == sum(some.sizes) for some in found)
         assert connection.execute("SELECT 1").fetchone() == (1,)
@@ -191,7 +191,7 @@ CONTENTS = st.fixed_dictionaries(
 )
 
 
-def row(content: dict[str, Any]) -> dict[str, object]:
+def row(content: dict[str, Any]) -> dict[str, Any]:
     """Return what the log says of an element."""
     blocks = content.get("blocks", [])
     kinds = [block.get("type", "content") for block in blocks]

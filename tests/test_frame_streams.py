@@ -101,13 +101,14 @@ def test_chunks_take_filters(db: Client) -> None:
         db.memory(identifier).remember(asked("q"), answered("a"))
     (chunk,) = db.frames.chunks("conversation_log", identifier="b", role="output", columns=["text"])
     assert chunk.to_dict("list") == {"text": ["a"]}
-    for name, filters in {
+    wrong: dict[str, dict[str, Any]] = {
         "nope": {},
         "sessions": {"role": "input"},
         "variables": {"tool": "find"},
         "conversation_log": {"rows": 0},
         "configurations": {"columns": ["nope"]},
-    }.items():
+    }
+    for name, filters in wrong.items():
         with pytest.raises(ValueError, match=r"no frame|cannot be filtered|rows|column"):
             db.frames.chunks(name, **filters)
 

@@ -1,5 +1,7 @@
 """Instructions, through both clients."""
 
+from typing import Any
+
 import psycopg
 import pytest
 from draive import Instructions, InstructionsDeclaration
@@ -55,7 +57,7 @@ def test_an_empty_description_stays_empty(db: Client) -> None:
         Instructions.of("greeting"),
     ],
 )
-def test_a_name_a_reference_and_a_declaration_do_alike(db: Client, reference: object) -> None:
+def test_a_name_a_reference_and_a_declaration_do_alike(db: Client, reference: Any) -> None:
     db.instructions.define(reference, content="Hello {name}")
     assert db.instructions.load(reference) == "Hello {name}"
     assert db.instructions.resolve(reference, arguments={"name": "Ada"}) == "Hello Ada"
@@ -175,7 +177,7 @@ def test_a_stored_declaration_that_cannot_be_read_is_named(
     ],
 )
 def test_what_cannot_be_kept_is_refused_and_nothing_written(
-    db: Client, reference: object, content: object, error: type[Exception], says: str
+    db: Client, reference: Any, content: Any, error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
         db.instructions.define(reference, content=content)
@@ -184,6 +186,6 @@ def test_what_cannot_be_kept_is_refused_and_nothing_written(
 
 def test_wrong_arguments_are_refused(db: Client) -> None:
     with pytest.raises(TypeError, match="arguments must be a mapping"):
-        db.instructions.resolve("a", arguments=["x"])
+        db.instructions.resolve("a", arguments=["x"])  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="default must be a str"):
-        db.instructions.resolve("a", default=7)
+        db.instructions.resolve("a", default=7)  # pyright: ignore[reportArgumentType]

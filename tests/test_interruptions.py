@@ -9,6 +9,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psycopg
 import pytest
@@ -114,7 +115,8 @@ def test_who_was_interrupted_while_waiting_is_given_no_connection(dsn: str) -> N
                 done.wait(30)
 
         def interrupt() -> None:
-            wait_until(lambda: len(db._database._pool._changed._waiters) > 0)
+            waiters: Any = vars(db._database._pool._changed)["_waiters"]
+            wait_until(lambda: len(waiters) > 0)
             _thread.interrupt_main()
 
         holding = pool.submit(hold)

@@ -149,7 +149,8 @@ def test_a_fork_at_no_position_is_refused_and_nothing_made(db: Client) -> None:
     with pytest.raises(MemoryMissing, match="'none'"):
         db.memory("none").fork("new", position=0)
     assert db.memories.identifiers() == ("old",)
-    for position in (-1, True, "1"):
+    positions: list[Any] = [-1, True, "1"]
+    for position in positions:
         with pytest.raises(ValueError, match="position must be an int of 0 or more"):
             db.memory("old").fork("new", position=position)
 

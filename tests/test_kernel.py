@@ -214,6 +214,19 @@ def test_the_tab_key_offers_public_names_only(start: StartKernel, dsn: str) -> N
         assert re.fullmatch(r"[a-z][a-z_]{2,21}", name), name
 
 
+@KINDS
+def test_tooltips_show_docstring_and_return_type_and_tab_offers_parameters(
+    start: StartKernel, kind: str, wait: str
+) -> None:
+    kernel = start()
+    kernel.run(f"from draive_pg import {kind}; db = {kind}('dbname=nowhere')")
+    shown = kernel.inspect("db.memories.count")
+    assert f") -> {'Coroutine[Any, Any, int]' if wait else 'int'}\n" in shown
+    assert "Count memories" in shown
+    assert {"prefix=", "since=", "until="} <= {*kernel.complete("db.memories.count(")}
+    assert kernel.complete("db.memories.cou") == ["count"]
+
+
 # --- The embedded server, in kernels
 
 

@@ -133,7 +133,7 @@ def test_what_has_a_label_is_listed_and_nothing_in_its_place(three: Client) -> N
     ],
 )
 def test_a_label_that_means_something_else_is_refused(
-    three: Client, label: object, error: type[Exception]
+    three: Client, label: Any, error: type[Exception]
 ) -> None:
     with pytest.raises(error, match="label"):
         three.instructions.label("greeting", label)
@@ -360,7 +360,7 @@ def test_a_draive_service_sees_a_moved_label_at_once(dsn: str, sql: psycopg.Conn
 
 
 @pytest.mark.parametrize("label", [7, "a\0"])
-def test_a_label_that_cannot_be_is_refused_where_the_service_starts(label: object) -> None:
+def test_a_label_that_cannot_be_is_refused_where_the_service_starts(label: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="label"):
         PostgresInstructionsRepository(label=label)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,7 +43,7 @@ def spoil(sql: psycopg.Connection, *contents: str, created: str = "clock_timesta
 
 
 @contextmanager
-def skipping(*reasons: str) -> Iterator[None]:
+def skipping(*reasons: str) -> Generator[None]:
     """Expect one warning for each row skipped in the block, raised here and not in the package."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -1,6 +1,7 @@
 """One memory, through both clients."""
 
 import threading
+from typing import Any
 
 import psycopg
 import pytest
@@ -300,7 +301,7 @@ def test_removing_takes_all_of_one_memory(db: Client, sql: psycopg.Connection) -
 
 
 @pytest.mark.parametrize("limit", [0, -1, 2.5, "3", True, 2**63])
-def test_a_limit_is_a_positive_int(db: Client, limit: object) -> None:
+def test_a_limit_is_a_positive_int(db: Client, limit: Any) -> None:
     with pytest.raises(ValueError, match="limit must be a positive int or None"):
         db.memory("any").recall(limit=limit)
     with pytest.raises(ValueError, match="recall_limit must be a positive int or None"):
@@ -325,7 +326,7 @@ def test_a_limit_is_a_positive_int(db: Client, limit: object) -> None:
     ],
 )
 def test_what_cannot_be_kept_is_refused_and_nothing_of_the_call_written(
-    db: Client, items: tuple[object, ...], variables: object, error: type[Exception], says: str
+    db: Client, items: tuple[Any, ...], variables: Any, error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
         db.memory("refused").remember(*items, variables=variables)
@@ -333,7 +334,7 @@ def test_what_cannot_be_kept_is_refused_and_nothing_of_the_call_written(
 
 
 @pytest.mark.parametrize("identifier", [7, None, b"x"])
-def test_an_identifier_is_a_text(db: Client, identifier: object) -> None:
+def test_an_identifier_is_a_text(db: Client, identifier: Any) -> None:
     with pytest.raises(TypeError, match="identifier must be a str"):
         db.memory(identifier)
 

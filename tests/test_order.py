@@ -172,8 +172,9 @@ def test_what_is_recalled_is_of_one_instant(db: Client, dsn: str) -> None:
             while len(seen) < 30:
                 for limit in (1, None):
                     recalled = db.memory("m").recall(limit=limit)
-                    assert texts(recalled.context)[-1] == str(recalled.variables["n"])
-                    seen.add(recalled.variables["n"])
+                    number: Any = recalled.variables["n"]
+                    assert texts(recalled.context)[-1] == str(number)
+                    seen.add(number)
         finally:
             stop.set()
         writing.result(30)

@@ -2,9 +2,11 @@
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,10 +66,10 @@ REVEALED = [
 ]
 
 
-def namespaces() -> dict[str, tuple[object, object]]:
+def namespaces() -> dict[str, tuple[Any, Any]]:
     """Return the clients and their namespaces, sync and async, by name."""
     sync, asynchronous = Client("dbname=nowhere"), AsyncClient("dbname=nowhere")
-    pairs: dict[str, tuple[object, object]] = {
+    pairs: dict[str, tuple[Any, Any]] = {
         name: (getattr(sync, name), getattr(asynchronous, name))
         for name, value in vars(sync).items()
         if isinstance(value, Namespace) and not name.startswith("_")
@@ -83,7 +85,7 @@ PAIRS = namespaces()
 both = pytest.mark.parametrize(("sync", "asynchronous"), PAIRS.values(), ids=PAIRS)
 
 
-def public(owner: object) -> dict[str, object]:
+def public(owner: Any) -> dict[str, Any]:
     return {
         name: getattr(owner, name)
         for name in dir(owner)
@@ -98,9 +100,7 @@ def test_both_clients_have_the_same_methods(sync: object, asynchronous: object) 
 
 
 @both
-def test_methods_have_the_same_parameters_and_docstrings(
-    sync: object, asynchronous: object
-) -> None:
+def test_methods_have_the_same_parameters_and_docstrings(sync: Any, asynchronous: Any) -> None:
     for name, function in public(sync).items():
         other = public(asynchronous)[name]
         assert inspect.getdoc(function), name
@@ -111,7 +111,7 @@ def test_methods_have_the_same_parameters_and_docstrings(
 
 
 @both
-def test_signatures_show_what_a_call_returns(sync: object, asynchronous: object) -> None:
+def test_signatures_show_what_a_call_returns(sync: Any, asynchronous: Any) -> None:
     for name, function in public(sync).items():
         result = str(inspect.signature(function).return_annotation)
         assert "Operation[" not in result, name
@@ -127,7 +127,7 @@ def test_signatures_show_what_a_call_returns(sync: object, asynchronous: object)
 
 
 def test_help_shows_the_docstring_and_the_return_type() -> None:
-    import pydoc
+    from pydoc import plaintext, render_doc  # pyright: ignore[reportAttributeAccessIssue]
 
     for db, returns in (
         (PAIRS["memories"][0], "int"),
@@ -136,13 +136,13 @@ def test_help_shows_the_docstring_and_the_return_type() -> None:
             "Coroutine[Any, Any, int]",
         ),
     ):
-        text = pydoc.render_doc(db.count, renderer=pydoc.plaintext)
+        text = render_doc(db.count, renderer=plaintext)
         assert f") -> {returns} method of" in text
         assert "Count memories" in text
-        assert "Count memories" in pydoc.render_doc(type(db))
+        assert "Count memories" in render_doc(type(db))
 
 
-def test_type_checkers_infer_exact_types_for_both_clients(tmp_path: Path) -> None:
+def test_pyright_infers_exact_types_for_both_clients(tmp_path: Path) -> None:
     (tmp_path / "snippet.py").write_text(SNIPPET)
     root = Path(__file__).parent.parent
     config = {
@@ -161,3 +161,19 @@ def test_type_checkers_infer_exact_types_for_both_clients(tmp_path: Path) -> Non
     messages = [each["message"] for each in json.loads(done.stdout)["generalDiagnostics"]]
     revealed = [message.partition(" is ")[2].strip('"') for message in messages]
     assert revealed == REVEALED
+
+
+def test_mypy_infers_exact_types_for_both_clients(tmp_path: Path) -> None:
+    (tmp_path / "snippet.py").write_text(SNIPPET)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--no-error-summary", "--cache-dir=cache", "snippet.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    revealed = re.findall(r'Revealed type is "(?:def )?(.*)"', done.stdout)
+    # mypy qualifies names, and leaves out values of defaults.
+    short = [re.sub(r" =(?=[,)])", " = None", re.sub(r"(\w+\.)+", "", each)) for each in revealed]
+    assert short == REVEALED

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import pytest
@@ -46,16 +47,50 @@ def test_setup_adopts_them(connect: Connect, empty_dsn: str) -> None:
     assert indexed == [(1 + 16,)]  # of the table and of its partitions
 
 
+def rows_without_times(dsn: str) -> dict[str, list[Any]]:
+    """Return what the tables hold, by their names, but for columns of times."""
+    tables = query(
+        dsn,
+        b"SELECT relname::TEXT FROM pg_class WHERE relnamespace = 'public'::REGNAMESPACE "
+        b"AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'draive_pg_migrations'",
+    )
+    times = (
+        "SELECT attname::TEXT FROM pg_attribute WHERE attrelid = '{}'::REGCLASS "
+        "AND atttypid = 'TIMESTAMPTZ'::REGTYPE"
+    )
+    return {
+        table: query(
+            dsn,
+            f"SELECT to_jsonb(entry) - ARRAY({times.format(table)}) FROM {table} AS entry "
+            "ORDER BY 1".encode(),
+        )
+        for (table,) in tables
+    }
+
+
 @pytest.mark.parametrize("call", every_call.READS.values(), ids=every_call.READS)
-def test_reads_work(db: Client, call: Callable[[Client], object]) -> None:
+def test_a_read_returns_what_it_returns_from_plain_tables(
+    db: Client, connect: Connect, dsn: str, call: Callable[[Client], object]
+) -> None:
+    plain = connect(dsn)
     every_call.fill(db)
-    assert call(db) is not None
+    every_call.fill(plain)
+    assert type(call(db)) is type(call(plain))
 
 
 @pytest.mark.parametrize("call", every_call.WRITES.values(), ids=every_call.WRITES)
-def test_writes_work(db: Client, call: Callable[[Client], object]) -> None:
-    every_call.fill(db)
-    call(db)
+def test_a_write_leaves_the_rows_that_it_leaves_in_plain_tables(
+    db: Client,
+    connect: Connect,
+    partitioned_dsn: str,
+    dsn: str,
+    call: Callable[[Client], object],
+) -> None:
+    plain = connect(dsn)
+    for each in (db, plain):
+        every_call.fill(each)
+        call(each)
+    assert rows_without_times(partitioned_dsn) == rows_without_times(dsn)
 
 
 def test_every_table_has_its_rows_in_several_partitions(db: Client, partitioned_dsn: str) -> None:
@@ -71,6 +106,7 @@ def test_every_table_has_its_rows_in_several_partitions(db: Client, partitioned_
         "memories_variables",
     )
     for table in tables:
+        used: Any
         ((used,),) = query(
             partitioned_dsn, f"SELECT count(DISTINCT tableoid) FROM {table}".encode()
         )

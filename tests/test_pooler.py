@@ -62,9 +62,8 @@ def test_setup_and_every_call_work(connect: Connect, empty_dsn: str) -> None:
 
 def transact(db: Any, identifier: str, number: int) -> Any:
     """Write and read in a transaction, with a client of either colour."""
-    return (transact_async if isinstance(db, AsyncClient) else transact_sync)(
-        db, identifier, number
-    )
+    write: Any = transact_async if isinstance(db, AsyncClient) else transact_sync
+    return write(db, identifier, number)
 
 
 def transact_sync(db: Client, identifier: str, number: int) -> int:

@@ -54,7 +54,8 @@ def test_a_slice_of_records_is_records() -> None:
     assert type(notes[2:4]) is Records
     assert [note.name for note in notes[::-3]] == ["9", "6", "3", "0"]
     assert len(notes[:5].to_df()) == 5
-    assert list(notes[:0].to_df().columns) == ["name", "created", "text", "meta"]
+    none: Any = notes[:0]
+    assert list(none.to_df().columns) == ["name", "created", "text", "meta"]
 
 
 def test_records_say_that_a_limit_cut_them() -> None:

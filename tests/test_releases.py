@@ -101,7 +101,8 @@ def test_a_release_that_fails_in_part_fails_as_a_whole(
         "labels": {"production": ["greeting"]},
     }
     with pytest.raises(error):
-        db.release(**{**release, **fault})
+        options: dict[str, Any] = {**release, **fault}
+        db.release(**options)
     assert db.instructions.available_instructions() == ()
     assert db.configurations.load_raw("limits") == {"tokens": 1}
     assert db.instructions.label_history("greeting") == ()

@@ -85,7 +85,7 @@ def test_a_revision_is_found_by_number_time_label_and_itself(three: Client) -> N
     ],
 )
 def test_what_is_not_there_is_missing_and_the_error_says_what_is(
-    three: Client, choose: dict[str, object]
+    three: Client, choose: dict[str, Any]
 ) -> None:
     three.instructions.label("greeting", "staging", 1)
     says = r"^load instructions 'greeting': there is no (revision|label) .*; there are revisions 1 "
@@ -138,7 +138,7 @@ def test_what_was_available_then_is_listed(three: Client) -> None:
     ],
 )
 def test_a_choice_that_means_nothing_is_refused(
-    db: Client, choose: dict[str, object], error: type[Exception], says: str
+    db: Client, choose: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
         db.instructions.load("greeting", **choose)
@@ -147,7 +147,7 @@ def test_a_choice_that_means_nothing_is_refused(
 
 
 @pytest.mark.parametrize("wanted", [0, True, 1.5, b"1", 2**63])
-def test_a_revision_that_means_nothing_is_refused(db: Client, wanted: object) -> None:
+def test_a_revision_that_means_nothing_is_refused(db: Client, wanted: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="a revision"):
         db.instructions.revision("greeting", wanted)
     with pytest.raises((TypeError, ValueError), match="a revision"):
@@ -197,7 +197,7 @@ def test_search_finds_by_everything_at_once(three: Client) -> None:
     "given",
     [{"text": 7}, {"meta": ["a"]}, {"since": "now"}, {"limit": 0}, {"author": 1}, {"label": 1}],
 )
-def test_a_search_for_what_cannot_be_is_refused(db: Client, given: dict[str, object]) -> None:
+def test_a_search_for_what_cannot_be_is_refused(db: Client, given: dict[str, Any]) -> None:
     with pytest.raises((TypeError, ValueError), match=next(iter(given))):
         db.instructions.search(**given)
 
@@ -285,7 +285,7 @@ def test_what_changes_nothing_makes_no_revision(db: Client) -> None:
         ),
     ],
 )
-def test_another_declaration_is_another_revision(db: Client, other: object) -> None:
+def test_another_declaration_is_another_revision(db: Client, other: Any) -> None:
     db.instructions.define(InstructionsDeclaration.of("greeting", meta={"n": 1}), content="Hi")
     assert db.instructions.define(other, content="Hi").revision == 2
     assert db.instructions.available_instructions() == (other,)
@@ -313,7 +313,7 @@ def test_a_write_on_condition_is_done_where_it_holds(db: Client) -> None:
 def test_a_conflict_names_both_and_writes_nothing(db: Client, expected: int | str) -> None:
     first = db.instructions.define("greeting", content="1")
     db.instructions.define("greeting", content="2", author="bo")
-    condition = first if expected == "first" else expected
+    condition: Any = first if expected == "first" else expected
     says = {0: "none yet", "first": "revision 1 of 20"}.get(expected, f"revision {expected}")
     with pytest.raises(
         RevisionConflict,
@@ -330,7 +330,7 @@ def test_a_conflict_with_nothing_says_so(db: Client) -> None:
 
 
 @pytest.mark.parametrize("expected", [-1, True, "1", 1.0, 2**63])
-def test_an_expectation_that_means_nothing_is_refused(db: Client, expected: object) -> None:
+def test_an_expectation_that_means_nothing_is_refused(db: Client, expected: Any) -> None:
     with pytest.raises(ValueError, match="expected must be"):
         db.instructions.define("greeting", content="", expected=expected)
 
@@ -432,7 +432,7 @@ def test_nothing_of_what_was_rolled_back_is_kept_or_served(three: Client) -> Non
 
 @given(content=texts, meta=metas, message=texts, author=texts)
 def test_what_goes_in_comes_out(
-    dsn: str, content: str, meta: dict[str, object], message: str, author: str
+    dsn: str, content: str, meta: Any, message: str, author: str
 ) -> None:
     declaration = InstructionsDeclaration.of("any", description=content, meta=meta)
     with Client(dsn, max_size=1) as db:

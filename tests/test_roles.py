@@ -32,7 +32,7 @@ type As = Callable[[str], Client]
 def admin(server_roles: None, empty_dsn: str) -> Iterator[psycopg.Connection]:
     """A superuser's connection to a database with roles, and a schema without tables."""
     with psycopg.connect(empty_dsn, autocommit=True) as admin:
-        admin.execute(MAKE_ROLES)
+        admin.execute(MAKE_ROLES.encode())
         for role in ROLES:
             admin.execute(f"ALTER ROLE dpg_roles_{role} PASSWORD 'secret'".encode())
         yield admin
@@ -51,12 +51,12 @@ def connect_as(admin: psycopg.Connection, connect: Connect, empty_dsn: str) -> A
 def granted(request: pytest.FixtureRequest, connect_as: As, admin: psycopg.Connection) -> None:
     """Tables of the owner, which the others were given their rights on, before or after."""
     if request.param == "granted before":
-        admin.execute(GRANT_BEFORE)
+        admin.execute(GRANT_BEFORE.encode())
     connect_as("owner").setup()
     if request.param == "granted after":
         admin.execute("GRANT USAGE ON SCHEMA draive TO dpg_roles_writer, dpg_roles_reader")
-        admin.execute(GRANT_AFTER)
-    admin.execute(REVOKE)
+        admin.execute(GRANT_AFTER.encode())
+    admin.execute(REVOKE.encode())
 
 
 def denied(call: Callable[[], object], asked: str) -> None:
@@ -121,7 +121,7 @@ def test_only_the_owner_can_make_what_is_missing(connect_as: As, admin: psycopg.
 def test_where_nothing_was_made_all_but_the_owner_are_told_so(
     connect_as: As, admin: psycopg.Connection
 ) -> None:
-    admin.execute(GRANT_BEFORE)
+    admin.execute(GRANT_BEFORE.encode())
     reader = connect_as("reader")
     with pytest.raises(TableMissing, match="make the tables with setup"):
         reader.memories.identifiers()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import haiway.postgres
 import psycopg
@@ -20,6 +20,7 @@ from draive import (
     InstructionsRepository,
     ModelInput,
     ModelOutput,
+    ModelToolResponse,
     ctx,
     tool,
 )
@@ -86,7 +87,7 @@ def test_the_first_block_runs_when_only_its_import_line_is_changed(
     dsn: str, form: Callable[[str], str]
 ) -> None:
     block = BLOCK.replace('"postgresql://draive:secret@localhost:5432/draive"', repr(form(dsn)))
-    names = {
+    names: dict[str, Any] = {
         "asked": asked,
         "answered": answered,
         "ConfigurationRepository": ConfigurationRepository,
@@ -111,7 +112,7 @@ def test_adapters_mix_within_a_single_transaction(in_scope: InScope) -> None:
                     await ConfigurationRepository.define("limits", {"tokens": 1})
                     await PostgresModelMemory("chat").remember(asked("hi"))
                     assert await InstructionsRepository.load(GREETING) == "Hello"
-                    1 / 0  # noqa: B018
+                    raise ZeroDivisionError
         assert await InstructionsRepository.available_instructions() == ()
         assert await ConfigurationRepository.configurations() == ()
         assert (await PostgresModelMemory("chat").recall()).context == ()
@@ -436,7 +437,9 @@ class ForecastModel:
         if not last.contains_tools:
             return called(f"call-{len(context)}", tool="weather", city="Oslo")
         turns = [each for each in context if not each.contains_tools and type(each) is ModelInput]
-        return answered(f"turn {len(turns)}: {last.tools[0].content.to_str()}")
+        return answered(
+            f"turn {len(turns)}: {cast(ModelToolResponse, last.tools[0]).content.to_str()}"
+        )
 
 
 @tool
@@ -461,7 +464,9 @@ def test_a_conversation_remembers_its_turns_and_its_tool_calls(in_scope: InScope
         ]
         return [answer.content.to_str() for answer in answers]
 
-    answers = in_scope(body(), GenerativeModel(generating=model), PostgresInstructionsRepository())
+    answers = in_scope(
+        body(), GenerativeModel(generating=cast(Any, model)), PostgresInstructionsRepository()
+    )
     assert answers == ["turn 1: sun over Oslo", "turn 2: sun over Oslo"]
     assert set(model.instructions) == {"You serve Ada."}
     with Client(dsn) as db:

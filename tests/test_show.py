@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from datetime import timedelta
 from html.parser import HTMLParser
+from typing import Any
 
 import psycopg
 import pytest
@@ -339,7 +340,7 @@ def test_a_memory_that_is_not_there_says_so(db: Client) -> None:
 
 
 @pytest.mark.parametrize("limit", [0, -1, "3", True])
-def test_a_limit_is_a_positive_int(db: Client, limit: object) -> None:
+def test_a_limit_is_a_positive_int(db: Client, limit: Any) -> None:
     with pytest.raises(ValueError, match="limit must be a positive int or None"):
         db.memory("m").show(limit)
 

@@ -1,6 +1,7 @@
 """Templates: placeholders against declared arguments, when defined and when resolved."""
 
 import warnings
+from typing import Any
 
 import psycopg
 import pytest
@@ -90,7 +91,7 @@ UNKNOWN = r"^instructions 'greeting' have no placeholder for 'nmae', 'mood'; lea
 
 @pytest.mark.parametrize("reference", ["greeting", Instructions.of("greeting", arguments=GIVEN)])
 def test_what_a_prompt_that_declares_arguments_does_not_know_is_refused(
-    db: Client, reference: object
+    db: Client, reference: Any
 ) -> None:
     db.instructions.define(declaring("name"), content="Hello {name}")
     for strict in (None, True):

@@ -316,7 +316,7 @@ def test_an_export_that_fails_leaves_what_was_there(db: Client, tmp_path: Path) 
         db.memories.import_file(tmp_path / "none.jsonl")
     for call in (db.memories.export, db.memories.import_file):
         with pytest.raises(TypeError, match="path must be a str or a Path, not int"):
-            call(7)
+            call(7)  # pyright: ignore[reportArgumentType]
 
 
 def test_an_export_replaces_files_alone_and_what_links_lead_to(db: Client, tmp_path: Path) -> None:
