@@ -108,7 +108,7 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
     def release(
         self,
         *,
-        prompts: Mapping[InstructionsReference, str] | None = None,
+        prompts: Mapping[str, str] | Mapping[InstructionsReference, str] | None = None,
         configurations: "Mapping[str, Configuration | Mapping[str, Any]] | None" = None,
         labels: LabelTargets[Revision] | None = None,
         configuration_labels: LabelTargets[Snapshot] | None = None,

@@ -156,7 +156,7 @@ def test_a_push_is_part_of_a_transaction(documents: Any, db: Client, side: Sides
 
 def run_with(db: Client, request: Workflow[Any], before_writing: Any) -> Any:
     """Run a push, and call a function when it has compared and is about to write."""
-    step = request.first
+    step: Any = request.first
     while True:
         if isinstance(step, Workflow):
             before_writing()

@@ -305,7 +305,8 @@ def test_what_is_written_to_while_it_is_due_stays(dsn: str, sql: psycopg.Connect
     with Client(dsn) as db:
         fill(db, sql)
         pruning = removal.prune(timedelta(days=0.5), None, None, dry_run=False)
-        due = db._database.run(pruning.first)
+        first: Any = pruning.first
+        due = db._database.run(first)
         db.memory("n/4").remember(answered("just now"))
         operation = pruning.steps.send(due)
         with pytest.raises(StopIteration) as end:

@@ -170,7 +170,7 @@ def test_an_operation_is_a_span(
     db.memory("secret name").remember(asked("q"))
     (span,) = spans.get_finished_spans()
     assert (span.name, span.kind) == ("remember in memory", trace.SpanKind.CLIENT)
-    assert dict(span.attributes) == {
+    assert dict(span.attributes or {}) == {
         "db.system.name": "postgresql",
         "db.operation.name": "remember in memory",
         "db.namespace": sql.info.dbname,

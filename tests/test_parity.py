@@ -12,6 +12,7 @@ import pytest
 
 from draive_pg import AsyncClient, Client
 from draive_pg.api._method import Namespace, method, stream
+from tests.language_server import hovers
 
 SNIPPET = """
 from draive import Configuration
@@ -142,8 +143,7 @@ def test_help_shows_the_docstring_and_the_return_type() -> None:
         assert "Count memories" in render_doc(type(db))
 
 
-def test_pyright_infers_exact_types_for_both_clients(tmp_path: Path) -> None:
-    (tmp_path / "snippet.py").write_text(SNIPPET)
+def write_pyright_config(folder: Path) -> None:
     root = Path(__file__).parent.parent
     config = {
         "extraPaths": [str(root)],
@@ -151,7 +151,12 @@ def test_pyright_infers_exact_types_for_both_clients(tmp_path: Path) -> None:
         "venvPath": str(Path(sys.prefix).parent),
         "venv": Path(sys.prefix).name,
     }
-    (tmp_path / "pyrightconfig.json").write_text(json.dumps(config))
+    (folder / "pyrightconfig.json").write_text(json.dumps(config))
+
+
+def test_pyright_infers_exact_types_for_both_clients(tmp_path: Path) -> None:
+    (tmp_path / "snippet.py").write_text(SNIPPET)
+    write_pyright_config(tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", "pyright", "--outputjson", "-p", tmp_path],
         capture_output=True,
@@ -177,3 +182,20 @@ def test_mypy_infers_exact_types_for_both_clients(tmp_path: Path) -> None:
     # mypy qualifies names, and leaves out values of defaults.
     short = [re.sub(r" =(?=[,)])", " = None", re.sub(r"(\w+\.)+", "", each)) for each in revealed]
     assert short == REVEALED
+
+
+HOVERED = """from draive_pg import AsyncClient, Client
+
+def use(db: Client, async_db: AsyncClient) -> None:
+    db.memories.count()
+    async_db.memories.count()
+"""
+
+
+def test_an_editor_shows_signature_and_docstring_for_both_clients(tmp_path: Path) -> None:
+    write_pyright_config(tmp_path)
+    sync, asynchronous = hovers(tmp_path, HOVERED, [(3, 18), (4, 24)])
+    for shown, returns in ((sync, "int"), (asynchronous, "Coroutine[Any, Any, int]")):
+        assert "prefix: str | None = None" in shown
+        assert f") -> {returns}\n" in shown
+        assert "Count memories" in shown

@@ -30,7 +30,7 @@ def db(connect: Connect, partitioned_dsn: str) -> Client:
     return connect(partitioned_dsn)
 
 
-def query(dsn: str, statement: bytes) -> list[tuple[object, ...]]:
+def query(dsn: str, statement: bytes) -> list[tuple[Any, ...]]:
     with psycopg.connect(dsn, autocommit=True) as connection:
         return connection.execute(statement).fetchall()
 

@@ -11,7 +11,6 @@ from draive_pg.operations.documents.kind import (
     INSTRUCTIONS,
     Document,
     DocumentKind,
-    InstructionsReference,
 )
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.selectors import RevisionRef
@@ -36,7 +35,7 @@ type LabelTargets[R] = Mapping[str, Iterable[str] | Mapping[str, RevisionRef[R]]
 
 def release(
     *,
-    prompts: Mapping[InstructionsReference, str],
+    prompts: Mapping[Any, str],
     configurations: "Mapping[str, Configuration | Mapping[str, Any]]",
     labels: LabelTargets[Revision],
     configuration_labels: LabelTargets[Snapshot],
