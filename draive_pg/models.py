@@ -158,26 +158,26 @@ class Revision(Record):
     Attributes
     ----------
     name : str
-        Of the instructions.
+        Name of the instructions.
     revision : int
-        Its number among those of the name, from 1 in order of ``created``. Numbers start anew
-        where all revisions of a name were removed.
+        Number among the revisions of the name, from 1 in order of ``created``. Numbering restarts
+        if all revisions of a name are removed.
     created : datetime
-        When it was written, in UTC; of the revisions of a name each has another.
+        Time of the write, in UTC; unique among the revisions of a name.
     content : str
         The template.
     description : str | None
-        What it is for.
+        The declared description.
     arguments : sequence of mappings
         The declared arguments: ``name``, ``description``, ``required``.
     meta : Mapping[str, Any]
-        As it was declared.
+        The declared metadata.
     author, message : str | None
-        Who wrote it, and why, if they said so.
+        Who wrote it, and why; None if not given.
     labels : tuple[str, ...]
-        Those that are on it now.
+        The labels that point to it now.
     current : bool
-        Whether it is the newest of its name.
+        True if it is the newest of its name.
     """
 
     name: str
@@ -195,25 +195,25 @@ class Revision(Record):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Snapshot(Record):
-    """One snapshot of a configuration.
+    """One revision of a configuration.
 
     Attributes
     ----------
     identifier : str
-        Of the configuration.
+        Identifier of the configuration.
     revision : int
-        Its number among those of the identifier, from 1 in order of ``created``. Numbers start
-        anew where all snapshots of an identifier were removed.
+        Number among the snapshots of the identifier, from 1 in order of ``created``. Numbering
+        restarts if all snapshots of an identifier are removed.
     created : datetime
-        When it was written, in UTC; of the snapshots of an identifier each has another.
+        Time of the write, in UTC; unique among the snapshots of an identifier.
     content : Mapping[str, Any]
-        The document.
+        The JSON document.
     author, message : str | None
-        Who wrote it, and why, if they said so.
+        Who wrote it, and why; None if not given.
     labels : tuple[str, ...]
-        Those that are on it now.
+        The labels that point to it now.
     current : bool
-        Whether it is the newest of its identifier.
+        True if it is the newest of its identifier.
     """
 
     identifier: str
@@ -242,7 +242,7 @@ class LabelMove(Record):
     moved : datetime
         When the label was moved, in UTC; different for all moves of a label.
     author, message : str | None
-        Who moved it, and why, if they said so.
+        Who moved it, and why; None if not given.
     """
 
     name: str
@@ -306,17 +306,17 @@ class Diff[R: Revision | Snapshot](Record):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Release(Record):
-    """What a release made, or found as it should be.
+    """The result of a release, including what was unchanged.
 
     Attributes
     ----------
     prompts : Records[Revision]
-        The newest revisions of the released prompts, in their order, with the labels that they
-        had before.
+        The newest revisions of the released prompts, in the given order, with the labels that
+        they had before.
     configurations : Records[Snapshot]
-        The newest snapshots of the released configurations, in their order.
+        The newest snapshots of the released configurations, in the given order.
     labels, configuration_labels : Records[LabelMove]
-        The newest moves of the released labels, in their order.
+        The newest moves of the released labels, in the given order.
     """
 
     prompts: Records[Revision]
@@ -515,17 +515,17 @@ class Transfer(Record):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AppliedMigration(Record):
-    """Whether one file of ``schema/`` is applied.
+    """The state of one migration, which is a file of ``schema/``.
 
     Attributes
     ----------
     name : str
-        Its name.
+        Name of the file, without its suffix.
     state : str
         ``applied``, ``missing``, ``changed`` (applied with another text than this version has) or
         ``unknown`` (to this version).
     applied : datetime | None
-        When, if it was.
+        When it was applied; None if it was not.
     """
 
     name: str
@@ -535,22 +535,22 @@ class AppliedMigration(Record):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TableState(Record):
-    """What there is of one table.
+    """The state of one table.
 
     Attributes
     ----------
     name : str
-        Its name.
+        Name of the table.
     present : bool
-        Whether it is there.
+        True if it exists.
     rows : int | None
-        PostgreSQL's estimate; None before the table was analysed for the first time.
+        Number of rows as PostgreSQL estimates it; None before the first ANALYZE.
     bytes : int | None
-        On disk, with its indexes; exact.
+        Size on disk, including indexes.
     rights : tuple of str
-        Which of SELECT, INSERT, UPDATE and DELETE the role has.
+        The privileges of the role among SELECT, INSERT, UPDATE and DELETE.
     missing : tuple of str
-        Columns, indexes and triggers that should be there.
+        Missing columns, indexes and triggers.
     """
 
     name: str
@@ -568,9 +568,9 @@ class Listener(Record):
     Attributes
     ----------
     pid : int
-        Its process on the server.
+        Process ID on the server.
     role, application : str
-        Who it is.
+        Role and ``application_name`` of the session.
     since : datetime
         When it connected.
     """
@@ -588,17 +588,18 @@ class Diagnosis(Record):
     Attributes
     ----------
     version : str
-        Of the server.
+        Version of the server.
     database, role, schema : str
-        Where it was looked, and as whom; the schema is None where the search path has none.
+        Name of the database, the role and the schema; the schema is None if the search path has
+        none.
     standby, read_only : bool
-        Whether it is a standby, and whether this role's transactions may write nothing.
+        True if the server is a standby, and if transactions of this role are read-only.
     bytes : int
-        The size of the whole database.
+        Size of the whole database.
     migrations, tables, listeners : Records
-        What is applied, what is there, and who hears of changes as far as this role may see it.
+        The migrations, the tables, and the listening sessions that this role may see.
     problems : tuple of str
-        What is wrong, each with what to do about it; empty where all is well.
+        The problems, each with what to do about it; empty if there are none.
     """
 
     version: str

@@ -203,10 +203,10 @@ class _ScopeDatabase(AsyncRunner):
             try:
                 rows = await self._fetch(operation.statements)
             finally:
-                self._cache.evict(*operation.evicts)
-                if operation.evicts and self._in_transaction():
+                self._cache.evict(*operation.invalidates)
+                if operation.invalidates and self._in_transaction():
                     # Again at the end of the caller's transaction, when it has committed.
-                    evict = partial(self._cache.evict, *operation.evicts)
+                    evict = partial(self._cache.evict, *operation.invalidates)
                     on_transaction_end(ctx.state(PostgresConnection), evict)
             observed.rows = len(rows)
             return operation.decode(rows)

@@ -226,7 +226,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D
         name : str
             The name, or an object of draive that has it.
         new_name : str
-            The new name, of which there are no revisions yet.
+            The new name; there must be no document with it.
 
         Raises
         ------

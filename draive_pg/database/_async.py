@@ -89,7 +89,7 @@ class AsyncRunner(ABC):
     async def _run_operation[T](self, operation: Operation[T]) -> T:
         key = operation.key
         if key is None or not self._cache.enabled or self._in_transaction():
-            return operation.present(await self._execute(operation))
+            return operation.to_result(await self._execute(operation))
         started = perf_counter()
         while True:
             entry, leads = self._cache.join(key)
@@ -102,7 +102,7 @@ class AsyncRunner(ABC):
                 continue
             if not leads:
                 self._observer.report(operation.name, started, cached=True)
-            return operation.present(value)
+            return operation.to_result(value)
 
     async def _run_workflow[T](self, workflow: Workflow[T]) -> T:
         request, steps = workflow.first, workflow.steps
@@ -165,7 +165,9 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
             try:
                 rows = await self._attempt(operation.name, statements, observed)
             except ConnectionFailed as error:
-                if self._in_transaction() or not can_retry(error, observed, reads=operation.reads):
+                if self._in_transaction() or not can_retry(
+                    error, observed, read_only=operation.read_only
+                ):
                     raise
                 logger.warning("retrying after a lost connection: %s", error)
                 rows = await self._attempt(operation.name, statements, observed)
@@ -248,7 +250,11 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
                         yield item
                 return
             except ConnectionFailed as error:
-                if started or self._in_transaction() or not can_retry(error, observed, reads=True):
+                if (
+                    started
+                    or self._in_transaction()
+                    or not can_retry(error, observed, read_only=True)
+                ):
                     raise
                 logger.warning("retrying after a lost connection: %s", error)
             async with aclosing(self._copy(copy, itself, observed)) as results:

@@ -94,12 +94,12 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
 
     def _evict(self, operation: Operation[Any]) -> None:
         """Evict what an operation changes, also after a failure: its outcome may be unknown."""
-        if not operation.evicts:
+        if not operation.invalidates:
             return
         if (transaction := current_transaction(self)) is not None:
-            transaction.stale.update(operation.evicts)
+            transaction.stale.update(operation.invalidates)
         else:
-            self._cache.evict(*operation.evicts)
+            self._cache.evict(*operation.invalidates)
 
     def _first_trigger_check(self) -> bool:
         """Return True to the first caller only, so that missing triggers are reported once."""
@@ -110,14 +110,14 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
         return qualified(statement.sql, self.schema)
 
 
-def can_retry(error: ConnectionFailed, observed: Observation, *, reads: bool) -> bool:
+def can_retry(error: ConnectionFailed, observed: Observation, *, read_only: bool) -> bool:
     """Return whether to repeat an operation: it lost its connection, and has changed nothing.
 
     A session that is ended reports that in place of the result of a statement; so no COMMIT that
     follows was executed.
     """
     sent = observed.round_trips > 0
-    return sent and (error.sqlstate in ENDED or (reads and not isinstance(error, TimedOut)))
+    return sent and (error.sqlstate in ENDED or (read_only and not isinstance(error, TimedOut)))
 
 
 def is_committed(cursors: Sequence[Cursor | AsyncCursor]) -> bool:

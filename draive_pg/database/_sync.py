@@ -96,7 +96,7 @@ class Database(BaseDatabase[Connection, threading.Lock]):
         """Return the result of an operation, from the cache if it may be cached."""
         key = operation.key
         if key is None or not self._cache.enabled or self._in_transaction():
-            return operation.present(self._execute(operation))
+            return operation.to_result(self._execute(operation))
         started = perf_counter()
         while True:
             entry, leads = self._cache.join(key)
@@ -109,7 +109,7 @@ class Database(BaseDatabase[Connection, threading.Lock]):
                 continue
             if not leads:
                 self._observer.report(operation.name, started, cached=True)
-            return operation.present(value)
+            return operation.to_result(value)
 
     def _run_workflow[T](self, workflow: Workflow[T]) -> T:
         request, steps = workflow.first, workflow.steps
@@ -139,7 +139,9 @@ class Database(BaseDatabase[Connection, threading.Lock]):
             try:
                 rows = self._attempt(operation.name, statements, observed)
             except ConnectionFailed as error:
-                if self._in_transaction() or not can_retry(error, observed, reads=operation.reads):
+                if self._in_transaction() or not can_retry(
+                    error, observed, read_only=operation.read_only
+                ):
                     raise
                 logger.warning("retrying after a lost connection: %s", error)
                 rows = self._attempt(operation.name, statements, observed)
@@ -226,7 +228,11 @@ class Database(BaseDatabase[Connection, threading.Lock]):
                         yield item
                 return
             except ConnectionFailed as error:
-                if started or self._in_transaction() or not can_retry(error, observed, reads=True):
+                if (
+                    started
+                    or self._in_transaction()
+                    or not can_retry(error, observed, read_only=True)
+                ):
                     raise
                 logger.warning("retrying after a lost connection: %s", error)
             with closing(self._copy(copy, itself, observed)) as results:

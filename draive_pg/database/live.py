@@ -65,7 +65,7 @@ def triggers_installed(schema: str | None) -> Operation[bool]:
     return Operation(
         name="look for the triggers that notify of changes",
         statements=(TRIGGERS_INSTALLED(schema=schema),),
-        reads=True,
+        read_only=True,
         decode=lambda rows: rows[0][0],
     )
 

@@ -1,4 +1,4 @@
-"""Connection pools: up to ``max_size`` connections, of which the last used is taken first.
+"""Connection pools: last in, first out, with at most ``max_size`` connections.
 
 No thread or task works in the background: a caller opens the connection that it needs, and gets
 the error when the server cannot be reached.

@@ -150,13 +150,13 @@ class Operation[T](Request[T]):
     decode : callable
         Convert the rows to a value; None by default. Pure. The value may be cached, so it must not
         be mutated.
-    present : callable
+    to_result : callable
         Convert the decoded value to the caller's result: a copy, a rendering, or an error.
     key : Key | None
         Cache key of the decoded value; None if it must not be cached.
-    evicts : tuple of Key
+    invalidates : tuple of Key
         Cache keys that are stale once this has run.
-    reads : bool
+    read_only : bool
         True for a read-only operation, which is retried after a lost connection.
     fallback : Fallback | None
         For a database without the tables of draive_pg; None if the statements do not use them or
@@ -166,10 +166,10 @@ class Operation[T](Request[T]):
     name: str
     statements: tuple[Statement, ...]
     decode: Callable[[Sequence[Row]], Any] = lambda _: None
-    present: Callable[[Any], T] = lambda value: value
+    to_result: Callable[[Any], T] = lambda value: value
     key: Key | None = None
-    evicts: tuple[Key, ...] = ()
-    reads: bool = False
+    invalidates: tuple[Key, ...] = ()
+    read_only: bool = False
     fallback: Fallback | None = None
 
 

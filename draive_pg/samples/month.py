@@ -243,5 +243,5 @@ def _past(
     return Operation(
         name=f"insert a sample into {table} {name!r}",
         statements=(Statement(sql, (name, content, created)),),
-        evicts=(Key(table), Key(table, name)),
+        invalidates=(Key(table), Key(table, name)),
     )

@@ -245,7 +245,7 @@ def _read(what: str, statement: Statement) -> Operation[Sequence[Row]]:
     return Operation(
         name=f"diagnose: inspect {what}",
         statements=(statement,),
-        reads=True,
+        read_only=True,
         decode=lambda rows: rows,
     )
 

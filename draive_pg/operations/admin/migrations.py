@@ -102,7 +102,7 @@ def state(schema: str | None) -> Operation[tuple[bool, bool]]:
     return Operation(
         name="setup: look for the tables",
         statements=(STATE(schema=schema),),
-        reads=True,
+        read_only=True,
         decode=lambda rows: (rows[0][0], rows[0][1]),
     )
 
@@ -112,7 +112,7 @@ def table_exists(schema: str | None, table: str) -> Operation[bool]:
     return Operation(
         name="look for the tables of draive_pg",
         statements=(TABLE_EXISTS(schema=schema, table=table),),
-        reads=True,
+        read_only=True,
         decode=lambda rows: rows[0][0],
     )
 
@@ -122,7 +122,7 @@ def applied() -> Operation[dict[int, str]]:
     return Operation(
         name="setup: read the applied migrations",
         statements=(APPLIED(),),
-        reads=True,
+        read_only=True,
         decode=lambda rows: {version: checksum for version, _, checksum, _ in rows},
     )
 

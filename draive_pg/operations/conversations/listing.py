@@ -151,7 +151,7 @@ def identifiers(store: ElementStore = MEMORIES) -> Operation[tuple[str, ...]]:
     return Operation(
         name="list memories",
         statements=(IDENTIFIERS(store),),
-        reads=True,
+        read_only=True,
         decode=lambda rows: tuple(row[0] for row in rows),
     )
 
@@ -166,7 +166,7 @@ def count(
     return Operation(
         name="count memories",
         statements=(COUNT(store, **_filters(prefix, since, until)),),
-        reads=True,
+        read_only=True,
         decode=lambda rows: rows[0][0],
     )
 
@@ -195,7 +195,7 @@ def list_(
     return Operation(
         name="list memories",
         statements=(statement,),
-        reads=True,
+        read_only=True,
         decode=lambda rows: Records(MemorySummary, map(_summary, rows), limit=limit),
     )
 
@@ -228,7 +228,7 @@ def memory_missing(message: str, identifier: str, store: ElementStore) -> Steps[
     similar: Sequence[str] = yield Operation(
         name="list similar memories",
         statements=(SIMILAR(store, identifier=identifier, limit=MAX_COMPARED),),
-        reads=True,
+        read_only=True,
         decode=lambda rows: get_close_matches(identifier, [row[0] for row in rows], MAX_SUGGESTED),
     )
     names = ", ".join(f"{each!r:.80}" for each in similar)

@@ -121,7 +121,7 @@ def _read[T](
     store: ElementStore,
     identifier: str,
     limit: int | None,
-    present: Callable[[Read], T] = lambda read: read,
+    to_result: Callable[[Read], T] = lambda read: read,
     *,
     skip_invalid: bool = False,
 ) -> Operation[T]:
@@ -152,9 +152,9 @@ def _read[T](
             if limit is None
             else RECALL_NEWEST(store, identifier=identifier, limit=limit),
         ),
-        reads=True,
+        read_only=True,
         decode=decode,
-        present=present,
+        to_result=to_result,
     )
 
 

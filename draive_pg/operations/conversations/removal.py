@@ -165,7 +165,7 @@ def prune(
         keep=check_limit(keep, "keep"),
     )
     due = Operation[Sequence[Row]](
-        name="prune memories", statements=(find,), reads=True, decode=lambda rows: rows
+        name="prune memories", statements=(find,), read_only=True, decode=lambda rows: rows
     )
     return Workflow(_prune(store, due, dry_run=dry_run))
 
@@ -220,7 +220,7 @@ def erase(
         statements=(ERASE_DRY_RUN(store, **filters),)
         if dry_run
         else (LOCK_MATCHING(store, **filters), ERASE(store, **filters)),
-        reads=dry_run,
+        read_only=dry_run,
         decode=lambda rows: _removal(rows, dry_run=dry_run),
     )
 

@@ -49,7 +49,7 @@ def _create(store: ElementStore, language: str, name: str, schema: str | None) -
     partitioned, valid = yield Operation[tuple[bool | None, bool | None]](
         name="create search index: look for the index",
         statements=(STATE(store, schema=schema, index=name),),
-        reads=True,
+        read_only=True,
         decode=lambda rows: (rows[0][0], rows[0][1]),
     )
     if valid:

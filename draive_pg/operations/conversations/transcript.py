@@ -74,6 +74,6 @@ def show(
     return Operation(
         name=f"show memory {identifier!r:.80}",
         statements=(SHOW(store, identifier=identifier, limit=limit),),
-        reads=True,
+        read_only=True,
         decode=decode,
     )

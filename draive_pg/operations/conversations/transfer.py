@@ -275,7 +275,7 @@ def _sizes(
     return Operation(
         name="export memories: list them",
         statements=(statement,),
-        reads=True,
+        read_only=True,
         decode=lambda rows: [Size(*row) for row in rows],
     )
 
@@ -284,7 +284,7 @@ def _read(store: ElementStore, identifiers: Sequence[str]) -> Operation[Sequence
     return Operation(
         name=f"export memories from {identifiers[0]!r:.80} on",
         statements=(READ(store, identifiers=identifiers),),
-        reads=True,
+        read_only=True,
         decode=lambda rows: rows,
     )
 

@@ -153,7 +153,7 @@ def labels(kind: DocumentKind[Any, Any], reference: object) -> Operation[Records
     return Operation(
         name="list labels" if name is None else f"list the labels of {kind.titled(name)}",
         statements=(LABELS[kind](name=name),),
-        reads=True,
+        read_only=True,
         decode=_decode_all,
     )
 
@@ -166,7 +166,7 @@ def history(
     return Operation(
         name=f"read the label history of {kind.titled(name)}",
         statements=(HISTORY[kind](name=name, label=check_optional(label, "label")),),
-        reads=True,
+        read_only=True,
         decode=_decode_all,
     )
 
@@ -207,7 +207,7 @@ def move[R: Document](
         name=action,
         statements=(kind.lock(name), statement),
         decode=decode,
-        evicts=kind.stale(name),
+        invalidates=kind.stale(name),
     )
     return required(kind, action, name, selector, write)
 
@@ -232,7 +232,7 @@ def remove(
         name=f"remove a label of {kind.titled(name)}",
         statements=(kind.lock(name), statement),
         decode=lambda rows: rows[0][0],
-        evicts=kind.stale(name),
+        invalidates=kind.stale(name),
     )
 
 

@@ -119,7 +119,7 @@ def resolve(
 
         values = {**codec.as_reference(instructions).arguments, **values}
 
-    def present(found: Template | None) -> str | None:
+    def to_result(found: Template | None) -> str | None:
         if found is None:
             return None if default is None else render(default, values, name=name)
         text = render(found.content, values, name=name)
@@ -127,7 +127,7 @@ def resolve(
             check_known(found.content, values, found.declared, name=name)
         return text
 
-    load = _template(name, selector, present)
+    load = _template(name, selector, to_result)
     if default is not None:
         return cast("Operation[str]", load)
     return required(INSTRUCTIONS, f"load {INSTRUCTIONS.titled(name)}", name, selector, load)
@@ -144,7 +144,7 @@ def load_raw_or_none(
         name,
         selector,
         decode=lambda rows: rows[0][0] if rows else None,
-        present=lambda content: None if content is None else parse(content, title),
+        to_result=lambda content: None if content is None else parse(content, title),
     )
 
 
@@ -199,7 +199,7 @@ def load_configuration[Config: "Configuration"](
         name,
         selector,
         decode=decode,
-        present=lambda loaded: default if loaded is None else loaded(),
+        to_result=lambda loaded: default if loaded is None else loaded(),
         variant=config,
     )
     if default is not None:
@@ -237,14 +237,14 @@ def _or_defaults[Config: "Configuration"](
 
 
 def _template[T](
-    name: str, selector: RevisionSelector, present: Callable[[Template | None], T]
+    name: str, selector: RevisionSelector, to_result: Callable[[Template | None], T]
 ) -> Operation[T]:
     return _load(
         INSTRUCTIONS,
         name,
         selector,
         decode=lambda rows: Template.of(*rows[0][:2]) if rows else None,
-        present=present,
+        to_result=to_result,
     )
 
 
@@ -254,7 +254,7 @@ def _load[T](
     selector: RevisionSelector,
     *,
     decode: Callable[[Sequence[Row]], Any],
-    present: Callable[[Any], T],
+    to_result: Callable[[Any], T],
     variant: object = None,
 ) -> Operation[T]:
     """Load the selected revision; cached, except for what was current at a time."""
@@ -267,9 +267,9 @@ def _load[T](
             else LOAD_SELECTED[kind](name=name, **selector.parameters()),
         ),
         fallback=None if newest else kind.fallback,
-        reads=True,
+        read_only=True,
         decode=decode,
-        present=present,
+        to_result=to_result,
         # A cache entry for each instant would evict everything else.
         key=None if selector.as_of else Key(kind.table, name, (variant, selector)),
     )

@@ -268,7 +268,7 @@ def names(kind: DocumentKind[Any, Any]) -> Operation[tuple[str, ...]]:
     return Operation(
         name=f"list {kind.table}",
         statements=(LIST_NAMES[kind](),),
-        reads=True,
+        read_only=True,
         decode=lambda rows: tuple([row[0] for row in rows]),
         key=Key(kind.table),
     )
@@ -294,7 +294,7 @@ def list_[R: Document](
         name=f"list {kind.table}",
         statements=(statement,),
         fallback=kind.fallback,
-        reads=True,
+        read_only=True,
         decode=lambda rows: Records(kind.record, map(kind.decode, rows)),
     )
 
@@ -320,7 +320,7 @@ def declarations(
             )
         )
 
-    def present(listed: Any) -> tuple["InstructionsDeclaration", ...]:
+    def to_result(listed: Any) -> tuple["InstructionsDeclaration", ...]:
         found, skipped = listed()
         warn_skipped(skipped)
         return found
@@ -328,9 +328,9 @@ def declarations(
     return Operation(
         name="list instructions",
         statements=(statement,),
-        reads=True,
+        read_only=True,
         decode=decode,
-        present=present,
+        to_result=to_result,
         key=Key(INSTRUCTIONS.table, variant=(selector, lenient)),
     )
 
@@ -342,7 +342,7 @@ def history[R: Document](kind: DocumentKind[Any, R], reference: object) -> Opera
         name=f"read the history of {kind.titled(name)}",
         statements=(HISTORY[kind](name=name),),
         fallback=kind.fallback,
-        reads=True,
+        read_only=True,
         decode=lambda rows: Records(kind.record, map(kind.decode, rows)),
     )
 
@@ -355,7 +355,7 @@ def selected[R: Document](
         name=action,
         statements=(REVISION[kind](name=name, **selector.parameters()),),
         fallback=kind.fallback,
-        reads=True,
+        read_only=True,
         decode=lambda rows: kind.decode(rows[0]) if rows else None,
     )
 
@@ -421,7 +421,7 @@ def search[R: Document](  # noqa: PLR0913 - each is an argument of the public me
         name=f"search {kind.table}",
         statements=(statement,),
         fallback=kind.fallback,
-        reads=True,
+        read_only=True,
         decode=lambda rows: Records(kind.record, map(kind.decode, rows)),
     )
 
@@ -432,7 +432,7 @@ def existing(kind: DocumentKind[Any, Any], name: str) -> Operation[Existing]:
         name=f"look for {kind.titled(name)}",
         statements=(EXISTING[kind](name=name),),
         fallback=kind.fallback,
-        reads=True,
+        read_only=True,
         decode=lambda rows: Existing(*rows[0]),
         key=Key(kind.table, name, Existing),
     )

@@ -396,7 +396,7 @@ def rename[R: Document](
             RENAME[kind](name=name, new_name=new_name),
         ),
         decode=decode,
-        evicts=kind.stale(name, new_name),
+        invalidates=kind.stale(name, new_name),
     )
 
     def steps() -> Steps[R]:
@@ -413,7 +413,7 @@ def remove(kind: DocumentKind[Any, Any], reference: object) -> Operation[int]:
         name=f"remove {kind.titled(name)}",
         statements=(kind.lock(name), REMOVE[kind](name=name)),
         decode=lambda rows: rows[0][0],
-        evicts=kind.stale(name),
+        invalidates=kind.stale(name),
     )
 
 
@@ -456,7 +456,7 @@ def _define[R: Document](
         statements=(kind.lock(name), statement),
         fallback=None if annotated else kind.fallback,
         decode=decode,
-        evicts=kind.stale(name),
+        invalidates=kind.stale(name),
     )
 
 
@@ -464,7 +464,7 @@ def _append(kind: DocumentKind[Any, Any], name: str, proposed: Content) -> Opera
     return Operation(
         name=f"define {kind.titled(name)}",
         statements=(kind.lock(name), APPEND[kind](name=name, **proposed._asdict())),
-        evicts=kind.stale(name),
+        invalidates=kind.stale(name),
     )
 
 
