@@ -9,7 +9,8 @@ from draive_pg.codec.timestamps import Timestamp
 from draive_pg.codec.validation import check_timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.frames.conversations import CONVERSATION_LOG, TOOL_CALLS, VARIABLES
-from draive_pg.frames.query import OneOrMany, read
+from draive_pg.frames.query import OneOrMany
+from draive_pg.frames.read import read
 from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS
 from draive_pg.operations.operation import Call, Steps, Workflow, workflow
 

@@ -10,7 +10,8 @@ from draive_pg.database import AsyncDatabase, Database
 from draive_pg.frames import frame_named
 from draive_pg.frames.conversations import CONVERSATION_LOG, SESSIONS, TOOL_CALLS, VARIABLES
 from draive_pg.frames.frame import Format
-from draive_pg.frames.query import Filters, FrameQuery, OneOrMany, read
+from draive_pg.frames.query import Filters, OneOrMany
+from draive_pg.frames.read import chunks, read
 from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS
 from draive_pg.operations.copy import Copy
 
@@ -381,7 +382,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         >>> for log in db.frames.chunks("conversation_log", columns=["role", "text"]):
         ...     process(log)
         """
-        return FrameQuery(frame_named(frame), filters).chunks(rows)
+        return chunks(frame_named(frame), filters, rows)
 
     @method
     def export(

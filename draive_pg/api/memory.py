@@ -7,7 +7,7 @@ from draive_pg.api._method import Namespace, method
 from draive_pg.codec.validation import check_limit, check_text
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.frames.conversations import CONVERSATION_LOG
-from draive_pg.frames.query import read
+from draive_pg.frames.read import read
 from draive_pg.operations.conversations import fork, listing, recall, transcript, write
 from draive_pg.operations.operation import Operation, Request, Workflow
 

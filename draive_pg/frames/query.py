@@ -1,20 +1,16 @@
 """Queries of frames: the filters, checked, and the statement that selects rows and columns."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, LiteralString, TypedDict
+from typing import TYPE_CHECKING, LiteralString, TypedDict
 
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.codec.validation import check_limit, check_texts, check_timestamp, shown
 from draive_pg.frames.frame import SELECTED, SORT_COLUMNS, Columns, Frame, Kind
-from draive_pg.operations.copy import Copy
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from draive_pg.frames.arrow import Decoder
 
-__all__ = ("Filters", "FrameQuery", "OneOrMany", "read")
+__all__ = ("Filters", "FrameQuery", "OneOrMany")
 
 type OneOrMany = str | Sequence[str]
 
@@ -117,53 +113,6 @@ class FrameQuery:
         from draive_pg.frames.arrow import Decoder
 
         return Decoder(self.selected, self.lengths)
-
-    def read(self) -> "Copy[DataFrame]":
-        """Return the request that reads all rows as one DataFrame."""
-
-        def collect() -> Any:
-            from draive_pg.frames.assemble import Whole
-            from draive_pg.frames.order import Ordered
-
-            return nullcontext(Whole(self) if self.ordered else Ordered(self))
-
-        return Copy(self.name, self.statement, collect, self.fallback)
-
-    def chunks(self, rows: int) -> "Copy[DataFrame]":
-        """Return the request that reads DataFrames of so many rows, at least one."""
-        if check_limit(rows, "rows") is None:
-            raise ValueError("rows must be a positive int, not None")
-
-        def collect() -> Any:
-            from draive_pg.frames.assemble import Chunks
-
-            return nullcontext(Chunks(self, rows))
-
-        return Copy(self.name, self.statement, collect, self.fallback)
-
-
-def read(
-    frame: Frame,
-    identifier: OneOrMany | None = None,
-    since: Timestamp | None = None,
-    until: Timestamp | None = None,
-    limit: int | None = None,
-    columns: Sequence[str] | None = None,
-    *,
-    role: str | None = None,
-    tool: OneOrMany | None = None,
-) -> "Copy[DataFrame]":
-    """Return the request that reads a frame as one DataFrame."""
-    filters: Filters = {
-        "identifier": identifier,
-        "since": since,
-        "until": until,
-        "limit": limit,
-        "role": role,
-        "tool": tool,
-        "columns": columns,
-    }
-    return FrameQuery(frame, filters, any_order=True).read()
 
 
 def _check_names(frame: Frame, filters: Mapping[str, object]) -> None:

@@ -8,6 +8,7 @@ from draive_pg.codec.json import encode_mapping
 from draive_pg.codec.validation import MAX_INTEGER, check_text
 from draive_pg.frames.frame import Frame
 from draive_pg.frames.query import Filters, FrameQuery
+from draive_pg.frames.read import read_query
 from draive_pg.operations.conversations.expressions import CALLS, ROLE, TOOLS, vector
 from draive_pg.operations.conversations.store import MEMORIES
 from draive_pg.operations.operation import Steps, Workflow, workflow
@@ -161,7 +162,7 @@ def search_query(criteria: SearchCriteria, filters: Filters) -> FrameQuery:
 
 @workflow
 def _search(query: FrameQuery, limit: int | None) -> "Steps[DataFrame]":
-    found: DataFrame = yield query.read()
+    found: DataFrame = yield read_query(query)
     shown = found if limit is None else found.iloc[:limit]
     shown.attrs["truncated"] = len(shown) < len(found)
     return shown
