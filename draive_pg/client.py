@@ -164,9 +164,6 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
             expected_configurations=expected_configurations or {},
         )
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._database!r})"
-
 
 class Client(BaseClient[Database]):
     """draive's PostgreSQL tables, synchronously; threads may share one.

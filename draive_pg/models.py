@@ -626,7 +626,7 @@ class OperationEvent(Record):
     seconds : float
         The time it took, also waiting for a connection and for other callers.
     round_trips : int
-        How often the client waited for the server, beside connecting; 0 if cached.
+        Number of round trips to the server, without connecting; 0 if cached.
     rows : int
         The number of rows received; 0 if cached.
     cached : bool

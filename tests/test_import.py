@@ -22,7 +22,7 @@ def test_a_chat_becomes_a_memory_that_can_be_recalled(db: Client) -> None:
 
 def test_a_chat_is_not_imported_twice(db: Client) -> None:
     db.memories.import_chat("chat", CHAT)
-    with pytest.raises(MemoryExists, match="'chat': it has elements already"):
+    with pytest.raises(MemoryExists, match="'chat': it already has elements"):
         db.memories.import_chat("chat", CHAT)
     assert len(db.memory("chat").log()) == 2
     assert len(db.frames.variables()) == 1

@@ -144,7 +144,7 @@ def test_a_fork_of_the_beginning_of_a_chat_has_its_system_message(db: Client) ->
 
 def test_a_fork_at_no_position_is_refused_and_nothing_made(db: Client) -> None:
     db.memory("old").remember(asked("q"))
-    with pytest.raises(ValueError, match=r"fork memory 'old': there is no position 1 in its 1"):
+    with pytest.raises(ValueError, match=r"fork memory 'old': position 1 is out of range"):
         db.memory("old").fork("new", position=1)
     with pytest.raises(MemoryMissing, match="'none'"):
         db.memory("none").fork("new", position=0)
@@ -318,7 +318,7 @@ def test_what_is_written_to_while_it_is_due_stays(dsn: str, sql: psycopg.Connect
 @pytest.mark.parametrize(
     ("chosen", "error", "says"),
     [
-        ({}, ValueError, "prune must be told which"),
+        ({}, ValueError, "prune needs older_than or keep"),
         (
             {"older_than": 90},
             TypeError,
@@ -390,7 +390,7 @@ def test_more_memories_than_are_locked_go_too(db: Client, sql: psycopg.Connectio
 @pytest.mark.parametrize(
     ("described", "error", "says"),
     [
-        ({}, ValueError, "erase must be told which"),
+        ({}, ValueError, "erase needs identifiers"),
         ({"prefix": ""}, ValueError, "must not be empty"),
         ({"variables": {}}, ValueError, "must not be empty"),
         ({"meta": {}}, ValueError, "must not be empty"),

@@ -81,6 +81,20 @@ def test_printed_records_are_a_table_cut_to_the_terminal(monkeypatch: pytest.Mon
     assert str(Records(Note)).split("\n")[1:] == ["0 in all"]
 
 
+def test_printed_records_of_many_columns_leave_out_those_without_a_value() -> None:
+    from draive_pg.display import text
+
+    columns = ("name", "created", "author", "message", "current")
+    rows = [("a", MOMENT, None, "", True), ("b", MOMENT, None, "why", False)]
+    assert text.table(columns, rows).split("\n")[0].split() == [
+        "name",
+        "created",
+        "message",
+        "current",
+    ]
+    assert text.table(columns, []).split() == list(columns)
+
+
 @pytest.mark.parametrize("width", [1, 7, 30, 200])
 def test_tables_align_characters_of_any_width(width: int) -> None:
     rows = [["ż", "漢字" * 20, 1], ["e\u0301", None, 20_000], [True, {"a": [MOMENT]}, None]]

@@ -125,7 +125,7 @@ def test_a_release_on_condition_is_done_where_it_holds(db: Client) -> None:
     [
         ({"prompts": ["a"]}, TypeError, "prompts must be a mapping"),
         ({"prompts": {"a": 7}}, TypeError, "content of instructions 'a' must be a str"),
-        ({"prompts": {"greeting": "a", GREETING: "b"}}, ValueError, "two contents of one name"),
+        ({"prompts": {"greeting": "a", GREETING: "b"}}, ValueError, "two entries for one name"),
         ({"configurations": {"a": 7}}, TypeError, "the configuration must be a mapping"),
         ({"configurations": {"a": {"n": float("nan")}}}, ValueError, "nan"),
         ({"labels": {"production": "greeting"}}, TypeError, "'production'.* must be names"),

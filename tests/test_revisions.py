@@ -125,8 +125,8 @@ def test_what_was_available_then_is_listed(three: Client) -> None:
 @pytest.mark.parametrize(
     ("choose", "error", "says"),
     [
-        ({"revision": 1, "label": "a"}, ValueError, "not by both"),
-        ({"revision": 1, "as_of": datetime.now(UTC)}, ValueError, "not by both"),
+        ({"revision": 1, "label": "a"}, ValueError, "not both"),
+        ({"revision": 1, "as_of": datetime.now(UTC)}, ValueError, "not both"),
         ({"revision": 0}, ValueError, "revision must be a positive int"),
         ({"revision": -1}, ValueError, "revision must be a positive int"),
         ({"revision": True}, ValueError, "revision must be a positive int"),
@@ -155,7 +155,7 @@ def test_a_revision_that_means_nothing_is_refused(db: Client, wanted: Any) -> No
 
 
 def test_a_revision_of_another_name_is_refused(three: Client) -> None:
-    with pytest.raises(ValueError, match="a revision of 'greeting' is none of 'farewell'"):
+    with pytest.raises(ValueError, match="a revision of 'greeting' is not one of 'farewell'"):
         three.instructions.revision("farewell", three.instructions.revision("greeting"))
 
 
@@ -485,7 +485,7 @@ def test_what_needs_them_says_so_and_works_after_setup(bare: Client) -> None:
     ]
     bare.instructions.define("a", content="1")
     for call in needs:
-        with pytest.raises(TableMissing, match="make the tables with setup"):
+        with pytest.raises(TableMissing, match="create the tables with setup"):
             call()
     with pytest.raises(RevisionMissing, match="there is revision 1, and no labels"):
         bare.instructions.load("a", label="production")

@@ -62,7 +62,7 @@ def granted(request: pytest.FixtureRequest, connect_as: As, admin: psycopg.Conne
 def denied(call: Callable[[], object], asked: str) -> None:
     error = assert_fails(PermissionDenied, call, asked=asked, sqlstate="42501")
     assert str(error).endswith(
-        "; connect as a role that has the privilege, or let the owner of the tables GRANT it"
+        "; connect as a role with the privilege, or ask the owner of the tables to GRANT it"
     )
     assert "secret" not in str(error)
 
@@ -123,7 +123,7 @@ def test_where_nothing_was_made_all_but_the_owner_are_told_so(
 ) -> None:
     admin.execute(GRANT_BEFORE.encode())
     reader = connect_as("reader")
-    with pytest.raises(TableMissing, match="make the tables with setup"):
+    with pytest.raises(TableMissing, match="create the tables with setup"):
         reader.memories.identifiers()
     denied(reader.setup, "setup: apply 000_migrations")
 

@@ -76,7 +76,7 @@ def test_without_tables_the_error_says_what_to_do(connect: Connect, empty_dsn: s
         db.frames.sessions,
     ):
         with pytest.raises(
-            TableMissing, match=r"does not exist \(42P01\); make the tables with setup"
+            TableMissing, match=r"does not exist \(42P01\); create the tables with setup"
         ):
             ask()
 

@@ -259,9 +259,9 @@ def test_an_import_that_breaks_off_goes_on_where_it_was(
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("", "line 1: no JSON document"),
-        ("nonsense", "line 1: no JSON document"),
-        ('{"id": "x", "messages": []}', "line 1: not a memory as an export writes it"),
+        ("", "line 1: not JSON"),
+        ("nonsense", "line 1: not JSON"),
+        ('{"id": "x", "messages": []}', "line 1: not a memory in the export format"),
         ('{"identifier": 7, "created": "x", "elements": [], "variables": []}', "not a memory"),
         (
             '{"identifier": "x", "created": "x", "elements": [{"created": 7, "content": 1}],'
@@ -296,7 +296,7 @@ def test_what_postgresql_cannot_keep_is_refused_whole(db: Client, tmp_path: Path
 
 def test_a_file_that_is_no_gzip_says_so(db: Client, tmp_path: Path) -> None:
     (tmp_path / "m.jsonl.gz").write_text("plain")
-    with pytest.raises(ExportInvalid, match=r"m.jsonl.gz, after line 0: the file breaks off"):
+    with pytest.raises(ExportInvalid, match=r"m.jsonl.gz, after line 0: the file is incomplete"):
         db.memories.import_file(tmp_path / "m.jsonl.gz")
 
 

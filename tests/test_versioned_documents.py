@@ -159,6 +159,8 @@ def test_a_rename_takes_no_name_in_use_and_nothing_that_is_not_there(three: Kind
         three.namespace.rename("a", "b")
     with pytest.raises(three.missing):
         three.namespace.rename("c", "d")
+    with pytest.raises(three.missing):  # and not the advice to remove "b"
+        three.namespace.rename("c", "b")
     with pytest.raises(ValueError, match="the new name is the old one"):
         three.namespace.rename("a", "a")
     assert [len(three.namespace.history(name)) for name in "ab"] == [3, 1]
@@ -289,6 +291,18 @@ def test_configurations_need_no_tables_of_our_own(connect: Connect, empty_dsn: s
     assert db.configurations.restore("limits", 1).revision == 3
     assert list(db.frames.configurations().revision) == [1, 2, 3]
     assert len(db.frames.instruction_revisions()) == 0
+
+
+def test_labels_are_read_as_empty_without_tables_of_our_own(
+    connect: Connect, empty_dsn: str
+) -> None:
+    run_sql(empty_dsn, DRAIVE_TABLES)
+    db = connect(empty_dsn)
+    db.instructions.define("greeting", content="Hi!")
+    assert db.instructions.labels() == db.instructions.labels("greeting") == ()
+    assert db.instructions.label_history("greeting") == ()
+    assert db.instructions.available_instructions(label="production") == ()
+    assert db.configurations.labels() == ()
 
 
 def test_the_frames_have_authors_messages_and_labels(three: Kind) -> None:

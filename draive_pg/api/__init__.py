@@ -1,1 +1,1 @@
-"""What a client can do, by what it is done to; each module holds both colours."""
+"""Public methods of `Client` and `AsyncClient`, one module per namespace."""

@@ -26,13 +26,16 @@ class Namespace[D: Database | AsyncDatabase]:
     def __init__(self, database: D) -> None:
         self._database: D = database
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._database!r})"
+
 
 class method[**P, T]:  # noqa: N801 - a decorator
     """Decorator of a method that builds a request: calling it runs the request.
 
-    On a namespace of a `Client` the call returns the result; on one of an `AsyncClient` it returns
-    a coroutine. Signature and docstring are those of the decorated function, with the type of the
-    result in place of ``Request[...]``.
+    A call on a namespace of a `Client` returns the result; on an `AsyncClient` it returns a
+    coroutine. The method has the signature and docstring of the decorated function, but its return
+    type is the type of the result.
 
     Examples
     --------

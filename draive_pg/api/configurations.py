@@ -28,7 +28,7 @@ class Configurations[D: Database | AsyncDatabase](
 ):
     """Configurations: JSON documents by identifier; the newest snapshot is the current one.
 
-    A class stands for the configuration that is kept under its qualified name.
+    A class may be given for an identifier: its qualified name is used.
     """
 
     __slots__ = ()
@@ -131,12 +131,12 @@ class Configurations[D: Database | AsyncDatabase](
         identifier : str | None
             Which configuration; the class's qualified name for None.
         default : Configuration | None
-            Returned where there is none.
+            Returned if there is no snapshot.
         required : bool
-            Where there is none and no default, return ``config()``, or raise if the class needs
-            more than its own defaults.
+            If there is neither a snapshot nor a default, return ``config()``, or raise if the
+            class has fields without defaults.
         revision : int | Snapshot | None
-            A snapshot by its number, or as it was read; the newest if nothing is said.
+            The number of a snapshot, or its record; the newest by default.
         label : str | None
             The snapshot that the label is on.
         as_of : datetime | date | str | None
@@ -145,12 +145,12 @@ class Configurations[D: Database | AsyncDatabase](
         Returns
         -------
         Configuration | None
-            None where there is none, no default, and none is required.
+            None if there is no snapshot and no default, unless ``required``.
 
         Raises
         ------
         ConfigurationMissing
-            If none is there and one is required.
+            If there is no snapshot, with ``required``.
         RevisionMissing
             If there are snapshots, but not that revision or label, and no default.
         ConfigurationInvalid
@@ -225,7 +225,7 @@ class Configurations[D: Database | AsyncDatabase](
     ) -> Operation[Snapshot]:
         """Write a new snapshot, the newest of its identifier, and return it.
 
-        Where nothing would change, none is written, and the newest one is returned.
+        If nothing would change, nothing is written, and the newest snapshot is returned.
 
         Parameters
         ----------
@@ -236,14 +236,14 @@ class Configurations[D: Database | AsyncDatabase](
         message, author : str | None
             Why it is written, and who writes it; kept with the snapshot.
         expected : int | Snapshot | None
-            Write it only if this snapshot is the newest, or there is none yet for 0.
+            Write only if this snapshot is the newest; 0: only if there is no snapshot yet.
 
         Raises
         ------
         RevisionConflict
-            If another snapshot than was expected is the newest; the message names both.
+            If the newest snapshot is not the expected one; the message names both.
         TypeError, ValueError
-            If the value is no mapping or holds what JSON or PostgreSQL cannot; nothing is written.
+            If the value is not a mapping, or JSON or PostgreSQL cannot represent it.
         """
         return write.define_configuration(
             config, value, message=message, author=author, expected=expected
@@ -260,6 +260,6 @@ class Configurations[D: Database | AsyncDatabase](
     def remove(self, identifier: ConfigurationReference) -> Operation[int]:
         """Remove all snapshots of an identifier or a class, and return how many there were.
 
-        Its labels are then on nothing, also if it is defined again, with numbers from 1.
+        Its labels are removed, too. A later definition starts again at revision 1.
         """
         return write.remove(CONFIGURATIONS, identifier)

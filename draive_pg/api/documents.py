@@ -17,17 +17,11 @@ __all__ = ("Documents",)
 
 
 class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D]):
-    """Named documents whose revisions are kept; the newest revision is the current one.
-
-    Attributes
-    ----------
-    _documents : DocumentKind
-        The kind of documents, which a subclass sets.
-    """
+    """Named documents with a history of revisions; the newest revision is the current one."""
 
     __slots__ = ()
 
-    _documents: DocumentKind[Reference, R]
+    _documents: DocumentKind[Reference, R]  # set by subclasses
 
     @method
     def list(
@@ -43,13 +37,13 @@ class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D
         Parameters
         ----------
         prefix : str | None
-            What the names begin with.
+            Return only documents whose names start with this.
         label : str | None
-            Return the revisions that the label is on instead; documents without it are left out.
+            Return the revision with this label instead; skip documents without the label.
         as_of : datetime | date | str | None
-            Return what was current, or what the label was on, at a time.
+            Return the revision that was current, or had the label, at this time.
         limit : int | None
-            The most documents to return.
+            Maximum number of documents.
 
         Returns
         -------
@@ -82,13 +76,13 @@ class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D
         name : str
             The name, or an object of draive that has it.
         revision : int | str | datetime | Revision | Snapshot | None
-            A number, a label that is on it, the time at which it was the newest, a record to read
-            again, or None for the newest.
+            A number, a label, a time (the revision that was current then), a record to read again,
+            or None for the newest revision.
 
         Raises
         ------
         RevisionMissing
-            If there is no such revision; the message says which there are.
+            If there is no such revision; the message lists the existing ones.
         DocumentMissing
             If there is no such document; the message suggests similar names.
 
@@ -115,7 +109,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D
         Returns
         -------
         Diff
-            Unified text when printed, side by side in a notebook; false if nothing differs.
+            Prints as a unified diff; a notebook shows it side by side. False if nothing differs.
 
         Raises
         ------
@@ -146,24 +140,24 @@ class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D
         Parameters
         ----------
         text : str | None
-            Part of the name, content, description or message, in upper or lower case.
+            Substring of the name, content, description or message, ignoring case.
         meta : Mapping[str, Any] | None
-            What the declared meta contains; configurations have none.
+            Mapping that the declared meta must contain. Configurations have no meta.
         since, until : datetime | date | str | None
-            When they were written: at or after, and before.
+            Bounds (inclusive, exclusive) of the time when a revision was written.
         author : str | None
-            Who wrote them.
+            Author of the revisions.
         label : str | None
-            A label that is on them.
+            Label of the revisions.
         current : bool
             Search only the newest revision of each document.
         limit : int | None
-            The most to return.
+            Maximum number of revisions.
 
         Returns
         -------
         Records
-            In order of the names, the newest revision first.
+            Ordered by name, then newest revision first.
         """
         return read.search(
             self._documents,
@@ -206,7 +200,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D
         Raises
         ------
         RevisionConflict
-            If another revision than expected is the newest.
+            If the newest revision is not the expected one.
         RevisionMissing, DocumentMissing
             As in `revision`.
         """
@@ -231,15 +225,15 @@ class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D
         Raises
         ------
         DocumentExists
-            If there are revisions of the new name.
+            If the new name has revisions.
         DocumentMissing
-            If there are none of the old name.
+            If the old name has no revisions.
         """
         return write.rename(self._documents, name, new_name)
 
     @method
     def labels(self, name: Reference | None = None, /) -> Operation[Records[LabelMove]]:
-        """Return the labels that are on a revision, of one document or of all, in order.
+        """Return the labels that point to a revision, of one document or of all, in order.
 
         Parameters
         ----------
@@ -260,25 +254,27 @@ class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D
         author: str | None = None,
         expected: Expected[R] = None,
     ) -> Workflow[LabelMove]:
-        """Move a label to a revision, and return its newest move; none is made if it is there.
+        """Move a label to a revision, and return its newest move.
+
+        Nothing is written if the label is on that revision already.
 
         Parameters
         ----------
         name : str
             The name, or an object of draive that has it.
         label : str
-            Any name but numbers and ``latest``, which is always on the newest revision.
+            The label: not a number, and not ``latest``, which is always on the newest revision.
         revision : int | str | datetime | Revision | Snapshot | None
             A number, another label, a time or a record; None for the newest.
         message, author : str | None
             Why it is moved, and by whom.
         expected : int | Revision | Snapshot | None
-            Move it only if it is on this revision now, or on none for 0.
+            Move the label only if it is on this revision now; 0: only if it is on no revision.
 
         Raises
         ------
         RevisionConflict
-            If it is on another revision than expected.
+            If the label is not on the expected revision.
         RevisionMissing, DocumentMissing
             As in `revision`.
 
@@ -325,7 +321,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D
     ) -> Operation[Records[LabelMove]]:
         """Return the moves of a document's labels, or of one of them, the newest first.
 
-        They are kept when the document is removed; ``revision`` is then None.
+        The moves are kept when the document is removed; their ``revision`` is then None.
 
         Parameters
         ----------
@@ -346,7 +342,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D
         message: str | None = None,
         author: str | None = None,
     ) -> Workflow[Records[LabelMove]]:
-        """Move a label to the revisions that another label is on, all of them or none.
+        """Move a label to the revisions that have another label, in one transaction.
 
         Parameters
         ----------
@@ -381,7 +377,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D
     def remove(self, name: Reference, /) -> Operation[int]:
         """Remove all revisions of a document, and return how many there were.
 
-        Its labels are then on nothing, also if it is defined again, with numbers from 1.
+        Its labels are removed, too. A later definition of the name starts again at revision 1.
 
         Parameters
         ----------

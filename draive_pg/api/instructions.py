@@ -48,9 +48,9 @@ class Instructions[D: Database | AsyncDatabase](
         Parameters
         ----------
         as_of : datetime | date | str | None
-            The newest of then instead.
+            Return the revisions that were the newest at this time instead.
         label : str | None
-            Those that the label is on instead; names that do not have it are left out.
+            Return the revisions with this label instead; skip names without the label.
         lenient : bool
             Leave out revisions that cannot be read, with a `StoredDataSkipped` warning for each.
 
@@ -79,21 +79,22 @@ class Instructions[D: Database | AsyncDatabase](
         Parameters
         ----------
         instructions : str | Instructions | InstructionsDeclaration | None
-            Which; for None the default is resolved, or "" without one.
+            The instructions to resolve; None resolves the default, or "" if there is no default.
         arguments : Mapping[str, Any] | None
-            Values by name, over those of an Instructions reference.
+            Values by name. They override the arguments of an Instructions reference.
         default : str | None
-            The template to use where there is none of that name, or no such revision or label.
+            The template to use if the name, the revision or the label does not exist.
         revision, label, as_of
-            Which revision, as in `load`; the newest if nothing is said.
+            Which revision, as in `load`; the newest by default.
         strict : bool | None
-            Whether arguments are refused that the revision neither uses nor declares: always,
-            never (draive ignores them), or for None where it declares any. The default takes all.
+            True: raise for arguments that the revision neither uses nor declares. False: ignore
+            them, as draive does. None: raise only if the revision declares arguments. The default
+            template accepts all arguments.
 
         Raises
         ------
         InstructionsMissing
-            If there are none of that name, and no default.
+            If there are no instructions of that name, and no default.
         RevisionMissing
             If there is no such revision or label, and no default.
         TemplateInvalid
@@ -117,25 +118,25 @@ class Instructions[D: Database | AsyncDatabase](
         label: str | None = None,
         as_of: Timestamp | None = None,
     ) -> Request[str]:
-        """Return the newest content as it was defined, or that of another revision; cached.
+        """Return the content of the newest or of another revision, without filling it; cached.
 
         Parameters
         ----------
         instructions : str | Instructions | InstructionsDeclaration
-            Which.
+            The instructions to load.
         revision : int | Revision | None
-            A revision by its number, or as it was read.
+            The number of a revision, or its record.
         label : str | None
-            The revision that the label is on; never another one in its place.
+            Load the revision with this label; there is no fallback to another revision.
         as_of : datetime | date | str | None
-            What was the newest, or what the label was on, at a time.
+            Load the revision that was the newest, or had the label, at this time.
 
         Raises
         ------
         InstructionsMissing
-            If there are none of that name.
+            If there are no instructions of that name.
         RevisionMissing
-            If there is no such revision or label; the message says which there are.
+            If there is no such revision or label; the message lists the existing ones.
         """
         selector = select(revision=revision, label=label, as_of=as_of)
         return load.load_instructions(instructions, selector)
@@ -153,26 +154,26 @@ class Instructions[D: Database | AsyncDatabase](
     ) -> Operation[Revision]:
         """Write a new revision, the newest of its name, and return it.
 
-        Where nothing would change, none is written, and the newest one is returned.
+        If nothing would change, nothing is written, and the newest revision is returned.
 
         Parameters
         ----------
         instructions : str | Instructions | InstructionsDeclaration
-            A declaration, whose description, arguments and meta are kept with the revision, or a
-            name; what the newest revision declares then stays.
+            A name, or a declaration. The description, arguments and meta of a declaration are
+            stored with the revision; with a name, those of the newest revision are kept.
         content : str
-            The template. Where arguments are declared, its placeholders must be among them.
+            The template. If arguments are declared, every placeholder must be one of them.
         message, author : str | None
-            Why it is written, and who writes it; kept with the revision.
+            Reason and author of the change; stored with the revision.
         expected : int | Revision | None
-            Write it only if this revision is the newest, or there is none yet for 0.
+            Write only if this revision is the newest; 0: only if there is no revision yet.
 
         Raises
         ------
         RevisionConflict
-            If another revision than was expected is the newest; the message names both.
+            If the newest revision is not the expected one; the message names both.
         TemplateInvalid
-            If arguments are declared and the template is malformed or uses others.
+            If arguments are declared and the template is malformed or uses undeclared ones.
 
         Warns
         -----

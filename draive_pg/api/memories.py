@@ -453,6 +453,3 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         >>> db.memories.erase(variables={"user": "ada"}, dry_run=False)
         """
         return removal.erase(identifiers, prefix, variables, meta, dry_run=dry_run)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._database!r})"

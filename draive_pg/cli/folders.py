@@ -9,6 +9,7 @@ from draive_pg import FolderStatus
 from draive_pg.cli.kinds import Kind, command
 from draive_pg.cli.options import AsJson, Author, Dsn, Message, Schema, Yes, confirm, opened
 from draive_pg.cli.output import CONFLICT, DRIFT, print_diff, print_json, print_table
+from draive_pg.display.text import plural
 
 __all__ = ("add_folder_commands",)
 
@@ -160,7 +161,7 @@ def add_folder_commands(app: typer.Typer, kind: Kind) -> None:
             print_json({"drift": result.drift, "changes": changes})
         else:
             rows = [(each.name, each.change, each.file) for each in result.changes]
-            empty = f"No drift: {result.unchanged} {kind.noun}s are equal."
+            empty = f"No drift: {plural(result.unchanged, kind.noun)} unchanged."
             print_table(("name", "change", "file"), rows, empty)
         raise typer.Exit(DRIFT if result.drift else 0)
 

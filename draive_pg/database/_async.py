@@ -1,4 +1,4 @@
-"""`AsyncDatabase`: the asynchronous twin of `_sync`, body for body."""
+"""`AsyncDatabase`: the asynchronous version of `_sync`; keep both in step."""
 
 import asyncio
 import weakref

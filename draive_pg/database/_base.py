@@ -1,4 +1,4 @@
-"""What the sync and the async database share: state, caching and retry rules, without I/O."""
+"""Shared code of the sync and async database: state, caching and retry rules, without I/O."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -40,9 +40,9 @@ class Options(TypedDict):
     schema : str | None
         The schema of the tables; None: the search path.
     max_size : int
-        The most connections.
+        Maximum number of connections.
     live : bool
-        Whether to listen for changes, to evict what they make stale.
+        Whether to listen for changes and evict stale cache entries.
     timeout : float | None
         Seconds to wait for each answer of the server; None: no limit.
     on_operation : callable | None
@@ -57,7 +57,7 @@ class Options(TypedDict):
 
 
 class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
-    """The state of a database."""
+    """Base of `Database` and `AsyncDatabase`."""
 
     def __init__(self, endpoint: Endpoint, cache: Cache, **options: Unpack[Options]) -> None:
         self.endpoint = endpoint
@@ -78,9 +78,9 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
 
     @contextmanager
     def _as_current(self, transaction: Transaction[C, L]) -> Generator[None]:
-        """Make a transaction the current one; evict what it changed at its end.
+        """Make a transaction the current one; at its end, evict the keys that it changed.
 
-        Nothing is cached inside, because what is read there may be rolled back.
+        Reads in a transaction are not cached, because they may see changes that are rolled back.
         """
         outer = current_transaction(self)
         try:
@@ -93,7 +93,7 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
                 self._cache.evict(*transaction.stale)
 
     def _evict(self, operation: Operation[Any]) -> None:
-        """Evict what an operation changes, also after a failure: its outcome may be unknown."""
+        """Evict the keys that an operation changes; after an error, too: it may have committed."""
         if not operation.invalidates:
             return
         if (transaction := current_transaction(self)) is not None:
@@ -111,10 +111,10 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
 
 
 def can_retry(error: ConnectionFailed, observed: Observation, *, read_only: bool) -> bool:
-    """Return whether to repeat an operation: it lost its connection, and has changed nothing.
+    """Return whether an operation that lost its connection can be repeated safely.
 
-    A session that is ended reports that in place of the result of a statement; so no COMMIT that
-    follows was executed.
+    Reads can. Writes can if the server reported the end of the session instead of the result of a
+    statement: then it executed no later statement, and no COMMIT.
     """
     sent = observed.round_trips > 0
     return sent and (error.sqlstate in ENDED or (read_only and not isinstance(error, TimedOut)))
@@ -123,13 +123,13 @@ def can_retry(error: ConnectionFailed, observed: Observation, *, read_only: bool
 def is_committed(cursors: Sequence[Cursor | AsyncCursor]) -> bool:
     """Return whether the server has answered the COMMIT that was sent last.
 
-    The connection can still be lost after that.
+    The connection may be lost after that, before the pipeline ends.
     """
     return bool(cursors) and cursors[-1].statusmessage == "COMMIT"
 
 
 def is_open(connection: Connection | AsyncConnection) -> bool:
-    """Return whether a live connection is in a transaction."""
+    """Return whether a connection is alive and in a transaction."""
     return connection.info.transaction_status in (
         TransactionStatus.INTRANS,
         TransactionStatus.INERROR,

@@ -1,4 +1,4 @@
-"""`Database`: runs requests on psycopg's `Connection`. `_async` is its twin, body for body."""
+"""`Database`: runs requests on psycopg's `Connection`. Keep `_async` in step with it."""
 
 import os
 import threading
@@ -123,7 +123,7 @@ class Database(BaseDatabase[Connection, threading.Lock]):
         return workflow.result
 
     def _read(self, operation: Operation[Any]) -> Any:
-        """Return a value to be cached; the first time, check that changes will be notified."""
+        """Read a value for the cache; the first time, check that the triggers exist."""
         if not self._triggers_checked:
             installed = self._execute(triggers_installed(self.schema))
             if self._first_trigger_check():
@@ -153,7 +153,7 @@ class Database(BaseDatabase[Connection, threading.Lock]):
     def _resolve(
         self, statements: Sequence[Statement], fallback: Fallback | None
     ) -> Sequence[Statement]:
-        """Return the statements for the tables that exist; those never disappear."""
+        """Apply the fallback if its table is missing; an existing table is not checked again."""
         if fallback is None:
             return statements
         if fallback.table not in self._known_tables:
@@ -200,7 +200,7 @@ class Database(BaseDatabase[Connection, threading.Lock]):
         finally:
             if is_open(connection):
                 observed.round_trips += 1
-                with suppress(psycopg.Error):  # the error being raised says more
+                with suppress(psycopg.Error):  # keep the original error
                     connection.rollback()
         return _rows(cursors[-2])
 
@@ -208,10 +208,10 @@ class Database(BaseDatabase[Connection, threading.Lock]):
         return connection.execute(self._query(statement), statement.parameters)
 
     def stream[T](self, copy: Copy[T]) -> Generator[T]:
-        """Yield what a collector makes of the rows of a COPY, as they arrive.
+        """Yield the results of a COPY as its rows arrive.
 
-        It holds a connection until it ends or is closed. In a transaction it uses the connection of
-        that, whose end closes it.
+        The generator holds a connection until it is exhausted or closed. In a transaction it uses
+        the connection of the transaction, and is closed at its end.
         """
         itself: list[Stream] = []
         stream = self._stream(copy, itself)
@@ -248,7 +248,7 @@ class Database(BaseDatabase[Connection, threading.Lock]):
                 observed.round_trips += 1
                 if (transaction := current_transaction(self)) is not None:
                     transaction.streams.extend(stream)
-                    # A savepoint, because closing the COPY early fails it.
+                    # A savepoint: closing an unfinished COPY is an error in the transaction.
                     stack.enter_context(connection.transaction())
                 text = copy_text(statement, self.schema, connection)
                 rows = stack.enter_context(connection.cursor().copy(text))
@@ -259,7 +259,7 @@ class Database(BaseDatabase[Connection, threading.Lock]):
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """Run the operations of this thread in the block in one transaction."""
+        """Run the operations of this thread within the block in one transaction."""
         with ExitStack() as stack:
             connection = stack.enter_context(self._connection())
             transaction = Transaction(connection, threading.Lock())
@@ -296,12 +296,12 @@ class Database(BaseDatabase[Connection, threading.Lock]):
         with self._opening:
             finalizer = self._finalizer
             self._finalizer = weakref.finalize(self, self.endpoint.close)
-            self._pool = None  # first, because an interrupt may end `finalizer`
+            self._pool = None  # first: an interrupt may stop `finalizer` half-way
             finalizer()
 
 
 class _Connection:
-    """A connection for a block: that of the current transaction, else one of the pool.
+    """A connection for a block: of the current transaction if there is one, or from the pool.
 
     Not a generator, for the same reason as `map_errors`.
     """
@@ -333,7 +333,7 @@ class _Connection:
 
 _databases = weakref.WeakSet[Database]()
 
-# Pools of a parent process, kept because closing them would end the parent's sessions.
+# Pools inherited by fork, referenced so that they are not closed: the sockets are the parent's.
 _inherited: list[Pool] = []
 
 
@@ -357,7 +357,7 @@ def _rows(cursor: psycopg.Cursor) -> Sequence[Row]:
 
 def _close_all(streams: Sequence[Stream]) -> None:
     for stream in filter(None, [reference() for reference in streams]):
-        with suppress(ValueError):  # another thread is running it, and will be waited for
+        with suppress(ValueError):  # running in another thread; the transaction waits for it
             stream.close()
 
 

@@ -1,9 +1,8 @@
-"""An LRU cache with an expiry, for both colours and the adapters.
+"""An LRU cache with expiry and single flight, for both clients and the adapters.
 
-An entry is a ``Future``. The caller that finds none is the leader: it inserts one, queries the
-database and sets the result, for which the others wait; so any number of concurrent misses of a key
-make one query. An entry that is evicted while its leader queries is served to those that wait for
-it, and to nobody after.
+An entry is a ``Future``. On a miss, the first caller is the leader: it inserts the future, queries
+the database and sets the result. Concurrent callers wait for it, so they make one query in all. If
+an entry is evicted during the query, only the callers that already wait get its value.
 """
 
 import os
@@ -35,9 +34,9 @@ class Cache:
     Parameters
     ----------
     limit : int
-        The most documents of each table, beside its listing; 0 disables the cache.
+        Maximum number of documents per table, not counting its listing; 0 disables the cache.
     expiration : float
-        Seconds until a value is read again.
+        Seconds until a value expires.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""What psycopg lacks: a timeout per call, pipelines that suit poolers, and COPY rows in bulk.
+"""Extensions of psycopg: a timeout per call, pipelines for poolers, and COPY rows in bulk.
 
-This is the only module that uses psycopg's private interface, which is checked when it is imported.
+This is the only module that uses private interfaces of psycopg. On import, it checks them.
 """
 
 import re
@@ -64,10 +64,11 @@ __all__ = (
     "receive_rows",
 )
 
-# Statements are not prepared: a transaction pooler may hand the next one to another session.
+# No prepared statements: a transaction pooler may run the next statement in another session.
 OPTIONS: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
 
-# Explicit, because a stricter default of the role would wait for locks with an old snapshot.
+# Set explicitly: with a stricter default of the role, statements that waited for a lock would not
+# see what was committed meanwhile.
 READ_COMMITTED = IsolationLevel.READ_COMMITTED
 
 CANCEL_SECONDS = 2.0  # for a cancel request, which is sent on a connection of its own
@@ -89,9 +90,9 @@ class TimedConnection(Connection):
     call_timeout : float | None
         Seconds to wait for each answer; None: no limit.
     last_used : float
-        When the pool got it back, by the monotonic clock.
+        Monotonic time when it was returned to the pool.
     lease : Any
-        What counts as one of the pool's connections while this one is in use.
+        The pool's lease while the connection is in use; see `pool._Lease`.
     """
 
     call_timeout: float | None = None
@@ -119,7 +120,7 @@ class TimedConnection(Connection):
             raise _no_answer(self.call_timeout) from None
 
     def usable(self) -> bool:
-        """Return whether the connection is alive; where in doubt, ask the server."""
+        """Return whether the connection is alive; ask the server only if that is in doubt."""
         if not _in_doubt(self):
             return True
         self.call_timeout, call_timeout = CHECK_SECONDS, self.call_timeout
@@ -132,7 +133,7 @@ class TimedConnection(Connection):
         return True
 
     def __del__(self, *_: object) -> None:
-        """Let the socket close without psycopg's warning: it belongs to a pool."""
+        """Suppress psycopg's warning about unclosed connections: the pool owns this one."""
 
 
 class AsyncTimedConnection(AsyncConnection):
@@ -178,13 +179,13 @@ class AsyncTimedConnection(AsyncConnection):
         return True
 
     def __del__(self, *_: object) -> None:
-        """Let the socket close without psycopg's warning: it belongs to a pool."""
+        """Suppress psycopg's warning about unclosed connections: the pool owns this one."""
 
 
 def _in_doubt(connection: TimedConnection | AsyncTimedConnection) -> bool:
-    """Return whether the socket has input, such as its end, or the connection was idle for long.
+    """Return whether the socket is readable (input or end of file), or was idle for long.
 
-    So a check costs no round trip where calls follow each other.
+    Most calls therefore need no round trip for the liveness check.
     """
     if connection.closed or monotonic() - connection.last_used > IDLE_SECONDS:
         return True
@@ -205,9 +206,9 @@ def _no_answer(timeout: float | None) -> NoAnswer:
 def pipeline(connection: Connection) -> AbstractContextManager[object]:
     """Return a block whose statements are sent, and answered, in one round trip.
 
-    psycopg ends a pipeline by a Sync and then a Flush. That Flush comes after the end of the
-    transaction, so a transaction pooler assigns a server connection to the idle client, and keeps
-    it from others until the client's next call. It is left out here.
+    psycopg ends a pipeline with Sync and Flush. The Flush comes after the transaction, so a
+    transaction pooler would assign a server connection to the idle client until its next call.
+    This pipeline sends no Flush.
     """
     cast("Any", connection)._pipeline = _Pipeline(connection)  # noqa: SLF001 - used by `pipeline`
     return connection.pipeline()
@@ -256,11 +257,11 @@ def _end_pipeline(pipeline: Any) -> Generator[Any, Any]:
             pipeline._enqueue_sync()  # noqa: SLF001 - of the base class of both
             yield from pipeline._communicate_gen()  # noqa: SLF001
         finally:
-            # A statement can fail while later ones are still unsent: send them and read all.
+            # If a statement failed before later ones were sent: send them, and read all results.
             yield from send(pipeline.pgconn)
             yield from pipeline._fetch_gen(flush=False)  # noqa: SLF001
     except OperationalError:
-        # A server that ends a session sends the reason, and then closes the connection.
+        # A server that terminates a session sends the reason before it closes the connection.
         if pipeline.first_error is not None:
             raise pipeline.first_error from None
         raise
@@ -272,7 +273,7 @@ def _end_pipeline(pipeline: Any) -> Generator[Any, Any]:
 ROWS = 1000
 BYTES = 1 << 20
 
-# The header comes in one message with the first row, the trailer in a message of its own.
+# The first message contains the header and the first row; the last one only the trailer.
 SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 HEADER = 19
 TRAILER = b"\xff\xff"
@@ -297,11 +298,11 @@ def copy_text(
 def receive_rows(copy: Copy | AsyncCopy) -> PQGen[Rows | None]:
     """Receive a batch of rows, or None at the end.
 
-    psycopg waits for each row separately and makes an object of it, which takes twice as long.
+    psycopg reads each row separately into a Python object, which takes twice as long.
     """
     pgconn = copy.connection.pgconn
     if pgconn.transaction_status in (TransactionStatus.IDLE, TransactionStatus.INTRANS):
-        return None  # the batch before ended the COPY
+        return None  # the previous batch was the last
     data, sizes = bytearray(), array("q")
     while len(sizes) < ROWS and len(data) < BYTES:
         size, row = pgconn.get_copy_data(1)

@@ -1,4 +1,4 @@
-"""The server that a client connects to: one of a DSN, or the embedded one."""
+"""The server that a client connects to: given by a DSN, or embedded."""
 
 import asyncio
 import os
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ("DsnEndpoint", "Endpoint", "conninfo_async", "endpoint_of", "parameters_of")
 
-# A server or a network that drops packets must not hang a notebook: connecting has a limit, and
-# idle connections are probed within two minutes.
+# If the server or the network drops packets, connecting fails after 10 seconds, and keepalives
+# close an idle connection within two minutes.
 DEFAULTS = {
     "fallback_application_name": "draive_pg",
     "keepalives_idle": "60",
@@ -30,7 +30,7 @@ DEFAULTS = {
 if "PGCONNECT_TIMEOUT" not in os.environ:
     DEFAULTS["connect_timeout"] = "10"
 
-# Overrides the DSN: all text is UTF-8, whatever the role or the server defaults to.
+# Overrides the DSN and the defaults of the role and the server.
 ENCODING = {"client_encoding": "UTF8"}
 
 PORTS = re.compile(r"[0-9,]*")
@@ -39,7 +39,7 @@ USER = re.compile(r":.*@")
 
 
 class Endpoint(Protocol):
-    """What connections are made to."""
+    """The server to connect to."""
 
     def conninfo(self) -> str:
         """Return a connection string for libpq; start the server if it is the embedded one."""
@@ -83,7 +83,7 @@ class EmbeddedEndpoint:
                 self._server = Server()
                 # Not a finalizer of the client: a connection attempt may outlive it.
                 weakref.finalize(self, self._server.stop)
-        # Called for each connection: it is a cheap check, and restarts a server that was killed.
+        # Called for each connection: `start` is cheap, and restarts a server that was killed.
         # An empty hostaddr overrides $PGHOSTADDR.
         return _conninfo({**conninfo_to_dict(self._server.start().uri()), "hostaddr": ""})
 
@@ -127,7 +127,7 @@ def parameters_of(dsn: str) -> Mapping[str, ConnParam]:
         str(parameters.get(key, "")) for key in ("host", "port", "dbname", "user")
     )
     if "@" in host[1:] or not PORTS.fullmatch(port) or NOT_NAME.search(name) or USER.search(user):
-        # Otherwise a part of the password would be shown as a part of the address.
+        # Otherwise the repr would show part of the password as part of the address.
         raise ValueError(
             "the DSN is ambiguous: in a URI, percent-encode the @ of a password as %40, "
             "its / as %2F and its : as %3A"

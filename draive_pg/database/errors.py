@@ -1,4 +1,4 @@
-"""psycopg's exceptions as exceptions of this package: one line each, with what to do."""
+"""Map psycopg's exceptions to those of this package: one line each, with advice."""
 
 import asyncio
 import re
@@ -22,15 +22,15 @@ __all__ = ("CONNECT", "map_errors", "short_argument_errors", "short_tracebacks",
 # Connection exceptions; shutdowns and timeouts that end the session.
 LOST = ("08", "57P", "25P03", "25P04")
 CONNECT = "connect"
-UNREACHABLE = "check the DSN, and that the server runs and lets you in"
+UNREACHABLE = "check the DSN, and that the server is running and accepts your connection"
 ADVICE = {
-    "42P01": "make the tables with setup() or `draive-pg setup`",
-    "3F000": "make the schema with setup() or `draive-pg setup`",
-    "42501": "connect as a role that has the privilege, or let the owner of the tables GRANT it",
-    "25006": "connect to a server that takes writes",
+    "42P01": "create the tables with setup() or `draive-pg setup`",
+    "3F000": "create the schema with setup() or `draive-pg setup`",
+    "42501": "connect as a role with the privilege, or ask the owner of the tables to GRANT it",
+    "25006": "connect to a server that accepts writes",
     "53300": "close other connections, or raise the server's max_connections",
 }
-# A server without free slots sends no code, only one of these messages.
+# psycopg gets no SQLSTATE if the server has no free slots, only one of these messages.
 FULL = re.compile(
     "too many clients already|remaining connection slots are reserved|too many connections for"
 )
@@ -38,9 +38,9 @@ KINDS = {"42P01": TableMissing, "3F000": TableMissing, "42501": PermissionDenied
 
 
 class map_errors:  # noqa: N801 - a context manager, named as contextlib's are
-    """Raise psycopg's errors of a block as this package's, with the name of the operation.
+    """Convert psycopg's errors in a block to those of this package.
 
-    A class, because a generator takes several times as long, and each call has such a block.
+    A class, because every call enters it, and ``@contextmanager`` is several times slower.
     """
 
     __slots__ = ("_name",)
@@ -85,10 +85,9 @@ def _line(text: str, sqlstate: str | None, advice: str | None = None) -> str:
 
 
 class ShortTracebacks:
-    """Remove the frames of this package, and of psycopg, from errors that leave a block.
+    """Remove the frames of this package and of psycopg from errors that leave a block.
 
-    The message is for the caller, whose line a notebook then shows at once. The whole traceback is
-    logged at level DEBUG.
+    A notebook then shows the caller's line directly. The full traceback is logged at level DEBUG.
 
     Parameters
     ----------
@@ -117,10 +116,10 @@ class ShortTracebacks:
             cause.__traceback__ = cause.__cause__ = None
             cause.__suppress_context__ = True
         error.__suppress_context__ = True
-        error.__traceback__ = None  # the interpreter goes on with that of the caller
+        error.__traceback__ = None  # the interpreter adds the frames of the caller
 
 
-# Errors that the caller can act on; a TypeError, say, is one only while arguments are checked.
+# Errors that the caller can act on. TypeError and ValueError count only in argument checks.
 EXPECTED = (
     *(DraivePGError, OSError, ModuleNotFoundError),
     *(KeyboardInterrupt, asyncio.CancelledError),

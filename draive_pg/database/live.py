@@ -1,8 +1,8 @@
-"""Eviction of cached values when any process commits a change, by LISTEN.
+"""LISTEN for committed changes of other processes, and evict the cached values.
 
-The triggers of ``schema/008_notifications.sql`` send the notifications. Where some may be missed
-(the listener has just connected, or lost its connection), the caches are cleared. A transaction
-pooler delivers none, so cached values expire as they do without a listener.
+The triggers of ``schema/008_notifications.sql`` send the notifications. The cache is cleared when
+some may have been missed: after the listener connects, and after it loses its connection. A
+transaction pooler delivers no notifications; cached values then only expire.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ PAUSES = (0.0, 0.1, 0.5, 2.0, 5.0)
 
 
 class Evictable(Protocol):
-    """A cache, or several."""
+    """One or several caches."""
 
     def evict(self, *stale: Key) -> None:
         """Evict all variants of the given tables and subjects."""
@@ -61,7 +61,7 @@ class Evictable(Protocol):
 
 
 def triggers_installed(schema: str | None) -> Operation[bool]:
-    """Return whether the triggers exist that send the notifications."""
+    """Check whether the triggers that send notifications exist."""
     return Operation(
         name="look for the triggers that notify of changes",
         statements=(TRIGGERS_INSTALLED(schema=schema),),
@@ -71,7 +71,7 @@ def triggers_installed(schema: str | None) -> Operation[bool]:
 
 
 def warn_missing_triggers(*, installed: bool) -> None:
-    """Warn if changes by others will not be notified."""
+    """Warn if the triggers that send notifications are missing."""
     if not installed:
         warn(
             "live=True: the triggers that notify of changes are missing, so a change by another "

@@ -1,4 +1,4 @@
-"""What the program is told of each operation: log records, a hook, and OpenTelemetry spans.
+"""Observability of operations: log records, a hook, and OpenTelemetry spans.
 
 - Logger ``draive_pg``: DEBUG for each operation, WARNING when one is retried, when a connection is
   replaced, and when the listener loses its own.
@@ -26,7 +26,7 @@ __all__ = ("Observation", "Observer", "logger")
 logger = logging.getLogger("draive_pg")
 logger.addHandler(logging.NullHandler())  # silent unless the program configures logging
 
-# The subject of an operation, which has no place in the name of a span: "load memory 'm'".
+# The subject, as in "load memory 'm'": span names must have low cardinality.
 SUBJECT = re.compile(r" ['\"\d].*", re.DOTALL)
 
 
@@ -36,14 +36,14 @@ class Observer:
     Parameters
     ----------
     on_operation : callable | None
-        Called with an `OperationEvent` after each operation. What it raises is logged.
+        Called with an `OperationEvent` after each operation. Its exceptions are logged.
     """
 
     def __init__(self, on_operation: Callable[[OperationEvent], object] | None = None) -> None:
         self._on_operation = on_operation
 
     def operation(self, name: str) -> "Observation":
-        """Return a block that reports the operation that runs in it."""
+        """Return a context manager that reports the operation in its block."""
         return Observation(self, name)
 
     def report(
@@ -107,7 +107,7 @@ class Observation:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(error, GeneratorExit):  # the caller has enough of a stream
+        if isinstance(error, GeneratorExit):  # the caller closed a stream
             error = None
         if self._span is not None:
             _end_span(self._span, error)
@@ -120,7 +120,7 @@ class Observation:
         )
 
     def use(self, connection: Connection | AsyncConnection) -> None:
-        """Name the database of the span."""
+        """Add the name of the database to the span."""
         if self._span is not None:
             self._span.set_attribute("db.namespace", connection.info.dbname)
 

@@ -26,9 +26,9 @@ RECONNECT = "an idle connection was lost; connecting again"
 
 
 class _Lease:
-    """The right to one connection; it ends when nothing refers to it any more.
+    """The right to one connection, counted by a `WeakSet` while it is referenced.
 
-    So a connection that is lost to an interrupt, at whatever point, makes room for another.
+    A connection that an interrupt leaks therefore frees its slot when it is garbage collected.
     """
 
     __slots__ = ("__weakref__",)
@@ -42,7 +42,7 @@ class Pool:
     connect : callable
         Open a connection.
     max_size : int
-        The most connections.
+        Maximum number of connections.
     """
 
     def __init__(self, connect: Callable[[], TimedConnection], max_size: int) -> None:
@@ -54,7 +54,7 @@ class Pool:
         self._closed = False
 
     def acquire(self) -> TimedConnection:
-        """Return a connection that is alive, to be released.
+        """Return a live connection; the caller must release it.
 
         Raises
         ------
@@ -71,7 +71,7 @@ class Pool:
             if connection is not None and not connection.usable():
                 logger.warning(RECONNECT)
                 connection.close()
-                self._close_idle()  # lost as well, most likely
+                self._close_idle()  # probably lost, too
                 connection = None
             if connection is None:
                 with map_errors(CONNECT):
@@ -87,7 +87,7 @@ class Pool:
         return connection
 
     def release(self, connection: TimedConnection) -> None:
-        """Take back a connection; one amid a transaction is closed."""
+        """Return a connection to the pool; it is closed if it is in a transaction."""
         connection.last_used = monotonic()
         lease, connection.lease = connection.lease, None
         with self._changed:

@@ -1,7 +1,7 @@
-"""The transaction that an operation is part of: the one that its thread or task has open.
+"""The current transaction of a thread or task.
 
-A thread starts with none. A task starts with those of the task that created it, so ``gather`` in a
-``transaction()`` block is part of it; tasks that outlive the block are not.
+A new thread has none. A new task inherits those of the task that created it, so ``gather`` in a
+``transaction()`` block is part of the transaction; tasks that outlive the block are not.
 """
 
 import asyncio
@@ -93,16 +93,16 @@ def clear_current() -> None:
 
 
 def check_committable(connection: Connection | AsyncConnection) -> None:
-    """Raise if a COMMIT would roll back, which PostgreSQL does without an error."""
+    """Raise if COMMIT would roll back; PostgreSQL reports no error for that."""
     if connection.closed:
         raise ConnectionFailed(
-            "commit a transaction: the connection was lost in it, so nothing of it is kept; "
+            "commit a transaction: the connection was lost, so nothing was committed; "
             "run the whole block again"
         )
     if connection.info.transaction_status == TransactionStatus.INERROR:
         raise OperationFailed(
-            "transaction: an operation in it failed, so nothing of it is kept; let its error leave "
-            "the block, or put what may fail into a transaction() of its own"
+            "transaction: an operation failed, so nothing was committed; do not catch its error in "
+            "the block, or run that operation in a nested transaction()"
         )
 
 
@@ -115,6 +115,6 @@ def release_lock(lock: Lock) -> None:
 def lock_timed_out() -> TimedOut:
     """Return the error for a wait of `LOCK_SECONDS`."""
     return TimedOut(
-        f"transaction: its connection was in use by others for {LOCK_SECONDS:.0f} s; end the "
-        "nested transaction() that they wait in, or wait for them outside of it"
+        f"transaction: its connection was in use by another operation for {LOCK_SECONDS:.0f} s; "
+        "do not wait in a nested transaction() for operations outside of it"
     )

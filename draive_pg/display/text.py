@@ -23,6 +23,8 @@ __all__ = (
 MAX_ROWS = 60
 MAX_WIDTH = 60  # columns of the terminal for one column of a table
 MIN_WIDTH = 6
+MAX_COMPLETE = 4  # columns of a table that shows those without values, too
+EMPTY: tuple[object, ...] = (None, "", (), [], {})
 GAP = "  "
 
 INDENTATION = re.compile(r"(?<=[{\[])\n\s*|\n\s*(?=[}\]])")
@@ -44,14 +46,15 @@ def table(
     width : int
         Maximum width of a line; 0 for that of the terminal.
     """
-    values = list(rows)
-    shown = values[:MAX_ROWS]
-    cells = [list(columns), *([_cell(value) for value in row] for row in shown)]
+    values = [list(row) for row in rows]
+    kept = with_values(columns, values)
+    shown = [[row[n] for n in kept] for row in values[:MAX_ROWS]]
+    cells = [[columns[n] for n in kept], *([_cell(value) for value in row] for row in shown)]
     widths = _fitted(
         [max(map(_width, column)) for column in zip(*cells, strict=True)],
         width or shutil.get_terminal_size().columns,
     )
-    right = [all_numbers(row[n] for row in shown) for n in range(len(columns))]
+    right = [all_numbers(row[n] for row in shown) for n in range(len(kept))]
     lines = [
         GAP.join(
             _padded(_cut(cell, limit), limit, right=aligned)
@@ -61,6 +64,14 @@ def table(
     ]
     notes = [f"{len(values) - MAX_ROWS:,} more rows; to_df() has all"] if values[MAX_ROWS:] else []
     return "\n".join([*lines, *filter(None, [*notes, caption])])
+
+
+def with_values(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[int]:
+    """Return the indices of the columns to show: all of a few, else those with a value."""
+    every = list(range(len(columns)))
+    if len(columns) <= MAX_COMPLETE or not rows:
+        return every
+    return [n for n in every if any(row[n] not in EMPTY for row in rows)]
 
 
 def printable(value: object) -> str:

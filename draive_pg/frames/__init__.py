@@ -1,4 +1,4 @@
-"""The tables as pandas DataFrames, and as files of them."""
+"""The tables as pandas DataFrames and files."""
 
 from draive_pg.codec.validation import shown
 from draive_pg.frames.conversations import CONVERSATION_LOG, SESSIONS, TOOL_CALLS, VARIABLES

@@ -32,7 +32,7 @@ pa: Any = pyarrow
 pc: Any = pyarrow.compute
 csv: Any = pyarrow.csv
 
-# Arrow's default allocators keep half as much again for arrays of some hundred kilobytes.
+# Arrow's default allocators reserve 50 % more memory for arrays of a few hundred kilobytes.
 SYSTEM_MEMORY: Any = pa.system_memory_pool()
 
 type Vector = np.ndarray[Any, Any]
@@ -49,7 +49,7 @@ WIRE_TYPES: Mapping[Kind, np.dtype[Any]] = {
     "tid": np.dtype([("block", ">u4"), ("offset", ">u2")]),
 }
 
-# Columns of other kinds are selected only to sort by them.
+# Columns of type `tid` are used only for sorting.
 ARROW_TYPES: Mapping[Kind, Any] = {
     "text": pa.large_string(),
     "json": pa.large_string(),

@@ -62,7 +62,7 @@ class Whole:
 
 
 class Chunks:
-    """Collect the rows of a query as DataFrames of so many rows; the last may have fewer."""
+    """Collect the rows of a query as DataFrames of a fixed size; the last may be smaller."""
 
     def __init__(self, query: FrameQuery, rows: int) -> None:
         self._columns = query.columns
@@ -80,7 +80,7 @@ class Chunks:
 
 
 class Tables:
-    """Collect the rows of a query as ``pyarrow.Table`` of so many rows, at least one table."""
+    """Collect the rows of a query as ``pyarrow.Table`` of a fixed size; at least one table."""
 
     def __init__(self, query: FrameQuery, rows: int) -> None:
         self._schema = schema(query.columns)
@@ -147,7 +147,7 @@ def _documents(texts: Any) -> "np.ndarray[Any, Any]":
     missing = len(factories)
     factories.append(lambda: None)
     by_row = np.array(factories, object)[encoded.indices.fill_null(missing)]
-    # Not through a list, which the garbage collector would traverse again and again.
+    # No list: the garbage collector would traverse it repeatedly.
     return np.fromiter(map(call, by_row), object, len(by_row))
 
 
@@ -159,5 +159,5 @@ def _factory(text: str) -> Callable[[], Any]:
         return lambda: text
     if text[0] not in "[{":
         return lambda: document
-    flat = not NESTED.search(text, 1)  # a bracket within a text only costs time
+    flat = not NESTED.search(text, 1)  # a bracket in a string only makes it slower
     return document.copy if flat else partial(json.loads, text)

@@ -1,4 +1,4 @@
-"""Frames of conversations. JSON is unpacked in SQL, which costs no more than sending its text."""
+"""Frames of conversations. SQL unpacks the JSON, which is not slower than sending it as text."""
 
 from typing import LiteralString
 
@@ -21,7 +21,7 @@ def _count_blocks(kind: LiteralString) -> LiteralString:
 SINGLE: LiteralString = """
 (content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single
 """.strip()
-# Text of parts only: artifacts and reasoning were not said to anybody.
+# Only the text of content: artifacts and reasoning are not part of the conversation.
 TEXT: LiteralString = """
 CASE WHEN single THEN coalesce(content #>> '{blocks,0,parts,0,text}', '') ELSE coalesce((
     SELECT string_agg(part #>> '{}', '')
@@ -45,7 +45,7 @@ POSITIONED: LiteralString = f"""
     WHERE :identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[])
 """.strip()
 
-# `OFFSET 0` is an optimization fence: what several columns are made of is computed once.
+# `OFFSET 0` is an optimization fence: expressions that several columns use are computed once.
 LOG: LiteralString = f"""
     identifier,
     created,
@@ -144,7 +144,7 @@ CONVERSATION_LOG = Frame(
     """,
 )
 
-# The response to a request is the next one with the same call id: ids repeat in later turns.
+# The response is the next block with the same call id, because later turns may reuse an id.
 TOOL_CALLS = Frame(
     "tool_calls",
     {

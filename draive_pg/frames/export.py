@@ -187,5 +187,5 @@ def _format(target: Path, wanted: Format | None) -> tuple[Format, bool]:
             f"{shown(chosen)}; give it as the suffix or as format"
         )
     if compressed and chosen == "parquet":
-        raise ValueError("Parquet is compressed by itself; leave the suffix .gz out")
+        raise ValueError("Parquet files are already compressed; remove the suffix .gz")
     return chosen, compressed

@@ -27,8 +27,8 @@ SELECTED: Mapping[Kind, LiteralString] = {
     "json": "{}::TEXT",
 }
 
-# What rows in any order are sorted by on the client. `memory` holds the rank of the identifier in
-# its low 32 bits and a bucket number, by which rows are grouped before they are sorted, above.
+# Columns by which the client sorts unordered rows. `memory` contains the rank of the identifier in
+# its low 32 bits, and the number of its bucket (see `order.Ordered`) in the high ones.
 SORT_COLUMNS: Columns = {"memory": "integer", "created": "timestamp", "place": "tid"}
 
 

@@ -1,4 +1,4 @@
-"""Collector of unordered rows: sorted on the client, in little more memory than the result."""
+"""Collector that sorts rows on the client, in little more memory than the result."""
 
 from array import array
 from collections import defaultdict
@@ -35,7 +35,7 @@ THREADS = 2
 class Bucket:
     """Encoded rows in anonymous memory maps, which are returned to the system when freed.
 
-    On the heap, freed buckets would leave gaps too small for the columns that are made of them.
+    Freed heap memory would be fragmented, too small for the columns of the result.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Bucket:
         self._sizes.frombytes(sizes.tobytes())
         end = self._memory.tell() + len(data)
         if end > len(self._memory):
-            larger = mmap(-1, 4 * end)  # pages that are not written to take no memory
+            larger = mmap(-1, 4 * end)  # untouched pages use no memory
             larger.write(self._written())
             self._memory = larger
         self._memory.write(data)
@@ -66,8 +66,8 @@ class Ordered:
 
     This is a bucket sort: encoded rows are distributed to buckets by memory as they arrive; at the
     end each bucket is sorted, decoded and freed. Encoded rows and columns coexist for one bucket
-    only, or for all rows if one memory has them all. PostgreSQL would send no row before it had
-    sorted them all.
+    only (all rows, if they belong to one memory). If PostgreSQL sorted, it would send no row until
+    it had sorted all.
     """
 
     def __init__(self, query: FrameQuery) -> None:
@@ -98,14 +98,14 @@ class Ordered:
     def finish(self) -> Sequence["DataFrame"]:
         groups = self._groups()
         with ThreadPoolExecutor(THREADS) as threads:
-            # No thread can be started once the main thread has ended.
+            # Python cannot start threads after the main thread has ended.
             parallel = main_thread().is_alive()
             sorted_ = threads.map(self._sorted, groups) if parallel else map(self._sorted, groups)
             parts = list(chain.from_iterable(sorted_))
         return (data_frame(self._query.columns, parts),)
 
     def _groups(self) -> Generator[Sequence[Bucket]]:
-        """Yield the buckets in order, as many at once as have enough rows."""
+        """Yield the buckets in order, in groups of at least `MIN_ROWS` rows."""
         group: list[Bucket] = []
         for number in sorted(self._buckets):
             group.append(self._buckets.pop(number))
@@ -134,7 +134,7 @@ class Ordered:
 
 
 def _offsets(sizes: Vector) -> Vector:
-    """Return the offset of each item of such sizes, and the end of the last one."""
+    """Return the offsets of items of the given sizes, and the end of the last item."""
     return np.append(0, np.cumsum(sizes))
 
 

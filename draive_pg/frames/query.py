@@ -1,4 +1,4 @@
-"""Queries of frames: the filters, checked, and the statement that selects rows and columns."""
+"""Queries of frames: validated filters, and the statement that selects rows and columns."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, LiteralString, TypedDict
@@ -93,7 +93,7 @@ class FrameQuery:
             name: kind for name, kind in self.columns.items() if name not in self.lengths
         }
         source = frame.ordered
-        # An index has the rows of a single memory in order.
+        # The index returns the rows of a single memory in order.
         single = identifiers is not None and len(identifiers) == 1
         filtered = any(value is not None for value in others.values())
         if any_order and frame.unordered is not None and not (single or filtered):
@@ -133,7 +133,7 @@ def _columns(frame: Frame, wanted: Sequence[str] | None) -> Columns:
         raise ValueError(
             f"frame {frame.name} has no column {unknown[0]!r:.80}, only {', '.join(frame.columns)}"
         )
-    # The literals of the frame, not the texts of the caller, become SQL.
+    # Only names from the frame definition, never the caller's strings, are put into SQL.
     literals: dict[str, tuple[LiteralString, Kind]] = {
         column: (column, kind) for column, kind in frame.columns.items()
     }

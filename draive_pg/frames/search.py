@@ -20,7 +20,7 @@ __all__ = ("SearchCriteria", "search", "search_query")
 
 VECTOR = vector(":language::REGCONFIG")
 
-# Positions and excerpts are computed for the rows that are returned only.
+# Positions and excerpts are computed only for the returned rows.
 SEARCH = Frame(
     "search",
     {
@@ -117,7 +117,7 @@ SEARCH = Frame(
 
 @dataclass(frozen=True, slots=True)
 class SearchCriteria:
-    """What to search for besides the filters of frames; all criteria must match."""
+    """Criteria of a search in addition to `Filters`; all must match."""
 
     text: str | None
     language: str
@@ -128,7 +128,7 @@ class SearchCriteria:
     def parameters(self) -> Mapping[str, object]:
         """Return the parameters of the statement, or raise TypeError or ValueError."""
         if self.text is not None and not check_text(self.text, "text").strip():
-            raise ValueError("text must have a word to look for; for no text give None")
+            raise ValueError("text must not be blank; to search without text, use None")
         if not isinstance(self.error, bool | None):
             raise TypeError(f"error must be a bool or None, not {type(self.error).__name__}")
         return {

@@ -1,4 +1,4 @@
-"""What is read by COPY, as values: rows that would be slow, or too many, as Python objects."""
+"""Requests that read many rows by a binary COPY, without a Python object per value."""
 
 from collections.abc import Buffer, Callable, Sequence
 from contextlib import AbstractContextManager
@@ -19,7 +19,7 @@ class Rows:
     data : Buffer
         The rows, one after the other.
     sizes : Buffer
-        The bytes of each, as 64-bit integers.
+        The size of each row in bytes, as 64-bit integers.
     """
 
     data: Buffer
@@ -27,30 +27,30 @@ class Rows:
 
 
 class Collector[T](Protocol):
-    """Makes something of the rows of a COPY as they come; pure, or writing to a file of its own."""
+    """Converts the rows of a COPY as they arrive; pure, except for writing to its own file."""
 
     def take(self, rows: Rows) -> Sequence[T]:
-        """Take some more rows, and return what is complete now."""
+        """Add rows, and return the results that they complete."""
         ...
 
     def finish(self) -> Sequence[T]:
-        """Return what remains, when all rows were taken."""
+        """Return the remaining results, after the last rows."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Copy[T](Request[T]):
-    """One thing to read, by a binary COPY of the rows of a statement.
+    """A request that reads the rows of a statement by a binary COPY.
 
     Attributes
     ----------
     name : str
-        What is read, as errors say it.
+        Action and subject for error messages, as in `Operation`.
     statement : Statement
-        A query; its parameters become literals, for COPY takes none.
+        A query. Its parameters are sent as literals, because COPY takes no parameters.
     collect : callable
-        Makes the collector of its rows, anew when a lost connection makes it begin again; what it
-        holds is let go of when its block is left, finished or not.
+        Return a context manager for a new collector; called again if the COPY is retried after a
+        lost connection. Leaving the block releases the resources of the collector.
     fallback : Fallback | None
         For a database without the tables of draive_pg, as in `Operation`.
     """

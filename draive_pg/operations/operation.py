@@ -113,7 +113,7 @@ class Fallback:
     Attributes
     ----------
     table : str
-        The table that is looked for; the others are made before it.
+        The table whose existence is checked; `setup` creates it after the others.
     empty : Mapping[str, str]
         A query without rows, in parentheses, for each table.
     """
@@ -139,7 +139,7 @@ class Request[T]:
 class Operation[T](Request[T]):
     """Statements that run in one transaction and, where the driver can, in one round trip.
 
-    Not frozen: one is built per call, cached or not, and ``frozen=True`` doubles that cost.
+    Not frozen: every call builds one, and ``frozen=True`` would double the cost of that.
 
     Attributes
     ----------
@@ -159,8 +159,8 @@ class Operation[T](Request[T]):
     read_only : bool
         True for a read-only operation, which is retried after a lost connection.
     fallback : Fallback | None
-        For a database without the tables of draive_pg; None if the statements do not use them or
-        cannot do without.
+        Used if the database lacks the tables of draive_pg; None if the statements do not use those
+        tables, or need them.
     """
 
     name: str
@@ -248,8 +248,8 @@ FROM (
 def advisory_lock(subject: str) -> Statement:
     """Take a transaction-level advisory lock on a subject.
 
-    Each later statement sees everything committed under the lock before, which makes the order of
-    rows total. A transaction-level lock also works behind a transaction pooler.
+    Later statements see everything that earlier holders of the lock committed, so the order of
+    rows is total. A transaction-level lock also works with a transaction pooler.
     """
     return LOCK(subject=subject)
 

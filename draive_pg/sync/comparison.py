@@ -18,7 +18,7 @@ __all__ = ("Action", "Change", "Comparison", "Stored", "action", "changes")
 
 
 class Change(StrEnum):
-    """How the folder and the database differ in one name."""
+    """How one document differs between the folder and the database."""
 
     UNCHANGED = "unchanged"
     CHANGED_IN_FOLDER = "changed in folder"
@@ -31,7 +31,7 @@ class Change(StrEnum):
 
 
 class Action(StrEnum):
-    """What a push or a pull does with one name at its target."""
+    """What a push or pull does with one document at its target."""
 
     NOTHING = "nothing"
     WRITE = "write"
@@ -75,12 +75,12 @@ def _change(base: Hashable, folder: Hashable, database: Hashable) -> Change:
 def action(
     base: Hashable, source: Hashable, target: Hashable, *, force: bool, delete: bool
 ) -> Action:
-    """Return what makes the target equal to the source.
+    """Return the action that makes the target equal to the source.
 
     Parameters
     ----------
     base, source, target : Hashable or None
-        The versions of one name; None where there is none.
+        The versions of one document; None if it does not exist there.
     force : bool
         Let the source win a conflict.
     delete : bool
@@ -105,7 +105,7 @@ class Comparison:
     stored : Mapping[str, Stored]
         The current revisions in the database, by name.
     labels : bool
-        Whether labels are compared and carried over.
+        Whether labels are compared and transferred.
 
     Attributes
     ----------
@@ -169,7 +169,7 @@ class Comparison:
         self.folder.write({}, self._new_base(self._local, self._remote, actions, created))
 
     def _remote_document(self, name: str) -> Document:
-        """Return the document of the database; without ``labels``, with the labels of the file."""
+        """Return the document in the database; unless ``labels``, keep the labels of the file."""
         document = self.stored[name].document
         if self.labels:
             return document
@@ -183,7 +183,7 @@ class Comparison:
         actions: Mapping[str, Action],
         created: Mapping[str, datetime],
     ) -> dict[str, BaseVersion]:
-        """Return the versions that both sides have now; new revisions have no labels yet."""
+        """Return the new base: the versions that both sides have now."""
         result: dict[str, BaseVersion] = {}
         for name, done in actions.items():
             before = self.folder.base.get(name)
@@ -214,7 +214,7 @@ class Comparison:
         )
 
     def file_diff(self, name: str) -> FileDiff:
-        """Return the file of a name as the database would write it, and as it is."""
+        """Return the file of a name as a pull would write it, and as it is."""
         path = self.folder.path_of(name)
         remote = self._remote_document(name) if name in self.stored else None
         texts = [

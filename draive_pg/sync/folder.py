@@ -136,8 +136,8 @@ class Folder:
             name = name_of(relative, path.suffix)
             if name in found:
                 raise FileInvalid(
-                    f"{str(self._places[name])!r:.200} and {str(relative)!r:.200} are both "
-                    f"{name!r:.80}: remove one"
+                    f"{str(self._places[name])!r:.200} and {str(relative)!r:.200} are files "
+                    f"of {name!r:.80}: remove one"
                 )
             self._place(name, relative)
             found[name] = self.kind.document.read(path.read_bytes(), path.suffix, str(path))
@@ -205,7 +205,7 @@ class Folder:
             if isinstance(error, FileInvalid):
                 raise
             raise FileInvalid(
-                f"{str(path)!r:.200} was not written by a push or a pull: remove it, then pull"
+                f"{str(path)!r:.200} is not a valid state file: remove it, then pull"
             ) from error
 
     def _encode_state(self, base: Mapping[str, BaseVersion]) -> bytes:

@@ -36,7 +36,7 @@ class Document(Protocol):
         ...
 
     def encode(self, suffix: str) -> bytes:
-        """Return the bytes of the file: equal for equal documents."""
+        """Return the bytes of the file; equal documents have equal bytes."""
         ...
 
     def with_labels(self, labels: tuple[str, ...]) -> Self:
@@ -44,7 +44,7 @@ class Document(Protocol):
         ...
 
     def check(self, name: str) -> None:
-        """Raise if the document cannot be defined under a name, whatever is stored; no I/O."""
+        """Raise if the document cannot be defined under a name; does no I/O."""
         ...
 
     @property
@@ -231,7 +231,7 @@ def _text(data: bytes, where: str) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileInvalid(f"{where}: not UTF-8 (at byte {error.start})") from error
-    # A first line that ends in CRLF means that an editor wrote the whole file so.
+    # If the first line ends with CRLF, an editor probably converted the whole file.
     first, newline, _ = text.partition("\n")
     return text.replace("\r\n", "\n") if newline and first.endswith("\r") else text
 

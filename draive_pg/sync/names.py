@@ -36,8 +36,7 @@ def path_of(name: str, suffix: str, *, plain: bool = True) -> PurePosixPath:
     suffix : str
         The suffix of the file, with its dot.
     plain : bool
-        False escapes letters, too, so that no two names share a path on a case-insensitive file
-        system.
+        If False, escape letters, too, so that paths are unique on case-insensitive file systems.
     """
     parts = [piece for part in name.split("/") for piece in _pieces(part, plain=plain)]
     # A folder must not have the name of a possible file.

@@ -69,9 +69,9 @@ def _publish(
     *,
     labels: bool,
 ) -> Steps[dict[str, datetime]]:
-    """Define or, for None, remove documents unless somebody wrote to one of them meanwhile."""
-    # A document to remove is first defined again as it is: that checks the precondition, and locks
-    # the document until the transaction ends.
+    """Define documents, or remove those that are None; raise if one was changed meanwhile."""
+    # Documents to remove are first defined unchanged, which checks the precondition and locks them
+    # until the transaction ends.
     defined = {
         name: document or kind.document.of_revision(seen[name])
         for name, document in documents.items()
@@ -137,7 +137,7 @@ def _check(kind: Kind, folder: Place, *, labels: bool) -> Path:
 
 
 def _read(path: Path, kind: Kind) -> Folder:
-    if not path.is_dir():  # mistaking a misspelled path for an empty folder would remove everything
+    if not path.is_dir():  # a misspelled path must not look like an empty folder
         raise FileInvalid(f"there is no folder {str(path)!r:.200}; a pull creates it")
     return Folder(path, kind)
 

@@ -81,5 +81,5 @@ SELECT
             '[]'::JSONB AS arguments,
             '{}'::JSONB AS meta
         FROM configurations
-    ) AS target WHERE target.name = $2::TEXT),
-    EXISTS (SELECT FROM copied)
+    ) AS document WHERE document.name = $1::TEXT) AS existed,
+    EXISTS (SELECT FROM copied) AS renamed

@@ -54,5 +54,5 @@ removed AS (
     DELETE FROM instructions WHERE name = $1::TEXT AND EXISTS (SELECT FROM source)
 )
 SELECT
-    EXISTS (SELECT FROM instructions AS target WHERE target.name = $2::TEXT),
-    EXISTS (SELECT FROM copied)
+    EXISTS (SELECT FROM instructions AS document WHERE document.name = $1::TEXT) AS existed,
+    EXISTS (SELECT FROM copied) AS renamed

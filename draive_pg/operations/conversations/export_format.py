@@ -77,7 +77,7 @@ def lines(path: Path) -> Iterator[Line]:
                 yield _line(line, f"{path.name}, line {number}", number, raw.tell())
         except (EOFError, OSError, zlib.error) as error:
             raise ExportInvalid(
-                f"{path.name}, after line {number}: the file breaks off ({error})"
+                f"{path.name}, after line {number}: the file is incomplete ({error})"
             ) from error
 
 
@@ -86,7 +86,7 @@ def _line(line: bytes, where: str, number: int, read: int) -> Line:
         text = line.decode()
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ExportInvalid(f"{where}: no JSON document ({error})") from error
+        raise ExportInvalid(f"{where}: not JSON ({error})") from error
     match document:
         case {
             "identifier": str(identifier),
@@ -100,7 +100,7 @@ def _line(line: bytes, where: str, number: int, read: int) -> Line:
                 raise ExportInvalid(f"{where}: {error}") from error
             return Line(number, identifier, text, len(elements), len(variables), read)
         case _:
-            raise ExportInvalid(f"{where}: not a memory as an export writes it")
+            raise ExportInvalid(f"{where}: not a memory in the export format")
 
 
 def _is_dated(row: object) -> bool:

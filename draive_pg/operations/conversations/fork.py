@@ -1,4 +1,4 @@
-"""Copy a memory to another identifier, whole or its beginning, or rename it."""
+"""Copy a memory, or its first elements, to another identifier, or rename it."""
 
 from collections.abc import Sequence
 from typing import LiteralString
@@ -15,7 +15,7 @@ from draive_pg.operations.operation import Operation, Row
 
 __all__ = ("fork", "rename")
 
-# Up to a position, the variables are those that were current when the next element was written.
+# With a position, variables are copied up to the time of the element after it.
 FORK = StoreQuery(
     "fork",
     lambda store: (
@@ -70,7 +70,7 @@ SELECT
 
 
 def _rename(store: ElementStore) -> LiteralString:
-    # Rows are inserted and deleted, which needs no right to UPDATE.
+    # INSERT and DELETE instead of UPDATE: the role may lack UPDATE.
     return f"""
 WITH source AS (
     SELECT identifier, created FROM {store.conversations} AS conversation
@@ -121,7 +121,7 @@ def fork(
     def decode(rows: Sequence[Row]) -> bool:
         existed, elements, created = rows[0]
         if existed and position is not None and position >= elements:
-            raise ValueError(f"{name}: there is no position {position} in its {elements} elements")
+            raise ValueError(f"{name}: position {position} is out of range ({elements} elements)")
         return _check_copied(name, new_identifier, existed=existed, created=created)
 
     return Operation(

@@ -1,4 +1,4 @@
-"""List memories: identifiers, how many there are, how much each holds, similar identifiers."""
+"""List and count memories; suggest identifiers similar to a missing one."""
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -60,7 +60,7 @@ IDENTIFIERS = StoreQuery(
     lambda store: f"SELECT identifier FROM {store.conversations} AS conversation ORDER BY 1",
 )
 
-# The common beginning matters most: similar identifiers sort next to the missing one.
+# Candidates are the neighbours in sort order, which share a prefix with the missing identifier.
 SIMILAR = StoreQuery(
     "similar",
     lambda store: (
@@ -138,7 +138,7 @@ def _list_query(order: Order, direction: LiteralString) -> StoreQuery:
     )
 
 
-# Ordered by identifier or creation, only the memories of the page are aggregated.
+# With order `identifier` or `created`, PostgreSQL aggregates only the memories of the page.
 LISTS: Mapping[tuple[Order, bool], StoreQuery] = {
     (order, descending): _list_query(order, "DESC" if descending else "ASC")
     for order in ORDERS

@@ -48,9 +48,9 @@ ORDER BY created, place
     ),
 )
 
-# The newest elements only; if no user turn is among them, all since the newest user turn. Both
-# scan the index backwards and stop early. The rows of the innermost query come in index order,
-# which its window function keeps.
+# The newest elements; if they contain no user turn, all elements since the newest user turn. Both
+# subqueries scan the index backwards and stop early; the window function needs no sort, because
+# the rows arrive in its order.
 RECALL_NEWEST = StoreQuery(
     "recall_newest",
     lambda store: (

@@ -24,7 +24,7 @@ __all__ = ("erase", "prune")
 
 BATCH = 500  # memories removed in one transaction, which holds a lock on each
 
-# Memories last written before a time, and those ranked after the newest to keep.
+# Memories that were last written before a time, or are not among the newest `:keep`.
 DUE = StoreQuery(
     "prune.find",
     lambda store: (
@@ -100,7 +100,7 @@ def _remove(store: ElementStore) -> LiteralString:
 {_count(store)}"""
 
 
-# The locks are held. Memories written to since they were found due are left alone.
+# The caller holds the locks. Memories that were written to after `DUE` ran are kept.
 PRUNE = StoreQuery(
     "prune",
     lambda store: (
@@ -151,9 +151,7 @@ def prune(
 ) -> Workflow[Removal]:
     """Remove memories by age or number, one batch per transaction."""
     if older_than is None and keep is None:
-        raise ValueError(
-            "prune must be told which: those older_than a time, or all but the newest to keep"
-        )
+        raise ValueError("prune needs older_than or keep")
     age = older_than if isinstance(older_than, timedelta) else None
     if age is not None and age < timedelta():
         raise ValueError(f"older_than must not be negative, not {age!r}")
@@ -206,9 +204,9 @@ def erase(
 ) -> Operation[Removal]:
     """Remove all matching memories in one transaction."""
     if identifiers is None and prefix is None and variables is None and meta is None:
-        raise ValueError("erase must be told which: identifiers, prefix, variables or meta")
+        raise ValueError("erase needs identifiers, prefix, variables or meta")
     if prefix == "" or variables == {} or meta == {}:
-        raise ValueError("prefix, variables and meta must not be empty: all memories have that")
+        raise ValueError("prefix, variables and meta must not be empty: all memories match")
     filters: dict[str, object] = {
         "identifiers": check_texts(identifiers, "identifier"),
         "prefix": check_optional(prefix, "prefix"),

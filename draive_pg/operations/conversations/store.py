@@ -1,4 +1,4 @@
-"""Element stores: where the conversations of one line of draive are kept.
+"""Element stores: the tables that contain conversations.
 
 A store presents its tables as relations of one shape, so that each statement about conversations
 is written once. Elements are documents as draive 0.89 writes them.

@@ -63,7 +63,7 @@ UTC_TIME: LiteralString = (
     " || CASE WHEN isfinite(created) THEN 'Z' ELSE '' END"
 )
 
-# Of each memory its own row first, then its variables, then its elements, each in order.
+# For each memory: its row, then its variables, then its elements, each in order.
 READ = StoreQuery(
     "export",
     lambda store: (
@@ -93,7 +93,7 @@ ORDER BY identifier, kind, created, place
     ),
 )
 
-# The locks are held. An existing memory is compared row by row, and left as it is.
+# The caller holds the locks. Existing memories are compared row by row, and never changed.
 WRITE = StoreQuery(
     "import",
     lambda store: (
@@ -305,7 +305,7 @@ def _write(
 
 
 def _batches[T: Size | Line](items: Iterable[T]) -> Generator[list[T]]:
-    """Group items by the limits of one statement; no identifier is twice in a batch."""
+    """Group items into batches within the limits of one statement, with distinct identifiers."""
     batch: dict[str, T] = {}
     elements = size = 0
     for item in items:

@@ -22,13 +22,12 @@ __all__ = ("import_chat", "maintain", "remember", "remove")
 
 
 def _next_time(last: LiteralString) -> LiteralString:
-    # Later than the clock and than all rows before, whatever the clock did meanwhile.
+    # Later than all earlier rows, even if the clock stepped back.
     return f"greatest(clock_timestamp(), {last} + INTERVAL '1 microsecond')"
 
 
 def _remember(store: ElementStore, snapshot: LiteralString = "") -> LiteralString:
-    # Parsing one JSON array takes a third of the time of an array of texts, whose quotation marks
-    # are escaped once more.
+    # One JSON array is parsed in a third of the time of TEXT[], which escapes quotes once more.
     return f"""
 WITH allowed AS (
     SELECT
@@ -160,14 +159,14 @@ def import_chat(
     except (TypeError, ValueError) as error:
         raise ChatInvalid(str(error)) from error
 
-    # Variables first, so that the system message holds when the first element is written.
+    # Variables first: the system message must be older than the first element.
     first = () if variables is None else (_append(store, identifier, "[]", variables, append),)
 
     def decode(rows: Sequence[Row]) -> int:
         allowed, added = rows[0]
         if not allowed:
             raise MemoryExists(
-                f"import chat into memory {identifier!r:.80}: it has elements already; "
+                f"import chat into memory {identifier!r:.80}: it already has elements; "
                 "remove it first, or append to it with append=True"
             )
         return added

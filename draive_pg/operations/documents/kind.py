@@ -57,15 +57,15 @@ class DocumentKind[Reference, R: Document]:
     notes, labels : str
         The tables of authors and messages, and of label moves.
     noun, none : str
-        What one document is called in messages, and how they say that there is none.
+        Words for messages: one document, and "there ... of that name" for a missing one.
     record : type
         The class of its revisions.
     name_of : callable
         Return the name that a reference stands for, or raise TypeError or ValueError.
     decode : callable
-        Return the record of a row of `statements.FIELDS`.
+        Convert a row with the columns of `read.fields` to a record.
     missing : callable
-        Return the error for a name without documents, of a message and the name.
+        Build the error for a missing document from a message and the name.
     """
 
     table: LiteralString

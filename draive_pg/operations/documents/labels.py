@@ -1,4 +1,4 @@
-"""Labels of documents: names such as production that are moved from revision to revision."""
+"""Labels of documents: movable names of revisions, such as ``production``."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC
@@ -21,7 +21,7 @@ from draive_pg.operations.operation import (
 
 __all__ = ("history", "labels", "move", "promote", "remove")
 
-# The columns of a move of :name, as `_decode` takes them; no number if the revision is gone.
+# The columns that `_decode` reads; the number is NULL if the revision was removed.
 FIELDS: LiteralString = """
     move.name,
     move.label,
@@ -41,7 +41,8 @@ FIELDS: LiteralString = """
     move.message
 """
 
-# One pass over the index numbers all revisions, several times as fast as counting for each label.
+# Numbering all revisions in one pass over the index is several times faster than counting the
+# revisions of each label.
 LABELS = per_kind(
     "labels",
     """
@@ -78,7 +79,7 @@ ORDER BY move.moved DESC, move.label
 """,
 )
 
-# The lock is held, so `moved` can be made later than the clock and all earlier moves.
+# The caller holds the lock, so `moved` is later than all earlier moves.
 MOVE = per_kind(
     "label",
     f"""
@@ -153,6 +154,7 @@ def labels(kind: DocumentKind[Any, Any], reference: object) -> Operation[Records
     return Operation(
         name="list labels" if name is None else f"list the labels of {kind.titled(name)}",
         statements=(LABELS[kind](name=name),),
+        fallback=kind.fallback,
         read_only=True,
         decode=_decode_all,
     )
@@ -166,6 +168,7 @@ def history(
     return Operation(
         name=f"read the label history of {kind.titled(name)}",
         statements=(HISTORY[kind](name=name, label=check_optional(label, "label")),),
+        fallback=kind.fallback,
         read_only=True,
         decode=_decode_all,
     )
@@ -245,7 +248,7 @@ def promote(
     author: str | None,
     message: str | None,
 ) -> Workflow[Records[LabelMove]]:
-    """Move a label to the revisions that another label is on, in one transaction."""
+    """Move a label to the revisions that have another label, in one transaction."""
     check_text(source_label, "source_label")
     _check_movable(target_label)
     check_optional(author, "author")
@@ -284,7 +287,7 @@ def _check_movable(label: str) -> str:
     if label == LATEST:
         raise ValueError("the label 'latest' is always on the newest revision; choose another")
     if not label.strip() or label.isdecimal():
-        raise ValueError(f"a label is a name that is no number, not {label!r:.60}")
+        raise ValueError(f"a label must not be blank or a number, not {label!r:.60}")
     return label
 
 

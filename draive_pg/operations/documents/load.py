@@ -1,4 +1,4 @@
-"""Loading contents, as services do: newest revisions by one cached key lookup."""
+"""Load contents of documents for services; the newest revision takes one cached index lookup."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ __all__ = (
     "resolve",
 )
 
-# Of the table of draive alone, as its adapters need it.
+# Uses only draive's table: the adapters must work without the tables of draive_pg.
 LOAD = per_kind(
     "load",
     """
@@ -65,7 +65,7 @@ class Template(NamedTuple):
         """Return the template of a row, whose arguments are JSON."""
         try:
             return cls(content, declared_names(json.loads(arguments)))
-        except (ValueError, RecursionError):  # what Python cannot hold declares nothing
+        except (ValueError, RecursionError):  # unreadable: no declared arguments
             return cls(content, ())
 
 
@@ -103,7 +103,7 @@ def resolve(
     selector: RevisionSelector,
     strict: bool | None,
 ) -> Request[str]:
-    """Load the selected content, else the default, and fill its placeholders."""
+    """Load the selected content, or use the default, and fill in the placeholders."""
     values = {} if arguments is None else dict(check_mapping(arguments, "arguments"))
     if default is not None:
         check_text(default, "default")
@@ -168,7 +168,7 @@ def load_configuration[Config: "Configuration"](
     required: bool,
     selector: RevisionSelector,
 ) -> "Request[Config | None]":
-    """Load the selected snapshot as an instance of a class, else the default, else as draive does.
+    """Load the selected snapshot as an instance of a class, or return the default.
 
     Raises
     ------
@@ -230,7 +230,7 @@ def _or_defaults[Config: "Configuration"](
     if found is None:
         try:
             return config()
-        except Exception:  # of the class's own validation
+        except Exception:  # the class has fields without defaults, or its validation failed
             others: Sequence[str] = yield names(CONFIGURATIONS)
         raise missing_error(CONFIGURATIONS, f"load {CONFIGURATIONS.titled(name)}", name, others)
     return found
@@ -270,6 +270,6 @@ def _load[T](
         read_only=True,
         decode=decode,
         to_result=to_result,
-        # A cache entry for each instant would evict everything else.
+        # Not cached: an entry per timestamp would evict everything else.
         key=None if selector.as_of else Key(kind.table, name, (variant, selector)),
     )

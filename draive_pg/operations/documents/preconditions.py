@@ -11,11 +11,11 @@ from draive_pg.operations.documents.kind import DocumentKind
 __all__ = ("Expected", "Precondition", "precondition")
 
 type Expected[R] = int | R | None
-"""The revision that a write requires: its number, 0 for none yet, or the record; None for any."""
+"""The expected newest revision: a number, 0 for no revision, or a record; None: not checked."""
 
 
 class Precondition(NamedTuple):
-    """A required revision as parameters of a statement; without members, no condition."""
+    """The expected revision as parameters of a statement; by default, nothing is checked."""
 
     expected_number: int | None = None
     expected_created: datetime | None = None
@@ -31,8 +31,8 @@ class Precondition(NamedTuple):
     def conflict_error(self, action: str, found: str) -> RevisionConflict:
         """Return the RevisionConflict to raise when the precondition fails."""
         return RevisionConflict(
-            f"{action}: expected {self.shown}, but {found}; look at what changed, and repeat it "
-            "upon that"
+            f"{action}: expected {self.shown}, but {found}; read the current revision, and try "
+            "again"
         )
 
 
@@ -56,6 +56,4 @@ def precondition(kind: DocumentKind[Any, Any], expected: object, name: str) -> P
         and 0 <= expected <= MAX_INTEGER
     ):
         return Precondition(expected, shown=f"revision {expected}" if expected else "none yet")
-    raise ValueError(
-        f"expected must be a number, 0 for none, or what was read before, not {expected!r:.60}"
-    )
+    raise ValueError(f"expected must be a number, 0 for none, or a record, not {expected!r:.60}")

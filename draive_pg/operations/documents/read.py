@@ -49,15 +49,15 @@ __all__ = (
     "selected",
 )
 
-MAX_SIMILAR = 3  # names that the error for a missing one suggests
+MAX_SIMILAR = 3  # similar names in the error for a missing one
 
 
-# The name as a parameter lets PostgreSQL see that only one partition is needed.
+# A parameter instead of a column, so that PostgreSQL can prune partitions.
 NAME: LiteralString = ":name::TEXT"
 
 
 def counted(name: LiteralString) -> LiteralString:
-    """Return the number of a revision: how many of its name are not later, by the index."""
+    """Return SQL for the number of a revision: a count of the revisions up to it, by the index."""
     return f"""(
         SELECT count(*)
         FROM {{documents}} AS earlier
@@ -97,10 +97,10 @@ def fields(number: LiteralString, name: LiteralString = "document.name") -> Lite
 """
 
 
-# Of a document of :name.
+# For statements about one document, `:name`.
 FIELDS = fields(counted(NAME), NAME)
 
-# Steps from one name to the next by the key's index, however many revisions each has.
+# A loose index scan: one index lookup per name, independent of the number of revisions.
 NAMES: LiteralString = """
 WITH RECURSIVE names AS (
     (SELECT first.name FROM {documents} AS first ORDER BY first.name LIMIT 1)
@@ -151,7 +151,7 @@ CROSS JOIN LATERAL (
 ORDER BY document.name
 """
 
-# Of the table of draive alone, as its adapters need it.
+# Uses only draive's table: the adapters must work without the tables of draive_pg.
 NEWEST_DECLARATIONS = Query(
     "instructions.declarations",
     INSTRUCTIONS.fill(
@@ -191,7 +191,7 @@ ORDER BY document.created DESC
 """,
 )
 
-# Numbered apart from the contents: the index has all that this needs.
+# Revisions are numbered in a subquery that needs only the index, not the contents.
 SEARCH = per_kind(
     "search",
     f"""
@@ -234,7 +234,7 @@ LIMIT :limit::INT8
 """,
 )
 
-# For errors. A label whose revision is gone is on none.
+# For error messages. Labels of removed revisions are not included.
 EXISTING = per_kind(
     "existing",
     """
@@ -328,6 +328,7 @@ def declarations(
     return Operation(
         name="list instructions",
         statements=(statement,),
+        fallback=None if selector.label is None else INSTRUCTIONS.fallback,
         read_only=True,
         decode=decode,
         to_result=to_result,
@@ -448,7 +449,8 @@ def required[T](
 ) -> Steps[T]:
     """Run an operation on a selected revision; raise if it finds none.
 
-    Only for the error, a second query reads which revisions, labels and similar names exist.
+    If it finds none, a second query reads the existing revisions, labels and similar names for the
+    error message.
 
     Raises
     ------

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ("LabelTargets", "release")
 
 type LabelTargets[R] = Mapping[str, Iterable[str] | Mapping[str, RevisionRef[R]]]
-"""By label: the names whose newest revisions it moves to, or the revisions by name."""
+"""Targets by label: names, for their newest revisions, or a mapping of names to revisions."""
 
 
 def release(
@@ -57,7 +57,7 @@ def release(
     named = [(INSTRUCTIONS.name_of(prompt), prompt) for prompt in prompts]
     names = [name for name, _ in named]
     if len(names) > len(set(names)):
-        raise ValueError("prompts has two contents of one name")
+        raise ValueError("prompts contains two entries for one name")
     prompt_moves = _targets(labels, "labels")
     configuration_moves = _targets(configuration_labels, "configuration_labels")
     _check_released(expected, [*names, *_names(prompt_moves)], "expected")

@@ -26,7 +26,7 @@ type RevisionRef[R] = int | str | date | R | None
 
 
 class RevisionSelector(NamedTuple):
-    """One revision of a name; without members, the newest."""
+    """Selects one revision of a name; by default, the newest."""
 
     number: int | None = None
     created: datetime | None = None
@@ -48,7 +48,7 @@ class RevisionSelector(NamedTuple):
 
     @property
     def is_explicit(self) -> bool:
-        """Whether it names a revision or a label, so that any other revision would be wrong."""
+        """Whether a revision or a label is given, not only a time."""
         return (self.number, self.created, self.label) != (None, None, None)
 
     def parameters(self) -> dict[str, object]:
@@ -65,7 +65,7 @@ NEWEST = RevisionSelector()
 
 
 def newest_of(name: LiteralString) -> LiteralString:
-    """Return the SQL of when the newest or labelled revision of a name was created."""
+    """Return SQL for the creation time of the newest or labelled revision of a name."""
     return f"""CASE
     WHEN :selected_label::TEXT IS NOT NULL THEN (
         SELECT move.revision
@@ -87,7 +87,7 @@ def newest_of(name: LiteralString) -> LiteralString:
 END"""
 
 
-# When the selected revision of :name was created. PostgreSQL plans only the branch that is needed.
+# Creation time of the selected revision of :name. PostgreSQL executes only the matching branch.
 SELECTED: LiteralString = f"""CASE
     WHEN :selected_number::INT8 IS NOT NULL THEN (
         SELECT revision.created
@@ -113,7 +113,7 @@ def select(
     Raises
     ------
     TypeError, ValueError
-        For arguments of a wrong type or value, and for a revision beside a label or a time.
+        For an invalid argument, or a revision combined with a label or a time.
     """
     if revision is None:
         return RevisionSelector(
@@ -121,10 +121,10 @@ def select(
             as_of=check_timestamp(as_of, "as_of"),
         )
     if label is not None or as_of is not None:
-        raise ValueError("choose by revision=, or by label= and as_of=, not by both")
+        raise ValueError("give either revision=, or label= and as_of=, not both")
     if isinstance(revision, Revision | Snapshot):
         return RevisionSelector(created=revision.created)
-    if isinstance(revision, str):  # a label, where a label is meant
+    if isinstance(revision, str):  # probably meant as a label
         raise TypeError("revision must be a number or a record, not str; use label=")
     return RevisionSelector(number=check_limit(revision, "revision"))
 
@@ -137,7 +137,7 @@ def ref(kind: DocumentKind[Any, Any], revision: object, name: str) -> RevisionSe
         case Revision() | Snapshot():
             own = revision.name if isinstance(revision, Revision) else revision.identifier
             if getattr(revision, kind.key, None) != name:
-                raise ValueError(f"a revision of {own!r:.80} is none of {name!r:.80}")
+                raise ValueError(f"a revision of {own!r:.80} is not one of {name!r:.80}")
             return RevisionSelector(created=revision.created)
         case date():
             return RevisionSelector(as_of=check_timestamp(revision, "the time of the revision"))

@@ -42,10 +42,10 @@ __all__ = (
     "restore",
 )
 
-# The lock is held, so `created` can be made later than the clock and all earlier revisions. What
-# :arguments and :meta leave open is kept from the newest revision if it has the form that draive
-# writes. Texts are compared, because 1 and 1.0 are equal as JSONB. Placeholders are compared with
-# the declared arguments here, where those of the newest revision are known; NULL: malformed.
+# The caller holds the lock, so `created` is later than all earlier revisions. If :arguments or
+# :meta is NULL, that of the newest revision is kept, unless draive could not have written it. They
+# are compared as texts, because 1 and 1.0 are equal as JSONB. Placeholders are checked in SQL,
+# because kept arguments are known only here; :placeholders is NULL for a malformed template.
 DEFINE: LiteralString = """
 WITH latest AS (
     SELECT document.*
@@ -154,7 +154,7 @@ annotated AS (
 WRITE = per_kind("define", DEFINE.replace("{annotated}", ""))
 WRITE_ANNOTATED = per_kind("define_annotated", DEFINE.replace("{annotated}", ANNOTATED))
 
-# As draive writes it: whatever the newest revision is. The lock is held, as above.
+# Like draive, adds a revision even if it equals the newest one. The caller holds the lock.
 APPEND = per_kind(
     "append",
     """
@@ -184,8 +184,8 @@ SELECT count(*) FROM removed
 """,
 )
 
-# Rows are copied and deleted, which partitioned tables and few rights allow. Labels of an earlier
-# document of the new name are moved again, because the newest move of a label counts.
+# INSERT and DELETE instead of UPDATE: the role may lack UPDATE. If a removed document of the new
+# name had the same label, its newest move may be later, so the label is moved again.
 RENAME = per_kind(
     "rename",
     """
@@ -243,14 +243,14 @@ removed AS (
     DELETE FROM {table} WHERE {key} = :name::TEXT AND EXISTS (SELECT FROM source)
 )
 SELECT
-    EXISTS (SELECT FROM {documents} AS target WHERE target.name = :new_name::TEXT),
-    EXISTS (SELECT FROM copied)
+    EXISTS (SELECT FROM {documents} AS document WHERE document.name = :name::TEXT) AS existed,
+    EXISTS (SELECT FROM copied) AS renamed
 """,
 )
 
 
 class Content(NamedTuple):
-    """A proposed revision as texts; NULL arguments and meta are kept from the newest one."""
+    """A proposed revision as texts; None keeps the arguments or meta of the newest revision."""
 
     content: str
     arguments: str | None = None
@@ -310,14 +310,14 @@ def define_configuration(
 
 
 def append_instructions(declaration: "InstructionsDeclaration", *, content: str) -> Operation[None]:
-    """Write a new revision whatever the newest one is, as draive does."""
+    """Write a new revision even if it equals the newest one, as draive does."""
     name = INSTRUCTIONS.name_of(declaration)
     check_text(content, f"the content of instructions {name!r:.80}")
     return _append(INSTRUCTIONS, name, _declared(declaration, content))
 
 
 def append_configuration(identifier: str, value: Mapping[str, Any]) -> Operation[None]:
-    """Write a new snapshot whatever the newest one is, as draive does."""
+    """Write a new snapshot even if it equals the newest one, as draive does."""
     name, content = _configuration(identifier, value)
     return _append(CONFIGURATIONS, name, Content(content))
 
@@ -338,7 +338,7 @@ def restore[R: Document](
     condition = precondition(kind, expected, name)
     check_optional(author, "author")
     check_optional(message, "message")
-    # The stored texts, not what Python makes of them: numbers keep their digits.
+    # Copied as stored text: parsing in Python could change numbers.
     read = Operation[Content | None](
         name=action,
         statements=(kind.lock(name), LOAD_SELECTED[kind](name=name, **selector.parameters())),
@@ -381,13 +381,13 @@ def rename[R: Document](
         raise ValueError(f"{action}: the new name is the old one")
 
     def decode(rows: Sequence[Row]) -> bool | None:
-        exists, renamed = rows[0]
-        if exists:
+        existed, renamed = rows[0]
+        if existed and not renamed:
             raise DocumentExists(
                 f"{action}: {kind.titled(new_name)} exists already; choose another name, or remove "
                 "it first"
             )
-        return renamed or None
+        return existed or None
 
     write = Operation[bool | None](
         name=action,
