@@ -5,11 +5,13 @@ This is the only module that uses private interfaces of psycopg. On import, it c
 
 import re
 import select
+import sys
 from array import array
 from collections.abc import Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, suppress
 from inspect import signature
 from time import monotonic
+from types import TracebackType
 from typing import Any, LiteralString, cast, override
 
 import psycopg
@@ -223,6 +225,23 @@ def pipeline_async(connection: AsyncConnection) -> AbstractAsyncContextManager[o
 class _Pipeline(Pipeline):
     first_error: Error | None = None
 
+    @override
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        outer = sys.exception()
+        try:
+            super().__exit__(None, None, None)  # given the error, it logs its own as a warning
+        except Error as failed:
+            interrupt = failed.__context__
+            if error is None and isinstance(interrupt, KeyboardInterrupt) and interrupt != outer:
+                raise interrupt from None  # it came while the pipeline ended
+            if error is None:
+                raise
+
     def _process_results(self, queued: Any, results: Any) -> None:
         with _keep_first_error(self):
             super()._process_results(queued, results)
@@ -233,6 +252,19 @@ class _Pipeline(Pipeline):
 
 class _AsyncPipeline(AsyncPipeline):
     first_error: Error | None = None
+
+    @override
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await super().__aexit__(None, None, None)
+        except Error:
+            if error is None:
+                raise
 
     def _process_results(self, queued: Any, results: Any) -> None:
         with _keep_first_error(self):
