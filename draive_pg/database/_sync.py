@@ -267,7 +267,7 @@ class Database(BaseDatabase[Connection, threading.Lock]):
             stack.enter_context(self._as_current(transaction))
             with map_errors("begin a transaction"):
                 stack.enter_context(connection.transaction())
-            stack.callback(transaction.lock.acquire)  # at the end, wait for running operations
+            stack.callback(_wait_for_others, transaction)
             stack.callback(_close_all, transaction.streams)
             yield
             check_committable(connection)
@@ -316,9 +316,10 @@ class _Connection:
         if transaction is not None:
             if not transaction.lock.acquire(timeout=LOCK_SECONDS):
                 raise lock_timed_out()
+            transaction.user = threading.get_ident()
             if not transaction.ended:  # while this waited
                 return transaction.connection
-            transaction.lock.release()
+            _free(transaction)
             self._transaction = None
         self._pool = self._database.pool()
         self._connection = self._pool.acquire()
@@ -326,7 +327,7 @@ class _Connection:
 
     def __exit__(self, *error: object) -> None:
         if self._transaction is not None:
-            self._transaction.lock.release()
+            _free(self._transaction)
         else:
             self._pool.release(self._connection)
 
@@ -353,6 +354,20 @@ def _connect(endpoint: Endpoint, call_timeout: float | None) -> TimedConnection:
 
 def _rows(cursor: psycopg.Cursor) -> Sequence[Row]:
     return () if cursor.rownumber is None else cursor.fetchall()
+
+
+def _free(transaction: Transaction[Connection, threading.Lock]) -> None:
+    transaction.user = None
+    transaction.lock.release()
+
+
+def _wait_for_others(transaction: Transaction[Connection, threading.Lock]) -> None:
+    """Wait, at the end of a transaction, for its operations in other threads.
+
+    An operation of this thread has ended, even if an interrupt kept it from releasing the lock.
+    """
+    if transaction.user != threading.get_ident():
+        transaction.lock.acquire(timeout=LOCK_SECONDS)
 
 
 def _close_all(streams: Sequence[Stream]) -> None:

@@ -115,8 +115,23 @@ class ShortTracebacks:
         if (cause := error.__cause__) is not None:
             cause.__traceback__ = cause.__cause__ = None
             cause.__suppress_context__ = True
-        error.__suppress_context__ = True
+        if cause is None:
+            error.__context__ = _of_caller(error.__context__)
         error.__traceback__ = None  # the interpreter adds the frames of the caller
+
+
+def _of_caller(error: BaseException | None) -> BaseException | None:
+    """Return the first error of a chain that was raised outside this package and the driver."""
+    while error is not None and _is_internal(error):
+        error = error.__context__
+    return error
+
+
+def _is_internal(error: BaseException) -> bool:
+    if error.__traceback__ is None:
+        return True
+    module = error.__traceback__.tb_frame.f_globals.get("__name__", "")
+    return module.partition(".")[0] in ("draive_pg", "psycopg")
 
 
 # Errors that the caller can act on. TypeError and ValueError count only in argument checks.

@@ -53,6 +53,8 @@ class Transaction[C: Connection | AsyncConnection, L: Lock]:
         Weak references to generators that read from its connection, closed at its end.
     ended : bool
         Whether the block was left.
+    user : int | None
+        The thread whose operation holds the lock.
     """
 
     connection: C
@@ -60,6 +62,7 @@ class Transaction[C: Connection | AsyncConnection, L: Lock]:
     stale: set[Key] = field(default_factory=set[Key])
     streams: list[Any] = field(default_factory=list[Any])
     ended: bool = False
+    user: int | None = None
 
 
 type OpenTransactions = Mapping[object, Transaction[Any, Any]]
