@@ -29,7 +29,7 @@ from psycopg import (
     RawCursor,
 )
 from psycopg.abc import PQGen
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.sql import Literal
 
 from draive_pg.operations.copy import Rows
@@ -61,6 +61,7 @@ __all__ = (
     "NoAnswer",
     "TimedConnection",
     "copy_text",
+    "is_reusable",
     "pipeline",
     "pipeline_async",
     "receive_rows",
@@ -200,6 +201,18 @@ def _in_doubt(connection: TimedConnection | AsyncTimedConnection) -> bool:
 
 def _no_answer(timeout: float | None) -> NoAnswer:
     return NoAnswer(f"no answer from the server within the timeout of {timeout:g} s")
+
+
+def is_reusable(connection: Connection | AsyncConnection) -> bool:
+    """Return whether nothing is open on a connection.
+
+    An interrupt can leave an idle one that psycopg takes to be in a transaction or pipeline.
+    """
+    return (
+        connection.info.transaction_status == TransactionStatus.IDLE
+        and connection.pgconn.pipeline_status == PipelineStatus.OFF
+        and not cast("Any", connection)._num_transactions  # noqa: SLF001
+    )
 
 
 # --- Pipelines

@@ -10,9 +10,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from weakref import WeakSet
 
-from psycopg.pq import TransactionStatus
-
-from draive_pg.database.driver import AsyncTimedConnection, TimedConnection
+from draive_pg.database.driver import AsyncTimedConnection, TimedConnection, is_reusable
 from draive_pg.database.errors import CONNECT, map_errors
 from draive_pg.database.observe import logger
 from draive_pg.errors import TimedOut
@@ -92,7 +90,7 @@ class Pool:
         lease, connection.lease = connection.lease, None
         with self._changed:
             self._leases.discard(lease)
-            reusable = not self._closed and _is_idle(connection)
+            reusable = not self._closed and is_reusable(connection)
             if reusable:
                 self._idle.append(connection)
             self._changed.notify()
@@ -164,7 +162,7 @@ class AsyncPool:
         lease, connection.lease = connection.lease, None
         async with self._changed:
             self._leases.discard(lease)
-            reusable = not self._closed and _is_idle(connection)
+            reusable = not self._closed and is_reusable(connection)
             if reusable:
                 self._idle.append(connection)
             self._changed.notify()
@@ -188,10 +186,6 @@ class AsyncPool:
 
     def _has_room(self) -> bool:
         return len(self._leases) < self._max_size
-
-
-def _is_idle(connection: TimedConnection | AsyncTimedConnection) -> bool:
-    return connection.info.transaction_status == TransactionStatus.IDLE
 
 
 def _exhausted(max_size: int) -> TimedOut:
