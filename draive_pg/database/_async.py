@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing, s
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from psycopg import AsyncConnection, AsyncCursor, Error
 
@@ -81,6 +81,8 @@ class AsyncRunner(ABC):
                 return await self._run_operation(request)
             case Workflow():
                 return await self._run_workflow(request)
+            case Call() if request.records_commit and self._in_transaction():
+                return cast("T", None)
             case Call():
                 return await _in_thread(request.function)
             case _:

@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from functools import partial
 from time import perf_counter
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 import psycopg
 from psycopg import Connection
@@ -87,6 +87,8 @@ class Database(BaseDatabase[Connection, threading.Lock]):
             case Copy():
                 with closing(self.stream(request)) as results:
                     return next(results)
+            case Call() if request.records_commit and self._in_transaction():
+                return cast("T", None)
             case Call():
                 return request.function()
             case _:

@@ -181,9 +181,13 @@ class Call[T](Request[T]):
     ----------
     function : callable
         Called without arguments.
+    records_commit : bool
+        Whether it records that something is committed. In a transaction, which may still be rolled
+        back, it is not called, and its result is None.
     """
 
     function: Callable[[], T]
+    records_commit: bool = False
 
 
 type Steps[T] = Generator[Request[Any], Any, T]

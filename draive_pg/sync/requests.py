@@ -57,7 +57,7 @@ def push(
             seen = {kind.name_of(each): each for each in revisions}
             steps = _publish(kind, documents, seen, note, labels=labels)
             created = yield Workflow(steps, transaction=True)
-        yield Call(partial(comparison.record_push, actions, created))
+        yield Call(partial(comparison.record_push, actions, created), records_commit=True)
     return result
 
 

@@ -1,0 +1,65 @@
+"""What Ctrl-C and rolled-back transactions leave behind: no hang, no lost edit, no noise."""
+
+import random
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from draive_pg import Client
+
+
+def test_a_push_in_a_transaction_that_is_rolled_back_is_not_recorded(
+    dsn: str, tmp_path: Path
+) -> None:
+    with Client(dsn) as db:
+        db.instructions.define("a", content="v1")
+        db.instructions.pull(tmp_path)
+        (tmp_path / "a.md").write_text("edited")
+        with pytest.raises(RuntimeError), db.transaction():
+            db.instructions.push(tmp_path)
+            raise RuntimeError
+        assert [each.change for each in db.instructions.status(tmp_path).changes] == [
+            "changed in folder"
+        ]
+        db.instructions.pull(tmp_path)
+        assert (tmp_path / "a.md").read_text() == "edited"
+        with db.transaction():
+            db.instructions.push(tmp_path)
+        assert not db.instructions.status(tmp_path).drift
+
+
+@pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(), reason="signals need the main thread"
+)
+def test_transactions_work_after_interrupts_at_any_moment(
+    dsn: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    chance = random.Random(1)
+    previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with Client(dsn, max_size=2, cache_limit=0) as db:
+            for number in range(60):
+                with pytest.raises(KeyboardInterrupt):
+                    signal.setitimer(signal.ITIMER_REAL, 0.0001 + chance.random() * 0.008)
+                    while True:
+                        with db.transaction():
+                            db.instructions.define("a", content=str(number))
+                            db.memories.count()
+            with db.transaction():
+                assert db.memories.count() == 0
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    assert "error ignored terminating" not in caplog.text
+
+
+def test_errors_keep_the_context_of_the_caller(dsn: str) -> None:
+    with Client(dsn) as db, pytest.raises(TypeError) as raised:
+        try:
+            raise KeyError("a")
+        except KeyError:
+            db.instructions.define("a", content=1)  # pyright: ignore[reportArgumentType]
+    assert isinstance(raised.value.__context__, KeyError)
+    assert not raised.value.__suppress_context__
