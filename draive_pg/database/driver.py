@@ -20,6 +20,7 @@ from psycopg import (
     AsyncCopy,
     AsyncPipeline,
     AsyncRawCursor,
+    BaseConnection,
     Connection,
     Copy,
     Error,
@@ -46,6 +47,8 @@ try:
     for connection_class in (Connection, AsyncConnection):
         if "timeout" not in signature(connection_class.wait).parameters:
             raise ImportError(f"{connection_class.__name__}.wait has no parameter timeout")
+    if "_num_transactions" not in BaseConnection.__init__.__code__.co_names:
+        raise ImportError("BaseConnection has no attribute _num_transactions")
     for name in ("_communicate_gen", "_enqueue_sync", "_exit_gen", "_fetch_gen"):
         if not hasattr(Pipeline, name):
             raise ImportError(f"Pipeline has no method {name}")
@@ -204,9 +207,9 @@ def _no_answer(timeout: float | None) -> NoAnswer:
 
 
 def is_reusable(connection: Connection | AsyncConnection) -> bool:
-    """Return whether nothing is open on a connection.
+    """Return whether a connection has no open transaction or pipeline.
 
-    An interrupt can leave an idle one that psycopg takes to be in a transaction or pipeline.
+    After an interrupt, psycopg may still count one although the session is idle.
     """
     return (
         connection.info.transaction_status == TransactionStatus.IDLE
