@@ -257,7 +257,7 @@ def test_times_bound_what_is_found(db: Client) -> None:
     ("wanted", "error", "says"),
     [
         ({"text": 7}, TypeError, "text must be a str"),
-        ({"text": " \n"}, ValueError, "text must have a word"),
+        ({"text": " \n"}, ValueError, "text must not be blank"),
         ({"text": "a\0"}, ValueError, "text contains a NUL"),
         ({"role": "user"}, ValueError, "role must be 'input' or 'output'"),
         ({"tool": 7}, TypeError, "tool must be a str"),
