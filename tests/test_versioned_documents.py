@@ -293,18 +293,6 @@ def test_configurations_need_no_tables_of_our_own(connect: Connect, empty_dsn: s
     assert len(db.frames.instruction_revisions()) == 0
 
 
-def test_labels_are_read_as_empty_without_tables_of_our_own(
-    connect: Connect, empty_dsn: str
-) -> None:
-    run_sql(empty_dsn, DRAIVE_TABLES)
-    db = connect(empty_dsn)
-    db.instructions.define("greeting", content="Hi!")
-    assert db.instructions.labels() == db.instructions.labels("greeting") == ()
-    assert db.instructions.label_history("greeting") == ()
-    assert db.instructions.available_instructions(label="production") == ()
-    assert db.configurations.labels() == ()
-
-
 def test_the_frames_have_authors_messages_and_labels(three: Kind) -> None:
     three.namespace.label("a", "production", 2)
     three.namespace.label("a", "canary", 2)

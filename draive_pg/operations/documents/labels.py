@@ -154,7 +154,6 @@ def labels(kind: DocumentKind[Any, Any], reference: object) -> Operation[Records
     return Operation(
         name="list labels" if name is None else f"list the labels of {kind.titled(name)}",
         statements=(LABELS[kind](name=name),),
-        fallback=kind.fallback,
         read_only=True,
         decode=_decode_all,
     )
@@ -168,7 +167,6 @@ def history(
     return Operation(
         name=f"read the label history of {kind.titled(name)}",
         statements=(HISTORY[kind](name=name, label=check_optional(label, "label")),),
-        fallback=kind.fallback,
         read_only=True,
         decode=_decode_all,
     )

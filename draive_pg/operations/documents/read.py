@@ -328,7 +328,6 @@ def declarations(
     return Operation(
         name="list instructions",
         statements=(statement,),
-        fallback=None if selector.label is None else INSTRUCTIONS.fallback,
         read_only=True,
         decode=decode,
         to_result=to_result,
