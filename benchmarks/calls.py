@@ -23,8 +23,6 @@ from benchmarks.measure import HEADER, Comparison, compare, compare_async
 from benchmarks.network import distant
 from draive_pg import Client
 
-__all__ = ("measure",)
-
 FEW = 10_000
 ROUND_TRIP = 0.005
 

@@ -23,8 +23,6 @@ from benchmarks.filling import ELEMENTS, database
 from benchmarks.measure import HEADER, Comparison, compare_async
 from draive_pg import Client
 
-__all__ = ("measure",)
-
 LANGGRAPH = "langgraph's PostgresSaver"
 AGENTS = "openai-agents' SQLAlchemySession"
 

@@ -22,8 +22,6 @@ from psycopg.sql import SQL, Identifier
 
 from draive_pg import Client
 
-__all__ = ("CONVERSATION", "ELEMENTS", "PER_MEMORY", "apply", "database", "fill", "filled")
-
 type Elements = Sequence[ModelInput | ModelOutput]
 
 SCHEMA = Path(__file__).parent.parent / "schema"

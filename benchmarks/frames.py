@@ -20,8 +20,6 @@ from benchmarks.filling import CONVERSATION, fill
 from benchmarks.measure import Comparison, compare
 from draive_pg import Client
 
-__all__ = ("measure",)
-
 SIX = ("identifier", "position", "created", "role", "text", "n_chars")
 RAW = "SELECT identifier, created, content FROM memories_elements"
 

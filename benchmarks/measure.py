@@ -7,8 +7,6 @@ from inspect import isawaitable
 from statistics import fmean, median
 from time import perf_counter
 
-__all__ = ("HEADER", "Comparison", "compare", "compare_async", "shown")
-
 HEADER = "| what | rival | draive_pg | rival / draive_pg [spread] |\n|---|---|---|---|"
 
 

@@ -9,8 +9,6 @@ from contextlib import contextmanager, suppress
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-__all__ = ("distant",)
-
 
 @contextmanager
 def distant(dsn: str, round_trip: float) -> Generator[str]:

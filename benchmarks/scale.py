@@ -13,8 +13,6 @@ from benchmarks.filling import ELEMENTS, PER_MEMORY, filled
 from benchmarks.measure import HEADER, Comparison, compare
 from draive_pg import Client
 
-__all__ = ("measure",)
-
 HUNDRED = [f"m{number}" for number in range(1, 101)]
 
 

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-__all__ = ("DOCUMENT", "with_table")
-
 DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
 

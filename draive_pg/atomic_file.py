@@ -6,8 +6,6 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO, Self
 
-__all__ = ("Replacement",)
-
 
 class Replacement:
     """Context manager: write a temporary file, then atomically replace the target on `complete`.

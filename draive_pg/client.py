@@ -28,8 +28,6 @@ from draive_pg.operations.operation import Workflow
 if TYPE_CHECKING:
     from draive import Configuration
 
-__all__ = ("AsyncClient", "Client")
-
 
 class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
     """Everything that both clients share.

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from draive import ModelInput, ModelOutput
     from pandas import DataFrame
 
-__all__ = ("run",)
-
 WIDTH = 100
 MAX_TEXT = 240  # characters shown of one text
 

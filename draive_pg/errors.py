@@ -33,30 +33,6 @@ import os
 import warnings
 from pathlib import Path
 
-__all__ = (
-    "ChatInvalid",
-    "ConnectionFailed",
-    "DocumentExists",
-    "DocumentMissing",
-    "DraivePGError",
-    "EmbeddedServerError",
-    "ExportInvalid",
-    "FileInvalid",
-    "MemoryExists",
-    "MemoryMissing",
-    "OperationFailed",
-    "PermissionDenied",
-    "RevisionConflict",
-    "RevisionMissing",
-    "SchemaInvalid",
-    "StoredDataInvalid",
-    "StoredDataSkipped",
-    "TableMissing",
-    "TemplateInvalid",
-    "TimedOut",
-    "warn",
-)
-
 PACKAGE = f"{Path(__file__).parent}{os.sep}"
 
 

@@ -13,32 +13,6 @@ from draive_pg.errors import warn
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = (
-    "AppliedMigration",
-    "Diagnosis",
-    "Diff",
-    "FileDiff",
-    "FolderChange",
-    "FolderDiff",
-    "FolderStatus",
-    "LabelMove",
-    "Listener",
-    "MemorySummary",
-    "OperationEvent",
-    "Record",
-    "Records",
-    "Release",
-    "Removal",
-    "Revision",
-    "Snapshot",
-    "TableState",
-    "Transcript",
-    "TranscriptEntry",
-    "TranscriptImage",
-    "TranscriptPiece",
-    "Transfer",
-)
-
 MAX_SHOWN = 3  # records in a repr
 
 REPR = Repr(maxstring=40, maxother=40, maxdict=3, maxlevel=2)

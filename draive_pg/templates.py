@@ -7,15 +7,6 @@ from typing import Any, cast
 
 from draive_pg.errors import TemplateInvalid
 
-__all__ = (
-    "check_declared",
-    "check_known",
-    "declared_names",
-    "placeholders",
-    "render",
-    "well_formed",
-)
-
 # A width or precision that would make a text of megabytes out of a few characters.
 HUGE = re.compile(r"\d{5}")
 

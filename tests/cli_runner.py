@@ -13,16 +13,6 @@ from typing import Any
 
 import pytest
 
-__all__ = (
-    "Result",
-    "Shell",
-    "answer_prompt",
-    "assert_ok",
-    "assert_one_line_error",
-    "set_stdin",
-    "start_process",
-)
-
 REPOSITORY = Path(__file__).parents[1]
 
 

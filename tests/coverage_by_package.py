@@ -7,8 +7,6 @@ from coverage import Coverage
 
 import draive_pg
 
-__all__ = ()
-
 PACKAGE = Path(draive_pg.__file__).parent
 
 

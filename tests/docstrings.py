@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-__all__ = ("documented", "dtypes")
-
 ROW = re.compile(r"^ *\| (\w+) +\| ([\w\[\], ]+?) +\|", re.MULTILINE)
 
 

@@ -12,8 +12,6 @@ from psycopg.conninfo import conninfo_to_dict
 
 from draive_pg import adapters
 
-__all__ = ("InScope", "Pool", "asyncpg_pool", "psycopg_pool", "run_in_scope")
-
 type Pool = AbstractAsyncContextManager[Postgres]
 type InScope = Callable[..., Any]
 

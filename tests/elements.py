@@ -14,9 +14,6 @@ from draive import (
 
 from draive_pg import Client
 
-__all__ = ("answered", "asked", "called", "insert_elements", "responded", "texts", "thought")
-
-
 INSERT = """
 INSERT INTO memories_elements (identifier, content, created)
 SELECT

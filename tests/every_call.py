@@ -10,9 +10,6 @@ from draive import Configuration
 from draive_pg import Client
 from tests.elements import asked
 
-__all__ = ("READS", "WRITES", "Limits", "fill")
-
-
 NOW = datetime.now(UTC) + timedelta(days=1)  # whatever the server's clock says
 EXPORTED = Path(__file__).parent / "data" / "exported_memory.jsonl"
 

@@ -21,21 +21,6 @@ from draive_pg.errors import EmbeddedServerError
 from tests.elements import answered, asked
 from tests.server import FAST, accepts_connections, scratch_directory, wait_until
 
-__all__ = (
-    "ALL_ROWS",
-    "NO_ROWS",
-    "REMEMBER",
-    "FaultServer",
-    "assert_fails",
-    "fault_server",
-    "in_background",
-    "row_counts",
-    "session_pids",
-    "table_locked",
-    "terminate_sessions",
-    "write",
-)
-
 # The longest that anything here may take, on a machine that is busy with other things.
 SECONDS = 30.0
 

@@ -7,8 +7,6 @@ from draive_pg.sync.folder import Folder
 from draive_pg.sync.formats import Configuration, Document, Prompt
 from draive_pg.sync.kinds import CONFIGURATIONS, PROMPTS
 
-__all__ = ("HOSTILE_NAMES", "Sides", "file_contents")
-
 HOSTILE_NAMES = [
     "greeting",
     "support/refunds",

@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 from jupyter_client.manager import KernelManager
 
-__all__ = ("SECONDS", "CellOutput", "Kernel", "StartKernel", "kernels")
-
 SECONDS = 20  # far more than anything in a test takes
 
 REPOSITORY = Path(__file__).parent.parent

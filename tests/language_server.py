@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ("hovers",)
-
 
 class LanguageServer:
     """A running server, spoken to by JSON-RPC over its standard input and output."""

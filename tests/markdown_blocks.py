@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ("fences", "python_blocks", "run_block")
-
 
 def fences(text: str) -> Iterator[tuple[int, str, str]]:
     """Yield the line, the language and the content of each fenced block."""

@@ -7,8 +7,6 @@ import psycopg
 from draive_pg import Client
 from tests.server import wait_until
 
-__all__ = ("count_listeners", "wait_for_listener", "wait_for_value")
-
 
 def count_listeners(sql: psycopg.Connection) -> int:
     ((count,),) = sql.execute(

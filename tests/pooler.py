@@ -17,8 +17,6 @@ from draive_pg.embedded.ownership import Owner
 from tests.recording_proxy import Proxy, running
 from tests.server import accepts_connections, scratch_directory, wait_until
 
-__all__ = ("pgbouncer", "pooled")
-
 # What a server tells of itself when it lets somebody in.
 PARAMETERS = (
     *("server_version", "server_encoding", "client_encoding", "integer_datetimes"),

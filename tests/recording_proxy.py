@@ -13,8 +13,6 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.server import scratch_directory
 
-__all__ = ("Proxy", "RecordingProxy", "recording", "running")
-
 
 class Proxy(ABC):
     """Something that clients connect to by an address of its own, instead of to the server."""

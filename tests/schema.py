@@ -5,8 +5,6 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-__all__ = ("DRAIVE_TABLES", "SCHEMA", "make_role", "run_sql")
-
 SCHEMA = Path(__file__).parent.parent / "schema"
 
 # As the documentation of draive 0.89 gives them to its users.

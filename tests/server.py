@@ -9,14 +9,6 @@ from pathlib import Path
 
 import psycopg
 
-__all__ = (
-    "FAST",
-    "accepts_connections",
-    "scratch_directory",
-    "wait_for_lock_waiters",
-    "wait_until",
-)
-
 # A server that forgets everything in a power cut, and is quick otherwise.
 FAST = {
     "fsync": "off",

@@ -8,8 +8,6 @@ from pathlib import Path
 from draive_pg import frames, operations
 from draive_pg.operations.operation import QUERIES, Query
 
-__all__ = ("FOLDER", "rendered")
-
 FOLDER = Path(__file__).parent.parent / "schema" / "statements"
 
 

@@ -17,8 +17,6 @@ from draive import (
 )
 from hypothesis import strategies as st
 
-__all__ = ("documents", "elements", "metas", "names", "texts", "variables", "with_types")
-
 # Every plane of Unicode; PostgreSQL keeps neither NUL nor halves of surrogate pairs.
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 names = st.text(

@@ -9,8 +9,6 @@ from typing import Any, cast
 
 from draive_pg.api._method import Namespace
 
-__all__ = ("Step", "SyncFacade", "run_concurrently")
-
 type Step = Callable[[Any], Any]
 
 

@@ -19,8 +19,6 @@ from griffe import (
     TypeAlias,
 )
 
-__all__ = ("PublicMethods",)
-
 ASYNC = {"method": "await with AsyncClient", "stream": "async for with AsyncClient"}
 
 

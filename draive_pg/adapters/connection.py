@@ -22,8 +22,6 @@ if "_record" not in PostgresRow.__slots__:
         "_record; pip install 'haiway>=0.35.4,<0.36'"
     )
 
-__all__ = ("locking_transaction", "on_transaction_end", "wrapped_connection")
-
 
 @dataclass(frozen=True, slots=True)
 class _Wrapped:

@@ -41,8 +41,6 @@ from draive_pg.database.live import (
 from draive_pg.database.pool import AsyncPool
 from draive_pg.operations.operation import Key, qualified
 
-__all__ = ("CACHES", "PostgresConnectionPool")
-
 TIMEOUT = 300.0  # seconds
 
 # Parameters in the query of a URI that haiway knows and libpq does not.

@@ -34,12 +34,6 @@ from draive_pg.operations.documents.kind import CONFIGURATIONS, INSTRUCTIONS
 from draive_pg.operations.documents.selectors import RevisionSelector, select
 from draive_pg.operations.operation import Operation, Row, Statement, qualified
 
-__all__ = (
-    "PostgresConfigurationRepository",
-    "PostgresInstructionsRepository",
-    "PostgresModelMemory",
-)
-
 
 def PostgresConfigurationRepository(
     cache_limit: int = 32,

@@ -9,8 +9,6 @@ import pandas as pd
 
 from draive_pg.analysis.inputs import prepared
 
-__all__ = ("Period", "abandoned", "activity", "check_period", "turns", "unanswered")
-
 type Period = Literal["hour", "day", "week", "month"]
 
 FREQUENCIES = {"hour": "h", "day": "D", "week": "W-SUN", "month": "M"}

@@ -7,8 +7,6 @@ import pandas as pd
 
 from draive_pg.analysis.inputs import TIMESTAMP, prepared
 
-__all__ = ("live_revisions", "variable_changes")
-
 CHANGES = {
     "identifier": "str",
     "created": TIMESTAMP,

@@ -5,8 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ("TIMESTAMP", "prepared")
-
 TIMESTAMP = "datetime64[us, UTC]"
 
 DTYPES: dict[str, Any] = {

@@ -7,8 +7,6 @@ import pandas as pd
 
 from draive_pg.analysis.inputs import prepared
 
-__all__ = ("FAILURE", "check_failure", "repeated_calls", "tools")
-
 # Start of a response that reports a failure. Chat logs do not mark failures otherwise.
 FAILURE = r'\s*(?:\{\s*"error"|error\b)'
 

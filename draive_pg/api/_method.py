@@ -13,8 +13,6 @@ from draive_pg.database.errors import short_argument_errors, short_tracebacks
 from draive_pg.operations.copy import Copy
 from draive_pg.operations.operation import Request
 
-__all__ = ("Namespace", "method", "stream")
-
 MODULES = re.compile(r"\b(?:[a-z_]+\.)+(?=[A-Z])")
 
 

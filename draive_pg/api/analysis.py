@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from draive_pg.operations.copy import Copy
 
-__all__ = ("Analysis",)
-
 ELEMENT = ("identifier", "position", "created", "role")
 TURN = (*ELEMENT, "tool_requests", "tool_responses")
 

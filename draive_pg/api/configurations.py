@@ -20,8 +20,6 @@ from draive_pg.sync.kinds import CONFIGURATIONS as CONFIGURATION_FILES
 if TYPE_CHECKING:
     from draive import Configuration
 
-__all__ = ("Configurations",)
-
 
 class Configurations[D: Database | AsyncDatabase](
     Documents[D, ConfigurationReference, Snapshot], Folders[D]

@@ -13,8 +13,6 @@ from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.selectors import RevisionRef
 from draive_pg.operations.operation import Operation, Workflow
 
-__all__ = ("Documents",)
-
 
 class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D]):
     """Named documents with a history of revisions; the newest revision is the current one."""

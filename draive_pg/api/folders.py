@@ -10,8 +10,6 @@ from draive_pg.operations.operation import Workflow
 from draive_pg.sync import requests
 from draive_pg.sync.kinds import Kind
 
-__all__ = ("Folders",)
-
 
 class Folders[D: Database | AsyncDatabase](Namespace[D]):
     """Keep all documents of a kind in a folder, one file each."""

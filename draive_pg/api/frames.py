@@ -18,8 +18,6 @@ from draive_pg.operations.copy import Copy
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ("Frames",)
-
 
 class Frames[D: Database | AsyncDatabase](Namespace[D]):
     """The tables as pandas DataFrames.

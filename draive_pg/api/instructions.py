@@ -19,8 +19,6 @@ from draive_pg.sync.kinds import PROMPTS
 if TYPE_CHECKING:
     from draive import InstructionsDeclaration
 
-__all__ = ("Instructions",)
-
 
 class Instructions[D: Database | AsyncDatabase](
     Documents[D, InstructionsReference, Revision], Folders[D]

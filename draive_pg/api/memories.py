@@ -19,8 +19,6 @@ from draive_pg.operations.operation import Operation, Workflow
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ("Memories",)
-
 
 class Memories[D: Database | AsyncDatabase](Namespace[D]):
     """All conversational memories."""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from draive_pg.models import Transcript
     from draive_pg.operations.copy import Copy
 
-__all__ = ("Memory",)
-
 
 class Memory[D: Database | AsyncDatabase](Namespace[D]):
     """One conversational memory. Creating this object does no I/O.

@@ -24,8 +24,6 @@ from typing import Any, NamedTuple, cast
 from draive_pg.codec.validation import shown
 from draive_pg.errors import ChatInvalid
 
-__all__ = ("Conversation", "read")
-
 GZIP = b"\x1f\x8b"
 IDENTIFIERS = ("identifier", "id", "conversation_id", "thread_id", "session_id")
 OPENING = re.compile(r"\s*[\[{]\s*\n")

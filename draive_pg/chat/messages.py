@@ -44,8 +44,6 @@ from draive_pg.codec.elements import (
 from draive_pg.codec.validation import shown
 from draive_pg.errors import ChatInvalid
 
-__all__ = ("Chat", "convert")
-
 KINDS: Mapping[str, str] = {
     "system": "system",
     "developer": "system",

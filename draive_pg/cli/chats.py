@@ -20,8 +20,6 @@ from draive_pg.display.progress import progress, watched
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-__all__ = ("app",)
-
 # Classes of SQLSTATE for invalid data: the next conversation may be valid.
 DATA_ERRORS = ("22", "54")
 

@@ -16,8 +16,6 @@ from draive_pg.database.endpoint import endpoint_of
 from draive_pg.embedded import Server
 from draive_pg.models import TableState
 
-__all__ = ("doctor", "print_problems")
-
 
 @dataclass(slots=True)
 class Embedded:

@@ -27,8 +27,6 @@ from draive_pg.cli.output import print_diff, print_json, print_records
 from draive_pg.codec.validation import check_timestamp
 from draive_pg.database import Database
 
-__all__ = ("group",)
-
 HELP = """Revisions and labels of <noun>s, and folders of them.
 
 Each definition of a <noun> adds a revision; the newest is the current one. A label, such as

@@ -11,8 +11,6 @@ from draive_pg.cli.options import AsJson, Author, Dsn, Message, Schema, Yes, con
 from draive_pg.cli.output import CONFLICT, DRIFT, print_diff, print_json, print_table
 from draive_pg.display.text import plural
 
-__all__ = ("add_folder_commands",)
-
 
 def _existing(path: Path) -> Path:
     if not path.is_dir():

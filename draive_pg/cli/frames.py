@@ -10,8 +10,6 @@ from draive_pg.cli.options import AsJson, Dsn, Schema, Since, Until, opened, tim
 from draive_pg.cli.output import print_json
 from draive_pg.frames.frame import Format
 
-__all__ = ("export",)
-
 
 def export(
     frame: Annotated[

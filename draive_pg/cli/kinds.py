@@ -13,8 +13,6 @@ from draive_pg.api.instructions import Instructions
 from draive_pg.database import Database
 from draive_pg.sync.formats import Configuration, Document, Prompt
 
-__all__ = ("CONFIGS", "PROMPTS", "Kind", "command")
-
 
 @dataclass(frozen=True)
 class Kind:

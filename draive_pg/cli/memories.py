@@ -23,8 +23,6 @@ from draive_pg.cli.options import (
 from draive_pg.cli.output import format_size, print_json, print_table, print_text, summarize
 from draive_pg.operations.conversations.listing import Order
 
-__all__ = ("app",)
-
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -15,25 +15,6 @@ from draive_pg import Client
 from draive_pg.codec.validation import check_timestamp
 from draive_pg.database.errors import short_argument_errors
 
-__all__ = (
-    "AsJson",
-    "Author",
-    "Dsn",
-    "Expected",
-    "Message",
-    "Schema",
-    "Since",
-    "Until",
-    "Yes",
-    "confirm",
-    "connect",
-    "document",
-    "duration",
-    "opened",
-    "read_file",
-    "timestamp",
-)
-
 Dsn = Annotated[
     str | None,
     typer.Option(

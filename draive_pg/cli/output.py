@@ -12,21 +12,6 @@ import typer
 from draive_pg.display.text import plural
 from draive_pg.models import Removal, Transfer
 
-__all__ = (
-    "CONFLICT",
-    "DRIFT",
-    "NOT_RUNNING",
-    "format_size",
-    "hide_passwords",
-    "one_line",
-    "print_diff",
-    "print_json",
-    "print_records",
-    "print_table",
-    "print_text",
-    "summarize",
-)
-
 # Exit codes, besides 0 for success, 1 for failure and 2 for wrong usage.
 DRIFT = 3  # a folder and the database differ
 CONFLICT = 4  # both sides changed, or somebody wrote at the same time: nothing was done

@@ -14,8 +14,6 @@ from draive_pg.cli.options import AsJson
 from draive_pg.cli.output import NOT_RUNNING, print_json
 from draive_pg.embedded import Server, binaries
 
-__all__ = ("address", "app")
-
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,

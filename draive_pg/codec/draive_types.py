@@ -45,23 +45,6 @@ from draive_pg.codec.elements import Outline
 from draive_pg.codec.json import decode, encode, is_plain, is_sound, parse
 from draive_pg.errors import DocumentMissing, StoredDataInvalid
 
-__all__ = (
-    "Configuration",
-    "ConfigurationInvalid",
-    "ConfigurationMissing",
-    "InstructionsMissing",
-    "as_reference",
-    "decode_configuration",
-    "decode_declaration",
-    "decode_element",
-    "decode_variables",
-    "encode_arguments",
-    "encode_element",
-    "immutable_or_factory",
-    "outline",
-    "recall",
-)
-
 
 class InstructionsMissing(DocumentMissing, DraiveInstructionsMissing):
     """There are no instructions of the given name; draive's error with our message."""

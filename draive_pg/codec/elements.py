@@ -11,23 +11,6 @@ from typing import Any, NamedTuple, cast
 
 from draive_pg.codec.validation import shown
 
-__all__ = (
-    "Document",
-    "Outline",
-    "content",
-    "data_part",
-    "model_input",
-    "model_output",
-    "newest",
-    "outline",
-    "reasoning",
-    "reference_part",
-    "replayable",
-    "text_part",
-    "tool_request",
-    "tool_response",
-)
-
 type Document = Mapping[str, Any]
 
 HANDLINGS = ("response", "error", "output", "output_extension", "detached")

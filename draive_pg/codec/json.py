@@ -12,15 +12,6 @@ from uuid import UUID
 from draive_pg.codec.validation import check_mapping, exceeds, fault
 from draive_pg.errors import StoredDataInvalid
 
-__all__ = (
-    "decode",
-    "encode",
-    "encode_mapping",
-    "is_plain",
-    "is_sound",
-    "parse",
-)
-
 MAX_DEPTH = 256  # draive's decoding is recursive and hits Python's limit soon after
 MAX_BYTES = 268_435_455  # PostgreSQL's limit for JSONB
 MAX_BITS = 14_000  # below Python's limit of 4,300 digits for parsing an integer

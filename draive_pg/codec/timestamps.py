@@ -2,8 +2,6 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-__all__ = ("Timestamp", "from_epoch_us")
-
 type Timestamp = datetime | date | str
 """A datetime, a date (its midnight) or ISO 8601 text; UTC unless it has an offset of its own."""
 

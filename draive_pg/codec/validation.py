@@ -6,25 +6,6 @@ from datetime import UTC, date, datetime, time
 from reprlib import Repr
 from typing import Any, cast
 
-__all__ = (
-    "MAX_INTEGER",
-    "MAX_NAME",
-    "check_limit",
-    "check_mapping",
-    "check_optional",
-    "check_position",
-    "check_schema",
-    "check_sent",
-    "check_size",
-    "check_text",
-    "check_texts",
-    "check_timeout",
-    "check_timestamp",
-    "exceeds",
-    "fault",
-    "shown",
-)
-
 MAX_SENT = 1_000_000_000  # bytes; a message to PostgreSQL can be little larger
 MAX_INTEGER = 2**63 - 1  # PostgreSQL's BIGINT
 MAX_NAME = 63  # bytes of a PostgreSQL identifier

@@ -61,9 +61,6 @@ from draive_pg.operations.operation import (
     Workflow,
 )
 
-__all__ = ("AsyncDatabase", "AsyncRunner")
-
-
 type Stream = weakref.ref[AsyncGenerator[Any]]
 
 

@@ -15,16 +15,6 @@ from draive_pg.errors import ConnectionFailed, TimedOut
 from draive_pg.models import OperationEvent
 from draive_pg.operations.operation import Operation, Statement, qualified
 
-__all__ = (
-    "BEGIN",
-    "COMMIT",
-    "BaseDatabase",
-    "Options",
-    "can_retry",
-    "is_committed",
-    "is_open",
-)
-
 # The session was ended by an administrator, or by idle_session_timeout.
 ENDED = ("57P01", "57P05")
 

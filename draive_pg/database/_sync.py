@@ -50,9 +50,6 @@ from draive_pg.operations.operation import (
     Workflow,
 )
 
-__all__ = ("Database",)
-
-
 type Stream = weakref.ref[Generator[Any]]
 
 

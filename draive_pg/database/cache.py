@@ -18,9 +18,6 @@ from cachetools import TTLCache
 
 from draive_pg.operations.operation import Key
 
-__all__ = ("Cache", "LeaderInterrupted")
-
-
 type Entries = TTLCache[Key, Future[Any]]
 
 

@@ -58,18 +58,6 @@ except ImportError as error:
         "pip install 'psycopg>=3.3.9,<3.4'"
     ) from None
 
-__all__ = (
-    "READ_COMMITTED",
-    "AsyncTimedConnection",
-    "NoAnswer",
-    "TimedConnection",
-    "copy_text",
-    "is_reusable",
-    "pipeline",
-    "pipeline_async",
-    "receive_rows",
-)
-
 # No prepared statements: a transaction pooler may run the next statement in another session.
 OPTIONS: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
 

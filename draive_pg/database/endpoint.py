@@ -17,8 +17,6 @@ from draive_pg.codec.validation import check_text
 if TYPE_CHECKING:
     from draive_pg.embedded import Server
 
-__all__ = ("DsnEndpoint", "Endpoint", "conninfo_async", "endpoint_of", "parameters_of")
-
 # If the server or the network drops packets, connecting fails after 10 seconds, and keepalives
 # close an idle connection within two minutes.
 DEFAULTS = {

@@ -17,8 +17,6 @@ from draive_pg.errors import (
     TimedOut,
 )
 
-__all__ = ("CONNECT", "map_errors", "short_argument_errors", "short_tracebacks", "to_package_error")
-
 # Connection exceptions; shutdowns and timeouts that end the session.
 LOST = ("08", "57P", "25P03", "25P04")
 CONNECT = "connect"

@@ -20,15 +20,6 @@ from draive_pg.database.observe import logger
 from draive_pg.errors import DraivePGError, warn
 from draive_pg.operations.operation import Key, Operation, Query
 
-__all__ = (
-    "Evictable",
-    "Listener",
-    "listen",
-    "stop_listening",
-    "triggers_installed",
-    "warn_missing_triggers",
-)
-
 LISTEN = "LISTEN draive_pg"
 
 TRIGGERS_INSTALLED = Query(

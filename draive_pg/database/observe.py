@@ -21,8 +21,6 @@ from psycopg import AsyncConnection, Connection
 from draive_pg.errors import DraivePGError
 from draive_pg.models import OperationEvent
 
-__all__ = ("Observation", "Observer", "logger")
-
 logger = logging.getLogger("draive_pg")
 logger.addHandler(logging.NullHandler())  # silent unless the program configures logging
 

@@ -15,8 +15,6 @@ from draive_pg.database.errors import CONNECT, map_errors
 from draive_pg.database.observe import logger
 from draive_pg.errors import TimedOut
 
-__all__ = ("AsyncPool", "Pool")
-
 # Seconds to wait for a connection when all are in use.
 ACQUIRE_SECONDS = 10.0
 

@@ -19,18 +19,6 @@ from psycopg.pq import TransactionStatus
 from draive_pg.errors import ConnectionFailed, OperationFailed, TimedOut
 from draive_pg.operations.operation import Key
 
-__all__ = (
-    "LOCK_SECONDS",
-    "Lock",
-    "Transaction",
-    "as_current",
-    "check_committable",
-    "clear_current",
-    "current_transaction",
-    "lock_timed_out",
-    "release_lock",
-)
-
 # Seconds to wait while another operation uses the connection of a shared transaction.
 LOCK_SECONDS = 10.0
 

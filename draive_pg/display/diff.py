@@ -6,8 +6,6 @@ from html import escape
 
 from draive_pg.display.html import CELL, DIM, RULE, TABLE, WRAP
 
-__all__ = ("count_lines", "side_by_side", "unified")
-
 CONTEXT = 3  # unchanged lines shown around what changed
 
 REMOVED = "background:color-mix(in srgb, crimson 18%, transparent)"

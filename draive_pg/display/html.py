@@ -6,8 +6,6 @@ from datetime import datetime
 from html import escape
 from typing import Any, cast
 
-__all__ = ("folded", "shown", "table")
-
 FOLD = 160  # characters of a text before it is folded
 FOLD_WIDE = 60  # the same in a table of more than WIDE columns
 WIDE = 4

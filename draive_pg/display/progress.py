@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-__all__ = ("progress", "watched")
-
 DELAY = 0.5  # seconds before a bar appears by default
 
 

@@ -10,8 +10,6 @@ from rich.text import Text
 
 from draive_pg.display.text import all_numbers, printable
 
-__all__ = ("show", "show_text", "table")
-
 UNLIMITED = 1_000_000  # columns, more than any row has
 MIN_WIDTH = 8
 

@@ -9,17 +9,6 @@ from numbers import Real
 from typing import cast
 from unicodedata import combining, east_asian_width
 
-__all__ = (
-    "all_numbers",
-    "duration",
-    "escaped",
-    "json_text",
-    "one_line",
-    "plural",
-    "printable",
-    "table",
-)
-
 MAX_ROWS = 60
 MAX_WIDTH = 60  # columns of the terminal for one column of a table
 MIN_WIDTH = 6

@@ -13,9 +13,6 @@ from draive_pg.codec.elements import Document, Outline, outline, replayable
 from draive_pg.codec.timestamps import from_epoch_us
 from draive_pg.models import TranscriptEntry, TranscriptImage, TranscriptPiece
 
-__all__ = ("parsed", "transcribe")
-
-
 MIN_PAUSE = timedelta(hours=1)  # between two elements, to be shown
 
 UNANSWERED = "no response to this request"

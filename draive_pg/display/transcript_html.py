@@ -12,8 +12,6 @@ from draive_pg.display import html
 from draive_pg.display.text import duration, json_text, one_line, plural
 from draive_pg.models import Transcript, TranscriptEntry, TranscriptImage, TranscriptPiece
 
-__all__ = ("bounded", "page")
-
 # Limits of what a notebook shows.
 FIRST_ENTRIES = 40
 LAST_ENTRIES = 160

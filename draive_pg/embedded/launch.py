@@ -14,11 +14,6 @@ from draive_pg.embedded.layout import Layout
 from draive_pg.embedded.ownership import Owner
 from draive_pg.errors import EmbeddedServerError
 
-__all__ = (
-    "ServerProcess",
-    "launch",
-)
-
 _LOG_LIMIT = 10 * 2**20  # bytes
 
 

@@ -12,12 +12,6 @@ from draive_pg.embedded import binaries
 from draive_pg.embedded.ownership import SHARED, Owner
 from draive_pg.errors import EmbeddedServerError
 
-__all__ = (
-    "PORT",
-    "Layout",
-    "default_data",
-)
-
 PORT = 5432  # used only in the name of the socket
 _SOCKET = f".s.PGSQL.{PORT}"
 _SOCKET_LIMIT = 103  # bytes of a socket's path: macOS takes 104 with the final NUL, Linux 108

@@ -9,8 +9,6 @@ from weakref import WeakSet
 
 from draive_pg.embedded.ownership import Owner
 
-__all__ = ("FileLock",)
-
 _locks: WeakSet["FileLock"] = WeakSet()
 
 

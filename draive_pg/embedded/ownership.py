@@ -14,12 +14,6 @@ from typing import Self, TypedDict
 
 from draive_pg.errors import EmbeddedServerError
 
-__all__ = (
-    "SHARED",
-    "Owner",
-    "make_directories",
-)
-
 # For root: files that another user must be able to reach.
 SHARED = Path("/var/lib/draive_pg")
 

@@ -13,14 +13,6 @@ from pathlib import Path
 
 from draive_pg.embedded.layout import PORT, Layout
 
-__all__ = (
-    "command",
-    "find",
-    "mark_stale_locks",
-    "serves",
-    "terminate",
-)
-
 _SOCKET_DIRECTORY = 4  # its line in a lock file
 
 

@@ -19,8 +19,6 @@ from draive_pg.embedded.locks import FileLock
 from draive_pg.embedded.ownership import make_directories
 from draive_pg.errors import EmbeddedServerError
 
-__all__ = ("Server",)
-
 _STOP_TIMEOUT = 60.0
 
 

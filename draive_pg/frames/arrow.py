@@ -16,18 +16,6 @@ import pyarrow.csv  # pyright: ignore[reportMissingTypeStubs]
 from draive_pg.frames.frame import Columns, Kind
 from draive_pg.operations.copy import Rows
 
-__all__ = (
-    "ARROW_TYPES",
-    "SYSTEM_MEMORY",
-    "Decoder",
-    "Vector",
-    "csv",
-    "pa",
-    "parquet_writer",
-    "pc",
-    "schema",
-)
-
 pa: Any = pyarrow
 pc: Any = pyarrow.compute
 csv: Any = pyarrow.csv

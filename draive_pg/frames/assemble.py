@@ -21,8 +21,6 @@ from draive_pg.operations.copy import Rows
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-__all__ = ("Arrays", "Chunks", "Tables", "Whole", "arrays", "data_frame")
-
 # The columns of some rows: Arrow arrays, and for JSON a numpy array of Python objects.
 type Arrays = dict[str, Any]
 

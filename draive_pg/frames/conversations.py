@@ -6,8 +6,6 @@ from draive_pg.frames.frame import Frame
 from draive_pg.operations.conversations.expressions import CALLS, ROLE, STARTS_TURN, TOOLS
 from draive_pg.operations.conversations.store import MEMORIES
 
-__all__ = ("CONVERSATION_LOG", "SESSIONS", "TOOL_CALLS", "VARIABLES")
-
 
 def _count_blocks(kind: LiteralString) -> LiteralString:
     """Return the SQL of the number of blocks of a type."""

@@ -18,8 +18,6 @@ from draive_pg.operations.copy import Copy, Rows
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-__all__ = ("export",)
-
 BATCH_ROWS = 1 << 15  # rows written at once, and rows of a Parquet row group
 
 FORMATS: tuple[Format, ...] = get_args(Format.__value__)

@@ -5,8 +5,6 @@ from typing import Literal, LiteralString
 
 from draive_pg.operations.operation import Fallback, Query, Statement
 
-__all__ = ("SORT_COLUMNS", "Columns", "Format", "Frame", "Kind")
-
 type Format = Literal["parquet", "csv", "jsonl"]
 """Format of an exported file."""
 

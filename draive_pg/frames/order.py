@@ -20,8 +20,6 @@ from draive_pg.operations.copy import Rows
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ("Ordered",)
-
 # Rows to decode at once.
 MIN_ROWS = 1 << 12
 MAX_ROWS = 1 << 15

@@ -10,8 +10,6 @@ from draive_pg.frames.frame import SELECTED, SORT_COLUMNS, Columns, Frame, Kind
 if TYPE_CHECKING:
     from draive_pg.frames.arrow import Decoder
 
-__all__ = ("Filters", "FrameQuery", "OneOrMany")
-
 type OneOrMany = str | Sequence[str]
 
 ROLES = {"input": "model_input", "output": "model_output"}

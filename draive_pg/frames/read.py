@@ -13,8 +13,6 @@ from draive_pg.operations.copy import Copy
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ("chunks", "read", "read_query")
-
 
 def read(
     frame: Frame,

@@ -5,8 +5,6 @@ from typing import LiteralString
 from draive_pg.frames.frame import Frame
 from draive_pg.operations.documents import kind
 
-__all__ = ("CONFIGURATIONS", "INSTRUCTION_REVISIONS")
-
 ROWS: LiteralString = """
     SELECT
         revision.*,

@@ -16,8 +16,6 @@ from draive_pg.operations.operation import Steps, Workflow, workflow
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ("SearchCriteria", "search", "search_query")
-
 VECTOR = vector(":language::REGCONFIG")
 
 # Positions and excerpts are computed only for the returned rows.

@@ -7,8 +7,6 @@ from typing import Protocol
 
 from draive_pg.operations.operation import Fallback, Request, Statement
 
-__all__ = ("Collector", "Copy", "Rows")
-
 
 @dataclass(frozen=True, slots=True)
 class Rows:

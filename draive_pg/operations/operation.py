@@ -14,26 +14,6 @@ from psycopg.sql import Identifier
 
 from draive_pg.errors import StoredDataInvalid, StoredDataSkipped, warn
 
-__all__ = (
-    "QUERIES",
-    "Call",
-    "Fallback",
-    "Key",
-    "Operation",
-    "Query",
-    "Request",
-    "Row",
-    "Statement",
-    "Steps",
-    "Workflow",
-    "advisory_lock",
-    "advisory_locks",
-    "decode_rows",
-    "qualified",
-    "warn_skipped",
-    "workflow",
-)
-
 type Row = Sequence[Any]
 
 

@@ -21,8 +21,6 @@ from draive_pg.client import Client
 from draive_pg.operations.operation import Key, Operation, Statement
 from draive_pg.samples import conversations as sample_conversations
 
-__all__ = ("load",)
-
 type Message = dict[str, Any]
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday

@@ -14,8 +14,6 @@ from draive_pg.models import FileDiff, FolderChange, Records
 from draive_pg.sync.folder import BaseVersion, Folder, Version
 from draive_pg.sync.formats import Document
 
-__all__ = ("Action", "Change", "Comparison", "Stored", "action", "changes")
-
 
 class Change(StrEnum):
     """How one document differs between the folder and the database."""

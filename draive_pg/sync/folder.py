@@ -17,8 +17,6 @@ from draive_pg.sync.formats import Document
 from draive_pg.sync.kinds import Kind
 from draive_pg.sync.names import name_of, path_of
 
-__all__ = ("BaseVersion", "Folder", "Version")
-
 STATE = ".draive_pg.json"
 STATE_FORMAT = 1
 

@@ -17,8 +17,6 @@ from draive_pg.errors import FileInvalid
 from draive_pg.models import Revision, Snapshot
 from draive_pg.templates import check_declared
 
-__all__ = ("Configuration", "Document", "Prompt")
-
 FENCE = "+++\n"
 
 

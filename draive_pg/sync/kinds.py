@@ -12,8 +12,6 @@ from draive_pg.operations.documents.release import release
 from draive_pg.operations.operation import Operation, Workflow
 from draive_pg.sync.formats import Configuration, Document, Prompt
 
-__all__ = ("CONFIGURATIONS", "PROMPTS", "Kind")
-
 
 @dataclass(frozen=True)
 class Kind:

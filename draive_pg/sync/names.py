@@ -12,8 +12,6 @@ from pathlib import PurePosixPath
 
 from draive_pg.errors import FileInvalid
 
-__all__ = ("name_of", "path_of")
-
 MAX_PART = 180  # bytes; systems allow 255, minus room for suffixes and temporary names
 
 FORBIDDEN = frozenset('<>:"\\|?*%')  # on Windows; and our own escape character

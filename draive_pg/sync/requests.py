@@ -16,8 +16,6 @@ from draive_pg.sync.folder import Folder
 from draive_pg.sync.formats import Document
 from draive_pg.sync.kinds import Kind
 
-__all__ = ("diff", "pull", "push", "status")
-
 type Place = str | PathLike[str]
 
 

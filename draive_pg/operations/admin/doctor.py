@@ -9,8 +9,6 @@ from draive_pg.models import AppliedMigration, Diagnosis, Listener, Records, Tab
 from draive_pg.operations.admin.migrations import APPLIED, Migration, migrations
 from draive_pg.operations.operation import Operation, Query, Row, Statement, Steps, workflow
 
-__all__ = ("TABLES", "ExpectedTable", "diagnose")
-
 
 @dataclass(frozen=True, slots=True)
 class ExpectedTable:

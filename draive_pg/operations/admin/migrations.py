@@ -21,8 +21,6 @@ from draive_pg.operations.operation import (
     workflow,
 )
 
-__all__ = ("Migration", "migrations", "setup", "table_exists")
-
 STATE = Query(
     "setup.state",
     """

@@ -22,8 +22,6 @@ from draive_pg.atomic_file import Replacement
 from draive_pg.codec.validation import check_text
 from draive_pg.errors import ExportInvalid
 
-__all__ = ("Line", "check_path", "lines", "written")
-
 
 class Line(NamedTuple):
     """A line of an export: its number, its memory, and the bytes of the file read so far."""

@@ -2,8 +2,6 @@
 
 from typing import LiteralString
 
-__all__ = ("CALLS", "ROLE", "STARTS_TURN", "TOOLS", "epoch_us", "vector")
-
 ROLE: LiteralString = """
 CASE content ->> 'type'
     WHEN 'model_input' THEN 'input'

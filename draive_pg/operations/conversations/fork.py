@@ -13,8 +13,6 @@ from draive_pg.operations.conversations.store import (
 )
 from draive_pg.operations.operation import Operation, Row
 
-__all__ = ("fork", "rename")
-
 # With a position, variables are copied up to the time of the element after it.
 FORK = StoreQuery(
     "fork",

@@ -18,16 +18,6 @@ from draive_pg.operations.conversations.expressions import epoch_us
 from draive_pg.operations.conversations.store import MEMORIES, ElementStore, StoreQuery
 from draive_pg.operations.operation import Operation, Row, Steps, Workflow
 
-__all__ = (
-    "Order",
-    "count",
-    "identifiers",
-    "last_written",
-    "list_",
-    "memory_missing",
-    "require_memory",
-)
-
 type Order = Literal["identifier", "created", "last", "elements", "bytes"]
 
 MAX_COMPARED = 1_000  # identifiers compared with a missing one

@@ -21,8 +21,6 @@ from draive_pg.operations.operation import (
 if TYPE_CHECKING:
     from draive import ModelInput, ModelMemoryRecall, ModelOutput
 
-__all__ = ("recall", "recall_leniently")
-
 # The elements in order, then the newest variables: one statement, so one snapshot of both.
 RECALL = StoreQuery(
     "recall",

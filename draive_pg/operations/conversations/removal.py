@@ -20,8 +20,6 @@ from draive_pg.operations.conversations.store import (
 )
 from draive_pg.operations.operation import Operation, Row, Steps, Workflow
 
-__all__ = ("erase", "prune")
-
 BATCH = 500  # memories removed in one transaction, which holds a lock on each
 
 # Memories that were last written before a time, or are not among the newest `:keep`.

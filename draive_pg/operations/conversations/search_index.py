@@ -9,8 +9,6 @@ from draive_pg.operations.conversations.expressions import vector
 from draive_pg.operations.conversations.store import MEMORIES, ElementStore, StoreQuery
 from draive_pg.operations.operation import Operation, Statement, Steps, Workflow
 
-__all__ = ("create_search_index",)
-
 STATE = StoreQuery(
     "search_index",
     lambda store: (

@@ -10,8 +10,6 @@ from typing import LiteralString
 
 from draive_pg.operations.operation import Query, Statement, advisory_lock, advisory_locks
 
-__all__ = ("MEMORIES", "ElementStore", "StoreQuery", "lock_conversation", "lock_conversations")
-
 
 @dataclass(frozen=True, slots=True)
 class ElementStore:

@@ -11,8 +11,6 @@ from draive_pg.operations.operation import Operation, Row
 if TYPE_CHECKING:
     from draive_pg.models import Transcript
 
-__all__ = ("show",)
-
 # First a row of the memory itself, then its newest elements in order: one snapshot of both.
 SHOW = StoreQuery(
     "show",

@@ -23,8 +23,6 @@ from draive_pg.operations.conversations.store import (
 )
 from draive_pg.operations.operation import Call, Operation, Row, Steps, Workflow
 
-__all__ = ("export", "import_file")
-
 # Limits of one statement, unless a single memory exceeds them.
 MAX_ELEMENTS = 2_000
 MAX_BYTES = 8 * 1024 * 1024

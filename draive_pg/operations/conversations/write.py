@@ -18,8 +18,6 @@ from draive_pg.operations.operation import Operation, Row, Statement
 if TYPE_CHECKING:
     from draive import ModelInput, ModelOutput
 
-__all__ = ("import_chat", "maintain", "remember", "remove")
-
 
 def _next_time(last: LiteralString) -> LiteralString:
     # Later than all earlier rows, even if the clock stepped back.

@@ -19,17 +19,6 @@ from draive_pg.operations.operation import Fallback, Key, Query, Row, Statement,
 if TYPE_CHECKING:
     from draive import Configuration, Instructions, InstructionsDeclaration
 
-__all__ = (
-    "CONFIGURATIONS",
-    "INSTRUCTIONS",
-    "KINDS",
-    "ConfigurationReference",
-    "Document",
-    "DocumentKind",
-    "InstructionsReference",
-    "per_kind",
-)
-
 type InstructionsReference = str | Instructions | InstructionsDeclaration
 type ConfigurationReference = str | type[Configuration]
 

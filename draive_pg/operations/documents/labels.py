@@ -19,8 +19,6 @@ from draive_pg.operations.operation import (
     advisory_locks,
 )
 
-__all__ = ("history", "labels", "move", "promote", "remove")
-
 # The columns that `_decode` reads; the number is NULL if the revision was removed.
 FIELDS: LiteralString = """
     move.name,

@@ -21,16 +21,6 @@ from draive_pg.templates import check_known, declared_names, render
 if TYPE_CHECKING:
     from draive import Configuration
 
-__all__ = (
-    "LOAD_SELECTED",
-    "load_configuration",
-    "load_instructions",
-    "load_raw",
-    "load_raw_or_none",
-    "load_text_or_none",
-    "resolve",
-)
-
 # Uses only draive's table: the adapters must work without the tables of draive_pg.
 LOAD = per_kind(
     "load",

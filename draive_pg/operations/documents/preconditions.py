@@ -8,8 +8,6 @@ from draive_pg.errors import RevisionConflict
 from draive_pg.models import Revision, Snapshot
 from draive_pg.operations.documents.kind import DocumentKind
 
-__all__ = ("Expected", "Precondition", "precondition")
-
 type Expected[R] = int | R | None
 """The expected newest revision: a number, 0 for no revision, or a record; None: not checked."""
 

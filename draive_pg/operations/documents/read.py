@@ -34,21 +34,6 @@ from draive_pg.operations.operation import (
 if TYPE_CHECKING:
     from draive import InstructionsDeclaration
 
-__all__ = (
-    "FIELDS",
-    "declarations",
-    "diff",
-    "existing",
-    "history",
-    "list_",
-    "missing_error",
-    "names",
-    "required",
-    "revision",
-    "search",
-    "selected",
-)
-
 MAX_SIMILAR = 3  # similar names in the error for a missing one
 
 

@@ -27,8 +27,6 @@ from draive_pg.operations.operation import (
 if TYPE_CHECKING:
     from draive import Configuration
 
-__all__ = ("LabelTargets", "release")
-
 type LabelTargets[R] = Mapping[str, Iterable[str] | Mapping[str, RevisionRef[R]]]
 """Targets by label: names, for their newest revisions, or a mapping of names to revisions."""
 

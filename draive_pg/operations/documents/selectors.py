@@ -8,17 +8,6 @@ from draive_pg.codec.validation import check_limit, check_optional, check_timest
 from draive_pg.models import Revision, Snapshot
 from draive_pg.operations.documents.kind import DocumentKind
 
-__all__ = (
-    "LATEST",
-    "NEWEST",
-    "SELECTED",
-    "RevisionRef",
-    "RevisionSelector",
-    "newest_of",
-    "ref",
-    "select",
-)
-
 LATEST = "latest"  # the label that is always on the newest revision
 
 type RevisionRef[R] = int | str | date | R | None

@@ -32,16 +32,6 @@ from draive_pg.templates import check_declared, declared_names, well_formed
 if TYPE_CHECKING:
     from draive import Configuration, InstructionsDeclaration
 
-__all__ = (
-    "append_configuration",
-    "append_instructions",
-    "define_configuration",
-    "define_instructions",
-    "remove",
-    "rename",
-    "restore",
-)
-
 # The caller holds the lock, so `created` is later than all earlier revisions. If :arguments or
 # :meta is NULL, that of the newest revision is kept, unless draive could not have written it. They
 # are compared as texts, because 1 and 1.0 are equal as JSONB. Placeholders are checked in SQL,
