@@ -32,30 +32,16 @@ from draive_pg.errors import (
 )
 from draive_pg.frames.frame import Format
 from draive_pg.frames.query import Filters, OneOrMany
-from draive_pg.models import (
-    AppliedMigration,
-    Diagnosis,
-    Diff,
-    FileDiff,
-    FolderChange,
-    FolderDiff,
-    FolderStatus,
-    LabelMove,
-    Listener,
-    MemorySummary,
-    OperationEvent,
-    Record,
-    Records,
-    Release,
-    Removal,
-    Revision,
-    Snapshot,
-    TableState,
+from draive_pg.models.admin import AppliedMigration, Diagnosis, Listener, OperationEvent, TableState
+from draive_pg.models.conversations import MemorySummary, Removal, Transfer
+from draive_pg.models.documents import Diff, LabelMove, Release, Revision, Snapshot
+from draive_pg.models.folders import FileDiff, FolderChange, FolderDiff, FolderStatus
+from draive_pg.models.record import Record, Records
+from draive_pg.models.transcript import (
     Transcript,
     TranscriptEntry,
     TranscriptImage,
     TranscriptPiece,
-    Transfer,
 )
 from draive_pg.operations.conversations.listing import Order
 from draive_pg.operations.documents.kind import ConfigurationReference, InstructionsReference

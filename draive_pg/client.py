@@ -17,7 +17,8 @@ from draive_pg.database import AsyncDatabase, Database
 from draive_pg.database.cache import Cache
 from draive_pg.database.endpoint import endpoint_of
 from draive_pg.database.errors import short_tracebacks
-from draive_pg.models import Diagnosis, OperationEvent, Release, Revision, Snapshot
+from draive_pg.models.admin import Diagnosis, OperationEvent
+from draive_pg.models.documents import Release, Revision, Snapshot
 from draive_pg.operations.admin import doctor, migrations
 from draive_pg.operations.documents import release as releases
 from draive_pg.operations.documents.kind import InstructionsReference

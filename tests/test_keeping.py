@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from draive_pg import Client, MemoryExists, MemoryMissing
-from draive_pg.models import MemorySummary
+from draive_pg.models.conversations import MemorySummary
 from draive_pg.operations.conversations import removal
 from tests import every_call
 from tests.conftest import Connect

@@ -10,7 +10,7 @@ import pytest
 
 import draive_pg
 from draive_pg.display import html, text
-from draive_pg.models import Record, Records
+from draive_pg.models.record import Record, Records
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -16,7 +16,7 @@ from draive.models.instructions.types import InstructionsArgumentDeclaration
 from hypothesis import given
 
 from draive_pg import AsyncClient, Client, RevisionConflict, RevisionMissing, TableMissing
-from draive_pg.models import Records
+from draive_pg.models.record import Records
 from tests.conftest import Connect
 from tests.every_call import READS, WRITES, fill
 from tests.schema import DRAIVE_TABLES, SCHEMA, run_sql

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from draive_pg import Client
 from draive_pg.display.transcript import transcribe
 from draive_pg.display.transcript_html import FIRST_ENTRIES, LAST_ENTRIES
-from draive_pg.models import Transcript
+from draive_pg.models.transcript import Transcript
 from tests.elements import answered, asked, called, responded, thought
 from tests.strategies import documents, elements, names, variables
 

@@ -23,7 +23,7 @@ from draive_pg import (
     RevisionConflict,
     RevisionMissing,
 )
-from draive_pg.models import Revision, Snapshot
+from draive_pg.models.documents import Revision, Snapshot
 from tests.conftest import Connect
 from tests.schema import DRAIVE_TABLES, run_sql
 from tests.sync_facade import run_concurrently

@@ -9,7 +9,8 @@ from draive_pg.api.folders import Folders
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.errors import warn
-from draive_pg.models import Records, Snapshot
+from draive_pg.models.documents import Snapshot
+from draive_pg.models.record import Records
 from draive_pg.operations.documents import load, read, write
 from draive_pg.operations.documents.kind import CONFIGURATIONS, ConfigurationReference
 from draive_pg.operations.documents.preconditions import Expected

@@ -6,7 +6,8 @@ from typing import Any
 from draive_pg.api._method import Namespace, method
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
-from draive_pg.models import Diff, LabelMove, Records
+from draive_pg.models.documents import Diff, LabelMove
+from draive_pg.models.record import Records
 from draive_pg.operations.documents import labels, read, write
 from draive_pg.operations.documents.kind import Document, DocumentKind
 from draive_pg.operations.documents.preconditions import Expected

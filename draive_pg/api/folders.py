@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from draive_pg.api._method import Namespace, method
 from draive_pg.database import AsyncDatabase, Database
-from draive_pg.models import FolderDiff, FolderStatus
+from draive_pg.models.folders import FolderDiff, FolderStatus
 from draive_pg.operations.operation import Workflow
 from draive_pg.sync import requests
 from draive_pg.sync.kinds import Kind

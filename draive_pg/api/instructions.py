@@ -8,7 +8,7 @@ from draive_pg.api.documents import Documents
 from draive_pg.api.folders import Folders
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
-from draive_pg.models import Revision
+from draive_pg.models.documents import Revision
 from draive_pg.operations.documents import load, read, write
 from draive_pg.operations.documents.kind import INSTRUCTIONS, InstructionsReference
 from draive_pg.operations.documents.preconditions import Expected

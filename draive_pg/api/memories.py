@@ -11,7 +11,8 @@ from draive_pg.database import AsyncDatabase, Database
 from draive_pg.errors import warn
 from draive_pg.frames.query import Filters, OneOrMany
 from draive_pg.frames.search import SearchCriteria, search
-from draive_pg.models import MemorySummary, Records, Removal, Transfer
+from draive_pg.models.conversations import MemorySummary, Removal, Transfer
+from draive_pg.models.record import Records
 from draive_pg.operations.conversations import listing, removal, search_index, transfer, write
 from draive_pg.operations.conversations.listing import Order
 from draive_pg.operations.operation import Operation, Workflow

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from draive import ModelInput, ModelMemoryRecall, ModelOutput
     from pandas import DataFrame
 
-    from draive_pg.models import Transcript
+    from draive_pg.models.transcript import Transcript
     from draive_pg.operations.copy import Copy
 
 

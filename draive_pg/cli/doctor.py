@@ -14,7 +14,7 @@ from draive_pg.cli.output import format_size, one_line, print_json, print_record
 from draive_pg.cli.server import address
 from draive_pg.database.endpoint import endpoint_of
 from draive_pg.embedded import Server
-from draive_pg.models import TableState
+from draive_pg.models.admin import TableState
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from draive_pg.display.text import plural
-from draive_pg.models import Removal, Transfer
+from draive_pg.models.conversations import Removal, Transfer
 
 # Exit codes, besides 0 for success, 1 for failure and 2 for wrong usage.
 DRIFT = 3  # a folder and the database differ

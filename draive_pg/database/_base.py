@@ -12,7 +12,7 @@ from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.observe import Observation, Observer
 from draive_pg.database.transactions import Lock, Transaction, as_current, current_transaction
 from draive_pg.errors import ConnectionFailed, TimedOut
-from draive_pg.models import OperationEvent
+from draive_pg.models.admin import OperationEvent
 from draive_pg.operations.operation import Operation, Statement, qualified
 
 # The session was ended by an administrator, or by idle_session_timeout.

@@ -19,7 +19,7 @@ from typing import Any
 from psycopg import AsyncConnection, Connection
 
 from draive_pg.errors import DraivePGError
-from draive_pg.models import OperationEvent
+from draive_pg.models.admin import OperationEvent
 
 logger = logging.getLogger("draive_pg")
 logger.addHandler(logging.NullHandler())  # silent unless the program configures logging

@@ -11,7 +11,7 @@ from typing import cast
 
 from draive_pg.codec.elements import Document, Outline, outline, replayable
 from draive_pg.codec.timestamps import from_epoch_us
-from draive_pg.models import TranscriptEntry, TranscriptImage, TranscriptPiece
+from draive_pg.models.transcript import TranscriptEntry, TranscriptImage, TranscriptPiece
 
 MIN_PAUSE = timedelta(hours=1)  # between two elements, to be shown
 

@@ -10,7 +10,12 @@ from typing import Any, cast
 
 from draive_pg.display import html
 from draive_pg.display.text import duration, json_text, one_line, plural
-from draive_pg.models import Transcript, TranscriptEntry, TranscriptImage, TranscriptPiece
+from draive_pg.models.transcript import (
+    Transcript,
+    TranscriptEntry,
+    TranscriptImage,
+    TranscriptPiece,
+)
 
 # Limits of what a notebook shows.
 FIRST_ENTRIES = 40

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import cast
 
 from draive_pg.display.text import duration, json_text, one_line, plural
-from draive_pg.models import Transcript, TranscriptPiece
+from draive_pg.models.transcript import Transcript, TranscriptPiece
 
 MAX_CHARS = 2_000  # shown of each piece that is not text
 

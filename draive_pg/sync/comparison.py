@@ -10,7 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from draive_pg.models import FileDiff, FolderChange, Records
+from draive_pg.models.folders import FileDiff, FolderChange
+from draive_pg.models.record import Records
 from draive_pg.sync.folder import BaseVersion, Folder, Version
 from draive_pg.sync.formats import Document
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self, cast
 from draive_pg.codec.json import encode
 from draive_pg.codec.validation import check_mapping, check_optional, check_text
 from draive_pg.errors import FileInvalid
-from draive_pg.models import Revision, Snapshot
+from draive_pg.models.documents import Revision, Snapshot
 from draive_pg.templates import check_declared
 
 FENCE = "+++\n"

@@ -6,7 +6,8 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, cast
 
-from draive_pg.models import Records, Release
+from draive_pg.models.documents import Release
+from draive_pg.models.record import Records
 from draive_pg.operations.documents import kind, labels, read, write
 from draive_pg.operations.documents.release import release
 from draive_pg.operations.operation import Operation, Workflow

@@ -9,7 +9,8 @@ from typing import Any
 
 from draive_pg.codec.validation import check_optional
 from draive_pg.errors import FileInvalid
-from draive_pg.models import FileDiff, FolderDiff, FolderStatus, Records
+from draive_pg.models.folders import FileDiff, FolderDiff, FolderStatus
+from draive_pg.models.record import Records
 from draive_pg.operations.operation import Call, Steps, Workflow, workflow
 from draive_pg.sync.comparison import Action, Comparison, Stored
 from draive_pg.sync.folder import Folder

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from draive_pg.models import AppliedMigration, Diagnosis, Listener, Records, TableState
+from draive_pg.models.admin import AppliedMigration, Diagnosis, Listener, TableState
+from draive_pg.models.record import Records
 from draive_pg.operations.admin.migrations import APPLIED, Migration, migrations
 from draive_pg.operations.operation import Operation, Query, Row, Statement, Steps, workflow
 

@@ -13,7 +13,8 @@ from draive_pg.codec.validation import (
     check_timestamp,
 )
 from draive_pg.errors import MemoryMissing
-from draive_pg.models import MemorySummary, Records
+from draive_pg.models.conversations import MemorySummary
+from draive_pg.models.record import Records
 from draive_pg.operations.conversations.expressions import epoch_us
 from draive_pg.operations.conversations.store import MEMORIES, ElementStore, StoreQuery
 from draive_pg.operations.operation import Operation, Row, Steps, Workflow

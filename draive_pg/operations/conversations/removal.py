@@ -9,7 +9,7 @@ from draive_pg.codec.json import encode_mapping
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.codec.validation import check_limit, check_optional, check_texts, check_timestamp
 from draive_pg.display.progress import progress
-from draive_pg.models import Removal
+from draive_pg.models.conversations import Removal
 from draive_pg.operations.conversations.expressions import epoch_us
 from draive_pg.operations.conversations.listing import last_written
 from draive_pg.operations.conversations.store import (

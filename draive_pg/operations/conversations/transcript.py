@@ -9,7 +9,7 @@ from draive_pg.operations.conversations.store import MEMORIES, ElementStore, Sto
 from draive_pg.operations.operation import Operation, Row
 
 if TYPE_CHECKING:
-    from draive_pg.models import Transcript
+    from draive_pg.models.transcript import Transcript
 
 # First a row of the memory itself, then its newest elements in order: one snapshot of both.
 SHOW = StoreQuery(
@@ -55,7 +55,7 @@ def show(
 
     def decode(rows: Sequence[Row]) -> "Transcript":
         from draive_pg.display.transcript import parsed, transcribe
-        from draive_pg.models import Transcript
+        from draive_pg.models.transcript import Transcript
 
         (exists, elements, variables), *stored = rows
         return Transcript(

@@ -12,7 +12,7 @@ from typing import IO, LiteralString, NamedTuple
 from draive_pg.codec.validation import check_optional, check_texts
 from draive_pg.display.progress import progress
 from draive_pg.errors import MemoryExists
-from draive_pg.models import Transfer
+from draive_pg.models.conversations import Transfer
 from draive_pg.operations.conversations.export_format import Line, check_path, lines, written
 from draive_pg.operations.conversations.listing import memory_missing
 from draive_pg.operations.conversations.store import (

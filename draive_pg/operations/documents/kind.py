@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 from draive_pg.codec.json import parse
 from draive_pg.codec.validation import check_text
 from draive_pg.errors import DocumentMissing
-from draive_pg.models import Revision, Snapshot
+from draive_pg.models.documents import Revision, Snapshot
 from draive_pg.operations.operation import Fallback, Key, Query, Row, Statement, advisory_lock
 
 if TYPE_CHECKING:

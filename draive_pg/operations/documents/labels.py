@@ -5,7 +5,8 @@ from datetime import UTC
 from typing import Any, LiteralString
 
 from draive_pg.codec.validation import check_optional, check_text, check_texts
-from draive_pg.models import LabelMove, Records
+from draive_pg.models.documents import LabelMove
+from draive_pg.models.record import Records
 from draive_pg.operations.documents.kind import Document, DocumentKind, per_kind
 from draive_pg.operations.documents.preconditions import Expected, precondition
 from draive_pg.operations.documents.read import required

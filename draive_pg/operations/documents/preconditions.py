@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from draive_pg.codec.validation import MAX_INTEGER
 from draive_pg.errors import RevisionConflict
-from draive_pg.models import Revision, Snapshot
+from draive_pg.models.documents import Revision, Snapshot
 from draive_pg.operations.documents.kind import DocumentKind
 
 type Expected[R] = int | R | None

@@ -8,7 +8,8 @@ from draive_pg.codec.json import encode_mapping
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.codec.validation import check_limit, check_optional, check_timestamp
 from draive_pg.errors import DocumentMissing, RevisionMissing
-from draive_pg.models import Diff, Records
+from draive_pg.models.documents import Diff
+from draive_pg.models.record import Records
 from draive_pg.operations.documents.kind import INSTRUCTIONS, Document, DocumentKind, per_kind
 from draive_pg.operations.documents.selectors import (
     LATEST,

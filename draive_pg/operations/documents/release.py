@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from draive_pg.codec.validation import check_mapping
-from draive_pg.models import LabelMove, Records, Release, Revision, Snapshot
+from draive_pg.models.documents import LabelMove, Release, Revision, Snapshot
+from draive_pg.models.record import Records
 from draive_pg.operations.documents import labels as labelling
 from draive_pg.operations.documents.kind import (
     CONFIGURATIONS,

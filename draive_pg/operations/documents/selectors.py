@@ -5,7 +5,7 @@ from typing import Any, LiteralString, NamedTuple
 
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.codec.validation import check_limit, check_optional, check_timestamp
-from draive_pg.models import Revision, Snapshot
+from draive_pg.models.documents import Revision, Snapshot
 from draive_pg.operations.documents.kind import DocumentKind
 
 LATEST = "latest"  # the label that is always on the newest revision

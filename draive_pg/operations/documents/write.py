@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 from draive_pg.codec.json import encode
 from draive_pg.codec.validation import check_mapping, check_optional, check_text
 from draive_pg.errors import DocumentExists, warn
-from draive_pg.models import Revision, Snapshot
+from draive_pg.models.documents import Revision, Snapshot
 from draive_pg.operations.documents.kind import (
     CONFIGURATIONS,
     INSTRUCTIONS,

@@ -1,0 +1,1 @@
+"""Public records, by subject."""

@@ -1,0 +1,136 @@
+"""Records of the state of a database, and of operations on it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from draive_pg.models.record import Record, Records
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AppliedMigration(Record):
+    """The state of one migration, which is a file of ``schema/``.
+
+    Attributes
+    ----------
+    name : str
+        Name of the file, without its suffix.
+    state : str
+        ``applied``, ``missing``, ``changed`` (applied with another text than this version has) or
+        ``unknown`` (to this version).
+    applied : datetime | None
+        When it was applied; None if it was not.
+    """
+
+    name: str
+    state: str
+    applied: datetime | None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TableState(Record):
+    """The state of one table.
+
+    Attributes
+    ----------
+    name : str
+        Name of the table.
+    present : bool
+        True if it exists.
+    rows : int | None
+        Number of rows as PostgreSQL estimates it; None before the first ANALYZE.
+    bytes : int | None
+        Size on disk, including indexes.
+    rights : tuple of str
+        The privileges of the role among SELECT, INSERT, UPDATE and DELETE.
+    missing : tuple of str
+        Missing columns, indexes and triggers.
+    """
+
+    name: str
+    present: bool
+    rows: int | None
+    bytes: int | None
+    rights: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Listener(Record):
+    """A session that listens for changes.
+
+    Attributes
+    ----------
+    pid : int
+        Process ID on the server.
+    role, application : str
+        Role and ``application_name`` of the session.
+    since : datetime
+        When it connected.
+    """
+
+    pid: int
+    role: str
+    application: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Diagnosis(Record):
+    """The state of a database.
+
+    Attributes
+    ----------
+    version : str
+        Version of the server.
+    database, role, schema : str
+        Name of the database, the role and the schema; the schema is None if the search path has
+        none.
+    standby, read_only : bool
+        True if the server is a standby, and if transactions of this role are read-only.
+    bytes : int
+        Size of the whole database.
+    migrations, tables, listeners : Records
+        The migrations, the tables, and the listening sessions that this role may see.
+    problems : tuple of str
+        The problems, each with what to do about it; empty if there are none.
+    """
+
+    version: str
+    database: str
+    role: str
+    schema: str | None
+    standby: bool
+    read_only: bool
+    bytes: int
+    migrations: Records[AppliedMigration]
+    tables: Records[TableState]
+    listeners: Records[Listener]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OperationEvent(Record):
+    """One operation that has ended, as ``Client(on_operation=...)`` receives it.
+
+    Attributes
+    ----------
+    name : str
+        Action and subject: ``remember in memory 'm'``.
+    seconds : float
+        The time it took, also waiting for a connection and for other callers.
+    round_trips : int
+        Number of round trips to the server, without connecting; 0 if cached.
+    rows : int
+        The number of rows received; 0 if cached.
+    cached : bool
+        True if the value was in the cache, or another caller was just reading it.
+    error : BaseException | None
+        The exception that it raised; None if it succeeded.
+    """
+
+    name: str
+    seconds: float
+    round_trips: int = 0
+    rows: int = 0
+    cached: bool = False
+    error: BaseException | None = None

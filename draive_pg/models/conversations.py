@@ -1,0 +1,78 @@
+"""Records of memories: their sizes, and what was removed, exported or imported."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from draive_pg.models.record import Record
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MemorySummary(Record):
+    """Size and times of a memory.
+
+    Attributes
+    ----------
+    identifier : str
+        Identifier of the memory.
+    created : datetime | None
+        Creation time in UTC; None, here as below, if Python cannot represent it.
+    first : datetime | None
+        Time of its first element, if it has one.
+    last : datetime | None
+        Time of the last write.
+    elements, variables : int
+        Number of elements, and of snapshots of variables.
+    bytes : int
+        Size of both in their tables, compressed.
+    """
+
+    identifier: str
+    created: datetime | None
+    first: datetime | None
+    last: datetime | None
+    elements: int
+    variables: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Removal(Record):
+    """What was removed, or would be.
+
+    Attributes
+    ----------
+    memories, elements, variables : int
+        Number of rows removed from each table.
+    dry_run : bool
+        True if nothing was removed.
+    identifiers : tuple of str
+        Identifiers of the memories.
+    """
+
+    memories: int
+    elements: int
+    variables: int
+    dry_run: bool
+    identifiers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Transfer(Record):
+    """What an export or an import wrote.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    memories, elements, variables : int
+        Number of memories, elements and snapshots of variables written.
+    unchanged : int
+        Number of memories that an import skipped, since they exist with the same content.
+    """
+
+    path: Path
+    memories: int
+    elements: int
+    variables: int
+    unchanged: int = 0

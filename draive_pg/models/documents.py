@@ -1,0 +1,207 @@
+"""Records of prompts and configurations: revisions, label moves, diffs and releases."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from draive_pg.errors import warn
+from draive_pg.models.record import Record, Records
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Revision(Record):
+    """One revision of instructions.
+
+    Attributes
+    ----------
+    name : str
+        Name of the instructions.
+    revision : int
+        Number among the revisions of the name, from 1 in order of ``created``. Numbering restarts
+        if all revisions of a name are removed.
+    created : datetime
+        Time of the write, in UTC; unique among the revisions of a name.
+    content : str
+        The template.
+    description : str | None
+        The declared description.
+    arguments : sequence of mappings
+        The declared arguments: ``name``, ``description``, ``required``.
+    meta : Mapping[str, Any]
+        The declared metadata.
+    author, message : str | None
+        Who wrote it, and why; None if not given.
+    labels : tuple[str, ...]
+        The labels that point to it now.
+    current : bool
+        True if it is the newest of its name.
+    """
+
+    name: str
+    revision: int
+    created: datetime
+    content: str
+    description: str | None
+    arguments: Sequence[Mapping[str, Any]]
+    meta: Mapping[str, Any]
+    author: str | None
+    message: str | None
+    labels: tuple[str, ...]
+    current: bool
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Snapshot(Record):
+    """One revision of a configuration.
+
+    Attributes
+    ----------
+    identifier : str
+        Identifier of the configuration.
+    revision : int
+        Number among the snapshots of the identifier, from 1 in order of ``created``. Numbering
+        restarts if all snapshots of an identifier are removed.
+    created : datetime
+        Time of the write, in UTC; unique among the snapshots of an identifier.
+    content : Mapping[str, Any]
+        The JSON document.
+    author, message : str | None
+        Who wrote it, and why; None if not given.
+    labels : tuple[str, ...]
+        The labels that point to it now.
+    current : bool
+        True if it is the newest of its identifier.
+    """
+
+    identifier: str
+    revision: int
+    created: datetime
+    content: Mapping[str, Any]
+    author: str | None
+    message: str | None
+    labels: tuple[str, ...]
+    current: bool
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LabelMove(Record):
+    """One move of a label.
+
+    Attributes
+    ----------
+    name, label : str
+        The name of the document, and the label.
+    revision : int | None
+        The number of the revision that the label was moved to; None if the label was removed, or
+        the revision was removed since.
+    revision_created : datetime | None
+        When that revision was written, in UTC; None if the label was removed.
+    moved : datetime
+        When the label was moved, in UTC; different for all moves of a label.
+    author, message : str | None
+        Who moved it, and why; None if not given.
+    """
+
+    name: str
+    label: str
+    revision: int | None
+    revision_created: datetime | None
+    moved: datetime
+    author: str | None
+    message: str | None
+
+    @property
+    def created(self) -> datetime | None:
+        """Deprecated: use ``revision_created``."""
+        warn("LabelMove.created is deprecated; use revision_created", DeprecationWarning)
+        return self.revision_created
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Diff[R: Revision | Snapshot](Record):
+    """The difference between two revisions.
+
+    ``str`` is a unified diff, and a notebook shows both sides. It is true if they differ.
+
+    Attributes
+    ----------
+    a, b : Revision | Snapshot
+        The revisions before and after.
+    """
+
+    a: R
+    b: R
+
+    def __str__(self) -> str:
+        from draive_pg.display import diff
+
+        return diff.unified(self._titles(), self._parts())
+
+    def __repr__(self) -> str:
+        from draive_pg.display import diff
+
+        added, removed = diff.count_lines(self._parts())
+        change = f"+{added:,} -{removed:,} lines" if self else "no difference"
+        name = f"{_name_of(self.a):.80}"
+        return f"Diff({name}: revision {self.a.revision} -> {self.b.revision}, {change})"
+
+    def _repr_html_(self) -> str:
+        from draive_pg.display import diff
+
+        return diff.side_by_side(self._titles(), self._parts())
+
+    def __bool__(self) -> bool:
+        return any(before != after for _, before, after in self._parts())
+
+    def _titles(self) -> tuple[str, str]:
+        return (_titled(self.a), _titled(self.b))
+
+    def _parts(self) -> list[tuple[str, str, str]]:
+        before, after = _parts_of(self.a), _parts_of(self.b)
+        return [(part, before[part], after[part]) for part in before]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Release(Record):
+    """The result of a release, including what was unchanged.
+
+    Attributes
+    ----------
+    prompts : Records[Revision]
+        The newest revisions of the released prompts, in the given order, with the labels that
+        they had before.
+    configurations : Records[Snapshot]
+        The newest snapshots of the released configurations, in the given order.
+    labels, configuration_labels : Records[LabelMove]
+        The newest moves of the released labels, in the given order.
+    """
+
+    prompts: Records[Revision]
+    configurations: Records[Snapshot]
+    labels: Records[LabelMove]
+    configuration_labels: Records[LabelMove]
+
+
+def _name_of(revision: Revision | Snapshot) -> str:
+    return revision.name if isinstance(revision, Revision) else revision.identifier
+
+
+def _titled(revision: Revision | Snapshot) -> str:
+    return f"{_name_of(revision)} {revision.revision} ({revision.created:%Y-%m-%d %H:%M:%S})"
+
+
+def _parts_of(revision: Revision | Snapshot) -> dict[str, str]:
+    if isinstance(revision, Snapshot):
+        return {"content": _indented(revision.content)}
+    return {
+        "content": revision.content,
+        "description": revision.description or "",
+        "arguments": _indented(revision.arguments),
+        "meta": _indented(revision.meta),
+    }
+
+
+def _indented(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True)

@@ -1,0 +1,121 @@
+"""Base of the public records: frozen dataclasses with bounded reprs, and a sequence of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from reprlib import Repr
+from typing import TYPE_CHECKING, Self, SupportsIndex, overload
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+MAX_SHOWN = 3  # records in a repr
+
+REPR = Repr(maxstring=40, maxother=40, maxdict=3, maxlevel=2)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Record:
+    """Base of all records: frozen, with a bounded repr, and an HTML table in a notebook."""
+
+    def __repr__(self) -> str:
+        members = ", ".join(f"{name}={_short(value)}" for name, value in self._members())
+        return f"{type(self).__name__}({members})"
+
+    def _repr_html_(self) -> str:
+        from draive_pg.display import html
+
+        return html.table(("", type(self).__name__), self._members())
+
+    def _members(self) -> list[tuple[str, object]]:
+        return [(name, getattr(self, name)) for name in _names(type(self))]
+
+
+class Records[R: Record](tuple[R, ...]):
+    """An immutable sequence of records: a table in a terminal and a notebook.
+
+    Its slices are `Records` as well.
+
+    Parameters
+    ----------
+    kind : type[Record]
+        Class of the records; its fields are the columns of the table, also when it is empty.
+    records : iterable of Record
+        The records.
+    limit : int | None
+        Keep at most this many, and set ``truncated`` if there are more.
+
+    Attributes
+    ----------
+    truncated : bool
+        True if a limit cut the listing, so that the database has more.
+
+    Examples
+    --------
+    >>> prompts = db.instructions.history("greeting")
+    >>> prompts[:5].to_df()
+    >>> print(prompts)
+    """
+
+    kind: type[R]
+    truncated: bool
+
+    def __new__(cls, kind: type[R], records: Iterable[R] = (), *, limit: int | None = None) -> Self:
+        found = tuple(records)
+        made = super().__new__(cls, found[:limit])
+        made.kind = kind
+        made.truncated = len(made) < len(found)
+        return made
+
+    def __getnewargs__(self) -> tuple[type[R], tuple[R, ...]]:
+        return self.kind, tuple(self)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> R: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> Self: ...
+    def __getitem__(self, index: SupportsIndex | slice, /) -> "R | Self":
+        if not isinstance(index, slice):
+            return super().__getitem__(index)
+        part = type(self)(self.kind, super().__getitem__(index))
+        part.truncated = self.truncated
+        return part
+
+    def to_df(self) -> "DataFrame":
+        """Return a pandas DataFrame with one row per record and one column per field."""
+        import pandas as pd
+
+        return pd.DataFrame(self._rows(), columns=list(_names(self.kind)))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self[:MAX_SHOWN]))
+        more = f", ... {len(self) - MAX_SHOWN} more" if len(self) > MAX_SHOWN else ""
+        note = f"; {self._count()}" if self.truncated else ""
+        return f"Records[{shown}{more}{note}]"
+
+    def __str__(self) -> str:
+        from draive_pg.display import text
+
+        return text.table(_names(self.kind), self._rows(), caption=self._count())
+
+    def _repr_html_(self) -> str:
+        from draive_pg.display import html
+
+        return html.table(_names(self.kind), self._rows(), caption=self._count())
+
+    def _count(self) -> str:
+        if self.truncated:
+            return f"first {len(self):,}, there are more"
+        return f"{len(self):,} in all"
+
+    def _rows(self) -> list[list[object]]:
+        names = _names(self.kind)
+        return [[getattr(record, name) for name in names] for record in self]
+
+
+def _names(kind: type[Record]) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind) if each.repr)
+
+
+def _short(value: object) -> str:
+    return str(value) if isinstance(value, datetime) else REPR.repr(value)
