@@ -1,7 +1,9 @@
 """Reaching the server: what a client says when it cannot, and how it behaves around it."""
 
 import asyncio
+import copy
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from urllib.parse import quote, urlencode
 
 import psycopg
@@ -16,8 +19,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from draive_pg import AsyncClient, Client, ConnectionFailed, OperationFailed
+from draive_pg import AsyncClient, Client, ConnectionFailed, Memory, OperationFailed
 from draive_pg.adapters import PostgresConnectionPool
+from draive_pg.database import Database
 from draive_pg.database.endpoint import Endpoint, endpoint_of
 from tests.conftest import Connect
 from tests.elements import asked, texts
@@ -70,6 +74,27 @@ def test_a_repr_shows_where_but_no_password() -> None:
     db = Client("postgresql://me:secret@db.example:5433/prod?sslmode=require", schema="team")
     assert repr(db) == "Client(host=db.example port=5433 dbname=prod user=me, schema='team')"
     assert repr(AsyncClient("service=x")) == "AsyncClient(service=x)"
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_clients_cannot_be_copied_or_pickled(
+    kind: type[Client], duplicate: Callable[[object], object]
+) -> None:
+    db = kind("postgresql://me:secret@host/db")
+    for original in (db, db.instructions, db.memory("m")):
+        with pytest.raises(TypeError, match="cannot be copied or pickled") as caught:
+            duplicate(original)
+        assert "secret" not in str(caught.value)
+
+
+def test_a_dataclass_that_holds_a_memory_cannot_be_copied() -> None:
+    @dataclass
+    class Dependencies:
+        memory: Memory[Database]
+
+    with pytest.raises(TypeError, match=r"^Memory\('m'\) cannot be copied or pickled"):
+        asdict(Dependencies(Client("host=h").memory("m")))
 
 
 def test_a_dsn_is_read_as_libpq_reads_it(

@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from types import FunctionType, MethodType
-from typing import Any, Concatenate, cast, overload
+from typing import Any, Concatenate, NoReturn, SupportsIndex, cast, overload
 
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.database.errors import short_argument_errors, short_tracebacks
@@ -26,6 +26,13 @@ class Namespace[D: Database | AsyncDatabase]:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._database!r})"
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
+        # `copy`, `pickle` and `dataclasses.asdict` call this.
+        raise TypeError(
+            f"{self!r} cannot be copied or pickled, because it holds connections; share it between "
+            "threads and tasks, and create a client in each process"
+        )
 
 
 class method[**P, T]:  # noqa: N801 - a decorator
