@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "draive_pg"
 # From the bottom up: a module imports, at its top, only from the rows below its own, and from its
 # own package.
 LAYERS = [
-    {"errors"},
-    {"codec", "atomic_file", "embedded", "samples"},
+    {"errors", "uninterrupted"},
+    {"codec", "atomic_file", "dataframes", "embedded", "samples"},
     {"chat", "templates"},
     {"models"},
     {"display"},
@@ -95,6 +95,12 @@ def test_draive_is_known_to_few_modules() -> None:
     for path in PACKAGE.rglob("*.py"):
         tops = {target.split(".")[0] for target in imported(path)}
         assert named(path) in DRAIVE or not tops & {"draive", "haiway"}, path.name
+
+
+def test_heavy_modules_are_imported_by_one_module() -> None:
+    heavy = {"numpy", "pandas", "pyarrow"}
+    names = {named(path) for path in PACKAGE.rglob("*.py") if imported(path) & heavy}
+    assert names == {"dataframes"}
 
 
 def test_importing_the_package_loads_neither_pandas_nor_draive() -> None:
@@ -190,3 +196,39 @@ def test_types_in_public_signatures_can_be_imported_from_the_package() -> None:
                     missing = (annotated(function) & own) - REQUESTS - {*draive_pg.__all__}
                     assert not missing, (path.name, function.name, missing)
     assert all(hasattr(draive_pg, name) for name in draive_pg.__all__)
+
+
+INTERRUPTED = """
+import signal, sys, tempfile, threading
+from pathlib import Path
+
+class Interrupter:
+    def find_spec(self, name, path=None, target=None):
+        if name in pending:
+            pending.remove(name)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+pending = {"numpy.lib", "pandas._libs.tslibs", "pyarrow._parquet"}
+sys.meta_path.insert(0, Interrupter())
+
+from draive_pg import Client
+
+with Client(sys.argv[1]) as db, tempfile.TemporaryDirectory() as folder:
+    for call in (
+        lambda: db.memory("m").recall(),
+        lambda: db.frames.sessions(),
+        lambda: db.frames.export("sessions", Path(folder, "sessions.parquet")),
+    ):
+        try:
+            call()
+        except KeyboardInterrupt:
+            call()
+            print("interrupted")
+print(*pending)
+"""
+
+
+def test_an_interrupted_import_does_not_break_later_calls(dsn: str) -> None:
+    command = [sys.executable, "-c", INTERRUPTED, dsn]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("interrupted\n" * 3 + "\n", "")

@@ -4,10 +4,8 @@ from typing import Any, Literal, cast
 from warnings import deprecated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import numpy as np
-import pandas as pd
-
 from draive_pg.analysis.inputs import prepared
+from draive_pg.dataframes import np, pd
 
 type Period = Literal["hour", "day", "week", "month"]
 

@@ -3,9 +3,8 @@
 import json
 from typing import Any, cast
 
-import pandas as pd
-
 from draive_pg.analysis.inputs import TIMESTAMP, prepared
+from draive_pg.dataframes import pd
 
 CHANGES = {
     "identifier": "str",

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-import pandas as pd
+from draive_pg.dataframes import pd
 
 TIMESTAMP = "datetime64[us, UTC]"
 

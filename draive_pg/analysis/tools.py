@@ -3,9 +3,8 @@
 import json
 import re
 
-import pandas as pd
-
 from draive_pg.analysis.inputs import prepared
+from draive_pg.dataframes import pd
 
 # Start of a response that reports a failure. Chat logs do not mark failures otherwise.
 FAILURE = r'\s*(?:\{\s*"error"|error\b)'

@@ -5,6 +5,8 @@ draive is needed. Elements in exactly the shape that draive writes are converted
 which is several times as fast; all others go through draive.
 """
 
+# ruff: noqa: E402
+
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, time, timedelta
@@ -15,6 +17,13 @@ from operator import attrgetter
 from types import NoneType
 from typing import Any, cast, get_args
 from uuid import UUID
+
+from draive_pg.codec.elements import Outline
+from draive_pg.codec.json import decode, encode, is_plain, is_sound, parse
+from draive_pg.errors import DocumentMissing, StoredDataInvalid
+from draive_pg.uninterrupted import import_uninterrupted
+
+import_uninterrupted("draive")  # which imports numpy
 
 from draive import (
     META_EMPTY,
@@ -40,10 +49,6 @@ from draive.models.types import ModelToolHandling
 from haiway import ConfigurationInvalid, Map, State
 from haiway import ConfigurationMissing as HaiwayConfigurationMissing
 from haiway.attributes import Attribute
-
-from draive_pg.codec.elements import Outline
-from draive_pg.codec.json import decode, encode, is_plain, is_sound, parse
-from draive_pg.errors import DocumentMissing, StoredDataInvalid
 
 
 class InstructionsMissing(DocumentMissing, DraiveInstructionsMissing):

@@ -1,4 +1,4 @@
-"""pyarrow, as `Any` because it ships no type hints, and the decoding of binary COPY rows.
+"""Decoding of binary COPY rows.
 
 Rows become Arrow arrays without a Python object per value. The fixed-width columns come first in
 each row and are never NULL, so they have the same offset in every row; the texts follow.
@@ -8,17 +8,10 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any, LiteralString
 
-import numpy as np
-import pyarrow  # pyright: ignore[reportMissingTypeStubs]
-import pyarrow.compute  # pyright: ignore[reportMissingTypeStubs]
-import pyarrow.csv  # pyright: ignore[reportMissingTypeStubs]
-
+from draive_pg.dataframes import np, pa, pc
 from draive_pg.frames.frame import Columns, Kind
 from draive_pg.operations.copy import Rows
-
-pa: Any = pyarrow
-pc: Any = pyarrow.compute
-csv: Any = pyarrow.csv
+from draive_pg.uninterrupted import import_uninterrupted
 
 # Arrow's default allocators reserve 50 % more memory for arrays of a few hundred kilobytes.
 SYSTEM_MEMORY: Any = pa.system_memory_pool()
@@ -55,6 +48,7 @@ def schema(columns: Columns) -> Any:
 
 def parquet_writer(sink: Any, schema: Any) -> Any:
     """Return a ``pyarrow.parquet.ParquetWriter``; importing that takes 50 ms."""
+    import_uninterrupted("pyarrow.parquet")
     import pyarrow.parquet  # pyright: ignore[reportMissingTypeStubs]
 
     parquet: Any = pyarrow.parquet

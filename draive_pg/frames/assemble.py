@@ -10,10 +10,8 @@ from functools import partial
 from operator import call
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
-from draive_pg.frames.arrow import ARROW_TYPES, SYSTEM_MEMORY, pa, schema
+from draive_pg.dataframes import np, pa, pd
+from draive_pg.frames.arrow import ARROW_TYPES, SYSTEM_MEMORY, schema
 from draive_pg.frames.frame import Columns, Kind
 from draive_pg.frames.query import FrameQuery
 from draive_pg.operations.copy import Rows

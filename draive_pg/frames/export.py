@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from draive_pg.atomic_file import Replacement
 from draive_pg.codec.validation import shown
+from draive_pg.dataframes import csv, pa, pc
 from draive_pg.display.progress import progress as progress_bar
-from draive_pg.frames.arrow import csv, pa, parquet_writer, pc, schema
+from draive_pg.frames.arrow import parquet_writer, schema
 from draive_pg.frames.assemble import Tables
 from draive_pg.frames.frame import Columns, Format, Frame, Kind
 from draive_pg.frames.query import Filters, FrameQuery

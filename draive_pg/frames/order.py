@@ -9,9 +9,8 @@ from mmap import mmap
 from threading import main_thread
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from draive_pg.frames.arrow import Vector, pa
+from draive_pg.dataframes import np, pa
+from draive_pg.frames.arrow import Vector
 from draive_pg.frames.assemble import Arrays, arrays, data_frame
 from draive_pg.frames.frame import SORT_COLUMNS
 from draive_pg.frames.query import FrameQuery

@@ -83,7 +83,7 @@ class Records[R: Record](tuple[R, ...]):
 
     def to_df(self) -> "DataFrame":
         """Return a pandas DataFrame with one row per record and one column per field."""
-        import pandas as pd
+        from draive_pg.dataframes import pd
 
         return pd.DataFrame(self._rows(), columns=list(_names(self.kind)))
 

@@ -1,0 +1,21 @@
+"""numpy, pandas and pyarrow; the latter as `Any`, because it ships no type hints."""
+
+# ruff: noqa: E402
+
+from typing import Any
+
+from draive_pg.uninterrupted import import_uninterrupted
+
+import_uninterrupted("pandas", "pyarrow.compute", "pyarrow.csv")
+
+import numpy as np
+import pandas as pd
+import pyarrow  # pyright: ignore[reportMissingTypeStubs]
+import pyarrow.compute  # pyright: ignore[reportMissingTypeStubs]
+import pyarrow.csv  # pyright: ignore[reportMissingTypeStubs]
+
+__all__ = ("csv", "np", "pa", "pc", "pd")
+
+pa: Any = pyarrow
+pc: Any = pyarrow.compute
+csv: Any = pyarrow.csv
