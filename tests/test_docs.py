@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 import draive_pg
 from draive_pg import Client
 from draive_pg.cli import app
+from tests.frame_columns import COLUMNS
 from tests.jupyter_kernel import kernels
 from tests.markdown_blocks import fences, python_blocks
-from tests.test_frames import COLUMNS
 
 REPOSITORY = Path(__file__).parent.parent
 DOCUMENTS = [

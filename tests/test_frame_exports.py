@@ -18,7 +18,7 @@ from draive_pg.frames import export as exporting
 from tests.conftest import Connect
 from tests.elements import answered, asked, called, insert_elements, responded, thought
 from tests.fault_server import assert_fails, terminate_sessions
-from tests.test_frames import COLUMNS
+from tests.frame_columns import COLUMNS
 
 ODD = 'a "quoted", %s\\ 10% żółć 漢字 😀\n\r\t\u2028 NA'
 

@@ -30,76 +30,8 @@ from draive_pg.frames.search import SEARCH
 from tests.conftest import Connect
 from tests.docstrings import documented, dtypes
 from tests.elements import answered, asked, called, responded, thought
+from tests.frame_columns import COLUMNS
 from tests.statements import FOLDER
-
-COLUMNS = {
-    "conversation_log": {
-        "identifier": "str",
-        "position": "int64",
-        "created": "datetime64[us, UTC]",
-        "role": "str",
-        "text": "str",
-        "reasoning": "str",
-        "tools": "object",
-        "tool_requests": "int64",
-        "tool_responses": "int64",
-        "parts": "int64",
-        "n_chars": "int64",
-        "meta": "object",
-    },
-    "tool_calls": {
-        "identifier": "str",
-        "position": "int64",
-        "created": "datetime64[us, UTC]",
-        "call": "str",
-        "tool": "str",
-        "arguments": "object",
-        "response": "str",
-        "handling": "str",
-        "responded": "datetime64[us, UTC]",
-        "seconds": "float64",
-    },
-    "sessions": {
-        "identifier": "str",
-        "created": "datetime64[us, UTC]",
-        "first": "datetime64[us, UTC]",
-        "last": "datetime64[us, UTC]",
-        "elements": "int64",
-        "turns": "int64",
-        "tool_calls": "int64",
-        "n_chars": "int64",
-        "seconds": "float64",
-    },
-    "variables": {
-        "identifier": "str",
-        "created": "datetime64[us, UTC]",
-        "variables": "object",
-    },
-    "instruction_revisions": {
-        "name": "str",
-        "revision": "int64",
-        "created": "datetime64[us, UTC]",
-        "description": "str",
-        "content": "str",
-        "arguments": "object",
-        "meta": "object",
-        "n_chars": "int64",
-        "author": "str",
-        "message": "str",
-        "labels": "object",
-        "current": "bool",
-    },
-    "configurations": {
-        "identifier": "str",
-        "revision": "int64",
-        "created": "datetime64[us, UTC]",
-        "content": "object",
-        "author": "str",
-        "message": "str",
-        "labels": "object",
-        "current": "bool",
-    },
-}
 
 
 def fill(db: Client) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from draive_pg import Client
 from draive_pg.cli.options import timestamp
-from draive_pg.codec.validation import check_timestamp
+from draive_pg.codec.timestamps import check_timestamp
 from tests.elements import asked
 
 MIDNIGHT = datetime(2026, 11, 1, tzinfo=UTC)

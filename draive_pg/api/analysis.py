@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from warnings import deprecated
 
 from draive_pg.api._method import Namespace, method
-from draive_pg.codec.timestamps import Timestamp
-from draive_pg.codec.validation import check_timestamp
+from draive_pg.codec.timestamps import Timestamp, check_timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.frames.conversations import CONVERSATION_LOG, TOOL_CALLS, VARIABLES
 from draive_pg.frames.query import OneOrMany

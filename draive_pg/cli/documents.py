@@ -24,7 +24,7 @@ from draive_pg.cli.options import (
     timestamp,
 )
 from draive_pg.cli.output import print_diff, print_json, print_records
-from draive_pg.codec.validation import check_timestamp
+from draive_pg.codec.timestamps import check_timestamp
 from draive_pg.database import Database
 
 HELP = """Revisions and labels of <noun>s, and folders of them.

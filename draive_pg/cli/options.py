@@ -12,7 +12,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from draive_pg import Client
-from draive_pg.codec.validation import check_timestamp
+from draive_pg.codec.timestamps import check_timestamp
 from draive_pg.database.errors import short_argument_errors
 
 Dsn = Annotated[

@@ -276,7 +276,7 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
                         text = copy_text(statement, self.schema, connection)
                         rows = await stack.enter_async_context(connection.cursor().copy(text))
                         while batch := await connection.wait(receive_rows(rows)):
-                            observed.rows += memoryview(batch.sizes).nbytes // 8
+                            observed.rows += len(batch)
                             for item in await _in_thread(collector.take, batch):
                                 yield item
             for item in await _in_thread(collector.finish):

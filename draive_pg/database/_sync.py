@@ -252,7 +252,7 @@ class Database(BaseDatabase[Connection, threading.Lock]):
                 text = copy_text(statement, self.schema, connection)
                 rows = stack.enter_context(connection.cursor().copy(text))
                 while batch := connection.wait(receive_rows(rows)):
-                    observed.rows += memoryview(batch.sizes).nbytes // 8
+                    observed.rows += len(batch)
                     yield from collector.take(batch)
             yield from collector.finish()
 

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Any, LiteralString
 
 from draive_pg.dataframes import np, pa, pc
-from draive_pg.frames.frame import Columns, Kind
+from draive_pg.frames.frame import Columns, ColumnType
 from draive_pg.operations.copy import Rows
 from draive_pg.uninterrupted import import_uninterrupted
 
@@ -22,7 +22,7 @@ type Vector = np.ndarray[Any, Any]
 EPOCH_2000 = 946_684_800_000_000
 INFINITIES = np.array([np.iinfo(np.int64).min, np.iinfo(np.int64).max])
 
-WIRE_TYPES: Mapping[Kind, np.dtype[Any]] = {
+WIRE_TYPES: Mapping[ColumnType, np.dtype[Any]] = {
     "integer": np.dtype(">i8"),
     "float": np.dtype(">f8"),
     "boolean": np.dtype("?"),
@@ -31,7 +31,7 @@ WIRE_TYPES: Mapping[Kind, np.dtype[Any]] = {
 }
 
 # Columns of type `tid` are used only for sorting.
-ARROW_TYPES: Mapping[Kind, Any] = {
+ARROW_TYPES: Mapping[ColumnType, Any] = {
     "text": pa.large_string(),
     "json": pa.large_string(),
     "integer": pa.int64(),
@@ -153,7 +153,7 @@ def _values(data: Vector, starts: Vector, kind: np.dtype[Any]) -> Vector:
     return everywhere[starts]
 
 
-def _array(kind: Kind, values: Vector) -> Any:
+def _array(kind: ColumnType, values: Vector) -> Any:
     if kind == "timestamp":
         missing = np.isin(values, INFINITIES)
         since_1970 = values.astype(np.int64) + EPOCH_2000

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from draive_pg.dataframes import np, pa, pd
 from draive_pg.frames.arrow import ARROW_TYPES, SYSTEM_MEMORY, schema
-from draive_pg.frames.frame import Columns, Kind
+from draive_pg.frames.frame import Columns, ColumnType
 from draive_pg.frames.query import FrameQuery
 from draive_pg.operations.copy import Rows
 
@@ -122,7 +122,7 @@ def data_frame(columns: Columns, parts: Sequence[Arrays]) -> "DataFrame":
     )
 
 
-def _series(kind: Kind, parts: Sequence[Any]) -> "Series[Any]":
+def _series(kind: ColumnType, parts: Sequence[Any]) -> "Series[Any]":
     if kind == "json":
         return pd.Series(np.concatenate([np.empty(0, object), *parts]))
     column = pa.chunked_array(parts, ARROW_TYPES[kind])

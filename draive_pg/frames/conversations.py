@@ -4,7 +4,7 @@ from typing import LiteralString
 
 from draive_pg.frames.frame import Frame
 from draive_pg.operations.conversations.expressions import CALLS, ROLE, STARTS_TURN, TOOLS
-from draive_pg.operations.conversations.store import MEMORIES
+from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS
 
 
 def _count_blocks(kind: LiteralString) -> LiteralString:
@@ -39,7 +39,7 @@ POSITIONED: LiteralString = f"""
         content,
         place,
         row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
-    FROM {MEMORIES.elements} AS element
+    FROM {ELEMENTS} AS element
     WHERE :identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[])
 """.strip()
 
@@ -124,13 +124,13 @@ CONVERSATION_LOG = Frame(
                 place,
                 coalesce(memory, (129::INT8 << 32) + hashtext(identifier)) AS memory,
                 {SINGLE}
-            FROM {MEMORIES.elements} AS element
+            FROM {ELEMENTS} AS element
             LEFT JOIN (
                 SELECT
                     identifier,
                     ((ntile(128) OVER ordered - 1)::INT8 << 32)
                         + row_number() OVER ordered AS memory
-                FROM {MEMORIES.conversations} AS conversation
+                FROM {{schema}}.memories AS conversation
                 WHERE :identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[])
                 WINDOW ordered AS (ORDER BY identifier)
             ) AS memory USING (identifier)
@@ -235,8 +235,8 @@ SESSIONS = Frame(
                 element.created,
                 content,
                 {SINGLE}
-            FROM {MEMORIES.conversations} AS memory
-            LEFT JOIN {MEMORIES.elements} AS element
+            FROM {{schema}}.memories AS memory
+            LEFT JOIN {ELEMENTS} AS element
                 ON element.identifier = memory.identifier
                 -- Repeated for the pruning of partitions.
                 AND (:identifier::TEXT[] IS NULL OR element.identifier = ANY (:identifier::TEXT[]))
@@ -258,7 +258,7 @@ VARIABLES = Frame(
     {"identifier": "text", "created": "timestamp", "variables": "json"},
     f"""
     SELECT identifier, created, variables
-    FROM {MEMORIES.variables} AS snapshot
+    FROM {SNAPSHOTS} AS snapshot
     WHERE (:identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[]))
         AND (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
         AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)

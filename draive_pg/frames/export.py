@@ -12,7 +12,7 @@ from draive_pg.dataframes import csv, pa, pc
 from draive_pg.display.progress import progress as progress_bar
 from draive_pg.frames.arrow import parquet_writer, schema
 from draive_pg.frames.assemble import Tables
-from draive_pg.frames.frame import Columns, Format, Frame, Kind
+from draive_pg.frames.frame import Columns, ColumnType, Format, Frame
 from draive_pg.frames.query import Filters, FrameQuery
 from draive_pg.operations.copy import Copy, Rows
 
@@ -160,7 +160,7 @@ WRITERS: Mapping[Format, Callable[[Any, Columns], Writer]] = {
 }
 
 
-def _json(kind: Kind, column: Any) -> Iterable[str]:
+def _json(kind: ColumnType, column: Any) -> Iterable[str]:
     """Return each value of a column as JSON."""
     match kind:
         case "text":

@@ -8,14 +8,14 @@ from draive_pg.operations.operation import Fallback, Query, Statement
 type Format = Literal["parquet", "csv", "jsonl"]
 """Format of an exported file."""
 
-type Kind = Literal["text", "integer", "float", "boolean", "timestamp", "json", "tid"]
+type ColumnType = Literal["text", "integer", "float", "boolean", "timestamp", "json", "tid"]
 """Type of a column; ``tid`` is the physical location of a row, PostgreSQL's ``ctid``."""
 
-type Columns = Mapping[LiteralString, Kind]
+type Columns = Mapping[LiteralString, ColumnType]
 
 # How each kind is selected, fixed-width kinds first. These are never NULL: a missing float is NaN,
 # a missing timestamp is -infinity.
-SELECTED: Mapping[Kind, LiteralString] = {
+SELECTED: Mapping[ColumnType, LiteralString] = {
     "integer": "{}::INT8",
     "boolean": "{}::BOOLEAN",
     "float": "coalesce({}::FLOAT8, 'NaN')",

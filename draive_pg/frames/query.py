@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, LiteralString, TypedDict
 
-from draive_pg.codec.timestamps import Timestamp
-from draive_pg.codec.validation import check_limit, check_texts, check_timestamp, shown
-from draive_pg.frames.frame import SELECTED, SORT_COLUMNS, Columns, Frame, Kind
+from draive_pg.codec.timestamps import Timestamp, check_timestamp
+from draive_pg.codec.validation import check_limit, check_texts, shown
+from draive_pg.frames.frame import SELECTED, SORT_COLUMNS, Columns, ColumnType, Frame
 
 if TYPE_CHECKING:
     from draive_pg.frames.arrow import Decoder
@@ -87,7 +87,7 @@ class FrameQuery:
             for column, counted in frame.lengths.items()
             if column in self.columns and counted in self.columns
         }
-        needed: dict[LiteralString, Kind] = {
+        needed: dict[LiteralString, ColumnType] = {
             name: kind for name, kind in self.columns.items() if name not in self.lengths
         }
         source = frame.ordered
@@ -132,7 +132,7 @@ def _columns(frame: Frame, wanted: Sequence[str] | None) -> Columns:
             f"frame {frame.name} has no column {unknown[0]!r:.80}, only {', '.join(frame.columns)}"
         )
     # Only names from the frame definition, never the caller's strings, are put into SQL.
-    literals: dict[str, tuple[LiteralString, Kind]] = {
+    literals: dict[str, tuple[LiteralString, ColumnType]] = {
         column: (column, kind) for column, kind in frame.columns.items()
     }
     return dict(literals[column] for column in wanted)

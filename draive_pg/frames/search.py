@@ -10,7 +10,7 @@ from draive_pg.frames.frame import Frame
 from draive_pg.frames.query import Filters, FrameQuery
 from draive_pg.frames.read import read_query
 from draive_pg.operations.conversations.expressions import CALLS, ROLE, TOOLS, vector
-from draive_pg.operations.conversations.store import MEMORIES
+from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS
 from draive_pg.operations.operation import Steps, Workflow, workflow
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ SEARCH = Frame(
         found.identifier,
         (
             SELECT count(*)
-            FROM {MEMORIES.elements} AS before
+            FROM {ELEMENTS} AS before
             WHERE before.identifier = found.identifier
                 AND before.created <= found.created
                 AND (before.created, before.place) < (found.created, found.place)
@@ -66,7 +66,7 @@ SEARCH = Frame(
                     websearch_to_tsquery(:language::REGCONFIG, :text::TEXT)
                 )
             END AS rank
-        FROM {MEMORIES.elements} AS element
+        FROM {ELEMENTS} AS element
         WHERE (:identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[]))
             AND (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
             AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
@@ -81,7 +81,7 @@ SEARCH = Frame(
             ))
             AND (:variables::JSONB IS NULL OR (
                 SELECT variables @> :variables::JSONB
-                FROM {MEMORIES.variables} AS snapshot
+                FROM {SNAPSHOTS} AS snapshot
                 WHERE snapshot.identifier = element.identifier
                 ORDER BY snapshot.created DESC, snapshot.place DESC
                 LIMIT 1

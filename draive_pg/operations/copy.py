@@ -23,6 +23,9 @@ class Rows:
     data: Buffer
     sizes: Buffer
 
+    def __len__(self) -> int:
+        return memoryview(self.sizes).nbytes // 8
+
 
 class Collector[T](Protocol):
     """Converts the rows of a COPY as they arrive; pure, except for writing to its own file."""

@@ -2,7 +2,8 @@
 -- $2 since
 -- $3 until
 SELECT count(*) FROM memories AS conversation
-WHERE ($1::TEXT IS NULL OR starts_with(conversation.identifier, $1::TEXT))
+WHERE
+    ($1::TEXT IS NULL OR starts_with(conversation.identifier, $1::TEXT))
     AND ($2::TIMESTAMPTZ IS NULL OR greatest(
     conversation.created,
     (

@@ -33,7 +33,8 @@ CROSS JOIN LATERAL (
     ) AS snapshot
     WHERE snapshot.identifier = conversation.identifier
 ) AS kept
-WHERE ($1::TEXT IS NULL OR starts_with(conversation.identifier, $1::TEXT))
+WHERE
+    ($1::TEXT IS NULL OR starts_with(conversation.identifier, $1::TEXT))
     AND ($2::TIMESTAMPTZ IS NULL OR greatest(
     conversation.created,
     (

@@ -29,6 +29,7 @@ elements AS (
     ORDER BY element.created, element.place
 ),
 removed AS (
-    DELETE FROM memories AS conversation USING target WHERE conversation.identifier = $1::TEXT
+    DELETE FROM memories AS conversation
+    USING target WHERE conversation.identifier = $1::TEXT
 )
 SELECT EXISTS (SELECT FROM source) AS existed, EXISTS (SELECT FROM target) AS created

@@ -1,25 +1,18 @@
 """Copy a memory, or its first elements, to another identifier, or rename it."""
 
 from collections.abc import Sequence
-from typing import LiteralString
 
 from draive_pg.codec.validation import check_position, check_text
 from draive_pg.errors import MemoryExists
-from draive_pg.operations.conversations.store import (
-    MEMORIES,
-    ElementStore,
-    StoreQuery,
-    lock_conversations,
-)
-from draive_pg.operations.operation import Operation, Row
+from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS, lock_memories
+from draive_pg.operations.operation import Operation, Query, Row
 
 # With a position, variables are copied up to the time of the element after it.
-FORK = StoreQuery(
-    "fork",
-    lambda store: (
-        f"""
+FORK = Query(
+    "memories.fork",
+    f"""
 WITH source AS (
-    SELECT identifier FROM {store.conversations} AS conversation
+    SELECT identifier FROM {{schema}}.memories AS conversation
     WHERE identifier = :identifier::TEXT
 ),
 numbered AS (
@@ -28,11 +21,11 @@ numbered AS (
         created,
         place,
         row_number() OVER (ORDER BY created, place) - 1 AS position
-    FROM {store.elements} AS element
+    FROM {ELEMENTS} AS element
     WHERE identifier = :identifier::TEXT
 ),
 target AS (
-    {store.insert_conversations}
+    INSERT INTO {{schema}}.memories (identifier, created)
     SELECT :new_identifier::TEXT, now()
     FROM source
     WHERE :position::INT8 IS NULL
@@ -41,9 +34,9 @@ target AS (
     RETURNING identifier
 ),
 variables AS (
-    {store.insert_variables}
+    INSERT INTO {{schema}}.memories_variables (identifier, variables, created)
     SELECT :new_identifier::TEXT, snapshot.variables, snapshot.created
-    FROM target, {store.variables} AS snapshot
+    FROM target, {SNAPSHOTS} AS snapshot
     WHERE snapshot.identifier = :identifier::TEXT
         AND NOT EXISTS (
             SELECT FROM numbered
@@ -52,7 +45,7 @@ variables AS (
     ORDER BY snapshot.created, snapshot.place
 ),
 elements AS (
-    {store.insert_elements}
+    INSERT INTO {{schema}}.memories_elements (identifier, content, created)
     SELECT :new_identifier::TEXT, numbered.content, numbered.created
     FROM target, numbered
     WHERE :position::INT8 IS NULL OR numbered.position <= :position::INT8
@@ -62,54 +55,48 @@ SELECT
     EXISTS (SELECT FROM source) AS existed,
     (SELECT count(*) FROM numbered) AS elements,
     EXISTS (SELECT FROM target) AS created
-"""
-    ),
+""",
 )
 
 
-def _rename(store: ElementStore) -> LiteralString:
-    # INSERT and DELETE instead of UPDATE: the role may lack UPDATE.
-    return f"""
+# INSERT and DELETE instead of UPDATE: the role may lack UPDATE.
+RENAME = Query(
+    "memories.rename",
+    f"""
 WITH source AS (
-    SELECT identifier, created FROM {store.conversations} AS conversation
+    SELECT identifier, created FROM {{schema}}.memories AS conversation
     WHERE identifier = :identifier::TEXT
 ),
 target AS (
-    {store.insert_conversations}
+    INSERT INTO {{schema}}.memories (identifier, created)
     SELECT :new_identifier::TEXT, source.created FROM source
     ON CONFLICT (identifier) DO NOTHING
     RETURNING identifier
 ),
 variables AS (
-    {store.insert_variables}
+    INSERT INTO {{schema}}.memories_variables (identifier, variables, created)
     SELECT :new_identifier::TEXT, snapshot.variables, snapshot.created
-    FROM target, {store.variables} AS snapshot
+    FROM target, {SNAPSHOTS} AS snapshot
     WHERE snapshot.identifier = :identifier::TEXT
     ORDER BY snapshot.created, snapshot.place
 ),
 elements AS (
-    {store.insert_elements}
+    INSERT INTO {{schema}}.memories_elements (identifier, content, created)
     SELECT :new_identifier::TEXT, element.content, element.created
-    FROM target, {store.elements} AS element
+    FROM target, {ELEMENTS} AS element
     WHERE element.identifier = :identifier::TEXT
     ORDER BY element.created, element.place
 ),
 removed AS (
-    {store.delete_conversations} USING target WHERE conversation.identifier = :identifier::TEXT
+    DELETE FROM {{schema}}.memories AS conversation
+    USING target WHERE conversation.identifier = :identifier::TEXT
 )
 SELECT EXISTS (SELECT FROM source) AS existed, EXISTS (SELECT FROM target) AS created
-"""
+""",
+)
 
 
-RENAME = StoreQuery("rename", _rename)
-
-
-def fork(
-    identifier: str,
-    new_identifier: str,
-    position: int | None,
-    store: ElementStore = MEMORIES,
-) -> Operation[bool]:
+def fork(identifier: str, new_identifier: str, position: int | None) -> Operation[bool]:
     """Copy a memory, or its elements up to a position; return whether the memory exists."""
     check_text(identifier, "identifier")
     check_text(new_identifier, "new_identifier")
@@ -125,14 +112,14 @@ def fork(
     return Operation(
         name=name,
         statements=(
-            lock_conversations(store, (new_identifier,)),
-            FORK(store, identifier=identifier, new_identifier=new_identifier, position=position),
+            lock_memories((new_identifier,)),
+            FORK(identifier=identifier, new_identifier=new_identifier, position=position),
         ),
         decode=decode,
     )
 
 
-def rename(identifier: str, new_identifier: str, store: ElementStore = MEMORIES) -> Operation[bool]:
+def rename(identifier: str, new_identifier: str) -> Operation[bool]:
     """Move a memory to another identifier; return whether the memory exists."""
     check_text(identifier, "identifier")
     check_text(new_identifier, "new_identifier")
@@ -145,8 +132,8 @@ def rename(identifier: str, new_identifier: str, store: ElementStore = MEMORIES)
     return Operation(
         name=name,
         statements=(
-            lock_conversations(store, (identifier, new_identifier)),
-            RENAME(store, identifier=identifier, new_identifier=new_identifier),
+            lock_memories((identifier, new_identifier)),
+            RENAME(identifier=identifier, new_identifier=new_identifier),
         ),
         decode=decode,
     )

@@ -4,20 +4,14 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Literal, LiteralString
 
-from draive_pg.codec.timestamps import Timestamp, from_epoch_us
-from draive_pg.codec.validation import (
-    MAX_INTEGER,
-    check_limit,
-    check_optional,
-    check_position,
-    check_timestamp,
-)
+from draive_pg.codec.timestamps import Timestamp, check_timestamp, from_epoch_us
+from draive_pg.codec.validation import MAX_INTEGER, check_limit, check_optional, check_position
 from draive_pg.errors import MemoryMissing
 from draive_pg.models.conversations import MemorySummary
 from draive_pg.models.record import Records
 from draive_pg.operations.conversations.expressions import epoch_us
-from draive_pg.operations.conversations.store import MEMORIES, ElementStore, StoreQuery
-from draive_pg.operations.operation import Operation, Row, Steps, Workflow
+from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS
+from draive_pg.operations.operation import Operation, Query, Row, Steps, workflow
 
 type Order = Literal["identifier", "created", "last", "elements", "bytes"]
 
@@ -25,58 +19,50 @@ MAX_COMPARED = 1_000  # identifiers compared with a missing one
 MAX_SUGGESTED = 3
 
 
-def last_written(store: ElementStore) -> LiteralString:
-    """Return when `conversation` was created or last written to."""
-    return f"""greatest(
+# When `conversation` was created or last written to.
+LAST_WRITTEN: LiteralString = f"""greatest(
     conversation.created,
     (
-        SELECT max(created) FROM {store.elements} AS element
+        SELECT max(created) FROM {ELEMENTS} AS element
         WHERE element.identifier = conversation.identifier
     ),
     (
-        SELECT max(created) FROM {store.variables} AS snapshot
+        SELECT max(created) FROM {SNAPSHOTS} AS snapshot
         WHERE snapshot.identifier = conversation.identifier
     )
 )"""
 
+MATCHING: LiteralString = f"""
+    (:prefix::TEXT IS NULL OR starts_with(conversation.identifier, :prefix::TEXT))
+    AND (:since::TIMESTAMPTZ IS NULL OR {LAST_WRITTEN} >= :since::TIMESTAMPTZ)
+    AND (:until::TIMESTAMPTZ IS NULL OR {LAST_WRITTEN} < :until::TIMESTAMPTZ)"""
 
-def _matching(store: ElementStore) -> LiteralString:
-    return f"""(:prefix::TEXT IS NULL OR starts_with(conversation.identifier, :prefix::TEXT))
-    AND (:since::TIMESTAMPTZ IS NULL OR {last_written(store)} >= :since::TIMESTAMPTZ)
-    AND (:until::TIMESTAMPTZ IS NULL OR {last_written(store)} < :until::TIMESTAMPTZ)"""
-
-
-IDENTIFIERS = StoreQuery(
-    "identifiers",
-    lambda store: f"SELECT identifier FROM {store.conversations} AS conversation ORDER BY 1",
+IDENTIFIERS = Query(
+    "memories.identifiers", "SELECT identifier FROM {schema}.memories AS conversation ORDER BY 1"
 )
 
 # Candidates are the neighbours in sort order, which share a prefix with the missing identifier.
-SIMILAR = StoreQuery(
-    "similar",
-    lambda store: (
-        f"""
+SIMILAR = Query(
+    "memories.similar",
+    """
 (
-    SELECT identifier FROM {store.conversations} AS conversation
+    SELECT identifier FROM {schema}.memories AS conversation
     WHERE identifier >= :identifier::TEXT ORDER BY identifier LIMIT :limit::INT8 / 2
 )
 UNION ALL
 (
-    SELECT identifier FROM {store.conversations} AS conversation
+    SELECT identifier FROM {schema}.memories AS conversation
     WHERE identifier < :identifier::TEXT ORDER BY identifier DESC LIMIT :limit::INT8 / 2
 )
-"""
-    ),
+""",
 )
 
-COUNT = StoreQuery(
-    "count",
-    lambda store: (
-        f"""
-SELECT count(*) FROM {store.conversations} AS conversation
-WHERE {_matching(store)}
-"""
-    ),
+COUNT = Query(
+    "memories.count",
+    f"""
+SELECT count(*) FROM {{schema}}.memories AS conversation
+WHERE{MATCHING}
+""",
 )
 
 ORDERS: Mapping[Order, LiteralString] = {
@@ -87,8 +73,10 @@ ORDERS: Mapping[Order, LiteralString] = {
     "bytes": "held.bytes + kept.bytes",
 }
 
+DIRECTIONS: Mapping[bool, LiteralString] = {False: "ASC", True: "DESC"}
 
-def _list(store: ElementStore, order: LiteralString, direction: LiteralString) -> LiteralString:
+
+def _list(order: Order, direction: LiteralString) -> LiteralString:
     return f"""
 SELECT
     conversation.identifier,
@@ -98,14 +86,14 @@ SELECT
     held.elements,
     kept.snapshots,
     held.bytes + kept.bytes
-FROM {store.conversations} AS conversation
+FROM {{schema}}.memories AS conversation
 CROSS JOIN LATERAL (
     SELECT
         min(created) AS first,
         max(created) AS last,
         count(*) AS elements,
         coalesce(sum(pg_column_size(content)), 0)::INT8 AS bytes
-    FROM {store.elements} AS element
+    FROM {ELEMENTS} AS element
     WHERE element.identifier = conversation.identifier
 ) AS held
 CROSS JOIN LATERAL (
@@ -113,50 +101,41 @@ CROSS JOIN LATERAL (
         max(created) AS last,
         count(*) AS snapshots,
         coalesce(sum(pg_column_size(variables)), 0)::INT8 AS bytes
-    FROM {store.variables} AS snapshot
+    FROM {SNAPSHOTS} AS snapshot
     WHERE snapshot.identifier = conversation.identifier
 ) AS kept
-WHERE {_matching(store)}
-ORDER BY {order} {direction}, conversation.identifier
+WHERE{MATCHING}
+ORDER BY {ORDERS[order]} {direction}, conversation.identifier
 LIMIT :limit::INT8
 OFFSET :offset::INT8
 """
 
 
-def _list_query(order: Order, direction: LiteralString) -> StoreQuery:
-    return StoreQuery(
-        f"list.{order}.{direction.lower()}", lambda store: _list(store, ORDERS[order], direction)
-    )
-
-
 # With order `identifier` or `created`, PostgreSQL aggregates only the memories of the page.
-LISTS: Mapping[tuple[Order, bool], StoreQuery] = {
-    (order, descending): _list_query(order, "DESC" if descending else "ASC")
+LISTS: Mapping[tuple[Order, bool], Query] = {
+    (order, descending): Query(
+        f"memories.list.{order}.{direction.lower()}", _list(order, direction)
+    )
     for order in ORDERS
-    for descending in (False, True)
+    for descending, direction in DIRECTIONS.items()
 }
 
 
-def identifiers(store: ElementStore = MEMORIES) -> Operation[tuple[str, ...]]:
+def identifiers() -> Operation[tuple[str, ...]]:
     """Return the identifiers of all memories, sorted."""
     return Operation(
         name="list memories",
-        statements=(IDENTIFIERS(store),),
+        statements=(IDENTIFIERS(),),
         read_only=True,
         decode=lambda rows: tuple(row[0] for row in rows),
     )
 
 
-def count(
-    prefix: str | None,
-    since: Timestamp | None,
-    until: Timestamp | None,
-    store: ElementStore = MEMORIES,
-) -> Operation[int]:
+def count(prefix: str | None, since: Timestamp | None, until: Timestamp | None) -> Operation[int]:
     """Count the memories that match."""
     return Operation(
         name="count memories",
-        statements=(COUNT(store, **_filters(prefix, since, until)),),
+        statements=(COUNT(**_filters(prefix, since, until)),),
         read_only=True,
         decode=lambda rows: rows[0][0],
     )
@@ -171,14 +150,12 @@ def list_(
     offset: int,
     *,
     descending: bool,
-    store: ElementStore = MEMORIES,
 ) -> Operation[Records[MemorySummary]]:
     """Return one page of the memories that match."""
     if not isinstance(order, str) or order not in ORDERS:
         raise ValueError(f"order must be one of {', '.join(ORDERS)}, not {order!r:.60}")
     check_limit(limit, "limit")
     statement = LISTS[order, bool(descending)](
-        store,
         **_filters(prefix, since, until),
         limit=None if limit is None else min(limit + 1, MAX_INTEGER),  # one more: truncated?
         offset=check_position(offset, "offset"),
@@ -191,12 +168,8 @@ def list_(
     )
 
 
-def require_memory[T](
-    operation: Operation[bool],
-    identifier: str,
-    result: T,
-    store: ElementStore = MEMORIES,
-) -> Workflow[T]:
+@workflow
+def require_memory[T](operation: Operation[bool], identifier: str, result: T) -> Steps[T]:
     """Run an operation that returns whether the memory exists, and return a result.
 
     Raises
@@ -204,21 +177,17 @@ def require_memory[T](
     MemoryMissing
         If the memory does not exist; the message suggests similar identifiers.
     """
-
-    def steps() -> Steps[T]:
-        if not (yield operation):
-            message = f"{operation.name}: there is no such memory"
-            raise (yield from memory_missing(message, identifier, store))
-        return result
-
-    return Workflow(steps())
+    if not (yield operation):
+        message = f"{operation.name}: there is no such memory"
+        raise (yield from memory_missing(message, identifier))
+    return result
 
 
-def memory_missing(message: str, identifier: str, store: ElementStore) -> Steps[MemoryMissing]:
+def memory_missing(message: str, identifier: str) -> Steps[MemoryMissing]:
     """Build the error for a missing memory, with similar identifiers that exist."""
     similar: Sequence[str] = yield Operation(
         name="list similar memories",
-        statements=(SIMILAR(store, identifier=identifier, limit=MAX_COMPARED),),
+        statements=(SIMILAR(identifier=identifier, limit=MAX_COMPARED),),
         read_only=True,
         decode=lambda rows: get_close_matches(identifier, [row[0] for row in rows], MAX_SUGGESTED),
     )

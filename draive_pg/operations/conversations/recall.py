@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from draive_pg.codec.elements import newest, replayable
 from draive_pg.codec.validation import check_limit, check_text
 from draive_pg.operations.conversations.expressions import STARTS_TURN
-from draive_pg.operations.conversations.store import MEMORIES, ElementStore, StoreQuery
+from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS
 from draive_pg.operations.operation import (
     Operation,
+    Query,
     Row,
     Steps,
     decode_rows,
@@ -22,19 +23,18 @@ if TYPE_CHECKING:
     from draive import ModelInput, ModelMemoryRecall, ModelOutput
 
 # The elements in order, then the newest variables: one statement, so one snapshot of both.
-RECALL = StoreQuery(
-    "recall",
-    lambda store: (
-        f"""
+RECALL = Query(
+    "memories.recall",
+    f"""
 SELECT written, document
 FROM (
     SELECT created::TEXT AS written, created, place, content::TEXT AS document
-    FROM {store.elements} AS element
+    FROM {ELEMENTS} AS element
     WHERE identifier = :identifier::TEXT
     UNION ALL
     (
         SELECT NULL, NULL, NULL, variables::TEXT
-        FROM {store.variables} AS snapshot
+        FROM {SNAPSHOTS} AS snapshot
         WHERE identifier = :identifier::TEXT
             AND (jsonb_typeof(variables) = 'object' OR NOT :skip_invalid::BOOLEAN)
         ORDER BY created DESC, place DESC
@@ -42,29 +42,27 @@ FROM (
     )
 ) AS recalled
 ORDER BY created, place
-"""
-    ),
+""",
 )
 
 # The newest elements; if they contain no user turn, all elements since the newest user turn. Both
 # subqueries scan the index backwards and stop early; the window function needs no sort, because
 # the rows arrive in its order.
-RECALL_NEWEST = StoreQuery(
-    "recall_newest",
-    lambda store: (
-        f"""
+RECALL_NEWEST = Query(
+    "memories.recall_newest",
+    f"""
 SELECT written, document
 FROM (
     (
         SELECT created::TEXT AS written, created, place, content::TEXT AS document
-        FROM {store.elements} AS element
+        FROM {ELEMENTS} AS element
         WHERE identifier = :identifier::TEXT
         ORDER BY created DESC, place DESC
         LIMIT greatest(:limit::INT8, (
             SELECT number
             FROM (
                 SELECT content, row_number() OVER (ORDER BY created DESC, place DESC) AS number
-                FROM {store.elements} AS element
+                FROM {ELEMENTS} AS element
                 WHERE identifier = :identifier::TEXT
             ) AS backward
             WHERE {STARTS_TURN}
@@ -74,34 +72,29 @@ FROM (
     UNION ALL
     (
         SELECT NULL, NULL, NULL, variables::TEXT
-        FROM {store.variables} AS snapshot
+        FROM {SNAPSHOTS} AS snapshot
         WHERE identifier = :identifier::TEXT
         ORDER BY created DESC, place DESC
         LIMIT 1
     )
 ) AS recalled
 ORDER BY created, place
-"""
-    ),
+""",
 )
 
 
-def recall(
-    identifier: str, limit: int | None, store: ElementStore = MEMORIES
-) -> "Operation[ModelMemoryRecall]":
+def recall(identifier: str, limit: int | None) -> "Operation[ModelMemoryRecall]":
     """Return the newest variables and the elements that can be replayed to a model."""
-    return _read(store, identifier, limit, _recalled)
+    return _read(identifier, limit, _recalled)
 
 
 @workflow
-def recall_leniently(
-    identifier: str, limit: int | None, store: ElementStore = MEMORIES
-) -> "Steps[ModelMemoryRecall]":
+def recall_leniently(identifier: str, limit: int | None) -> "Steps[ModelMemoryRecall]":
     """Recall what can be decoded; if some rows cannot, read the whole memory and warn of each."""
-    read: Read = yield _read(store, identifier, limit, skip_invalid=True)
+    read: Read = yield _read(identifier, limit, skip_invalid=True)
     if skipped := read.skipped:
-        whole = RECALL(store, identifier=identifier, skip_invalid=True)
-        operation = _read(store, identifier, None, skip_invalid=True)
+        whole = RECALL(identifier=identifier, skip_invalid=True)
+        operation = _read(identifier, None, skip_invalid=True)
         read = yield replace(operation, statements=(whole,))
         warn_skipped(dict.fromkeys((*read.skipped, *skipped)))
     return _recalled(read, limit)
@@ -116,7 +109,6 @@ class Read(NamedTuple):
 
 
 def _read[T](
-    store: ElementStore,
     identifier: str,
     limit: int | None,
     to_result: Callable[[Read], T] = lambda read: read,
@@ -146,9 +138,9 @@ def _read[T](
     return Operation(
         name=f"recall memory {identifier!r:.80}",
         statements=(
-            RECALL(store, identifier=identifier, skip_invalid=False)
+            RECALL(identifier=identifier, skip_invalid=False)
             if limit is None
-            else RECALL_NEWEST(store, identifier=identifier, limit=limit),
+            else RECALL_NEWEST(identifier=identifier, limit=limit),
         ),
         read_only=True,
         decode=decode,

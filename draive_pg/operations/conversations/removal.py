@@ -6,43 +6,37 @@ from itertools import batched
 from typing import Any, LiteralString
 
 from draive_pg.codec.json import encode_mapping
-from draive_pg.codec.timestamps import Timestamp
-from draive_pg.codec.validation import check_limit, check_optional, check_texts, check_timestamp
+from draive_pg.codec.timestamps import Timestamp, check_timestamp
+from draive_pg.codec.validation import check_limit, check_optional, check_texts
 from draive_pg.display.progress import progress
 from draive_pg.models.conversations import Removal
 from draive_pg.operations.conversations.expressions import epoch_us
-from draive_pg.operations.conversations.listing import last_written
-from draive_pg.operations.conversations.store import (
-    MEMORIES,
-    ElementStore,
-    StoreQuery,
-    lock_conversations,
-)
-from draive_pg.operations.operation import Operation, Row, Steps, Workflow
+from draive_pg.operations.conversations.listing import LAST_WRITTEN
+from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS, lock_memories
+from draive_pg.operations.operation import Operation, Query, Row, Steps, workflow
 
 BATCH = 500  # memories removed in one transaction, which holds a lock on each
 
 # Memories that were last written before a time, or are not among the newest `:keep`.
-DUE = StoreQuery(
-    "prune.find",
-    lambda store: (
-        f"""
+DUE = Query(
+    "memories.prune.find",
+    f"""
 SELECT
     identifier,
     {epoch_us("last")},
     (
-        SELECT count(*) FROM {store.elements} AS element
+        SELECT count(*) FROM {ELEMENTS} AS element
         WHERE element.identifier = ranked.identifier
     ),
     (
-        SELECT count(*) FROM {store.variables} AS snapshot
+        SELECT count(*) FROM {SNAPSHOTS} AS snapshot
         WHERE snapshot.identifier = ranked.identifier
     )
 FROM (
     SELECT identifier, last, row_number() OVER (ORDER BY last DESC, identifier DESC) AS rank
     FROM (
-        SELECT conversation.identifier, {last_written(store)} AS last
-        FROM {store.conversations} AS conversation
+        SELECT conversation.identifier, {LAST_WRITTEN} AS last
+        FROM {{schema}}.memories AS conversation
         WHERE :prefix::TEXT IS NULL OR starts_with(conversation.identifier, :prefix::TEXT)
     ) AS aged
 ) AS ranked
@@ -51,102 +45,87 @@ WHERE isfinite(last)
     AND (:age::INTERVAL IS NULL OR last < now() - :age::INTERVAL)
     AND (:keep::INT8 IS NULL OR rank > :keep::INT8)
 ORDER BY last, identifier
-"""
-    ),
+""",
 )
 
 
-def _matching(store: ElementStore) -> LiteralString:
-    return f"""
+MATCHING: LiteralString = f"""
     SELECT conversation.identifier
-    FROM {store.conversations} AS conversation
+    FROM {{schema}}.memories AS conversation
     WHERE (:identifiers::TEXT[] IS NULL OR conversation.identifier = ANY (:identifiers::TEXT[]))
         AND (:prefix::TEXT IS NULL OR starts_with(conversation.identifier, :prefix::TEXT))
         AND (:variables::JSONB IS NULL OR EXISTS (
-            SELECT FROM {store.variables} AS snapshot
+            SELECT FROM {SNAPSHOTS} AS snapshot
             WHERE snapshot.identifier = conversation.identifier
                 AND snapshot.variables @> :variables::JSONB
         ))
         AND (:meta::JSONB IS NULL OR EXISTS (
-            SELECT FROM {store.elements} AS element
+            SELECT FROM {ELEMENTS} AS element
             WHERE element.identifier = conversation.identifier
                 AND element.content -> 'meta' @> :meta::JSONB
         ))
 """
 
-
-def _count(store: ElementStore) -> LiteralString:
-    return f"""
+COUNT_MATCHING: LiteralString = f"""
 SELECT
     coalesce((SELECT array_agg(identifier ORDER BY identifier) FROM matching), '{{}}'),
     (
         SELECT count(*) FROM matching
-        JOIN {store.elements} AS element ON element.identifier = matching.identifier
+        JOIN {ELEMENTS} AS element ON element.identifier = matching.identifier
     ),
     (
         SELECT count(*) FROM matching
-        JOIN {store.variables} AS snapshot ON snapshot.identifier = matching.identifier
+        JOIN {SNAPSHOTS} AS snapshot ON snapshot.identifier = matching.identifier
     )
 """
 
-
-def _remove(store: ElementStore) -> LiteralString:
-    return f"""removed AS (
-    {store.delete_conversations} USING matching
+REMOVE_MATCHING: LiteralString = f"""removed AS (
+    DELETE FROM {{schema}}.memories AS conversation USING matching
     WHERE conversation.identifier = matching.identifier
 )
-{_count(store)}"""
-
+{COUNT_MATCHING}"""
 
 # The caller holds the locks. Memories that were written to after `DUE` ran are kept.
-PRUNE = StoreQuery(
-    "prune",
-    lambda store: (
-        f"""
+PRUNE = Query(
+    "memories.prune",
+    f"""
 WITH matching AS (
     SELECT conversation.identifier
     FROM unnest(:identifiers::TEXT[], :last::INT8[]) AS due (identifier, last)
-    JOIN {store.conversations} AS conversation ON conversation.identifier = due.identifier
-    WHERE {last_written(store)} <= TIMESTAMPTZ 'epoch' + due.last * INTERVAL '1 microsecond'
+    JOIN {{schema}}.memories AS conversation ON conversation.identifier = due.identifier
+    WHERE {LAST_WRITTEN} <= TIMESTAMPTZ 'epoch' + due.last * INTERVAL '1 microsecond'
 ),
-{_remove(store)}"""
-    ),
+{REMOVE_MATCHING}""",
 )
 
 # Only the first 1,000 are locked, in the order of `advisory_locks`: max_locks_per_transaction
 # limits their number. A concurrent writer to another memory may get a foreign key error.
-LOCK_MATCHING = StoreQuery(
-    "erase.lock",
-    lambda store: (
-        f"""
+LOCK_MATCHING = Query(
+    "memories.erase.lock",
+    f"""
 SELECT pg_advisory_xact_lock(key)
 FROM (
-    SELECT hashtextextended('{store.name}/' || identifier, 0) AS key
-    FROM ({_matching(store)}) AS matching
+    SELECT hashtextextended('memories/' || identifier, 0) AS key
+    FROM ({MATCHING}) AS matching
     ORDER BY key
     LIMIT 1000
 ) AS ordered
-"""
-    ),
+""",
 )
 
-ERASE_DRY_RUN = StoreQuery(
-    "erase.dry_run", lambda store: f"WITH matching AS ({_matching(store)}){_count(store)}"
-)
+ERASE_DRY_RUN = Query("memories.erase.dry_run", f"WITH matching AS ({MATCHING}){COUNT_MATCHING}")
 
-ERASE = StoreQuery(
-    "erase", lambda store: f"WITH matching AS ({_matching(store)}),\n{_remove(store)}"
-)
+ERASE = Query("memories.erase", f"WITH matching AS ({MATCHING}),\n{REMOVE_MATCHING}")
 
 
+@workflow
 def prune(
     older_than: timedelta | Timestamp | None,
     keep: int | None,
     prefix: str | None,
     *,
     dry_run: bool,
-    store: ElementStore = MEMORIES,
-) -> Workflow[Removal]:
+) -> Steps[Removal]:
     """Remove memories by age or number, one batch per transaction."""
     if older_than is None and keep is None:
         raise ValueError("prune needs older_than or keep")
@@ -154,20 +133,14 @@ def prune(
     if age is not None and age < timedelta():
         raise ValueError(f"older_than must not be negative, not {age!r}")
     find = DUE(
-        store,
         prefix=check_optional(prefix, "prefix"),
         before=None if age is not None else check_timestamp(older_than, "older_than"),
         age=age,
         keep=check_limit(keep, "keep"),
     )
-    due = Operation[Sequence[Row]](
+    due = yield Operation[Sequence[Row]](
         name="prune memories", statements=(find,), read_only=True, decode=lambda rows: rows
     )
-    return Workflow(_prune(store, due, dry_run=dry_run))
-
-
-def _prune(store: ElementStore, find: Operation[Sequence[Row]], *, dry_run: bool) -> Steps[Removal]:
-    due = yield find
     if dry_run:
         return _removal(
             [([row[0] for row in due], sum(row[2] for row in due), sum(row[3] for row in due))],
@@ -181,8 +154,8 @@ def _prune(store: ElementStore, find: Operation[Sequence[Row]], *, dry_run: bool
             operation = Operation[Row](
                 name="prune memories",
                 statements=(
-                    lock_conversations(store, identifiers),
-                    PRUNE(store, identifiers=identifiers, last=last),
+                    lock_memories(identifiers),
+                    PRUNE(identifiers=identifiers, last=last),
                 ),
                 decode=lambda rows: rows[0],
             )
@@ -198,7 +171,6 @@ def erase(
     meta: Mapping[str, Any] | None,
     *,
     dry_run: bool,
-    store: ElementStore = MEMORIES,
 ) -> Operation[Removal]:
     """Remove all matching memories in one transaction."""
     if identifiers is None and prefix is None and variables is None and meta is None:
@@ -213,9 +185,9 @@ def erase(
     }
     return Operation(
         name="erase memories",
-        statements=(ERASE_DRY_RUN(store, **filters),)
+        statements=(ERASE_DRY_RUN(**filters),)
         if dry_run
-        else (LOCK_MATCHING(store, **filters), ERASE(store, **filters)),
+        else (LOCK_MATCHING(**filters), ERASE(**filters)),
         read_only=dry_run,
         decode=lambda rows: _removal(rows, dry_run=dry_run),
     )

@@ -6,19 +6,17 @@ from psycopg.sql import Identifier, Literal
 
 from draive_pg.codec.validation import MAX_NAME, check_text
 from draive_pg.operations.conversations.expressions import vector
-from draive_pg.operations.conversations.store import MEMORIES, ElementStore, StoreQuery
-from draive_pg.operations.operation import Operation, Statement, Steps, Workflow
+from draive_pg.operations.operation import Operation, Query, Statement, Steps, workflow
 
-STATE = StoreQuery(
-    "search_index",
-    lambda store: (
-        f"""
+STATE = Query(
+    "memories.search_index",
+    """
 SELECT
     (
         SELECT relkind = 'p'
         FROM pg_class
         WHERE oid = to_regclass(
-            coalesce(quote_ident(:schema::TEXT) || '.', '') || '{store.elements_table}'
+            coalesce(quote_ident(:schema::TEXT) || '.', '') || 'memories_elements'
         )
     ) AS partitioned,
     (
@@ -28,25 +26,19 @@ SELECT
             coalesce(quote_ident(:schema::TEXT) || '.', '') || quote_ident(:index::TEXT)
         )
     ) AS valid
-"""
-    ),
+""",
 )
 
 
-def create_search_index(
-    language: str, schema: str | None, store: ElementStore = MEMORIES
-) -> Workflow[bool]:
+@workflow
+def create_search_index(language: str, schema: str | None) -> Steps[bool]:
     """Create the index for a text search configuration, and return whether it was missing."""
-    name = f"{store.elements_table}_search_{check_text(language, 'language')}"
+    name = f"memories_elements_search_{check_text(language, 'language')}"
     if not language or len(name.encode()) > MAX_NAME:
         raise ValueError(f"language must name a text search configuration, not {language!r:.60}")
-    return Workflow(_create(store, language, name, schema))
-
-
-def _create(store: ElementStore, language: str, name: str, schema: str | None) -> Steps[bool]:
     partitioned, valid = yield Operation[tuple[bool | None, bool | None]](
         name="create search index: look for the index",
-        statements=(STATE(store, schema=schema, index=name),),
+        statements=(STATE(schema=schema, index=name),),
         read_only=True,
         decode=lambda rows: (rows[0][0], rows[0][1]),
     )
@@ -60,7 +52,7 @@ def _create(store: ElementStore, language: str, name: str, schema: str | None) -
         yield _definition(f"DROP INDEX CONCURRENTLY IF EXISTS {{schema}}.{index}", language)
     yield _definition(
         f"CREATE INDEX {concurrently}IF NOT EXISTS {index} "
-        f"ON {{schema}}.{store.elements_table} USING gin (({expression}))",
+        f"ON {{schema}}.memories_elements USING gin (({expression}))",
         language,
     )
     return True

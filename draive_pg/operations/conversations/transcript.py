@@ -5,32 +5,31 @@ from typing import TYPE_CHECKING
 
 from draive_pg.codec.validation import check_limit, check_text
 from draive_pg.operations.conversations.expressions import epoch_us
-from draive_pg.operations.conversations.store import MEMORIES, ElementStore, StoreQuery
-from draive_pg.operations.operation import Operation, Row
+from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS
+from draive_pg.operations.operation import Operation, Query, Row
 
 if TYPE_CHECKING:
     from draive_pg.models.transcript import Transcript
 
 # First a row of the memory itself, then its newest elements in order: one snapshot of both.
-SHOW = StoreQuery(
-    "show",
-    lambda store: (
-        f"""
+SHOW = Query(
+    "memories.show",
+    f"""
 WITH newest AS (
     SELECT created, place, content
-    FROM {store.elements} AS element
+    FROM {ELEMENTS} AS element
     WHERE identifier = :identifier::TEXT
     ORDER BY created DESC, place DESC
     LIMIT :limit::INT8
 )
 SELECT
     EXISTS (
-        SELECT FROM {store.conversations} AS conversation WHERE identifier = :identifier::TEXT
+        SELECT FROM {{schema}}.memories AS conversation WHERE identifier = :identifier::TEXT
     ),
-    (SELECT count(*) FROM {store.elements} AS element WHERE identifier = :identifier::TEXT),
+    (SELECT count(*) FROM {ELEMENTS} AS element WHERE identifier = :identifier::TEXT),
     (
         SELECT variables::TEXT
-        FROM {store.variables} AS snapshot
+        FROM {SNAPSHOTS} AS snapshot
         WHERE identifier = :identifier::TEXT
         ORDER BY created DESC, place DESC
         LIMIT 1
@@ -41,14 +40,11 @@ UNION ALL
     FROM newest
     ORDER BY created, place
 )
-"""
-    ),
+""",
 )
 
 
-def show(
-    identifier: str, limit: int | None, store: ElementStore = MEMORIES
-) -> "Operation[Transcript]":
+def show(identifier: str, limit: int | None) -> "Operation[Transcript]":
     """Return a transcript of all elements of a memory, or of the newest."""
     check_text(identifier, "identifier")
     check_limit(limit, "limit")
@@ -71,7 +67,7 @@ def show(
 
     return Operation(
         name=f"show memory {identifier!r:.80}",
-        statements=(SHOW(store, identifier=identifier, limit=limit),),
+        statements=(SHOW(identifier=identifier, limit=limit),),
         read_only=True,
         decode=decode,
     )

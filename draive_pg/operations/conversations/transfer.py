@@ -15,13 +15,8 @@ from draive_pg.errors import MemoryExists
 from draive_pg.models.conversations import Transfer
 from draive_pg.operations.conversations.export_format import Line, check_path, lines, written
 from draive_pg.operations.conversations.listing import memory_missing
-from draive_pg.operations.conversations.store import (
-    MEMORIES,
-    ElementStore,
-    StoreQuery,
-    lock_conversations,
-)
-from draive_pg.operations.operation import Call, Operation, Row, Steps, Workflow
+from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS, lock_memories
+from draive_pg.operations.operation import Call, Operation, Query, Row, Steps, workflow
 
 # Limits of one statement, unless a single memory exceeds them.
 MAX_ELEMENTS = 2_000
@@ -29,17 +24,16 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_LISTED = 10_000
 
 # Keyset pagination by identifier: each statement is quick, however many memories there are.
-SIZES = StoreQuery(
-    "export.sizes",
-    lambda store: (
-        f"""
+SIZES = Query(
+    "memories.export.sizes",
+    f"""
 SELECT
     conversation.identifier,
     held.elements,
     held.bytes
 FROM (
     SELECT identifier
-    FROM {store.conversations} AS conversation
+    FROM {{schema}}.memories AS conversation
     WHERE (:identifiers::TEXT[] IS NULL OR identifier = ANY (:identifiers::TEXT[]))
         AND (:prefix::TEXT IS NULL OR starts_with(identifier, :prefix::TEXT))
         AND (:after::TEXT IS NULL OR identifier > :after::TEXT)
@@ -48,12 +42,11 @@ FROM (
 ) AS conversation
 CROSS JOIN LATERAL (
     SELECT count(*) AS elements, coalesce(sum(pg_column_size(content)), 0)::INT8 AS bytes
-    FROM {store.elements} AS element
+    FROM {ELEMENTS} AS element
     WHERE element.identifier = conversation.identifier
 ) AS held
 ORDER BY conversation.identifier
-"""
-    ),
+""",
 )
 
 UTC_TIME: LiteralString = (
@@ -62,10 +55,9 @@ UTC_TIME: LiteralString = (
 )
 
 # For each memory: its row, then its variables, then its elements, each in order.
-READ = StoreQuery(
-    "export",
-    lambda store: (
-        f"""
+READ = Query(
+    "memories.export",
+    f"""
 SELECT identifier, kind, written, document
 FROM (
     SELECT
@@ -75,27 +67,25 @@ FROM (
         '' AS document,
         created,
         NULL AS place
-    FROM {store.conversations} AS conversation
+    FROM {{schema}}.memories AS conversation
     WHERE identifier = ANY (:identifiers::TEXT[])
     UNION ALL
     SELECT identifier, 1, {UTC_TIME}, variables::TEXT, created, place
-    FROM {store.variables} AS snapshot
+    FROM {SNAPSHOTS} AS snapshot
     WHERE identifier = ANY (:identifiers::TEXT[])
     UNION ALL
     SELECT identifier, 2, {UTC_TIME}, content::TEXT, created, place
-    FROM {store.elements} AS element
+    FROM {ELEMENTS} AS element
     WHERE identifier = ANY (:identifiers::TEXT[])
 ) AS stored
 ORDER BY identifier, kind, created, place
-"""
-    ),
+""",
 )
 
 # The caller holds the locks. Existing memories are compared row by row, and never changed.
-WRITE = StoreQuery(
-    "import",
-    lambda store: (
-        f"""
+WRITE = Query(
+    "memories.import",
+    f"""
 WITH given AS (
     SELECT
         line ->> 'identifier' AS identifier,
@@ -121,7 +111,7 @@ given_rows AS (
     ) AS row
 ),
 present AS (
-    SELECT identifier FROM {store.conversations} AS conversation
+    SELECT identifier FROM {{schema}}.memories AS conversation
     WHERE identifier = ANY (:identifiers::TEXT[])
 ),
 present_rows AS (
@@ -133,11 +123,11 @@ present_rows AS (
         content
     FROM (
         SELECT identifier, 1 AS kind, created, place, variables AS content
-        FROM {store.variables} AS snapshot
+        FROM {SNAPSHOTS} AS snapshot
         WHERE identifier = ANY (:identifiers::TEXT[])
         UNION ALL
         SELECT identifier, 2, created, place, content
-        FROM {store.elements} AS element
+        FROM {ELEMENTS} AS element
         WHERE identifier = ANY (:identifiers::TEXT[])
     ) AS stored
 ),
@@ -153,20 +143,20 @@ differing AS (
         OR theirs.content IS DISTINCT FROM ours.content
 ),
 created AS (
-    {store.insert_conversations}
+    INSERT INTO {{schema}}.memories (identifier, created)
     SELECT identifier, created FROM given
     ON CONFLICT (identifier) DO NOTHING
     RETURNING identifier
 ),
 variables AS (
-    {store.insert_variables}
+    INSERT INTO {{schema}}.memories_variables (identifier, variables, created)
     SELECT given_rows.identifier, given_rows.content, given_rows.created
     FROM created
     JOIN given_rows ON given_rows.identifier = created.identifier AND given_rows.kind = 1
     ORDER BY given_rows.identifier, given_rows.number
 ),
 elements AS (
-    {store.insert_elements}
+    INSERT INTO {{schema}}.memories_elements (identifier, content, created)
     SELECT given_rows.identifier, given_rows.content, given_rows.created
     FROM created
     JOIN given_rows ON given_rows.identifier = created.identifier AND given_rows.kind = 2
@@ -175,8 +165,7 @@ elements AS (
 SELECT
     coalesce((SELECT array_agg(identifier) FROM created), '{{}}'),
     coalesce((SELECT array_agg(identifier) FROM differing), '{{}}')
-"""
-    ),
+""",
 )
 
 
@@ -188,34 +177,22 @@ class Size(NamedTuple):
     size: int
 
 
+@workflow
 def export(
-    path: object,
-    identifiers: str | Iterable[str] | None,
-    prefix: str | None,
-    store: ElementStore = MEMORIES,
-) -> Workflow[Transfer]:
-    """Write memories to a file, which appears or is replaced when it is complete."""
-    return Workflow(
-        _export(
-            store,
-            check_path(path),
-            check_texts(identifiers, "identifier"),
-            check_optional(prefix, "prefix"),
-        )
-    )
-
-
-def _export(
-    store: ElementStore, target: Path, identifiers: Sequence[str] | None, prefix: str | None
+    path: object, identifiers: str | Iterable[str] | None, prefix: str | None
 ) -> Steps[Transfer]:
+    """Write memories to a file, which appears or is replaced when it is complete."""
+    target = check_path(path)
+    wanted = check_texts(identifiers, "identifier")
+    check_optional(prefix, "prefix")
     done = Transfer(target, 0, 0, 0)
-    missing = set(identifiers or ())
+    missing = set(wanted or ())
     after: str | None = None
     with ExitStack() as stack, progress(None, "Exporting", " memories") as bar:
         file: IO[bytes] = yield Call(partial(stack.enter_context, written(target)))
-        while listed := (yield _sizes(store, identifiers, prefix, after)):
+        while listed := (yield _sizes(wanted, prefix, after)):
             for batch in _batches(listed):
-                rows = yield _read(store, [size.identifier for size in batch])
+                rows = yield _read([size.identifier for size in batch])
                 found, elements, variables = yield Call(partial(_write_lines, file, rows))
                 done = _add(done, len(found), elements, variables)
                 missing -= found
@@ -225,17 +202,15 @@ def _export(
             first = min(missing)
             more = f" ({len(missing)} are missing in all)" if len(missing) > 1 else ""
             message = f"export to {target.name!r}: there is no memory {first!r:.80}{more}"
-            raise (yield from memory_missing(message, first, store))
+            raise (yield from memory_missing(message, first))
         yield Call(stack.close)
     return done
 
 
-def import_file(path: object, store: ElementStore = MEMORIES) -> Workflow[Transfer]:
+@workflow
+def import_file(path: object) -> Steps[Transfer]:
     """Write the memories of a file that do not exist yet."""
-    return Workflow(_import(store, check_path(path)))
-
-
-def _import(store: ElementStore, source: Path) -> Steps[Transfer]:
+    source = check_path(path)
     done = Transfer(source, 0, 0, 0)
     differing: list[str] = []
     with (
@@ -243,7 +218,7 @@ def _import(store: ElementStore, source: Path) -> Steps[Transfer]:
         closing(_batches(lines(source))) as batches,
     ):
         while batch := (yield Call(partial(next, batches, None))):
-            created, other = yield _write(store, source, batch)
+            created, other = yield _write(source, batch)
             differing += sorted(other)
             new = [line for line in batch if line.identifier in created]
             done = _add(
@@ -264,12 +239,9 @@ def _import(store: ElementStore, source: Path) -> Steps[Transfer]:
 
 
 def _sizes(
-    store: ElementStore,
-    identifiers: Sequence[str] | None,
-    prefix: str | None,
-    after: str | None,
+    identifiers: Sequence[str] | None, prefix: str | None, after: str | None
 ) -> Operation[Sequence[Size]]:
-    statement = SIZES(store, identifiers=identifiers, prefix=prefix, after=after, limit=MAX_LISTED)
+    statement = SIZES(identifiers=identifiers, prefix=prefix, after=after, limit=MAX_LISTED)
     return Operation(
         name="export memories: list them",
         statements=(statement,),
@@ -278,25 +250,23 @@ def _sizes(
     )
 
 
-def _read(store: ElementStore, identifiers: Sequence[str]) -> Operation[Sequence[Row]]:
+def _read(identifiers: Sequence[str]) -> Operation[Sequence[Row]]:
     return Operation(
         name=f"export memories from {identifiers[0]!r:.80} on",
-        statements=(READ(store, identifiers=identifiers),),
+        statements=(READ(identifiers=identifiers),),
         read_only=True,
         decode=lambda rows: rows,
     )
 
 
-def _write(
-    store: ElementStore, source: Path, batch: Sequence[Line]
-) -> Operation[tuple[Sequence[str], Sequence[str]]]:
+def _write(source: Path, batch: Sequence[Line]) -> Operation[tuple[Sequence[str], Sequence[str]]]:
     identifiers = [line.identifier for line in batch]
     text = f"[{','.join(line.text for line in batch)}]"
     return Operation(
         name=f"import {source.name!r:.80}, lines {batch[0].number} to {batch[-1].number}",
         statements=(
-            lock_conversations(store, identifiers),
-            WRITE(store, lines=text, identifiers=identifiers),
+            lock_memories(identifiers),
+            WRITE(lines=text, identifiers=identifiers),
         ),
         decode=lambda rows: (rows[0][0], rows[0][1]),
     )

@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING, Any, LiteralString
 from draive_pg.codec.json import encode, encode_mapping
 from draive_pg.codec.validation import check_sent, check_text
 from draive_pg.errors import ChatInvalid, MemoryExists
-from draive_pg.operations.conversations.store import (
-    MEMORIES,
-    ElementStore,
-    StoreQuery,
-    lock_conversation,
-)
-from draive_pg.operations.operation import Operation, Row, Statement
+from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS, lock_memory
+from draive_pg.operations.operation import Operation, Query, Row, Statement
 
 if TYPE_CHECKING:
     from draive import ModelInput, ModelOutput
@@ -24,26 +19,26 @@ def _next_time(last: LiteralString) -> LiteralString:
     return f"greatest(clock_timestamp(), {last} + INTERVAL '1 microsecond')"
 
 
-def _remember(store: ElementStore, snapshot: LiteralString = "") -> LiteralString:
+def _remember(snapshot: LiteralString = "") -> LiteralString:
     # One JSON array is parsed in a third of the time of TEXT[], which escapes quotes once more.
     return f"""
 WITH allowed AS (
     SELECT
     WHERE :append::BOOLEAN
-        OR NOT EXISTS (SELECT FROM {store.elements} AS element WHERE identifier = :identifier::TEXT)
+        OR NOT EXISTS (SELECT FROM {ELEMENTS} AS element WHERE identifier = :identifier::TEXT)
 ),
 conversation AS (
-    {store.insert_conversations}
+    INSERT INTO {{schema}}.memories (identifier, created)
     SELECT :identifier::TEXT, now() FROM allowed
     ON CONFLICT (identifier) DO NOTHING
 ),{snapshot}
 batch AS (
     SELECT {_next_time("max(created)")} AS start
-    FROM {store.elements} AS element
+    FROM {ELEMENTS} AS element
     WHERE identifier = :identifier::TEXT
 ),
 added AS (
-    {store.insert_elements}
+    INSERT INTO {{schema}}.memories_elements (identifier, content, created)
     SELECT
         :identifier::TEXT,
         item.content::JSONB,
@@ -57,30 +52,25 @@ SELECT EXISTS (SELECT FROM allowed) AS allowed, (SELECT count(*) FROM added) AS 
 """
 
 
-def _snapshot(store: ElementStore) -> LiteralString:
-    return f"""
+ADD_SNAPSHOT: LiteralString = f"""
 snapshot AS (
-    {store.insert_variables}
+    INSERT INTO {{schema}}.memories_variables (identifier, variables, created)
     SELECT :identifier::TEXT, :variables::JSONB, {_next_time("max(created)")}
-    FROM {store.variables} AS snapshot
+    FROM {SNAPSHOTS} AS snapshot
     WHERE identifier = :identifier::TEXT
     HAVING EXISTS (SELECT FROM allowed)
 ),"""
 
-
 # Two statements: planning an unused variables CTE costs 10 % of a batch.
-REMEMBER = StoreQuery("remember", _remember)
-REMEMBER_VARIABLES = StoreQuery(
-    "remember_with_variables", lambda store: _remember(store, _snapshot(store))
-)
+REMEMBER = Query("memories.remember", _remember())
+REMEMBER_VARIABLES = Query("memories.remember_with_variables", _remember(ADD_SNAPSHOT))
 
 # Existing values win over the defaults; no row is written if nothing changes.
-MAINTAIN = StoreQuery(
-    "maintain",
-    lambda store: (
-        f"""
+MAINTAIN = Query(
+    "memories.maintain",
+    f"""
 WITH conversation AS (
-    {store.insert_conversations}
+    INSERT INTO {{schema}}.memories (identifier, created)
     VALUES (:identifier::TEXT, now())
     ON CONFLICT (identifier) DO NOTHING
 ),
@@ -88,12 +78,12 @@ current AS (
     SELECT
         CASE jsonb_typeof(variables) WHEN 'object' THEN variables ELSE '{{}}' END AS variables,
         created
-    FROM {store.variables} AS snapshot
+    FROM {SNAPSHOTS} AS snapshot
     WHERE identifier = :identifier::TEXT
     ORDER BY created DESC, place DESC
     LIMIT 1
 )
-{store.insert_variables}
+INSERT INTO {{schema}}.memories_variables (identifier, variables, created)
 SELECT
     :identifier::TEXT,
     :defaults::JSONB || coalesce(current.variables, '{{}}'),
@@ -102,20 +92,17 @@ FROM (SELECT) AS one_row
 LEFT JOIN current ON TRUE
 WHERE :defaults::JSONB || coalesce(current.variables, '{{}}') IS DISTINCT FROM current.variables
     AND :defaults::JSONB IS NOT NULL
-"""
-    ),
+""",
 )
 
-REMOVE = StoreQuery(
-    "remove",
-    lambda store: (
-        f"""
+REMOVE = Query(
+    "memories.remove",
+    """
 WITH removed AS (
-    {store.delete_conversations} WHERE identifier = :identifier::TEXT RETURNING identifier
+    DELETE FROM {schema}.memories WHERE identifier = :identifier::TEXT RETURNING identifier
 )
 SELECT EXISTS (SELECT FROM removed)
-"""
-    ),
+""",
 )
 
 
@@ -123,7 +110,6 @@ def remember(
     identifier: str,
     items: "Sequence[ModelInput | ModelOutput]",
     variables: Mapping[str, Any] | None,
-    store: ElementStore = MEMORIES,
 ) -> Operation[None]:
     """Append draive's elements in order, and a snapshot of the variables if given."""
     from draive_pg.codec import draive_types
@@ -131,11 +117,11 @@ def remember(
     check_text(identifier, "identifier")
     names = (f"items[{index}]" for index in count())
     elements = _array(map(draive_types.encode_element, items, names))
-    written = _append(store, identifier, elements, encode_mapping(variables, "variables"))
+    written = _append(identifier, elements, encode_mapping(variables, "variables"))
     nothing = not items and variables is None
     return Operation(
         name=f"remember in memory {identifier!r:.80}",
-        statements=() if nothing else (lock_conversation(store, identifier), written),
+        statements=() if nothing else (lock_memory(identifier), written),
     )
 
 
@@ -144,7 +130,6 @@ def import_chat(
     messages: Iterable[Mapping[str, Any]],
     *,
     append: bool,
-    store: ElementStore = MEMORIES,
 ) -> Operation[int]:
     """Append the messages of a chat log as elements, and return how many elements they made."""
     from draive_pg.chat.messages import convert
@@ -158,7 +143,7 @@ def import_chat(
         raise ChatInvalid(str(error)) from error
 
     # Variables first: the system message must be older than the first element.
-    first = () if variables is None else (_append(store, identifier, "[]", variables, append),)
+    first = () if variables is None else (_append(identifier, "[]", variables, append),)
 
     def decode(rows: Sequence[Row]) -> int:
         allowed, added = rows[0]
@@ -172,53 +157,50 @@ def import_chat(
     return Operation(
         name=f"import chat into memory {identifier!r:.80}",
         statements=(
-            lock_conversation(store, identifier),
+            lock_memory(identifier),
             *first,
-            _append(store, identifier, elements, None, append),
+            _append(identifier, elements, None, append),
         ),
         decode=decode,
     )
 
 
-def maintain(
-    identifier: str, variables: Mapping[str, Any] | None, store: ElementStore = MEMORIES
-) -> Operation[None]:
+def maintain(identifier: str, variables: Mapping[str, Any] | None) -> Operation[None]:
     """Create a memory unless it exists, and set the variables that it does not have yet."""
     check_text(identifier, "identifier")
     defaults = encode_mapping(variables, "variables")
     return Operation(
         name=f"maintain memory {identifier!r:.80}",
         statements=(
-            lock_conversation(store, identifier),
-            MAINTAIN(store, identifier=identifier, defaults=defaults),
+            lock_memory(identifier),
+            MAINTAIN(identifier=identifier, defaults=defaults),
         ),
     )
 
 
-def remove(identifier: str, store: ElementStore = MEMORIES) -> Operation[bool]:
+def remove(identifier: str) -> Operation[bool]:
     """Remove a memory with its elements and variables, and return whether it existed."""
     check_text(identifier, "identifier")
     return Operation(
         name=f"remove memory {identifier!r:.80}",
         statements=(
-            lock_conversation(store, identifier),
-            REMOVE(store, identifier=identifier),
+            lock_memory(identifier),
+            REMOVE(identifier=identifier),
         ),
         decode=lambda rows: rows[0][0],
     )
 
 
 def _append(
-    store: ElementStore,
     identifier: str,
     elements: str,
     variables: str | None,
     append: bool = True,  # noqa: FBT001, FBT002 - private
 ) -> Statement:
     if variables is None:
-        return REMEMBER(store, identifier=identifier, elements=elements, append=append)
+        return REMEMBER(identifier=identifier, elements=elements, append=append)
     return REMEMBER_VARIABLES(
-        store, identifier=identifier, elements=elements, append=append, variables=variables
+        identifier=identifier, elements=elements, append=append, variables=variables
     )
 
 

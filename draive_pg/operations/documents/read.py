@@ -5,8 +5,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from draive_pg.codec.json import encode_mapping
-from draive_pg.codec.timestamps import Timestamp
-from draive_pg.codec.validation import check_limit, check_optional, check_timestamp
+from draive_pg.codec.timestamps import Timestamp, check_timestamp
+from draive_pg.codec.validation import check_limit, check_optional
 from draive_pg.errors import DocumentMissing, RevisionMissing
 from draive_pg.models.documents import Diff
 from draive_pg.models.record import Records

@@ -3,8 +3,8 @@
 from datetime import date, datetime
 from typing import Any, LiteralString, NamedTuple
 
-from draive_pg.codec.timestamps import Timestamp
-from draive_pg.codec.validation import check_limit, check_optional, check_timestamp
+from draive_pg.codec.timestamps import Timestamp, check_timestamp
+from draive_pg.codec.validation import check_limit, check_optional
 from draive_pg.models.documents import Revision, Snapshot
 from draive_pg.operations.documents.kind import DocumentKind
 
