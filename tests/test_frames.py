@@ -34,6 +34,16 @@ from tests.frame_columns import COLUMNS
 from tests.statements import FOLDER
 
 
+def both(*texts: str) -> ModelInput:
+    """Responses with the same call id."""
+    return ModelInput.of(
+        *(
+            ModelToolResponse.of("c", tool="find", content=MultimodalContent.of(text))
+            for text in texts
+        )
+    )
+
+
 def fill(db: Client) -> None:
     db.memory("one").remember(asked("q"), called("c"), responded("c"), thought("why", "a"))
     db.memory("one").remember(variables={"a": 1})
@@ -167,6 +177,33 @@ def test_a_call_number_used_again_is_joined_with_its_own_response(db: Client) ->
     db.memory("other").remember(responded("call_0", text="of another memory"))
     calls = db.frames.tool_calls()
     assert calls.response.fillna("none").tolist() == ["first", "none", "third"]
+
+
+@pytest.mark.parametrize(
+    ("elements", "responses"),
+    [
+        ((called("c", "c"), both("1", "2")), ["1", "2"]),
+        ((called("c", "c"), responded("c", text="1"), responded("c", text="2")), ["1", "2"]),
+        ((called("c"), both("1", "2")), ["1"]),
+        ((called("c", "c"), responded("c", text="1")), ["1", None]),
+        ((called("c", "d", "c"), responded("d"), both("1", "2")), ["1", "found", "2"]),
+        ((called("c", "c", "c"), both("1"), called("c"), both("2")), ["1", None, None, "2"]),
+        ((called("c"), called("c"), both("1", "2")), [None, "1"]),
+    ],
+)
+def test_calls_of_one_id_in_an_element_are_paired_in_order(
+    db: Client, elements: tuple[Any, ...], responses: list[str | None]
+) -> None:
+    db.memory("m").remember(*elements)
+    calls = db.frames.tool_calls()
+    assert calls.response.astype(object).where(calls.response.notna(), None).tolist() == responses
+    marked = [
+        "no response to this request" not in piece.notes
+        for entry in db.memory("m").show().entries
+        for piece in entry.pieces
+        if piece.kind == "request"
+    ]
+    assert marked == [response is not None for response in responses]
 
 
 def test_sessions_count_what_their_memories_hold(db: Client) -> None:

@@ -137,6 +137,10 @@ def test_a_turn_longer_than_the_limit_is_recalled_whole(db: Client) -> None:
         ((asked("q"),), slice(0, 1)),
         ((asked("q"), answered("a"), responded("stray")), slice(0, 2)),
         ((asked("q"), called("c"), responded("c"), responded("stray")), slice(0, 3)),
+        ((asked("q"), called("c", "c"), responded("c", "c")), slice(0, 1)),
+        ((asked("q"), called("c", "c"), responded("c"), responded("c")), slice(0, 1)),
+        ((asked("q"), called("c"), responded("c", "c")), slice(0, 1)),
+        ((asked("q"), called("c"), responded("c"), responded("c")), slice(0, 3)),
     ],
 )
 def test_what_is_recalled_can_be_replayed(

@@ -120,7 +120,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         Returns
         -------
         DataFrame
-            The columns; the last four are missing without a response:
+            The columns; the last four are missing without a response. If an element requests
+            several calls with the same id, their responses are taken in order.
 
             | column | dtype | content |
             |---|---|---|

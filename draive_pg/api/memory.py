@@ -57,8 +57,9 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
         Returns
         -------
         ModelMemoryRecall
-            ``context`` starts with a user turn (an input without tool responses) and has no
-            unanswered tool request. ``variables`` have the types that were stored.
+            ``context`` starts with a user turn (an input without tool responses). A tool request
+            without a response, or whose id is used twice, is left out with its element.
+            ``variables`` have the types that were stored.
 
         Raises
         ------

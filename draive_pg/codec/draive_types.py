@@ -311,11 +311,11 @@ SHAPES: Mapping[str, tuple[type[ModelInput | ModelOutput], Blocks]] = {
 
 def outline(element: ModelInput | ModelOutput) -> Outline:
     """Return what decides whether an element can be replayed to a model."""
-    calls = {
+    calls = [
         block.identifier
         for block in element.blocks
         if block.type == "tool_request" or block.type == "tool_response"  # noqa: PLR1714 - narrows
-    }
+    ]
     return Outline(element.type == "model_input", calls)
 
 

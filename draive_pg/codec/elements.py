@@ -6,7 +6,7 @@ Content is a list of parts: text, data, references and artifacts.
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from draive_pg.codec.validation import shown
@@ -87,12 +87,12 @@ class Outline(NamedTuple):
     ----------
     is_input : bool
         True for a model input.
-    calls : set of str
+    calls : sequence of str
         Identifiers of the tool requests of an output, or of the tool responses of an input.
     """
 
     is_input: bool
-    calls: Set[str]
+    calls: Sequence[str]
 
     @property
     def starts_turn(self) -> bool:
@@ -117,7 +117,7 @@ def outline(document: object) -> Outline:
         raise ValueError(f"blocks must be a list, not {shown(blocks)}")
     if not _has_meta(element):
         raise ValueError(f"meta must be an object, not {shown(element['meta'])}")
-    calls: set[str] = set()
+    calls: list[str] = []
     for index, block in enumerate(cast("Sequence[object]", blocks)):
         # The first matching kind counts, as in draive: some documents match several.
         matching = (name for name, matches in BLOCKS[kind].items() if matches(block))
@@ -125,7 +125,7 @@ def outline(document: object) -> Outline:
             case None:
                 raise ValueError(f"blocks[{index}] is no {' or '.join(BLOCKS[kind])}")
             case "tool request" | "tool response":
-                calls.add(_object(block)["identifier"])
+                calls.append(_object(block)["identifier"])
             case _:
                 pass
     return Outline(kind == "model_input", calls)
@@ -223,9 +223,10 @@ def newest(elements: Sequence[Outline], limit: int | None) -> int:
 def replayable(elements: Sequence[Outline]) -> list[int]:
     """Return the indexes of the elements that model APIs accept as a conversation, in order.
 
-    It starts with a user turn (an input without tool responses). An output whose tool requests
-    are not all answered by the inputs that follow it directly is left out together with those
-    answers, and so are inputs with a tool response that answers nothing.
+    It starts with a user turn (an input without tool responses). An output is left out together
+    with its answers if two of its tool requests have the same identifier, or if the inputs that
+    follow it directly do not answer all of them. An input is left out if one of its tool responses
+    answers no request, or one that is already answered.
     """
     kept: list[int] = []
     for first, *following in _exchanges(elements):
@@ -233,8 +234,14 @@ def replayable(elements: Sequence[Outline]) -> list[int]:
         if elements[first].starts_turn:
             kept.append(first)
         elif kept and not is_input:
-            answers = [index for index in following if elements[index].calls <= calls]
-            if calls <= {call for index in answers for call in elements[index].calls}:
+            unanswered = set(calls)
+            answers: list[int] = []
+            for index in following:
+                answered = elements[index].calls
+                if len(unanswered) - len(unanswered.difference(answered)) == len(answered):
+                    unanswered.difference_update(answered)
+                    answers.append(index)
+            if len({*calls}) == len(calls) and not unanswered:
                 kept += (first, *answers)
     return kept
 

@@ -89,22 +89,26 @@ def _not_recalled(documents: Sequence[object]) -> tuple[dict[int, str], set[int]
 def _call_problems(documents: Sequence[object]) -> dict[tuple[int, int], str]:
     """Return the requests without a response, and the responses without a request.
 
-    The response to a request is the next one with the same call id: ids repeat in later turns.
+    Ids may repeat. The first response with an id answers the first request with it in the newest
+    element that has one, and so on.
     """
     problems: dict[tuple[int, int], str] = {}
-    requests: dict[str, tuple[int, int]] = {}
+    requests: dict[str, list[tuple[int, int]]] = {}
     for index, document in enumerate(documents):
         for number, value in enumerate(_items(_object(document).get("blocks"))):
             block = _object(value)
             call = _text(block, "identifier")
             if block.get("type") == "tool_request":
-                requests[call] = index, number
+                earlier = requests.get(call)
+                if not earlier or earlier[0][0] != index:
+                    earlier = requests[call] = []
+                earlier.append((index, number))
                 problems[index, number] = UNANSWERED
             elif block.get("type") == "tool_response":
-                if (request := requests.pop(call, None)) is None:
-                    problems[index, number] = UNREQUESTED
+                if waiting := requests.get(call):
+                    del problems[waiting.pop(0)]
                 else:
-                    del problems[request]
+                    problems[index, number] = UNREQUESTED
     return problems
 
 

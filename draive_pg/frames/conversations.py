@@ -142,7 +142,9 @@ CONVERSATION_LOG = Frame(
     """,
 )
 
-# The response is the next block with the same call id, because later turns may reuse an id.
+# Ids of calls may repeat, in later turns and in one element. The response to the `nth` of `alike`
+# requests with an id in an element is the nth block with that id after the element, unless there
+# is another request with that id before it, which `asked` counts. All windows share one sort.
 TOOL_CALLS = Frame(
     "tool_calls",
     {
@@ -162,7 +164,7 @@ TOOL_CALLS = Frame(
         event.identifier,
         event.position,
         event.created,
-        event.block ->> 'identifier' AS call,
+        event.call,
         event.block ->> 'tool' AS tool,
         event.block -> 'arguments' AS arguments,
         CASE WHEN event.answered THEN (
@@ -176,22 +178,36 @@ TOOL_CALLS = Frame(
         END AS seconds
     FROM (
         SELECT
-            element.identifier,
-            element.position,
-            element.created,
-            block.number,
-            block.value AS block,
-            lead(block.value) OVER call AS next,
-            lead(element.created) OVER call AS next_created,
-            coalesce(lead(block.value) OVER call ->> 'type' = 'tool_response', FALSE) AS answered
-        FROM ({POSITIONED}) AS element
-        CROSS JOIN LATERAL jsonb_path_query(element.content, '{CALLS}')
-            WITH ORDINALITY AS block (value, number)
-        WHERE content @? '{CALLS}'
-        WINDOW call AS (
-            PARTITION BY element.identifier, block.value ->> 'identifier'
-            ORDER BY element.position, block.number
-        )
+            *,
+            lead(block, alike) OVER call AS next,
+            lead(created, alike) OVER call AS next_created,
+            coalesce(lead(asked, alike) OVER call = asked + alike - nth, FALSE) AS answered
+        FROM (
+            SELECT
+                *,
+                count(*) FILTER (WHERE block ->> 'type' = 'tool_request') OVER call AS asked,
+                row_number() OVER element AS nth,
+                count(*) OVER (
+                    element ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+                )::INT AS alike
+            FROM (
+                SELECT
+                    element.identifier,
+                    element.position,
+                    element.created,
+                    block.number,
+                    block.value AS block,
+                    block.value ->> 'identifier' AS call
+                FROM ({POSITIONED}) AS element
+                CROSS JOIN LATERAL jsonb_path_query(element.content, '{CALLS}')
+                    WITH ORDINALITY AS block (value, number)
+                WHERE content @? '{CALLS}'
+            ) AS block
+            WINDOW
+                call AS (PARTITION BY identifier, call ORDER BY position, number),
+                element AS (PARTITION BY identifier, call, position ORDER BY number)
+        ) AS block
+        WINDOW call AS (PARTITION BY identifier, call ORDER BY position, number)
     ) AS event
     WHERE event.block ->> 'type' = 'tool_request'
         AND (:tool::TEXT[] IS NULL OR event.block ->> 'tool' = ANY (:tool::TEXT[]))

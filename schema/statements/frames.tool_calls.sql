@@ -19,7 +19,7 @@ FROM (
         event.identifier,
         event.position,
         event.created,
-        event.block ->> 'identifier' AS call,
+        event.call,
         event.block ->> 'tool' AS tool,
         event.block -> 'arguments' AS arguments,
         CASE WHEN event.answered THEN (
@@ -33,15 +33,27 @@ FROM (
         END AS seconds
     FROM (
         SELECT
-            element.identifier,
-            element.position,
-            element.created,
-            block.number,
-            block.value AS block,
-            lead(block.value) OVER call AS next,
-            lead(element.created) OVER call AS next_created,
-            coalesce(lead(block.value) OVER call ->> 'type' = 'tool_response', FALSE) AS answered
-        FROM (SELECT
+            *,
+            lead(block, alike) OVER call AS next,
+            lead(created, alike) OVER call AS next_created,
+            coalesce(lead(asked, alike) OVER call = asked + alike - nth, FALSE) AS answered
+        FROM (
+            SELECT
+                *,
+                count(*) FILTER (WHERE block ->> 'type' = 'tool_request') OVER call AS asked,
+                row_number() OVER element AS nth,
+                count(*) OVER (
+                    element ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+                )::INT AS alike
+            FROM (
+                SELECT
+                    element.identifier,
+                    element.position,
+                    element.created,
+                    block.number,
+                    block.value AS block,
+                    block.value ->> 'identifier' AS call
+                FROM (SELECT
         identifier,
         created,
         content,
@@ -51,13 +63,15 @@ FROM (
         SELECT identifier, created, ctid AS place, content FROM memories_elements
     ) AS element
     WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])) AS element
-        CROSS JOIN LATERAL jsonb_path_query(element.content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")')
-            WITH ORDINALITY AS block (value, number)
-        WHERE content @? '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")'
-        WINDOW call AS (
-            PARTITION BY element.identifier, block.value ->> 'identifier'
-            ORDER BY element.position, block.number
-        )
+                CROSS JOIN LATERAL jsonb_path_query(element.content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")')
+                    WITH ORDINALITY AS block (value, number)
+                WHERE content @? '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")'
+            ) AS block
+            WINDOW
+                call AS (PARTITION BY identifier, call ORDER BY position, number),
+                element AS (PARTITION BY identifier, call, position ORDER BY number)
+        ) AS block
+        WINDOW call AS (PARTITION BY identifier, call ORDER BY position, number)
     ) AS event
     WHERE event.block ->> 'type' = 'tool_request'
         AND ($2::TEXT[] IS NULL OR event.block ->> 'tool' = ANY ($2::TEXT[]))
