@@ -5,18 +5,21 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psycopg
 import pytest
-from draive import Instructions, InstructionsRepository, ctx
+from draive import ConfigurationRepository, Instructions, InstructionsRepository, ctx
 
 from draive_pg import Client, ConnectionFailed
 from draive_pg.adapters import (
     Postgres,
+    PostgresConfigurationRepository,
     PostgresConnection,
     PostgresConnectionPool,
     PostgresException,
     PostgresInstructionsRepository,
     PostgresModelMemory,
 )
+from tests.draive_scope import Pool, asyncpg_pool, psycopg_pool
 from tests.elements import asked, texts
 
 GREETING = Instructions.of("greeting")
@@ -149,6 +152,31 @@ def test_writers_take_turns_whatever_isolation_the_role_prefers(dsn: str, level:
     with Client(dsn) as db:
         assert len(db.memory("m").log()) == 42
         assert len(db.frames.instruction_revisions("greeting")) == 20
+
+
+def test_scopes_with_other_pools_do_not_share_cached_values(
+    dsn: str, empty_dsn: str, sql: psycopg.Connection
+) -> None:
+    with Client(empty_dsn) as other:
+        other.setup()
+        other.instructions.define("greeting", content="of the other")
+        other.configurations.define("limits", {"of": "the other"})
+    repositories = (PostgresInstructionsRepository(), PostgresConfigurationRepository())
+
+    async def served(pool: Pool) -> tuple[object, ...]:
+        async with ctx.scope("service", *repositories, disposables=(pool,)):
+            return (
+                await InstructionsRepository.resolve(GREETING, default="none"),
+                await ConfigurationRepository.load_raw("limits"),
+                len(await InstructionsRepository.available_instructions()),
+            )
+
+    pool = PostgresConnectionPool.of(dsn)
+    assert asyncio.run(served(pool)) == ("none", None, 0)
+    for make in (psycopg_pool, asyncpg_pool):
+        assert asyncio.run(served(make(empty_dsn))) == ("of the other", {"of": "the other"}, 1)
+    sql.execute("INSERT INTO configurations VALUES ('limits', '{}')")
+    assert asyncio.run(served(pool)) == ("none", None, 0)  # entered again
 
 
 def test_errors_are_those_of_haiway_and_say_why(dsn: str) -> None:

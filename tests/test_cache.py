@@ -126,6 +126,68 @@ def test_a_listing_does_not_push_documents_out(
     assert db.configurations.load_raw("limits") == {}
 
 
+def test_loads_of_old_revisions_do_not_evict_current_ones(
+    connect: Connect, dsn: str, sql: psycopg.Connection
+) -> None:
+    db = connect(dsn, cache_limit=2)
+    for number in range(5):
+        db.instructions.define("greeting", content=f"revision {number + 1}")
+    db.instructions.label("greeting", "production")
+    assert db.instructions.load("greeting", label="production") == "revision 5"
+    assert db.instructions.load("greeting") == "revision 5"
+    history = db.instructions.history("greeting")
+    for each in history:
+        assert db.instructions.load("greeting", revision=each.revision) == each.content
+        assert db.instructions.load("greeting", revision=each) == each.content
+        assert db.instructions.load("greeting", as_of=each.created) == each.content
+    sql.execute("UPDATE instructions SET content = 'changed'")
+    assert db.instructions.load("greeting") == "revision 5"
+    assert db.instructions.load("greeting", label="production") == "revision 5"
+    assert db.instructions.load("greeting", revision=history[-1]) == "revision 1"
+    assert db.instructions.load("greeting", revision=5) == "changed"
+    db.instructions.define("greeting", content="new")
+    assert db.instructions.load("greeting", revision=1) == "changed"
+
+
+@pytest.mark.parametrize("end", ["rolled back", "committed"])
+def test_a_promotion_or_release_evicts_what_it_changes_unless_rolled_back(
+    db: Client, end: str
+) -> None:
+    db.instructions.define("greeting", content="old")
+    db.configurations.define("limits", {"tokens": 1})
+    for subject, name in ((db.instructions, "greeting"), (db.configurations, "limits")):
+        subject.label(name, "staging")
+        subject.label(name, "production")
+    db.instructions.define("greeting", content="new")
+    db.configurations.define("limits", {"tokens": 2})
+    db.instructions.label("greeting", "staging")
+    db.configurations.label("limits", "staging")
+
+    def served() -> tuple[object, ...]:
+        return (
+            db.instructions.load("greeting", label="production"),
+            db.configurations.load_raw("limits", label="production"),
+            db.instructions.resolve("greeting"),
+            db.configurations.load_raw("limits"),
+        )
+
+    before = ("old", {"tokens": 1}, "new", {"tokens": 2})
+    after = ("new", {"tokens": 2}, "newest", {"tokens": 3})
+    assert served() == before
+    try:
+        with db.transaction():
+            db.instructions.promote("staging", "production")
+            db.configurations.promote("staging", "production")
+            db.release(prompts={"greeting": "newest"}, configurations={"limits": {"tokens": 3}})
+            assert served() == after
+            if end == "rolled back":
+                raise ZeroDivisionError
+    except ZeroDivisionError:
+        assert served() == before
+    else:
+        assert served() == after
+
+
 def test_an_error_is_not_kept(connect: Connect, dsn: str, sql: psycopg.Connection) -> None:
     db = connect(dsn)
     sql.execute("ALTER TABLE configurations RENAME TO gone")
@@ -225,6 +287,43 @@ def test_an_interrupt_that_comes_after_the_answer_is_told_as_it_is() -> None:
         entry.set_result("answer")
         raise KeyboardInterrupt
     assert entry.result() == "answer"
+
+
+def test_an_outdated_value_is_read_again_and_used_if_the_server_cannot_be_reached() -> None:
+    cache, key = Cache(4, 60.0), Key("t", "s")
+    entry, _ = cache.join(key)
+    entry.set_result("old")
+    for changed in ((), (Key("t"), key)):
+        cache.outdate(*changed)
+        entry, leads = cache.join(key)
+        assert leads
+        cache.outdate()  # while it is read
+        with cache.lead(key, entry):
+            raise ConnectionFailed("gone")
+        assert entry.result() == "old"
+    entry, leads = cache.join(key)
+    assert leads
+    with pytest.raises(KeyboardInterrupt), cache.lead(key, entry):
+        raise KeyboardInterrupt
+    entry, _ = cache.join(key)
+    cache.evict(key)
+    with pytest.raises(ConnectionFailed), cache.lead(key, entry):
+        raise ConnectionFailed("gone")
+    entry, _ = cache.join(key)
+    with cache.lead(key, entry):
+        entry.set_result("new")
+    assert cache.join(key) == (entry, False)
+
+
+def test_an_outdated_value_expires() -> None:
+    cache, key = Cache(4, 0.01), Key("t", "s")
+    entry, _ = cache.join(key)
+    entry.set_result("old")
+    cache.outdate()
+    time.sleep(0.02)
+    entry, _ = cache.join(key)
+    with pytest.raises(ConnectionFailed), cache.lead(key, entry):
+        raise ConnectionFailed("gone")
 
 
 def test_the_least_recently_used_goes_first() -> None:

@@ -2,13 +2,17 @@
 
 import asyncio
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import draive.postgres
 import psycopg
 import pytest
 from draive import Configuration, Instructions, InstructionsRepository, ctx
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
 
-from draive_pg import Client
+from draive_pg import Client, ConnectionFailed
 from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepository
 from tests.conftest import Connect
 from tests.notifications import count_listeners, wait_for_listener, wait_for_value
@@ -17,6 +21,26 @@ from tests.server import wait_until
 
 class Limits(Configuration):
     tokens: int = 1
+
+
+@contextmanager
+def outage(dsn: str, sql: psycopg.Connection) -> Generator[None]:
+    """Refuse connections to a database, and end those of clients, until the block ends."""
+    name = Identifier(sql.info.dbname)
+    with psycopg.connect(make_conninfo(dsn, dbname="postgres"), autocommit=True) as admin:
+        admin.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+        try:
+            terminate_others(sql)
+            yield
+        finally:
+            admin.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+
+
+def terminate_others(sql: psycopg.Connection) -> None:
+    sql.execute(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND application_name = 'draive_pg'"
+    )
 
 
 @pytest.fixture
@@ -99,6 +123,48 @@ def test_a_lost_listener_clears_the_cache_and_comes_back(
     wait_for_listener(live, sql)
     sql.execute("UPDATE configurations SET content = '{\"a\": 1}'")
     wait_for_value(lambda: live.configurations.load_raw("limits"), {"a": 1})
+
+
+def test_cached_values_stay_in_use_during_an_outage(
+    live: Client, dsn: str, sql: psycopg.Connection
+) -> None:
+    live.instructions.define("greeting", content="old")
+    live.configurations.define("limits", {"a": 1})
+    wait_for_listener(live, sql)
+    load = lambda: (live.instructions.load("greeting"), live.configurations.load_raw("limits"))  # noqa: E731
+    assert load() == ("old", {"a": 1})
+    with outage(dsn, sql):
+        sql.execute("UPDATE instructions SET content = 'new'")
+        assert load() == ("old", {"a": 1})
+        live._database._cache.outdate()  # as if the server was there for a moment
+        assert load() == load() == ("old", {"a": 1})
+        with pytest.raises(ConnectionFailed):
+            live.instructions.load("other")
+    wait_for_value(load, ("new", {"a": 1}))
+
+
+def test_values_of_a_service_stay_in_use_during_an_outage(
+    dsn: str, sql: psycopg.Connection
+) -> None:
+    async def serve() -> None:
+        pool = PostgresConnectionPool.of(dsn, live=True)
+        async with ctx.scope("service", PostgresInstructionsRepository(), disposables=(pool,)):
+            await asyncio.to_thread(wait_until, lambda: count_listeners(sql) == 1)
+            await InstructionsRepository.define("greeting", content="old")
+            load = lambda: InstructionsRepository.load(Instructions.of("greeting"))  # noqa: E731
+            assert await load() == "old"
+            with outage(dsn, sql):
+                sql.execute("UPDATE instructions SET content = 'new'")
+                assert await load() == "old"
+                pool.caches.outdate()
+                assert await load() == "old"
+            for _ in range(1000):
+                await asyncio.sleep(0.01)
+                if await load() != "old":
+                    break
+            assert await load() == "new"
+
+    asyncio.run(serve())
 
 
 def test_closing_ends_the_listener(live: Client, sql: psycopg.Connection) -> None:

@@ -57,6 +57,20 @@ DEFAULTS = {
 }
 
 
+class Caches:
+    """The caches of the repositories that use one pool."""
+
+    def __init__(self) -> None:
+        self._caches = WeakSet[Cache]()
+
+    def add(self, cache: Cache) -> None:
+        self._caches.add(cache)
+
+    def outdate(self, *changed: Key) -> None:
+        for cache in self._caches:
+            cache.outdate(*changed)
+
+
 class PostgresConnectionPool:
     """Disposable that provides a scope with a ``Postgres`` state over psycopg.
 
@@ -68,6 +82,11 @@ class PostgresConnectionPool:
         libpq's ``sslmode``.
     connection_limit : int
         The most connections.
+
+    Attributes
+    ----------
+    caches : Caches
+        The caches of the repositories that use this pool.
     """
 
     def __init__(
@@ -91,6 +110,7 @@ class PostgresConnectionPool:
                 "sslmode": ssl,
             }
         )
+        self.caches = Caches()
         self._connection_limit = connection_limit
         self._pool: AsyncPool | None = None
         self._live = False
@@ -159,7 +179,7 @@ class PostgresConnectionPool:
                 await pool.close()
                 raise
             conninfo = partial(conninfo_async, self._endpoint)
-            self._listener = asyncio.create_task(listen(conninfo, CACHES))
+            self._listener = asyncio.create_task(listen(conninfo, self.caches))
         return Postgres(connection_acquiring=cast("Any", self.acquire_connection))
 
     async def _check_triggers(self) -> None:
@@ -199,27 +219,6 @@ class PostgresConnectionPool:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._endpoint!r}, limit={self._connection_limit})"
-
-
-class _Caches:
-    """The caches of all repositories of this process."""
-
-    def __init__(self) -> None:
-        self._caches = WeakSet[Cache]()
-
-    def add(self, cache: Cache) -> None:
-        self._caches.add(cache)
-
-    def evict(self, *stale: Key) -> None:
-        for cache in self._caches:
-            cache.evict(*stale)
-
-    def clear(self) -> None:
-        for cache in self._caches:
-            cache.clear()
-
-
-CACHES = _Caches()
 
 
 async def _connect(endpoint: Endpoint, call_timeout: float | None) -> AsyncTimedConnection:

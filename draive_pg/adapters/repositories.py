@@ -22,7 +22,7 @@ from draive import (
 from haiway.postgres import Postgres, PostgresConnection, PostgresRow
 
 from draive_pg.adapters.connection import locking_transaction, on_transaction_end
-from draive_pg.adapters.pool import CACHES
+from draive_pg.adapters.pool import PostgresConnectionPool
 from draive_pg.codec.validation import check_limit, check_text
 from draive_pg.database._async import AsyncRunner
 from draive_pg.database.cache import Cache
@@ -32,7 +32,7 @@ from draive_pg.operations.conversations import write as memory
 from draive_pg.operations.documents import load, read, write
 from draive_pg.operations.documents.kind import CONFIGURATIONS, INSTRUCTIONS
 from draive_pg.operations.documents.selectors import RevisionSelector, select
-from draive_pg.operations.operation import Operation, Row, Statement, qualified
+from draive_pg.operations.operation import Operation, Request, Row, Statement, qualified
 
 
 def PostgresConfigurationRepository(
@@ -58,7 +58,7 @@ def PostgresConfigurationRepository(
     ConfigurationRepository
         For a scope with a ``Postgres`` state.
     """
-    database = _ScopeDatabase(Cache(cache_limit, cache_expiration))
+    database = _Repository(cache_limit, cache_expiration)
     served = select(label=label)
 
     async def listing(**extra: Any) -> Sequence[str]:
@@ -102,7 +102,7 @@ def PostgresInstructionsRepository(
     InstructionsRepository
         For a scope with a ``Postgres`` state.
     """
-    database = _ScopeDatabase(Cache(cache_limit, cache_expiration))
+    database = _Repository(cache_limit, cache_expiration)
     served = select(label=label)
 
     async def listing(*, lenient: bool = False, **extra: Any) -> Sequence[InstructionsDeclaration]:
@@ -180,6 +180,37 @@ def _selector(served: RevisionSelector, extra: Mapping[str, Any]) -> RevisionSel
     return select(**chosen) if chosen else served
 
 
+class _Repository:
+    """Runs the requests of a repository, with a cache for each pool.
+
+    Scopes with other pools may be other tenants, who must not see each other's values.
+    """
+
+    def __init__(self, cache_limit: int, cache_expiration: float) -> None:
+        self._new_cache = partial(Cache, cache_limit, cache_expiration)
+        self._new_cache()  # check the arguments
+        self._databases = WeakKeyDictionary[object, _ScopeDatabase]()
+
+    async def run[T](self, request: Request[T]) -> T:
+        """Return the result of a request, from the database of the current scope."""
+        pool = _pool()
+        database = self._databases.get(pool)
+        if database is None:
+            cache = self._new_cache()
+            if isinstance(pool, PostgresConnectionPool):
+                pool.caches.add(cache)
+            database = self._databases[pool] = _ScopeDatabase(cache)
+        return await database.run(request)
+
+
+def _pool() -> object:
+    """Return the pool of the current scope, or its connection if it has no pool."""
+    if not ctx.check_state(Postgres):
+        return ctx.state(PostgresConnection)
+    acquire: Any = ctx.state(Postgres).connection_acquiring
+    return getattr(acquire, "__self__", acquire)
+
+
 _locks = WeakKeyDictionary[PostgresConnection, asyncio.Lock]()
 
 
@@ -188,7 +219,6 @@ class _ScopeDatabase(AsyncRunner):
 
     def __init__(self, cache: Cache) -> None:
         super().__init__(cache, Observer())
-        CACHES.add(cache)
 
     async def _execute(self, operation: Operation[Any]) -> Any:
         if not operation.statements:

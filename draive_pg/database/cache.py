@@ -1,8 +1,8 @@
 """An LRU cache with expiry and single flight, for both clients and the adapters.
 
-An entry is a ``Future``. On a miss, the first caller is the leader: it inserts the future, queries
-the database and sets the result. Concurrent callers wait for it, so they make one query in all. If
-an entry is evicted during the query, only the callers that already wait get its value.
+On a miss, the first caller is the leader: it inserts an entry, queries the database and sets the
+result. Concurrent callers wait for it, so they make one query in all. If an entry is evicted during
+the query, only the callers that already wait get its value.
 """
 
 import os
@@ -10,15 +10,39 @@ from collections.abc import Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from threading import Lock
+from time import monotonic
 from types import UnionType
 from typing import Any
 from weakref import WeakSet
 
-from cachetools import TTLCache
+from cachetools import LRUCache
 
+from draive_pg.errors import ConnectionFailed
 from draive_pg.operations.operation import Key
 
-type Entries = TTLCache[Key, Future[Any]]
+
+class Entry(Future[Any]):
+    """A cached value, or one that is being read.
+
+    Attributes
+    ----------
+    expires : float
+        Monotonic time when the value expires.
+    outdated : bool
+        Whether the value may have changed, so that it is read again before it is used.
+    previous : Entry | None
+        The outdated value, which is used if the server cannot be reached.
+    """
+
+    def __init__(self, expires: float) -> None:
+        super().__init__()
+        self.expires = expires
+        self.outdated = False
+        self.previous: Entry | None = None
+        self.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel it
+
+
+type Entries = LRUCache[Key, Entry]
 
 
 class LeaderInterrupted(Exception):
@@ -31,7 +55,8 @@ class Cache:
     Parameters
     ----------
     limit : int
-        Maximum number of documents per table, not counting its listing; 0 disables the cache.
+        Maximum number of documents per table; 0 disables the cache. The listing, and revisions
+        that were selected by number, are counted separately: they evict no other documents.
     expiration : float
         Seconds until a value expires.
 
@@ -48,7 +73,7 @@ class Cache:
             raise ValueError(f"cache_expiration must be positive seconds, not {expiration!r:.60}")
         self._limit = limit
         self._expiration = expiration
-        self._tables: dict[tuple[str, bool], Entries] = {}
+        self._tables: dict[tuple[str, bool, bool], Entries] = {}
         self._lock = Lock()
         _caches.add(self)
 
@@ -57,58 +82,90 @@ class Cache:
         """Whether anything is cached at all."""
         return self._limit > 0
 
-    def join(self, key: Key) -> tuple[Future[Any], bool]:
-        """Return the future of a key's value, and whether the caller is the leader (see `lead`)."""
+    def join(self, key: Key) -> tuple[Entry, bool]:
+        """Return the entry of a key, and whether the caller is the leader (see `lead`)."""
+        now = monotonic()
         with self._lock:
             entries = self._entries(key)
             try:
-                return entries[key], False  # `get` would look twice
+                found = entries[key]  # `get` would look twice
             except KeyError:
-                entry = Future[Any]()
-            entry.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel it
-            entries[key] = entry
+                found = None
+            if found is not None and found.expires > now and not found.outdated:
+                return found, False
+            entry = entries[key] = Entry(now + self._expiration)
+            if found is not None:
+                previous = found if found.done() else found.previous
+                if previous is not None and previous.expires > now:
+                    entry.previous = previous
             return entry, True
 
     @contextmanager
-    def lead(self, key: Key, entry: Future[Any]) -> Generator[None]:
-        """Set the exception of an entry when the block, which sets its result, fails."""
+    def lead(self, key: Key, entry: Entry) -> Generator[None]:
+        """Set the exception of an entry when the block, which sets its result, fails.
+
+        If the server cannot be reached, the result is the outdated value instead, until it expires.
+        """
         try:
             yield
         except BaseException as error:
+            previous, entry.previous = entry.previous, None
             with self._lock:
                 entries = self._entries(key)
-                if entries.get(key) is entry:
+                if entries.get(key) is not entry:
+                    previous = None  # evicted
+                elif previous is None:
                     del entries[key]
+                else:
+                    entries[key] = previous
+            if previous is not None and isinstance(error, ConnectionFailed):
+                entry.set_result(previous.result())
+                return
             if not entry.done():
                 entry.set_exception(error if isinstance(error, Exception) else LeaderInterrupted())
             raise
+        else:
+            entry.previous = None
 
     def evict(self, *stale: Key) -> None:
         """Evict all variants of the given tables and subjects."""
         with self._lock:
             for key in stale:
-                if entries := self._tables.get((key.table, key.subject is None)):
-                    for cached in [cached for cached in entries if cached.subject == key.subject]:
-                        del entries[cached]
+                for entries, cached in self._variants(key):
+                    del entries[cached]
 
-    def clear(self) -> None:
-        """Evict everything."""
+    def outdate(self, *changed: Key) -> None:
+        """Read all variants of the given tables and subjects again; without any, all values."""
         with self._lock:
-            self._tables.clear()
+            for key in changed:
+                for entries, cached in self._variants(key):
+                    entries[cached].outdated = True
+            if not changed:
+                for entries in self._tables.values():
+                    for entry in entries.values():
+                        entry.outdated = True
 
     def reset_after_fork(self) -> None:
         """Start empty in a forked process, where pending entries would never be set."""
         self._tables.clear()
         self._lock = Lock()
 
+    def _variants(self, key: Key) -> list[tuple[Entries, Key]]:
+        return [
+            (entries, cached)
+            for (table, listing, _), entries in self._tables.items()
+            if (table, listing) == (key.table, key.subject is None)
+            for cached in entries
+            if cached.subject == key.subject
+        ]
+
     def _entries(self, key: Key) -> Entries:
-        """Return the entries of a table's documents, or the entry of its listing."""
-        listing = key.subject is None
-        entries = self._tables.get((key.table, listing))
+        """Return the entries that a key is counted with."""
+        group = (key.table, key.subject is None, key.pinned)
+        entries = self._tables.get(group)
         if entries is None:
-            limit = min(self._limit, 1) if listing else self._limit
-            entries = TTLCache[Key, Future[Any]](limit, self._expiration)
-            self._tables[key.table, listing] = entries
+            limit = min(self._limit, 1) if key.subject is None else self._limit
+            entries = self._tables[group] = LRUCache[Key, Entry](limit)
         return entries
 
 

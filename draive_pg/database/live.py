@@ -1,7 +1,8 @@
-"""LISTEN for committed changes of other processes, and evict the cached values.
+"""LISTEN for committed changes of other processes, and read the cached values again.
 
-The triggers of ``schema/008_notifications.sql`` send the notifications. The cache is cleared when
-some may have been missed: after the listener connects, and after it loses its connection. A
+The triggers of ``schema/008_notifications.sql`` send the notifications. A value that has changed is
+read again before it is used, and so is every value after the listener has connected, for it may
+have missed notifications. While the server cannot be reached, cached values stay in use. A
 transaction pooler delivers no notifications; cached values then only expire.
 """
 
@@ -39,15 +40,11 @@ WHERE tgname = 'draive_pg_notify'
 PAUSES = (0.0, 0.1, 0.5, 2.0, 5.0)
 
 
-class Evictable(Protocol):
+class Outdatable(Protocol):
     """One or several caches."""
 
-    def evict(self, *stale: Key) -> None:
-        """Evict all variants of the given tables and subjects."""
-        ...
-
-    def clear(self) -> None:
-        """Evict everything."""
+    def outdate(self, *changed: Key) -> None:
+        """Read all variants of the given tables and subjects again; without any, all values."""
         ...
 
 
@@ -75,7 +72,7 @@ def warn_missing_triggers(*, installed: bool) -> None:
 class Listener:
     """A thread that listens, on a connection of its own, until it is stopped."""
 
-    def __init__(self, conninfo: Callable[[], str], cache: Evictable) -> None:
+    def __init__(self, conninfo: Callable[[], str], cache: Outdatable) -> None:
         self._conninfo = conninfo
         self._cache = cache
         self._stopped = threading.Event()
@@ -97,13 +94,13 @@ class Listener:
             try:
                 with psycopg.connect(self._conninfo(), autocommit=True) as connection:
                     connection.execute(LISTEN)
-                    self._cache.clear()
+                    self._cache.outdate()
                     failures = 0
                     self._listen(connection)
             except (psycopg.Error, DraivePGError) as error:
                 _log_loss(error, failures)
                 failures += 1
-                self._cache.clear()
+        self._cache.outdate()
 
     def _listen(self, connection: Connection) -> None:
         with selectors.DefaultSelector() as selector:
@@ -115,24 +112,25 @@ class Listener:
                 selector.select()
 
 
-async def listen(conninfo: Callable[[], Awaitable[str]], cache: Evictable) -> None:
+async def listen(conninfo: Callable[[], Awaitable[str]], cache: Outdatable) -> None:
     """Async twin of `Listener`: listen until cancelled."""
     failures = 0
-    while True:
-        await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
-        try:
-            connecting = AsyncConnection.connect(await conninfo(), autocommit=True)
-            async with await connecting as connection:
-                await connection.execute(LISTEN)
-                cache.clear()
-                failures = 0
-                async for notify in connection.notifies():
-                    _on_notify(cache, notify.payload)
-        except (psycopg.Error, DraivePGError) as error:
-            _log_loss(error, failures)
-            failures += 1
-        finally:
-            cache.clear()
+    try:
+        while True:
+            await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
+            try:
+                connecting = AsyncConnection.connect(await conninfo(), autocommit=True)
+                async with await connecting as connection:
+                    await connection.execute(LISTEN)
+                    cache.outdate()
+                    failures = 0
+                    async for notify in connection.notifies():
+                        _on_notify(cache, notify.payload)
+            except (psycopg.Error, DraivePGError) as error:
+                _log_loss(error, failures)
+                failures += 1
+    finally:
+        cache.outdate()
 
 
 async def stop_listening(listener: asyncio.Task[None] | None) -> None:
@@ -142,16 +140,16 @@ async def stop_listening(listener: asyncio.Task[None] | None) -> None:
         await asyncio.wait([listener])
 
 
-def _on_notify(cache: Evictable, payload: str) -> None:
+def _on_notify(cache: Outdatable, payload: str) -> None:
     try:
         change = json.loads(payload)
     except (ValueError, RecursionError):  # not sent by our triggers
         change = None
     match change:
         case [_, str(table), str(subject)]:
-            cache.evict(Key(table), Key(table, subject))
+            cache.outdate(Key(table), Key(table, subject))
         case _:
-            cache.clear()
+            cache.outdate()
 
 
 def _log_loss(error: Exception, failures: int) -> None:

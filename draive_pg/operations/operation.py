@@ -79,11 +79,24 @@ class Query:
 
 
 class Key(NamedTuple):
-    """A cache key: a table, a subject in it (None: the listing of all), and a variant."""
+    """A cache key.
+
+    Attributes
+    ----------
+    table : str
+        The table.
+    subject : str | None
+        The name of a document in it; None: the listing of all.
+    variant : Hashable
+        Distinguishes values that are read from the same rows.
+    pinned : bool
+        Whether it is a revision selected by number: of those there may be many.
+    """
 
     table: str
     subject: str | None = None
     variant: Hashable = None
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,5 +261,7 @@ def _load[T](
         decode=decode,
         to_result=to_result,
         # Not cached: an entry per timestamp would evict everything else.
-        key=None if selector.as_of else Key(kind.table, name, (variant, selector)),
+        key=None
+        if selector.as_of
+        else Key(kind.table, name, (variant, selector), pinned=selector.is_pinned),
     )

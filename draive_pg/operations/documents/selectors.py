@@ -36,9 +36,14 @@ class RevisionSelector(NamedTuple):
                 return f"revision as of {self.as_of}"
 
     @property
+    def is_pinned(self) -> bool:
+        """Whether a revision is given."""
+        return (self.number, self.created) != (None, None)
+
+    @property
     def is_explicit(self) -> bool:
         """Whether a revision or a label is given, not only a time."""
-        return (self.number, self.created, self.label) != (None, None, None)
+        return self.is_pinned or self.label is not None
 
     def parameters(self) -> dict[str, object]:
         """Return the parameters of `SELECTED`."""
