@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -203,9 +204,20 @@ def test_setup_takes_part(db: Client, empty_dsn: str, connect: Connect) -> None:
         fresh.configurations.configurations()
 
 
-def test_other_threads_are_not_in_it(dsn: str) -> None:
-    from concurrent.futures import ThreadPoolExecutor
+def test_other_threads_are_not_part_of_a_transaction(dsn: str) -> None:
+    async def work() -> None:
+        with db.transaction():
+            db.configurations.define("limits", {})
+            assert await asyncio.to_thread(db.configurations.configurations) == ()
+            with ThreadPoolExecutor(1) as pool:
+                assert pool.submit(db.configurations.configurations).result(30) == ()
+        async with async_db.transaction():
+            await async_db.configurations.define("other", {})
+            listed = await asyncio.to_thread(asyncio.run, async_db.configurations.configurations())
+            assert listed == ("limits",)
+            assert await async_db.configurations.configurations() == ("limits", "other")
+        await async_db.close()
 
-    with Client(dsn) as db, ThreadPoolExecutor(1) as pool, db.transaction():
-        db.configurations.define("limits", {})
-        assert pool.submit(db.configurations.configurations).result(30) == ()
+    async_db = AsyncClient(dsn)
+    with Client(dsn) as db:
+        asyncio.run(work())

@@ -1,7 +1,8 @@
 """The current transaction of a thread or task.
 
-A new thread has none. A new task inherits those of the task that created it, so ``gather`` in a
-``transaction()`` block is part of the transaction; tasks that outlive the block are not.
+Other threads have none, even if they run in a copy of its context, as ``asyncio.to_thread`` does. A
+new task inherits those of the task that created it, so ``gather`` in a ``transaction()`` block is
+part of the transaction; tasks that outlive the block are not.
 """
 
 import asyncio
@@ -41,6 +42,8 @@ class Transaction[C: Connection | AsyncConnection, L: Lock]:
         Weak references to generators that read from its connection, closed at its end.
     ended : bool
         Whether the block was left.
+    thread : int
+        The thread that began it.
     user : int | None
         The thread whose operation holds the lock.
     """
@@ -50,6 +53,7 @@ class Transaction[C: Connection | AsyncConnection, L: Lock]:
     stale: set[Key] = field(default_factory=set[Key])
     streams: list[Any] = field(default_factory=list[Any])
     ended: bool = False
+    thread: int = field(default_factory=threading.get_ident)
     user: int | None = None
 
 
@@ -63,7 +67,9 @@ _open: ContextVar[OpenTransactions] = ContextVar(
 def current_transaction(database: object) -> Transaction[Any, Any] | None:
     """Return the transaction of a database that the current thread or task is in."""
     transaction = _open.get().get(database)
-    return None if transaction is None or transaction.ended else transaction
+    if transaction is None or transaction.ended or transaction.thread != threading.get_ident():
+        return None
+    return transaction
 
 
 @contextmanager
