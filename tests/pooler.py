@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import struct
+import subprocess
 import threading
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Generator
@@ -184,7 +185,9 @@ default_pool_size = {size}
     )
     output = owner.open(log)
     try:
-        process = owner.spawn((program, configuration), output=output)
+        process = subprocess.Popen(
+            (program, configuration), stdout=output, stderr=output, **owner.credentials()
+        )
     finally:
         os.close(output)
     through = make_conninfo(dsn, host=str(sockets), port=5432)

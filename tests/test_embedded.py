@@ -1,11 +1,16 @@
+import copy as copying
+import gc
 import importlib.util
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Iterator
+import time
+import weakref
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +18,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from draive_pg.embedded import Server, binaries, default_data, layout, postmaster
+from draive_pg import Client
+from draive_pg.embedded import Server, binaries, cluster, default_data, layout, postmaster
+from draive_pg.embedded.layout import Layout
 from draive_pg.embedded.locks import FileLock
-from draive_pg.embedded.ownership import Owner
+from draive_pg.embedded.ownership import Owner, environment
 from draive_pg.errors import EmbeddedServerError
 from tests.server import FAST, scratch_directory, wait_until
 
@@ -95,9 +102,24 @@ def exists(pid: int) -> bool:
     return True
 
 
-def suspend(child: int) -> None:
-    os.kill(child, signal.SIGSTOP)
-    os.waitpid(child, os.WUNTRACED)
+def listed(pid: int, column: str) -> str:
+    """Return a column of ``ps``; empty if there is no such process."""
+    command = ["ps", "-o", f"{column}=", "-p", str(pid)]
+    return subprocess.run(command, check=False, stdout=subprocess.PIPE).stdout.decode().strip()
+
+
+@contextmanager
+def suspended(pid: int) -> Generator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: listed(pid, "state").startswith("T"))
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def supervisor_of(data: Path) -> int:
+    return int(listed(pid_of(data), "ppid"))
 
 
 def python(code: str, *arguments: object, options: tuple[str, ...] = ()) -> subprocess.Popen[str]:
@@ -143,7 +165,7 @@ def user(data: Path, code: str = USER) -> Generator[subprocess.Popen[str]]:
 # --- Starting and stopping
 
 
-def test_a_new_server_works_and_keeps_its_data(place: Path) -> None:
+def test_new_server_keeps_its_data(place: Path) -> None:
     server = Server(place / "a" / "data", settings=FAST)
     assert not server.running()
     assert server.start() is server
@@ -170,7 +192,7 @@ def test_a_new_server_works_and_keeps_its_data(place: Path) -> None:
     ]
 
 
-def test_an_empty_directory_is_taken(place: Path) -> None:
+def test_empty_directory_becomes_the_data_directory(place: Path) -> None:
     (place / "data").mkdir()
     server = Server(str(place / "data"), settings=FAST).start()
     assert ask(server, "SELECT 1") == 1
@@ -181,7 +203,7 @@ def test_an_empty_directory_is_taken(place: Path) -> None:
     "name",
     ["a b", "it's", '"quoted"', "$HOME", "a,b", "zażółć-数", "back\\slash", "100%41", "x" * 140],
 )
-def test_any_path_works(template: Path, place: Path, name: str) -> None:
+def test_unusual_paths_work(template: Path, place: Path, name: str) -> None:
     server = Server(copy(template, place / name), settings=FAST).start()
     assert ask(server, "SHOW data_directory") == str(place / name)
     sockets = Path(str(ask(server, "SHOW unix_socket_directories")).strip('"').replace('""', '"'))
@@ -189,7 +211,7 @@ def test_any_path_works(template: Path, place: Path, name: str) -> None:
     assert not sockets.exists()
 
 
-def test_other_databases_have_addresses_too(data: Path) -> None:
+def test_uri_of_another_database(data: Path) -> None:
     server = Server(data, settings=FAST).start()
     with psycopg.connect(server.uri(), autocommit=True) as connection:
         connection.execute('CREATE DATABASE "a/b c?"')
@@ -198,7 +220,7 @@ def test_other_databases_have_addresses_too(data: Path) -> None:
     server.stop()
 
 
-def test_nobody_else_can_reach_it(data: Path) -> None:
+def test_only_the_owner_can_connect(data: Path) -> None:
     server = Server(data, settings={**FAST, "listen_addresses": "*"}).start()
     socket_directory, tcp_address = (data / "postmaster.pid").read_text().split("\n")[4:6]
     assert socket_directory == f"{data}.sock"
@@ -209,7 +231,7 @@ def test_nobody_else_can_reach_it(data: Path) -> None:
     server.stop()
 
 
-def test_a_socket_directory_of_somebody_else_is_refused(data: Path) -> None:
+def test_socket_directory_open_to_others_is_rejected(data: Path) -> None:
     sockets = Path(f"{data}.sock")
     sockets.mkdir()
     sockets.chmod(0o777)
@@ -218,24 +240,75 @@ def test_a_socket_directory_of_somebody_else_is_refused(data: Path) -> None:
     assert sockets.stat().st_mode & 0o777 == 0o777
 
 
-def test_an_interrupt_in_the_terminal_does_not_reach_it(data: Path) -> None:
+def test_server_has_its_own_session(data: Path) -> None:
     server = Server(data, settings=FAST).start()
     assert os.getsid(pid_of(data)) == pid_of(data)
     server.stop()
 
 
-def test_the_environment_of_libpq_does_not_mislead(
-    data: Path, monkeypatch: pytest.MonkeyPatch
+FOR_OTHER_SERVERS = {
+    "PGHOSTADDR": "127.0.0.1",
+    "PGPORT": "1",
+    "PGUSER": "somebody",
+    "PGDATABASE": "nothing",
+    "PGOPTIONS": "-c nonsense=1",
+    "PGREQUIREPEER": "somebody",
+    "PGREQUIREAUTH": "scram-sha-256",
+    "PGSSLMODE": "verify-full",
+    "PGSSLNEGOTIATION": "direct",
+    "PGSSLCERTMODE": "require",
+    "PGSSLROOTCERT": "system",
+    "PGGSSENCMODE": "require",
+    "PGCHANNELBINDING": "require",
+    "PGTARGETSESSIONATTRS": "standby",
+    "PGMINPROTOCOLVERSION": "3.2",
+    "LC_ALL": "xx_XX.UTF-8",
+}
+
+
+@pytest.mark.parametrize("service", [False, True])
+def test_variables_and_services_of_libpq_are_overridden(
+    data: Path, place: Path, monkeypatch: pytest.MonkeyPatch, *, service: bool
 ) -> None:
-    monkeypatch.setenv("PGHOSTADDR", "127.0.0.1")
-    monkeypatch.setenv("PGPORT", "1")
-    monkeypatch.setenv("LC_ALL", "xx_XX.UTF-8")
+    if service:
+        (place / "services").write_text(
+            "[other]\nhost=nowhere.invalid\nhostaddr=127.0.0.1\nport=1\nuser=somebody\n"
+            "dbname=nothing\nsslmode=require\ntarget_session_attrs=standby\n"
+        )
+        monkeypatch.setenv("PGSERVICEFILE", str(place / "services"))
+        monkeypatch.setenv("PGSERVICE", "other")
+    else:
+        for name, value in FOR_OTHER_SERVERS.items():
+            monkeypatch.setenv(name, value)
     server = Server(data, settings=FAST).start()
     assert server.running()
+    with psycopg.connect(server.conninfo()) as connection:
+        assert (connection.info.user, connection.info.dbname) == ("postgres", "postgres")
     assert server.stop()
 
 
-def test_a_large_log_is_put_aside(data: Path) -> None:
+def test_unknown_service_is_one_error(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSERVICE", "unknown")
+    with pytest.raises(EmbeddedServerError, match="check the variable PGSERVICE"):
+        Server(data).start()
+
+
+def test_server_gets_no_secrets_of_the_environment(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENAI_API_KEY", "PGPASSWORD", "DRAIVE_PG_DSN"):
+        monkeypatch.setenv(name, "secret")
+    server = Server(data, settings=FAST).start()
+    with psycopg.connect(server.conninfo()) as connection:
+        connection.execute("CREATE TEMP TABLE variables (line text)")
+        connection.execute("COPY variables FROM PROGRAM 'env'")
+        lines = connection.execute("SELECT line FROM variables").fetchall()
+    assert f"PATH={os.environ['PATH']}" in [line for (line,) in lines]
+    assert not [line for (line,) in lines if "secret" in line]
+    server.stop()
+
+
+def test_large_log_is_rotated(data: Path) -> None:
     log = Path(f"{data}.log")
     log.touch()
     os.chown(log, data.stat().st_uid, -1)
@@ -250,7 +323,7 @@ def test_a_large_log_is_put_aside(data: Path) -> None:
 # --- Several users
 
 
-def test_the_last_one_out_stops_it(data: Path) -> None:
+def test_last_user_stops_the_server(data: Path) -> None:
     with user(data) as other:
         first, second = Server(data).start(), Server(data).start()
         assert first.start() is first
@@ -262,7 +335,7 @@ def test_the_last_one_out_stops_it(data: Path) -> None:
     assert not second.running()
 
 
-def test_force_stops_it_under_its_users(data: Path) -> None:
+def test_forced_stop_ignores_other_users(data: Path) -> None:
     with user(data) as other:
         stranger = Server(data)
         assert not stranger.stop()
@@ -272,7 +345,7 @@ def test_force_stops_it_under_its_users(data: Path) -> None:
         assert finish(other) == "False"
 
 
-def test_processes_may_start_and_stop_at_once(data: Path) -> None:
+def test_concurrent_starts_and_stops_of_processes(data: Path) -> None:
     rounds = """
 import sys, psycopg
 from draive_pg.embedded import Server
@@ -289,7 +362,7 @@ for _ in range(8):
     assert not Server(data).running()
 
 
-def test_threads_may_start_it_at_once(data: Path) -> None:
+def test_concurrent_starts_of_threads(data: Path) -> None:
     server = Server(data, settings=FAST)
     with ThreadPoolExecutor(8) as threads:
         for starting in [threads.submit(server.start) for _ in range(16)]:
@@ -298,19 +371,101 @@ def test_threads_may_start_it_at_once(data: Path) -> None:
     assert server.stop()
 
 
-def test_a_user_that_was_killed_counts_no_longer(data: Path) -> None:
-    with user(data) as killed:
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGHUP", "SIGKILL", "_exit"])
+def test_server_stops_when_its_last_user_ends_without_stopping_it(data: Path, how: str) -> None:
+    code = USER.replace("print(server.stop(), flush=True)", "import os; os._exit(0)")
+    with user(data, code) as last, user(data) as other:
         pid = pid_of(data)
-        killed.kill()
-        killed.wait()
-    server = Server(data)
+        if how == "_exit":
+            finish(last)
+        else:
+            last.send_signal(signal.Signals[how])
+            last.wait()
+        assert Server(data).running()
+        other.kill()
+        other.wait()
+    wait_until(lambda: not exists(pid))
+    assert Server(data).pid() is None
+    assert "database system is shut down" in Server(data).log.read_text()
+
+
+def test_server_stops_when_the_object_of_its_last_user_is_deleted(data: Path) -> None:
+    server = Server(data, settings=FAST).start()
+    pid = pid_of(data)
+    del server
+    wait_until(lambda: not exists(pid))
+
+
+def test_kept_server_stops_when_it_is_no_longer_kept(data: Path) -> None:
+    server = Server(data, settings=FAST).start()
+    pid = server.pid()
+    assert pid is not None
+    server.keep()
+    assert not server.stop()
     assert server.running()
-    assert server.start() is server
-    assert pid_of(data) == pid
+    server.unkeep()
+    wait_until(lambda: not exists(pid))
+
+
+def test_server_without_a_supervisor_is_stopped_by_its_last_user(data: Path) -> None:
+    server = Server(data, settings=FAST).start()
+    os.kill(supervisor_of(data), signal.SIGKILL)
+    assert ask(server, "SELECT 1") == 1
     assert server.stop()
 
 
-def test_a_user_may_vanish_without_a_word(data: Path) -> None:
+def test_terminated_supervisor_stops_the_server(data: Path) -> None:
+    server = Server(data, settings=FAST).start()
+    pid = pid_of(data)
+    os.kill(supervisor_of(data), signal.SIGTERM)
+    wait_until(lambda: not exists(pid))
+    assert not server.stop()
+
+
+def test_garbage_collection_during_a_start_does_not_wait_for_it(
+    template: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRAIVE_PG_HOME", str(place))
+    copy(template, default_data())
+    gc.collect()
+    gc.disable()
+    try:
+        old, new = Client(), Client()
+        old.setup()
+        old.itself = old  # type: ignore[attr-defined]
+        reference = weakref.ref(old)
+        del old
+        prepare = cluster.prepare
+
+        def prepare_and_collect(layout: Layout, bin_dir: Path) -> None:
+            gc.collect()
+            assert reference() is None
+            prepare(layout, bin_dir)
+
+        monkeypatch.setattr(cluster, "prepare", prepare_and_collect)
+        start = time.monotonic()
+        new.configurations.configurations()
+        assert time.monotonic() - start < 10
+        new.close()
+        assert Server().pid() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("duplicate", [copying.deepcopy, pickle.dumps])
+def test_server_cannot_be_copied(data: Path, duplicate: Callable[[object], object]) -> None:
+    server = Server(data, settings=FAST).start()
+    for held in (server, {"lock": server._users}):
+        with pytest.raises(TypeError, match="neither copied nor pickled"):
+            duplicate(held)
+    with pytest.raises(TypeError, match="neither copied nor pickled"):
+        copying.copy(server._users)
+    gc.collect()
+    assert not Server(data).start().stop()  # the original still uses it
+    assert server.stop()
+
+
+def test_deleted_server_object_causes_no_warning(data: Path) -> None:
     code = """
 import gc, sys
 from draive_pg.embedded import Server
@@ -322,7 +477,7 @@ gc.collect()
     assert Server(data).start().stop()
 
 
-def test_it_can_be_stopped_at_exit(data: Path) -> None:
+def test_stop_at_exit(data: Path) -> None:
     code = """
 import atexit, sys
 from draive_pg.embedded import Server
@@ -333,7 +488,7 @@ atexit.register(server.stop)
     assert not Server(data).running()
 
 
-def test_a_fork_neither_stops_it_nor_keeps_it(data: Path) -> None:
+def test_forked_process_neither_stops_nor_keeps_the_server(data: Path) -> None:
     code = """
 import atexit, os, sys
 from draive_pg.embedded import Server
@@ -363,30 +518,50 @@ os.read(0, 1)
 # --- Accidents
 
 
-def test_a_killed_server_comes_up_again(data: Path) -> None:
+def test_killed_server_is_restarted(data: Path) -> None:
     server = Server(data, settings={**FAST, "synchronous_commit": "on"}).start()
     keep(server, 7)
     pid = pid_of(data)
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not exists(pid))  # reaped: it does not even stay as a zombie
+    wait_until(lambda: not exists(pid))
     assert not server.running()
     server.start()
     assert ask(server, "SELECT n FROM kept") == 7
     assert server.stop()
 
 
-def test_a_killed_server_that_is_a_zombie_comes_up_again(data: Path) -> None:
-    with user(data) as parent:
-        pid = pid_of(data)
-        suspend(parent.pid)  # it cannot reap
+def test_killed_server_that_is_a_zombie_is_restarted(data: Path) -> None:
+    server = Server(data, settings=FAST).start()
+    pid = pid_of(data)
+    with suspended(supervisor_of(data)):  # which cannot reap it
         os.kill(pid, signal.SIGKILL)
-        server = Server(data, settings=FAST).start()
+        server.start()
         assert exists(pid)
         assert pid_of(data) != pid
-        assert server.stop(force=True)
+        assert server.stop()
 
 
-def test_a_session_that_outlives_its_server_is_waited_for(data: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "garbage", "-1\n\n\n\n\n\n", "0\n/a\n1\n5432\n\n\n"),
+        f"{10**20}\n/a\n1\n5432\n\n\n",
+        "1",  # not complete, though there is such a process
+    ],
+)
+def test_invalid_lock_file_does_not_prevent_a_start(data: Path, content: str) -> None:
+    lock_file = data / "postmaster.pid"
+    lock_file.write_text(content)
+    owner = Owner.of(data)
+    os.chown(lock_file, owner.uid, owner.gid)
+    server = Server(data, settings=FAST)
+    assert server.pid() is None
+    server.start()
+    assert ask(server, "SELECT 1") == 1
+    assert server.stop()
+
+
+def test_start_waits_for_a_session_that_outlives_its_server(data: Path) -> None:
     server = Server(data, settings=FAST).start()
     with psycopg.connect(server.uri()) as connection, ThreadPoolExecutor() as threads:
         session = connection.info.backend_pid
@@ -401,7 +576,7 @@ def test_a_session_that_outlives_its_server_is_waited_for(data: Path) -> None:
     assert server.stop()
 
 
-def test_a_launched_process_that_has_no_command_yet_is_not_taken_for_dead(
+def test_launched_process_without_a_command_line_is_not_taken_for_dead(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = Server(data, settings=FAST)
@@ -424,7 +599,7 @@ def crashed_with_pid(data: Path, pid: int) -> None:
     server.stop()
 
 
-def test_a_stale_pid_harms_no_innocent_process(data: Path) -> None:
+def test_stale_process_id_of_an_unrelated_process(data: Path) -> None:
     with subprocess.Popen(["sleep", "60"]) as innocent:
         crashed_with_pid(data, innocent.pid)
         assert not Server(data).stop(force=True)
@@ -435,7 +610,7 @@ def test_a_stale_pid_harms_no_innocent_process(data: Path) -> None:
         innocent.kill()
 
 
-def test_a_stale_pid_harms_no_other_server(template: Path, data: Path, place: Path) -> None:
+def test_stale_process_id_of_another_server(template: Path, data: Path, place: Path) -> None:
     other = Server(copy(template, place / "data2"), settings=FAST).start()
     crashed_with_pid(data, pid_of(other.data))
     assert not Server(data).stop(force=True)
@@ -445,13 +620,16 @@ def test_a_stale_pid_harms_no_other_server(template: Path, data: Path, place: Pa
     assert other.stop()
 
 
-def test_a_server_started_by_hand_is_left_alone(data: Path) -> None:
+def test_server_started_by_hand_is_left_alone(data: Path) -> None:
     owner = Owner.of(data)
     log = owner.open(data.with_name("hand.log"))
     program = binaries.within_reach(binaries.find(), owner) / "postgres"
     # A path of its own to the same directory, as people type it.
     options = ("-c", "listen_addresses=", "-c", f"unix_socket_directories={data}")
-    by_hand = owner.spawn((program, "-D", f"{data}/.", *options), output=log)
+    command = (program, "-D", f"{data}/.", *options)
+    by_hand = subprocess.Popen(
+        command, stdout=log, stderr=log, env=environment(), **owner.credentials()
+    )
     os.close(log)
     wait_until((data / ".s.PGSQL.5432").exists)
     before = (data / "postmaster.pid").read_text()
@@ -463,7 +641,7 @@ def test_a_server_started_by_hand_is_left_alone(data: Path) -> None:
     assert by_hand.wait() == 0
 
 
-def test_an_initdb_killed_half_way_leaves_nothing(place: Path) -> None:
+def test_killed_initdb_leaves_nothing(place: Path) -> None:
     leftover = place / ".data.init-abc"
     (leftover / "base").mkdir(parents=True)
     with python(USER, place / "data") as killed:
@@ -475,7 +653,7 @@ def test_an_initdb_killed_half_way_leaves_nothing(place: Path) -> None:
     assert server.stop()
 
 
-def test_a_directory_deleted_under_its_server_is_made_anew(data: Path) -> None:
+def test_deleted_data_directory_is_created_again(data: Path) -> None:
     server = Server(data, settings=FAST).start()
     pid = pid_of(data)
     shutil.rmtree(data)
@@ -486,19 +664,20 @@ def test_a_directory_deleted_under_its_server_is_made_anew(data: Path) -> None:
     assert server.stop()
 
 
-def test_a_hanging_server_is_not_waited_for_longer_than_asked(data: Path) -> None:
+def test_start_timeout_of_a_hanging_server(data: Path) -> None:
     server = Server(data, settings=FAST).start()
-    suspend(pid_of(data))
     late = Server(data, start_timeout=0.1)
-    with pytest.raises(EmbeddedServerError, match=r"within 0\.1 s.*data\.log"):
+    with (
+        suspended(pid_of(data)),
+        pytest.raises(EmbeddedServerError, match=r"within 0\.1 s.*data\.log"),
+    ):
         late.start()
-    os.kill(pid_of(data), signal.SIGCONT)
     assert late.start() is late
     assert not late.stop()
     assert server.stop()
 
 
-def test_a_start_elsewhere_is_not_waited_for_longer_than_asked(data: Path) -> None:
+def test_start_timeout_of_a_locked_server(data: Path) -> None:
     starting = FileLock().exclusive(data.with_name(".data.lock"), Owner.of(data), timeout=1)
     message = r"locked by another start or stop for 0\.1 s"
     with starting, pytest.raises(EmbeddedServerError, match=message):
@@ -508,7 +687,7 @@ def test_a_start_elsewhere_is_not_waited_for_longer_than_asked(data: Path) -> No
 # --- What cannot be started
 
 
-def test_the_reason_of_a_failed_start_is_told(data: Path) -> None:
+def test_failed_start_reports_the_reason(data: Path) -> None:
     wrong = Server(data, settings={**FAST, "work_mem": "many"})
     with pytest.raises(EmbeddedServerError, match=r'work_mem": "many".*data\.log') as caught:
         wrong.start()
@@ -518,13 +697,13 @@ def test_the_reason_of_a_failed_start_is_told(data: Path) -> None:
     assert server.stop()
 
 
-def test_another_major_version_is_named_with_the_ways_out(data: Path) -> None:
+def test_data_of_another_major_version_is_rejected(data: Path) -> None:
     (data / "PG_VERSION").write_text("12\n")
     with pytest.raises(EmbeddedServerError, match=r"PostgreSQL 12.*binaries==12.*pg_upgrade"):
         Server(data).start()
 
 
-def test_a_directory_of_something_else_is_refused(place: Path) -> None:
+def test_directory_with_other_files_is_rejected(place: Path) -> None:
     (place / "data").mkdir()
     (place / "data" / "thesis.txt").touch()
     with pytest.raises(EmbeddedServerError, match="not a PostgreSQL data directory"):
@@ -532,7 +711,7 @@ def test_a_directory_of_something_else_is_refused(place: Path) -> None:
     assert [path.name for path in (place / "data").iterdir()] == ["thesis.txt"]
 
 
-def test_an_impossible_place_is_one_error(place: Path) -> None:
+def test_impossible_path_is_one_error(place: Path) -> None:
     (place / "file").touch()
     with pytest.raises(EmbeddedServerError, match=r"could not start PostgreSQL on .*file/data"):
         Server(place / "file" / "data").start()
@@ -542,7 +721,7 @@ def no_package(name: str) -> None:
     return None
 
 
-def test_missing_binaries_are_one_line(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_programs_are_one_error(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PGBINDIR", raising=False)
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(importlib.util, "find_spec", no_package)
@@ -555,7 +734,7 @@ def test_missing_binaries_are_one_line(place: Path, monkeypatch: pytest.MonkeyPa
     )
 
 
-def test_binaries_are_found_in_order(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_order_in_which_programs_are_found(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def install(bin_dir: Path) -> Path:
         bin_dir.mkdir(parents=True)
         for name in ("postgres", "initdb"):
@@ -580,7 +759,7 @@ def test_binaries_are_found_in_order(place: Path, monkeypatch: pytest.MonkeyPatc
         binaries.find()
 
 
-def test_arguments_are_checked() -> None:
+def test_start_timeout_must_be_positive() -> None:
     with pytest.raises(ValueError, match="start_timeout"):
         Server(start_timeout=0)
 
@@ -588,7 +767,7 @@ def test_arguments_are_checked() -> None:
 # --- Where it is
 
 
-def test_the_default_directory_is_named_by_the_version(
+def test_default_directory_contains_the_major_version(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"pg{binaries.major(binaries.find())}"
@@ -600,7 +779,7 @@ def test_the_default_directory_is_named_by_the_version(
     assert default_data().parent.name == "draive_pg"
 
 
-def test_making_and_showing_it_does_no_io(place: Path) -> None:
+def test_constructor_and_repr_do_no_io(place: Path) -> None:
     code = """
 import sys
 from draive_pg.embedded import Server
@@ -615,7 +794,7 @@ print(Server(sys.argv[1]), Server())
     assert not any(place.iterdir())
 
 
-def test_it_runs_as_an_ordinary_user_and_changes_no_permissions(data: Path) -> None:
+def test_server_runs_as_an_ordinary_user_and_changes_no_permissions(data: Path) -> None:
     before = {path: path.stat() for path in data.parents}
     server = Server(data, settings=FAST).start()
     server_uid = (data / "postmaster.pid").stat().st_uid
@@ -631,13 +810,87 @@ def test_it_runs_as_an_ordinary_user_and_changes_no_permissions(data: Path) -> N
         )
 
 
-def test_root_moves_what_its_server_cannot_reach(
+@pytest.mark.skipif(not ROOT, reason="another user runs the server of root only")
+def test_directory_that_the_user_of_the_server_cannot_enter_is_rejected(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = place / "closed"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setenv("DRAIVE_PG_HOME", str(closed / "home"))
+    with pytest.raises(EmbeddedServerError, match=r"cannot enter .*/closed: allow it") as caught:
+        Server().start()
+    assert "\n" not in str(caught.value)
+    assert list(closed.iterdir()) == []
+
+
+@pytest.mark.skipif(not ROOT, reason="another user runs the server of root only")
+def test_default_directory_of_root_is_one_that_the_user_of_the_server_can_enter(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "closed").mkdir(mode=0o700)
+    monkeypatch.setattr(layout, "SHARED", place / "shared")
+    monkeypatch.delenv("DRAIVE_PG_HOME", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(place / "closed"))
+    data = default_data()
+    assert data.parent == place / "shared"
+    data.mkdir(parents=True)
+    (place / "closed").chmod(0o755)
+    assert default_data() == data  # also when the user may enter the other one later
+
+
+def test_unknown_user_in_the_home_directory_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAIVE_PG_HOME", "~no_such_user/data")
+    with pytest.raises(EmbeddedServerError, match="DRAIVE_PG_HOME=~no_such_user/data is no path"):
+        default_data()
+
+
+def test_linked_lock_file_is_not_followed(data: Path, place: Path) -> None:
+    target = place / "target"
+    target.write_text("1\n/x\n1\n5432\n\nthe content\n")
+    (data / "postmaster.pid").symlink_to(target)
+    with pytest.raises(EmbeddedServerError, match=r"symbolic links.*postmaster\.pid"):
+        Server(data).start()
+    (data / "postmaster.pid").unlink()
+    assert target.read_text() == "1\n/x\n1\n5432\n\nthe content\n"
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can make files of another user")
+def test_log_of_another_user_is_rejected(data: Path) -> None:
+    log = Path(f"{data}.log")
+    log.touch()
+    os.chown(log, 12345, 12345)
+    with pytest.raises(EmbeddedServerError, match=r"data\.log must be a regular file of the user"):
+        Server(data).start()
+    assert log.stat().st_size == 0
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can act as another user")
+def test_root_accesses_files_with_the_rights_of_their_owner(place: Path) -> None:
+    secret = place / "secret"
+    secret.touch(mode=0o600)
+    owner = Owner(12345, 12345)
+    (place / "theirs").mkdir()
+    owner.give(place / "theirs")
+    with owner.acting():
+        with pytest.raises(PermissionError):
+            secret.read_bytes()
+        (place / "theirs" / "file").touch()
+        with Owner.current().acting():
+            assert secret.read_bytes() == b""
+        with ThreadPoolExecutor(1) as other_thread:
+            assert other_thread.submit(os.access, secret, os.R_OK).result()
+    assert secret.read_bytes() == b""
+    assert (place / "theirs" / "file").stat().st_uid == 12345
+    assert Layout.of(place / "theirs" / "data").keeper == owner
+    assert Layout.of(place / "data").keeper == Owner.current()
+
+
+def test_programs_that_the_user_of_the_server_cannot_run_are_copied(
     place_on_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # On disk, for programs cannot be run from every /dev/shm.
     shared, closed = place_on_disk / "shared", place_on_disk / "closed"
     monkeypatch.setattr(binaries, "SHARED", shared)
-    monkeypatch.setattr(layout, "SHARED", shared)
     prefix = binaries.find().parent
     package, libraries = prefix.parent, Path(f"{prefix.parent}.libs")
     for part in (*(prefix / name for name in ("bin", "lib", "share")), libraries):
@@ -646,11 +899,9 @@ def test_root_moves_what_its_server_cannot_reach(
     closed.chmod(0o700)
     monkeypatch.setenv("PGBINDIR", str(closed / package.name / prefix.name / "bin"))
 
-    server = Server(closed / "data", settings=FAST).start()
-    assert ask(server, "SHOW data_directory") == str(server.data)
+    server = Server(place_on_disk / "data", settings=FAST).start()
+    assert ask(server, "SELECT 1") == 1
     assert server.stop()
     assert closed.stat().st_mode & 0o777 == 0o700
-    assert (server.data.parent == shared) is ROOT
     assert any(shared.glob("bin-*")) is ROOT
-    assert (closed / "data").exists() is not ROOT
     assert server.start().stop()

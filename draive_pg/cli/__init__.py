@@ -214,6 +214,6 @@ def demo(
     from draive_pg import demo
 
     # The address may contain a password, so the code shown has a variable in its place.
-    address = "" if dsn in (None, "", os.environ.get("DRAIVE_PG_DSN")) else "dsn, "
+    address = "" if dsn in (None, os.environ.get("DRAIVE_PG_DSN")) else "dsn, "
     with connect(dsn, schema) as db:
         demo.run(db, opened_by=f"Client({address}schema={schema!r})")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import cast
 
 import psycopg
 import typer
@@ -11,8 +10,8 @@ import typer
 from draive_pg import Client, Diagnosis, DraivePGError
 from draive_pg.cli.options import AsJson, Dsn, Schema
 from draive_pg.cli.output import format_size, one_line, print_json, print_records, print_table
-from draive_pg.cli.server import address
-from draive_pg.database.endpoint import endpoint_of
+from draive_pg.database.endpoint import EmbeddedEndpoint, endpoint_of
+from draive_pg.database.errors import short_argument_errors
 from draive_pg.embedded import Server
 from draive_pg.models.admin import TableState
 
@@ -52,11 +51,15 @@ def doctor(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -
       draive-pg doctor --json | jq .problems
     """
     report = Report()
+    with short_argument_errors:
+        embedded = isinstance(endpoint_of(dsn), EmbeddedEndpoint)
     try:
-        if server := None if dsn else Server():
+        if embedded:
+            server = Server()
             report.embedded = Embedded(str(server.data), str(server.log), server.running())
-        if server is None or server.running():
-            _inspect(dsn or address(cast("Server", server)), schema, report)
+            dsn = server.conninfo() if report.embedded.running else None
+        if dsn is not None:
+            _inspect(dsn, schema, report)
     except (DraivePGError, psycopg.Error) as error:
         report.problems.append(one_line(error))
     if as_json:

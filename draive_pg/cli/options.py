@@ -69,14 +69,14 @@ UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 def connect(dsn: str | None, schema: str | None) -> Client:
     """Return a client for the values of the options."""
     with short_argument_errors:
-        return Client(dsn or None, schema=schema)
+        return Client(dsn, schema=schema)
 
 
 @contextmanager
 def opened(dsn: str | None, schema: str | None) -> Generator[Client]:
     """Connect to a database; an embedded one gets its tables first."""
     with connect(dsn, schema) as db:
-        if not dsn:
+        if dsn is None:
             db.setup()
         yield db
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Conninfo
 
 from draive_pg import EmbeddedServerError
 from draive_pg.cli.options import AsJson
@@ -23,11 +24,6 @@ app = typer.Typer(
     it keeps running, which saves each of them the start, until you stop it.
     """,
 )
-
-
-def address(server: Server) -> str:
-    """Return an address of the server that ignores $PGHOSTADDR."""
-    return f"{server.uri()}&hostaddr="
 
 
 @app.command()
@@ -147,10 +143,10 @@ def psql(
 def _environment(server: Server) -> dict[str, str]:
     """Return environment variables that psql connects with, unless its options say otherwise."""
     found = conninfo_to_dict(server.uri())
-    ours = {f"PG{key.upper()}": str(found[key]) for key in ("host", "port", "user")}
-    others = {"PGHOSTADDR", "PGSERVICE"}
-    inherited = {key: value for key, value in os.environ.items() if key not in others}
-    return inherited | ours | {"PGDATABASE": str(found["dbname"])}
+    variables = {each.keyword: each.envvar for each in Conninfo.get_defaults() if each.envvar}
+    others = {os.fsdecode(variable) for variable in variables.values()}
+    ours = {os.fsdecode(variables[key.encode()]): str(value) for key, value in found.items()}
+    return {key: value for key, value in os.environ.items() if key not in others} | ours
 
 
 def _ignored(_number: int, _frame: object) -> None:

@@ -63,14 +63,15 @@ class Database(BaseDatabase[Connection, threading.Lock]):
 
     def _reset(self) -> None:
         self._pool: Pool | None = None
-        self._finalizer = weakref.finalize(self, self.endpoint.close)
+        self._finalizer: weakref.finalize[..., Database] | None = None
         self._opening = threading.Lock()
 
     def reset_after_fork(self) -> None:
         """Drop the inherited pool without closing its sockets, which are the parent's."""
         if self._pool is not None:
             _inherited.append(self._pool)
-        self._finalizer.detach()
+        if self._finalizer is not None:
+            self._finalizer.detach()
         self._reset()
 
     def run[T](self, request: Request[T]) -> T:
@@ -285,8 +286,8 @@ class Database(BaseDatabase[Connection, threading.Lock]):
                 if self._live:
                     pool.release(pool.acquire())  # a wrong DSN fails here, not in the listener
                     listener = Listener(self.endpoint.conninfo, self._cache)
-                self._finalizer.detach()
-                self._finalizer = weakref.finalize(self, _close, pool, listener, self.endpoint)
+                # Does not stop an embedded server: garbage collection must not wait for a lock.
+                self._finalizer = weakref.finalize(self, _close, pool, listener)
                 self._pool = pool
             return self._pool
 
@@ -294,9 +295,10 @@ class Database(BaseDatabase[Connection, threading.Lock]):
         """Close the connections; the next operation opens new ones."""
         with self._opening:
             finalizer = self._finalizer
-            self._finalizer = weakref.finalize(self, self.endpoint.close)
-            self._pool = None  # first: an interrupt may stop `finalizer` half-way
-            finalizer()
+            self._finalizer = self._pool = None  # first: an interrupt may stop `finalizer` half-way
+            if finalizer is not None:
+                finalizer()
+            self.endpoint.close()
 
 
 class _Connection:
@@ -375,8 +377,7 @@ def _close_all(streams: Sequence[Stream]) -> None:
             stream.close()
 
 
-def _close(pool: Pool, listener: Listener | None, endpoint: Endpoint) -> None:
+def _close(pool: Pool, listener: Listener | None) -> None:
     if listener is not None:
         listener.stop()
     pool.close()
-    endpoint.close()

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import weakref
 from collections.abc import Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
@@ -79,11 +78,8 @@ class EmbeddedEndpoint:
                 from draive_pg.embedded import Server
 
                 self._server = Server()
-                # Not a finalizer of the client: a connection attempt may outlive it.
-                weakref.finalize(self, self._server.stop)
         # Called for each connection: `start` is cheap, and restarts a server that was killed.
-        # An empty hostaddr overrides $PGHOSTADDR.
-        return _conninfo({**conninfo_to_dict(self._server.start().uri()), "hostaddr": ""})
+        return _conninfo(conninfo_to_dict(self._server.start().conninfo()))
 
     def close(self) -> None:
         if self._server is not None:
@@ -104,15 +100,21 @@ def endpoint_of(dsn: str | None) -> Endpoint:
     Raises
     ------
     TypeError, ValueError
-        If libpq cannot read the DSN.
+        If the DSN is empty, or libpq cannot read it.
     """
     if dsn is None:
-        dsn = os.environ.get("DRAIVE_PG_DSN") or None
+        dsn = os.environ.get("DRAIVE_PG_DSN")
     return EmbeddedEndpoint() if dsn is None else DsnEndpoint(parameters_of(check_text(dsn, "dsn")))
 
 
 def parameters_of(dsn: str) -> Mapping[str, ConnParam]:
     """Return the parameters of a DSN, or raise ValueError if libpq cannot read it."""
+    if not dsn.strip():
+        # A variable that should hold an address is often empty by mistake.
+        raise ValueError(
+            "the DSN is empty: set DRAIVE_PG_DSN or the argument to an address, or leave both out "
+            "for the embedded server"
+        )
     try:
         parameters = conninfo_to_dict(dsn)
     except ProgrammingError:

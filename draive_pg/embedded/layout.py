@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,7 +10,7 @@ from typing import Self
 import platformdirs
 
 from draive_pg.embedded import binaries
-from draive_pg.embedded.ownership import SHARED, Owner
+from draive_pg.embedded.ownership import SHARED, Owner, nearest
 from draive_pg.errors import EmbeddedServerError
 
 PORT = 5432  # used only in the name of the socket
@@ -24,16 +25,26 @@ def default_data() -> Path:
     -------
     Path
         ``$DRAIVE_PG_HOME/pg18`` for PostgreSQL 18; without ``$DRAIVE_PG_HOME``, the same under
-        the user's data directory of the platform.
+        the user's data directory of the platform, or for root under ``/var/lib/draive_pg`` if
+        the user that runs the server cannot enter that directory.
 
     Raises
     ------
     EmbeddedServerError
-        If there is no PostgreSQL on this machine.
+        If there is no PostgreSQL on this machine, or ``$DRAIVE_PG_HOME`` is not a path.
     """
-    chosen = os.environ.get("DRAIVE_PG_HOME")
-    home = Path(chosen) if chosen else platformdirs.user_data_path("draive_pg", appauthor=False)
-    return home.expanduser().absolute() / f"pg{binaries.major(binaries.find())}"
+    name = f"pg{binaries.major(binaries.find())}"
+    if chosen := os.environ.get("DRAIVE_PG_HOME"):
+        try:
+            return Path(chosen).expanduser().absolute() / name
+        except RuntimeError as exc:
+            raise EmbeddedServerError(f"DRAIVE_PG_HOME={chosen:.200} is no path: {exc}") from exc
+    data = platformdirs.user_data_path("draive_pg", appauthor=False).absolute() / name
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        shared = SHARED / f"{name}-{_digest(data.resolve())}"
+        if shared.exists() or not Owner.of(data).can_enter(nearest(data)):
+            return shared
+    return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +57,34 @@ class Layout:
         The data directory.
     owner : Owner
         The user that runs the server and owns its files.
+    keeper : Owner
+        The user that accesses the files beside the data directory: root if only root can change
+        the directories above, else the owner.
     """
 
     data: Path
     owner: Owner
+    keeper: Owner
 
     @classmethod
     def of(cls, data: Path) -> Self:
-        """Return the layout for a data directory; for root it may be another directory."""
+        """Return the layout of a data directory.
+
+        Raises
+        ------
+        EmbeddedServerError
+            If the user that runs the server for root cannot enter its parent directories.
+        """
         data = data.resolve()
         owner = Owner.of(data)
-        if owner.can_enter(_nearest(data.parent)):
-            return cls(data, owner)
-        if (data / "PG_VERSION").exists():
+        parent = nearest(data.parent)
+        if not owner.can_enter(parent):
             raise EmbeddedServerError(
-                f"{data} belongs to the user {owner.uid}, who cannot enter its parent directories: "
-                "work as a user who can, or use another data directory"
+                f"the user {owner.uid}, who runs PostgreSQL for root, cannot enter {parent}: "
+                f"allow it (chmod a+x), or use another data directory than {data}"
             )
-        data = SHARED / f"{data.name}-{_digest(data)}"
-        return cls(data, Owner.of(data))
+        trusted = owner.other and all(map(_only_root_changes, (parent, *parent.parents)))
+        return cls(data, owner, Owner.current() if trusted else owner)
 
     @property
     def version(self) -> Path:
@@ -120,8 +140,11 @@ class Layout:
         return self.data.with_name(name)
 
 
-def _nearest(path: Path) -> Path:
-    return path if path.exists() else _nearest(path.parent)
+def _only_root_changes(directory: Path) -> bool:
+    status = directory.stat()
+    return status.st_uid == 0 and (
+        not status.st_mode & 0o022 or bool(status.st_mode & stat.S_ISVTX)
+    )
 
 
 def _digest(path: Path) -> str:

@@ -1,13 +1,18 @@
 """Locks between processes, released when the process that holds them ends."""
 
 import os
+import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 from weakref import WeakSet
 
 from draive_pg.embedded.ownership import Owner
+
+if sys.platform != "win32":
+    import fcntl
 
 _locks: WeakSet["FileLock"] = WeakSet()
 
@@ -19,12 +24,17 @@ class FileLock:
     way, and is not inherited by a fork.
     """
 
+    _descriptor: int | None = None
+
     def __init__(self) -> None:
-        self._descriptor: int | None = None
         _locks.add(self)
 
     def __del__(self) -> None:
         self.release()
+
+    def __reduce__(self) -> NoReturn:
+        # A copy would close the descriptor of the original.
+        raise TypeError("a lock between processes can be neither copied nor pickled")
 
     @property
     def held(self) -> bool:
@@ -33,8 +43,6 @@ class FileLock:
 
     def share(self, path: Path, owner: Owner) -> None:
         """Take the lock in shared mode; do nothing if it is held."""
-        import fcntl  # not on Windows
-
         if self._descriptor is None:
             descriptor = owner.open(path)
             fcntl.flock(descriptor, fcntl.LOCK_SH)
@@ -44,10 +52,13 @@ class FileLock:
         """Make a shared lock exclusive; release it and return False if others share it."""
         if self._descriptor is None:
             return False
-        if _lock_exclusively(self._descriptor):
-            return True
-        self.release()
-        return False
+        while not _lock(self._descriptor, fcntl.LOCK_EX):
+            if _lock(self._descriptor, fcntl.LOCK_SH):
+                self.release()
+                return False
+            # The supervisor of the server has the lock for a moment.
+            time.sleep(0.001)
+        return True
 
     @contextmanager
     def exclusive(self, path: Path, owner: Owner, *, timeout: float) -> Generator[None]:
@@ -61,7 +72,7 @@ class FileLock:
         deadline = time.monotonic() + timeout
         self._descriptor = owner.open(path)
         try:
-            while not _lock_exclusively(self._descriptor):
+            while not _lock(self._descriptor, fcntl.LOCK_EX):
                 if time.monotonic() > deadline:
                     raise TimeoutError(
                         f"{path} was locked by another start or stop for {timeout:g} s"
@@ -74,8 +85,6 @@ class FileLock:
     def release(self) -> None:
         """Release the lock; do nothing if it is not held."""
         if self._descriptor is not None:
-            import fcntl
-
             # Closing does not unlock while a forked process holds a copy of the descriptor.
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             self.drop()
@@ -87,11 +96,9 @@ class FileLock:
             self._descriptor = None
 
 
-def _lock_exclusively(descriptor: int) -> bool:
-    import fcntl
-
+def _lock(descriptor: int, mode: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

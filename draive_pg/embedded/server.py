@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from psycopg.pq import PGconn, Ping
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo, PGconn, Ping
 
 from draive_pg.embedded import binaries, cluster, postmaster
-from draive_pg.embedded.launch import ServerProcess, launch
+from draive_pg.embedded.launch import Launch, launch
 from draive_pg.embedded.layout import PORT, Layout, default_data
 from draive_pg.embedded.locks import FileLock
 from draive_pg.embedded.ownership import make_directories
@@ -21,13 +22,30 @@ from draive_pg.errors import EmbeddedServerError
 
 _STOP_TIMEOUT = 60.0
 
+# Parameters of libpq that environment variables or a service file may set for other servers.
+_PARAMETERS = {
+    "hostaddr": "",
+    "options": "",
+    "requirepeer": "",
+    "require_auth": "",
+    "sslmode": "disable",
+    "sslnegotiation": "postgres",
+    "sslcertmode": "disable",
+    "sslrootcert": "",
+    "gssencmode": "disable",
+    "channel_binding": "disable",
+    "target_session_attrs": "any",
+    "min_protocol_version": "3.0",
+}
+
 
 class Server:
     """A PostgreSQL server for the processes of one user on this machine.
 
     The first process that calls `start` starts it, the others join it; the last one that calls
-    `stop`, or ends, stops it. The server listens on a Unix socket that only its user can open,
-    never on a TCP port.
+    `stop` stops it. If the last one ends in any other way, or its object is garbage-collected, a
+    small supervising process stops it. The server listens on a Unix socket that only its user can
+    open, never on a TCP port.
 
     Parameters
     ----------
@@ -58,7 +76,6 @@ class Server:
         self._settings = dict(settings or {})
         self._start_timeout = start_timeout
         self._users = FileLock()
-        self._process: ServerProcess | None = None
 
     def __repr__(self) -> str:
         data = "default" if self._requested is None else repr(str(self._requested))
@@ -66,11 +83,7 @@ class Server:
 
     @property
     def data(self) -> Path:
-        """The data directory, with links resolved.
-
-        For root it is under ``/var/lib/draive_pg`` if the user that runs the server cannot enter
-        the requested one.
-        """
+        """The data directory, with links resolved."""
         return self._layout.data
 
     @property
@@ -89,15 +102,24 @@ class Server:
         host = quote(os.fsencode(self._layout.sockets), safe="")
         return f"postgresql:///{quote(database, safe='')}?host={host}&port={PORT}&user=postgres"
 
+    def conninfo(self, database: str = "postgres") -> str:
+        """Return a connection string for libpq that no environment variable or service file alters.
+
+        Parameters
+        ----------
+        database : str
+            The name of the database.
+        """
+        known = {option.keyword.decode() for option in Conninfo.get_defaults()}
+        fixed = {name: value for name, value in _PARAMETERS.items() if name in known}
+        return make_conninfo("", **{**conninfo_to_dict(self.uri(database)), **fixed})
+
     def running(self) -> bool:
         """Return whether the server accepts connections now."""
         return self._ping() is Ping.OK
 
     def pid(self) -> int | None:
         """Return the id of the server's process, even if it accepts no connections yet, or None."""
-        # A server writes its lock files some time after it was started.
-        if self._process is not None and not self._process.exited:
-            return self._process.pid
         return postmaster.find(self._layout)
 
     def start(self) -> Self:
@@ -115,10 +137,11 @@ class Server:
         with self._explained("start"):
             layout = self._layout
             bin_dir = binaries.within_reach(binaries.find(), layout.owner)
-            make_directories(layout.data.parent)
-            with FileLock().exclusive(layout.lock, layout.owner, timeout=self._start_timeout):
-                cluster.prepare(layout, bin_dir)
-                self._join(bin_dir, deadline)
+            with layout.keeper.acting():
+                make_directories(layout.data.parent)
+                with FileLock().exclusive(layout.lock, layout.owner, timeout=self._start_timeout):
+                    cluster.prepare(layout, bin_dir)
+                    self._join(bin_dir, deadline)
         return self
 
     def keep(self) -> None:
@@ -134,13 +157,17 @@ class Server:
         layout = self._layout
         if (pid := self.pid()) is None:
             raise EmbeddedServerError(f"PostgreSQL on {layout.data} does not run: start it first")
-        with self._explained("keep"), os.fdopen(layout.owner.open(layout.kept), "r+") as kept:
+        with (
+            self._explained("keep"),
+            layout.keeper.acting(),
+            os.fdopen(layout.owner.open(layout.kept), "r+") as kept,
+        ):
             kept.truncate(0)
             kept.write(str(pid))
 
     def unkeep(self) -> None:
         """Undo `keep`."""
-        with self._explained("unkeep"):
+        with self._explained("unkeep"), self._layout.keeper.acting():
             self._layout.kept.unlink(missing_ok=True)
 
     def stop(self, *, force: bool = False) -> bool:
@@ -154,7 +181,7 @@ class Server:
         Returns
         -------
         bool
-            True if this call shut the server down.
+            True if this call shut the server down; False also if another process did.
 
         Raises
         ------
@@ -164,7 +191,7 @@ class Server:
         if not (force or self._users.held):
             return False
         try:
-            with self._explained("stop"):
+            with self._explained("stop"), self._layout.keeper.acting():
                 return self._layout.lock.exists() and self._leave(force=force)
         finally:
             self._users.release()
@@ -199,7 +226,7 @@ class Server:
             raise
 
     def _await_connections(self, bin_dir: Path, deadline: float) -> None:
-        launched: ServerProcess | None = None
+        launched: Launch | None = None
         pause = 0.01
         while (answer := self._ping()) is not Ping.OK:
             if time.monotonic() > deadline:
@@ -207,35 +234,35 @@ class Server:
                     f"PostgreSQL on {self.data} did not accept connections within "
                     f"{self._start_timeout:g} s, and may still be recovering: see {self.log}"
                 )
-            if answer is Ping.NO_RESPONSE and self.pid() is None:
-                if launched is not None:
-                    self._check_exit(launched)
-                self._process = launched = launch(self._layout, bin_dir, self._settings)
+            stopped = answer is Ping.NO_RESPONSE and self.pid() is None
+            if stopped and (launched is None or self._failed(launched)):
+                launched = launch(self._layout, bin_dir, self._settings)
             time.sleep(pause)
             pause = min(pause * 1.5, 0.5)
 
-    def _check_exit(self, process: ServerProcess) -> None:
-        reason = process.exit_reason()
-        # Sessions of a killed server can outlive it for a moment: try again.
+    def _failed(self, launched: Launch) -> bool:
+        """Return whether the server exited, but may start at the next attempt."""
+        if not launched.failed():
+            return False  # it has not written its process id yet
+        reason = launched.reason()
+        # Sessions of a killed server can outlive it for a moment.
         if "shared memory block" not in reason:
             raise EmbeddedServerError(
                 f"PostgreSQL did not start on {self.data}: {reason} (see {self.log})"
             )
+        return True
 
     def _ping(self) -> Ping:
-        # An empty hostaddr overrides $PGHOSTADDR.
-        answer = Ping(PGconn.ping(f"{self.uri()}&hostaddr=&connect_timeout=2".encode()))
+        answer = Ping(PGconn.ping(f"{self.conninfo()} connect_timeout=2".encode()))
         if answer is Ping.NO_ATTEMPT:
             raise EmbeddedServerError(
-                f"libpq cannot connect to {self.uri()}: check the PG… environment variables"
+                f"libpq cannot connect to {self.uri()}: check the variable PGSERVICE and its file"
             )
         return answer
 
     def _kept(self) -> bool:
-        try:
-            return self._layout.kept.read_text() == str(self.pid())
-        except FileNotFoundError:
-            return False
+        with self._layout.keeper.acting():
+            return self._layout.owner.read(self._layout.kept) == str(self.pid())
 
     def _leave(self, *, force: bool) -> bool:
         layout = self._layout
