@@ -14,6 +14,7 @@
     ├── DocumentExists           a document would be renamed to a name that is in use
     ├── RevisionMissing          there is no such revision, or no such label
     ├── RevisionConflict         a conditional write met another revision than was expected
+    ├── RevisionLabelled         a revision with a label would be removed
     ├── MemoryMissing            there is no memory of the given identifier
     ├── MemoryExists             an import or a copy would mix with a memory that is there
     ├── ChatInvalid              a chat log cannot be read (also a ValueError)
@@ -31,9 +32,12 @@ issues one for each row that it skips.
 
 import os
 import warnings
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 PACKAGE = f"{Path(__file__).parent}{os.sep}"
+MAX_SIMILAR = 3  # names suggested for a missing one
 
 
 class DraivePGError(Exception):
@@ -104,6 +108,10 @@ class RevisionConflict(DraivePGError):
     """A conditional write met another revision than the one that was expected."""
 
 
+class RevisionLabelled(DraivePGError):
+    """A revision cannot be removed, because a label is on it."""
+
+
 class MemoryMissing(DraivePGError):
     """There is no memory of the given identifier."""
 
@@ -135,3 +143,9 @@ class EmbeddedServerError(DraivePGError):
 def warn(message: str, category: type[Warning]) -> None:
     """Issue a warning at the line that called this package."""
     warnings.warn(message, category, stacklevel=2, skip_file_prefixes=(PACKAGE,))
+
+
+def similar_names(name: str, others: Sequence[str]) -> str:
+    """Return the end of a message about a missing name: similar names, or nothing."""
+    similar = ", ".join(f"{each!r:.80}" for each in get_close_matches(name, others, MAX_SIMILAR))
+    return f"; similar: {similar}" if similar else ""

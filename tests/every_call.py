@@ -109,7 +109,7 @@ WRITES: dict[str, Callable[[Client], object]] = {
     "define instructions 'released'": lambda db: db.release(
         prompts={"released": "Hi"}, configurations={"released": {}}, labels={"new": ["released"]}
     ),
-    "remove instructions 'greeting'": lambda db: db.instructions.remove("greeting"),
+    "remove instructions 'greeting'": lambda db: db.instructions.remove("greeting", labelled=True),
 }
 
 

@@ -277,7 +277,7 @@ def test_a_write_on_condition_is_done_where_it_holds(db: Client) -> None:
             db.configurations.define("limits", {"n": 3}, expected=expected)
     with pytest.raises(RevisionConflict, match="expected revision 1, but there is none"):
         db.configurations.define("none", {}, expected=1)
-    with pytest.raises(ValueError, match="a snapshot of 'limits', not of 'none'"):
+    with pytest.raises(ValueError, match="a Snapshot of 'limits', not of configuration 'none'"):
         db.configurations.define("none", {}, expected=second)
     with pytest.raises(ValueError, match="expected must be"):
         db.configurations.define("limits", {}, expected=-1)

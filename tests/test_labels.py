@@ -165,13 +165,13 @@ def test_a_label_is_moved_on_condition(three: Client) -> None:
 
 
 @pytest.mark.parametrize("by", ["us", "draive"])
-def test_labels_of_what_is_removed_are_on_nothing_also_when_it_is_defined_anew(
+def test_labels_of_a_removed_document_are_on_no_revision_of_a_new_one(
     three: Client, sql: psycopg.Connection, by: str
 ) -> None:
     prompts = three.instructions
     prompts.label("greeting", "production", 1)
     if by == "us":
-        prompts.remove("greeting")
+        prompts.remove("greeting", labelled=True)
     else:
         sql.execute("DELETE FROM instructions")
     for _ in range(2):
@@ -182,7 +182,7 @@ def test_labels_of_what_is_removed_are_on_nothing_also_when_it_is_defined_anew(
             prompts.load("greeting", label="production", revision=None)
         prompts.define("greeting", content="anew")
     assert prompts.revision("greeting").labels == ()
-    assert prompts.label("greeting", "production", expected=0).revision == 1
+    assert prompts.label("greeting", "production", expected=0).revision == 4
     assert prompts.load("greeting", label="production") == "anew"
 
 
@@ -366,8 +366,10 @@ def test_a_label_that_cannot_be_is_refused_where_the_service_starts(label: Any) 
 
 
 @given(label=texts, message=texts, author=texts)
-def test_what_goes_in_comes_out(dsn: str, label: str, message: str, author: str) -> None:
-    label = f"label {label}"
+def test_labels_and_messages_are_returned_as_given(
+    dsn: str, label: str, message: str, author: str
+) -> None:
+    label = f"label {label}".strip()
     with Client(dsn, max_size=1) as db:
         db.instructions.define("any", content="")
         db.instructions.unlabel("any", label)

@@ -95,10 +95,10 @@ CALLS: dict[str, tuple[Operation[Any], int]] = {
     "list configurations": (read.names(CONFIGURATIONS), NAMES),
     "load a configuration": (load.load_raw_or_none("n1"), 1),
     "add a configuration": (write.append_configuration("n1", {"a": 1}), 1),
-    "remove a configuration": (write.remove(CONFIGURATIONS, "n1"), REVISIONS),
+    "remove a configuration": (write.remove_all(CONFIGURATIONS, "n1"), REVISIONS),
     "list instructions": (read.declarations(lenient=False), 2 * NAMES),
     "load instructions": (load.load_text_or_none("n1"), 1),
-    "remove instructions": (write.remove(INSTRUCTIONS, "n1"), REVISIONS),
+    "remove instructions": (write.remove_all(INSTRUCTIONS, "n1"), REVISIONS),
 }
 
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from draive_pg import Client, PermissionDenied, TableMissing
+from draive_pg import Client, PermissionDenied, RevisionLabelled, TableMissing
 from tests.conftest import Connect
 from tests.every_call import READS, WRITES, fill
 from tests.fault_server import assert_fails
@@ -18,7 +18,7 @@ from tests.server import wait_until
 DOCUMENT = Path(__file__).parent.parent / "docs" / "how-to" / "roles.md"
 ROLES = ("owner", "writer", "reader")
 
-MAKE_ROLES, GRANT_BEFORE, GRANT_AFTER, REVOKE = (
+MAKE_ROLES, GRANT_BEFORE, GRANT_AFTER, REVOKE, PROTECT = (
     # Names of their own, for a server may have those of the document.
     re.sub(r"\bdraive_(owner|writer|reader)\b", r"dpg_roles_\1", code)
     for _, language, code in fences(DOCUMENT.read_text(encoding="utf-8"))
@@ -106,7 +106,28 @@ def test_who_may_move_no_labels_may_still_define(connect_as: As, admin: psycopg.
     denied(release, "label instructions 'greeting'")
     assert writer.instructions.load("greeting", label="production") == "Hello"
     assert writer.instructions.load("greeting") == "Hey"
-    assert writer.instructions.remove("greeting") == 2
+    with pytest.raises(RevisionLabelled):
+        writer.instructions.remove("greeting")
+    assert writer.instructions.remove("greeting", labelled=True) == 2
+
+
+@pytest.mark.usefixtures("granted")
+def test_row_level_security_protects_a_label(connect_as: As, admin: psycopg.Connection) -> None:
+    fill(connect_as("owner"))
+    admin.execute(PROTECT.encode())
+    writer = connect_as("writer")
+    assert writer.instructions.define("greeting", content="Hey").revision == 2
+    denied(
+        lambda: writer.instructions.label("greeting", "production"), "label instructions 'greeting'"
+    )
+    denied(
+        lambda: writer.instructions.unlabel("greeting", "production"),
+        "remove a label of instructions 'greeting'",
+    )
+    assert writer.instructions.label("greeting", "staging").revision == 2
+    assert writer.instructions.remove("greeting", labelled=True) == 1
+    assert writer.instructions.load("greeting", label="production") == "Hello"
+    assert connect_as("owner").instructions.unlabel("greeting", "production") is True
 
 
 @pytest.mark.usefixtures("granted")

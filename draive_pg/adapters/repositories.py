@@ -71,7 +71,7 @@ def PostgresConfigurationRepository(
         await database.run(write.append_configuration(identifier, value))
 
     async def removing(identifier: str, **extra: Any) -> None:
-        await database.run(write.remove(CONFIGURATIONS, identifier))
+        await database.run(write.remove_all(CONFIGURATIONS, identifier))
 
     return ConfigurationRepository(
         listing=listing, loading=loading, defining=defining, removing=removing
@@ -115,7 +115,7 @@ def PostgresInstructionsRepository(
         await database.run(write.append_instructions(declaration, content=content))
 
     async def removing(name: str, meta: Meta, **extra: Any) -> None:
-        await database.run(write.remove(INSTRUCTIONS, name))
+        await database.run(write.remove_all(INSTRUCTIONS, name))
 
     return InstructionsRepository(
         listing=listing, loading=loading, defining=defining, removing=removing

@@ -14,7 +14,7 @@ from draive_pg.models.record import Records
 from draive_pg.operations.documents import load, read, write
 from draive_pg.operations.documents.kind import CONFIGURATIONS, ConfigurationReference
 from draive_pg.operations.documents.preconditions import Expected
-from draive_pg.operations.documents.selectors import RevisionSelector, select
+from draive_pg.operations.documents.selectors import RevisionRef, RevisionSelector, select
 from draive_pg.operations.operation import Operation, Request
 from draive_pg.sync.kinds import CONFIGURATIONS as CONFIGURATION_FILES
 
@@ -248,7 +248,7 @@ class Configurations[D: Database | AsyncDatabase](
             config, value, message=message, author=author, expected=expected
         )
 
-    # As in `Documents`, but their argument may be given by keyword.
+    # As in `Documents`, but their first argument may be given by keyword.
 
     @method
     def history(self, identifier: ConfigurationReference) -> Operation[Records[Snapshot]]:
@@ -256,9 +256,18 @@ class Configurations[D: Database | AsyncDatabase](
         return read.history(CONFIGURATIONS, identifier)
 
     @method
-    def remove(self, identifier: ConfigurationReference) -> Operation[int]:
-        """Remove all snapshots of an identifier or a class, and return how many there were.
+    def remove(
+        self,
+        identifier: ConfigurationReference,
+        *,
+        revision: RevisionRef[Snapshot] = None,
+        labelled: bool = False,
+        expected: Expected[Snapshot] = None,
+    ) -> Request[int]:
+        """Remove a configuration, or one snapshot of it, and return how many were removed.
 
-        Its labels are removed, too. A later definition starts again at revision 1.
+        Parameters and errors are those of `instructions.remove`.
         """
-        return write.remove(CONFIGURATIONS, identifier)
+        return write.remove(
+            CONFIGURATIONS, identifier, revision=revision, labelled=labelled, expected=expected
+        )

@@ -9,13 +9,13 @@ from draive_pg.database import AsyncDatabase, Database
 from draive_pg.models.documents import Diff, LabelMove
 from draive_pg.models.record import Records
 from draive_pg.operations.documents import labels, read, write
-from draive_pg.operations.documents.kind import Document, DocumentKind
+from draive_pg.operations.documents.kind import DocumentKind, DocumentRevision
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.selectors import RevisionRef
-from draive_pg.operations.operation import Operation, Workflow
+from draive_pg.operations.operation import Operation, Request, Workflow
 
 
-class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D]):
+class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Namespace[D]):
     """Named documents with a history of revisions; the newest revision is the current one."""
 
     __slots__ = ()
@@ -300,6 +300,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D
         *,
         message: str | None = None,
         author: str | None = None,
+        expected: Expected[R] = None,
     ) -> Operation[bool]:
         """Remove a label from a document, and return whether it was there; its moves are kept.
 
@@ -311,8 +312,17 @@ class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D
             The label.
         message, author : str | None
             Why it is removed, and by whom.
+        expected : int | Revision | Snapshot | None
+            Remove the label only if it is on this revision now.
+
+        Raises
+        ------
+        RevisionConflict
+            If the label is not on the expected revision.
         """
-        return labels.remove(self._documents, name, label, message=message, author=author)
+        return labels.remove(
+            self._documents, name, label, message=message, author=author, expected=expected
+        )
 
     @method
     def label_history(
@@ -350,7 +360,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D
         target_label : str
             The label to move.
         names : iterable of str | None
-            The documents; None for all that have the source label.
+            The documents; None for all that have the source label, if that is not ``latest``.
         message, author : str | None
             Why it is moved, and by whom.
 
@@ -362,7 +372,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D
         Raises
         ------
         RevisionMissing, DocumentMissing
-            If one of the names does not have the source label; nothing is moved.
+            If one of the names, or no document at all, has the source label; nothing is moved.
 
         Examples
         --------
@@ -373,14 +383,45 @@ class Documents[D: Database | AsyncDatabase, Reference, R: Document](Namespace[D
         )
 
     @method
-    def remove(self, name: Reference, /) -> Operation[int]:
-        """Remove all revisions of a document, and return how many there were.
+    def remove(
+        self,
+        name: Reference,
+        /,
+        *,
+        revision: RevisionRef[R] = None,
+        labelled: bool = False,
+        expected: Expected[R] = None,
+    ) -> Request[int]:
+        """Remove a document, or one revision of it, and return how many revisions were removed.
 
-        Its labels are removed, too. A later definition of the name starts again at revision 1.
+        Numbers of removed revisions are not used again, also not after a later definition of the
+        name.
 
         Parameters
         ----------
         name : str
             The name, or an object of draive that has it.
+        revision : int | str | datetime | Revision | Snapshot | None
+            The revision to remove, as in `revision`; None for all of them.
+        labelled : bool
+            Remove it even if a label is on it; the label is then on no revision.
+        expected : int | Revision | Snapshot | None
+            Remove only if this revision is the newest.
+
+        Raises
+        ------
+        RevisionLabelled
+            If a label is on what would be removed, unless ``labelled``.
+        RevisionConflict
+            If the newest revision is not the expected one.
+        RevisionMissing
+            If there is a document, but not that revision of it.
+
+        Examples
+        --------
+        >>> db.instructions.remove("greeting", revision=2)
+        1
         """
-        return write.remove(self._documents, name)
+        return write.remove(
+            self._documents, name, revision=revision, labelled=labelled, expected=expected
+        )

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from reprlib import Repr
-from typing import Any, cast
+from typing import Any, TypeIs, cast
 
 MAX_SENT = 1_000_000_000  # bytes; a message to PostgreSQL can be little larger
 MAX_INTEGER = 2**63 - 1  # PostgreSQL's BIGINT
@@ -58,11 +58,16 @@ def check_mapping(value: object, what: str) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value)
 
 
+def is_integer(value: object) -> TypeIs[int]:
+    """Return whether a value is an int and not a bool, which is an int in Python."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def check_limit(value: object, what: str) -> int | None:
     """Return a positive int or None, or raise ValueError."""
     if value is None:
         return None
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_INTEGER:
+    if is_integer(value) and 0 < value <= MAX_INTEGER:
         return value
     raise ValueError(f"{what} must be a positive int or None, not {value!r:.60}")
 
@@ -71,7 +76,7 @@ def check_position(value: object, what: str) -> int | None:
     """Return an int from 0 on or None, or raise ValueError."""
     if value is None:
         return None
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_INTEGER:
+    if is_integer(value) and 0 <= value < MAX_INTEGER:
         return value
     raise ValueError(f"{what} must be an int of 0 or more, or None, not {value!r:.60}")
 

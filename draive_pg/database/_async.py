@@ -49,7 +49,7 @@ from draive_pg.database.transactions import (
     release_lock,
 )
 from draive_pg.errors import ConnectionFailed
-from draive_pg.operations.admin.migrations import table_exists
+from draive_pg.operations.admin.migrations import missing_tables
 from draive_pg.operations.copy import Copy
 from draive_pg.operations.operation import (
     Call,
@@ -180,10 +180,11 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
     ) -> Sequence[Statement]:
         if fallback is None:
             return statements
-        if fallback.table not in self._known_tables:
-            if not await self._execute(table_exists(self.schema, fallback.table)):
-                return tuple(map(fallback.apply, statements))
-            self._known_tables.add(fallback.table)
+        if not self._known_tables.issuperset(fallback.empty):
+            missing = await self._execute(missing_tables(self.schema, fallback.empty))
+            if missing:
+                return [fallback.apply(statement, missing) for statement in statements]
+            self._known_tables.update(fallback.empty)
         return statements
 
     async def _attempt(

@@ -23,6 +23,7 @@ CONNECT = "connect"
 UNREACHABLE = "check the DSN, and that the server is running and accepts your connection"
 ADVICE = {
     "42P01": "create the tables with setup() or `draive-pg setup`",
+    "42703": "upgrade the tables with setup() or `draive-pg setup`",
     "3F000": "create the schema with setup() or `draive-pg setup`",
     "42501": "connect as a role with the privilege, or ask the owner of the tables to GRANT it",
     "25006": "connect to a server that accepts writes",

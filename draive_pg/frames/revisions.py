@@ -16,9 +16,13 @@ ROWS: LiteralString = """
     FROM (
         SELECT
             document.*,
-            row_number() OVER (PARTITION BY name ORDER BY created) AS revision,
-            created = max(created) OVER (PARTITION BY name) AS current
-        FROM {documents} AS document
+            coalesce(numbered.revision, 0) AS revision,
+            coalesce(numbered.current, FALSE) AS current
+        FROM {every} AS document
+        LEFT JOIN (
+            {numbered}
+            WHERE :identifier::TEXT[] IS NULL OR name = ANY (:identifier::TEXT[])
+        ) AS numbered USING (name, created)
         WHERE :identifier::TEXT[] IS NULL OR name = ANY (:identifier::TEXT[])
     ) AS revision
     LEFT JOIN {notes} AS note USING (name, created)
@@ -26,7 +30,7 @@ ROWS: LiteralString = """
         SELECT name, revision AS created, json_agg(label ORDER BY label) AS labels
         FROM (
             SELECT DISTINCT ON (name, label) name, label, revision
-            FROM {labels} AS move
+            FROM {moves} AS move
             WHERE :identifier::TEXT[] IS NULL OR name = ANY (:identifier::TEXT[])
             ORDER BY name, label, moved DESC
         ) AS newest

@@ -19,8 +19,8 @@ class Revision(Record):
     name : str
         Name of the instructions.
     revision : int
-        Number among the revisions of the name, from 1 in order of ``created``. Numbering restarts
-        if all revisions of a name are removed.
+        Number among the revisions of the name, from 1 in order of ``created``. Removed revisions
+        keep their numbers.
     created : datetime
         Time of the write, in UTC; unique among the revisions of a name.
     content : str
@@ -61,8 +61,8 @@ class Snapshot(Record):
     identifier : str
         Identifier of the configuration.
     revision : int
-        Number among the snapshots of the identifier, from 1 in order of ``created``. Numbering
-        restarts if all snapshots of an identifier are removed.
+        Number among the snapshots of the identifier, from 1 in order of ``created``. Removed
+        snapshots keep their numbers.
     created : datetime
         Time of the write, in UTC; unique among the snapshots of an identifier.
     content : Mapping[str, Any]
@@ -144,7 +144,7 @@ class Diff[R: Revision | Snapshot](Record):
 
         added, removed = diff.count_lines(self._parts())
         change = f"+{added:,} -{removed:,} lines" if self else "no difference"
-        name = f"{_name_of(self.a):.80}"
+        name = f"{document_name(self.a):.80}"
         return f"Diff({name}: revision {self.a.revision} -> {self.b.revision}, {change})"
 
     def _repr_html_(self) -> str:
@@ -184,12 +184,13 @@ class Release(Record):
     configuration_labels: Records[LabelMove]
 
 
-def _name_of(revision: Revision | Snapshot) -> str:
+def document_name(revision: Revision | Snapshot) -> str:
+    """Return the name of the document that a record is a revision of."""
     return revision.name if isinstance(revision, Revision) else revision.identifier
 
 
 def _titled(revision: Revision | Snapshot) -> str:
-    return f"{_name_of(revision)} {revision.revision} ({revision.created:%Y-%m-%d %H:%M:%S})"
+    return f"{document_name(revision)} {revision.revision} ({revision.created:%Y-%m-%d %H:%M:%S})"
 
 
 def _parts_of(revision: Revision | Snapshot) -> dict[str, str]:

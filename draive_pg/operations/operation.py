@@ -105,20 +105,21 @@ class Fallback:
 
     Attributes
     ----------
-    table : str
-        The table whose existence is checked; `setup` creates it after the others.
     empty : Mapping[str, str]
         A query without rows, in parentheses, for each table.
     """
 
-    table: LiteralString
     empty: Mapping[LiteralString, LiteralString]
 
-    def apply(self, statement: Statement) -> Statement:
-        """Return the statement with empty queries in place of the tables."""
+    def without(self, table: LiteralString) -> "Fallback":
+        """Return the fallback for statements that need a table."""
+        return Fallback({name: query for name, query in self.empty.items() if name != table})
+
+    def apply(self, statement: Statement, missing: Iterable[LiteralString]) -> Statement:
+        """Return the statement with empty queries in place of the missing tables."""
         sql = statement.sql
-        for table, query in self.empty.items():
-            sql = sql.replace(f"{{schema}}.{table}", query)
+        for table in missing:
+            sql = sql.replace(f"{{schema}}.{table}", self.empty[table])
         return statement._replace(sql=sql)
 
 
@@ -223,6 +224,16 @@ def workflow[**P, T](steps: Callable[P, Steps[T]]) -> Callable[P, Workflow[T]]:
     @wraps(steps)
     def build(*args: P.args, **kwargs: P.kwargs) -> Workflow[T]:
         return Workflow(steps(*args, **kwargs))
+
+    return build
+
+
+def transactional[**P, T](steps: Callable[P, Steps[T]]) -> Callable[P, Workflow[T]]:
+    """Decorate a generator function so that it returns a `Workflow` that is one transaction."""
+
+    @wraps(steps)
+    def build(*args: P.args, **kwargs: P.kwargs) -> Workflow[T]:
+        return Workflow(steps(*args, **kwargs), transaction=True)
 
     return build
 

@@ -10,7 +10,7 @@ from draive_pg.models.documents import Release
 from draive_pg.models.record import Records
 from draive_pg.operations.documents import kind, labels, read, write
 from draive_pg.operations.documents.release import release
-from draive_pg.operations.operation import Operation, Workflow
+from draive_pg.operations.operation import Operation, Request, Workflow
 from draive_pg.sync.formats import Configuration, Document, Prompt
 
 
@@ -50,7 +50,7 @@ class Kind:
     name_of: Callable[[Any], str]
     release: Callable[..., Workflow[Release]]
     released: Callable[[Release], Records[Any]]
-    remove: Callable[[str], Operation[int]]
+    remove: Callable[[str], Request[int]]
     unlabel: Callable[..., Operation[bool]]
 
 

@@ -14,6 +14,7 @@ FROM (
         $4::JSONB AS arguments,
         $5::JSONB AS meta
     FROM (
+    SELECT * FROM (
         SELECT
             identifier AS name,
             created,
@@ -22,6 +23,7 @@ FROM (
             '[]'::JSONB AS arguments,
             '{}'::JSONB AS meta
         FROM configurations
-    ) AS document
+    ) AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS document
     WHERE document.name = $1::TEXT
 ) AS revision

@@ -11,6 +11,7 @@
 WITH latest AS (
     SELECT document.*
     FROM (
+    SELECT * FROM (
         SELECT
             identifier AS name,
             created,
@@ -19,13 +20,20 @@ WITH latest AS (
             '[]'::JSONB AS arguments,
             '{}'::JSONB AS meta
         FROM configurations
-    ) AS document
+    ) AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS document
     WHERE document.name = $1::TEXT
     ORDER BY document.created DESC
     LIMIT 1
 ),
 counted AS (
-    SELECT count(*) AS revisions FROM (
+    SELECT
+        count(*) AS revisions,
+        count(*) FILTER (WHERE revision.created <= latest.created) AS newest,
+        max(revision.created) AS last
+    FROM (
+    SELECT kept.name, kept.created, TRUE AS kept FROM (
+    SELECT * FROM (
         SELECT
             identifier AS name,
             created,
@@ -34,7 +42,31 @@ counted AS (
             '[]'::JSONB AS arguments,
             '{}'::JSONB AS meta
         FROM configurations
-    ) AS document WHERE document.name = $1::TEXT
+    ) AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS kept
+    UNION ALL
+    SELECT gone.name, gone.created, FALSE
+    FROM draive_pg_configuration_removals AS gone
+    WHERE gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
+        AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+        AND NOT EXISTS (
+            SELECT FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            NULL::TEXT AS description,
+            '[]'::JSONB AS arguments,
+            '{}'::JSONB AS meta
+        FROM configurations
+    ) AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS again
+            WHERE again.name = gone.name AND again.created = gone.created
+        )
+) AS revision
+    LEFT JOIN latest ON TRUE
+    WHERE revision.name = $1::TEXT
 ),
 proposed AS (
     SELECT
@@ -60,9 +92,9 @@ proposed AS (
 checked AS (
     SELECT
         $1::TEXT AS name,
-        greatest(clock_timestamp(), latest.created + INTERVAL '1 microsecond') AS created,
+        greatest(clock_timestamp(), counted.last + INTERVAL '1 microsecond') AS created,
         proposed.*,
-        ($6::INT8 IS NULL OR counted.revisions = $6::INT8)
+        ($6::INT8 IS NULL OR counted.newest = $6::INT8)
             AND (
                 $7::TIMESTAMPTZ IS NULL
                 OR latest.created IS NOT DISTINCT FROM $7::TIMESTAMPTZ
@@ -99,6 +131,14 @@ written AS (
     FROM checked
     WHERE expected AND fits AND changed
     RETURNING identifier AS name, created
+),
+noted AS (
+    SELECT name, created, $9::TEXT AS author, $10::TEXT AS message
+    FROM written
+    WHERE $9::TEXT IS NOT NULL OR $10::TEXT IS NOT NULL
+),
+annotated AS (
+    INSERT INTO draive_pg_configuration_revisions (name, created, author, message) SELECT name, created, author, message FROM noted
 )
 SELECT checked.expected, checked.fits, checked.arguments::TEXT, revision.*
 FROM checked
@@ -122,6 +162,8 @@ LEFT JOIN (
     (
         SELECT count(*)
         FROM (
+    SELECT kept.name, kept.created, TRUE AS kept FROM (
+    SELECT * FROM (
         SELECT
             identifier AS name,
             created,
@@ -130,7 +172,29 @@ LEFT JOIN (
             '[]'::JSONB AS arguments,
             '{}'::JSONB AS meta
         FROM configurations
-    ) AS earlier
+    ) AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS kept
+    UNION ALL
+    SELECT gone.name, gone.created, FALSE
+    FROM draive_pg_configuration_removals AS gone
+    WHERE gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
+        AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+        AND NOT EXISTS (
+            SELECT FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            NULL::TEXT AS description,
+            '[]'::JSONB AS arguments,
+            '{}'::JSONB AS meta
+        FROM configurations
+    ) AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS again
+            WHERE again.name = gone.name AND again.created = gone.created
+        )
+) AS earlier
         WHERE earlier.name = $1::TEXT AND earlier.created <= document.created
     ) AS revision,
     document.created,
@@ -142,19 +206,38 @@ LEFT JOIN (
     note.message,
     ARRAY(
         SELECT move.label
-        FROM draive_pg_configuration_labels AS move
+        FROM (
+    SELECT *
+    FROM draive_pg_configuration_labels AS stored
+    WHERE stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
+        AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+        AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
+) AS move
         WHERE move.name = $1::TEXT
             AND move.revision = document.created
             AND NOT EXISTS (
-                SELECT FROM draive_pg_configuration_labels AS later
+                SELECT FROM (
+    SELECT *
+    FROM draive_pg_configuration_labels AS stored
+    WHERE stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
+        AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+        AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
+) AS later
                 WHERE later.name = $1::TEXT
                     AND later.label = move.label
                     AND later.moved > move.moved
             )
+            AND CASE WHEN to_jsonb(move) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(move) ->> 'digest' = encode(sha256(
+        sha256(convert_to(document.content::TEXT, 'UTF8'))
+        || convert_to(
+            ROW(document.description, document.arguments::TEXT, document.meta::TEXT)::TEXT, 'UTF8'
+        )
+    ), 'hex') END
         ORDER BY move.label
     ) AS labels,
     NOT EXISTS (
         SELECT FROM (
+    SELECT * FROM (
         SELECT
             identifier AS name,
             created,
@@ -163,7 +246,8 @@ LEFT JOIN (
             '[]'::JSONB AS arguments,
             '{}'::JSONB AS meta
         FROM configurations
-    ) AS later
+    ) AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS later
         WHERE later.name = $1::TEXT AND later.created > document.created
     ) AS current
 

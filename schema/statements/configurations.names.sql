@@ -1,5 +1,6 @@
 WITH RECURSIVE names AS (
     (SELECT first.name FROM (
+    SELECT * FROM (
         SELECT
             identifier AS name,
             created,
@@ -8,11 +9,13 @@ WITH RECURSIVE names AS (
             '[]'::JSONB AS arguments,
             '{}'::JSONB AS meta
         FROM configurations
-    ) AS first ORDER BY first.name LIMIT 1)
+    ) AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS first ORDER BY first.name LIMIT 1)
     UNION ALL
     SELECT (
         SELECT next.name
         FROM (
+    SELECT * FROM (
         SELECT
             identifier AS name,
             created,
@@ -21,7 +24,8 @@ WITH RECURSIVE names AS (
             '[]'::JSONB AS arguments,
             '{}'::JSONB AS meta
         FROM configurations
-    ) AS next
+    ) AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS next
         WHERE next.name > names.name
         ORDER BY next.name
         LIMIT 1

@@ -26,9 +26,34 @@ FROM (
     FROM (
         SELECT
             document.*,
-            row_number() OVER (PARTITION BY name ORDER BY created) AS revision,
-            created = max(created) OVER (PARTITION BY name) AS current
+            coalesce(numbered.revision, 0) AS revision,
+            coalesce(numbered.current, FALSE) AS current
         FROM instructions AS document
+        LEFT JOIN (
+            
+    SELECT
+        name,
+        created,
+        row_number() OVER (PARTITION BY name ORDER BY created) AS revision,
+        created = max(created) FILTER (WHERE kept) OVER (PARTITION BY name) AS current
+    FROM (
+    SELECT kept.name, kept.created, TRUE AS kept FROM (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS kept
+    UNION ALL
+    SELECT gone.name, gone.created, FALSE
+    FROM draive_pg_removals AS gone
+    WHERE gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
+        AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+        AND NOT EXISTS (
+            SELECT FROM (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS again
+            WHERE again.name = gone.name AND again.created = gone.created
+        )
+) AS revision
+            WHERE $1::TEXT[] IS NULL OR name = ANY ($1::TEXT[])
+        ) AS numbered USING (name, created)
         WHERE $1::TEXT[] IS NULL OR name = ANY ($1::TEXT[])
     ) AS revision
     LEFT JOIN draive_pg_revisions AS note USING (name, created)
@@ -36,7 +61,13 @@ FROM (
         SELECT name, revision AS created, json_agg(label ORDER BY label) AS labels
         FROM (
             SELECT DISTINCT ON (name, label) name, label, revision
-            FROM draive_pg_labels AS move
+            FROM (
+    SELECT *
+    FROM draive_pg_labels AS stored
+    WHERE stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
+        AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+        AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
+) AS move
             WHERE $1::TEXT[] IS NULL OR name = ANY ($1::TEXT[])
             ORDER BY name, label, moved DESC
         ) AS newest

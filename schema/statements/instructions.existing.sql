@@ -1,15 +1,47 @@
 -- $1 name
 SELECT
-    (SELECT count(*) FROM instructions AS document WHERE document.name = $1::TEXT),
+    count(document.created),
+    (
+        SELECT count(*)
+        FROM (
+    SELECT kept.name, kept.created, TRUE AS kept FROM (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS kept
+    UNION ALL
+    SELECT gone.name, gone.created, FALSE
+    FROM draive_pg_removals AS gone
+    WHERE gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
+        AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+        AND NOT EXISTS (
+            SELECT FROM (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS again
+            WHERE again.name = gone.name AND again.created = gone.created
+        )
+) AS revision
+        WHERE revision.name = $1::TEXT AND revision.created <= max(document.created)
+    ),
     ARRAY(
         SELECT newest.label
         FROM (
             SELECT DISTINCT ON (move.label) move.label, move.revision
-            FROM draive_pg_labels AS move
+            FROM (
+    SELECT *
+    FROM draive_pg_labels AS stored
+    WHERE stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
+        AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+        AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
+) AS move
             WHERE move.name = $1::TEXT
             ORDER BY move.label, move.moved DESC
         ) AS newest
-        JOIN instructions AS document
-            ON document.name = $1::TEXT AND document.created = newest.revision
+        JOIN (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS labelled
+            ON labelled.name = $1::TEXT AND labelled.created = newest.revision
         ORDER BY newest.label
     )
+FROM (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS document
+WHERE document.name = $1::TEXT

@@ -5,11 +5,28 @@ SELECT
     move.label,
     (
         SELECT nullif(count(*), 0)
-        FROM instructions AS earlier
+        FROM (
+    SELECT kept.name, kept.created, TRUE AS kept FROM (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS kept
+    UNION ALL
+    SELECT gone.name, gone.created, FALSE
+    FROM draive_pg_removals AS gone
+    WHERE gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
+        AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+        AND NOT EXISTS (
+            SELECT FROM (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS again
+            WHERE again.name = gone.name AND again.created = gone.created
+        )
+) AS earlier
         WHERE earlier.name = $1::TEXT
             AND earlier.created <= move.revision
             AND EXISTS (
-                SELECT FROM instructions AS labelled
+                SELECT FROM (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS labelled
                 WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
             )
     ) AS number,
@@ -18,6 +35,12 @@ SELECT
     move.author,
     move.message
 
-FROM draive_pg_labels AS move
+FROM (
+    SELECT *
+    FROM draive_pg_labels AS stored
+    WHERE stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
+        AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+        AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
+) AS move
 WHERE move.name = $1::TEXT AND ($2::TEXT IS NULL OR move.label = $2::TEXT)
 ORDER BY move.moved DESC, move.label

@@ -1,11 +1,15 @@
 -- $1 selected_label
 -- $2 as_of
 WITH RECURSIVE names AS (
-    (SELECT first.name FROM instructions AS first ORDER BY first.name LIMIT 1)
+    (SELECT first.name FROM (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS first ORDER BY first.name LIMIT 1)
     UNION ALL
     SELECT (
         SELECT next.name
-        FROM instructions AS next
+        FROM (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS next
         WHERE next.name > names.name
         ORDER BY next.name
         LIMIT 1
@@ -18,20 +22,41 @@ SELECT document.name, document.description, document.arguments::TEXT, document.m
 FROM names
 CROSS JOIN LATERAL (
     SELECT revision.*
-    FROM instructions AS revision
+    FROM (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS revision
     WHERE revision.name = names.name AND revision.created = CASE
     WHEN $1::TEXT IS NOT NULL THEN (
-        SELECT move.revision
-        FROM draive_pg_labels AS move
-        WHERE move.name = names.name
-            AND move.label = $1::TEXT
-            AND ($2::TIMESTAMPTZ IS NULL OR move.moved <= $2::TIMESTAMPTZ)
+    SELECT labelled.created
+    FROM (
+        SELECT move.*
+        FROM (
+    SELECT *
+    FROM draive_pg_labels AS stored
+    WHERE stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
+        AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+        AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
+) AS move
+        WHERE move.name = names.name AND move.label = $1::TEXT AND ($2::TIMESTAMPTZ IS NULL OR move.moved <= $2::TIMESTAMPTZ)
         ORDER BY move.moved DESC
         LIMIT 1
-    )
+    ) AS newest
+    JOIN (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS labelled
+        ON labelled.name = names.name AND labelled.created = newest.revision
+    WHERE CASE WHEN to_jsonb(newest) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(newest) ->> 'digest' = encode(sha256(
+        sha256(convert_to(labelled.content::TEXT, 'UTF8'))
+        || convert_to(
+            ROW(labelled.description, labelled.arguments::TEXT, labelled.meta::TEXT)::TEXT, 'UTF8'
+        )
+    ), 'hex') END
+)
     ELSE (
         SELECT revision.created
-        FROM instructions AS revision
+        FROM (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS revision
         WHERE revision.name = names.name
             AND ($2::TIMESTAMPTZ IS NULL OR revision.created <= $2::TIMESTAMPTZ)
         ORDER BY revision.created DESC

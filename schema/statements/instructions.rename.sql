@@ -15,20 +15,55 @@ copied AS (
     ) AS revision
     RETURNING created
 ),
+numbered AS (
+    SELECT name, created, kept
+    FROM (
+    SELECT kept.name, kept.created, TRUE AS kept FROM (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS kept
+    UNION ALL
+    SELECT gone.name, gone.created, FALSE
+    FROM draive_pg_removals AS gone
+    WHERE gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
+        AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+        AND NOT EXISTS (
+            SELECT FROM (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS again
+            WHERE again.name = gone.name AND again.created = gone.created
+        )
+) AS revision
+    WHERE name IN ($1::TEXT, $2::TEXT) AND EXISTS (SELECT FROM source)
+),
+renumbered AS (
+    INSERT INTO draive_pg_removals (name, created)
+    SELECT $2::TEXT, created FROM numbered WHERE name = $1::TEXT AND NOT kept
+    UNION ALL
+    SELECT
+        $2::TEXT,
+        (SELECT min(created) FROM numbered) - row_number() OVER () * INTERVAL '1 microsecond'
+    FROM numbered AS target
+    WHERE name = $2::TEXT
+        AND NOT EXISTS (
+            SELECT FROM numbered AS own
+            WHERE own.name = $1::TEXT AND own.created = target.created
+        )
+    ON CONFLICT DO NOTHING
+),
 annotated AS (
     INSERT INTO draive_pg_revisions (name, created, author, message)
     SELECT $2::TEXT, created, note.author, note.message
     FROM draive_pg_revisions AS note
     JOIN source USING (name, created)
 ),
-moves AS (
+moved AS (
     SELECT move.*
     FROM draive_pg_labels AS move
     WHERE move.name = $1::TEXT AND EXISTS (SELECT FROM source)
 ),
 labelled AS (
-    INSERT INTO draive_pg_labels (name, label, revision, moved, author, message)
-    SELECT $2::TEXT, label, revision, moved, author, message FROM moves
+    INSERT INTO draive_pg_labels (name, label, revision, moved, author, message, digest)
+    SELECT $2::TEXT, label, revision, moved, author, message, digest FROM moved
     UNION ALL
     SELECT
         $2::TEXT,
@@ -36,9 +71,10 @@ labelled AS (
         newest.revision,
         greatest(clock_timestamp(), target.moved + INTERVAL '1 microsecond'),
         newest.author,
-        newest.message
+        newest.message,
+        newest.digest
     FROM (
-        SELECT DISTINCT ON (label) * FROM moves ORDER BY label, moved DESC
+        SELECT DISTINCT ON (label) * FROM moved ORDER BY label, moved DESC
     ) AS newest
     JOIN (
         SELECT label, max(moved) AS moved

@@ -39,6 +39,10 @@ NOTIFY: dict[str, str] = dict.fromkeys(
     ("draive_pg_notify", "draive_pg_notify_truncate"), "008_notifications"
 )
 
+RECORD: dict[str, str] = dict.fromkeys(
+    ("draive_pg_record_removal", "draive_pg_record_truncate"), "010_removals"
+)
+
 TABLES = (
     ExpectedTable(
         "draive_pg_migrations", "000_migrations", ("version", "name", "checksum", "applied")
@@ -47,13 +51,13 @@ TABLES = (
         "configurations",
         "001_configurations",
         ("identifier", "content", "created"),
-        triggers=NOTIFY,
+        triggers=NOTIFY | RECORD,
     ),
     ExpectedTable(
         "instructions",
         "002_instructions",
         ("name", "description", "content", "arguments", "meta", "created"),
-        triggers=NOTIFY,
+        triggers=NOTIFY | RECORD,
     ),
     ExpectedTable("memories", "003_memories", ("identifier", "created")),
     ExpectedTable(
@@ -72,7 +76,7 @@ TABLES = (
     ExpectedTable(
         "draive_pg_labels",
         "007_labels",
-        ("name", "label", "revision", "moved", "author", "message"),
+        ("name", "label", "revision", "moved", "author", "message", "digest"),
         triggers=NOTIFY,
     ),
     ExpectedTable(
@@ -83,9 +87,11 @@ TABLES = (
     ExpectedTable(
         "draive_pg_configuration_labels",
         "009_configuration_labels",
-        ("name", "label", "revision", "moved", "author", "message"),
+        ("name", "label", "revision", "moved", "author", "message", "digest"),
         triggers=dict.fromkeys(NOTIFY, "009_configuration_labels"),
     ),
+    ExpectedTable("draive_pg_removals", "010_removals", ("name", "created")),
+    ExpectedTable("draive_pg_configuration_removals", "010_removals", ("name", "created")),
 )
 
 STATES = ("applied", "missing", "changed", "unknown")

@@ -5,7 +5,7 @@ draive's users created by hand, are adopted.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,10 +32,12 @@ SELECT
 """,
 )
 
-TABLE_EXISTS = Query(
-    "setup.table_exists",
+MISSING_TABLES = Query(
+    "setup.missing_tables",
     """
-SELECT to_regclass(coalesce(quote_ident(:schema::TEXT) || '.', '') || :table::TEXT) IS NOT NULL
+SELECT name
+FROM unnest(:tables::TEXT[]) AS name
+WHERE to_regclass(coalesce(quote_ident(:schema::TEXT) || '.', '') || name) IS NULL
 """,
 )
 
@@ -105,13 +107,13 @@ def state(schema: str | None) -> Operation[tuple[bool, bool]]:
     )
 
 
-def table_exists(schema: str | None, table: str) -> Operation[bool]:
-    """Return whether a table exists in a schema, or in the search path for None."""
+def missing_tables(schema: str | None, tables: Iterable[str]) -> Operation[tuple[str, ...]]:
+    """Return the tables that do not exist in a schema, or in the search path for None."""
     return Operation(
         name="look for the tables of draive_pg",
-        statements=(TABLE_EXISTS(schema=schema, table=table),),
+        statements=(MISSING_TABLES(schema=schema, tables=list(tables)),),
         read_only=True,
-        decode=lambda rows: rows[0][0],
+        decode=lambda rows: tuple(row[0] for row in rows),
     )
 
 

@@ -1,20 +1,42 @@
 """Kinds of versioned documents: what differs between instructions and configurations.
 
-All statements are written once. ``{documents}`` in them is the table of a kind with the columns
-name, created, content, description, arguments and meta; ``{notes}`` and ``{labels}`` are the tables
-of draive_pg that belong to it.
+All statements are written once. `DocumentKind.fill` replaces these names in them:
+
+``{every}``
+    The table of a kind with the columns name, created, content, description, arguments and meta.
+``{documents}``
+    The same without rows whose time Python cannot represent, such as infinity, which anybody can
+    write by SQL: such a row would be the newest for ever.
+``{revisions}``
+    Name and time of each revision there is or was, which is what numbers are counted by.
+``{numbered}``
+    A query of the same with their numbers, and whether they are current; without WHERE.
+``{moves}``
+    The moves of labels.
+``{notes}``, ``{labels}``, ``{removals}``
+    The tables of draive_pg that belong to a kind: authors and messages, label moves, and times of
+    removed revisions.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from draive_pg.codec.json import parse
 from draive_pg.codec.validation import check_text
 from draive_pg.errors import DocumentMissing
-from draive_pg.models.documents import Revision, Snapshot
-from draive_pg.operations.operation import Fallback, Key, Query, Row, Statement, advisory_lock
+from draive_pg.models.documents import Revision, Snapshot, document_name
+from draive_pg.operations.operation import (
+    Fallback,
+    Key,
+    Operation,
+    Query,
+    Row,
+    Statement,
+    advisory_lock,
+    advisory_locks,
+)
 
 if TYPE_CHECKING:
     from draive import Configuration, Instructions, InstructionsDeclaration
@@ -22,11 +44,49 @@ if TYPE_CHECKING:
 type InstructionsReference = str | Instructions | InstructionsDeclaration
 type ConfigurationReference = str | type[Configuration]
 
-type Document = Revision | Snapshot
+type DocumentRevision = Revision | Snapshot
+
+# Python's years are 1 to 9999; the margins leave room for time zones.
+FIRST: LiteralString = "TIMESTAMPTZ '0001-01-03 00:00:00Z'"
+END: LiteralString = "TIMESTAMPTZ '9999-12-30 00:00:00Z'"
+
+DOCUMENTS: LiteralString = f"""(
+    SELECT * FROM {{every}} AS stored WHERE stored.created >= {FIRST} AND stored.created < {END}
+)"""
+
+MOVES: LiteralString = f"""(
+    SELECT *
+    FROM {{labels}} AS stored
+    WHERE stored.moved >= {FIRST}
+        AND stored.moved < {END}
+        AND (stored.revision IS NULL OR (stored.revision >= {FIRST} AND stored.revision < {END}))
+)"""
+
+# A removed revision may have been inserted again, by rename or by SQL.
+REVISIONS: LiteralString = """(
+    SELECT kept.name, kept.created, TRUE AS kept FROM {documents} AS kept
+    UNION ALL
+    SELECT gone.name, gone.created, FALSE
+    FROM {removals} AS gone
+    WHERE gone.created >= {FIRST}
+        AND gone.created < {END}
+        AND NOT EXISTS (
+            SELECT FROM {documents} AS again
+            WHERE again.name = gone.name AND again.created = gone.created
+        )
+)""".replace("{FIRST}", FIRST).replace("{END}", END)
+
+NUMBERED: LiteralString = """
+    SELECT
+        name,
+        created,
+        row_number() OVER (PARTITION BY name ORDER BY created) AS revision,
+        created = max(created) FILTER (WHERE kept) OVER (PARTITION BY name) AS current
+    FROM {revisions} AS revision"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DocumentKind[Reference, R: Document]:
+class DocumentKind[Reference, R: DocumentRevision]:
     """A table of versioned documents and the tables of draive_pg that belong to it.
 
     Attributes
@@ -43,8 +103,8 @@ class DocumentKind[Reference, R: Document]:
         The table, or a subquery, with the canonical columns.
     content_type : str
         The SQL type of the content.
-    notes, labels : str
-        The tables of authors and messages, and of label moves.
+    notes, labels, removals : str
+        The tables of authors and messages, of label moves, and of removed revisions.
     noun, none : str
         Words for messages: one document, and "there ... of that name" for a missing one.
     record : type
@@ -52,7 +112,7 @@ class DocumentKind[Reference, R: Document]:
     name_of : callable
         Return the name that a reference stands for, or raise TypeError or ValueError.
     decode : callable
-        Convert a row with the columns of `read.fields` to a record.
+        Convert a row with the columns of `read.revision_columns` to a record.
     missing : callable
         Build the error for a missing document from a message and the name.
     """
@@ -65,6 +125,7 @@ class DocumentKind[Reference, R: Document]:
     content_type: LiteralString
     notes: LiteralString
     labels: LiteralString
+    removals: LiteralString
     noun: LiteralString
     none: LiteralString
     record: type[R]
@@ -74,20 +135,29 @@ class DocumentKind[Reference, R: Document]:
 
     @property
     def fallback(self) -> Fallback:
-        """Empty tables for a database that `setup` never extended."""
+        """Empty tables for a database that `setup` never extended, or not to this version."""
         return Fallback(
-            self.labels,
             {
                 self.notes: "(SELECT '' AS name, now() AS created, '' AS author, '' AS message "
                 "WHERE FALSE)",
                 self.labels: "(SELECT '' AS name, '' AS label, now() AS revision, now() AS moved, "
                 "'' AS author, '' AS message WHERE FALSE)",
-            },
+                self.removals: "(SELECT '' AS name, now() AS created WHERE FALSE)",
+            }
         )
 
     def titled(self, name: str) -> str:
         """Return a document's name as messages show it."""
         return f"{self.noun} {name!r:.80}"
+
+    def created_of(self, record: DocumentRevision, name: str, what: str) -> datetime:
+        """Return the time of a record, or raise ValueError if it is not one of the name."""
+        if not isinstance(record, self.record) or document_name(record) != name:
+            raise ValueError(
+                f"{what} is a {type(record).__name__} of {document_name(record)!r:.80}, not of "
+                f"{self.titled(name)}"
+            )
+        return record.created
 
     def subject(self, name: str) -> str:
         """Return the advisory-lock key of a name."""
@@ -104,7 +174,11 @@ class DocumentKind[Reference, R: Document]:
     def fill(self, template: LiteralString) -> LiteralString:
         """Return the SQL of a template for the tables of this kind."""
         return (
-            template.replace("{documents}", self.source)
+            template.replace("{numbered}", NUMBERED)
+            .replace("{revisions}", REVISIONS)
+            .replace("{documents}", DOCUMENTS)
+            .replace("{moves}", MOVES)
+            .replace("{every}", self.source)
             .replace("{table}", f"{{schema}}.{self.table}")
             .replace("{key}", self.key)
             .replace("{columns}", self.columns)
@@ -112,6 +186,7 @@ class DocumentKind[Reference, R: Document]:
             .replace("{content_type}", self.content_type)
             .replace("{notes}", f"{{schema}}.{self.notes}")
             .replace("{labels}", f"{{schema}}.{self.labels}")
+            .replace("{removals}", f"{{schema}}.{self.removals}")
         )
 
 
@@ -181,6 +256,7 @@ INSTRUCTIONS = DocumentKind[InstructionsReference, Revision](
     content_type="TEXT",
     notes="draive_pg_revisions",
     labels="draive_pg_labels",
+    removals="draive_pg_removals",
     noun="instructions",
     none="are no instructions",
     record=Revision,
@@ -207,6 +283,7 @@ CONFIGURATIONS = DocumentKind[ConfigurationReference, Snapshot](
     content_type="JSONB",
     notes="draive_pg_configuration_revisions",
     labels="draive_pg_configuration_labels",
+    removals="draive_pg_configuration_removals",
     noun="configuration",
     none="is no configuration",
     record=Snapshot,
@@ -221,3 +298,9 @@ KINDS: tuple[DocumentKind[Any, Any], ...] = (INSTRUCTIONS, CONFIGURATIONS)
 def per_kind(action: str, template: LiteralString) -> Mapping[DocumentKind[Any, Any], Query]:
     """Return a query for each kind, named by its table and the action."""
     return {kind: Query(f"{kind.table}.{action}", kind.fill(template)) for kind in KINDS}
+
+
+def lock_all(names: Mapping[DocumentKind[Any, Any], Iterable[str]]) -> Operation[None]:
+    """Lock several names against concurrent writers, in one order, so that none deadlocks."""
+    subjects = [kind.subject(name) for kind, some in names.items() for name in some]
+    return Operation(name="lock documents", statements=(advisory_locks(subjects),))

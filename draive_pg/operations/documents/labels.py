@@ -1,32 +1,33 @@
 """Labels of documents: movable names of revisions, such as ``production``."""
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, LiteralString
 
-from draive_pg.codec.validation import check_optional, check_text, check_texts
+from draive_pg.codec.validation import check_optional, check_texts
+from draive_pg.errors import RevisionConflict, RevisionMissing
 from draive_pg.models.documents import LabelMove
 from draive_pg.models.record import Records
-from draive_pg.operations.documents.kind import Document, DocumentKind, per_kind
-from draive_pg.operations.documents.preconditions import Expected, precondition
+from draive_pg.operations.documents.kind import DocumentKind, DocumentRevision, lock_all, per_kind
+from draive_pg.operations.documents.preconditions import Expected, Precondition, precondition
 from draive_pg.operations.documents.read import required
-from draive_pg.operations.documents.selectors import LATEST, SELECTED, ref
-from draive_pg.operations.operation import (
-    Operation,
-    Request,
-    Row,
-    Steps,
-    Workflow,
-    advisory_locks,
+from draive_pg.operations.documents.selectors import (
+    LATEST,
+    SELECTED_CREATED,
+    check_label,
+    digest,
+    selector_of,
+    unchanged,
 )
+from draive_pg.operations.operation import Operation, Row, Steps, Workflow, transactional
 
 # The columns that `_decode` reads; the number is NULL if the revision was removed.
-FIELDS: LiteralString = """
+MOVE_COLUMNS: LiteralString = """
     move.name,
     move.label,
     (
         SELECT nullif(count(*), 0)
-        FROM {documents} AS earlier
+        FROM {revisions} AS earlier
         WHERE earlier.name = :name::TEXT
             AND earlier.created <= move.revision
             AND EXISTS (
@@ -44,26 +45,28 @@ FIELDS: LiteralString = """
 # revisions of each label.
 LABELS = per_kind(
     "labels",
-    """
+    f"""
 SELECT
     move.name,
     move.label,
-    numbered.number,
+    numbered.revision,
     move.revision,
     move.moved,
     move.author,
     move.message
 FROM (
     SELECT DISTINCT ON (name, label) *
-    FROM {labels} AS every
+    FROM {{moves}} AS every
     WHERE :name::TEXT IS NULL OR name = :name::TEXT
     ORDER BY name, label, moved DESC
 ) AS move
 JOIN (
-    SELECT name, created, row_number() OVER (PARTITION BY name ORDER BY created) AS number
-    FROM {documents} AS document
+    {{numbered}}
     WHERE :name::TEXT IS NULL OR name = :name::TEXT
 ) AS numbered ON numbered.name = move.name AND numbered.created = move.revision
+JOIN {{documents}} AS document
+    ON document.name = move.name AND document.created = move.revision
+WHERE {unchanged("document", "move")}
 ORDER BY move.name, move.label
 """,
 )
@@ -71,41 +74,49 @@ ORDER BY move.name, move.label
 HISTORY = per_kind(
     "label_history",
     f"""
-SELECT {FIELDS}
-FROM {{labels}} AS move
+SELECT {MOVE_COLUMNS}
+FROM {{moves}} AS move
 WHERE move.name = :name::TEXT AND (:label::TEXT IS NULL OR move.label = :label::TEXT)
 ORDER BY move.moved DESC, move.label
 """,
 )
 
-# The caller holds the lock, so `moved` is later than all earlier moves.
-MOVE = per_kind(
-    "label",
-    f"""
-WITH newest AS (
-    SELECT {FIELDS}
-    FROM {{labels}} AS move
+NEWEST: LiteralString = f"""
+newest AS (
+    SELECT {MOVE_COLUMNS}, to_jsonb(move) ->> 'digest' AS digest
+    FROM {{moves}} AS move
     WHERE move.name = :name::TEXT AND move.label = :label::TEXT
     ORDER BY move.moved DESC
     LIMIT 1
-),
-checked AS (
-    SELECT
-        document.created,
+)"""
+
+EXPECTED: LiteralString = """
         (:expected_number::INT8 IS NULL OR coalesce(newest.number, 0) = :expected_number::INT8)
             AND (
                 :expected_created::TIMESTAMPTZ IS NULL
                 OR newest.revision IS NOT DISTINCT FROM :expected_created::TIMESTAMPTZ
-            ) AS expected,
-        newest.revision IS DISTINCT FROM document.created AS changed,
+            ) AS expected"""
+
+# The caller holds the lock, so `moved` is later than all earlier moves.
+MOVE = per_kind(
+    "label",
+    f"""
+WITH {NEWEST},
+checked AS (
+    SELECT
+        document.created,
+        {digest("document")} AS digest,
+        {EXPECTED},
+        newest.revision IS DISTINCT FROM document.created
+            OR newest.digest <> {digest("document")} AS changed,
         greatest(clock_timestamp(), newest.moved + INTERVAL '1 microsecond') AS moved
     FROM {{documents}} AS document
     LEFT JOIN newest ON TRUE
-    WHERE document.name = :name::TEXT AND document.created = {SELECTED}
+    WHERE document.name = :name::TEXT AND document.created = {SELECTED_CREATED}
 ),
 written AS (
-    INSERT INTO {{labels}} (name, label, revision, moved, author, message)
-    SELECT :name::TEXT, :label::TEXT, created, moved, :author::TEXT, :message::TEXT
+    INSERT INTO {{labels}} (name, label, revision, moved, author, message, digest)
+    SELECT :name::TEXT, :label::TEXT, created, moved, :author::TEXT, :message::TEXT, digest
     FROM checked
     WHERE expected AND changed
     RETURNING name, label, revision, moved, author, message
@@ -113,36 +124,37 @@ written AS (
 SELECT checked.expected, move.*
 FROM checked
 LEFT JOIN (
-    SELECT {FIELDS} FROM written AS move
+    SELECT {MOVE_COLUMNS} FROM written AS move
     UNION ALL
-    SELECT * FROM newest WHERE NOT EXISTS (SELECT FROM written)
+    SELECT name, label, number, revision, moved, author, message
+    FROM newest
+    WHERE NOT EXISTS (SELECT FROM written)
 ) AS move ON TRUE
 """,
 )
 
 REMOVE = per_kind(
     "unlabel",
-    """
-WITH newest AS (
-    SELECT move.revision, move.moved
-    FROM {labels} AS move
-    WHERE move.name = :name::TEXT AND move.label = :label::TEXT
-    ORDER BY move.moved DESC
-    LIMIT 1
+    f"""
+WITH {NEWEST},
+checked AS (
+    SELECT newest.*, {EXPECTED}
+    FROM (VALUES (TRUE)) AS always
+    LEFT JOIN newest ON TRUE
 ),
 removed AS (
-    INSERT INTO {labels} (name, label, moved, author, message)
+    INSERT INTO {{labels}} (name, label, moved, author, message)
     SELECT
         :name::TEXT,
         :label::TEXT,
         greatest(clock_timestamp(), moved + INTERVAL '1 microsecond'),
         :author::TEXT,
         :message::TEXT
-    FROM newest
-    WHERE revision IS NOT NULL
+    FROM checked
+    WHERE expected AND revision IS NOT NULL
     RETURNING label
 )
-SELECT EXISTS (SELECT FROM removed)
+SELECT expected, EXISTS (SELECT FROM removed), number, moved FROM checked
 """,
 )
 
@@ -171,7 +183,7 @@ def history(
     )
 
 
-def move[R: Document](
+def move[R: DocumentRevision](
     kind: DocumentKind[Any, R],
     reference: object,
     label: str,
@@ -184,15 +196,14 @@ def move[R: Document](
     """Move a label to a revision, unless it is there; return its newest move."""
     name = kind.name_of(reference)
     action = f"label {kind.titled(name)}"
-    selector, condition = ref(kind, revision, name), precondition(kind, expected, name)
+    selector, condition = selector_of(kind, revision, name), precondition(kind, expected, name)
 
     def decode(rows: Sequence[Row]) -> LabelMove | None:
         if not rows:
             return None
         met, *row = rows[0]
         if not met:
-            on = "on none" if row[2] is None else f"on revision {row[2]}, since {row[4]}"
-            raise condition.conflict_error(f"{action} as {label!r:.80}", f"the label is {on}")
+            raise _conflict(condition, f"{action} as {label!r:.80}", row[2], row[4])
         return _decode(row)
 
     statement = MOVE[kind](
@@ -212,30 +223,44 @@ def move[R: Document](
     return required(kind, action, name, selector, write)
 
 
-def remove(
-    kind: DocumentKind[Any, Any],
+def remove[R: DocumentRevision](
+    kind: DocumentKind[Any, R],
     reference: object,
     label: str,
     *,
     author: str | None,
     message: str | None,
+    expected: Expected[R] = None,
 ) -> Operation[bool]:
     """Remove a label from a name; return whether it was on a revision."""
     name = kind.name_of(reference)
+    action = f"remove a label of {kind.titled(name)}"
+    condition = precondition(kind, expected, name)
+    # Older versions accepted white space around a label: such labels can still be removed.
+    _check_movable(label.strip() if isinstance(label, str) else label)
+
+    def decode(rows: Sequence[Row]) -> bool:
+        met, removed, number, moved = rows[0]
+        if not met:
+            raise _conflict(condition, f"{action}, {label!r:.80}", number, moved)
+        return removed
+
     statement = REMOVE[kind](
         name=name,
-        label=_check_movable(label),
+        label=label,
+        **condition.parameters(),
         author=check_optional(author, "author"),
         message=check_optional(message, "message"),
     )
     return Operation(
-        name=f"remove a label of {kind.titled(name)}",
+        name=action,
         statements=(kind.lock(name), statement),
-        decode=lambda rows: rows[0][0],
+        decode=decode,
         invalidates=kind.stale(name),
     )
 
 
+@transactional
 def promote(
     kind: DocumentKind[Any, Any],
     source_label: str,
@@ -244,48 +269,45 @@ def promote(
     *,
     author: str | None,
     message: str | None,
-) -> Workflow[Records[LabelMove]]:
+) -> Steps[Records[LabelMove]]:
     """Move a label to the revisions that have another label, in one transaction."""
-    check_text(source_label, "source_label")
+    check_label(source_label, "source_label")
     _check_movable(target_label)
     check_optional(author, "author")
     check_optional(message, "message")
-    given = check_texts(names, "names")
-
-    def moving(name: str) -> Request[LabelMove]:
-        return move(
+    promoted = check_texts(names, "names")
+    if promoted is None:
+        if source_label == LATEST:
+            raise ValueError("promote from 'latest' needs names: every document has that label")
+        found: Records[LabelMove] = yield labels(kind, None)
+        promoted = [each.name for each in found if each.label == source_label]
+        if not promoted:
+            raise RevisionMissing(f"promote: no {kind.noun} has the label {source_label!r:.80}")
+    yield lock_all({kind: promoted})
+    moved: list[LabelMove] = []
+    for name in promoted:
+        move_one = move(
             kind, name, target_label, source_label, author=author, message=message, expected=None
         )
-
-    return Workflow(_promote(kind, source_label, given, moving), transaction=True)
-
-
-def _promote(
-    kind: DocumentKind[Any, Any],
-    source_label: str,
-    names: Sequence[str] | None,
-    moving: Callable[[str], Request[LabelMove]],
-) -> Steps[Records[LabelMove]]:
-    if names is None:
-        found: Records[LabelMove] = yield labels(kind, None)
-        names = [each.name for each in found if each.label == source_label]
-    yield Operation(
-        name=f"lock {kind.table}", statements=(advisory_locks(map(kind.subject, names)),)
-    )
-    moved: list[LabelMove] = []
-    for name in names:
-        moved += [(yield moving(name))]
+        moved += [(yield move_one)]
     return Records(LabelMove, moved)
 
 
-def _check_movable(label: str) -> str:
+def _check_movable(label: object) -> str:
     """Return a label that can be put on a revision, or raise TypeError or ValueError."""
-    check_text(label, "label")
-    if label == LATEST:
+    text = check_label(label)
+    if text == LATEST:
         raise ValueError("the label 'latest' is always on the newest revision; choose another")
-    if not label.strip() or label.isdecimal():
-        raise ValueError(f"a label must not be blank or a number, not {label!r:.60}")
-    return label
+    if not text or text.isdecimal():
+        raise ValueError(f"a label must not be blank or a number, not {text!r:.60}")
+    return text
+
+
+def _conflict(
+    condition: Precondition, action: str, number: int | None, moved: datetime | None
+) -> RevisionConflict:
+    on = "on none" if number is None else f"on revision {number}, since {moved}"
+    return condition.conflict_error(action, f"the label is {on}")
 
 
 def _decode_all(rows: Sequence[Row]) -> Records[LabelMove]:

@@ -14,7 +14,7 @@ from draive_pg.operations.documents.kind import (
     per_kind,
 )
 from draive_pg.operations.documents.read import existing, missing_error, names, required
-from draive_pg.operations.documents.selectors import NEWEST, SELECTED, RevisionSelector
+from draive_pg.operations.documents.selectors import NEWEST, SELECTED_CREATED, RevisionSelector
 from draive_pg.operations.operation import Key, Operation, Request, Row, Steps, workflow
 from draive_pg.templates import check_known, declared_names, render
 
@@ -39,7 +39,7 @@ LOAD_SELECTED = per_kind(
 SELECT
     document.content::TEXT, document.arguments::TEXT, document.description, document.meta::TEXT
 FROM {{documents}} AS document
-WHERE document.name = :name::TEXT AND document.created = {SELECTED}
+WHERE document.name = :name::TEXT AND document.created = {SELECTED_CREATED}
 """,
 )
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from draive_pg.codec.validation import MAX_INTEGER
+from draive_pg.codec.validation import MAX_INTEGER, is_integer
 from draive_pg.errors import RevisionConflict
 from draive_pg.models.documents import Revision, Snapshot
 from draive_pg.operations.documents.kind import DocumentKind
@@ -39,19 +39,10 @@ def precondition(kind: DocumentKind[Any, Any], expected: object, name: str) -> P
     if expected is None:
         return Precondition()
     if isinstance(expected, Revision | Snapshot):
-        own = getattr(expected, kind.key, None)
-        if own != name:
-            noun = "snapshot" if isinstance(expected, Snapshot) else "revision"
-            of = expected.name if isinstance(expected, Revision) else expected.identifier
-            raise ValueError(f"expected is a {noun} of {of!r:.80}, not of {name!r:.80}")
         return Precondition(
-            expected_created=expected.created,
+            expected_created=kind.created_of(expected, name, "expected"),
             shown=f"revision {expected.revision} of {expected.created}",
         )
-    if (
-        isinstance(expected, int)
-        and not isinstance(expected, bool)
-        and 0 <= expected <= MAX_INTEGER
-    ):
+    if is_integer(expected) and 0 <= expected <= MAX_INTEGER:
         return Precondition(expected, shown=f"revision {expected}" if expected else "none yet")
     raise ValueError(f"expected must be a number, 0 for none, or a record, not {expected!r:.60}")

@@ -1,23 +1,33 @@
 """Reading revisions of documents: one, all of a name, the newest of each name, by search."""
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from draive_pg.codec.json import encode_mapping
 from draive_pg.codec.timestamps import Timestamp, check_timestamp
 from draive_pg.codec.validation import check_limit, check_optional
-from draive_pg.errors import DocumentMissing, RevisionMissing
+from draive_pg.errors import DocumentMissing, RevisionMissing, similar_names
 from draive_pg.models.documents import Diff
 from draive_pg.models.record import Records
-from draive_pg.operations.documents.kind import INSTRUCTIONS, Document, DocumentKind, per_kind
+from draive_pg.operations.documents.kind import (
+    END,
+    FIRST,
+    INSTRUCTIONS,
+    DocumentKind,
+    DocumentRevision,
+    per_kind,
+)
 from draive_pg.operations.documents.selectors import (
     LATEST,
-    SELECTED,
+    SELECTED_CREATED,
     RevisionSelector,
+    check_label,
+    labelled,
     newest_of,
-    ref,
     select,
+    selector_of,
+    unchanged,
 )
 from draive_pg.operations.operation import (
     Key,
@@ -35,7 +45,7 @@ from draive_pg.operations.operation import (
 if TYPE_CHECKING:
     from draive import InstructionsDeclaration
 
-MAX_SIMILAR = 3  # similar names in the error for a missing one
+MAX_LABELS = 10  # labels in the error for a missing revision
 
 
 # A parameter instead of a column, so that PostgreSQL can prune partitions.
@@ -46,12 +56,12 @@ def counted(name: LiteralString) -> LiteralString:
     """Return SQL for the number of a revision: a count of the revisions up to it, by the index."""
     return f"""(
         SELECT count(*)
-        FROM {{documents}} AS earlier
+        FROM {{revisions}} AS earlier
         WHERE earlier.name = {name} AND earlier.created <= document.created
     )"""
 
 
-def fields(number: LiteralString, name: LiteralString = "document.name") -> LiteralString:
+def revision_columns(number: LiteralString, name: LiteralString = "document.name") -> LiteralString:
     """Return the columns of a revision, as `DocumentKind.decode` takes them."""
     return f"""
     document.name,
@@ -65,15 +75,16 @@ def fields(number: LiteralString, name: LiteralString = "document.name") -> Lite
     note.message,
     ARRAY(
         SELECT move.label
-        FROM {{labels}} AS move
+        FROM {{moves}} AS move
         WHERE move.name = {name}
             AND move.revision = document.created
             AND NOT EXISTS (
-                SELECT FROM {{labels}} AS later
+                SELECT FROM {{moves}} AS later
                 WHERE later.name = {name}
                     AND later.label = move.label
                     AND later.moved > move.moved
             )
+            AND {unchanged("document", "move")}
         ORDER BY move.label
     ) AS labels,
     NOT EXISTS (
@@ -84,7 +95,7 @@ def fields(number: LiteralString, name: LiteralString = "document.name") -> Lite
 
 
 # For statements about one document, `:name`.
-FIELDS = fields(counted(NAME), NAME)
+REVISION_COLUMNS = revision_columns(counted(NAME), NAME)
 
 # A loose index scan: one index lookup per name, independent of the number of revisions.
 NAMES: LiteralString = """
@@ -103,25 +114,63 @@ WITH RECURSIVE names AS (
 )
 """
 
+EVERY_NAME: LiteralString = NAMES.replace("{documents}", "{every}")
+
 LIST_NAMES = per_kind("names", NAMES + "SELECT name FROM names WHERE name IS NOT NULL")
+
+
+def with_unreadable(names: LiteralString, revisions: LiteralString) -> LiteralString:
+    """Return SQL that adds the revisions whose time Python cannot represent, without a number.
+
+    Parameters
+    ----------
+    names : str
+        A query that defines the names to look at as ``wanted``.
+    revisions : str
+        The revisions, with the columns of `revision_columns`.
+    """
+    return f"""
+{names}
+SELECT * FROM ({revisions}) AS readable
+UNION ALL
+SELECT
+    wanted.name, NULL, NULL, unreadable.created::TEXT, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM wanted
+CROSS JOIN LATERAL (
+    SELECT stored.created
+    FROM {{every}} AS stored
+    WHERE stored.name = wanted.name AND stored.created >= {END}
+    UNION ALL
+    SELECT stored.created
+    FROM {{every}} AS stored
+    WHERE stored.name = wanted.name AND stored.created < {FIRST}
+) AS unreadable
+ORDER BY 1, 3 DESC
+"""
+
 
 LIST = per_kind(
     "list",
-    NAMES
-    + f"""
-SELECT {fields(counted("document.name"))}
-FROM names
+    with_unreadable(
+        EVERY_NAME
+        + """,
+wanted AS (
+    SELECT name FROM names WHERE :prefix::TEXT IS NULL OR starts_with(name, :prefix::TEXT)
+)""",
+        f"""
+SELECT {revision_columns(counted("document.name"))}
+FROM wanted
 CROSS JOIN LATERAL (
     SELECT revision.*
     FROM {{documents}} AS revision
-    WHERE revision.name = names.name AND revision.created = {newest_of("names.name")}
+    WHERE revision.name = wanted.name AND revision.created = {newest_of("wanted.name")}
     LIMIT 1
 ) AS document
 LEFT JOIN {{notes}} AS note ON note.name = document.name AND note.created = document.created
-WHERE :prefix::TEXT IS NULL OR starts_with(names.name, :prefix::TEXT)
 ORDER BY document.name
 LIMIT :limit::INT8
 """,
+    ),
 )
 
 DECLARATIONS: LiteralString = """
@@ -159,46 +208,67 @@ LABELLED_DECLARATIONS = Query(
 REVISION = per_kind(
     "revision",
     f"""
-SELECT {FIELDS}
+SELECT {REVISION_COLUMNS}
 FROM {{documents}} AS document
 LEFT JOIN {{notes}} AS note ON note.name = document.name AND note.created = document.created
-WHERE document.name = :name::TEXT AND document.created = {SELECTED}
+WHERE document.name = :name::TEXT AND document.created = {SELECTED_CREATED}
 """,
 )
 
 HISTORY = per_kind(
     "history",
-    f"""
-SELECT {fields("row_number() OVER (ORDER BY document.created)", NAME)}
-FROM {{documents}} AS document
+    with_unreadable(
+        "WITH wanted AS (SELECT :name::TEXT AS name)",
+        f"""
+SELECT {revision_columns("numbered.revision", NAME)}
+FROM (
+    {{numbered}}
+    WHERE name = :name::TEXT
+) AS numbered
+JOIN {{documents}} AS document
+    ON document.name = :name::TEXT AND document.created = numbered.created
 LEFT JOIN {{notes}} AS note ON note.name = document.name AND note.created = document.created
-WHERE document.name = :name::TEXT
-ORDER BY document.created DESC
 """,
+    ),
 )
+
+# In smaller parts if it is large: the intermediate values of lower() may not exceed 1 GB. The parts
+# overlap, so that no match is lost.
+PART: LiteralString = "10000000"
+
+
+def contains(text: LiteralString) -> LiteralString:
+    """Return SQL for whether a text contains ``:text``, ignoring case."""
+    return f"""CASE
+            WHEN octet_length({text}) < {PART}
+                THEN position(lower(:text::TEXT) IN lower({text})) > 0
+            ELSE EXISTS (
+                SELECT FROM generate_series(1, length({text}), {PART}) AS start
+                WHERE position(
+                    lower(:text::TEXT)
+                    IN lower(substr({text}, start, {PART} + length(:text::TEXT)))
+                ) > 0
+            )
+        END"""
+
 
 # Revisions are numbered in a subquery that needs only the index, not the contents.
 SEARCH = per_kind(
     "search",
-    f"""
-SELECT {fields("numbered.revision")}
-FROM (
-    SELECT
-        name,
-        created,
-        row_number() OVER (PARTITION BY name ORDER BY created) AS revision,
-        created = max(created) OVER (PARTITION BY name) AS current
-    FROM {{documents}} AS every
-) AS numbered
+    with_unreadable(
+        EVERY_NAME + ", wanted AS (SELECT name FROM names)",
+        f"""
+SELECT {revision_columns("numbered.revision")}
+FROM ({{numbered}}) AS numbered
 JOIN {{documents}} AS document
     ON document.name = numbered.name AND document.created = numbered.created
 LEFT JOIN {{notes}} AS note ON note.name = document.name AND note.created = document.created
 WHERE (
         :text::TEXT IS NULL
-        OR position(lower(:text::TEXT) IN lower(document.name)) > 0
-        OR position(lower(:text::TEXT) IN lower(document.content::TEXT)) > 0
-        OR position(lower(:text::TEXT) IN lower(document.description)) > 0
-        OR position(lower(:text::TEXT) IN lower(note.message)) > 0
+        OR {contains("document.name")}
+        OR {contains("document.content::TEXT")}
+        OR {contains("document.description")}
+        OR {contains("note.message")}
     )
     AND (:meta::JSONB IS NULL OR document.meta @> :meta::JSONB)
     AND (:since::TIMESTAMPTZ IS NULL OR document.created >= :since::TIMESTAMPTZ)
@@ -206,38 +276,40 @@ WHERE (
     AND (:author::TEXT IS NULL OR note.author = :author::TEXT)
     AND (
         :label::TEXT IS NULL
-        OR document.created = (
-            SELECT move.revision
-            FROM {{labels}} AS move
-            WHERE move.name = document.name AND move.label = :label::TEXT
-            ORDER BY move.moved DESC
-            LIMIT 1
-        )
+        OR document.created = {labelled("document.name", ":label::TEXT")}
     )
     AND (numbered.current OR NOT :current::BOOLEAN)
 ORDER BY document.name, document.created DESC
 LIMIT :limit::INT8
 """,
+    ),
 )
 
-# For error messages. Labels of removed revisions are not included.
+# For error messages. Labels of removed revisions are not included; those of changed ones are.
 EXISTING = per_kind(
     "existing",
     """
 SELECT
-    (SELECT count(*) FROM {documents} AS document WHERE document.name = :name::TEXT),
+    count(document.created),
+    (
+        SELECT count(*)
+        FROM {revisions} AS revision
+        WHERE revision.name = :name::TEXT AND revision.created <= max(document.created)
+    ),
     ARRAY(
         SELECT newest.label
         FROM (
             SELECT DISTINCT ON (move.label) move.label, move.revision
-            FROM {labels} AS move
+            FROM {moves} AS move
             WHERE move.name = :name::TEXT
             ORDER BY move.label, move.moved DESC
         ) AS newest
-        JOIN {documents} AS document
-            ON document.name = :name::TEXT AND document.created = newest.revision
+        JOIN {documents} AS labelled
+            ON labelled.name = :name::TEXT AND labelled.created = newest.revision
         ORDER BY newest.label
     )
+FROM {documents} AS document
+WHERE document.name = :name::TEXT
 """,
 )
 
@@ -246,6 +318,7 @@ class Existing(NamedTuple):
     """The revisions and labels of a name, for the error when the selected one is missing."""
 
     revisions: int
+    newest: int
     labels: Sequence[str]
 
 
@@ -260,7 +333,7 @@ def names(kind: DocumentKind[Any, Any]) -> Operation[tuple[str, ...]]:
     )
 
 
-def list_[R: Document](
+def list_[R: DocumentRevision](
     kind: DocumentKind[Any, R],
     prefix: str | None = None,
     *,
@@ -281,7 +354,8 @@ def list_[R: Document](
         statements=(statement,),
         fallback=kind.fallback,
         read_only=True,
-        decode=lambda rows: Records(kind.record, map(kind.decode, rows)),
+        decode=lambda rows: rows,
+        to_result=partial(_records, kind),
     )
 
 
@@ -321,7 +395,9 @@ def declarations(
     )
 
 
-def history[R: Document](kind: DocumentKind[Any, R], reference: object) -> Operation[Records[R]]:
+def history[R: DocumentRevision](
+    kind: DocumentKind[Any, R], reference: object
+) -> Operation[Records[R]]:
     """Read all revisions of a name, the newest first."""
     name = kind.name_of(reference)
     return Operation(
@@ -329,11 +405,12 @@ def history[R: Document](kind: DocumentKind[Any, R], reference: object) -> Opera
         statements=(HISTORY[kind](name=name),),
         fallback=kind.fallback,
         read_only=True,
-        decode=lambda rows: Records(kind.record, map(kind.decode, rows)),
+        decode=lambda rows: rows,
+        to_result=partial(_records, kind),
     )
 
 
-def selected[R: Document](
+def selected[R: DocumentRevision](
     kind: DocumentKind[Any, R], action: str, name: str, selector: RevisionSelector
 ) -> Operation[R | None]:
     """Read the selected revision of a name, or None."""
@@ -346,7 +423,7 @@ def selected[R: Document](
     )
 
 
-def revision[R: Document](
+def revision[R: DocumentRevision](
     kind: DocumentKind[Any, R], reference: object, revision: object
 ) -> Workflow[R]:
     """Read one revision of a name.
@@ -358,29 +435,25 @@ def revision[R: Document](
     """
     name = kind.name_of(reference)
     action = f"read a revision of {kind.titled(name)}"
-    selector = ref(kind, revision, name)
+    selector = selector_of(kind, revision, name)
     return required(kind, action, name, selector, selected(kind, action, name, selector))
 
 
-def diff[R: Document](
+@workflow
+def diff[R: DocumentRevision](
     kind: DocumentKind[Any, R], reference: object, a: object, b: object
-) -> Workflow[Diff[R]]:
+) -> Steps[Diff[R]]:
     """Compare two revisions of a name."""
     name = kind.name_of(reference)
     action = f"compare revisions of {kind.titled(name)}"
     before, after = [
         required(kind, action, name, selector, selected(kind, action, name, selector))
-        for selector in (ref(kind, a, name), ref(kind, b, name))
+        for selector in (selector_of(kind, a, name), selector_of(kind, b, name))
     ]
-    return _diff(before, after)
-
-
-@workflow
-def _diff[R: Document](before: Request[R], after: Request[R]) -> Steps[Diff[R]]:
     return Diff((yield before), (yield after))
 
 
-def search[R: Document](  # noqa: PLR0913 - each is an argument of the public method
+def search[R: DocumentRevision](  # noqa: PLR0913 - each is an argument of the public method
     kind: DocumentKind[Any, R],
     text: str | None,
     *,
@@ -399,7 +472,7 @@ def search[R: Document](  # noqa: PLR0913 - each is an argument of the public me
         since=check_timestamp(since, "since"),
         until=check_timestamp(until, "until"),
         author=check_optional(author, "author"),
-        label=None if label == LATEST else check_optional(label, "label"),
+        label=None if label is None or label == LATEST else check_label(label),
         current=current or label == LATEST,
         limit=check_limit(limit, "limit"),
     )
@@ -408,7 +481,8 @@ def search[R: Document](  # noqa: PLR0913 - each is an argument of the public me
         statements=(statement,),
         fallback=kind.fallback,
         read_only=True,
-        decode=lambda rows: Records(kind.record, map(kind.decode, rows)),
+        decode=lambda rows: rows,
+        to_result=partial(_records, kind),
     )
 
 
@@ -450,15 +524,34 @@ def required[T](
     there: Existing = yield existing(kind, name)
     if not there.revisions:
         raise missing_error(kind, action, name, (yield names(kind)))
-    numbers = "is revision 1" if there.revisions == 1 else f"are revisions 1 to {there.revisions}"
-    labels = ", ".join(f"{label!r:.80}" for label in there.labels) or "no labels"
-    raise RevisionMissing(f"{action}: there is no {selector}; there {numbers}, and {labels}")
+    if selector.as_of is None and selector.label in there.labels:
+        raise RevisionMissing(
+            f"{action}: the revision with the {selector} has another content than when it was "
+            "labelled; check it, and label it again"
+        )
+    if there.revisions == there.newest:
+        numbers = "is revision 1" if there.newest == 1 else f"are revisions 1 to {there.newest}"
+    else:  # some were removed
+        numbers = f"are {there.revisions} revisions up to {there.newest}"
+    labels = ", ".join(f"{label!r:.80}" for label in there.labels[:MAX_LABELS]) or "no labels"
+    more = f" and {len(there.labels) - MAX_LABELS} more labels" if there.labels[MAX_LABELS:] else ""
+    raise RevisionMissing(f"{action}: there is no {selector}; there {numbers}, and {labels}{more}")
 
 
 def missing_error(
     kind: DocumentKind[Any, Any], action: str, name: str, others: Sequence[str]
 ) -> DocumentMissing:
     """Return the error for a name without revisions, suggesting similar names."""
-    similar = [f"{each!r:.80}" for each in get_close_matches(name, others, MAX_SIMILAR)]
-    suggestion = f"; similar names: {', '.join(similar)}" if similar else ""
-    return kind.missing(f"{action}: there {kind.none} of that name{suggestion}", name)
+    return kind.missing(
+        f"{action}: there {kind.none} of that name{similar_names(name, others)}", name
+    )
+
+
+def _records[R: DocumentRevision](kind: DocumentKind[Any, R], rows: Sequence[Row]) -> Records[R]:
+    """Decode the rows of a listing, and warn of the unreadable ones."""
+    warn_skipped(
+        f"a revision of {kind.titled(name)} at {created}, a time that Python cannot represent"
+        for name, number, _, created, *_ in rows
+        if number is None
+    )
+    return Records(kind.record, [kind.decode(row) for row in rows if row[1] is not None])

@@ -10,20 +10,14 @@ from draive_pg.operations.documents import labels as labelling
 from draive_pg.operations.documents.kind import (
     CONFIGURATIONS,
     INSTRUCTIONS,
-    Document,
     DocumentKind,
+    DocumentRevision,
+    lock_all,
 )
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.selectors import RevisionRef
 from draive_pg.operations.documents.write import define_configuration, define_instructions
-from draive_pg.operations.operation import (
-    Operation,
-    Request,
-    Statement,
-    Steps,
-    Workflow,
-    advisory_locks,
-)
+from draive_pg.operations.operation import Request, Steps, transactional
 
 if TYPE_CHECKING:
     from draive import Configuration
@@ -31,18 +25,21 @@ if TYPE_CHECKING:
 type LabelTargets[R] = Mapping[str, Iterable[str] | Mapping[str, RevisionRef[R]]]
 """Targets by label: names, for their newest revisions, or a mapping of names to revisions."""
 
+NOTHING: Mapping[str, Any] = {}
 
+
+@transactional
 def release(
     *,
-    prompts: Mapping[Any, str],
-    configurations: "Mapping[str, Configuration | Mapping[str, Any]]",
-    labels: LabelTargets[Revision],
-    configuration_labels: LabelTargets[Snapshot],
-    message: str | None,
-    author: str | None,
-    expected: Mapping[str, Expected[Revision]],
-    expected_configurations: Mapping[str, Expected[Snapshot]],
-) -> Workflow[Release]:
+    prompts: Mapping[Any, str] = NOTHING,
+    configurations: "Mapping[str, Configuration | Mapping[str, Any]]" = NOTHING,
+    labels: LabelTargets[Revision] = NOTHING,
+    configuration_labels: LabelTargets[Snapshot] = NOTHING,
+    message: str | None = None,
+    author: str | None = None,
+    expected: Mapping[str, Expected[Revision]] = NOTHING,
+    expected_configurations: Mapping[str, Expected[Snapshot]] = NOTHING,
+) -> Steps[Release]:
     """Define documents and move labels in one transaction; arguments are checked first."""
     for given, what in (
         (prompts, "prompts"),
@@ -53,92 +50,78 @@ def release(
         (expected_configurations, "expected_configurations"),
     ):
         check_mapping(given, what)
-    named = [(INSTRUCTIONS.name_of(prompt), prompt) for prompt in prompts]
-    names = [name for name, _ in named]
-    if len(names) > len(set(names)):
+    named = {INSTRUCTIONS.name_of(prompt): prompt for prompt in prompts}
+    if len(named) < len(prompts):
         raise ValueError("prompts contains two entries for one name")
-    prompt_moves = _targets(labels, "labels")
-    configuration_moves = _targets(configuration_labels, "configuration_labels")
-    _check_released(expected, [*names, *_names(prompt_moves)], "expected")
-    _check_released(
-        expected_configurations,
-        [*configurations, *_names(configuration_moves)],
-        "expected_configurations",
-    )
+    note = {"message": message, "author": author}
 
-    def moves[R: Document](
+    def moves[R: DocumentRevision](
         kind: DocumentKind[Any, R],
-        targets: Iterable[tuple[str, str, RevisionRef[R]]],
-        expected: Mapping[str, Expected[R]],
+        labels: LabelTargets[R],
+        what: str,
         defined: Collection[str],
-    ) -> list[Request[LabelMove]]:
-        return [
+        expected: Mapping[str, Expected[R]],
+        expecting: str,
+    ) -> tuple[list[str], list[Request[LabelMove]]]:
+        """Return the names in a release, and its label moves."""
+        targets = _targets(labels, what)
+        released = [*defined, *(name for _, name, _ in targets)]
+        for name in expected:
+            if name not in released:
+                raise ValueError(
+                    f"{expecting} names {name!r:.80}, which is not part of the release"
+                )
+        return released, [
             labelling.move(
                 kind,
                 name,
                 label,
                 revision,
-                message=message,
-                author=author,
+                **note,
                 expected=None if name in defined else expected.get(name),
             )
             for label, name, revision in targets
         ]
 
-    steps = _steps(
-        advisory_locks(
-            [
-                *map(INSTRUCTIONS.subject, [*names, *_names(prompt_moves)]),
-                *map(CONFIGURATIONS.subject, [*configurations, *_names(configuration_moves)]),
-            ]
-        ),
+    released_prompts, prompt_moves = moves(
+        INSTRUCTIONS, labels, "labels", named, expected, "expected"
+    )
+    released_configurations, configuration_moves = moves(
+        CONFIGURATIONS,
+        configuration_labels,
+        "configuration_labels",
+        configurations,
+        expected_configurations,
+        "expected_configurations",
+    )
+    writes: tuple[list[Request[Any]], ...] = (
         [
             define_instructions(
-                prompt,
-                content=prompts[prompt],
-                message=message,
-                author=author,
-                expected=expected.get(name),
+                prompt, content=prompts[prompt], **note, expected=expected.get(name)
             )
-            for name, prompt in named
+            for name, prompt in named.items()
         ],
         [
             define_configuration(
-                identifier,
-                value,
-                message=message,
-                author=author,
-                expected=expected_configurations.get(identifier),
+                identifier, value, **note, expected=expected_configurations.get(identifier)
             )
             for identifier, value in configurations.items()
         ],
-        moves(INSTRUCTIONS, prompt_moves, expected, names),
-        moves(CONFIGURATIONS, configuration_moves, expected_configurations, configurations),
+        [*prompt_moves],
+        [*configuration_moves],
     )
-    return Workflow(steps, transaction=True)
-
-
-def _steps(
-    locks: Statement,
-    prompts: Iterable[Request[Revision]],
-    configurations: Iterable[Request[Snapshot]],
-    labels: Iterable[Request[LabelMove]],
-    configuration_labels: Iterable[Request[LabelMove]],
-) -> Steps[Release]:
-    yield Operation(name="wait for other releases", statements=(locks,))
+    yield lock_all({INSTRUCTIONS: released_prompts, CONFIGURATIONS: released_configurations})
+    written: list[list[Any]] = []
+    for requests in writes:
+        written.append([])
+        for request in requests:
+            written[-1].append((yield request))
     return Release(
-        prompts=Records(Revision, (yield from _each(prompts))),
-        configurations=Records(Snapshot, (yield from _each(configurations))),
-        labels=Records(LabelMove, (yield from _each(labels))),
-        configuration_labels=Records(LabelMove, (yield from _each(configuration_labels))),
+        prompts=Records(Revision, written[0]),
+        configurations=Records(Snapshot, written[1]),
+        labels=Records(LabelMove, written[2]),
+        configuration_labels=Records(LabelMove, written[3]),
     )
-
-
-def _each[T](requests: Iterable[Request[T]]) -> Steps[list[T]]:
-    results: list[T] = []
-    for request in requests:
-        results += [(yield request)]
-    return results
 
 
 def _targets[R](labels: LabelTargets[R], what: str) -> list[tuple[str, str, RevisionRef[R]]]:
@@ -157,13 +140,3 @@ def _targets[R](labels: LabelTargets[R], what: str) -> list[tuple[str, str, Revi
                 )
         moves += [(label, name, revision) for name, revision in revisions.items()]
     return moves
-
-
-def _names(moves: Iterable[tuple[str, str, object]]) -> list[str]:
-    return [name for _, name, _ in moves]
-
-
-def _check_released(expected: Iterable[str], released: Collection[str], what: str) -> None:
-    for name in expected:
-        if name not in released:
-            raise ValueError(f"{what} names {name!r:.80}, which is not part of the release")

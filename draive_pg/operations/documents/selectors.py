@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any, LiteralString, NamedTuple
 
 from draive_pg.codec.timestamps import Timestamp, check_timestamp
-from draive_pg.codec.validation import check_limit, check_optional
+from draive_pg.codec.validation import check_limit, check_text, is_integer
 from draive_pg.models.documents import Revision, Snapshot
 from draive_pg.operations.documents.kind import DocumentKind
 
@@ -46,7 +46,7 @@ class RevisionSelector(NamedTuple):
         return self.is_pinned or self.label is not None
 
     def parameters(self) -> dict[str, object]:
-        """Return the parameters of `SELECTED`."""
+        """Return the parameters of `SELECTED_CREATED`."""
         return {
             "selected_number": self.number,
             "selected_created": self.created,
@@ -58,18 +58,49 @@ class RevisionSelector(NamedTuple):
 NEWEST = RevisionSelector()
 
 
-def newest_of(name: LiteralString) -> LiteralString:
-    """Return SQL for the creation time of the newest or labelled revision of a name."""
-    return f"""CASE
-    WHEN :selected_label::TEXT IS NOT NULL THEN (
-        SELECT move.revision
-        FROM {{labels}} AS move
-        WHERE move.name = {name}
-            AND move.label = :selected_label::TEXT
-            AND (:as_of::TIMESTAMPTZ IS NULL OR move.moved <= :as_of::TIMESTAMPTZ)
+def digest(row: LiteralString) -> LiteralString:
+    """Return SQL for a digest of a revision, as it is kept with the move of a label."""
+    return f"""encode(sha256(
+        sha256(convert_to({row}.content::TEXT, 'UTF8'))
+        || convert_to(
+            ROW({row}.description, {row}.arguments::TEXT, {row}.meta::TEXT)::TEXT, 'UTF8'
+        )
+    ), 'hex')"""
+
+
+def unchanged(row: LiteralString, move: LiteralString) -> LiteralString:
+    """Return SQL for whether a revision is what a label was moved to.
+
+    A move by an older version has no digest, and its table may have no such column.
+    """
+    kept: LiteralString = f"to_jsonb({move}) ->> 'digest'"
+    return f"CASE WHEN {kept} IS NULL THEN TRUE ELSE {kept} = {digest(row)} END"
+
+
+def labelled(
+    name: LiteralString, label: LiteralString, until: LiteralString = "TRUE"
+) -> LiteralString:
+    """Return SQL for the creation time of the revision that a label is on."""
+    return f"""(
+    SELECT labelled.created
+    FROM (
+        SELECT move.*
+        FROM {{moves}} AS move
+        WHERE move.name = {name} AND move.label = {label} AND {until}
         ORDER BY move.moved DESC
         LIMIT 1
-    )
+    ) AS newest
+    JOIN {{documents}} AS labelled
+        ON labelled.name = {name} AND labelled.created = newest.revision
+    WHERE {unchanged("labelled", "newest")}
+)"""
+
+
+def newest_of(name: LiteralString) -> LiteralString:
+    """Return SQL for the creation time of the newest or labelled revision of a name."""
+    until: LiteralString = "(:as_of::TIMESTAMPTZ IS NULL OR move.moved <= :as_of::TIMESTAMPTZ)"
+    return f"""CASE
+    WHEN :selected_label::TEXT IS NOT NULL THEN {labelled(name, ":selected_label::TEXT", until)}
     ELSE (
         SELECT revision.created
         FROM {{documents}} AS revision
@@ -82,10 +113,10 @@ END"""
 
 
 # Creation time of the selected revision of :name. PostgreSQL executes only the matching branch.
-SELECTED: LiteralString = f"""CASE
+SELECTED_CREATED: LiteralString = f"""CASE
     WHEN :selected_number::INT8 IS NOT NULL THEN (
         SELECT revision.created
-        FROM {{documents}} AS revision
+        FROM {{revisions}} AS revision
         WHERE revision.name = :name::TEXT
         ORDER BY revision.created
         OFFSET :selected_number::INT8 - 1
@@ -94,6 +125,14 @@ SELECTED: LiteralString = f"""CASE
     WHEN :selected_created::TIMESTAMPTZ IS NOT NULL THEN :selected_created::TIMESTAMPTZ
     ELSE {newest_of(":name::TEXT")}
 END"""
+
+
+def check_label(label: object, what: str = "label") -> str:
+    """Return a text that can be a label, or raise TypeError or ValueError."""
+    text = check_text(label, what)
+    if text != text.strip():
+        raise ValueError(f"{what} must not begin or end with white space, as {text!r:.60} does")
+    return text
 
 
 def select(
@@ -111,7 +150,7 @@ def select(
     """
     if revision is None:
         return RevisionSelector(
-            label=None if label == LATEST else check_optional(label, "label"),
+            label=None if label is None or label == LATEST else check_label(label),
             as_of=check_timestamp(as_of, "as_of"),
         )
     if label is not None or as_of is not None:
@@ -123,21 +162,18 @@ def select(
     return RevisionSelector(number=check_limit(revision, "revision"))
 
 
-def ref(kind: DocumentKind[Any, Any], revision: object, name: str) -> RevisionSelector:
+def selector_of(kind: DocumentKind[Any, Any], revision: object, name: str) -> RevisionSelector:
     """Return the selector of a `RevisionRef` to a revision of a name."""
     match revision:
         case None:
             return NEWEST
         case Revision() | Snapshot():
-            own = revision.name if isinstance(revision, Revision) else revision.identifier
-            if getattr(revision, kind.key, None) != name:
-                raise ValueError(f"a revision of {own!r:.80} is not one of {name!r:.80}")
-            return RevisionSelector(created=revision.created)
+            return RevisionSelector(created=kind.created_of(revision, name, "the revision"))
         case date():
             return RevisionSelector(as_of=check_timestamp(revision, "the time of the revision"))
         case str():
             return select(label=revision)
-        case int() if not isinstance(revision, bool):
+        case int() if is_integer(revision):
             return RevisionSelector(number=check_limit(revision, "the number of a revision"))
         case _:
             raise TypeError(

@@ -2,30 +2,38 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from draive_pg.codec.json import encode
 from draive_pg.codec.validation import check_mapping, check_optional, check_text
-from draive_pg.errors import DocumentExists, warn
+from draive_pg.errors import DocumentExists, RevisionLabelled, warn
 from draive_pg.models.documents import Revision, Snapshot
 from draive_pg.operations.documents.kind import (
     CONFIGURATIONS,
     INSTRUCTIONS,
-    Document,
+    KINDS,
     DocumentKind,
+    DocumentRevision,
     InstructionsReference,
+    lock_all,
     per_kind,
 )
 from draive_pg.operations.documents.load import LOAD_SELECTED
 from draive_pg.operations.documents.preconditions import Expected, Precondition, precondition
-from draive_pg.operations.documents.read import FIELDS, required, selected
-from draive_pg.operations.documents.selectors import NEWEST, ref
+from draive_pg.operations.documents.read import REVISION_COLUMNS, required, selected
+from draive_pg.operations.documents.selectors import (
+    NEWEST,
+    SELECTED_CREATED,
+    RevisionRef,
+    selector_of,
+)
 from draive_pg.operations.operation import (
     Operation,
+    Request,
     Row,
     Steps,
-    Workflow,
-    advisory_locks,
+    transactional,
 )
 from draive_pg.templates import check_declared, declared_names, well_formed
 
@@ -36,7 +44,7 @@ if TYPE_CHECKING:
 # :meta is NULL, that of the newest revision is kept, unless draive could not have written it. They
 # are compared as texts, because 1 and 1.0 are equal as JSONB. Placeholders are checked in SQL,
 # because kept arguments are known only here; :placeholders is NULL for a malformed template.
-DEFINE: LiteralString = """
+DEFINING: LiteralString = """
 WITH latest AS (
     SELECT document.*
     FROM {documents} AS document
@@ -45,7 +53,13 @@ WITH latest AS (
     LIMIT 1
 ),
 counted AS (
-    SELECT count(*) AS revisions FROM {documents} AS document WHERE document.name = :name::TEXT
+    SELECT
+        count(*) AS revisions,
+        count(*) FILTER (WHERE revision.created <= latest.created) AS newest,
+        max(revision.created) AS last
+    FROM {revisions} AS revision
+    LEFT JOIN latest ON TRUE
+    WHERE revision.name = :name::TEXT
 ),
 proposed AS (
     SELECT
@@ -71,9 +85,9 @@ proposed AS (
 checked AS (
     SELECT
         :name::TEXT AS name,
-        greatest(clock_timestamp(), latest.created + INTERVAL '1 microsecond') AS created,
+        greatest(clock_timestamp(), counted.last + INTERVAL '1 microsecond') AS created,
         proposed.*,
-        (:expected_number::INT8 IS NULL OR counted.revisions = :expected_number::INT8)
+        (:expected_number::INT8 IS NULL OR counted.newest = :expected_number::INT8)
             AND (
                 :expected_created::TIMESTAMPTZ IS NULL
                 OR latest.created IS NOT DISTINCT FROM :expected_created::TIMESTAMPTZ
@@ -110,7 +124,15 @@ written AS (
     FROM checked
     WHERE expected AND fits AND changed
     RETURNING {key} AS name, created
-){annotated}
+),
+noted AS (
+    SELECT name, created, :author::TEXT AS author, :message::TEXT AS message
+    FROM written
+    WHERE :author::TEXT IS NOT NULL OR :message::TEXT IS NOT NULL
+),
+annotated AS (
+    {note} SELECT name, created, author, message FROM noted
+)
 SELECT checked.expected, checked.fits, checked.arguments::TEXT, revision.*
 FROM checked
 LEFT JOIN (
@@ -133,16 +155,14 @@ LEFT JOIN (
     LEFT JOIN {notes} AS note ON note.name = document.name AND note.created = document.created
     WHERE NOT EXISTS (SELECT FROM written)
 ) AS revision ON TRUE
-""".replace("{fields}", FIELDS)
+""".replace("{fields}", REVISION_COLUMNS)
 
-ANNOTATED: LiteralString = """,
-annotated AS (
-    INSERT INTO {notes} (name, created, author, message)
-    SELECT name, created, :author::TEXT, :message::TEXT FROM written
-)"""
+# Removed from the statement if there is nothing to insert, so that the table is not needed.
+NOTE: LiteralString = "INSERT INTO {notes} (name, created, author, message)"
 
-WRITE = per_kind("define", DEFINE.replace("{annotated}", ""))
-WRITE_ANNOTATED = per_kind("define_annotated", DEFINE.replace("{annotated}", ANNOTATED))
+DEFINE = per_kind("define", DEFINING.replace("{note}", NOTE))
+
+NOTES = {kind: kind.fill(NOTE) for kind in KINDS}
 
 # Like draive, adds a revision even if it equals the newest one. The caller holds the lock.
 APPEND = per_kind(
@@ -166,25 +186,80 @@ FROM (
 
 REMOVE = per_kind(
     "remove",
-    """
-WITH removed AS (
-    DELETE FROM {table} WHERE {key} = :name::TEXT RETURNING {key}
+    f"""
+WITH selected AS (
+    SELECT {SELECTED_CREATED} AS created
+),
+latest AS (
+    SELECT max(created) AS created FROM {{documents}} AS document WHERE name = :name::TEXT
+),
+checked AS (
+    SELECT
+        (
+            :expected_number::INT8 IS NULL
+                OR (
+                    SELECT count(*)
+                    FROM {{revisions}} AS revision
+                    WHERE revision.name = :name::TEXT AND revision.created <= latest.created
+                ) = :expected_number::INT8
+        )
+            AND (
+                :expected_created::TIMESTAMPTZ IS NULL
+                OR latest.created IS NOT DISTINCT FROM :expected_created::TIMESTAMPTZ
+            ) AS expected,
+        latest.created,
+        ARRAY(
+            SELECT newest.label
+            FROM (
+                SELECT DISTINCT ON (move.label) move.label, move.revision
+                FROM {{moves}} AS move
+                WHERE move.name = :name::TEXT
+                ORDER BY move.label, move.moved DESC
+            ) AS newest
+            JOIN {{documents}} AS labelled
+                ON labelled.name = :name::TEXT AND labelled.created = newest.revision
+            WHERE NOT :labelled::BOOLEAN
+                AND (:whole::BOOLEAN OR newest.revision = selected.created)
+            ORDER BY newest.label
+        ) AS labels
+    FROM selected, latest
+),
+removed AS (
+    DELETE FROM {{table}}
+    WHERE {{key}} = :name::TEXT
+        AND (:whole::BOOLEAN OR created = (SELECT created FROM selected))
+        AND (SELECT expected AND labels = ARRAY[]::TEXT[] FROM checked)
+    RETURNING {{key}}
 )
-SELECT count(*) FROM removed
+SELECT
+    checked.expected,
+    checked.labels,
+    checked.created,
+    CASE WHEN NOT checked.expected THEN (
+        SELECT count(*)
+        FROM {{revisions}} AS revision
+        WHERE revision.name = :name::TEXT AND revision.created <= checked.created
+    ) END,
+    (SELECT count(*) FROM removed)
+FROM checked
 """,
 )
 
+# Uses only draive's table: the adapters must work without the tables of draive_pg.
+REMOVE_ALL = per_kind("remove_all", "DELETE FROM {table} WHERE {key} = :name::TEXT")
+
 # INSERT and DELETE instead of UPDATE: the role may lack UPDATE. If a removed document of the new
-# name had the same label, its newest move may be later, so the label is moved again.
+# name had the same label, its newest move may be later, so the label is moved again. Revisions keep
+# their numbers, and those of a removed document of the new name precede them.
 RENAME = per_kind(
     "rename",
     """
 WITH source AS (
     SELECT document.*
-    FROM {documents} AS document
+    FROM {every} AS document
     WHERE document.name = :name::TEXT
         AND NOT EXISTS (
-            SELECT FROM {documents} AS target WHERE target.name = :new_name::TEXT
+            SELECT FROM {every} AS target WHERE target.name = :new_name::TEXT
         )
 ),
 copied AS (
@@ -194,20 +269,40 @@ copied AS (
     ) AS revision
     RETURNING created
 ),
+numbered AS (
+    SELECT name, created, kept
+    FROM {revisions} AS revision
+    WHERE name IN (:name::TEXT, :new_name::TEXT) AND EXISTS (SELECT FROM source)
+),
+renumbered AS (
+    INSERT INTO {removals} (name, created)
+    SELECT :new_name::TEXT, created FROM numbered WHERE name = :name::TEXT AND NOT kept
+    UNION ALL
+    SELECT
+        :new_name::TEXT,
+        (SELECT min(created) FROM numbered) - row_number() OVER () * INTERVAL '1 microsecond'
+    FROM numbered AS target
+    WHERE name = :new_name::TEXT
+        AND NOT EXISTS (
+            SELECT FROM numbered AS own
+            WHERE own.name = :name::TEXT AND own.created = target.created
+        )
+    ON CONFLICT DO NOTHING
+),
 annotated AS (
     INSERT INTO {notes} (name, created, author, message)
     SELECT :new_name::TEXT, created, note.author, note.message
     FROM {notes} AS note
     JOIN source USING (name, created)
 ),
-moves AS (
+moved AS (
     SELECT move.*
     FROM {labels} AS move
     WHERE move.name = :name::TEXT AND EXISTS (SELECT FROM source)
 ),
 labelled AS (
-    INSERT INTO {labels} (name, label, revision, moved, author, message)
-    SELECT :new_name::TEXT, label, revision, moved, author, message FROM moves
+    INSERT INTO {labels} (name, label, revision, moved, author, message, digest)
+    SELECT :new_name::TEXT, label, revision, moved, author, message, digest FROM moved
     UNION ALL
     SELECT
         :new_name::TEXT,
@@ -215,9 +310,10 @@ labelled AS (
         newest.revision,
         greatest(clock_timestamp(), target.moved + INTERVAL '1 microsecond'),
         newest.author,
-        newest.message
+        newest.message,
+        newest.digest
     FROM (
-        SELECT DISTINCT ON (label) * FROM moves ORDER BY label, moved DESC
+        SELECT DISTINCT ON (label) * FROM moved ORDER BY label, moved DESC
     ) AS newest
     JOIN (
         SELECT label, max(moved) AS moved
@@ -233,7 +329,7 @@ removed AS (
     DELETE FROM {table} WHERE {key} = :name::TEXT AND EXISTS (SELECT FROM source)
 )
 SELECT
-    EXISTS (SELECT FROM {documents} AS document WHERE document.name = :name::TEXT) AS existed,
+    EXISTS (SELECT FROM {every} AS document WHERE document.name = :name::TEXT) AS existed,
     EXISTS (SELECT FROM copied) AS renamed
 """,
 )
@@ -312,7 +408,8 @@ def append_configuration(identifier: str, value: Mapping[str, Any]) -> Operation
     return _append(CONFIGURATIONS, name, Content(content))
 
 
-def restore[R: Document](
+@transactional
+def restore[R: DocumentRevision](
     kind: DocumentKind[Any, R],
     reference: object,
     revision: object,
@@ -320,11 +417,11 @@ def restore[R: Document](
     message: str | None,
     author: str | None,
     expected: Expected[R],
-) -> Workflow[R]:
-    """Write a new revision equal to an old one, if the newest one differs; return the newest."""
+) -> Steps[R]:
+    """Write a new revision equal to an old one; return the newest one."""
     name = kind.name_of(reference)
     action = f"restore {kind.titled(name)}"
-    selector = ref(kind, revision, name)
+    selector = selector_of(kind, revision, name)
     condition = precondition(kind, expected, name)
     check_optional(author, "author")
     check_optional(message, "message")
@@ -335,27 +432,17 @@ def restore[R: Document](
         fallback=kind.fallback,
         decode=lambda rows: Content(*rows[0]) if rows else None,
     )
-
-    def steps() -> Steps[R]:
-        content: Content = yield required(kind, action, name, selector, read)
-        return (
-            yield _define(
-                kind,
-                name,
-                content,
-                condition=condition,
-                author=author,
-                message=message,
-                action=action,
-            )
-        )
-
-    return Workflow(steps(), transaction=True)
+    content: Content = yield required(kind, action, name, selector, read)
+    write = _define(
+        kind, name, content, condition=condition, author=author, message=message, action=action
+    )
+    return (yield write)
 
 
-def rename[R: Document](
+@transactional
+def rename[R: DocumentRevision](
     kind: DocumentKind[Any, R], reference: object, new_name: str
-) -> Workflow[R]:
+) -> Steps[R]:
     """Give a document a new name, with its revisions, labels, authors and messages.
 
     Raises
@@ -379,35 +466,80 @@ def rename[R: Document](
             )
         return existed or None
 
+    yield lock_all({kind: (name, new_name)})
     write = Operation[bool | None](
         name=action,
-        statements=(
-            advisory_locks([kind.subject(name), kind.subject(new_name)]),
-            RENAME[kind](name=name, new_name=new_name),
-        ),
+        statements=(RENAME[kind](name=name, new_name=new_name),),
         decode=decode,
         invalidates=kind.stale(name, new_name),
     )
-
-    def steps() -> Steps[R]:
-        yield required(kind, action, name, NEWEST, write)
-        return (yield selected(kind, action, new_name, NEWEST))
-
-    return Workflow(steps(), transaction=True)
+    yield required(kind, action, name, NEWEST, write)
+    return (yield selected(kind, action, new_name, NEWEST))
 
 
-def remove(kind: DocumentKind[Any, Any], reference: object) -> Operation[int]:
-    """Remove all revisions of a name; return how many there were."""
+def remove[R: DocumentRevision](
+    kind: DocumentKind[Any, R],
+    reference: object,
+    *,
+    revision: RevisionRef[R] = None,
+    labelled: bool = False,
+    expected: Expected[R] = None,
+    option: str = "labelled=True",
+) -> Request[int]:
+    """Remove one or all revisions of a name; return how many were removed.
+
+    Raises
+    ------
+    RevisionLabelled
+        If a label is on one of them, unless ``labelled``; ``option`` names this in the message.
+    RevisionMissing
+        If there are revisions, but not the given one.
+    """
     name = kind.name_of(reference)
+    action = f"remove {kind.titled(name)}"
+    selector = selector_of(kind, revision, name)
+    condition = precondition(kind, expected, name)
+
+    def decode(rows: Sequence[Row]) -> int | None:
+        met, labels, created, number, removed = rows[0]
+        if not met:
+            raise condition.conflict_error(action, _newest(number, created))
+        if labels:
+            raise RevisionLabelled(
+                f"{action}: it has the label {', '.join(f'{label!r:.60}' for label in labels)}; "
+                f"move or remove the label first, or use {option}"
+            )
+        return removed if removed or revision is None else None
+
+    write = Operation[int | None](
+        name=action,
+        statements=(
+            kind.lock(name),
+            REMOVE[kind](
+                name=name,
+                whole=revision is None,
+                labelled=labelled,
+                **selector.parameters(),
+                **condition.parameters(),
+            ),
+        ),
+        fallback=kind.fallback,
+        decode=decode,
+        invalidates=kind.stale(name),
+    )
+    return required(kind, action, name, selector, write)
+
+
+def remove_all(kind: DocumentKind[Any, Any], name: str) -> Operation[None]:
+    """Remove all revisions of a name, also labelled ones, as draive does."""
     return Operation(
         name=f"remove {kind.titled(name)}",
-        statements=(kind.lock(name), REMOVE[kind](name=name)),
-        decode=lambda rows: rows[0][0],
+        statements=(kind.lock(name), REMOVE_ALL[kind](name=kind.name_of(name))),
         invalidates=kind.stale(name),
     )
 
 
-def _define[R: Document](
+def _define[R: DocumentRevision](
     kind: DocumentKind[Any, R],
     name: str,
     proposed: Content,
@@ -420,20 +552,17 @@ def _define[R: Document](
 ) -> Operation[R]:
     """Write a proposed revision if the precondition holds and the newest revision differs."""
     action = action or f"define {kind.titled(name)}"
-    annotated = (check_optional(author, "author"), check_optional(message, "message")) != (
-        None,
-        None,
-    )
+    note = (check_optional(author, "author"), check_optional(message, "message"))
 
     def decode(rows: Sequence[Row]) -> R:
         expected, fits, arguments, *row = rows[0]
         if not expected:
-            raise condition.conflict_error(action, _newest(kind, row))
+            raise condition.conflict_error(action, _newest(row[1], row[2], row[7]))
         if not fits:
             check_declared(proposed.content, declared_names(json.loads(arguments)), name=name)
         return kind.decode(row)
 
-    statement = (WRITE_ANNOTATED if annotated else WRITE)[kind](
+    statement = DEFINE[kind](
         name=name,
         **proposed._asdict(),
         **condition.parameters(),
@@ -441,10 +570,15 @@ def _define[R: Document](
         author=author,
         message=message,
     )
+    fallback = kind.fallback
+    if note == (None, None):
+        statement = statement._replace(sql=statement.sql.replace(NOTES[kind], ""))
+    else:
+        fallback = fallback.without(kind.notes)
     return Operation(
         name=action,
         statements=(kind.lock(name), statement),
-        fallback=None if annotated else kind.fallback,
+        fallback=fallback,
         decode=decode,
         invalidates=kind.stale(name),
     )
@@ -458,12 +592,11 @@ def _append(kind: DocumentKind[Any, Any], name: str, proposed: Content) -> Opera
     )
 
 
-def _newest(kind: DocumentKind[Any, Document], row: Row) -> str:
-    if row[0] is None:
+def _newest(number: int | None, created: datetime | None, author: str | None = None) -> str:
+    if created is None:
         return "there is none"
-    newest = kind.decode(row)
-    by = f" by {newest.author!r:.60}" if newest.author else ""
-    return f"the newest is revision {newest.revision} of {newest.created}{by}"
+    by = f" by {author!r:.60}" if author else ""
+    return f"the newest is revision {number} of {created.astimezone(UTC)}{by}"
 
 
 def _declared(declaration: "InstructionsDeclaration", content: str) -> Content:

@@ -1,0 +1,2 @@
+-- $1 name
+DELETE FROM configurations WHERE identifier = $1::TEXT

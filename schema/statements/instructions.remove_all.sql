@@ -1,0 +1,2 @@
+-- $1 name
+DELETE FROM instructions WHERE name = $1::TEXT
