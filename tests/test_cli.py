@@ -471,12 +471,3 @@ def test_an_error_that_is_a_bug_shows_its_traceback(
     assert (done.code, done.out) == (1, "")
     assert "Traceback" in done.err
     assert "report the traceback" in done.err
-
-
-def test_traceback_shows_where_an_error_was_raised(shell: Shell, dsn: str) -> None:
-    assert_one_line_error(shell("memories", "show", "nope", "--dsn", dsn), "nope")
-    done = shell("--traceback", "memories", "fork", "nope", "new", "--dsn", dsn)
-    assert done.code == 1
-    assert "Traceback" in done.err
-    assert "operations/conversations" in done.err
-    assert done.err.splitlines()[-1].startswith("draive-pg: ")

@@ -4,6 +4,7 @@ import copy
 import pickle
 from dataclasses import FrozenInstanceError, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,7 +101,7 @@ def test_tables_align_characters_of_any_width(width: int) -> None:
     rows = [["ż", "漢字" * 20, 1], ["e\u0301", None, 20_000], [True, {"a": [MOMENT]}, None]]
     lines = text.table(["first", "second", "third"], rows, width=width).split("\n")
     assert len(lines) == 4
-    assert all(text._width(line) <= max(width, text.MIN_WIDTH) for line in lines)
+    assert all(text.width_of(line) <= max(width, text.MIN_WIDTH) for line in lines)
 
 
 def test_records_are_a_tuple_with_a_bounded_repr() -> None:
@@ -148,3 +149,29 @@ def test_what_has_a_look_of_its_own_keeps_it_in_a_table() -> None:
 @pytest.mark.parametrize("value", [None, True, 7, 0.5, "", [], ["a"], {"a": MOMENT}, object()])
 def test_any_value_can_be_shown(value: object) -> None:
     assert isinstance(html.shown(value), str)
+
+
+def test_mathjax_leaves_all_html_alone(dsn: str, tmp_path: Path) -> None:
+    price = "It costs $5 and the other is $6"
+    with draive_pg.Client(dsn) as db:
+        db.memories.import_chat(price, [{"role": "user", "content": price}])
+        db.instructions.define(price, content=price)
+        db.instructions.define(price, content=f"{price}!")
+        db.instructions.label(price, "production")
+        db.instructions.pull(tmp_path / "prompts")
+        for path in tmp_path.rglob("*.md"):
+            path.write_text("$5 or $6")
+        shown: tuple[Any, ...] = (
+            *(db.memory(price).show(), db.memories.list(), db.memories.erase(price, dry_run=True)),
+            *(db.instructions.diff(price, 1), db.instructions.history(price)),
+            *(db.instructions.revision(price), db.instructions.labels()),
+            *(db.instructions.status(tmp_path / "prompts"), db.diagnose()),
+            db.instructions.diff_folder(tmp_path / "prompts"),
+            db.release(prompts={price: "$7 or $8"}),
+        )
+    for record in shown:
+        page = record._repr_html_()
+        assert page.startswith('<div class="tex2jax_ignore mathjax_ignore"'), type(record)
+        assert page.endswith("</div>")
+        assert page.count("<div") == page.count("</div>")
+    assert shown[0].to_html().count("tex2jax_ignore mathjax_ignore") >= 1

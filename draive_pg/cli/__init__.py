@@ -5,9 +5,8 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, cast
 
 import typer
@@ -18,7 +17,7 @@ from draive_pg.cli import chats, documents, frames, memories, server
 from draive_pg.cli.doctor import doctor, print_problems
 from draive_pg.cli.kinds import CONFIGS, PROMPTS
 from draive_pg.cli.options import Dsn, Schema, connect
-from draive_pg.cli.output import CONFLICT, hide_passwords, one_line
+from draive_pg.cli.output import CONFLICT, echo, hide_passwords, one_line
 
 __all__ = ("app", "main")
 
@@ -36,45 +35,65 @@ app.add_typer(server.app, name="server")
 app.command()(doctor)
 
 
-@dataclass(slots=True)
-class Settings:
-    """Options of the program, before those of a command."""
+class Tracebacks(logging.Handler):
+    """Keep the traceback of the last error that was logged when its frames were removed.
 
-    traceback: bool = False
+    Attributes
+    ----------
+    shown : bool
+        Whether to print tracebacks of expected errors, too.
+    """
+
+    shown: bool = False
+    _error: BaseException | None = None
+    _text: str = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and error is not self._error:
+            self._error, self._text = error, "".join(traceback.format_exception(error))
+
+    def of(self, error: BaseException) -> str:
+        """Return the full traceback of an error."""
+        return self._text if error is self._error else "".join(traceback.format_exception(error))
 
 
 def main() -> None:
     """Run the command in this process's arguments, and exit with its code."""
-    with suppress(AttributeError):  # stdout is closed, or was replaced
+    for name, mode in ("stdin", "r"), ("stdout", "w"), ("stderr", "w"):
+        if getattr(sys, name) is None:  # closed by the caller, as by >&-
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nowhere, mode, closefd=False))
+    with suppress(AttributeError):  # stdout was replaced
         # Not every encoding has all characters of a chat.
         cast("Any", sys.stdout).reconfigure(errors="replace")
     warnings.showwarning = _show_warning
-    settings = Settings()
+    tracebacks = Tracebacks()
     try:
-        sys.exit(app(prog_name="draive-pg", standalone_mode=False, obj=settings))
+        sys.exit(app(prog_name="draive-pg", standalone_mode=False, obj=tracebacks))
     except TyperException as error:
         message = error.format_message()
         if "\n" not in message:  # otherwise it is the help, shown when no command is given
             message = f"draive-pg: {hide_passwords(message)} See --help."
-        typer.echo(message, err=True)
+        echo(*message.split("\n"), err=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except Exception as error:
-        sys.exit(_report_error(error, settings))
+        sys.exit(_report_error(error, tracebacks))
 
 
-def _report_error(error: Exception, settings: Settings) -> int:
+def _report_error(error: Exception, tracebacks: Tracebacks) -> int:
     """Print an error, and return the exit code."""
     if isinstance(error, OSError) and not isinstance(error, DraivePGError):
         _discard_output()
     expected = _is_expected(error)
-    if settings.traceback or not expected:
-        traceback.print_exception(error)
+    if tracebacks.shown or not expected:
+        echo(*tracebacks.of(error).splitlines(), err=True)
     if expected:
-        typer.echo(f"draive-pg: {one_line(error)}", err=True)
+        echo(f"draive-pg: {one_line(error)}", err=True)
     else:
-        typer.echo("draive-pg: this is a bug in draive_pg: please report the traceback", err=True)
+        echo("draive-pg: this is a bug in draive_pg: please report the traceback", err=True)
     return CONFLICT if isinstance(error, RevisionConflict) else 1
 
 
@@ -93,7 +112,7 @@ def _is_expected(error: Exception) -> bool:
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
-    typer.echo(f"draive-pg: warning: {' '.join(str(message).split())}", err=True)
+    echo(f"draive-pg: warning: {' '.join(str(message).split())}", err=True)
 
 
 def _discard_output() -> None:
@@ -104,24 +123,8 @@ def _discard_output() -> None:
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - the signature of a typer callback
     if wanted:
-        typer.echo(f"draive-pg {__version__}")
+        echo(f"draive-pg {__version__}")
         raise typer.Exit
-
-
-def _log_tracebacks() -> Callable[[], None]:
-    """Print the tracebacks that short_tracebacks logs; return a function that ends it."""
-    handler = logging.StreamHandler()
-    handler.addFilter(lambda record: record.exc_info is not None)
-    logger = logging.getLogger("draive_pg")
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
-
-    def end() -> None:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-
-    return end
 
 
 @app.callback()
@@ -165,8 +168,13 @@ def root(
       export DRAIVE_PG_DSN=postgresql://ada@db.example.com/chats
     """
     if show_traceback:
-        context.call_on_close(_log_tracebacks())
-        context.ensure_object(Settings).traceback = True
+        tracebacks = context.ensure_object(Tracebacks)
+        tracebacks.shown = True
+        logger = logging.getLogger("draive_pg")
+        logger.addHandler(tracebacks)
+        context.call_on_close(lambda: logger.removeHandler(tracebacks))
+        context.call_on_close(partial(logger.setLevel, logger.level))
+        logger.setLevel(logging.DEBUG)
 
 
 @app.command()
@@ -183,10 +191,9 @@ def setup(*, dsn: Dsn = None, schema: Schema = None) -> None:
     """
     with connect(dsn, schema) as db:
         if applied := db.setup():
-            typer.echo(f"Applied to {db!r}:")
-            typer.echo("\n".join(f"  {name}" for name in applied))
+            echo(f"Applied to {db!r}:", *(f"  {name}" for name in applied))
         else:
-            typer.echo(f"Everything is up to date: {db!r}")
+            echo(f"Everything is up to date: {db!r}")
         problems = db.diagnose().problems
     if problems:
         print_problems(problems)

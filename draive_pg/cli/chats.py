@@ -14,8 +14,9 @@ import typer
 from draive_pg import ChatInvalid, DraivePGError, MemoryExists, OperationFailed
 from draive_pg.chat.files import Conversation, read
 from draive_pg.cli.options import AsJson, Dsn, Schema, opened
-from draive_pg.cli.output import one_line, print_json
+from draive_pg.cli.output import echo, one_line, print_json
 from draive_pg.display.progress import progress, watched
+from draive_pg.display.text import escaped
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -85,7 +86,7 @@ def chat(
     if as_json:
         print_json(counts)
     else:
-        typer.echo(("Would import " if dry_run else "Imported ") + SUMMARY.format_map(counts))
+        echo(("Would import " if dry_run else "Imported ") + SUMMARY.format_map(counts))
     raise typer.Exit(1 if run.counts.failed else 0)
 
 
@@ -154,7 +155,7 @@ class Import:
 
     def _report(self, message: str) -> None:
         self.counts.failed += 1
-        self._bar.write(f"draive-pg: {message}", file=sys.stderr)
+        self._bar.write(f"draive-pg: {escaped(message)}", file=sys.stderr)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import typer
 
 from draive_pg import Client, Diagnosis, DraivePGError
 from draive_pg.cli.options import AsJson, Dsn, Schema
-from draive_pg.cli.output import format_size, one_line, print_json, print_records, print_table
+from draive_pg.cli.output import echo, format_size, one_line, print_json, print_records, print_table
 from draive_pg.database.endpoint import EmbeddedEndpoint, endpoint_of
 from draive_pg.database.errors import short_argument_errors
 from draive_pg.embedded import Server
@@ -71,8 +71,7 @@ def doctor(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -
 
 def print_problems(problems: Sequence[str]) -> None:
     """Print problems, each with its solution."""
-    typer.echo("Problems:")
-    typer.echo("\n".join(f"  - {problem}" for problem in problems))
+    echo("Problems:", *(f"  - {problem}" for problem in problems))
 
 
 def _inspect(address: str, schema: str | None, report: Report) -> None:
@@ -93,30 +92,30 @@ def _is_pooled(address: str) -> bool:
 def _print(report: Report) -> None:
     if embedded := report.embedded:
         state = "runs" if embedded.running else "does not run now; it starts when it is needed"
-        typer.echo(f"The embedded server {state}: {embedded.data}")
+        echo(f"The embedded server {state}: {embedded.data}")
     if report.database:
         _print_database(report.database, pooler=bool(report.pooler))
     if report.problems:
-        typer.echo("")
+        echo("")
         print_problems(report.problems)
     elif report.database:
-        typer.echo("\nAll is well.")
+        echo("", "All is well.")
 
 
 def _print_database(found: Diagnosis, *, pooler: bool) -> None:
     kind = " (a standby)" if found.standby else " (read-only)" if found.read_only else ""
     behind = ", behind a transaction pooler: live=True gets no notifications" if pooler else ""
-    typer.echo(f"PostgreSQL {found.version}{kind}{behind}")
-    typer.echo(f"  database {found.database}, {format_size(found.bytes)} in all")
-    typer.echo(f"  schema   {found.schema or '(none)'}")
-    typer.echo(f"  role     {found.role}\n")
+    echo(f"PostgreSQL {found.version}{kind}{behind}")
+    echo(f"  database {found.database}, {format_size(found.bytes)} in all")
+    echo(f"  schema   {found.schema or '(none)'}")
+    echo(f"  role     {found.role}", "")
     names = ("table", "rows (about)", "size", "the role may", "missing")
     print_table(names, [_row(table) for table in found.tables])
     if found.migrations:
-        typer.echo("")
+        echo("")
         print_records(found.migrations, "name", "state", "applied", as_json=False)
     listening = [f"{each.role} ({each.application}, {each.pid})" for each in found.listeners]
-    typer.echo(f"\nListening for changes: {', '.join(listening) or 'nobody'}")
+    echo("", f"Listening for changes: {', '.join(listening) or 'nobody'}")
 
 
 def _row(table: TableState) -> tuple[object, ...]:

@@ -23,7 +23,7 @@ from draive_pg.cli.options import (
     read_file,
     timestamp,
 )
-from draive_pg.cli.output import print_diff, print_json, print_records
+from draive_pg.cli.output import echo, print_diff, print_json, print_records, print_stored
 from draive_pg.codec.timestamps import check_timestamp
 from draive_pg.database import Database
 
@@ -101,7 +101,7 @@ def _add_reading_commands(app: typer.Typer, kind: Kind) -> None:
             print_json(found)
         else:
             text = kind.document.of_revision(found).encode(kind.suffix).decode()
-            typer.echo(text, nl=False)
+            print_stored(text)
 
     @command(app, kind)
     def history(
@@ -300,7 +300,7 @@ def _add_writing_commands(app: typer.Typer, kind: Kind) -> None:
         """
         with opened(dsn, schema) as db:
             kind.namespace(db).rename(name, new)
-        typer.echo(f"Renamed {name!r:.80} to {new!r:.80}.")
+        echo(f"Renamed {name!r:.80} to {new!r:.80}.")
 
     @command(app, kind)
     def remove(name: Name, *, dsn: Dsn = None, schema: Schema = None, yes: Yes = False) -> None:
@@ -316,7 +316,7 @@ def _add_writing_commands(app: typer.Typer, kind: Kind) -> None:
         confirm(f"Remove all revisions of {name!r:.80}?", yes=yes)
         with opened(dsn, schema) as db:
             count = kind.namespace(db).remove(name)
-        typer.echo(f"Removed {count} revision{'' if count == 1 else 's'} of {name!r:.80}.")
+        echo(f"Removed {count} revision{'' if count == 1 else 's'} of {name!r:.80}.")
         raise typer.Exit(0 if count else 1)
 
 
@@ -375,7 +375,7 @@ def _add_label_commands(app: typer.Typer, kind: Kind) -> None:
         if as_json:
             print_json(moved)
         else:
-            typer.echo(f"{moved.label} is on revision {moved.revision} of {moved.name}")
+            echo(f"{moved.label} is on revision {moved.revision} of {moved.name}")
 
     @command(app, kind)
     def unlabel(
@@ -397,7 +397,7 @@ def _add_label_commands(app: typer.Typer, kind: Kind) -> None:
         """
         with opened(dsn, schema) as db:
             removed = kind.namespace(db).unlabel(name, label, message=message, author=author)
-        typer.echo("Removed." if removed else f"There is no {label!r:.80} on {name!r:.80}.")
+        echo("Removed." if removed else f"There is no {label!r:.80} on {name!r:.80}.")
         raise typer.Exit(0 if removed else 1)
 
     @command(app, kind)
@@ -455,4 +455,4 @@ def _print_current(kind: Kind, record: Any, *, as_json: bool) -> None:
         print_json(record)
     else:
         name = getattr(record, kind.key)
-        typer.echo(f"{name} is at revision {record.revision} of {record.created}")
+        echo(f"{name} is at revision {record.revision} of {record.created}")

@@ -8,7 +8,7 @@ import typer
 from draive_pg import FolderStatus
 from draive_pg.cli.kinds import Kind, command
 from draive_pg.cli.options import AsJson, Author, Dsn, Message, Schema, Yes, confirm, opened
-from draive_pg.cli.output import CONFLICT, DRIFT, print_diff, print_json, print_table
+from draive_pg.cli.output import CONFLICT, DRIFT, echo, print_diff, print_json, print_table
 from draive_pg.display.text import plural
 
 
@@ -203,11 +203,11 @@ def _report(result: FolderStatus, *, as_json: bool) -> None:
         print_table(columns, rows, "Nothing to do.")
         if result.conflicts:
             names = ", ".join(f"{name!r:.80}" for name in result.conflicts)
-            typer.echo(
+            echo(
                 f"draive-pg: nothing was done: both sides changed {names}: compare them with diff, "
                 "then take the database's with pull --force, or the folder's with push --force",
                 err=True,
             )
         elif rows and not result.done:
-            typer.echo("Dry run: nothing was done.", err=True)
+            echo("Dry run: nothing was done.", err=True)
     raise typer.Exit(CONFLICT if result.conflicts else 0)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from draive_pg.cli.options import AsJson, Dsn, Schema, Since, Until, opened, timestamp
-from draive_pg.cli.output import print_json
+from draive_pg.cli.output import echo, print_json
 from draive_pg.frames.frame import Format
 
 
@@ -79,4 +79,4 @@ def export(
     if as_json:
         print_json({"rows": rows, "seconds": round(seconds, 3)})
     else:
-        typer.echo(f"Exported {rows:,} rows to {file} in {seconds:.1f} s")
+        echo(f"Exported {rows:,} rows to {file} in {seconds:.1f} s")

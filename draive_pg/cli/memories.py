@@ -20,7 +20,16 @@ from draive_pg.cli.options import (
     opened,
     timestamp,
 )
-from draive_pg.cli.output import format_size, print_json, print_table, print_text, summarize
+from draive_pg.cli.output import (
+    echo,
+    echo_json,
+    format_size,
+    print_json,
+    print_stored,
+    print_table,
+    print_text,
+    summarize,
+)
 from draive_pg.operations.conversations.listing import Order
 
 app = typer.Typer(
@@ -115,7 +124,7 @@ def list_(
         ]
         print_table(names, rows, "There are no such memories.")
     if total > shown:
-        typer.echo(f"{shown:,} of {total:,}; the next page: --offset {shown}", err=True)
+        echo(f"{shown:,} of {total:,}; the next page: --offset {shown}", err=True)
 
 
 @app.command()
@@ -153,9 +162,9 @@ def show(
             raise MemoryMissing(f"there is no memory {identifier!r:.80}")
         if as_json:
             log = memory.log().iloc[-len(transcript) or None :]
-            typer.echo(log.to_json(orient="records", date_format="iso", date_unit="us"))
+            echo_json(log.to_json(orient="records", date_format="iso", date_unit="us"))
         elif html:
-            typer.echo(transcript.to_html())
+            print_stored(f"{transcript.to_html()}\n")
         else:
             print_text(str(transcript))
 
@@ -230,7 +239,7 @@ def search(
             **conditions,  # pyright: ignore[reportArgumentType] - by name
         )
     if as_json:
-        typer.echo(found.to_json(orient="records", date_format="iso", date_unit="us"))
+        echo_json(found.to_json(orient="records", date_format="iso", date_unit="us"))
     else:
         names = ("identifier", "position", "created", "role", "excerpt")
         rows = [[getattr(row, name) for name in names] for row in found.itertuples()]
@@ -264,7 +273,7 @@ def fork(
     """
     with opened(dsn, schema) as db:
         db.memory(identifier).fork(new, position=position)
-    typer.echo(f"Copied {identifier!r:.80} to {new!r:.80}.")
+    echo(f"Copied {identifier!r:.80} to {new!r:.80}.")
 
 
 @app.command()
@@ -283,7 +292,7 @@ def rename(
     """
     with opened(dsn, schema) as db:
         db.memory(identifier).rename(new)
-    typer.echo(f"Renamed {identifier!r:.80} to {new!r:.80}.")
+    echo(f"Renamed {identifier!r:.80} to {new!r:.80}.")
 
 
 @app.command()
@@ -308,9 +317,9 @@ def remove(
     confirm(f"Remove {which} with all elements and variables?", yes=yes)
     with opened(dsn, schema) as db, db.transaction():
         missing = [each for each in identifiers if not db.memories.remove(each)]
-    typer.echo(f"Removed {count - len(missing)} of {count}.")
+    echo(f"Removed {count - len(missing)} of {count}.")
     for each in missing:
-        typer.echo(f"draive-pg: there is no memory {each!r:.80}", err=True)
+        echo(f"draive-pg: there is no memory {each!r:.80}", err=True)
     raise typer.Exit(1 if missing else 0)
 
 
@@ -401,7 +410,7 @@ def _remove_confirmed(
         if dry_run or not planned.memories:
             _print_removal(planned, as_json=as_json)
             return
-        typer.echo(_removal_text(planned), err=True)
+        echo(*_removal_lines(planned), err=True)
         confirm("Remove them?", yes=False)
     _print_removal(run(dry_run=False), as_json=as_json)
 
@@ -410,21 +419,19 @@ def _print_removal(removal: Removal, *, as_json: bool) -> None:
     if as_json:
         print_json(removal)
     else:
-        typer.echo(_removal_text(removal))
+        echo(*_removal_lines(removal))
 
 
-def _removal_text(removal: Removal) -> str:
+def _removal_lines(removal: Removal) -> list[str]:
     if not removal.memories:
-        return "There is nothing to remove."
+        return ["There is nothing to remove."]
     done = "Would remove" if removal.dry_run else "Removed"
     lines = [f"{done} {summarize(removal)}."]
     if removal.dry_run:
-        from draive_pg.display.text import escaped
-
-        lines += [f"  {escaped(name)}" for name in removal.identifiers[:MAX_NAMED]]
+        lines += [f"  {name}" for name in removal.identifiers[:MAX_NAMED]]
         if (more := removal.memories - MAX_NAMED) > 0:
             lines.append(f"  and {more:,} more; --dry-run --json lists all")
-    return "\n".join(lines)
+    return lines
 
 
 # --- Copying memories between databases
@@ -461,7 +468,7 @@ def export(
         print_json(result)
     else:
         seconds = time.monotonic() - started
-        typer.echo(f"Exported {summarize(result)} to {file} in {seconds:.1f} s")
+        echo(f"Exported {summarize(result)} to {file} in {seconds:.1f} s")
 
 
 @app.command("import")
@@ -488,4 +495,4 @@ def import_(file: File, *, dsn: Dsn = None, schema: Schema = None, as_json: AsJs
     else:
         seconds = time.monotonic() - started
         unchanged = f", {result.unchanged:,} unchanged" if result.unchanged else ""
-        typer.echo(f"Imported {summarize(result)}{unchanged} in {seconds:.1f} s")
+        echo(f"Imported {summarize(result)}{unchanged} in {seconds:.1f} s")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from draive_pg.display.text import plural
+from draive_pg.display.text import CONTROLS, escaped, plural
 from draive_pg.models.conversations import Removal, Transfer
 
 # Exit codes, besides 0 for success, 1 for failure and 2 for wrong usage.
@@ -22,15 +23,32 @@ KIBI = 1024
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
+def echo(*lines: str, err: bool = False, colour: str | None = None) -> None:
+    """Print lines without control characters, which may come from stored data or a file."""
+    for line in lines:
+        text = escaped(line, keep="\t")
+        typer.echo(typer.style(text, fg=colour) if colour else text, err=err)
+
+
+def print_stored(text: str) -> None:
+    """Print a stored text: unchanged to a file or a pipe, but to a terminal as `echo` does."""
+    typer.echo(escaped(text, keep="\n\t") if sys.stdout.isatty() else text, nl=False)
+
+
 def print_json(value: object) -> None:
     """Print a value as one JSON document on one line."""
-    typer.echo(json.dumps(value, default=_to_json, ensure_ascii=False))
+    echo_json(json.dumps(value, default=_to_json, ensure_ascii=False))
+
+
+def echo_json(text: str) -> None:
+    """Print a JSON document without control characters."""
+    typer.echo(CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
 def print_table(names: Sequence[str], rows: Sequence[Sequence[object]], empty: str = "") -> None:
     """Print a table, or, if it has no rows, a message to stderr."""
     if not rows:
-        typer.echo(empty, err=True)
+        echo(empty, err=True)
         return
     from draive_pg.display import terminal
 
@@ -48,11 +66,11 @@ def print_records(records: Sequence[object], *names: str, as_json: bool, empty: 
 
 def print_diff(lines: Iterable[str]) -> None:
     """Print the lines of a unified diff, coloured at a terminal."""
-    from draive_pg.display.text import escaped
+    from draive_pg.display import terminal
 
+    colours = COLOURS if terminal.has_colours() else {}
     for line in lines:
-        text = "\t".join(map(escaped, line.split("\t")))
-        typer.secho(text, fg=COLOURS.get(line[:1]))
+        echo(line, colour=colours.get(line[:1]))
 
 
 def print_text(text: str) -> None:
@@ -81,9 +99,9 @@ def format_size(size: float) -> str:
 
 
 def one_line(error: Exception) -> str:
-    """Return the message of an error and its notes on one line."""
+    """Return the message of an error and its notes on one line, without control characters."""
     texts = (str(error), *getattr(error, "__notes__", ()))
-    return "; ".join(" ".join(text.split()) for text in texts)
+    return escaped("; ".join(" ".join(text.split()) for text in texts))
 
 
 def hide_passwords(text: str) -> str:

@@ -12,7 +12,7 @@ from psycopg.pq import Conninfo
 
 from draive_pg import EmbeddedServerError
 from draive_pg.cli.options import AsJson
-from draive_pg.cli.output import NOT_RUNNING, print_json
+from draive_pg.cli.output import NOT_RUNNING, echo, print_json
 from draive_pg.embedded import Server, binaries
 
 app = typer.Typer(
@@ -60,15 +60,15 @@ def stop(
     """
     server = Server()
     if server.pid() is None:
-        typer.echo(f"It does not run: {server.data}")
+        echo(f"It does not run: {server.data}")
         return
     if not force:
         server.start()
         server.unkeep()
     if server.stop(force=force):
-        typer.echo(f"Stopped: {server.data}")
+        echo(f"Stopped: {server.data}")
     else:
-        typer.echo("It is in use, and stops with its last user. To stop it now, add --force.")
+        echo("It is in use, and stops with its last user. To stop it now, add --force.")
 
 
 @app.command()
@@ -101,7 +101,7 @@ def where(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
     else:
-        typer.echo("\n".join(f"{name:<8} {value}" for name, value in found.items()))
+        echo(*(f"{name:<8} {value}" for name, value in found.items()))
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -158,6 +158,6 @@ def _print(server: Server, *, as_json: bool) -> None:
     if as_json:
         print_json({"running": server.running(), "pid": pid, "data": str(server.data)})
     elif pid is None:
-        typer.echo(f"It does not run: {server.data}")
+        echo(f"It does not run: {server.data}")
     else:
-        typer.echo(f"It runs as process {pid}: {server.data}")
+        echo(f"It runs as process {pid}: {server.data}")

@@ -1,10 +1,11 @@
 """Text diffs: unified for terminals, side by side in HTML for notebooks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher, unified_diff
 from html import escape
 
-from draive_pg.display.html import CELL, DIM, RULE, TABLE, WRAP
+from draive_pg.display.html import CELL, DIM, RULE, TABLE, WRAP, block
+from draive_pg.display.text import escaped
 
 CONTEXT = 3  # unchanged lines shown around what changed
 
@@ -17,19 +18,18 @@ type Parts = Sequence[tuple[str, str, str]]
 type Line = tuple[int, str] | None
 
 
-def unified(titles: tuple[str, str], parts: Parts) -> str:
-    """Return a unified diff of the parts that differ."""
+def unified(parts: Iterable[tuple[str, str, Sequence[str], Sequence[str]]]) -> str:
+    """Return a unified diff without control characters.
+
+    Parameters
+    ----------
+    parts : iterable of tuples
+        The title of each compared text before and after, and its lines before and after.
+    """
     return "\n".join(
-        line
-        for part, before, after in parts
-        for line in unified_diff(
-            before.split("\n"),
-            after.split("\n"),
-            f"{titles[0]} {part}",
-            f"{titles[1]} {part}",
-            n=CONTEXT,
-            lineterm="",
-        )
+        escaped(line, keep="\t")
+        for old, new, before, after in parts
+        for line in unified_diff(before, after, old, new, n=CONTEXT, lineterm="")
     )
 
 
@@ -53,7 +53,9 @@ def side_by_side(titles: tuple[str, str], parts: Parts) -> str:
     body = "".join(_part(*part) for part in parts if part[1] != part[2])
     if not body:
         body = f'<tr><td colspan="4" style="{CELL};{DIM}">no difference</td></tr>'
-    return f'<table style="{TABLE}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return block(
+        f'<table style="{TABLE}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    )
 
 
 def _part(name: str, before: str, after: str) -> str:

@@ -50,9 +50,14 @@ def table(
     if more > 0:
         notes.append(f"{more:,} more rows; to_df() has all")
     below = f'<div style="{DIM}">{" · ".join(notes)}</div>' if notes else ""
-    return (
+    return block(
         f'<table style="{TABLE}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{below}'
     )
+
+
+def block(content: str, style: str = "") -> str:
+    """Return HTML as one element, in which MathJax does not typeset text between dollar signs."""
+    return f'<div class="tex2jax_ignore mathjax_ignore" style="{style}">{content}</div>'
 
 
 def shown(value: object, *, limit: int = FOLD) -> str:

@@ -1,5 +1,7 @@
-"""Output of the commands: wrapped at a terminal, one line per row in a pipe."""
+"""Output of the commands: laid out for a terminal, one line per row in a pipe."""
 
+import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -8,46 +10,82 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from draive_pg.display.text import all_numbers, printable
+from draive_pg.display.text import (
+    MAX_WIDTH,
+    aligned,
+    all_numbers,
+    printable,
+    whole_columns,
+    width_of,
+)
 
-UNLIMITED = 1_000_000  # columns, more than any row has
-MIN_WIDTH = 8
+MIN_WIDTH = 8  # of a column whose text is wrapped
+GAP = 3  # between the columns of a table
+
+
+def has_colours() -> bool:
+    """Return whether stdout is a terminal that should show colours."""
+    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return wanted and sys.stdout.isatty()
 
 
 def show(names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table of rows."""
-    console = Console(markup=False, emoji=False, highlight=False)
-    if console.is_terminal:
-        console.print(table(names, rows))
+    """Print a table; a terminal that is too narrow gets a line per value instead."""
+    filled = [list(row) for row in rows]
+    columns = list(zip(*filled, strict=True))
+    cells = [[printable(value) for value in row] for row in filled]
+    widths = [max(map(width_of, column)) for column in zip(names, *cells, strict=True)]
+    if not sys.stdout.isatty():
+        widths = [min(width, MAX_WIDTH) for width in widths]
+        lines = aligned([names, *cells], widths, list(map(all_numbers, columns)))
+        sys.stdout.writelines(f"{line}\n" for line in lines)
         return
-    console.width = UNLIMITED
-    plain = table(names, rows)
-    plain.box = None
-    with console.capture() as captured:
-        console.print(plain)
-    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    whole = whole_columns(columns)
+    least = [w if keep else min(w, MIN_WIDTH) for w, keep in zip(widths, whole, strict=True)]
+    console = _console()
+    if sum(least) + GAP * (len(least) - 1) <= console.width:
+        console.print(table(names, filled))
+        return
+    label = max(map(len, names)) + 2
+    for number, row in enumerate(cells):
+        if number:
+            sys.stdout.write("\n")
+        for name, cell in zip(names, row, strict=True):
+            _write(console, name.ljust(label), cell)
 
 
 def show_text(text: str) -> None:
     """Print text; at a terminal, long lines are wrapped at their indentation."""
-    console = Console(markup=False, emoji=False, highlight=False)
-    if not console.is_terminal:
+    if not sys.stdout.isatty():
         sys.stdout.write(f"{text}\n")
         return
+    console = _console()
     for line in text.split("\n"):
         words = line.lstrip(" ")
-        indent = " " * (len(line) - len(words))
-        parts = Text(words).wrap(console, max(console.width - len(indent), MIN_WIDTH))
-        sys.stdout.writelines(f"{indent}{part.plain.rstrip()}\n" for part in parts or (Text(),))
+        _write(console, " " * (len(line) - len(words)), words)
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """Return a table with numbers aligned to the right."""
+    """Return a table; the first column, numbers and times are not wrapped."""
     filled = [list(row) for row in rows]
+    columns = [[row[n] for row in filled] for n in range(len(names))]
     made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-    for index, name in enumerate(names):
-        numbers = all_numbers(row[index] for row in filled)
-        made.add_column(name, justify="right" if numbers else "left")
+    for name, column, whole in zip(names, columns, whole_columns(columns), strict=True):
+        justify = "right" if all_numbers(column) else "left"
+        made.add_column(name, justify=justify, no_wrap=whole, overflow="fold")
     for row in filled:
         made.add_row(*(Text(printable(value)) for value in row))
     return made
+
+
+def _console() -> Console:
+    width = shutil.get_terminal_size().columns  # rich takes 80 if TERM is dumb
+    return Console(markup=False, emoji=False, highlight=False, width=width, height=25)
+
+
+def _write(console: Console, head: str, text: str) -> None:
+    """Print text after a head, wrapped at the width of the head."""
+    parts = Text(text).wrap(console, max(console.width - len(head), MIN_WIDTH)) or (Text(),)
+    for number, part in enumerate(parts):
+        indent = " " * len(head) if number else head
+        sys.stdout.write(f"{indent}{part.plain}".rstrip() + "\n")

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from numbers import Real
 from typing import cast
@@ -16,6 +16,10 @@ MAX_COMPLETE = 4  # columns of a table that shows those without values, too
 EMPTY: tuple[object, ...] = (None, "", (), [], {})
 GAP = "  "
 
+# What a terminal obeys, what reverses the direction of a text, and what cannot be encoded.
+CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+LINES = "\n\t"  # controls that a text of several lines keeps
+
 INDENTATION = re.compile(r"(?<=[{\[])\n\s*|\n\s*(?=[}\]])")
 
 
@@ -23,6 +27,9 @@ def table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str = "", width: int = 0
 ) -> str:
     """Return an aligned table of at most 60 rows, no line wider than the terminal.
+
+    If it is too wide, texts are cut, then later columns are left out; the first column, numbers and
+    times are cut last.
 
     Parameters
     ----------
@@ -39,20 +46,35 @@ def table(
     kept = with_values(columns, values)
     shown = [[row[n] for n in kept] for row in values[:MAX_ROWS]]
     cells = [[columns[n] for n in kept], *([_cell(value) for value in row] for row in shown)]
+    by_column = [[row[n] for row in shown] for n in range(len(kept))]
     widths = _fitted(
-        [max(map(_width, column)) for column in zip(*cells, strict=True)],
+        [max(map(width_of, column)) for column in zip(*cells, strict=True)],
+        whole_columns(by_column),
         width or shutil.get_terminal_size().columns,
     )
-    right = [all_numbers(row[n] for row in shown) for n in range(len(kept))]
-    lines = [
-        GAP.join(
-            _padded(_cut(cell, limit), limit, right=aligned)
-            for cell, limit, aligned in zip(row, widths, right, strict=False)
-        ).rstrip()
-        for row in cells
-    ]
+    fitted = ([_cut(cell, limit) for cell, limit in zip(row, widths, strict=True)] for row in cells)
+    lines = aligned(fitted, widths, list(map(all_numbers, by_column)))
     notes = [f"{len(values) - MAX_ROWS:,} more rows; to_df() has all"] if values[MAX_ROWS:] else []
     return "\n".join([*lines, *filter(None, [*notes, caption])])
+
+
+def aligned(
+    rows: Iterable[Sequence[str]], widths: Sequence[int], right: Sequence[bool]
+) -> Iterator[str]:
+    """Yield each row as a line of aligned columns, without those of width 0."""
+    for row in rows:
+        cells = zip(row, widths, right, strict=True)
+        yield GAP.join(
+            _padded(cell, width, right=number) for cell, width, number in cells if width
+        ).rstrip()
+
+
+def whole_columns(columns: Iterable[Sequence[object]]) -> list[bool]:
+    """Return which columns are not cut if a table is too wide: the first, numbers and times."""
+    return [
+        not number or all_numbers(column) or any(isinstance(value, datetime) for value in column)
+        for number, column in enumerate(columns)
+    ]
 
 
 def with_values(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[int]:
@@ -82,12 +104,11 @@ def printable(value: object) -> str:
             return escaped(str(value))
 
 
-def escaped(text: str) -> str:
-    """Return a text with unprintable characters as escape sequences."""
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+def escaped(text: str, *, keep: str = "") -> str:
+    """Return a text with control characters as escape sequences, except those to keep."""
+    return CONTROLS.sub(
+        lambda match: match[0] if match[0] in keep else match[0].encode("unicode_escape").decode(),
+        text,
     )
 
 
@@ -125,15 +146,22 @@ def all_numbers(values: Iterable[object]) -> bool:
     )
 
 
-def _fitted(widths: list[int], total: int) -> list[int]:
-    """Return the widths of the columns that fit in a line; the widest are cut first."""
-    while sum(widths) + len(GAP) * (len(widths) - 1) > total and widths:
-        widest = max(widths)
-        if widest > MIN_WIDTH:
-            widths[widths.index(widest)] -= 1
+def _fitted(widths: Sequence[int], whole: Sequence[bool], total: int) -> list[int]:
+    """Return the widths of the columns that fit in a line; 0 for those that do not."""
+    fitted = list(widths)
+    while (over := sum(width + len(GAP) for width in fitted if width) - len(GAP) - total) > 0:
+        texts = [n for n, width in enumerate(fitted) if width and not whole[n]]
+        widest = max(texts, key=fitted.__getitem__, default=0)
+        if texts and fitted[widest] > MIN_WIDTH:
+            fitted[widest] -= 1
+        elif texts:
+            fitted[texts[-1]] = 0
+        elif rest := [n for n, width in enumerate(fitted) if width and n]:
+            fitted[rest[-1]] = 0
         else:
-            widths = widths[:-1]  # later columns are left out of a terminal this narrow
-    return widths
+            fitted[0] = max(fitted[0] - over, MIN_WIDTH)
+            break
+    return fitted
 
 
 def _cell(value: object) -> str:
@@ -141,20 +169,20 @@ def _cell(value: object) -> str:
 
 
 def _padded(text: str, width: int, *, right: bool) -> str:
-    space = " " * (width - _width(text))
+    space = " " * (width - width_of(text))
     return space + text if right else text + space
 
 
 def _cut(text: str, width: int) -> str:
-    if _width(text[: width + 1]) <= width:
+    if width_of(text[: width + 1]) <= width:
         return text
     kept = text[:width]
-    while _width(kept) > width - 1:
+    while kept and width_of(kept) >= width:
         kept = kept[:-1]
     return f"{kept}…"
 
 
-def _width(text: str) -> int:
+def width_of(text: str) -> int:
     """Return how many columns of a terminal a text takes."""
     if text.isascii():
         return len(text)

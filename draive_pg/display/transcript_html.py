@@ -79,7 +79,7 @@ class Page:
             # The last entries first: the limit of characters should leave out earlier ones.
             last = "".join(map(self._entry, entries[-LAST_ENTRIES:]))
             body = "".join(map(self._entry, entries[:FIRST_ENTRIES])) + _between(over) + last
-        return f'<div style="max-width:60em">{self._head(shown)}{body}</div>'
+        return html.block(f"{self._head(shown)}{body}", "max-width:60em")
 
     def _head(self, shown: Transcript) -> str:
         facts = [f"<b>{escape(f'{shown.identifier:.200}')}</b>", *map(escape, shown.facts)]

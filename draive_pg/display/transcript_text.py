@@ -1,17 +1,13 @@
 """Transcripts as plain text for terminals."""
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import cast
 
-from draive_pg.display.text import duration, json_text, one_line, plural
+from draive_pg.display.text import LINES, duration, escaped, json_text, one_line, plural
 from draive_pg.models.transcript import Transcript, TranscriptPiece
 
 MAX_CHARS = 2_000  # shown of each piece that is not text
-
-# Control characters, which a terminal would obey; tabs and line feeds stay.
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def facts(transcript: Transcript) -> tuple[str, ...]:
@@ -30,21 +26,21 @@ def facts(transcript: Transcript) -> tuple[str, ...]:
 
 def lines(transcript: Transcript) -> Iterator[str]:
     """Return the lines of a whole transcript."""
-    yield _escaped(": ".join((transcript.identifier, ", ".join(transcript.facts))))
+    yield escaped(": ".join((transcript.identifier, ", ".join(transcript.facts))))
     variables = cast("object", transcript.variables)
     if isinstance(variables, dict):
         for name, value in cast("dict[str, object]", variables).items():
             text = value if isinstance(value, str) else json_text(value)
-            yield _escaped(f"  {name} = {_shortened(text)}")
+            yield escaped(f"  {name} = {_shortened(text)}")
     else:
-        yield f"  [variables] {_shortened(json_text(variables))}  ! no object"
+        yield escaped(f"  [variables] {_shortened(json_text(variables))}  ! no object")
     for entry in transcript.entries:
         yield ""
         if entry.pause is not None:
             yield f"    ... {duration(entry.pause)} later ..."
             yield ""
         when = "-" if entry.created is None else f"{entry.created:%Y-%m-%d %H:%M:%S}"
-        yield _escaped(f"#{entry.position}  {when}  {entry.who}{_noted(entry.notes)}")
+        yield escaped(f"#{entry.position}  {when}  {entry.who}{_noted(entry.notes)}")
         if entry.meta:
             yield _indented(f"({json_text(entry.meta)})")
         for piece in entry.pieces:
@@ -87,8 +83,4 @@ def _shortened(text: str) -> str:
 
 
 def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in _escaped(text).split("\n"))
-
-
-def _escaped(text: str) -> str:
-    return CONTROLS.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+    return "\n".join(f"    {line}" for line in escaped(text, keep=LINES).split("\n"))

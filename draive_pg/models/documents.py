@@ -137,14 +137,18 @@ class Diff[R: Revision | Snapshot](Record):
     def __str__(self) -> str:
         from draive_pg.display import diff
 
-        return diff.unified(self._titles(), self._parts())
+        old, new = self._titles()
+        return diff.unified(
+            (f"{old} {part}", f"{new} {part}", before.split("\n"), after.split("\n"))
+            for part, before, after in self._parts()
+        )
 
     def __repr__(self) -> str:
-        from draive_pg.display import diff
+        from draive_pg.display import diff, text
 
         added, removed = diff.count_lines(self._parts())
         change = f"+{added:,} -{removed:,} lines" if self else "no difference"
-        name = f"{document_name(self.a):.80}"
+        name = text.escaped(f"{document_name(self.a):.80}")
         return f"Diff({name}: revision {self.a.revision} -> {self.b.revision}, {change})"
 
     def _repr_html_(self) -> str:

@@ -99,18 +99,16 @@ class FolderDiff(Record):
     files: Records[FileDiff]
 
     def __str__(self) -> str:
-        from difflib import unified_diff
+        from draive_pg.display import diff
 
-        return "\n".join(
-            line
-            for each in self.files
-            for line in unified_diff(
-                (each.database or "").split("\n")[:-1],
-                (each.folder or "").split("\n")[:-1],
+        return diff.unified(
+            (
                 f"database/{each.file}",
                 f"folder/{each.file}",
-                lineterm="",
+                (each.database or "").split("\n")[:-1],
+                (each.folder or "").split("\n")[:-1],
             )
+            for each in self.files
         )
 
     def _repr_html_(self) -> str:
