@@ -17,11 +17,13 @@ from hypothesis import HealthCheck, settings
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 from pytest_postgresql import factories
+from pytest_postgresql.executors import NoopExecutor
 
 from draive_pg import AsyncClient, Client
 from draive_pg.cli import main
 from draive_pg.embedded import Server
 from tests.cli_runner import Result, Shell
+from tests.databases import Databases
 from tests.draive_scope import InScope, asyncpg_pool, psycopg_pool, run_in_scope
 from tests.schema import SCHEMA
 from tests.server import FAST, scratch_directory
@@ -108,7 +110,6 @@ with_tables = factories.postgresql_noproc(
     depends_on="endpoint", dbname=DATABASE, load=[make_tables]
 )
 without_tables = factories.postgresql_noproc(depends_on="endpoint", dbname=f"{DATABASE}_empty")
-database = factories.postgresql("with_tables")
 empty_database = factories.postgresql("without_tables")
 
 
@@ -124,10 +125,17 @@ def dsn_of(connection: psycopg.Connection) -> str:
     )
 
 
+@pytest.fixture(scope="session")
+def databases(with_tables: NoopExecutor) -> Iterator[Databases]:
+    databases = Databases(os.environ[VARIABLE], f"{with_tables.template_dbname}")
+    yield databases
+    databases.drop()
+
+
 @pytest.fixture
-def dsn(database: psycopg.Connection) -> str:
-    """A fresh database with all tables."""
-    return dsn_of(database)
+def dsn(databases: Databases) -> str:
+    """A database with all tables and no rows."""
+    return databases.provide()
 
 
 @pytest.fixture
