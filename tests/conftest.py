@@ -32,14 +32,17 @@ from tests.sync_facade import SyncFacade
 VARIABLE = "DRAIVE_PG_TEST_DSN"
 DATABASE = f"draive_pg_{secrets.token_hex(4)}"  # runs and workers may share a server
 
-# The same examples on every machine, however slow; `--hypothesis-profile=explore` looks for others.
+# Few examples, and the same on every machine; `--hypothesis-profile=explore` looks for others.
 settings.register_profile(
     "steady",
     deadline=None,
+    max_examples=30,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-settings.register_profile("explore", settings.get_profile("steady"), derandomize=False)
+settings.register_profile(
+    "explore", settings.get_profile("steady"), derandomize=False, max_examples=300
+)
 settings.load_profile("steady")
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from draive_pg.codec.json import encode
@@ -30,11 +30,6 @@ DOCUMENTS = st.recursive(
 )
 
 
-@settings(
-    max_examples=300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
 @given(document=DOCUMENTS)
 @example(document=1e16)
 @example(document=5e-324)

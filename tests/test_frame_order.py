@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
@@ -217,11 +217,6 @@ def row(content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
 @given(contents=st.lists(CONTENTS, min_size=1, max_size=40))
 def test_blocks_of_any_kinds_are_taken_apart_right(
     db: Client, sql: psycopg.Connection, contents: list[dict[str, Any]]

@@ -81,9 +81,13 @@ def test_an_error_in_a_frame_leaves_the_transaction_usable(
 # --- Chunks
 
 
-@pytest.mark.parametrize("rows", [1, 999, 1000, 2500, 10_000])
-def test_chunks_have_the_rows_of_the_frame(db: Client, sql: psycopg.Connection, rows: int) -> None:
-    insert_elements(db, sql, 2500)
+@pytest.mark.parametrize(
+    ("elements", "rows"), [(50, 1), (2500, 999), (2500, 1000), (2500, 2500), (2500, 10_000)]
+)
+def test_chunks_have_the_rows_of_the_frame(
+    db: Client, sql: psycopg.Connection, elements: int, rows: int
+) -> None:
+    insert_elements(db, sql, elements)
     chunks = list(db.frames.chunks("conversation_log", rows=rows))
     assert {len(chunk) for chunk in chunks[:-1]} <= {rows}
     assert 0 < len(chunks[-1]) <= rows

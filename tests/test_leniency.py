@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from draive import InstructionsRepository, ctx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import Client, StoredDataInvalid, StoredDataSkipped
@@ -113,7 +113,6 @@ def test_unreadable_variables_are_named_or_skipped_for_older_ones(
 STEPS = [asked("q"), answered("a"), called("c"), responded("c")]
 
 
-@settings(max_examples=50)
 @given(chosen=st.lists(st.sampled_from(range(4)), max_size=9), limit=st.integers(1, 10))
 def test_where_all_can_be_read_leniency_changes_nothing(
     dsn: str, chosen: list[int], limit: int

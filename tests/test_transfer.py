@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 from draive import ModelInput, ModelOutput
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import (
@@ -122,7 +122,6 @@ def test_some_can_be_exported(
     assert [json.loads(line)["identifier"] for line in lines] == goes
 
 
-@settings(max_examples=40)
 @given(
     st.dictionaries(
         names,
