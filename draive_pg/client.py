@@ -185,8 +185,8 @@ class Client(BaseClient[Database]):
         Listen, on one more connection, for changes that any process makes to prompts and
         configurations, to see them at once. This needs the triggers that `setup` creates.
     timeout : float | None
-        Seconds to wait for each answer of the server; None: no limit. When it is exceeded, the
-        statement is cancelled, the connection closed, and `TimedOut` raised.
+        Seconds that an operation may take, connecting included; None: no limit. When it is
+        exceeded, the statement is cancelled, and `TimedOut` raised.
     on_operation : callable | None
         Called after each operation with an `OperationEvent`, in the thread or task that ran it.
         What it raises is logged by the logger ``draive_pg``.

@@ -51,6 +51,8 @@ class RecordingProxy(Proxy):
         The letters of messages that do not arrive.
     stalled : bool
         Whether nothing arrives any more, either way; what is sent meanwhile never will.
+    delayed : bool
+        Whether the server's answers wait until it is False again.
     """
 
     def __init__(self, dsn: str) -> None:
@@ -60,6 +62,7 @@ class RecordingProxy(Proxy):
         self.connections = 0
         self.lost = ""
         self.stalled = False
+        self.delayed = False
 
     def taken(self) -> str:
         """Return what was sent since the last call."""
@@ -96,6 +99,8 @@ class RecordingProxy(Proxy):
 
     async def _answer(self, reader: StreamReader, writer: StreamWriter) -> None:
         while data := await reader.read(65536):
+            while self.delayed:  # noqa: ASYNC110 - set by another thread
+                await asyncio.sleep(0.005)
             if not self.stalled:
                 writer.write(data)
         writer.close()

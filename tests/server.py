@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +40,13 @@ def accepts_connections(dsn: str) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+def interrupt_main_thread() -> None:
+    """Interrupt the main thread as Ctrl-C does, also if it waits for a lock."""
+    ident = threading.main_thread().ident
+    assert ident is not None
+    signal.pthread_kill(ident, signal.SIGINT)
 
 
 def wait_until(condition: Callable[[], bool], *, timeout: float = 20.0) -> None:

@@ -55,9 +55,8 @@ def test_what_has_private_interfaces_in_use_is_bounded(name: str) -> None:
     [
         ("import psycopg.errors; del psycopg.errors._WaitTimeout", "_WaitTimeout"),
         (
-            "import psycopg; from psycopg._pipeline_base import BasePipeline as P; "
-            "del P._communicate_gen",
-            "Pipeline has no method _communicate_gen",
+            "import psycopg; del psycopg.BaseConnection._cancel_gen",
+            "BaseConnection has no method _cancel_gen",
         ),
     ],
 )

@@ -628,6 +628,61 @@ def test_a_transaction_in_a_network_that_loses_everything_leaves_nothing(
         db.close()
 
 
+CONNECTING = {
+    "read": lambda db: db.memories.identifiers(),
+    "write": write,
+    "transaction": open_transaction,
+    "frame": lambda db: db.frames.conversation_log(),
+}
+
+
+@pytest.mark.parametrize("call", CONNECTING.values(), ids=CONNECTING)
+def test_timeout_limits_the_whole_call(
+    connect: Connect, dsn: str, call: Callable[[Client], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The liveness check of an idle connection, connecting, the statement and its retry."""
+    monkeypatch.setattr("draive_pg.database.driver.IDLE_SECONDS", 0.0)
+    monkeypatch.setattr("draive_pg.database.driver.CHECK_SECONDS", 0.2)
+    with recording(dsn) as wire:
+        db = connect(wire.dsn, timeout=0.5)
+        call(db)
+        wire.stalled = True
+        started = time.monotonic()
+        with pytest.raises(
+            TimedOut, match=r"connect: .*timeout of 0.5 s.*Client\(timeout=\.\.\.\)"
+        ):
+            call(db)
+        assert time.monotonic() - started < 1.5
+        wire.stalled = False
+        call(db)
+
+
+def test_timeout_limits_the_wait_for_a_connection(connect: Connect, dsn: str) -> None:
+    db = connect(dsn, max_size=1, timeout=0.2)
+    slow = [lambda db: db.memory("m").recall()]
+    with table_locked(dsn, "memories_elements"):
+        started = time.monotonic()
+        with pytest.raises(TimedOut):
+            run_concurrently(db, slow, slow)
+        assert time.monotonic() - started < 1.5
+
+
+def test_connection_is_checked_after_the_computer_slept(
+    connect: Connect, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The monotonic clock stands still meanwhile."""
+    with recording(dsn) as wire:
+        db = connect(wire.dsn)
+        db.memories.identifiers()
+        wire.taken()
+        later = time.time() + 3600
+        monkeypatch.setattr(time, "time", lambda: later)
+        monkeypatch.setattr("draive_pg.database.driver.time", lambda: later, raising=False)
+        db.memories.identifiers()
+        assert len(wire.taken()) == 2  # the check, and the query
+        db.close()
+
+
 def test_a_call_that_takes_too_long_is_cancelled_on_the_server(connect: Connect, dsn: str) -> None:
     db = connect(dsn, timeout=1.0)
     with table_locked(dsn, "memories_elements"):

@@ -1,6 +1,5 @@
 """Calls that are given up half way: cancelled tasks, closed clients, forks, odd messages."""
 
-import _thread
 import asyncio
 import random
 import subprocess
@@ -9,6 +8,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -17,12 +17,14 @@ from draive import Instructions, InstructionsRepository, ctx
 
 from draive_pg import AsyncClient, Client, TimedOut
 from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepository
-from draive_pg.database.driver import AsyncTimedConnection, TimedConnection
+from draive_pg.database.driver import AsyncTimedConnection, Deadline, TimedConnection
 from draive_pg.database.pool import AsyncPool, Pool
 from tests.conftest import Connect
 from tests.elements import asked
 from tests.fault_server import session_pids
-from tests.server import wait_until
+from tests.server import interrupt_main_thread, wait_until
+
+NO_LIMIT = Deadline(None)
 
 
 def test_tasks_cancelled_at_any_moment_leave_nothing_behind(dsn: str) -> None:
@@ -65,14 +67,14 @@ def test_a_connection_attempt_that_is_cancelled_is_undone(dsn: str) -> None:
     async def work() -> None:
         connecting, go = asyncio.Event(), asyncio.Event()
 
-        async def connect() -> AsyncTimedConnection:
+        async def connect(deadline: Deadline) -> AsyncTimedConnection:
             connecting.set()
             await go.wait()
-            return await AsyncTimedConnection.open(f"{dsn} application_name=draive_pg", None)
+            return await AsyncTimedConnection.open(f"{dsn} application_name=draive_pg", deadline)
 
         pool = AsyncPool(connect, 1)
         others = asyncio.all_tasks()
-        opening = asyncio.create_task(pool.acquire())
+        opening = asyncio.create_task(pool.acquire(NO_LIMIT))
         await connecting.wait()
         opening.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -80,9 +82,9 @@ def test_a_connection_attempt_that_is_cancelled_is_undone(dsn: str) -> None:
         assert asyncio.all_tasks() == others
         assert not session_pids(dsn)
         go.set()
-        await pool.release(await pool.acquire())  # there is room for it
+        pool.release(await pool.acquire(NO_LIMIT))  # there is room for it
         assert len(session_pids(dsn)) == 1
-        await pool.close()
+        pool.close()
 
     asyncio.run(asyncio.wait_for(work(), 30))
 
@@ -90,16 +92,16 @@ def test_a_connection_attempt_that_is_cancelled_is_undone(dsn: str) -> None:
 def test_a_connection_attempt_that_is_interrupted_is_undone(dsn: str) -> None:
     interrupted = iter((True, False))
 
-    def connect() -> TimedConnection:
-        connection = TimedConnection.open(f"{dsn} application_name=draive_pg", None)
+    def connect(deadline: Deadline) -> TimedConnection:
+        connection = TimedConnection.open(f"{dsn} application_name=draive_pg", deadline)
         if next(interrupted):
             raise KeyboardInterrupt
         return connection
 
     pool = Pool(connect, 1)
     with pytest.raises(KeyboardInterrupt):
-        pool.acquire()
-    pool.release(pool.acquire())
+        pool.acquire(NO_LIMIT)
+    pool.release(pool.acquire(NO_LIMIT))
     wait_until(lambda: len(session_pids(dsn)) == 1)
     pool.close()
 
@@ -117,7 +119,7 @@ def test_who_was_interrupted_while_waiting_is_given_no_connection(dsn: str) -> N
         def interrupt() -> None:
             waiters: Any = vars(db._database._pool._changed)["_waiters"]
             wait_until(lambda: len(waiters) > 0)
-            _thread.interrupt_main()
+            interrupt_main_thread()
 
         holding = pool.submit(hold)
         held.wait(30)
@@ -136,12 +138,12 @@ def test_a_pool_makes_up_for_connections_that_were_lost(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("draive_pg.database.pool.ACQUIRE_SECONDS", 0.1)
-    pool = Pool(lambda: TimedConnection.open(dsn, None), 2)
+    pool = Pool(partial(TimedConnection.open, dsn), 2)
     for _ in range(3):
-        pool.acquire()  # and an interrupt comes before anybody has it
-        used = [pool.acquire() for _ in range(2)]
+        pool.acquire(NO_LIMIT)  # and an interrupt comes before anybody has it
+        used = [pool.acquire(NO_LIMIT) for _ in range(2)]
         with pytest.raises(TimedOut, match="all 2 connections of this client were in use"):
-            pool.acquire()
+            pool.acquire(NO_LIMIT)
         while used:
             pool.release(used.pop())
     pool.close()
@@ -153,15 +155,15 @@ def test_a_pool_of_tasks_makes_up_for_connections_that_were_lost(
     monkeypatch.setattr("draive_pg.database.pool.ACQUIRE_SECONDS", 0.1)
 
     async def work() -> None:
-        pool = AsyncPool(lambda: AsyncTimedConnection.open(dsn, None), 2)
+        pool = AsyncPool(partial(AsyncTimedConnection.open, dsn), 2)
         for _ in range(3):
-            await pool.acquire()
-            used = [await pool.acquire() for _ in range(2)]
+            await pool.acquire(NO_LIMIT)
+            used = [await pool.acquire(NO_LIMIT) for _ in range(2)]
             with pytest.raises(TimedOut, match="all 2 connections of this client were in"):
-                await pool.acquire()
+                await pool.acquire(NO_LIMIT)
             while used:
-                await pool.release(used.pop())
-        await pool.close()
+                pool.release(used.pop())
+        pool.close()
 
     asyncio.run(work())
 

@@ -24,7 +24,7 @@ from psycopg.types.string import TextLoader
 from draive_pg.adapters.connection import wrapped_connection
 from draive_pg.codec.validation import check_timeout
 from draive_pg.database.cache import Cache
-from draive_pg.database.driver import AsyncTimedConnection
+from draive_pg.database.driver import AsyncTimedConnection, Deadline
 from draive_pg.database.endpoint import (
     DsnEndpoint,
     Endpoint,
@@ -169,14 +169,14 @@ class PostgresConnectionPool:
         return pool
 
     async def __aenter__(self) -> Postgres:
-        pool = AsyncPool(partial(_connect, self._endpoint, self._timeout), self._connection_limit)
-        await pool.release(await pool.acquire())  # a wrong address fails here
+        pool = AsyncPool(partial(_connect, self._endpoint), self._connection_limit)
+        pool.release(await pool.acquire(Deadline(self._timeout)))  # a wrong address fails here
         self._pool = pool
         if self._live:
             try:
                 await self._check_triggers()
             except BaseException:
-                await pool.close()
+                pool.close()
                 raise
             conninfo = partial(conninfo_async, self._endpoint)
             self._listener = asyncio.create_task(listen(conninfo, self.caches))
@@ -201,7 +201,7 @@ class PostgresConnectionPool:
         await stop_listening(self._listener)
         pool, self._pool = self._pool, None
         if pool is not None:
-            await pool.close()
+            pool.close()
         await asyncio.to_thread(self._endpoint.close)
 
     @asynccontextmanager
@@ -210,19 +210,19 @@ class PostgresConnectionPool:
         if self._pool is None:
             raise RuntimeError("acquire a connection: the pool's scope has not been entered")
         pool = self._pool
-        connection = await pool.acquire()
+        connection = await pool.acquire(Deadline(self._timeout))
         try:
             with wrapped_connection(connection) as wrapper:
                 yield wrapper
         finally:
-            await pool.release(connection)
+            pool.release(connection)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._endpoint!r}, limit={self._connection_limit})"
 
 
-async def _connect(endpoint: Endpoint, call_timeout: float | None) -> AsyncTimedConnection:
-    connection = await AsyncTimedConnection.open(await conninfo_async(endpoint), call_timeout)
+async def _connect(endpoint: Endpoint, deadline: Deadline) -> AsyncTimedConnection:
+    connection = await AsyncTimedConnection.open(await conninfo_async(endpoint), deadline)
     for name in ("json", "jsonb"):  # as text, as asyncpg does: a ``PostgresValue`` is no dict
         connection.adapters.register_loader(name, TextLoader)
     return connection

@@ -11,23 +11,25 @@ from functools import partial
 from time import perf_counter
 from typing import Any, Unpack, cast
 
-from psycopg import AsyncConnection, AsyncCursor, Error
+from psycopg import Error
 
 from draive_pg.database._base import (
-    BEGIN,
-    COMMIT,
+    ROLLBACK_SECONDS,
+    SAVEPOINT,
+    TRANSACTION,
     BaseDatabase,
     Options,
     can_retry,
-    is_committed,
+    conninfo_of,
     is_open,
 )
 from draive_pg.database.cache import Cache, LeaderInterrupted
 from draive_pg.database.driver import (
-    READ_COMMITTED,
+    ROLLBACK,
     AsyncTimedConnection,
+    Deadline,
+    Exchange,
     copy_text,
-    pipeline_async,
     receive_rows,
 )
 from draive_pg.database.endpoint import Endpoint, conninfo_async
@@ -127,7 +129,7 @@ class AsyncRunner(ABC):
         """Return whether a read may see uncommitted changes, so that it must not be cached."""
 
 
-class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
+class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunner):
     """Async twin of `Database`: any number of tasks may share one.
 
     Connections belong to the event loop that opened them; used from another, it opens new ones.
@@ -159,17 +161,11 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
     async def _execute(self, operation: Operation[Any]) -> Any:
         if not operation.statements:
             return operation.decode(())
+        deadline = self._deadline()
         statements = await self._resolve(operation.statements, operation.fallback)
         with self._observer.operation(operation.name) as observed:
             try:
-                rows = await self._attempt(operation.name, statements, observed)
-            except ConnectionFailed as error:
-                if self._in_transaction() or not can_retry(
-                    error, observed, read_only=operation.read_only
-                ):
-                    raise
-                logger.warning("retrying after a lost connection: %s", error)
-                rows = await self._attempt(operation.name, statements, observed)
+                rows = await self._attempt(operation, statements, observed, deadline)
             finally:
                 self._evict(operation)
             observed.rows = len(rows)
@@ -188,50 +184,36 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
         return statements
 
     async def _attempt(
-        self, name: str, statements: Sequence[Statement], observed: Observation
+        self,
+        operation: Operation[Any],
+        statements: Sequence[Statement],
+        observed: Observation,
+        deadline: Deadline,
+        *,
+        retry: bool = True,
     ) -> Sequence[Row]:
-        async with self._connection() as connection:
-            with map_errors(name):
-                observed.use(connection)
-                return await self._fetch(connection, statements, observed)
-
-    async def _fetch(
-        self, connection: AsyncConnection, statements: Sequence[Statement], observed: Observation
-    ) -> Sequence[Row]:
-        if len(statements) == 1:
-            observed.round_trips += 1
-            return await _rows(await self._send(connection, statements[0]))
-        if any(statement.parameters is None for statement in statements):
-            observed.round_trips += len(statements) + 2
-            async with connection.transaction():
-                for statement in statements:
-                    await self._send(connection, statement)
-            return ()
-        observed.round_trips += 1
-        if self._in_transaction():
-            async with pipeline_async(connection):
-                *_, cursor = [await self._send(connection, statement) for statement in statements]
-            return await _rows(cursor)
-        cursors: list[AsyncCursor] = []
+        exchange: Exchange | None = None
         try:
-            async with pipeline_async(connection):
-                cursors = [
-                    await self._send(connection, statement)
-                    for statement in (BEGIN, *statements, COMMIT)
-                ]
-        except Error as error:
-            if not is_committed(cursors):
+            async with self._connection(deadline) as connection:
+                with map_errors(operation.name):
+                    observed.use(connection)
+                    exchange = self._exchange(connection, statements)
+                    observed.round_trips += exchange.round_trips
+                    try:
+                        await connection.run(exchange)
+                    finally:
+                        if exchange.commits and is_open(connection):
+                            observed.round_trips += 1
+                            with suppress(Error):
+                                await connection.run(Exchange(connection, (ROLLBACK, ())))
+                    return exchange.rows()
+        except ConnectionFailed as error:
+            retry = retry and not self._in_transaction()
+            written = None if operation.read_only else exchange
+            if not retry or not can_retry(error, observed, written):
                 raise
-            logger.warning("the connection was lost after COMMIT: %s", error)
-        finally:
-            if is_open(connection):
-                observed.round_trips += 1
-                with suppress(Error):
-                    await connection.rollback()
-        return await _rows(cursors[-2])
-
-    async def _send(self, connection: AsyncConnection, statement: Statement) -> AsyncCursor:
-        return await connection.execute(self._query(statement), statement.parameters)
+            logger.warning("retrying after a lost connection: %s", error)
+        return await self._attempt(operation, statements, observed, deadline, retry=False)
 
     def stream[T](self, copy: Copy[T]) -> AsyncGenerator[T]:
         """Async twin of `Database.stream`; the collector runs in other threads."""
@@ -241,45 +223,45 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
         return stream
 
     async def _stream[T](self, copy: Copy[T], itself: Sequence[Stream]) -> AsyncGenerator[T]:
-        started = False
+        deadline, retry = self._deadline(), not self._in_transaction()
         with short_tracebacks, self._observer.operation(copy.name) as observed:
-            try:
-                async with aclosing(self._copy(copy, itself, observed)) as results:
-                    async for item in results:
-                        started = True
-                        yield item
-                return
-            except ConnectionFailed as error:
-                if (
-                    started
-                    or self._in_transaction()
-                    or not can_retry(error, observed, read_only=True)
-                ):
-                    raise
-                logger.warning("retrying after a lost connection: %s", error)
-            async with aclosing(self._copy(copy, itself, observed)) as results:
-                async for item in results:
-                    yield item
+            while True:
+                try:
+                    async with aclosing(self._copy(copy, itself, observed, deadline)) as results:
+                        async for item in results:
+                            retry = False
+                            yield item
+                    return
+                except ConnectionFailed as error:
+                    if not retry or not can_retry(error, observed, None):
+                        raise
+                    retry = False
+                    logger.warning("retrying after a lost connection: %s", error)
 
     async def _copy[T](
-        self, copy: Copy[T], stream: Sequence[Stream], observed: Observation
+        self,
+        copy: Copy[T],
+        stream: Sequence[Stream],
+        observed: Observation,
+        deadline: Deadline,
     ) -> AsyncGenerator[T]:
         (statement,) = await self._resolve((copy.statement,), copy.fallback)
         with copy.collect() as collector:
-            async with self._connection() as connection:
+            async with self._connection(deadline) as connection:
                 with map_errors(copy.name):
                     async with AsyncExitStack() as stack:
                         observed.use(connection)
                         observed.round_trips += 1
                         if (transaction := current_transaction(self)) is not None:
                             transaction.streams.extend(stream)
-                            await stack.enter_async_context(connection.transaction())
+                            await stack.enter_async_context(self._block(connection))
                         text = copy_text(statement, self.schema, connection)
                         rows = await stack.enter_async_context(connection.cursor().copy(text))
                         while batch := await connection.wait(receive_rows(rows)):
                             observed.rows += len(batch)
                             for item in await _in_thread(collector.take, batch):
                                 yield item
+                            connection.deadline = self._deadline()
             for item in await _in_thread(collector.finish):
                 yield item
 
@@ -287,21 +269,36 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
     async def transaction(self) -> AsyncGenerator[None]:
         """Async twin of `Database.transaction`, for this task and those that it starts."""
         async with AsyncExitStack() as stack:
-            connection = await stack.enter_async_context(self._connection())
+            connection = await stack.enter_async_context(self._connection(self._deadline()))
             transaction = Transaction(connection, asyncio.Lock())
             stack.callback(release_lock, transaction.lock)
             stack.enter_context(self._as_current(transaction))
-            with map_errors("begin a transaction"):
-                await stack.enter_async_context(connection.transaction())
+            await stack.enter_async_context(self._block(connection))
             stack.push_async_callback(transaction.lock.acquire)
             stack.push_async_callback(_close_all, transaction.streams)
             yield
             check_committable(connection)
-            with map_errors("commit a transaction"):
-                await stack.aclose()
+            await stack.aclose()
 
-    def _connection(self) -> "_AsyncConnection":
-        return _AsyncConnection(self)
+    @asynccontextmanager
+    async def _block(self, connection: AsyncTimedConnection) -> AsyncGenerator[None]:
+        begin, commit, rollback = SAVEPOINT if is_open(connection) else TRANSACTION
+        with map_errors("begin a transaction"):
+            await connection.run(Exchange(connection, (begin, ())))
+        try:
+            yield
+        except BaseException:
+            if is_open(connection):
+                connection.deadline = Deadline(ROLLBACK_SECONDS)
+                with suppress(Error):
+                    await connection.run(Exchange(connection, (rollback, ())))
+            raise
+        connection.deadline = self._deadline()
+        with map_errors("commit a transaction"):
+            await connection.run(Exchange(connection, (commit, ())))
+
+    def _connection(self, deadline: Deadline) -> "_AsyncConnection":
+        return _AsyncConnection(self, deadline)
 
     async def pool(self) -> AsyncPool:
         """Return the pool of this event loop, created when it is first used."""
@@ -309,10 +306,9 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
         async with own.opening:
             if own.pool is None:
                 self._abandon_ended()
-                connect = partial(_connect, self.endpoint, self._timeout)
-                pool = AsyncPool(connect, self._max_size)
+                pool = AsyncPool(partial(_connect, self.endpoint), self._max_size)
                 if self._live:
-                    await pool.release(await pool.acquire())
+                    pool.release(await pool.acquire(self._deadline()))
                     conninfo = partial(conninfo_async, self.endpoint)
                     own.listener = asyncio.create_task(listen(conninfo, self._cache))
                 own.pool = pool
@@ -334,39 +330,42 @@ class AsyncDatabase(BaseDatabase[AsyncConnection, asyncio.Lock], AsyncRunner):
                 pool, own.pool = own.pool, None
             if pool is not None:
                 await stop_listening(own.listener)
-                await pool.close()
+                pool.close()
         await asyncio.to_thread(self.endpoint.close)
 
 
 class _AsyncConnection:
     """Async twin of `_Connection`."""
 
-    __slots__ = ("_connection", "_database", "_pool", "_transaction")
+    __slots__ = ("_connection", "_database", "_deadline", "_pool", "_transaction")
 
-    def __init__(self, database: AsyncDatabase) -> None:
+    def __init__(self, database: AsyncDatabase, deadline: Deadline) -> None:
         self._database = database
+        self._deadline = deadline
 
-    async def __aenter__(self) -> AsyncConnection:
+    async def __aenter__(self) -> AsyncTimedConnection:
         transaction = self._transaction = current_transaction(self._database)
         if transaction is not None:
             try:
-                async with asyncio.timeout(LOCK_SECONDS):
+                async with asyncio.timeout(self._deadline.left(LOCK_SECONDS)):
                     await transaction.lock.acquire()
             except TimeoutError:
                 raise lock_timed_out() from None
             if not transaction.ended:
+                transaction.connection.deadline = self._deadline
                 return transaction.connection
             transaction.lock.release()
             self._transaction = None
         self._pool = await self._database.pool()
-        self._connection = await self._pool.acquire()
+        self._connection = await self._pool.acquire(self._deadline)
+        self._connection.deadline = self._deadline
         return self._connection
 
     async def __aexit__(self, *error: object) -> None:
         if self._transaction is not None:
             self._transaction.lock.release()
         else:
-            await self._pool.release(self._connection)
+            self._pool.release(self._connection)
 
 
 @dataclass(slots=True)
@@ -378,10 +377,9 @@ class LoopPool:
     listener: asyncio.Task[None] | None = None
 
 
-async def _connect(endpoint: Endpoint, call_timeout: float | None) -> AsyncTimedConnection:
-    connection = await AsyncTimedConnection.open(await conninfo_async(endpoint), call_timeout)
-    await connection.set_isolation_level(READ_COMMITTED)
-    return connection
+async def _connect(endpoint: Endpoint, deadline: Deadline) -> AsyncTimedConnection:
+    conninfo = await asyncio.to_thread(conninfo_of, endpoint, deadline)
+    return await AsyncTimedConnection.open(conninfo, deadline)
 
 
 async def _result(entry: Future[Any]) -> Any:
@@ -401,7 +399,3 @@ async def _in_thread[T](function: Callable[..., T], *arguments: object) -> T:
         return await asyncio.shield(ending)
     finally:
         await asyncio.wait([ending])
-
-
-async def _rows(cursor: AsyncCursor) -> Sequence[Row]:
-    return () if cursor.rownumber is None else await cursor.fetchall()

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any, TypedDict, Unpack
 
-from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor
+from psycopg import AsyncConnection, Connection
 from psycopg.pq import TransactionStatus
 
 from draive_pg.database.cache import Cache
+from draive_pg.database.driver import BEGIN, COMMIT, ROLLBACK, Deadline, Exchange
 from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.observe import Observation, Observer
 from draive_pg.database.transactions import Lock, Transaction, as_current, current_transaction
@@ -18,8 +20,16 @@ from draive_pg.operations.operation import Operation, Statement, qualified
 # The session was ended by an administrator, or by idle_session_timeout.
 ENDED = ("57P01", "57P05")
 
-BEGIN = Statement("BEGIN ISOLATION LEVEL READ COMMITTED")
-COMMIT = Statement("COMMIT")
+# Seconds to roll back; without an answer, the connection is closed, which rolls back, too.
+ROLLBACK_SECONDS = 5.0
+
+# The statements that begin, end and roll back a block; in a transaction, a savepoint.
+TRANSACTION = (BEGIN, COMMIT, ROLLBACK)
+SAVEPOINT = (
+    b"SAVEPOINT draive_pg",
+    b"RELEASE draive_pg",
+    b"ROLLBACK TO draive_pg; RELEASE draive_pg",
+)
 
 
 class Options(TypedDict):
@@ -34,7 +44,7 @@ class Options(TypedDict):
     live : bool
         Whether to listen for changes and evict stale cache entries.
     timeout : float | None
-        Seconds to wait for each answer of the server; None: no limit.
+        Seconds that an operation may take, including the wait for a connection; None: no limit.
     on_operation : callable | None
         Called after each operation.
     """
@@ -96,26 +106,35 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
         first, self._triggers_checked = not self._triggers_checked, True
         return first
 
-    def _query(self, statement: Statement) -> bytes:
-        return qualified(statement.sql, self.schema)
+    def _deadline(self) -> Deadline:
+        return Deadline(self._timeout)
+
+    def _exchange(
+        self, connection: Connection | AsyncConnection, statements: Sequence[Statement]
+    ) -> Exchange:
+        """Return the exchange of an operation: one transaction, or a part of the current one."""
+        queries = [(qualified(sql, self.schema), parameters) for sql, parameters in statements]
+        commits = len(queries) > 1 and not self._in_transaction()
+        return Exchange(connection, *queries, commits=commits)
 
 
-def can_retry(error: ConnectionFailed, observed: Observation, *, read_only: bool) -> bool:
+def conninfo_of(endpoint: Endpoint, deadline: Deadline) -> str:
+    """Return how to connect; the start of an embedded server does not count for the deadline."""
+    started = monotonic()
+    conninfo = endpoint.conninfo()
+    deadline.postpone(monotonic() - started)
+    return conninfo
+
+
+def can_retry(error: ConnectionFailed, observed: Observation, written: Exchange | None) -> bool:
     """Return whether an operation that lost its connection can be repeated safely.
 
-    Reads can. Writes can if the server reported the end of the session instead of the result of a
-    statement: then it executed no later statement, and no COMMIT.
+    Reads can, if they were sent. Writes can if the server reported the end of the session instead
+    of the result of a statement before COMMIT: then it did not execute COMMIT.
     """
-    sent = observed.round_trips > 0
-    return sent and (error.sqlstate in ENDED or (read_only and not isinstance(error, TimedOut)))
-
-
-def is_committed(cursors: Sequence[Cursor | AsyncCursor]) -> bool:
-    """Return whether the server has answered the COMMIT that was sent last.
-
-    The connection may be lost after that, before the pipeline ends.
-    """
-    return bool(cursors) and cursors[-1].statusmessage == "COMMIT"
+    if not observed.round_trips or isinstance(error, TimedOut):
+        return False
+    return written is None or (written.refused and error.sqlstate in ENDED)
 
 
 def is_open(connection: Connection | AsyncConnection) -> bool:

@@ -9,20 +9,27 @@ from functools import partial
 from time import perf_counter
 from typing import Any, Unpack, cast
 
-import psycopg
-from psycopg import Connection
+from psycopg import Error
 
 from draive_pg.database._base import (
-    BEGIN,
-    COMMIT,
+    ROLLBACK_SECONDS,
+    SAVEPOINT,
+    TRANSACTION,
     BaseDatabase,
     Options,
     can_retry,
-    is_committed,
+    conninfo_of,
     is_open,
 )
 from draive_pg.database.cache import Cache, LeaderInterrupted
-from draive_pg.database.driver import TimedConnection, copy_text, pipeline, receive_rows
+from draive_pg.database.driver import (
+    ROLLBACK,
+    Deadline,
+    Exchange,
+    TimedConnection,
+    copy_text,
+    receive_rows,
+)
 from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.errors import map_errors, short_tracebacks
 from draive_pg.database.live import Listener, triggers_installed, warn_missing_triggers
@@ -53,7 +60,7 @@ from draive_pg.operations.operation import (
 type Stream = weakref.ref[Generator[Any]]
 
 
-class Database(BaseDatabase[Connection, threading.Lock]):
+class Database(BaseDatabase[TimedConnection, threading.Lock]):
     """Runs requests on psycopg's `Connection`; any number of threads may share one."""
 
     def __init__(self, endpoint: Endpoint, cache: Cache, **options: Unpack[Options]) -> None:
@@ -134,17 +141,11 @@ class Database(BaseDatabase[Connection, threading.Lock]):
         """Return the decoded value of an operation, from the server."""
         if not operation.statements:
             return operation.decode(())
+        deadline = self._deadline()
         statements = self._resolve(operation.statements, operation.fallback)
         with self._observer.operation(operation.name) as observed:
             try:
-                rows = self._attempt(operation.name, statements, observed)
-            except ConnectionFailed as error:
-                if self._in_transaction() or not can_retry(
-                    error, observed, read_only=operation.read_only
-                ):
-                    raise
-                logger.warning("retrying after a lost connection: %s", error)
-                rows = self._attempt(operation.name, statements, observed)
+                rows = self._attempt(operation, statements, observed, deadline)
             finally:
                 self._evict(operation)
             observed.rows = len(rows)
@@ -164,49 +165,36 @@ class Database(BaseDatabase[Connection, threading.Lock]):
         return statements
 
     def _attempt(
-        self, name: str, statements: Sequence[Statement], observed: Observation
-    ) -> Sequence[Row]:
-        with self._connection() as connection, map_errors(name):
-            observed.use(connection)
-            return self._fetch(connection, statements, observed)
-
-    def _fetch(
-        self, connection: Connection, statements: Sequence[Statement], observed: Observation
+        self,
+        operation: Operation[Any],
+        statements: Sequence[Statement],
+        observed: Observation,
+        deadline: Deadline,
+        *,
+        retry: bool = True,
     ) -> Sequence[Row]:
         """Run statements in one transaction, and return the rows of the last one."""
-        if len(statements) == 1:
-            observed.round_trips += 1
-            return _rows(self._send(connection, statements[0]))
-        if any(statement.parameters is None for statement in statements):
-            observed.round_trips += len(statements) + 2
-            with connection.transaction():
-                for statement in statements:
-                    self._send(connection, statement)
-            return ()
-        observed.round_trips += 1
-        if self._in_transaction():
-            with pipeline(connection):
-                *_, cursor = [self._send(connection, statement) for statement in statements]
-            return _rows(cursor)
-        cursors: list[psycopg.Cursor] = []
+        exchange: Exchange | None = None
         try:
-            with pipeline(connection):
-                cursors = [
-                    self._send(connection, statement) for statement in (BEGIN, *statements, COMMIT)
-                ]
-        except psycopg.Error as error:
-            if not is_committed(cursors):
+            with self._connection(deadline) as connection, map_errors(operation.name):
+                observed.use(connection)
+                exchange = self._exchange(connection, statements)
+                observed.round_trips += exchange.round_trips
+                try:
+                    connection.run(exchange)
+                finally:
+                    if exchange.commits and is_open(connection):
+                        observed.round_trips += 1
+                        with suppress(Error):  # keep the original error
+                            connection.run(Exchange(connection, (ROLLBACK, ())))
+                return exchange.rows()
+        except ConnectionFailed as error:
+            retry = retry and not self._in_transaction()
+            written = None if operation.read_only else exchange
+            if not retry or not can_retry(error, observed, written):
                 raise
-            logger.warning("the connection was lost after COMMIT: %s", error)
-        finally:
-            if is_open(connection):
-                observed.round_trips += 1
-                with suppress(psycopg.Error):  # keep the original error
-                    connection.rollback()
-        return _rows(cursors[-2])
-
-    def _send(self, connection: Connection, statement: Statement) -> psycopg.Cursor:
-        return connection.execute(self._query(statement), statement.parameters)
+            logger.warning("retrying after a lost connection: %s", error)
+        return self._attempt(operation, statements, observed, deadline, retry=False)
 
     def stream[T](self, copy: Copy[T]) -> Generator[T]:
         """Yield the results of a COPY as its rows arrive.
@@ -220,72 +208,95 @@ class Database(BaseDatabase[Connection, threading.Lock]):
         return stream
 
     def _stream[T](self, copy: Copy[T], itself: Sequence[Stream]) -> Generator[T]:
-        started = False
+        deadline, retry = self._deadline(), not self._in_transaction()
         with short_tracebacks, self._observer.operation(copy.name) as observed:
-            try:
-                with closing(self._copy(copy, itself, observed)) as results:
-                    for item in results:
-                        started = True
-                        yield item
-                return
-            except ConnectionFailed as error:
-                if (
-                    started
-                    or self._in_transaction()
-                    or not can_retry(error, observed, read_only=True)
-                ):
-                    raise
-                logger.warning("retrying after a lost connection: %s", error)
-            with closing(self._copy(copy, itself, observed)) as results:
-                yield from results
+            while True:
+                try:
+                    with closing(self._copy(copy, itself, observed, deadline)) as results:
+                        for item in results:
+                            retry = False
+                            yield item
+                    return
+                except ConnectionFailed as error:
+                    if not retry or not can_retry(error, observed, None):
+                        raise
+                    retry = False
+                    logger.warning("retrying after a lost connection: %s", error)
 
     def _copy[T](
-        self, copy: Copy[T], stream: Sequence[Stream], observed: Observation
+        self,
+        copy: Copy[T],
+        stream: Sequence[Stream],
+        observed: Observation,
+        deadline: Deadline,
     ) -> Generator[T]:
         (statement,) = self._resolve((copy.statement,), copy.fallback)
         with copy.collect() as collector:
-            with self._connection() as connection, map_errors(copy.name), ExitStack() as stack:
+            with (
+                self._connection(deadline) as connection,
+                map_errors(copy.name),
+                ExitStack() as stack,
+            ):
                 observed.use(connection)
                 observed.round_trips += 1
                 if (transaction := current_transaction(self)) is not None:
                     transaction.streams.extend(stream)
                     # A savepoint: closing an unfinished COPY is an error in the transaction.
-                    stack.enter_context(connection.transaction())
+                    stack.enter_context(self._block(connection))
                 text = copy_text(statement, self.schema, connection)
                 rows = stack.enter_context(connection.cursor().copy(text))
                 while batch := connection.wait(receive_rows(rows)):
                     observed.rows += len(batch)
                     yield from collector.take(batch)
+                    connection.deadline = self._deadline()  # for each batch
             yield from collector.finish()
 
     @contextmanager
     def transaction(self) -> Generator[None]:
         """Run the operations of this thread within the block in one transaction."""
         with ExitStack() as stack:
-            connection = stack.enter_context(self._connection())
+            connection = stack.enter_context(self._connection(self._deadline()))
             transaction = Transaction(connection, threading.Lock())
             stack.callback(release_lock, transaction.lock)
             stack.enter_context(self._as_current(transaction))
-            with map_errors("begin a transaction"):
-                stack.enter_context(connection.transaction())
+            stack.enter_context(self._block(connection))
             stack.callback(_wait_for_others, transaction)
             stack.callback(_close_all, transaction.streams)
             yield
             check_committable(connection)
-            with map_errors("commit a transaction"):
-                stack.close()
+            stack.close()
 
-    def _connection(self) -> "_Connection":
-        return _Connection(self)
+    @contextmanager
+    def _block(self, connection: TimedConnection) -> Generator[None]:
+        """Begin a transaction, or a savepoint in a transaction, and end it."""
+        begin, commit, rollback = SAVEPOINT if is_open(connection) else TRANSACTION
+        with map_errors("begin a transaction"):
+            connection.run(Exchange(connection, (begin, ())))
+        try:
+            yield
+        except BaseException:
+            if is_open(connection):
+                connection.deadline = Deadline(ROLLBACK_SECONDS)
+                with suppress(Error):  # keep the original error
+                    connection.run(Exchange(connection, (rollback, ())))
+            raise
+        connection.deadline = self._deadline()
+        with map_errors("commit a transaction"):
+            connection.run(Exchange(connection, (commit, ())))
+
+    def _connection(self, deadline: Deadline) -> "_Connection":
+        return _Connection(self, deadline)
 
     def pool(self) -> Pool:
         """Return the pool, created when it is first used."""
         with self._opening:
             if self._pool is None:
-                pool = Pool(partial(_connect, self.endpoint, self._timeout), self._max_size)
+                pool = Pool(partial(_connect, self.endpoint), self._max_size)
                 listener = None
                 if self._live:
-                    pool.release(pool.acquire())  # a wrong DSN fails here, not in the listener
+                    pool.release(
+                        pool.acquire(self._deadline())
+                    )  # a wrong DSN fails here, not in the listener
                     listener = Listener(self.endpoint.conninfo, self._cache)
                 # Does not stop an embedded server: garbage collection must not wait for a lock.
                 self._finalizer = weakref.finalize(self, _close, pool, listener)
@@ -308,23 +319,26 @@ class _Connection:
     Not a generator, for the same reason as `map_errors`.
     """
 
-    __slots__ = ("_connection", "_database", "_pool", "_transaction")
+    __slots__ = ("_connection", "_database", "_deadline", "_pool", "_transaction")
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, deadline: Deadline) -> None:
         self._database = database
+        self._deadline = deadline
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> TimedConnection:
         transaction = self._transaction = current_transaction(self._database)
         if transaction is not None:
-            if not transaction.lock.acquire(timeout=LOCK_SECONDS):
+            if not transaction.lock.acquire(timeout=self._deadline.left(LOCK_SECONDS) or 0.0):
                 raise lock_timed_out()
             transaction.user = threading.get_ident()
             if not transaction.ended:  # while this waited
+                transaction.connection.deadline = self._deadline
                 return transaction.connection
             _free(transaction)
             self._transaction = None
         self._pool = self._database.pool()
-        self._connection = self._pool.acquire()
+        self._connection = self._pool.acquire(self._deadline)
+        self._connection.deadline = self._deadline
         return self._connection
 
     def __exit__(self, *error: object) -> None:
@@ -350,20 +364,16 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_reset_after_fork)
 
 
-def _connect(endpoint: Endpoint, call_timeout: float | None) -> TimedConnection:
-    return TimedConnection.open(endpoint.conninfo(), call_timeout)
+def _connect(endpoint: Endpoint, deadline: Deadline) -> TimedConnection:
+    return TimedConnection.open(conninfo_of(endpoint, deadline), deadline)
 
 
-def _rows(cursor: psycopg.Cursor) -> Sequence[Row]:
-    return () if cursor.rownumber is None else cursor.fetchall()
-
-
-def _free(transaction: Transaction[Connection, threading.Lock]) -> None:
+def _free(transaction: Transaction[TimedConnection, threading.Lock]) -> None:
     transaction.user = None
     transaction.lock.release()
 
 
-def _wait_for_others(transaction: Transaction[Connection, threading.Lock]) -> None:
+def _wait_for_others(transaction: Transaction[TimedConnection, threading.Lock]) -> None:
     """Wait, at the end of a transaction, for its operations in other threads.
 
     An operation of this thread has ended, even if an interrupt kept it from releasing the lock.

@@ -1,24 +1,27 @@
-"""Extensions of psycopg: a timeout per call, pipelines for poolers, and COPY rows in bulk.
+"""Extensions of psycopg: a timeout per call, statements in one round trip, COPY rows in bulk.
 
 This is the only module that uses private interfaces of psycopg. On import, it checks them.
 """
 
+import asyncio
+import concurrent.futures
 import re
 import select
-import sys
+import threading
 from array import array
-from collections.abc import Generator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, suppress
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from contextvars import ContextVar
 from inspect import signature
-from time import monotonic
-from types import TracebackType
-from typing import Any, LiteralString, cast, override
+from math import inf
+from time import monotonic, time
+from typing import TYPE_CHECKING, Any, LiteralString, cast, override
 
 import psycopg
 from psycopg import (
     AsyncConnection,
     AsyncCopy,
-    AsyncPipeline,
     AsyncRawCursor,
     BaseConnection,
     Connection,
@@ -26,15 +29,19 @@ from psycopg import (
     Error,
     IsolationLevel,
     OperationalError,
-    Pipeline,
     RawCursor,
 )
-from psycopg.abc import PQGen
+from psycopg.abc import PQGen, PQGenConn
+from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.sql import Literal
 
+from draive_pg.database.observe import logger
 from draive_pg.operations.copy import Rows
-from draive_pg.operations.operation import Statement, qualified
+from draive_pg.operations.operation import Row, Statement, qualified
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGresult
 
 try:
     from psycopg.errors import (
@@ -42,16 +49,16 @@ try:
         error_from_result,
     )
     from psycopg.generators import fetch_many, send
-    from psycopg.waiting import Wait
+    from psycopg.waiting import Wait, wait, wait_async, wait_conn
 
     for connection_class in (Connection, AsyncConnection):
         if "timeout" not in signature(connection_class.wait).parameters:
             raise ImportError(f"{connection_class.__name__}.wait has no parameter timeout")
     if "_num_transactions" not in BaseConnection.__init__.__code__.co_names:
         raise ImportError("BaseConnection has no attribute _num_transactions")
-    for name in ("_communicate_gen", "_enqueue_sync", "_exit_gen", "_fetch_gen"):
-        if not hasattr(Pipeline, name):
-            raise ImportError(f"Pipeline has no method {name}")
+    for name in ("_cancel_gen", "_connect_gen"):
+        if not hasattr(BaseConnection, name):
+            raise ImportError(f"BaseConnection has no method {name}")
 except ImportError as error:
     raise ImportError(
         f"draive_pg needs psycopg 3.3, found {psycopg.__version__}: {error}; "
@@ -64,16 +71,174 @@ OPTIONS: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
 # Set explicitly: with a stricter default of the role, statements that waited for a lock would not
 # see what was committed meanwhile.
 READ_COMMITTED = IsolationLevel.READ_COMMITTED
+BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
+COMMIT = b"COMMIT"
+ROLLBACK = b"ROLLBACK"
 
-CANCEL_SECONDS = 2.0  # for a cancel request, which is sent on a connection of its own
 CHECK_SECONDS = 2.0  # for the answer to a liveness check
+
+# Seconds to cancel a statement on the server and to receive its result: after a timeout, and after
+# a cancelled task or Ctrl-C.
+CANCEL_SECONDS = 2.0
+INTERRUPT_SECONDS = 5.0
+
+# Seconds until a cancel request is repeated: a server that is between two statements ignores it.
+REPEAT_SECONDS = 0.3
 
 # A network can drop an idle connection without closing our end of the socket.
 IDLE_SECONDS = 60.0
 
+INTERVAL = 0.1  # seconds between checks for Ctrl-C
+
 
 class NoAnswer(OperationalError):
     """The server did not answer within the timeout of the call."""
+
+
+class Deadline:
+    """The end of a call's timeout.
+
+    Parameters
+    ----------
+    seconds : float | None
+        The timeout; None: no limit.
+    """
+
+    __slots__ = ("_end", "seconds")
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+        self._end = inf if seconds is None else monotonic() + seconds
+
+    def left(self, limit: float = inf) -> float | None:
+        """Return the seconds that are left, at most ``limit``; None: no limit."""
+        left = max(0.0, min(self._end - monotonic(), limit))
+        return None if left == inf else left
+
+    def postpone(self, seconds: float) -> None:
+        """Exclude some seconds from the timeout."""
+        self._end += seconds
+
+    def error(self) -> NoAnswer:
+        """Return the error for a call that exceeded the timeout."""
+        return NoAnswer(f"no answer from the server within the timeout of {self.seconds:g} s")
+
+
+class Exchange:
+    """Statements for one round trip, and what the server has answered so far.
+
+    Several statements are sent in a pipeline, scripts (statements without parameters) one by one.
+    Unlike psycopg's pipeline, it sends no Flush after the Sync: a transaction pooler would assign a
+    server connection to the idle client until its next call. And the rest of the answer can be
+    received after an interrupt, so that the outcome of a write is known.
+
+    Parameters
+    ----------
+    connection : Connection | AsyncConnection
+        The connection on which it is run.
+    *queries : tuple of bytes and sequence
+        SQL texts with their parameters.
+    commits : bool
+        Whether to put them between BEGIN and COMMIT.
+    """
+
+    def __init__(
+        self,
+        connection: Connection | AsyncConnection,
+        *queries: tuple[bytes, Sequence[object] | None],
+        commits: bool = False,
+    ) -> None:
+        self._pgconn = connection.pgconn
+        self._transformer = Transformer(connection)
+        commands = [self._command(*query) for query in queries]
+        self._commands: list[tuple[Any, ...]] = commands
+        if commits:
+            self._commands = [(BEGIN, None), *commands, (COMMIT, None)]
+        scripts = any(parameters is None for _, parameters in queries)
+        self._pipelined = len(self._commands) > 1 and not scripts
+        self._data = None if scripts else len(queries) - 1 + commits
+        self._results: list[PGresult] = []
+        self._synced = False
+
+    def _command(self, sql: bytes, parameters: Sequence[object] | None) -> tuple[Any, ...]:
+        if not parameters:
+            return sql, None
+        transformer = self._transformer
+        values = transformer.dump_sequence(parameters, [PyFormat.AUTO] * len(parameters))
+        return sql, values, transformer.types, transformer.formats
+
+    @property
+    def commits(self) -> bool:
+        """Whether it ends with COMMIT."""
+        return self._commands[-1] == (COMMIT, None)
+
+    @property
+    def round_trips(self) -> int:
+        """How often the client waits for the server."""
+        return 1 if self._pipelined else len(self._commands)
+
+    @property
+    def committed(self) -> bool:
+        """Whether the server has answered COMMIT."""
+        return any(result.command_status == COMMIT for result in self._results)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the server answered a statement before COMMIT, or the only one, by an error.
+
+        Then it has executed no later statement.
+        """
+        last = len(self._commands) - 1
+        failed = [result.status == ExecStatus.FATAL_ERROR for result in self._results]
+        return True in failed and (failed.index(True) < last or last == 0)
+
+    def rows(self) -> Sequence[Row]:
+        """Return the rows of the last statement, COMMIT not counted; none for scripts."""
+        if self._data is None or not (result := self._results[self._data]).nfields:
+            return ()
+        self._transformer.set_pgresult(result)
+        return self._transformer.load_rows(0, result.ntuples, tuple)
+
+    def run(self) -> PQGen[None]:
+        """Send the statements and receive the results, or raise the first error."""
+        pgconn = self._pgconn
+        try:
+            if self._pipelined:
+                pgconn.enter_pipeline_mode()
+                for command in self._commands:
+                    pgconn.send_query_params(*command)
+                yield from self.receive()
+                self._check()
+            else:
+                for command in self._commands:
+                    if command[1] is None:
+                        pgconn.send_query(command[0])
+                    else:
+                        pgconn.send_query_params(*command)
+                    yield from self.receive()
+                    self._check()
+        except OperationalError:
+            self._check()  # a server that ends a session says why before it closes the connection
+            raise
+
+    def receive(self) -> PQGen[None]:
+        """Receive the results of what was sent; it can be repeated after an interrupt."""
+        pgconn = self._pgconn
+        if self._pipelined and not self._synced:
+            pgconn.pipeline_sync()
+            self._synced = True
+        yield from send(pgconn)
+        while results := (yield from fetch_many(pgconn)):
+            if results[0].status == ExecStatus.PIPELINE_SYNC:
+                break
+            self._results += results
+        if self._pipelined:
+            pgconn.exit_pipeline_mode()
+
+    def _check(self) -> None:
+        for result in self._results:
+            if result.status == ExecStatus.FATAL_ERROR:
+                raise error_from_result(result)
 
 
 class TimedConnection(Connection):
@@ -82,48 +247,86 @@ class TimedConnection(Connection):
     Attributes
     ----------
     call_timeout : float | None
-        Seconds to wait for each answer; None: no limit.
+        Seconds to wait for each answer, unless there is a deadline; None: no limit.
+    deadline : Deadline | None
+        The end of the timeout of the current call.
     last_used : float
-        Monotonic time when it was returned to the pool.
+        The time when it was returned to the pool, by the clock that goes on while a laptop sleeps.
     lease : Any
         The pool's lease while the connection is in use; see `pool._Lease`.
     """
 
     call_timeout: float | None = None
+    deadline: Deadline | None = None
     last_used: float = 0.0
     lease: Any = None
 
     @classmethod
-    def open(cls, conninfo: str, call_timeout: float | None) -> "TimedConnection":
+    def open(cls, conninfo: str, deadline: Deadline) -> "TimedConnection":
         """Connect."""
-        connection = cls.connect(conninfo, cursor_factory=cast("Any", RawCursor), **OPTIONS)
-        connection.call_timeout, connection.last_used = call_timeout, monotonic()
-        connection.isolation_level = READ_COMMITTED
+        token = _connecting.set(deadline)
+        try:
+            connection = cls.connect(conninfo, cursor_factory=cast("Any", RawCursor), **OPTIONS)
+        finally:
+            _connecting.reset(token)
+        connection.call_timeout, connection.last_used = deadline.seconds, time()
         return connection
+
+    @classmethod
+    def _connect_gen(cls, conninfo: str = "") -> PQGenConn["TimedConnection"]:
+        """Connect to one address, until the deadline of all."""
+        deadline = _connecting.get()
+        connecting = super()._connect_gen(conninfo)
+        try:
+            waiting = next(connecting)
+            while deadline.left() != 0.0:
+                waiting = connecting.send((yield waiting))
+        except StopIteration as end:
+            return end.value
+        raise deadline.error()
 
     @override
     def wait[T](self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         if timeout is not None:
             return super().wait(gen, interval, timeout)
+        deadline = _deadline(self)
         try:
-            return super().wait(gen, interval, self.call_timeout)
+            return super().wait(gen, interval, deadline.left())
         except _WaitTimeout:
             with suppress(Error):
                 self.cancel_safe(timeout=CANCEL_SECONDS)
             self.close()
-            raise _no_answer(self.call_timeout) from None
+            raise deadline.error() from None
 
-    def usable(self) -> bool:
+    def run(self, exchange: Exchange) -> None:
+        """Run an exchange; after a timeout or an interrupt, first find out how it ends.
+
+        Raises
+        ------
+        psycopg.Error
+            If the server reports an error, does not answer, or the connection is lost, unless it
+            has answered COMMIT.
+        """
+        deadline = _deadline(self)
+        try:
+            wait(exchange.run(), self.pgconn.socket, INTERVAL, deadline.left())
+        except BaseException as error:
+            if _is_interrupt(error):
+                settled = _settle(self, exchange, error)
+                while not settled.done():
+                    with suppress(KeyboardInterrupt):
+                        concurrent.futures.wait([settled])
+            _raise_unless_committed(error, exchange, deadline)
+
+    def usable(self, deadline: Deadline) -> bool:
         """Return whether the connection is alive; ask the server only if that is in doubt."""
         if not _in_doubt(self):
             return True
-        self.call_timeout, call_timeout = CHECK_SECONDS, self.call_timeout
         try:
-            self.execute("")
+            ping = Exchange(self, (b"", ())).run()
+            wait(ping, self.pgconn.socket, INTERVAL, deadline.left(CHECK_SECONDS))
         except Error:
             return False
-        finally:
-            self.call_timeout = call_timeout
         return True
 
     def __del__(self, *_: object) -> None:
@@ -134,15 +337,20 @@ class AsyncTimedConnection(AsyncConnection):
     """Async twin of `TimedConnection`."""
 
     call_timeout: float | None = None
+    deadline: Deadline | None = None
     last_used: float = 0.0
     lease: Any = None
 
     @classmethod
-    async def open(cls, conninfo: str, call_timeout: float | None) -> "AsyncTimedConnection":
+    async def open(cls, conninfo: str, deadline: Deadline) -> "AsyncTimedConnection":
         """Async twin of `TimedConnection.open`."""
         factory = cast("Any", AsyncRawCursor)
-        connection = await cls.connect(conninfo, cursor_factory=factory, **OPTIONS)
-        connection.call_timeout, connection.last_used = call_timeout, monotonic()
+        try:
+            async with asyncio.timeout(deadline.left()):
+                connection = await cls.connect(conninfo, cursor_factory=factory, **OPTIONS)
+        except TimeoutError:
+            raise deadline.error() from None
+        connection.call_timeout, connection.last_used = deadline.seconds, time()
         return connection
 
     @override
@@ -151,29 +359,112 @@ class AsyncTimedConnection(AsyncConnection):
     ) -> T:
         if timeout is not None:
             return await super().wait(gen, interval, timeout)
+        deadline = _deadline(self)
         try:
-            return await super().wait(gen, interval, self.call_timeout)
+            return await super().wait(gen, interval, deadline.left())
         except _WaitTimeout:
             with suppress(Error):
                 await self.cancel_safe(timeout=CANCEL_SECONDS)
             await self.close()
-            raise _no_answer(self.call_timeout) from None
+            raise deadline.error() from None
 
-    async def usable(self) -> bool:
+    async def run(self, exchange: Exchange) -> None:
+        """Async twin of `TimedConnection.run`.
+
+        If the task is cancelled but the server has committed, this returns, and the cancellation is
+        delivered at the next ``await``: a write that raises CancelledError was not applied.
+        """
+        deadline = _deadline(self)
+        try:
+            await wait_async(exchange.run(), self.pgconn.socket, INTERVAL, deadline.left())
+        except GeneratorExit:  # nothing can be awaited any more
+            raise
+        except BaseException as error:
+            if _is_interrupt(error):
+                settled = asyncio.wrap_future(_settle(self, exchange, error))
+                while not settled.done():
+                    with suppress(asyncio.CancelledError):
+                        await asyncio.wait([settled])
+            task = asyncio.current_task()
+            if exchange.committed and isinstance(error, asyncio.CancelledError) and task:
+                task.uncancel()
+                task.cancel()
+                return
+            _raise_unless_committed(error, exchange, deadline)
+
+    async def usable(self, deadline: Deadline) -> bool:
         """Async twin of `TimedConnection.usable`."""
         if not _in_doubt(self):
             return True
-        self.call_timeout, call_timeout = CHECK_SECONDS, self.call_timeout
         try:
-            await self.execute("")
+            ping = Exchange(self, (b"", ())).run()
+            await wait_async(ping, self.pgconn.socket, INTERVAL, deadline.left(CHECK_SECONDS))
         except Error:
             return False
-        finally:
-            self.call_timeout = call_timeout
         return True
 
     def __del__(self, *_: object) -> None:
         """Suppress psycopg's warning about unclosed connections: the pool owns this one."""
+
+
+# The deadline of a connection attempt, for `TimedConnection._connect_gen`.
+_connecting = ContextVar[Deadline]("draive_pg_connecting")
+
+
+def _deadline(connection: TimedConnection | AsyncTimedConnection) -> Deadline:
+    return connection.deadline or Deadline(connection.call_timeout)
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Return whether an error is a timeout, or was raised to interrupt the caller."""
+    return isinstance(error, _WaitTimeout) or not isinstance(error, Exception)
+
+
+def _settle(
+    connection: Connection | AsyncConnection, exchange: Exchange, error: BaseException
+) -> Future[None]:
+    """Cancel the statements on the server and receive their results, or close the connection.
+
+    In a thread of its own, where no further interrupt or cancellation arrives.
+    """
+    deadline = Deadline(CANCEL_SECONDS if isinstance(error, Error) else INTERRUPT_SECONDS)
+    pgconn, settled = connection.pgconn, Future[None]()
+
+    def settle() -> None:
+        clean = True
+        try:
+            while not _is_idle(pgconn.transaction_status) and deadline.left():
+                try:
+                    cancelling = cast("Any", connection)._cancel_gen()  # noqa: SLF001
+                    wait_conn(cancelling, INTERVAL, deadline.left())
+                except Error:  # the request may arrive during a later statement
+                    clean = False
+                with suppress(_WaitTimeout):
+                    left = deadline.left(REPEAT_SECONDS)
+                    wait(exchange.receive(), pgconn.socket, INTERVAL, left)
+        except Error:
+            clean = False
+        finally:
+            if not clean or not _is_idle(pgconn.transaction_status):
+                pgconn.finish()
+                if exchange.commits and not exchange.committed and not exchange.refused:
+                    logger.warning("a cancelled write got no answer: it may have been applied")
+            settled.set_result(None)
+
+    threading.Thread(target=settle, name="draive_pg-cancel").start()
+    return settled
+
+
+def _raise_unless_committed(error: BaseException, exchange: Exchange, deadline: Deadline) -> None:
+    """Raise an error, unless it came after the answer to COMMIT and is no interrupt."""
+    if exchange.committed and isinstance(error, Exception):
+        logger.warning("an error after COMMIT: %s", error)
+    elif isinstance(error, _WaitTimeout):
+        raise deadline.error() from None
+    else:
+        if exchange.committed:
+            error.add_note("The write was applied before the interrupt.")
+        raise error
 
 
 def _in_doubt(connection: TimedConnection | AsyncTimedConnection) -> bool:
@@ -181,7 +472,7 @@ def _in_doubt(connection: TimedConnection | AsyncTimedConnection) -> bool:
 
     Most calls therefore need no round trip for the liveness check.
     """
-    if connection.closed or monotonic() - connection.last_used > IDLE_SECONDS:
+    if connection.closed or not 0 <= time() - connection.last_used <= IDLE_SECONDS:
         return True
     if not hasattr(select, "poll"):  # Windows
         return bool(select.select([connection.fileno()], [], [], 0)[0])
@@ -190,8 +481,9 @@ def _in_doubt(connection: TimedConnection | AsyncTimedConnection) -> bool:
     return bool(poll.poll(0))
 
 
-def _no_answer(timeout: float | None) -> NoAnswer:
-    return NoAnswer(f"no answer from the server within the timeout of {timeout:g} s")
+def _is_idle(status: int) -> bool:
+    """Return whether a session is alive and executes no statement, nor is in a pipeline."""
+    return status not in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
 
 
 def is_reusable(connection: Connection | AsyncConnection) -> bool:
@@ -204,103 +496,6 @@ def is_reusable(connection: Connection | AsyncConnection) -> bool:
         and connection.pgconn.pipeline_status == PipelineStatus.OFF
         and not cast("Any", connection)._num_transactions  # noqa: SLF001
     )
-
-
-# --- Pipelines
-
-
-def pipeline(connection: Connection) -> AbstractContextManager[object]:
-    """Return a block whose statements are sent, and answered, in one round trip.
-
-    psycopg ends a pipeline with Sync and Flush. The Flush comes after the transaction, so a
-    transaction pooler would assign a server connection to the idle client until its next call.
-    This pipeline sends no Flush.
-    """
-    cast("Any", connection)._pipeline = _Pipeline(connection)  # noqa: SLF001 - used by `pipeline`
-    return connection.pipeline()
-
-
-def pipeline_async(connection: AsyncConnection) -> AbstractAsyncContextManager[object]:
-    """Async twin of `pipeline`."""
-    cast("Any", connection)._pipeline = _AsyncPipeline(connection)  # noqa: SLF001
-    return connection.pipeline()
-
-
-class _Pipeline(Pipeline):
-    first_error: Error | None = None
-
-    @override
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        outer = sys.exception()
-        try:
-            super().__exit__(None, None, None)  # given the error, it logs its own as a warning
-        except Error as failed:
-            interrupt = failed.__context__
-            if error is None and isinstance(interrupt, KeyboardInterrupt) and interrupt != outer:
-                raise interrupt from None  # it came while the pipeline ended
-            if error is None:
-                raise
-
-    def _process_results(self, queued: Any, results: Any) -> None:
-        with _keep_first_error(self):
-            super()._process_results(queued, results)
-
-    def _exit_gen(self) -> Generator[Any, Any]:
-        return _end_pipeline(self)
-
-
-class _AsyncPipeline(AsyncPipeline):
-    first_error: Error | None = None
-
-    @override
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            await super().__aexit__(None, None, None)
-        except Error:
-            if error is None:
-                raise
-
-    def _process_results(self, queued: Any, results: Any) -> None:
-        with _keep_first_error(self):
-            super()._process_results(queued, results)
-
-    def _exit_gen(self) -> Generator[Any, Any]:
-        return _end_pipeline(self)
-
-
-@contextmanager
-def _keep_first_error(pipeline: Any) -> Generator[None]:
-    try:
-        yield
-    except Error as error:
-        pipeline.first_error = pipeline.first_error or error
-        raise
-
-
-def _end_pipeline(pipeline: Any) -> Generator[Any, Any]:
-    try:
-        try:
-            pipeline._enqueue_sync()  # noqa: SLF001 - of the base class of both
-            yield from pipeline._communicate_gen()  # noqa: SLF001
-        finally:
-            # If a statement failed before later ones were sent: send them, and read all results.
-            yield from send(pipeline.pgconn)
-            yield from pipeline._fetch_gen(flush=False)  # noqa: SLF001
-    except OperationalError:
-        # A server that terminates a session sends the reason before it closes the connection.
-        if pipeline.first_error is not None:
-            raise pipeline.first_error from None
-        raise
 
 
 # --- COPY

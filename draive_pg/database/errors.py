@@ -69,7 +69,7 @@ def to_package_error(name: str, error: psycopg.Error) -> DraivePGError:
     if isinstance(error, psycopg.errors.ConnectionTimeout):
         return TimedOut(_line(text, None, f"{UNREACHABLE}, or raise connect_timeout in the DSN"))
     if sqlstate is None or sqlstate.startswith(LOST):
-        if isinstance(error, psycopg.OperationalError):
+        if sqlstate is not None or isinstance(error, psycopg.OperationalError):
             advice = "the next call connects again"
             if name == CONNECT:
                 advice = ADVICE["53300"] if FULL.search(text) else UNREACHABLE

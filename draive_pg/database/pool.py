@@ -6,11 +6,17 @@ the error when the server cannot be reached.
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable
-from time import monotonic
+from time import time
 from weakref import WeakSet
 
-from draive_pg.database.driver import AsyncTimedConnection, TimedConnection, is_reusable
+from draive_pg.database.driver import (
+    AsyncTimedConnection,
+    Deadline,
+    TimedConnection,
+    is_reusable,
+)
 from draive_pg.database.errors import CONNECT, map_errors
 from draive_pg.database.observe import logger
 from draive_pg.errors import TimedOut
@@ -36,12 +42,12 @@ class Pool:
     Parameters
     ----------
     connect : callable
-        Open a connection.
+        Open a connection before a deadline.
     max_size : int
         Maximum number of connections.
     """
 
-    def __init__(self, connect: Callable[[], TimedConnection], max_size: int) -> None:
+    def __init__(self, connect: Callable[[Deadline], TimedConnection], max_size: int) -> None:
         self._connect = connect
         self._max_size = max_size
         self._idle: list[TimedConnection] = []
@@ -49,8 +55,8 @@ class Pool:
         self._changed = threading.Condition()
         self._closed = False
 
-    def acquire(self) -> TimedConnection:
-        """Return a live connection; the caller must release it.
+    def acquire(self, deadline: Deadline) -> TimedConnection:
+        """Return a live connection before a deadline; the caller must release it.
 
         Raises
         ------
@@ -59,19 +65,20 @@ class Pool:
         """
         lease = _Lease()
         with self._changed:
-            if not self._changed.wait_for(self._has_room, ACQUIRE_SECONDS):
-                raise _exhausted(self._max_size)
+            seconds = deadline.left(ACQUIRE_SECONDS)
+            if not self._changed.wait_for(self._has_room, seconds):
+                raise _exhausted(self._max_size, seconds)
             self._leases.add(lease)
             connection = self._idle.pop() if self._idle else None
         try:
-            if connection is not None and not connection.usable():
+            if connection is not None and not connection.usable(deadline):
                 logger.warning(RECONNECT)
                 connection.close()
                 self._close_idle()  # probably lost, too
                 connection = None
             if connection is None:
                 with map_errors(CONNECT):
-                    connection = self._connect()
+                    connection = self._connect(deadline)
             connection.lease = lease
         except BaseException:
             if connection is not None:
@@ -84,7 +91,7 @@ class Pool:
 
     def release(self, connection: TimedConnection) -> None:
         """Return a connection to the pool; it is closed if it is in a transaction."""
-        connection.last_used = monotonic()
+        connection.last_used = time()
         lease, connection.lease = connection.lease, None
         with self._changed:
             self._leases.discard(lease)
@@ -114,80 +121,97 @@ class AsyncPool:
     """Async twin of `Pool`, for the tasks of one event loop."""
 
     def __init__(
-        self, connect: Callable[[], Awaitable[AsyncTimedConnection]], max_size: int
+        self, connect: Callable[[Deadline], Awaitable[AsyncTimedConnection]], max_size: int
     ) -> None:
         self._connect = connect
         self._max_size = max_size
         self._idle: list[AsyncTimedConnection] = []
         self._opened = WeakSet[AsyncTimedConnection]()
         self._leases = WeakSet[_Lease]()
-        self._changed = asyncio.Condition()
+        self._waiters = deque[asyncio.Future[None]]()
         self._closed = False
 
-    async def acquire(self) -> AsyncTimedConnection:
+    async def acquire(self, deadline: Deadline) -> AsyncTimedConnection:
         """Async twin of `Pool.acquire`."""
         lease = _Lease()
+        seconds = deadline.left(ACQUIRE_SECONDS)
         try:
-            async with asyncio.timeout(ACQUIRE_SECONDS), self._changed:
-                await self._changed.wait_for(self._has_room)
-                self._leases.add(lease)
-                connection = self._idle.pop() if self._idle else None
+            async with asyncio.timeout(seconds):
+                await self._wait_for_room()
         except TimeoutError:
-            raise _exhausted(self._max_size) from None
+            raise _exhausted(self._max_size, seconds) from None
+        self._leases.add(lease)
+        connection = self._idle.pop() if self._idle else None
         try:
-            if connection is not None and not await connection.usable():
+            if connection is not None and not await connection.usable(deadline):
                 logger.warning(RECONNECT)
-                await connection.close()
-                await self._close_idle()
+                connection.pgconn.finish()
+                self._close_idle()
                 connection = None
             if connection is None:
                 with map_errors(CONNECT):
-                    connection = await self._connect()
+                    connection = await self._connect(deadline)
                 self._opened.add(connection)
             connection.lease = lease
         except BaseException:
             if connection is not None:
-                await connection.close()
-            async with self._changed:
-                self._leases.discard(lease)
-                self._changed.notify()
+                connection.pgconn.finish()
+            self._free(lease)
             raise
         return connection
 
-    async def release(self, connection: AsyncTimedConnection) -> None:
-        """Async twin of `Pool.release`."""
-        connection.last_used = monotonic()
+    def release(self, connection: AsyncTimedConnection) -> None:
+        """Async twin of `Pool.release`; it awaits nothing, so it cannot be cancelled."""
+        connection.last_used = time()
         lease, connection.lease = connection.lease, None
-        async with self._changed:
-            self._leases.discard(lease)
-            reusable = not self._closed and is_reusable(connection)
-            if reusable:
-                self._idle.append(connection)
-            self._changed.notify()
-        if not reusable:
-            await connection.close()
+        if not self._closed and is_reusable(connection):
+            self._idle.append(connection)
+        else:
+            connection.pgconn.finish()
+        self._free(lease)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Async twin of `Pool.close`."""
         self._closed = True
-        await self._close_idle()
+        self._close_idle()
 
     def abandon(self) -> None:
         """Close all connections of an event loop that has ended."""
         for connection in self._opened:
             connection.pgconn.finish()
 
-    async def _close_idle(self) -> None:
+    def _close_idle(self) -> None:
         idle, self._idle = self._idle, []
         for connection in idle:
-            await connection.close()
+            connection.pgconn.finish()
 
-    def _has_room(self) -> bool:
-        return len(self._leases) < self._max_size
+    async def _wait_for_room(self) -> None:
+        enqueue = self._waiters.append
+        while len(self._leases) >= self._max_size:
+            waiter = asyncio.get_running_loop().create_future()
+            enqueue(waiter)
+            try:
+                await waiter
+            except BaseException:
+                if not waiter.cancelled():
+                    self._wake_next()
+                raise
+            enqueue = self._waiters.appendleft  # if another task was faster, this one is next
+
+    def _free(self, lease: _Lease) -> None:
+        self._leases.discard(lease)
+        self._wake_next()
+
+    def _wake_next(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():  # by a cancellation
+                waiter.set_result(None)
+                return
 
 
-def _exhausted(max_size: int) -> TimedOut:
+def _exhausted(max_size: int, seconds: float | None) -> TimedOut:
     return TimedOut(
         f"{CONNECT}: all {max_size} connections of this client were in use for "
-        f"{ACQUIRE_SECONDS:.0f} s; raise max_size, or end transactions that hold them"
+        f"{seconds or 0:.3g} s; raise max_size, or end transactions that hold them"
     )

@@ -1,0 +1,166 @@
+"""Cancelled and interrupted writes are rolled back, or reported as applied."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, nullcontext, suppress
+
+import psycopg
+import pytest
+
+from draive_pg import AsyncClient, Client
+from tests.elements import asked
+from tests.fault_server import NO_ROWS, in_background, row_counts, session_pids, table_locked
+from tests.recording_proxy import recording
+from tests.server import interrupt_main_thread, wait_for_lock_waiters, wait_until
+
+LOCKED = "memories_elements"
+
+
+@asynccontextmanager
+async def waiting_write(dsn: str, far_dsn: str, block: str) -> AsyncGenerator[asyncio.Task[None]]:
+    """Provide the task of a write that waits for a lock; the lock is released afterwards."""
+    async with AsyncClient(far_dsn, max_size=1) as db:
+
+        async def write() -> None:
+            if block == "call":
+                await db.memory("m").remember(asked("q"))
+            else:
+                async with db.transaction():
+                    await db.memory("m").remember(asked("q"))
+
+        with table_locked(dsn, LOCKED):
+            task = asyncio.create_task(write())
+            await asyncio.to_thread(wait_for_lock_waiters, dsn, at_least=1)
+            yield task
+        await db.memory("after").remember(asked("q"))  # the client still works
+
+
+@pytest.mark.parametrize("block", ["call", "transaction"])
+@pytest.mark.parametrize("cancellations", [1, 2, 5])
+def test_cancelled_write_is_rolled_back(dsn: str, block: str, cancellations: int) -> None:
+    async def work() -> None:
+        async with waiting_write(dsn, wire.dsn, block) as task:
+            for _ in range(cancellations):
+                task.cancel()
+                await asyncio.sleep(0)
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    with recording(dsn) as wire:
+        asyncio.run(asyncio.wait_for(work(), 30))
+        wait_until(lambda: not session_pids(dsn))
+    assert row_counts(dsn) == (1, 0, 1)  # of the memory "after"
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.001, 0.01])
+def test_write_in_nested_timeouts_is_rolled_back(dsn: str, apart: float) -> None:
+    async def work() -> None:
+        async with AsyncClient(dsn) as db:
+            await db.memories.count()
+            with table_locked(dsn, LOCKED):
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.1 + apart), asyncio.timeout(0.1):
+                        await db.memory("m").remember(asked("q"))
+                assert not await asyncio.to_thread(lock_waiters, dsn)
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+    wait_until(lambda: not session_pids(dsn))
+    assert row_counts(dsn) == NO_ROWS
+
+
+def lock_waiters(dsn: str) -> bool:
+    with psycopg.connect(dsn) as connection:
+        return bool(
+            connection.execute(
+                "SELECT FROM pg_stat_activity "
+                "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            ).fetchall()
+        )
+
+
+@pytest.mark.parametrize("block", ["call", "transaction"])
+def test_write_cancelled_after_its_commit_is_reported_as_applied(dsn: str, block: str) -> None:
+    """The cancellation is delivered at the next ``await``."""
+
+    async def work() -> None:
+        async with AsyncClient(wire.dsn, max_size=1) as db:
+            await db.memories.count()
+
+            async def write() -> str:
+                if block == "call":
+                    await db.memory("m").remember(asked("q"))
+                else:
+                    async with db.transaction():
+                        await db.memory("m").remember(asked("q"))
+                        wire.delayed = True
+                try:
+                    await asyncio.sleep(0)
+                except asyncio.CancelledError:
+                    return "cancelled afterwards"
+                return "not cancelled"
+
+            wire.delayed = block == "call"
+            task = asyncio.create_task(write())
+            await asyncio.to_thread(wait_until, lambda: row_counts(dsn) != NO_ROWS)
+            task.cancel()
+            await asyncio.sleep(0.05)
+            wire.delayed = False
+            assert await task == "cancelled afterwards"
+
+    with recording(dsn) as wire:
+        asyncio.run(asyncio.wait_for(work(), 30))
+    assert row_counts(dsn) == (1, 0, 1)
+
+
+def test_timeout_of_an_applied_write_is_not_raised(dsn: str) -> None:
+    async def work() -> None:
+        async with AsyncClient(wire.dsn, max_size=1) as db:
+            await db.memories.count()
+            wire.delayed = True
+            asyncio.get_running_loop().call_later(0.2, lambda: setattr(wire, "delayed", False))
+            async with asyncio.timeout(0.1):
+                await db.memory("m").remember(asked("q"))
+            await asyncio.sleep(0)  # nothing is left of the timeout
+            assert row_counts(dsn) == (1, 0, 1)
+
+    with recording(dsn) as wire:
+        asyncio.run(asyncio.wait_for(work(), 30))
+
+
+@pytest.mark.parametrize("block", ["call", "transaction"])
+@pytest.mark.parametrize("interrupts", [1, 2, 5])
+def test_interrupted_write_is_rolled_back(dsn: str, block: str, interrupts: int) -> None:
+    def interrupt() -> None:
+        wait_for_lock_waiters(dsn, at_least=1)
+        for _ in range(interrupts):
+            interrupt_main_thread()
+            time.sleep(0.001)
+
+    with Client(dsn) as db:
+        db.memories.count()
+        with table_locked(dsn, LOCKED), in_background(interrupt):
+            joined = db.transaction() if block == "transaction" else nullcontext()
+            with pytest.raises(KeyboardInterrupt), joined:
+                db.memory("m").remember(asked("q"))
+            with suppress(KeyboardInterrupt):
+                time.sleep(0.02)
+            assert not lock_waiters(dsn)
+        assert row_counts(dsn) == NO_ROWS
+        db.memory("after").remember(asked("q"))
+
+
+def test_interrupt_of_an_applied_write_says_so(dsn: str) -> None:
+    with recording(dsn) as wire, Client(wire.dsn) as db:
+        db.memories.count()
+        wire.delayed = True
+
+        def interrupt() -> None:
+            wait_until(lambda: row_counts(dsn) != NO_ROWS)
+            interrupt_main_thread()
+            time.sleep(0.05)
+            wire.delayed = False
+
+        with in_background(interrupt), pytest.raises(KeyboardInterrupt) as interrupted:
+            db.memory("m").remember(asked("q"))
+        assert interrupted.value.__notes__ == ["The write was applied before the interrupt."]
