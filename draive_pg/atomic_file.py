@@ -1,66 +1,147 @@
-"""Write a file atomically: to a temporary file in the same folder, then rename it."""
+"""Write files atomically: to drafts on the same file system, which then replace the files."""
 
 import os
 import shutil
+import stat
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from secrets import token_hex
+from tempfile import mkdtemp
 from typing import IO, Self
 
+if sys.platform != "win32":
+    import fcntl
 
-class Replacement:
-    """Context manager: write a temporary file, then atomically replace the target on `complete`.
+PRIVATE = 0o600  # for files with conversations
+USUAL = 0o666  # what the umask allows
 
-    Without `complete` the target stays as it was, and the temporary file is removed.
+_PREFIX = ".draive_pg-"
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows
+
+
+class Drafts:
+    """Context manager: write drafts of files, which replace the files on `complete`.
+
+    Without `complete` the files stay as they were, and the drafts are removed. The drafts are in a
+    hidden directory that only its owner can enter and that git ignores. If the process is killed,
+    the next write in the same folder removes it.
 
     Parameters
     ----------
-    place : Path
-        Path of the target; a symbolic link is followed.
-
-    Raises
-    ------
-    ValueError
-        If the target exists and is not a regular file.
+    folder : Path
+        The folder of the files or of their folders, on the same file system.
+    mode : int
+        Permissions of new files, less the umask. A replaced file keeps its permissions and, if this
+        process may set them, its owner and group.
     """
 
-    def __init__(self, place: Path) -> None:
-        self._place = place.resolve()
-        if self._place.exists() and not self._place.is_file():
-            raise ValueError(f"{str(place)!r:.200} is there and is no file that can be replaced")
-        self._draft = self._place.with_name(f".draive_pg-{token_hex(8)}")
+    def __init__(self, folder: Path, *, mode: int) -> None:
+        self._folder = folder
+        self._mode = mode
+        self._directory: Path | None = None
+        self._lock: int | None = None
+        self._drafts: dict[Path, Path] = {}
 
     def __enter__(self) -> Self:
         return self
 
-    def open(self) -> IO[bytes]:
-        """Create the temporary file, with the permissions of the target if that exists.
+    @contextmanager
+    def open(self, file: Path) -> Generator[IO[bytes]]:
+        """Open the draft of a file for a block.
+
+        Parameters
+        ----------
+        file : Path
+            A symbolic link is followed.
 
         Raises
         ------
+        ValueError
+            If the file exists and is not a regular file.
         OSError
-            If it cannot be created; the error names the target.
+            If the draft cannot be written; the error names the file.
         """
-        try:
-            file = self._draft.open("xb")
-        except OSError as error:
-            if error.errno is None:
-                raise
-            raise type(error)(error.errno, os.strerror(error.errno), str(self._place)) from error
-        if self._place.exists():
-            shutil.copymode(self._place, self._draft)
-        return file
+        target = file.resolve()
+        if target.exists() and not target.is_file():
+            raise ValueError(f"{str(file)!r:.200} exists and is not a regular file")
+        with _naming(target):
+            if self._directory is None:
+                self._directory = self._create_directory()
+            draft = self._directory / str(len(self._drafts))
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, self._mode)
+            with os.fdopen(descriptor, "wb") as opened:
+                yield opened
+        self._drafts[target] = draft
 
     def complete(self) -> None:
-        """Flush the temporary file to disk, then rename it to the target."""
-        with self._draft.open("rb") as written:
-            os.fsync(written.fileno())
-        self._draft.replace(self._place)
-        if os.name == "posix":  # the rename itself must survive a crash, too
-            folder = os.open(self._place.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        """Replace the files, and write the replacements to disk."""
+        for target, draft in self._drafts.items():
+            with _naming(target):
+                with draft.open("r+b") as written:
+                    os.fsync(written.fileno())
+                _keep_permissions(target, draft)
+                draft.replace(target)
+        if os.name == "posix":
+            for folder in {target.parent for target in self._drafts}:
+                descriptor = os.open(folder, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
 
     def __exit__(self, *error: object) -> None:
-        self._draft.unlink(missing_ok=True)
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            if self._lock is not None:
+                os.close(self._lock)
+
+    def _create_directory(self) -> Path:
+        for abandoned in self._folder.glob(f"{_PREFIX}*/"):
+            if (lock := _lock(abandoned)) is not None:
+                shutil.rmtree(abandoned, ignore_errors=True)
+                os.close(lock)
+        created = Path(mkdtemp(prefix=".tmp-", dir=self._folder))
+        (created / ".gitignore").write_text("*\n")
+        self._lock = _lock(created)
+        # Renamed when it is locked, so that it never looks abandoned.
+        return created.rename(created.with_name(created.name.replace(".tmp-", _PREFIX)))
+
+
+def _lock(directory: Path) -> int | None:
+    """Lock a directory and return its descriptor; None if it is in use or cannot be locked."""
+    if sys.platform == "win32":
+        return None
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # some network file systems do not support it
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _keep_permissions(target: Path, draft: Path) -> None:
+    with suppress(FileNotFoundError):
+        status = target.stat()
+        mode = stat.S_IMODE(status.st_mode)
+        if os.name == "posix":
+            try:
+                os.chown(draft, status.st_uid, status.st_gid)
+            except PermissionError:
+                try:
+                    os.chown(draft, -1, status.st_gid)
+                except PermissionError:
+                    mode &= ~stat.S_IRWXG  # these permissions are of another group
+        draft.chmod(mode)
+
+
+@contextmanager
+def _naming(file: Path) -> Generator[None]:
+    """Name a file in errors of the operating system, instead of its draft or of no file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(file)) from error

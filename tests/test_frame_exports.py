@@ -119,7 +119,7 @@ def test_a_suffix_or_the_format_says_how_it_is_written(db: Client, tmp_path: Pat
     for name, format_ in wrong:
         with pytest.raises(ValueError, match=r"format|Parquet"):
             db.frames.export("sessions", tmp_path / name, format=format_)
-    with pytest.raises(ValueError, match="no file"):
+    with pytest.raises(ValueError, match="is not a regular file"):
         db.frames.export("sessions", tmp_path, format="csv")
     assert {*tmp_path.iterdir()} == before
 

@@ -318,12 +318,12 @@ def test_an_export_that_fails_leaves_what_was_there(db: Client, tmp_path: Path) 
             call(7)  # pyright: ignore[reportArgumentType]
 
 
-def test_an_export_replaces_files_alone_and_what_links_lead_to(db: Client, tmp_path: Path) -> None:
+def test_export_replaces_regular_files_only_and_follows_links(db: Client, tmp_path: Path) -> None:
     fill(db)
     pipe, link, path = tmp_path / "pipe", tmp_path / "link.jsonl", tmp_path / "m.jsonl"
     os.mkfifo(pipe)
     for other in (pipe, tmp_path):
-        with pytest.raises(ValueError, match="is there and is no file that can be replaced"):
+        with pytest.raises(ValueError, match="exists and is not a regular file"):
             db.memories.export(other)
     assert pipe.is_fifo()
     path.write_text("before")
@@ -331,6 +331,9 @@ def test_an_export_replaces_files_alone_and_what_links_lead_to(db: Client, tmp_p
     assert db.memories.export(link).path == link
     assert link.is_symlink()
     assert path.read_bytes().count(b"\n") == 3
+    link.unlink()
+    db.memories.export(link)
+    assert link.stat().st_mode & 0o777 == 0o600
 
 
 def test_an_export_that_the_server_refuses_leaves_nothing(

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
-from draive_pg.atomic_file import Replacement
+from draive_pg.atomic_file import PRIVATE, Drafts
 from draive_pg.codec.validation import shown
 from draive_pg.dataframes import csv, pa, pc
 from draive_pg.display.progress import progress as progress_bar
@@ -41,23 +41,21 @@ def export(
     TypeError, ValueError
         For an unknown format or a wrong filter.
     """
-    chosen, compressed = _format(Path(path), format)
+    file = Path(path)
+    chosen, compressed = _format(file, format)
     query = FrameQuery(frame, filters)
-    replacement = Replacement(Path(path))
 
     @contextmanager
     def collect() -> Generator[Export]:
-        with ExitStack() as stack:
-            stack.enter_context(replacement)
-            file = stack.enter_context(replacement.open())
-            sink = stack.enter_context(pa.output_stream(file, "gzip" if compressed else None))
+        with Drafts(file.resolve().parent, mode=PRIVATE) as drafts, ExitStack() as stack:
+            draft = stack.enter_context(drafts.open(file))
+            sink = stack.enter_context(pa.output_stream(draft, "gzip" if compressed else None))
             writer = stack.enter_context(closing(WRITERS[chosen](sink, query.columns)))
             bar = stack.enter_context(progress_bar(None, frame.name, " rows", wanted=progress))
 
             def complete() -> None:
-                writer.close()
-                sink.close()
-                replacement.complete()
+                stack.close()
+                drafts.complete()
 
             yield Export(query, writer, bar, complete)
 

@@ -7,11 +7,11 @@ nothing outside the folder is read or written.
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, cast
 
-from draive_pg.atomic_file import Replacement
+from draive_pg.atomic_file import USUAL, Drafts
 from draive_pg.errors import FileInvalid
 from draive_pg.sync.formats import Document
 from draive_pg.sync.kinds import Kind
@@ -103,16 +103,13 @@ class Folder:
         self, documents: Mapping[str, Document | None], base: Mapping[str, BaseVersion]
     ) -> None:
         """Write documents, remove the files of names with None, then write the state file."""
-        written: list[Replacement] = []
         removed: list[Path] = []
-        with ExitStack() as stack:
+        with Drafts(self.path, mode=USUAL) as drafts:
 
             def write(path: Path, data: bytes) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                replacement = stack.enter_context(Replacement(path))
-                with replacement.open() as file:
+                with drafts.open(path) as file:
                     file.write(data)
-                written.append(replacement)
 
             for name, document in documents.items():
                 path = self._inside(self.path_of(name))
@@ -124,8 +121,7 @@ class Folder:
                 write(self.path / STATE, self._encode_state(base))
             for path in removed:
                 self._remove(path)
-            for each in written:
-                each.complete()
+            drafts.complete()
 
     def _read_documents(self) -> Mapping[str, Document]:
         found: dict[str, Document] = {}

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from draive_pg.atomic_file import Replacement
+from draive_pg.atomic_file import PRIVATE, Drafts
 from draive_pg.codec.validation import check_text
 from draive_pg.errors import ExportInvalid
 
@@ -49,14 +49,14 @@ def check_path(path: object) -> Path:
 @contextmanager
 def written(path: Path) -> Generator[IO[bytes]]:
     """Write a file that appears, or is replaced, when the block ends without an error."""
-    with Replacement(path) as replacement:
-        with replacement.open() as raw:
+    with Drafts(path.resolve().parent, mode=PRIVATE) as drafts:
+        with drafts.open(path) as raw:
             if path.suffix == ".gz":
                 with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
                     yield cast("IO[bytes]", packed)
             else:
                 yield raw
-        replacement.complete()
+        drafts.complete()
 
 
 def lines(path: Path) -> Iterator[Line]:
