@@ -312,6 +312,30 @@ def test_an_exported_file_answers_as_the_tables_do(db: Client, tmp_path: Path, s
         pd.testing.assert_frame_equal(computed, expected)
 
 
+def test_parquet_that_pandas_wrote_is_read_with_lists(tmp_path: Path) -> None:
+    def written(frame: pd.DataFrame) -> pd.DataFrame:
+        path = tmp_path / "frame.parquet"
+        frame.to_parquet(path)
+        return pd.read_parquet(path)
+
+    arguments: list[dict[str, Any]] = [
+        {"ids": [1, 2], "deep": [{"x": []}]},
+        {"ids": [2, 1], "deep": [{"x": []}]},
+    ]
+    asked = calls(*({"arguments": each} for each in (*arguments, arguments[0])))
+    pd.testing.assert_frame_equal(
+        analysis.repeated_calls(written(asked)), analysis.repeated_calls(asked)
+    )
+    pd.testing.assert_frame_equal(analysis.tools(written(asked)), analysis.tools(asked))
+    variables = pd.DataFrame({"identifier": "m", "created": START, "variables": arguments})
+    pd.testing.assert_frame_equal(
+        analysis.variable_changes(written(variables)), analysis.variable_changes(variables)
+    )
+    pd.testing.assert_frame_equal(
+        analysis.unanswered(written(log(m="qc"))), analysis.unanswered(log(m="qc"))
+    )
+
+
 def test_a_missing_column_is_named() -> None:
     with pytest.raises(ValueError, match="no column 'role'; take identifier, position, created"):
         analysis.turns(log(m="qa").drop(columns="role"))

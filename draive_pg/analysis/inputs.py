@@ -1,9 +1,9 @@
 """Conversion of the DataFrames that callers pass to the dtypes of `db.frames`."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
-from draive_pg.dataframes import pd
+from draive_pg.dataframes import np, pd
 
 TIMESTAMP = "datetime64[us, UTC]"
 
@@ -20,7 +20,8 @@ DTYPES: dict[str, Any] = {
 def prepared(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
     """Return the required columns with the dtypes of `db.frames`; other columns hold JSON.
 
-    In a file, times of CSV and JSON Lines are text, and so is JSON in Parquet and CSV.
+    In a file, times of CSV and JSON Lines are text, and so is JSON in Parquet and CSV. In Parquet
+    that pandas wrote, lists are numpy arrays.
 
     Raises
     ------
@@ -46,8 +47,19 @@ def _converted(values: "pd.Series[Any]", column: str) -> "pd.Series[Any]":
 
 def _parsed(value: object) -> object:
     if not isinstance(value, str):
-        return value
+        return _with_lists(value)
     try:
         return json.loads(value)
     except ValueError:
         return value
+
+
+def _with_lists(value: object) -> object:
+    """Return a document with lists in place of numpy arrays."""
+    match value:
+        case dict():
+            return {key: _with_lists(item) for key, item in cast("dict[str, Any]", value).items()}
+        case np.ndarray():
+            return [_with_lists(item) for item in value.tolist()]
+        case _:
+            return value
