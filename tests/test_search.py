@@ -18,9 +18,10 @@ from psycopg.conninfo import make_conninfo
 
 from draive_pg import Client, OperationFailed
 from draive_pg.api.memories import Memories
-from draive_pg.frames.search import SearchCriteria, search_query
+from draive_pg.frames.search import Match, SearchCriteria, search_query
+from draive_pg.operations.conversations import search_index
 from draive_pg.operations.operation import qualified
-from tests.conftest import Connect
+from tests.conftest import Connect, dsn_of
 from tests.docstrings import documented, dtypes
 from tests.elements import answered, asked, called, responded
 
@@ -136,10 +137,86 @@ def test_the_best_come_first_with_the_words_marked(db: Client) -> None:
     frame = db.memories.search("red")
     assert list(frame["rank"]) == sorted(frame["rank"], reverse=True)
     assert frame.identifier[0] == "more"
-    assert frame.excerpt[0].count("**red**") == 3
+    assert frame.excerpt[0].count("[[red]]") == 3
     assert len(frame.excerpt[0]) < 300
-    assert db.memories.search("boat").excerpt[0] == "A red **boat**, please"
+    assert db.memories.search("boat").excerpt[0] == "A red [[boat]], please"
     assert len(db.memories.search("red", limit=2)) == 2
+
+
+SAID = (
+    "我喜欢猫和狗",
+    "これは日本語のテストです",
+    "번역을 부탁해",
+    "we run Qwen3.6 here",
+    "see https://example.org/docs/page?id=42\nnice 100%",
+    'call get_user_name("ada") or not',
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "match", "finds"),
+    [
+        ("猫", None, [0]),
+        ("日本語", None, [1]),
+        ("부탁 번역", None, [2]),
+        ("猫 -狗", None, []),
+        ("-猫", None, [1, 2, 3, 4, 5]),
+        ("https://example.org/docs/page?id=42", None, [4]),
+        ("HTTPS://EXAMPLE.org/docs", None, [4]),
+        ("qwen", None, []),
+        ("qwen", "words", []),
+        ("猫", "words", []),
+        ("qwen", "substring", [3]),
+        ("here run", "substring", [3]),
+        ('"run here"', "substring", []),
+        ('"n here"', "substring", []),
+        ('"6 here"', "substring", [3]),
+        ("get_user", "substring", [5]),
+        ("getxuser", "substring", []),
+        ('("ada")', "substring", [5]),
+        ("ada -user", "substring", []),
+        ("0%", "substring", [4]),
+        ("nnice", "substring", []),
+        ("[", "substring", []),
+        ('"or not"', "substring", [5]),
+    ],
+)
+def test_parts_of_words_are_found(
+    db: Client, text: str, match: Match | None, finds: list[int]
+) -> None:
+    db.memory("said").remember(*map(asked, SAID))
+    assert found(db, text, match=match) == [("said", position) for position in finds]
+
+
+def test_found_parts_of_words_are_marked(db: Client) -> None:
+    db.memory("said").remember(*map(asked, SAID), asked(f"{'x ' * 200}A (b) a{' y' * 200}"))
+    frame = db.memories.search("qwen RUN", match="substring")
+    assert list(frame.excerpt) == ["we [[run]] [[Qwen]]3.6 here"]
+    assert list(frame["rank"]) == [0]
+    excerpt = db.memories.search("a (B)", match="substring").excerpt[0]
+    assert "x [[A]] [[(b)]] [[a]] y" in excerpt
+    assert len(excerpt) < 300
+
+
+def test_a_latin1_database_can_be_searched(database: psycopg.Connection, connect: Connect) -> None:
+    name = f"{database.info.dbname}_latin1"
+    dsn = dsn_of(database)
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute(
+            f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C'"
+            " TEMPLATE template0".encode()
+        )
+    try:
+        db = connect(make_conninfo(dsn, dbname=name))
+        db.setup()
+        db.memory("m").remember(asked("plain words, déjà vu"))
+        assert db.memories.search("plain").excerpt[0] == "[[plain]] words, déjà vu"
+        excerpt = db.memories.search("déjà", match="substring").excerpt[0]
+        assert excerpt == "plain words, [[déjà]] vu"
+        db.close()
+    finally:
+        with psycopg.connect(dsn, autocommit=True) as admin:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.mark.parametrize("limit", [None, 1, 3, 4, 5, 2**63 - 1])
@@ -194,11 +271,42 @@ def test_the_index_is_used(db: Client, dsn: str, sql: psycopg.Connection) -> Non
     fill(db)
     db.memories.create_search_index()
     sql.execute("SET enable_seqscan = off")
-    criteria = SearchCriteria("boat", "simple", None, None, None)
+    criteria = SearchCriteria("boat", "words", "simple", None, None, None)
     statement = search_query(criteria, {"limit": 5}).statement
     query = b"EXPLAIN " + qualified(statement.sql, None)
     plan = "\n".join(row[0] for row in sql.execute(query, statement.parameters).fetchall())
     assert "Bitmap Index Scan on memories_elements_search_simple" in plan
+
+
+def test_the_trigram_index_is_used_and_changes_no_result(
+    db: Client, sql: psycopg.Connection
+) -> None:
+    db.memory("said").remember(*map(asked, SAID))
+    queries = ("qwen", "日本語", "0%", "-猫")
+    results = [db.memories.search(text, match="substring") for text in queries]
+    sql.execute("CREATE SCHEMA elsewhere CREATE TABLE t ()")
+    sql.execute("CREATE EXTENSION pg_trgm SCHEMA elsewhere")
+    assert db.memories.create_search_index(match="substring")
+    assert not db.memories.create_search_index(match="substring")
+    sql.execute("SET enable_seqscan = off")
+    for text, result in zip(queries, results, strict=True):
+        assert db.memories.search(text, match="substring").equals(result)
+    criteria = SearchCriteria("qwen", "substring", "simple", None, None, None)
+    statement = search_query(criteria, {"limit": 5}).statement
+    query = b"EXPLAIN " + qualified(statement.sql, None)
+    plan = "\n".join(row[0] for row in sql.execute(query, statement.parameters).fetchall())
+    assert "Bitmap Index Scan on memories_elements_substring" in plan
+
+
+def test_the_trigram_index_creates_its_extension(db: Client, sql: psycopg.Connection) -> None:
+    assert db.memories.create_search_index(match="substring")
+    assert sql.execute("SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm'").fetchone()
+
+
+def test_a_server_without_trigrams_is_named(db: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_index, "TRIGRAMS", "pg_absent")
+    with pytest.raises(OperationFailed, match='extension "pg_absent" is not available'):
+        db.memories.create_search_index(match="substring")
 
 
 def test_the_index_of_a_schema_is_its_own(connect: Connect, dsn: str) -> None:
@@ -259,6 +367,9 @@ def test_times_bound_what_is_found(db: Client) -> None:
         ({"text": 7}, TypeError, "text must be a str"),
         ({"text": " \n"}, ValueError, "text must not be blank"),
         ({"text": "a\0"}, ValueError, "text contains a NUL"),
+        ({"text": '""', "match": "substring"}, ValueError, "text must not be blank"),
+        ({"text": "a or b", "match": "substring"}, ValueError, "'or' is no operator"),
+        ({"text": "a", "match": "regex"}, ValueError, "match must be 'words' or 'substring'"),
         ({"role": "user"}, ValueError, "role must be 'input' or 'output'"),
         ({"tool": 7}, TypeError, "tool must be a str"),
         ({"meta": "a"}, TypeError, "meta must be a mapping"),

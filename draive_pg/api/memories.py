@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from draive_pg.api._method import Namespace, method
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.errors import warn
 from draive_pg.frames.query import Filters, OneOrMany
-from draive_pg.frames.search import SearchCriteria, search
+from draive_pg.frames.search import SearchCriteria, check_match, search
 from draive_pg.models.conversations import MemorySummary, Removal, Transfer
 from draive_pg.models.record import Records
 from draive_pg.operations.conversations import listing, removal, search_index, transfer, write
@@ -128,6 +128,7 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         until: Timestamp | None = None,
         error: bool | None = None,
         variables: Mapping[str, Any] | None = None,
+        match: Literal["words", "substring"] | None = None,
         language: str = "simple",
         limit: int | None = 100,
     ) -> "Workflow[DataFrame]":
@@ -138,7 +139,7 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         text : str | None
             Words in the syntax of web search engines: ``bike -rental "two of them"``,
             ``bike or scooter``. Searches the text of user and model, not that of tools, reasoning
-            or artifacts; of a text over 250 kB only the beginning.
+            or artifacts.
         identifier : str | Sequence[str] | None
             One or several memories.
         role : str | None
@@ -153,9 +154,15 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
             True for elements with a tool response that is an error, False for all others.
         variables : Mapping[str, Any] | None
             Part of the newest variables of the memory.
+        match : {"words", "substring"} | None
+            Whether ``text`` has whole words, or words and phrases that are found anywhere, also
+            in a longer word, with ``-`` for exclusion, but without ``or``. None is ``substring``
+            for a text with a URL or with letters of Chinese, Japanese, Korean, Thai, Lao, Burmese
+            or Khmer, which PostgreSQL does not split into words, else ``words``.
         language : str
             PostgreSQL text search configuration: ``simple`` compares words as they are,
-            ``english`` and others also find other forms of a word.
+            ``english`` and others also find other forms of a word. Only for ``words``, which
+            search the beginning of a text over 250 kB.
         limit : int | None
             Maximum number of rows; None for all.
 
@@ -170,8 +177,8 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
             | position | int64 | index of the element in its memory, from 0 |
             | created | datetime64[us, UTC] | when it was written |
             | role | str | `input` or `output` |
-            | excerpt | str | its text around the words, which are between `**`; else its start |
-            | rank | float64 | how well the words match; 0 without `text` |
+            | excerpt | str | its text around the words, each as `[[word]]`; else its start |
+            | rank | float64 | how well the words match; 0 for substrings and without `text` |
 
         Raises
         ------
@@ -191,10 +198,12 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
             "role": role,
             "tool": tool,
         }
-        return search(SearchCriteria(text, language, meta, error, variables), filters)
+        return search(SearchCriteria(text, match, language, meta, error, variables), filters)
 
     @method
-    def create_search_index(self, *, language: str = "simple") -> Workflow[bool]:
+    def create_search_index(
+        self, *, match: Literal["words", "substring"] = "words", language: str = "simple"
+    ) -> Workflow[bool]:
         """Create the GIN index that makes `search` for text fast.
 
         Search works without it. Creating it takes about a minute per million elements, so give the
@@ -203,8 +212,12 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
 
         Parameters
         ----------
+        match : {"words", "substring"}
+            The ``match`` of `search`; each has its own index. That for ``substring`` needs the
+            extension pg_trgm, which is created if the server has it. It serves words of three or
+            more letters.
         language : str
-            The ``language`` of `search`; each has its own index.
+            The ``language`` of `search`; each has its own index for words.
 
         Returns
         -------
@@ -214,13 +227,17 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         Raises
         ------
         TypeError, ValueError
-            If the language is no valid name.
+            If the language is no valid name, or for an unknown ``match``.
+        OperationFailed
+            If the server does not have pg_trgm, or the role lacks a privilege.
 
         Examples
         --------
         >>> db.memories.create_search_index(language="english")
         True
         """
+        if check_match(match) == "substring":
+            return search_index.create_substring_index(self._database.schema)
         return search_index.create_search_index(language, self._database.schema)
 
     @method

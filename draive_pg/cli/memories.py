@@ -30,6 +30,7 @@ from draive_pg.cli.output import (
     print_text,
     summarize,
 )
+from draive_pg.frames.search import Match
 from draive_pg.operations.conversations.listing import Order
 
 app = typer.Typer(
@@ -203,6 +204,10 @@ def search(
     until: Annotated[
         str | None, typer.Option(metavar="TIME", help="Written before this time.")
     ] = None,
+    match: Annotated[
+        Match | None,
+        typer.Option(help="Find whole words, or TEXT also in longer words; else TEXT decides."),
+    ] = None,
     language: Annotated[
         str, typer.Option(metavar="NAME", help="Such as english, to find other forms of words.")
     ] = "simple",
@@ -218,6 +223,7 @@ def search(
     \b
     Examples:
       draive-pg memories search 'refund or voucher -hotel'
+      draive-pg memories search --match substring user_name
       draive-pg memories search --tool find_flight --error --since 2026-01-31
       draive-pg memories search --variables '{"customer": "ada"}' --json | jq -r '.[].excerpt'
     """
@@ -234,6 +240,7 @@ def search(
             role=role,
             tool=tool,
             error=error,
+            match=match,
             language=language,
             limit=limit,
             **conditions,  # pyright: ignore[reportArgumentType] - by name

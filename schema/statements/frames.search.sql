@@ -1,14 +1,18 @@
 -- $1 text
 -- $2 language
--- $3 identifier
--- $4 since
--- $5 until
--- $6 role
--- $7 tool
--- $8 meta
--- $9 error
--- $10 variables
--- $11 limit
+-- $3 marked
+-- $4 identifier
+-- $5 since
+-- $6 until
+-- $7 indexed
+-- $8 contained
+-- $9 excluded
+-- $10 role
+-- $11 tool
+-- $12 meta
+-- $13 error
+-- $14 variables
+-- $15 limit
 SELECT
     frame."position"::INT8 AS "position",
     coalesce(frame."rank"::FLOAT8, 'NaN') AS "rank",
@@ -41,8 +45,18 @@ END
                 $2::REGCONFIG,
                 spoken.text,
                 websearch_to_tsquery($2::REGCONFIG, $1::TEXT),
-                'StartSel=**, StopSel=**, MaxWords=24, MinWords=12, ShortWord=0, '
-                'MaxFragments=2, FragmentDelimiter=" … "'
+                'StartSel=[[, StopSel=]], MaxWords=24, MinWords=12, ShortWord=0, '
+                'MaxFragments=2, FragmentDelimiter=" ... "'
+            )
+            WHEN $3::TEXT IS NOT NULL THEN regexp_replace(
+                substr(
+                    spoken.text,
+                    greatest(1, regexp_instr(spoken.text, $3::TEXT, 1, 1, 0, 'i') - 60),
+                    160
+                ),
+                $3::TEXT,
+                '[[\1]]',
+                'gi'
             )
             WHEN spoken.text <> '' THEN left(spoken.text, 160)
             ELSE left(coalesce(used.text, ''), 160)
@@ -67,23 +81,33 @@ END,
         FROM (
         SELECT identifier, created, ctid AS place, content FROM memories_elements
     ) AS element
-        WHERE ($3::TEXT[] IS NULL OR identifier = ANY ($3::TEXT[]))
-            AND ($4::TIMESTAMPTZ IS NULL OR created >= $4::TIMESTAMPTZ)
-            AND ($5::TIMESTAMPTZ IS NULL OR created < $5::TIMESTAMPTZ)
+        WHERE ($4::TEXT[] IS NULL OR identifier = ANY ($4::TEXT[]))
+            AND ($5::TIMESTAMPTZ IS NULL OR created >= $5::TIMESTAMPTZ)
+            AND ($6::TIMESTAMPTZ IS NULL OR created < $6::TIMESTAMPTZ)
             AND ($1::TEXT IS NULL OR (
                 CASE
     WHEN octet_length(jsonb_path_query_array(content, '$.blocks[*].parts[*].text')::TEXT) <= 250000 THEN to_tsvector($2::REGCONFIG, jsonb_path_query_array(content, '$.blocks[*].parts[*].text'))
     ELSE to_tsvector($2::REGCONFIG, replace(left(jsonb_path_query_array(content, '$.blocks[*].parts[*].text')::TEXT, 60000), '\n', ' '))
 END
             ) @@ websearch_to_tsquery($2::REGCONFIG, $1::TEXT))
-            AND ($6::TEXT IS NULL OR content ->> 'type' = $6::TEXT)
-            AND ($7::TEXT[] IS NULL OR jsonb_path_query_array(content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool') ?| $7::TEXT[])
-            AND ($8::JSONB IS NULL OR content -> 'meta' @> $8::JSONB)
-            AND ($9::BOOLEAN IS NULL OR $9::BOOLEAN = (content @>
+            -- The first condition can use an index. It matches JSON, so it finds too much.
+            AND ($7::TEXT IS NULL OR jsonb_path_query_array(content, '$.blocks[*].parts[*].text')::TEXT ILIKE $7::TEXT)
+            AND ($8::TEXT[] IS NULL OR (
+                SELECT spoken.text ILIKE ALL ($8::TEXT[])
+                    AND NOT spoken.text ILIKE ANY ($9::TEXT[])
+                FROM (
+        SELECT coalesce(string_agg(part #>> '{}', ' '), '') AS text
+        FROM jsonb_path_query(content, '$.blocks[*].parts[*].text') AS part
+    ) AS spoken
+            ))
+            AND ($10::TEXT IS NULL OR content ->> 'type' = $10::TEXT)
+            AND ($11::TEXT[] IS NULL OR jsonb_path_query_array(content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool') ?| $11::TEXT[])
+            AND ($12::JSONB IS NULL OR content -> 'meta' @> $12::JSONB)
+            AND ($13::BOOLEAN IS NULL OR $13::BOOLEAN = (content @>
                 '{"blocks": [{"type": "tool_response", "handling": "error"}]}'
             ))
-            AND ($10::JSONB IS NULL OR (
-                SELECT variables @> $10::JSONB
+            AND ($14::JSONB IS NULL OR (
+                SELECT variables @> $14::JSONB
                 FROM (
         SELECT identifier, created, ctid AS place, variables FROM memories_variables
     ) AS snapshot
@@ -92,11 +116,11 @@ END
                 LIMIT 1
             ))
         ORDER BY rank DESC, created DESC, identifier, place DESC
-        LIMIT $11::INT8
+        LIMIT $15::INT8
     ) AS found
     CROSS JOIN LATERAL (
         SELECT coalesce(string_agg(part #>> '{}', ' '), '') AS text
-        FROM jsonb_path_query(found.content, '$.blocks[*].parts[*].text') AS part
+        FROM jsonb_path_query(content, '$.blocks[*].parts[*].text') AS part
     ) AS spoken
     CROSS JOIN LATERAL (
         SELECT string_agg(

@@ -1,5 +1,6 @@
 -- $1 schema
 -- $2 index
+-- $3 extension
 SELECT
     (
         SELECT relkind = 'p'
@@ -14,4 +15,10 @@ SELECT
         WHERE indexrelid = to_regclass(
             coalesce(quote_ident($1::TEXT) || '.', '') || quote_ident($2::TEXT)
         )
-    ) AS valid
+    ) AS valid,
+    (
+        SELECT quote_ident(nspname)
+        FROM pg_extension
+        JOIN pg_namespace ON pg_namespace.oid = extnamespace
+        WHERE extname = $3::TEXT
+    ) AS extension_schema

@@ -1,12 +1,14 @@
-"""Create the GIN index that makes full-text search fast; search works without it."""
+"""Create the GIN indexes that make search for text fast; search works without them."""
 
-from typing import LiteralString, cast
+from typing import LiteralString, NamedTuple, cast
 
 from psycopg.sql import Identifier, Literal
 
 from draive_pg.codec.validation import MAX_NAME, check_text
-from draive_pg.operations.conversations.expressions import vector
+from draive_pg.operations.conversations.expressions import SPOKEN, vector
 from draive_pg.operations.operation import Operation, Query, Statement, Steps, workflow
+
+TRIGRAMS: LiteralString = "pg_trgm"  # the extension that an index for parts of words needs
 
 STATE = Query(
     "memories.search_index",
@@ -25,9 +27,23 @@ SELECT
         WHERE indexrelid = to_regclass(
             coalesce(quote_ident(:schema::TEXT) || '.', '') || quote_ident(:index::TEXT)
         )
-    ) AS valid
+    ) AS valid,
+    (
+        SELECT quote_ident(nspname)
+        FROM pg_extension
+        JOIN pg_namespace ON pg_namespace.oid = extnamespace
+        WHERE extname = :extension::TEXT
+    ) AS extension_schema
 """,
 )
+
+
+class State(NamedTuple):
+    """What exists: ``valid`` is None without the index, ``extension_schema`` is a quoted name."""
+
+    partitioned: bool | None
+    valid: bool | None
+    extension_schema: str | None
 
 
 @workflow
@@ -36,29 +52,46 @@ def create_search_index(language: str, schema: str | None) -> Steps[bool]:
     name = f"memories_elements_search_{check_text(language, 'language')}"
     if not language or len(name.encode()) > MAX_NAME:
         raise ValueError(f"language must name a text search configuration, not {language!r:.60}")
-    partitioned, valid = yield Operation[tuple[bool | None, bool | None]](
-        name="create search index: look for the index",
-        statements=(STATE(schema=schema, index=name),),
-        read_only=True,
-        decode=lambda rows: (rows[0][0], rows[0][1]),
-    )
-    if valid:
-        return False
-    # CREATE and DROP INDEX take no parameters, so psycopg quotes the names and the language.
-    index = cast("LiteralString", Identifier(name).as_string())
+    state = yield _state(name, schema)
+    # CREATE INDEX takes no parameters, so psycopg quotes the language.
     expression = vector(cast("LiteralString", f"{Literal(language).as_string()}::REGCONFIG"))
-    concurrently = "" if partitioned else "CONCURRENTLY "  # not possible on a partitioned table
-    if valid is False:  # left behind by an interrupted CREATE INDEX
-        yield _definition(f"DROP INDEX CONCURRENTLY IF EXISTS {{schema}}.{index}", language)
+    return (yield from _create(name, f"({expression})", state))
+
+
+@workflow
+def create_substring_index(schema: str | None) -> Steps[bool]:
+    """Create the index for parts of words, and return whether it was missing."""
+    name = "memories_elements_substring"
+    state = yield _state(name, schema)
+    if state.extension_schema is None:
+        yield _definition(f"CREATE EXTENSION IF NOT EXISTS {TRIGRAMS}")
+        state = yield _state(name, schema)
+    operators = cast("LiteralString", f"{state.extension_schema}.gin_trgm_ops")
+    return (yield from _create(name, f"({SPOKEN}::TEXT) {operators}", state))
+
+
+def _state(name: str, schema: str | None) -> Operation[State]:
+    return Operation(
+        name="create search index: look for the index",
+        statements=(STATE(schema=schema, index=name, extension=TRIGRAMS),),
+        read_only=True,
+        decode=lambda rows: State(*rows[0]),
+    )
+
+
+def _create(name: str, column: LiteralString, state: State) -> Steps[bool]:
+    if state.valid:
+        return False
+    index = cast("LiteralString", Identifier(name).as_string())
+    if state.valid is False:  # left behind by an interrupted CREATE INDEX
+        yield _definition(f"DROP INDEX CONCURRENTLY IF EXISTS {{schema}}.{index}")
+    concurrently = "" if state.partitioned else "CONCURRENTLY "  # not on a partitioned table
     yield _definition(
         f"CREATE INDEX {concurrently}IF NOT EXISTS {index} "
-        f"ON {{schema}}.memories_elements USING gin (({expression}))",
-        language,
+        f"ON {{schema}}.memories_elements USING gin ({column})"
     )
     return True
 
 
-def _definition(sql: LiteralString, language: str) -> Operation[None]:
-    return Operation(
-        name=f"create search index for language {language!r:.60}", statements=(Statement(sql),)
-    )
+def _definition(sql: LiteralString) -> Operation[None]:
+    return Operation(name="create search index", statements=(Statement(sql),))
