@@ -1,5 +1,7 @@
 """The parts that benchmarks are made of; what they find is not a test's concern."""
 
+import subprocess
+import sys
 from time import perf_counter
 from typing import Any
 
@@ -83,3 +85,16 @@ def test_the_document_has_a_place_for_the_figures() -> None:
 def test_a_document_without_a_place_is_left_alone() -> None:
     with pytest.raises(ValueError, match="no place for the table"):
         with_table("# Figures\n", "| one |\n")
+
+
+@pytest.mark.slow
+def test_writes_survive_five_seconds_of_chaos() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.chaos", "5"],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "       0 violations" in done.stdout

@@ -19,6 +19,7 @@ from draive_pg import AsyncClient, Client, TimedOut
 from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepository
 from draive_pg.database.driver import AsyncTimedConnection, Deadline, TimedConnection
 from draive_pg.database.pool import AsyncPool, Pool
+from draive_pg.operations.operation import Call
 from tests.conftest import Connect
 from tests.elements import asked
 from tests.fault_server import session_pids
@@ -61,6 +62,26 @@ def test_tasks_cancelled_at_any_moment_leave_nothing_behind(dsn: str) -> None:
             assert len(await db.memory("m").log()) % 2 == 0
 
     asyncio.run(asyncio.wait_for(work(), 60))
+
+
+def test_cancelled_call_waits_for_its_thread(dsn: str) -> None:
+    ended = threading.Event()
+
+    def slow() -> None:
+        time.sleep(0.1)
+        ended.set()
+
+    async def work() -> None:
+        async with AsyncClient(dsn) as db:
+            task = asyncio.create_task(db._database.run(Call(slow)))
+            for _ in range(3):
+                await asyncio.sleep(0.01)
+                task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert ended.is_set()
+
+    asyncio.run(asyncio.wait_for(work(), 30))
 
 
 def test_a_connection_attempt_that_is_cancelled_is_undone(dsn: str) -> None:

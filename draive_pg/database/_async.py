@@ -31,6 +31,7 @@ from draive_pg.database.driver import (
     Exchange,
     copy_text,
     receive_rows,
+    wait_until_done,
 )
 from draive_pg.database.endpoint import Endpoint, conninfo_async
 from draive_pg.database.errors import map_errors, short_tracebacks
@@ -398,4 +399,4 @@ async def _in_thread[T](function: Callable[..., T], *arguments: object) -> T:
     try:
         return await asyncio.shield(ending)
     finally:
-        await asyncio.wait([ending])
+        await wait_until_done(ending)

@@ -382,9 +382,7 @@ class AsyncTimedConnection(AsyncConnection):
         except BaseException as error:
             if _is_interrupt(error):
                 settled = asyncio.wrap_future(_settle(self, exchange, error))
-                while not settled.done():
-                    with suppress(asyncio.CancelledError):
-                        await asyncio.wait([settled])
+                await wait_until_done(settled)
             task = asyncio.current_task()
             if exchange.committed and isinstance(error, asyncio.CancelledError) and task:
                 task.uncancel()
@@ -405,6 +403,13 @@ class AsyncTimedConnection(AsyncConnection):
 
     def __del__(self, *_: object) -> None:
         """Suppress psycopg's warning about unclosed connections: the pool owns this one."""
+
+
+async def wait_until_done(future: asyncio.Future[Any]) -> None:
+    """Wait for a future, however often the task is cancelled meanwhile."""
+    while not future.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([future])
 
 
 # The deadline of a connection attempt, for `TimedConnection._connect_gen`.
