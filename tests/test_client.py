@@ -238,9 +238,6 @@ print([os.waitpid(child, 0)[1] for child in children], len(db.configurations.con
     [
         "default_transaction_isolation=serializable",
         r"default_transaction_isolation=repeatable\\ read",
-        "client_encoding=LATIN1",
-        "timezone=Asia/Kolkata",
-        "datestyle=German",
     ],
 )
 def test_what_a_role_prefers_changes_nothing(connect: Connect, dsn: str, setting: str) -> None:

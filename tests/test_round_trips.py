@@ -34,7 +34,7 @@ READ = "PBDES"
 WRITE = "PBDE" * 4 + "S"  # begin, lock, write, commit
 
 CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
-    "identifiers": (lambda db: db.memories.identifiers(), "Q"),
+    "identifiers": (lambda db: db.memories.identifiers(), READ),
     "recall": (lambda db: db.memory("m").recall(), READ),
     "recall of the newest": (lambda db: db.memory("m").recall(limit=3), READ),
     "remember one": (lambda db: db.memory("m").remember(asked("q")), WRITE),

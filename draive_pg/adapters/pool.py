@@ -225,6 +225,9 @@ async def _connect(endpoint: Endpoint, deadline: Deadline) -> AsyncTimedConnecti
     connection = await AsyncTimedConnection.open(await conninfo_async(endpoint), deadline)
     for name in ("json", "jsonb"):  # as text, as asyncpg does: a ``PostgresValue`` is no dict
         connection.adapters.register_loader(name, TextLoader)
+    # psycopg reads timestamps as text, in this style only; asyncpg in any.
+    if not (connection.info.parameter_status("DateStyle") or "").startswith("ISO"):
+        await connection.execute("SELECT set_config('DateStyle', 'ISO', FALSE)")
     return connection
 
 

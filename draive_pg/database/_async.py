@@ -206,7 +206,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                         if exchange.commits and is_open(connection):
                             observed.round_trips += 1
                             with suppress(Error):
-                                await connection.run(Exchange(connection, (ROLLBACK, ())))
+                                await connection.run(Exchange(connection, (ROLLBACK, None)))
                     return exchange.rows()
         except ConnectionFailed as error:
             retry = retry and not self._in_transaction()

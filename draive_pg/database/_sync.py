@@ -186,7 +186,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                     if exchange.commits and is_open(connection):
                         observed.round_trips += 1
                         with suppress(Error):  # keep the original error
-                            connection.run(Exchange(connection, (ROLLBACK, ())))
+                            connection.run(Exchange(connection, (ROLLBACK, None)))
                 return exchange.rows()
         except ConnectionFailed as error:
             retry = retry and not self._in_transaction()

@@ -33,7 +33,7 @@ from psycopg import (
 )
 from psycopg.abc import PQGen, PQGenConn
 from psycopg.adapt import PyFormat, Transformer
-from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
+from psycopg.pq import ExecStatus, Format, PipelineStatus, TransactionStatus
 from psycopg.sql import Literal
 
 from draive_pg.database.observe import logger
@@ -161,11 +161,12 @@ class Exchange:
         self._synced = False
 
     def _command(self, sql: bytes, parameters: Sequence[object] | None) -> tuple[Any, ...]:
-        if not parameters:
+        if parameters is None:
             return sql, None
         transformer = self._transformer
         values = transformer.dump_sequence(parameters, [PyFormat.AUTO] * len(parameters))
-        return sql, values, transformer.types, transformer.formats
+        # Binary results do not depend on DateStyle and other settings.
+        return sql, values, transformer.types, transformer.formats, Format.BINARY
 
     @property
     def commits(self) -> bool:
