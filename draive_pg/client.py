@@ -16,7 +16,7 @@ from draive_pg.codec.validation import check_schema, check_size, check_timeout
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.database.cache import Cache
 from draive_pg.database.endpoint import endpoint_of
-from draive_pg.database.errors import short_tracebacks
+from draive_pg.database.errors import short_argument_errors, short_tracebacks
 from draive_pg.models.admin import Diagnosis, OperationEvent
 from draive_pg.models.documents import Release, Revision, Snapshot
 from draive_pg.operations.admin import doctor, migrations
@@ -39,7 +39,30 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         The namespaces, by subject.
     """
 
-    def __init__(self, database: D) -> None:
+    _database_type: type[D]
+
+    def __init__(
+        self,
+        dsn: str | None = None,
+        *,
+        schema: str | None = None,
+        cache_limit: int = 32,
+        cache_expiration: float = 600.0,
+        max_size: int = 4,
+        live: bool = False,
+        timeout: float | None = 300.0,
+        on_operation: Callable[[OperationEvent], object] | None = None,
+    ) -> None:
+        with short_argument_errors:  # whose frames have the DSN in their variables
+            database = self._database_type(
+                endpoint_of(dsn),
+                Cache(cache_limit, cache_expiration),
+                schema=check_schema(schema),
+                max_size=check_size(max_size),
+                live=live,
+                timeout=check_timeout(timeout),
+                on_operation=on_operation,
+            )
         super().__init__(database)
         self.configurations: Configurations[D] = Configurations(database)
         self.instructions: Instructions[D] = Instructions(database)
@@ -210,29 +233,7 @@ class Client(BaseClient[Database]):
     'Hello Ada!'
     """
 
-    def __init__(
-        self,
-        dsn: str | None = None,
-        *,
-        schema: str | None = None,
-        cache_limit: int = 32,
-        cache_expiration: float = 600.0,
-        max_size: int = 4,
-        live: bool = False,
-        timeout: float | None = 300.0,
-        on_operation: Callable[[OperationEvent], object] | None = None,
-    ) -> None:
-        super().__init__(
-            Database(
-                endpoint_of(dsn),
-                Cache(cache_limit, cache_expiration),
-                schema=check_schema(schema),
-                max_size=check_size(max_size),
-                live=live,
-                timeout=check_timeout(timeout),
-                on_operation=on_operation,
-            )
-        )
+    _database_type = Database
 
     def transaction(self) -> AbstractContextManager[Self]:
         """Run all calls of this thread in the block in one transaction.
@@ -287,29 +288,7 @@ class AsyncClient(BaseClient[AsyncDatabase]):
     ...     await db.instructions.load("greeting")
     """
 
-    def __init__(
-        self,
-        dsn: str | None = None,
-        *,
-        schema: str | None = None,
-        cache_limit: int = 32,
-        cache_expiration: float = 600.0,
-        max_size: int = 4,
-        live: bool = False,
-        timeout: float | None = 300.0,
-        on_operation: Callable[[OperationEvent], object] | None = None,
-    ) -> None:
-        super().__init__(
-            AsyncDatabase(
-                endpoint_of(dsn),
-                Cache(cache_limit, cache_expiration),
-                schema=check_schema(schema),
-                max_size=check_size(max_size),
-                live=live,
-                timeout=check_timeout(timeout),
-                on_operation=on_operation,
-            )
-        )
+    _database_type = AsyncDatabase
 
     def transaction(self) -> AbstractAsyncContextManager[Self]:
         """Run all calls of this task, and of those it starts, in the block in one transaction.

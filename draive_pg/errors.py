@@ -31,6 +31,7 @@ issues one for each row that it skips.
 """
 
 import os
+import re
 import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -38,6 +39,11 @@ from pathlib import Path
 
 PACKAGE = f"{Path(__file__).parent}{os.sep}"
 MAX_SIMILAR = 3  # names suggested for a missing one
+
+
+def hide_passwords(text: str) -> str:
+    """Replace the password of each database address in a text."""
+    return re.sub(r"://\S*@", "://…@", re.sub(r"(password\s*=\s*)('[^']*'|\S+)", r"\1…", text))
 
 
 class DraivePGError(Exception):
@@ -50,7 +56,7 @@ class DraivePGError(Exception):
     """
 
     def __init__(self, message: str, *, sqlstate: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(hide_passwords(message))
         self.sqlstate = sqlstate
 
 

@@ -9,17 +9,28 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from types import FrameType
 from urllib.parse import quote, urlencode
 
 import psycopg
 import pytest
+from draive import Configuration
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from draive_pg import AsyncClient, Client, ConnectionFailed, Memory, OperationFailed
+from draive_pg import (
+    AsyncClient,
+    Client,
+    ConnectionFailed,
+    DraivePGError,
+    Memory,
+    OperationEvent,
+    OperationFailed,
+)
 from draive_pg.adapters import PostgresConnectionPool
 from draive_pg.database import Database
 from draive_pg.database.endpoint import Endpoint, endpoint_of
@@ -27,6 +38,10 @@ from tests.conftest import Connect
 from tests.elements import asked, texts
 from tests.recording_proxy import recording
 from tests.server import scratch_directory, wait_for_lock_waiters, wait_until
+
+
+class RequiredLimits(Configuration):
+    tokens: int
 
 
 @pytest.mark.parametrize(
@@ -63,6 +78,88 @@ def test_a_password_that_was_not_encoded_is_not_taken_for_an_address(kind: type,
     with pytest.raises(ValueError, match="percent-encode") as caught:
         kind(dsn)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["ssl", "schema", "connection_limit", "pgbouncer"])
+def test_a_parameter_of_other_drivers_is_named(name: str) -> None:
+    with pytest.raises(ValueError, match=f"has the parameter '{name}'") as caught:
+        Client(f"postgresql://user:secret@host/db?{name}=secret")
+    assert "secret" not in str(caught.value)
+
+
+def frames_outside_tests(error: BaseException | None) -> Iterator[FrameType]:
+    """Yield the frames that a report of an error and its causes would show."""
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if not frame.f_globals["__name__"].startswith(("tests.", "asyncio.", "contextlib")):
+                yield frame
+        error = error.__cause__ or error.__context__
+
+
+UNREACHABLE = {
+    "127.0.0.1:1": "connect: connection to server at .*refused; check the DSN",
+    "a..b": "connect: a label of the host name is empty or too long; check the DSN",
+    f"{'a' * 64}.example": "connect: a label of the host name is empty or too long; check the DSN",
+}
+
+
+@pytest.mark.parametrize("address", UNREACHABLE)
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda db: db.diagnose(),
+        lambda db: db.frames.sessions(),
+        lambda db: list(db.frames.chunks("sessions")),
+        lambda db: db.transaction().__enter__(),
+        lambda db: db.release(prompts={"a": "b"}),
+    ],
+    ids=["diagnose", "frame", "chunks", "transaction", "release"],
+)
+def test_no_frame_of_a_failed_connection_has_the_password(
+    connect: Connect, call: Callable[[Client], object], address: str
+) -> None:
+    for live in (False, True):
+        db = connect(f"postgresql://user:secret@{address}/db", live=live)
+        with pytest.raises(ConnectionFailed, match=f"^{UNREACHABLE[address]}") as caught:
+            call(db)
+        for frame in frames_outside_tests(caught.value):
+            assert "secret" not in repr(frame.f_locals)
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://user:secret@host/db?nosuch=1",
+        "postgresql://user:very@secret@host/db",
+        "postgresql://user:secret@host/db?connection_limit=many",
+    ],
+)
+@pytest.mark.parametrize("make", [Client, AsyncClient, PostgresConnectionPool.of])
+def test_no_frame_of_a_refused_dsn_has_the_password(
+    make: Callable[[str], object], dsn: str
+) -> None:
+    with pytest.raises(ValueError, match="DSN") as caught:
+        make(dsn)
+    assert not list(frames_outside_tests(caught.value))
+
+
+@pytest.mark.parametrize("name", ["postgresql://user:secret@host/db", "host=h password=secret"])
+def test_a_dsn_in_place_of_a_name_is_shown_without_its_password(
+    connect: Connect, dsn: str, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    events: list[OperationEvent] = []
+    db = connect(dsn, on_operation=events.append)
+    caplog.set_level("DEBUG", "draive_pg")
+    for call in (
+        lambda: db.instructions.load(name),
+        lambda: db.configurations.load(RequiredLimits, identifier=name, required=True),
+        lambda: db.memory(name).fork("new"),
+    ):
+        with pytest.raises(DraivePGError, match=r"missing|is no|are no") as caught:
+            call()
+        assert "secret" not in str(caught.value)
+    assert events
+    assert "secret" not in f"{events} {caplog.text}"
 
 
 def test_encoded_passwords_and_odd_names_are_taken() -> None:

@@ -32,6 +32,7 @@ from draive_pg.database.endpoint import (
     endpoint_of,
     parameters_of,
 )
+from draive_pg.database.errors import short_argument_errors
 from draive_pg.database.live import (
     listen,
     stop_listening,
@@ -150,23 +151,29 @@ class PostgresConnectionPool:
         ValueError
             If libpq cannot read the DSN, or the limit in it is no number.
         """
-        if dsn is None:
+        with short_argument_errors:  # whose frames have the DSN in their variables
+            if dsn is None:
+                endpoint = endpoint_of(None)
+            else:
+                dsn, extras = _without_extras(dsn)
+                parameters = parameters_of(dsn)
+                defaults = {
+                    key: default
+                    for key, (variable, default) in DEFAULTS.items()
+                    if default is not None
+                    and variable not in os.environ
+                    and "service" not in parameters
+                }
+                ssl = extras.get("ssl", ssl)
+                endpoint = DsnEndpoint({**defaults, "sslmode": ssl, **parameters})
+                for key in LIMITS:
+                    if key in extras:
+                        connection_limit = _number(key, extras[key])
+                        break
             pool = cls(connection_limit=connection_limit)
-            pool._endpoint = endpoint_of(None)
+            pool._endpoint = endpoint
             pool._live, pool._timeout = live, check_timeout(timeout)
             return pool
-        dsn, extras = _without_extras(dsn)
-        parameters = parameters_of(dsn)
-        defaults = {
-            key: default
-            for key, (variable, default) in DEFAULTS.items()
-            if default is not None and variable not in os.environ and "service" not in parameters
-        }
-        limits = [int(extras[key]) for key in LIMITS if key in extras]
-        pool = cls(connection_limit=limits[0] if limits else connection_limit)
-        pool._endpoint = DsnEndpoint({**defaults, "sslmode": extras.get("ssl", ssl), **parameters})
-        pool._live, pool._timeout = live, check_timeout(timeout)
-        return pool
 
     async def __aenter__(self) -> Postgres:
         pool = AsyncPool(partial(_connect, self._endpoint), self._connection_limit)
@@ -229,6 +236,12 @@ async def _connect(endpoint: Endpoint, deadline: Deadline) -> AsyncTimedConnecti
     if not (connection.info.parameter_status("DateStyle") or "").startswith("ISO"):
         await connection.execute("SELECT set_config('DateStyle', 'ISO', FALSE)")
     return connection
+
+
+def _number(name: str, value: str) -> int:
+    if not value.isdecimal():
+        raise ValueError(f"{name} in the DSN must be a number")
+    return int(value)
 
 
 def _without_extras(dsn: str) -> tuple[str, dict[str, str]]:

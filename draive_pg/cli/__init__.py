@@ -17,7 +17,8 @@ from draive_pg.cli import chats, documents, frames, memories, server
 from draive_pg.cli.doctor import doctor, print_problems
 from draive_pg.cli.kinds import CONFIGS, PROMPTS
 from draive_pg.cli.options import Dsn, Schema, connect
-from draive_pg.cli.output import CONFLICT, echo, hide_passwords, one_line
+from draive_pg.cli.output import CONFLICT, echo, one_line
+from draive_pg.errors import hide_passwords
 
 __all__ = ("app", "main")
 

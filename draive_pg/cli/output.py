@@ -1,7 +1,6 @@
 """Output of the commands: tables, text or JSON, and the exit codes."""
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
@@ -102,11 +101,6 @@ def one_line(error: Exception) -> str:
     """Return the message of an error and its notes on one line, without control characters."""
     texts = (str(error), *getattr(error, "__notes__", ()))
     return escaped("; ".join(" ".join(text.split()) for text in texts))
-
-
-def hide_passwords(text: str) -> str:
-    """Replace the password of each database address in a text."""
-    return re.sub(r"://\S*@", "://…@", re.sub(r"(password\s*=\s*)('[^']*'|\S+)", r"\1…", text))
 
 
 def _to_json(value: object) -> object:

@@ -20,7 +20,7 @@ from uuid import UUID
 
 from draive_pg.codec.elements import Outline
 from draive_pg.codec.json import decode, encode, is_plain, is_sound, parse
-from draive_pg.errors import DocumentMissing, StoredDataInvalid
+from draive_pg.errors import DocumentMissing, StoredDataInvalid, hide_passwords
 from draive_pg.uninterrupted import import_uninterrupted
 
 import_uninterrupted("draive")  # which imports numpy
@@ -56,7 +56,7 @@ class InstructionsMissing(DocumentMissing, DraiveInstructionsMissing):
 
     def __init__(self, message: str, *, name: str) -> None:
         DraiveInstructionsMissing.__init__(self, name=name)
-        self.args = (message,)
+        self.args = (hide_passwords(message),)
         self.sqlstate = None
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -68,7 +68,7 @@ class ConfigurationMissing(DocumentMissing, HaiwayConfigurationMissing):
 
     def __init__(self, message: str, *, identifier: str) -> None:
         HaiwayConfigurationMissing.__init__(self, identifier=identifier)
-        self.args = (message,)
+        self.args = (hide_passwords(message),)
         self.sqlstate = None
 
     def __reduce__(self) -> tuple[object, ...]:

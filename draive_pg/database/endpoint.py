@@ -30,6 +30,15 @@ if "PGCONNECT_TIMEOUT" not in os.environ:
 # Overrides the DSN and the defaults of the role and the server.
 ENCODING = {"client_encoding": "UTF8"}
 
+# Parameters that other drivers know, and what to write instead.
+OTHER_PARAMETERS = {
+    "ssl": "write sslmode=require, or another sslmode",
+    "schema": "leave it out, and give the schema to the client: schema=...",
+    "connection_limit": "leave it out, and give the limit to the client: max_size=...",
+    "pool_timeout": "leave it out",
+    "pgbouncer": "leave it out; a pooler needs no parameter",
+}
+
 PORTS = re.compile(r"[0-9,]*")
 NOT_NAME = re.compile(r"@|://")
 USER = re.compile(r":.*@")
@@ -117,8 +126,13 @@ def parameters_of(dsn: str) -> Mapping[str, ConnParam]:
         )
     try:
         parameters = conninfo_to_dict(dsn)
-    except ProgrammingError:
-        # Not chained: libpq's message contains the DSN, and so the password.
+    except ProgrammingError as error:
+        # Not chained or quoted: libpq's message contains parts of the DSN, and so of the password.
+        for name, advice in OTHER_PARAMETERS.items():
+            if f'"{name}"' in str(error):
+                raise ValueError(
+                    f"the DSN has the parameter {name!r}, which libpq does not know: {advice}"
+                ) from None
         raise ValueError(
             "the DSN is neither a URI postgresql://user@host/database nor keywords "
             "'host=… dbname=…' that libpq knows"

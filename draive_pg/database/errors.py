@@ -56,6 +56,11 @@ class map_errors:  # noqa: N801 - a context manager, named as contextlib's are
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if error is not None and self._name == CONNECT:
+            error.__traceback__ = None  # its frames have the password in their variables
+        if isinstance(error, UnicodeError) and self._name == CONNECT:
+            text = f"{CONNECT}: a label of the host name is empty or too long; {UNREACHABLE}"
+            raise ConnectionFailed(text) from None
         if isinstance(error, psycopg.Error):
             raise to_package_error(self._name, error) from error
 
@@ -63,7 +68,8 @@ class map_errors:  # noqa: N801 - a context manager, named as contextlib's are
 def to_package_error(name: str, error: psycopg.Error) -> DraivePGError:
     """Return the error of this package for one of psycopg."""
     sqlstate = error.sqlstate
-    text = f"{name}: {error.diag.message_primary or str(error).partition('\n')[0]}"
+    reason = error.diag.message_primary or str(error).partition("\n")[0]
+    text = f"{name}: {reason.removeprefix('connection failed: ')}"
     if isinstance(error, NoAnswer):
         return TimedOut(_line(text, None, "if it may take longer, raise Client(timeout=...)"))
     if isinstance(error, psycopg.errors.ConnectionTimeout):

@@ -18,7 +18,7 @@ from typing import Any
 
 from psycopg import AsyncConnection, Connection
 
-from draive_pg.errors import DraivePGError
+from draive_pg.errors import DraivePGError, hide_passwords
 from draive_pg.models.admin import OperationEvent
 
 logger = logging.getLogger("draive_pg")
@@ -58,7 +58,7 @@ class Observer:
         debug = logger.isEnabledFor(logging.DEBUG)
         if not debug and self._on_operation is None:
             return
-        seconds = perf_counter() - started
+        name, seconds = hide_passwords(name), perf_counter() - started
         event = OperationEvent(name, seconds, round_trips, rows, cached=cached, error=error)
         if debug:
             logger.debug(
