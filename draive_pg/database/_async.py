@@ -285,18 +285,18 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
     async def _block(self, connection: AsyncTimedConnection) -> AsyncGenerator[None]:
         begin, commit, rollback = SAVEPOINT if is_open(connection) else TRANSACTION
         with map_errors("begin a transaction"):
-            await connection.run(Exchange(connection, (begin, ())))
+            await connection.run(Exchange(connection, (begin, None)))
         try:
             yield
         except BaseException:
             if is_open(connection):
                 connection.deadline = Deadline(ROLLBACK_SECONDS)
                 with suppress(Error):
-                    await connection.run(Exchange(connection, (rollback, ())))
+                    await connection.run(Exchange(connection, (rollback, None)))
             raise
         connection.deadline = self._deadline()
         with map_errors("commit a transaction"):
-            await connection.run(Exchange(connection, (commit, ())))
+            await connection.run(Exchange(connection, (commit, None)))
 
     def _connection(self, deadline: Deadline) -> "_AsyncConnection":
         return _AsyncConnection(self, deadline)

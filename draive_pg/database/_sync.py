@@ -271,18 +271,18 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
         """Begin a transaction, or a savepoint in a transaction, and end it."""
         begin, commit, rollback = SAVEPOINT if is_open(connection) else TRANSACTION
         with map_errors("begin a transaction"):
-            connection.run(Exchange(connection, (begin, ())))
+            connection.run(Exchange(connection, (begin, None)))
         try:
             yield
         except BaseException:
             if is_open(connection):
                 connection.deadline = Deadline(ROLLBACK_SECONDS)
                 with suppress(Error):  # keep the original error
-                    connection.run(Exchange(connection, (rollback, ())))
+                    connection.run(Exchange(connection, (rollback, None)))
             raise
         connection.deadline = self._deadline()
         with map_errors("commit a transaction"):
-            connection.run(Exchange(connection, (commit, ())))
+            connection.run(Exchange(connection, (commit, None)))
 
     def _connection(self, deadline: Deadline) -> "_Connection":
         return _Connection(self, deadline)

@@ -324,7 +324,7 @@ class TimedConnection(Connection):
         if not _in_doubt(self):
             return True
         try:
-            ping = Exchange(self, (b"", ())).run()
+            ping = Exchange(self, (b"", None)).run()
             wait(ping, self.pgconn.socket, INTERVAL, deadline.left(CHECK_SECONDS))
         except Error:
             return False
@@ -396,7 +396,7 @@ class AsyncTimedConnection(AsyncConnection):
         if not _in_doubt(self):
             return True
         try:
-            ping = Exchange(self, (b"", ())).run()
+            ping = Exchange(self, (b"", None)).run()
             await wait_async(ping, self.pgconn.socket, INTERVAL, deadline.left(CHECK_SECONDS))
         except Error:
             return False
