@@ -3,6 +3,7 @@ import gc
 import importlib.util
 import os
 import pickle
+import pwd
 import shutil
 import signal
 import subprocess
@@ -882,6 +883,9 @@ def test_root_accesses_files_with_the_rights_of_their_owner(place: Path) -> None
     assert secret.read_bytes() == b""
     assert (place / "theirs" / "file").stat().st_uid == 12345
     assert Layout.of(place / "theirs" / "data").keeper == owner
+    nobody = pwd.getpwnam("nobody")
+    os.chown(place / "theirs", nobody.pw_uid, 0)
+    assert Owner.of(place / "theirs" / "data") == Owner(nobody.pw_uid, nobody.pw_gid)
     assert Layout.of(place / "data").keeper == Owner.current()
 
 

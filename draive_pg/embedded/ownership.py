@@ -64,6 +64,8 @@ class Owner:
             return current
         status = nearest(data).stat()
         if status.st_uid != 0:
+            with suppress(KeyError):  # not the group of the directory, which may be root's
+                return cls(status.st_uid, pwd.getpwuid(status.st_uid).pw_gid)
             return cls(status.st_uid, status.st_gid)
         for name in ("postgres", "nobody"):
             with suppress(KeyError):
