@@ -260,15 +260,12 @@ class Server:
             )
         return answer
 
-    def _kept(self) -> bool:
-        with self._layout.keeper.acting():
-            return self._layout.owner.read(self._layout.kept) == str(self.pid())
-
     def _leave(self, *, force: bool) -> bool:
         layout = self._layout
         try:
             with FileLock().exclusive(layout.lock, layout.owner, timeout=_STOP_TIMEOUT):
-                alone = not self._kept() and self._users.upgrade()
+                kept = layout.owner.read(layout.kept) == str(self.pid())
+                alone = not kept and self._users.upgrade()
                 return (force or alone) and self._shut_down()
         except TimeoutError:
             return False  # another process is starting the server, to use it

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 
 INTERVAL = 1.0  # seconds between two checks of a kept server that nobody uses
 
@@ -48,8 +49,9 @@ def main(uid: int, gid: int, lock_file: str, users_file: str, kept_file: str, *s
             return file.read() == str(pid)
 
     signal.signal(signal.SIGTERM, stop)
-    os.write(1, str(pid).encode())
-    os.dup2(2, 1)  # closes the pipe to the process that waits for the id
+    with suppress(BrokenPipeError):  # the process that waits for the id may have been killed
+        os.write(1, str(pid).encode())
+    os.dup2(2, 1)  # closes the pipe
     while True:
         fcntl.flock(users, fcntl.LOCK_EX)  # waits until no process uses the server
         fcntl.flock(users, fcntl.LOCK_UN)
