@@ -100,7 +100,8 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         PermissionDenied
             If something is missing and the role may not create it.
         SchemaInvalid
-            If the text of an applied migration differs from that of this version.
+            If the text of an applied migration differs from that of this version, or a table or
+            view of something else has the name of a table.
 
         Examples
         --------

@@ -2,13 +2,12 @@
 
 import json
 import re
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from draive_pg import Client
-from draive_pg.operations.admin.doctor import TABLES
+from draive_pg.operations.admin.catalog import TABLES
 from draive_pg.operations.admin.migrations import migrations
 from tests.cli_runner import Shell
 from tests.conftest import Connect
@@ -100,9 +99,7 @@ def test_tables_of_draive_lack_what_is_ours(connect: Connect, empty_dsn: str) ->
     assert "trigger draive_pg_notify" in missing["configurations"]
 
 
-def test_what_went_missing_is_named_with_the_file_that_makes_it(
-    db: Client, sql: psycopg.Connection
-) -> None:
+def test_missing_objects_are_reported_with_what_to_do(db: Client, sql: psycopg.Connection) -> None:
     sql.execute("DROP INDEX memories_elements_identifier_created")
     sql.execute("ALTER TABLE instructions DISABLE TRIGGER draive_pg_notify")
     sql.execute("ALTER TABLE configurations DROP COLUMN content")
@@ -112,8 +109,8 @@ def test_what_went_missing_is_named_with_the_file_that_makes_it(
     assert [each.state for each in found.migrations].count("changed") == 1
     assert found.migrations[-1].state == "unknown"
     for parts in (
-        ("index memories_elements_identifier_created", "schema/004_memory_indexes.sql"),
-        ("trigger draive_pg_notify", "schema/008_notifications.sql"),
+        ("index memories_elements_identifier_created", "004_memory_indexes", "run setup"),
+        ("trigger draive_pg_notify", "008_notifications", "run setup"),
         ("column content", "another schema"),
         ("003_memories", "another text"),
         ("999_later", "upgrade"),
@@ -199,19 +196,59 @@ def test_doctor_exits_with_1_and_says_what_to_do(
     assert "All is well" not in done.out
 
 
-def test_setup_says_too_what_went_missing_and_how_to_get_it_back(
+def test_setup_command_repairs_what_is_missing(
     shell: Shell, dsn: str, sql: psycopg.Connection
 ) -> None:
-    done = shell("setup", "--dsn", dsn)
-    assert (done.code, done.err) == (0, "")
-    assert "Problems" not in done.out
     sql.execute("DROP INDEX memories_elements_identifier_created")
     sql.execute("DROP TRIGGER draive_pg_notify ON instructions")
     done = shell("setup", "--dsn", dsn)
-    assert (done.code, done.err) == (1, "")
-    for path in re.findall(r"run (.+?\.sql) again", done.out):
-        run_sql(dsn, Path(path).read_text(encoding="utf-8"))
-    assert shell("setup", "--dsn", dsn).code == 0
+    assert (done.code, done.err) == (0, "")
+    assert "004_memory_indexes" in done.out
+    assert shell("doctor", "--dsn", dsn).code == 0
+
+
+def test_tables_in_another_schema_are_named(connect: Connect, dsn: str, empty_dsn: str) -> None:
+    problems = connect(dsn, schema="elsewhere").diagnose().problems
+    assert any("the tables are in schema 'public'" in problem for problem in problems)
+    assert not any("are in schema" in each for each in connect(empty_dsn).diagnose().problems)
+
+
+def test_changed_column_types_are_reported(db: Client, sql: psycopg.Connection) -> None:
+    sql.execute("ALTER TABLE memories_elements ALTER content TYPE TEXT")
+    (problem,) = db.diagnose().problems
+    assert problem.startswith("memories_elements: column content has type text, not jsonb: ")
+
+
+def test_rows_that_cannot_be_read_are_reported(db: Client, sql: psycopg.Connection) -> None:
+    sql.execute("INSERT INTO configurations VALUES ('list', '[]'), ('fine', '{}')")
+    sql.execute("INSERT INTO configurations VALUES ('late', '{}', 'infinity')")
+    sql.execute("INSERT INTO instructions (name, content, meta) VALUES ('p', '', '[]')")
+    sql.execute("INSERT INTO memories VALUES ('m')")
+    for document in ("1", "{}", '{"type": "model_input"}'):
+        sql.execute("INSERT INTO memories_elements VALUES ('m', $1)", [document])
+    sql.execute("INSERT INTO memories_variables VALUES ('m', 'null')")
+    assert [problem.partition(": correct")[0] for problem in db.diagnose().problems] == [
+        "configurations: 2 rows cannot be read, such as of 'late'",
+        "instructions: 1 row cannot be read, such as of 'p'",
+        "memories_variables: 1 row cannot be read, such as of 'm'",
+        "memories_elements: 2 rows cannot be read, such as of 'm'",
+    ]
+
+
+def test_other_encodings_than_utf8_are_reported(sql: psycopg.Connection, dsn: str) -> None:
+    name = f"{sql.info.dbname}_latin"
+    sql.execute(
+        f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C' "  # pyright: ignore
+        "TEMPLATE template0"
+    )
+    try:
+        with Client(f"{dsn} dbname={name}") as db:
+            db.setup()
+            (problem,) = db.diagnose().problems
+        assert "encoding LATIN1" in problem
+        assert "UTF8" in problem
+    finally:
+        sql.execute(f"DROP DATABASE {name} WITH (FORCE)")  # pyright: ignore
 
 
 def test_doctor_gives_json(shell: Shell, dsn: str, empty_dsn: str) -> None:

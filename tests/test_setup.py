@@ -3,11 +3,12 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import LiteralString
 
 import psycopg
 import pytest
 
-from draive_pg import Client, PermissionDenied, SchemaInvalid, TableMissing
+from draive_pg import Client, OperationFailed, PermissionDenied, SchemaInvalid, TableMissing
 from draive_pg.operations.admin import migrations
 from tests.conftest import Connect
 from tests.elements import asked, texts
@@ -190,6 +191,85 @@ def test_a_migration_of_another_text_is_refused(connect: Connect, dsn: str) -> N
     run_sql(dsn, "UPDATE draive_pg_migrations SET checksum = 'other' WHERE version = 2")
     with pytest.raises(SchemaInvalid, match="002_instructions was applied with another text"):
         connect(dsn).setup()
+
+
+def relations(dsn: str) -> list[str]:
+    with psycopg.connect(dsn) as connection:
+        return [
+            name
+            for (name,) in connection.execute(
+                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::REGNAMESPACE "
+                "UNION ALL SELECT nspname FROM pg_namespace WHERE nspname = 'team' ORDER BY 1"
+            )
+        ]
+
+
+@pytest.mark.parametrize(
+    ("statement", "part"),
+    [
+        ("CREATE TABLE configurations (key TEXT, value JSONB)", "column identifier is missing"),
+        ("CREATE TABLE memories (id BIGINT PRIMARY KEY, user_id TEXT)", "memories: column"),
+        ("CREATE TABLE instructions (id INT, body TEXT)", "instructions: column name is missing"),
+        (
+            "CREATE TABLE memories (identifier TEXT, created TIMESTAMPTZ, who TEXT NOT NULL)",
+            "column who is required",
+        ),
+        ("CREATE VIEW memories_elements AS SELECT 1", "memories_elements is a view"),
+        ("CREATE VIEW draive_pg_labels AS SELECT 1", "draive_pg_labels is a view"),
+        ("CREATE SEQUENCE draive_pg_revisions", "draive_pg_revisions is a sequence"),
+    ],
+)
+def test_setup_refuses_tables_of_others_and_creates_nothing(
+    connect: Connect, empty_dsn: str, statement: LiteralString, part: str
+) -> None:
+    run_sql(empty_dsn, statement)
+    before = relations(empty_dsn)
+    db = connect(empty_dsn)
+    with pytest.raises(
+        SchemaInvalid, match=rf"^setup: nothing was done: .*{part}.*schema"
+    ) as caught:
+        db.setup()
+    assert "\n" not in str(caught.value)
+    assert relations(empty_dsn) == before
+    assert any(part in problem for problem in db.diagnose().problems)
+
+
+def test_setup_that_fails_creates_nothing(connect: Connect, empty_dsn: str) -> None:
+    run_sql(empty_dsn, "CREATE TABLE memories (identifier TEXT, created TIMESTAMPTZ)")  # no key
+    before = relations(empty_dsn)
+    with pytest.raises(OperationFailed, match=r"^setup: "):
+        connect(empty_dsn).setup()
+    assert relations(empty_dsn) == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE draive_pg_labels CASCADE",
+        "DROP TABLE memories_elements",
+        "DROP TABLE draive_pg_removals, draive_pg_configuration_revisions",
+        "DROP INDEX memories_variables_identifier_created",
+        "DROP TRIGGER draive_pg_notify ON instructions",
+        "ALTER TABLE configurations DISABLE TRIGGER draive_pg_notify",
+        "UPDATE pg_index SET indisvalid = FALSE "
+        "WHERE indexrelid = 'memories_elements_identifier_created'::REGCLASS",
+    ],
+)
+def test_setup_repairs_what_is_gone(
+    connect: Connect, dsn: str, sql: psycopg.Connection, statement: LiteralString
+) -> None:
+    before = described(dsn)
+    db = connect(dsn)
+    db.instructions.define("p", content="x")
+    sql.execute(statement)
+    assert all("run setup" in problem for problem in db.diagnose().problems)
+    assert db.diagnose().problems
+    assert db.setup()
+    assert db.setup() == ()
+    assert db.diagnose().problems == ()
+    assert described(dsn) == before
+    db.instructions.label("p", "production", 1)
+    assert db.instructions.load("p") == "x"
 
 
 def test_migrations_are_numbered_without_a_gap_and_without_schema_names() -> None:

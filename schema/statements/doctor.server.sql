@@ -2,6 +2,7 @@
 SELECT
     current_setting('server_version'),
     current_setting('server_version_num')::INTEGER,
+    current_setting('server_encoding'),
     current_database()::TEXT,
     current_user::TEXT,
     coalesce($1::TEXT, current_schema()::TEXT),

@@ -1,98 +1,21 @@
 """Diagnosis of a database: compares its tables with those that the files of ``schema/`` create."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import LiteralString
 
+from draive_pg.display.text import plural
 from draive_pg.models.admin import AppliedMigration, Diagnosis, Listener, TableState
 from draive_pg.models.record import Records
+from draive_pg.operations.admin.catalog import (
+    CatalogRow,
+    column_type,
+    foreign_tables,
+    missing_objects,
+    read_catalog,
+)
 from draive_pg.operations.admin.migrations import APPLIED, Migration, migrations
 from draive_pg.operations.operation import Operation, Query, Row, Statement, Steps, workflow
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectedTable:
-    """A table that `setup` creates.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    migration : str
-        The file of ``schema/`` that creates it.
-    columns : tuple of str
-        Its columns.
-    indexes, triggers : dict
-        The names of its indexes, beside the primary key, and of its triggers, each with the last
-        file that creates it.
-    """
-
-    name: str
-    migration: str
-    columns: tuple[str, ...]
-    indexes: dict[str, str] = field(default_factory=dict[str, str])
-    triggers: dict[str, str] = field(default_factory=dict[str, str])
-
-
-NOTIFY: dict[str, str] = dict.fromkeys(
-    ("draive_pg_notify", "draive_pg_notify_truncate"), "008_notifications"
-)
-
-RECORD: dict[str, str] = dict.fromkeys(
-    ("draive_pg_record_removal", "draive_pg_record_truncate"), "010_removals"
-)
-
-TABLES = (
-    ExpectedTable(
-        "draive_pg_migrations", "000_migrations", ("version", "name", "checksum", "applied")
-    ),
-    ExpectedTable(
-        "configurations",
-        "001_configurations",
-        ("identifier", "content", "created"),
-        triggers=NOTIFY | RECORD,
-    ),
-    ExpectedTable(
-        "instructions",
-        "002_instructions",
-        ("name", "description", "content", "arguments", "meta", "created"),
-        triggers=NOTIFY | RECORD,
-    ),
-    ExpectedTable("memories", "003_memories", ("identifier", "created")),
-    ExpectedTable(
-        "memories_variables",
-        "003_memories",
-        ("identifier", "variables", "created"),
-        indexes={"memories_variables_identifier_created": "004_memory_indexes"},
-    ),
-    ExpectedTable(
-        "memories_elements",
-        "003_memories",
-        ("identifier", "content", "created"),
-        indexes={"memories_elements_identifier_created": "004_memory_indexes"},
-    ),
-    ExpectedTable("draive_pg_revisions", "006_revisions", ("name", "created", "author", "message")),
-    ExpectedTable(
-        "draive_pg_labels",
-        "007_labels",
-        ("name", "label", "revision", "moved", "author", "message", "digest"),
-        triggers=NOTIFY,
-    ),
-    ExpectedTable(
-        "draive_pg_configuration_revisions",
-        "009_configuration_labels",
-        ("name", "created", "author", "message"),
-    ),
-    ExpectedTable(
-        "draive_pg_configuration_labels",
-        "009_configuration_labels",
-        ("name", "label", "revision", "moved", "author", "message", "digest"),
-        triggers=dict.fromkeys(NOTIFY, "009_configuration_labels"),
-    ),
-    ExpectedTable("draive_pg_removals", "010_removals", ("name", "created")),
-    ExpectedTable("draive_pg_configuration_removals", "010_removals", ("name", "created")),
-)
 
 STATES = ("applied", "missing", "changed", "unknown")
 
@@ -104,6 +27,7 @@ SERVER = Query(
 SELECT
     current_setting('server_version'),
     current_setting('server_version_num')::INTEGER,
+    current_setting('server_encoding'),
     current_database()::TEXT,
     current_user::TEXT,
     coalesce(:schema::TEXT, current_schema()::TEXT),
@@ -114,68 +38,44 @@ SELECT
 """,
 )
 
-# From the catalog, which every role may read, even without a privilege on the schema. Partitions
-# are counted with their table.
-STATE = Query(
-    "doctor.tables",
+# Schemas of this database with the tables, where the search path or the option names another.
+ELSEWHERE = Query(
+    "doctor.elsewhere",
     """
-SELECT
-    expected.name,
-    found.oid IS NOT NULL,
-    kept.rows,
-    kept.bytes,
-    ARRAY(
-        SELECT kind
-        FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS kind
-        WHERE has_schema_privilege(found.relnamespace, 'USAGE')
-            AND has_table_privilege(found.oid, kind)
-    ),
-    ARRAY(
-        SELECT attname::TEXT
-        FROM pg_attribute
-        WHERE attrelid = found.oid AND attnum > 0 AND NOT attisdropped
-    ),
-    ARRAY(
-        SELECT attname::TEXT
-        FROM pg_attribute
-        WHERE attrelid = found.oid
-            AND attnum > 0
-            AND NOT attisdropped
-            AND attnotnull
-            AND NOT atthasdef
-            AND attidentity = ''
-    ),
-    ARRAY(
-        SELECT relname::TEXT
-        FROM pg_index
-        JOIN pg_class ON pg_class.oid = indexrelid
-        WHERE indrelid = found.oid AND indisvalid
-    ),
-    ARRAY(
-        SELECT tgname::TEXT FROM pg_trigger WHERE tgrelid = found.oid AND tgenabled <> 'D'
-    )
-FROM unnest(:names::TEXT[]) WITH ORDINALITY AS expected (name, number)
-LEFT JOIN pg_class AS found
-    ON found.relname = expected.name
-    AND found.relkind IN ('r', 'p')
-    AND CASE
-        WHEN :schema::TEXT IS NULL THEN pg_table_is_visible(found.oid)
-        ELSE found.relnamespace = to_regnamespace(quote_ident(:schema::TEXT))
-    END
-LEFT JOIN LATERAL (
-    SELECT
-        CASE WHEN min(part.reltuples) >= 0 THEN sum(part.reltuples)::INT8 END AS rows,
-        sum(pg_total_relation_size(part.oid))::INT8 AS bytes
-    FROM pg_class AS part
-    WHERE part.relkind = 'r'
-        AND (
-            part.oid = found.oid
-            OR part.oid IN (SELECT relid FROM pg_partition_tree(found.oid))
-        )
-) AS kept ON TRUE
-ORDER BY expected.number
+SELECT nspname::TEXT
+FROM pg_class
+JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE relname = 'draive_pg_migrations' AND relkind IN ('r', 'p')
+ORDER BY nspname
+LIMIT 5
 """,
 )
+
+MAX_INSPECTED = 100_000  # rows of a table that are tried
+
+
+def _unreadable(table: LiteralString, condition: LiteralString) -> Query:
+    return Query(
+        f"doctor.unreadable_{table}",
+        f"""
+SELECT count(*), min({{key}}::TEXT)
+FROM (SELECT * FROM {{schema}}.{table} LIMIT :limit::INTEGER) AS row
+WHERE {condition} OR NOT isfinite(created)
+""".replace("{key}", "name" if table == "instructions" else "identifier"),
+    )
+
+
+UNREADABLE = {
+    "configurations": _unreadable("configurations", "jsonb_typeof(content) <> 'object'"),
+    "instructions": _unreadable(
+        "instructions", "jsonb_typeof(arguments) <> 'array' OR jsonb_typeof(meta) <> 'object'"
+    ),
+    "memories_variables": _unreadable("memories_variables", "jsonb_typeof(variables) <> 'object'"),
+    "memories_elements": _unreadable(
+        "memories_elements",
+        "(content ->> 'type' IN ('model_input', 'model_output')) IS NOT TRUE",
+    ),
+}
 
 # Only sessions whose statements this role may see; a listener sends no other statement.
 LISTENERS = Query(
@@ -189,43 +89,27 @@ ORDER BY backend_start, pid
 )
 
 
-class CatalogRow(NamedTuple):
-    """A row of `STATE`."""
-
-    name: str
-    present: bool
-    rows: int | None
-    bytes: int | None
-    rights: list[str]
-    columns: list[str]
-    required: list[str]
-    indexes: list[str]
-    triggers: list[str]
-
-
-class ExpectedObject(NamedTuple):
-    """A table, or what belongs to one."""
-
-    kind: str
-    name: str
-    table: str
-    migration: str
-
-
 @workflow
 def diagnose(schema: str | None) -> Steps[Diagnosis]:
     """Inspect the server, the tables, the migrations and the listeners; change nothing."""
     server = yield _read("the server", SERVER(schema=schema))
-    version, number, database, role, place, standby, read_only, size, exists = server[0]
-    names = [table.name for table in TABLES]
-    rows = yield _read("the tables", STATE(schema=schema, names=names))
-    found = [CatalogRow(*row) for row in rows]
+    version, number, encoding, database, role, place, standby, read_only, size, exists = server[0]
+    found = yield read_catalog(schema)
     # Without the table nothing is applied; if the role may not read it, that is not known.
     recorded = next(table for table in found if table.name == "draive_pg_migrations")
     readable = "SELECT" in recorded.rights
     applied = (yield _read("the migrations", APPLIED())) if readable else ()
     history = _migrations(applied) if readable or not recorded.present else []
     listeners = yield _read("the listeners", LISTENERS())
+    elsewhere = () if recorded.present else (yield _read("other schemas", ELSEWHERE()))
+    foreign, types = foreign_tables(found), _problems_of_types(found)
+    unreadable: list[str] = []
+    for table in found if not foreign and not types else ():
+        if table.name in UNREADABLE and "SELECT" in table.rights:
+            statement = UNREADABLE[table.name](limit=MAX_INSPECTED)
+            ((count, example),) = yield _read("the rows", statement)
+            if count:
+                unreadable.append(_unreadable_rows(table.name, count, example))
     return Diagnosis(
         version=version,
         database=database,
@@ -238,9 +122,16 @@ def diagnose(schema: str | None) -> Steps[Diagnosis]:
         tables=Records(TableState, map(_table, found)),
         listeners=Records(Listener, (Listener(*row) for row in listeners)),
         problems=(
-            *_problems_of_server(version, number),
+            *_problems_of_server(version, number, encoding),
             *_problems_of_tables(found, history, place, exists=exists),
-            *_problems_of_columns(found),
+            *(
+                f"the tables are in schema {name!r:.80}: use schema={name!r:.80}, --schema, or a "
+                "search path with it"
+                for (name,) in elsewhere
+            ),
+            *foreign,
+            *types,
+            *unreadable,
             *_problems_of_rights(found, role),
         ),
     )
@@ -262,25 +153,8 @@ def _table(found: CatalogRow) -> TableState:
         rows=found.rows,
         bytes=found.bytes,
         rights=tuple(found.rights),
-        missing=tuple(f"{each.kind} {each.name}" for each in _missing(found)),
+        missing=tuple(f"{each.kind} {each.name}" for each in missing_objects(found)),
     )
-
-
-def _missing(found: CatalogRow) -> list[ExpectedObject]:
-    table = next(table for table in TABLES if table.name == found.name)
-    if not found.present:
-        return [ExpectedObject("table", table.name, table.name, table.migration)]
-    expected = (
-        ("column", dict.fromkeys(table.columns, table.migration), found.columns),
-        ("index", table.indexes, found.indexes),
-        ("trigger", table.triggers, found.triggers),
-    )
-    return [
-        ExpectedObject(kind, name, table.name, migration)
-        for kind, objects, present in expected
-        for name, migration in objects.items()
-        if name not in present
-    ]
 
 
 def _migrations(applied: Sequence[Row]) -> list[AppliedMigration]:
@@ -303,10 +177,16 @@ def _migration(
     return AppliedMigration(ours.name, state, applied)
 
 
-def _problems_of_server(version: str, number: int) -> list[str]:
-    if number >= OLDEST:
-        return []
-    return [f"PostgreSQL {version} is older than 15: use a newer server"]
+def _problems_of_server(version: str, number: int, encoding: str) -> list[str]:
+    problems: list[str] = []
+    if number < OLDEST:
+        problems.append(f"PostgreSQL {version} is older than 15: use a newer server")
+    if encoding != "UTF8":
+        problems.append(
+            f"the database has encoding {encoding}, which not every text can be stored in: use a "
+            "database with encoding UTF8"
+        )
+    return problems
 
 
 def _problems_of_tables(
@@ -320,8 +200,7 @@ def _problems_of_tables(
         where = "no schema in the search path" if schema is None else f"no schema {schema!r:.80}"
         return [f"there is {where}: use another, or create it and the tables with setup"]
     files = {state: [each.name for each in history if each.state == state] for state in STATES}
-    missing = [each for table in found for each in _missing(table)]
-    paths = {migration.name: migration.path for migration in migrations()}
+    missing = [each for table in found for each in missing_objects(table)]
     problems: list[str] = []
     if files["missing"]:
         problems.append(
@@ -329,7 +208,7 @@ def _problems_of_tables(
         )
     problems += [
         f"{each.table}: {each.kind} {each.name} is missing, although {each.migration} was applied: "
-        f"run {paths[each.migration]} again with psql in that schema, which is harmless"
+        "run setup, as the owner of the tables"
         for each in missing
         if each.migration not in files["missing"] and each.kind != "column"
     ]
@@ -342,23 +221,22 @@ def _problems_of_tables(
     return problems
 
 
-def _problems_of_columns(found: Sequence[CatalogRow]) -> list[str]:
-    columns = {table.name: table.columns for table in TABLES}
-    foreign = "the table is not one of draive 0.89; use another schema"
+def _problems_of_types(found: Sequence[CatalogRow]) -> list[str]:
     return [
-        *(
-            f"{table.name}: column {each.name} is missing: {foreign}"
-            for table in found
-            for each in _missing(table)
-            if each.kind == "column"
-        ),
-        *(
-            f"{table.name}: column {column} is required, and not written by draive: {foreign}"
-            for table in found
-            for column in table.required
-            if column not in columns[table.name]
-        ),
+        f"{row.name}: column {column} has type {kind}, not {column_type(row.name, column)}: change "
+        "it with ALTER TABLE, or use another schema"
+        for row in found
+        if row.present
+        for column, kind in row.columns
+        if column in row.expected.columns and kind != column_type(row.name, column)
     ]
+
+
+def _unreadable_rows(table: str, count: int, example: str) -> str:
+    return (
+        f"{table}: {plural(count, 'row')} cannot be read, such as of {example!r:.80}: correct or "
+        "remove them; lenient=True leaves them out"
+    )
 
 
 def _problems_of_rights(found: Sequence[CatalogRow], role: str) -> list[str]:

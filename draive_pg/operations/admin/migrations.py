@@ -5,13 +5,19 @@ draive's users created by hand, are adopted.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import LiteralString, cast
 
 from draive_pg.errors import SchemaInvalid
+from draive_pg.operations.admin.catalog import (
+    CatalogRow,
+    foreign_tables,
+    missing_objects,
+    read_catalog,
+)
 from draive_pg.operations.operation import (
     Operation,
     Query,
@@ -63,6 +69,17 @@ ON CONFLICT (version) DO NOTHING
 """,
 )
 
+DROP_INDEX = {
+    "memories_elements_identifier_created": Query(
+        "setup.drop_elements_index",
+        "DROP INDEX IF EXISTS {schema}.memories_elements_identifier_created",
+    ),
+    "memories_variables_identifier_created": Query(
+        "setup.drop_variables_index",
+        "DROP INDEX IF EXISTS {schema}.memories_variables_identifier_created",
+    ),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -87,13 +104,18 @@ def migrations() -> tuple[Migration, ...]:
 
 @workflow
 def setup(schema: str | None) -> Steps[tuple[str, ...]]:
-    """Create or upgrade the tables, and return the names of the migrations applied now."""
+    """Create, upgrade or repair the tables, and return the names of the migrations applied now.
+
+    All are applied in one transaction, after a check that no other table has the name of one.
+    """
     exists, recorded = yield state(schema)
-    if schema is not None and not exists:
-        yield create_schema(schema)
-    missing = pending((yield applied()) if recorded else {})
-    for migration in missing:
-        yield apply(migration, schema)
+    found = yield read_catalog(schema)
+    if foreign := foreign_tables(found):
+        raise SchemaInvalid(f"setup: nothing was done: {'; '.join(foreign)}")
+    missing = pending((yield applied()) if recorded else {}, found)
+    if missing:
+        indexes = [name for row in found for name in row.invalid_indexes if name in DROP_INDEX]
+        yield apply(missing, schema, create_schema=not exists, replace=indexes)
     return tuple(migration.name for migration in missing)
 
 
@@ -127,8 +149,10 @@ def applied() -> Operation[dict[int, str]]:
     )
 
 
-def pending(applied: Mapping[int, str]) -> tuple[Migration, ...]:
-    """Return the migrations that are not recorded yet.
+def pending(applied: Mapping[int, str], found: Sequence[CatalogRow]) -> tuple[Migration, ...]:
+    """Return the migrations to apply: all from the first not recorded, or with a missing object.
+
+    Later ones may replace what an earlier one creates, and each can be applied again.
 
     Raises
     ------
@@ -141,26 +165,44 @@ def pending(applied: Mapping[int, str]) -> tuple[Migration, ...]:
                 f"setup: migration {migration.name} was applied with another text than that of "
                 "this version; use the version of draive_pg that applied it, or a newer one"
             )
-    return tuple(migration for migration in migrations() if migration.version not in applied)
+    lost = {
+        each.migration for row in found for each in missing_objects(row) if each.kind != "column"
+    }
+    done = [each.version in applied and each.name not in lost for each in migrations()]
+    return migrations()[done.index(False) :] if False in done else ()
 
 
-def create_schema(schema: str) -> Operation[None]:
-    """Create a schema if it does not exist."""
+def apply(
+    missing: Sequence[Migration], schema: str | None, *, create_schema: bool, replace: Iterable[str]
+) -> Operation[None]:
+    """Apply and record migrations in one transaction, under a lock.
+
+    Parameters
+    ----------
+    missing : sequence of Migration
+        The migrations.
+    schema : str | None
+        The schema of the tables.
+    create_schema : bool
+        Whether to create the schema.
+    replace : iterable of str
+        Indexes to drop before, as an interrupted CREATE INDEX CONCURRENTLY left them invalid.
+    """
     return Operation(
-        name=f"setup: create schema {schema!r:.80}",
-        statements=(advisory_lock("draive_pg/setup"), CREATE_SCHEMA()),
-    )
-
-
-def apply(migration: Migration, schema: str | None) -> Operation[None]:
-    """Apply and record one migration, under a lock."""
-    return Operation(
-        name=f"setup: apply {migration.name}",
+        name=f"setup: apply {' to '.join(dict.fromkeys((missing[0].name, missing[-1].name)))}",
         statements=(
             advisory_lock("draive_pg/setup"),
-            *(() if schema is None else (SET_SEARCH_PATH(schema=schema),)),
-            Statement(migration.sql, None),
-            RECORD(version=migration.version, name=migration.name, checksum=migration.checksum),
+            *([CREATE_SCHEMA()] if create_schema and schema is not None else []),
+            *([] if schema is None else [SET_SEARCH_PATH(schema=schema)]),
+            *(DROP_INDEX[name]() for name in replace),
+            *(
+                statement
+                for each in missing
+                for statement in (
+                    Statement(each.sql, None),
+                    RECORD(version=each.version, name=each.name, checksum=each.checksum),
+                )
+            ),
         ),
     )
 

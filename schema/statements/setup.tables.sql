@@ -2,7 +2,7 @@
 -- $2 schema
 SELECT
     expected.name,
-    found.oid IS NOT NULL,
+    coalesce(found.relkind::TEXT, ''),
     kept.rows,
     kept.bytes,
     ARRAY(
@@ -12,7 +12,7 @@ SELECT
             AND has_table_privilege(found.oid, kind)
     ),
     ARRAY(
-        SELECT attname::TEXT
+        SELECT ARRAY[attname::TEXT, format_type(atttypid, NULL)]
         FROM pg_attribute
         WHERE attrelid = found.oid AND attnum > 0 AND NOT attisdropped
     ),
@@ -33,12 +33,17 @@ SELECT
         WHERE indrelid = found.oid AND indisvalid
     ),
     ARRAY(
+        SELECT relname::TEXT
+        FROM pg_index
+        JOIN pg_class ON pg_class.oid = indexrelid
+        WHERE indrelid = found.oid AND NOT indisvalid
+    ),
+    ARRAY(
         SELECT tgname::TEXT FROM pg_trigger WHERE tgrelid = found.oid AND tgenabled <> 'D'
     )
 FROM unnest($1::TEXT[]) WITH ORDINALITY AS expected (name, number)
 LEFT JOIN pg_class AS found
     ON found.relname = expected.name
-    AND found.relkind IN ('r', 'p')
     AND CASE
         WHEN $2::TEXT IS NULL THEN pg_table_is_visible(found.oid)
         ELSE found.relnamespace = to_regnamespace(quote_ident($2::TEXT))

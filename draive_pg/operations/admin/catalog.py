@@ -1,0 +1,266 @@
+"""The tables that `setup` creates, and what the catalog of a database says of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from draive_pg.operations.operation import Operation, Query
+
+TABLE_KINDS = ("r", "p")  # relkind of a table, and of a partitioned one
+KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence"}
+
+TIMES = ("created", "moved", "applied", "revision")
+DOCUMENTS = ("arguments", "meta", "variables")
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedTable:
+    """A table that `setup` creates.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    migration : str
+        The file of ``schema/`` that creates it.
+    columns : tuple of str
+        Its columns.
+    indexes, triggers : dict
+        The names of its indexes, beside the primary key, and of its triggers, each with the last
+        file that creates it.
+    """
+
+    name: str
+    migration: str
+    columns: tuple[str, ...]
+    indexes: dict[str, str] = field(default_factory=dict[str, str])
+    triggers: dict[str, str] = field(default_factory=dict[str, str])
+
+
+NOTIFY: dict[str, str] = dict.fromkeys(
+    ("draive_pg_notify", "draive_pg_notify_truncate"), "008_notifications"
+)
+
+RECORD: dict[str, str] = dict.fromkeys(
+    ("draive_pg_record_removal", "draive_pg_record_truncate"), "010_removals"
+)
+
+TABLES = (
+    ExpectedTable(
+        "draive_pg_migrations", "000_migrations", ("version", "name", "checksum", "applied")
+    ),
+    ExpectedTable(
+        "configurations",
+        "001_configurations",
+        ("identifier", "content", "created"),
+        triggers=NOTIFY | RECORD,
+    ),
+    ExpectedTable(
+        "instructions",
+        "002_instructions",
+        ("name", "description", "content", "arguments", "meta", "created"),
+        triggers=NOTIFY | RECORD,
+    ),
+    ExpectedTable("memories", "003_memories", ("identifier", "created")),
+    ExpectedTable(
+        "memories_variables",
+        "003_memories",
+        ("identifier", "variables", "created"),
+        indexes={"memories_variables_identifier_created": "004_memory_indexes"},
+    ),
+    ExpectedTable(
+        "memories_elements",
+        "003_memories",
+        ("identifier", "content", "created"),
+        indexes={"memories_elements_identifier_created": "004_memory_indexes"},
+    ),
+    ExpectedTable("draive_pg_revisions", "006_revisions", ("name", "created", "author", "message")),
+    ExpectedTable(
+        "draive_pg_labels",
+        "007_labels",
+        ("name", "label", "revision", "moved", "author", "message", "digest"),
+        triggers=NOTIFY,
+    ),
+    ExpectedTable(
+        "draive_pg_configuration_revisions",
+        "009_configuration_labels",
+        ("name", "created", "author", "message"),
+    ),
+    ExpectedTable(
+        "draive_pg_configuration_labels",
+        "009_configuration_labels",
+        ("name", "label", "revision", "moved", "author", "message", "digest"),
+        triggers=dict.fromkeys(NOTIFY, "009_configuration_labels"),
+    ),
+    ExpectedTable("draive_pg_removals", "010_removals", ("name", "created")),
+    ExpectedTable("draive_pg_configuration_removals", "010_removals", ("name", "created")),
+)
+
+# From the catalog, which every role may read, even without a privilege on the schema. Partitions
+# are counted with their table.
+CATALOG = Query(
+    "setup.tables",
+    """
+SELECT
+    expected.name,
+    coalesce(found.relkind::TEXT, ''),
+    kept.rows,
+    kept.bytes,
+    ARRAY(
+        SELECT kind
+        FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS kind
+        WHERE has_schema_privilege(found.relnamespace, 'USAGE')
+            AND has_table_privilege(found.oid, kind)
+    ),
+    ARRAY(
+        SELECT ARRAY[attname::TEXT, format_type(atttypid, NULL)]
+        FROM pg_attribute
+        WHERE attrelid = found.oid AND attnum > 0 AND NOT attisdropped
+    ),
+    ARRAY(
+        SELECT attname::TEXT
+        FROM pg_attribute
+        WHERE attrelid = found.oid
+            AND attnum > 0
+            AND NOT attisdropped
+            AND attnotnull
+            AND NOT atthasdef
+            AND attidentity = ''
+    ),
+    ARRAY(
+        SELECT relname::TEXT
+        FROM pg_index
+        JOIN pg_class ON pg_class.oid = indexrelid
+        WHERE indrelid = found.oid AND indisvalid
+    ),
+    ARRAY(
+        SELECT relname::TEXT
+        FROM pg_index
+        JOIN pg_class ON pg_class.oid = indexrelid
+        WHERE indrelid = found.oid AND NOT indisvalid
+    ),
+    ARRAY(
+        SELECT tgname::TEXT FROM pg_trigger WHERE tgrelid = found.oid AND tgenabled <> 'D'
+    )
+FROM unnest(:names::TEXT[]) WITH ORDINALITY AS expected (name, number)
+LEFT JOIN pg_class AS found
+    ON found.relname = expected.name
+    AND CASE
+        WHEN :schema::TEXT IS NULL THEN pg_table_is_visible(found.oid)
+        ELSE found.relnamespace = to_regnamespace(quote_ident(:schema::TEXT))
+    END
+LEFT JOIN LATERAL (
+    SELECT
+        CASE WHEN min(part.reltuples) >= 0 THEN sum(part.reltuples)::INT8 END AS rows,
+        sum(pg_total_relation_size(part.oid))::INT8 AS bytes
+    FROM pg_class AS part
+    WHERE part.relkind = 'r'
+        AND (
+            part.oid = found.oid
+            OR part.oid IN (SELECT relid FROM pg_partition_tree(found.oid))
+        )
+) AS kept ON TRUE
+ORDER BY expected.number
+""",
+)
+
+
+class CatalogRow(NamedTuple):
+    """A row of `CATALOG`."""
+
+    name: str
+    kind: str  # relkind; empty if there is none of the name
+    rows: int | None
+    bytes: int | None
+    rights: list[str]
+    columns: list[list[str]]  # name and type
+    required: list[str]
+    indexes: list[str]
+    invalid_indexes: list[str]
+    triggers: list[str]
+
+    @property
+    def present(self) -> bool:
+        """Whether it is a table."""
+        return self.kind in TABLE_KINDS
+
+    @property
+    def expected(self) -> ExpectedTable:
+        """What `setup` creates by its name."""
+        return next(table for table in TABLES if table.name == self.name)
+
+
+class ExpectedObject(NamedTuple):
+    """A table, or what belongs to one."""
+
+    kind: str
+    name: str
+    table: str
+    migration: str
+
+
+def read_catalog(schema: str | None) -> Operation[list[CatalogRow]]:
+    """Return what exists of each table, from the catalog."""
+    return Operation(
+        name="inspect the tables",
+        statements=(CATALOG(schema=schema, names=[table.name for table in TABLES]),),
+        read_only=True,
+        decode=lambda rows: [CatalogRow(*row) for row in rows],
+    )
+
+
+def column_type(table: str, column: str) -> str:
+    """Return the type of a column as `setup` creates it."""
+    if column in TIMES:
+        return "timestamp with time zone"
+    if column in DOCUMENTS or (column == "content" and table != "instructions"):
+        return "jsonb"
+    return "integer" if column == "version" else "text"
+
+
+def missing_objects(found: CatalogRow) -> list[ExpectedObject]:
+    """Return what a table lacks: itself, or columns, indexes and triggers."""
+    table = found.expected
+    if not found.present:
+        return [ExpectedObject("table", table.name, table.name, table.migration)]
+    expected = (
+        (
+            "column",
+            dict.fromkeys(table.columns, table.migration),
+            [name for name, _ in found.columns],
+        ),
+        ("index", table.indexes, found.indexes),
+        ("trigger", table.triggers, found.triggers),
+    )
+    return [
+        ExpectedObject(kind, name, table.name, migration)
+        for kind, objects, present in expected
+        for name, migration in objects.items()
+        if name not in present
+    ]
+
+
+def foreign_tables(found: Sequence[CatalogRow]) -> list[str]:
+    """Return what is not a table of draive or of this package, although it has the name of one."""
+    other = "use another schema, or rename it"
+    return [
+        *(
+            f"{row.name} is {KINDS.get(row.kind, 'not a table')}: {other}"
+            for row in found
+            if row.kind and not row.present
+        ),
+        *(
+            f"{each.table}: column {each.name} is missing: the table is not one of draive 0.89: "
+            f"{other}"
+            for row in found
+            if row.present and not row.name.startswith("draive_pg_")
+            for each in missing_objects(row)
+            if each.kind == "column"
+        ),
+        *(
+            f"{row.name}: column {column} is required, and not written by draive: {other}"
+            for row in found
+            for column in row.required
+            if row.present and column not in row.expected.columns
+        ),
+    ]
