@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import samples
+from draive_pg.chat import files
 from draive_pg.chat.files import Conversation, read
 from draive_pg.errors import ChatInvalid
+from draive_pg.operations.conversations.export_format import lines
 
 HI = {"role": "user", "content": "hi"}
 HELLO = {"role": "assistant", "content": "hello"}
@@ -265,6 +268,31 @@ def test_a_file_that_cannot_be_opened_is_refused_by_name(tmp_path: Path, name: s
     with pytest.raises(ChatInvalid, match="cannot be read: ") as refused:
         read(path)
     assert str(refused.value).startswith(path.name if path.name.isprintable() else "'a\\x00b'")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_file_is_unpacked_up_to_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, packed: bool
+):
+    monkeypatch.setattr(files, "MAX_SENT", 3_000_000)
+    pack = gzip.compress if packed else bytes
+    path = tmp_path / "logs.json"
+    path.write_bytes(pack(json.dumps(TALK).encode().ljust(3_000_000)))
+    assert len(read(path)) == 1
+    path.write_bytes(pack(b" " * 3_000_001))
+    with pytest.raises(ChatInvalid, match=r"^logs\.json: larger than 3,000,000 bytes; split it$"):
+        read(path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_pipe_or_a_device_is_refused_at_once(tmp_path: Path, kind: str):
+    path = tmp_path / "pipe" if kind == "pipe" else Path("/dev/zero")
+    if kind == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(ChatInvalid, match=r"cannot be read: .*not a regular file"):
+        read(path)
+    with pytest.raises(OSError, match="not a regular file"):
+        next(lines(path))
 
 
 def test_a_file_name_with_a_line_break_leaves_the_error_in_one_line(tmp_path: Path):

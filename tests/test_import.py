@@ -82,6 +82,15 @@ def test_a_chat_that_cannot_be_kept_is_refused_whole(
     assert db.memories.identifiers() == ()
 
 
+@pytest.mark.parametrize("depth", [300, 1_000, 5_000, 10_000, 100_000])
+def test_arguments_nested_too_deep_are_refused(db: Client, depth: int) -> None:
+    function = {"name": "f", "arguments": f'{{"a": {"[" * depth}{"]" * depth}}}'}
+    message = {"role": "assistant", "tool_calls": [{"id": "c", "function": function}]}
+    with pytest.raises(ChatInvalid, match=r"^message 4 \(assistant\)[^\n]*$"):
+        db.memories.import_chat("chat", [*CHAT, message])
+    assert db.memories.identifiers() == ()
+
+
 def test_an_empty_chat_is_refused(db: Client) -> None:
     with pytest.raises(ChatInvalid, match="no messages"):
         db.memories.import_chat("chat", [])

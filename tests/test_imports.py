@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "draive_pg"
 # own package.
 LAYERS = [
     {"errors", "uninterrupted"},
-    {"codec", "atomic_file", "dataframes", "embedded", "samples"},
+    {"codec", "atomic_file", "input_file", "dataframes", "embedded", "samples"},
     {"chat", "templates"},
     {"models"},
     {"display"},

@@ -293,6 +293,21 @@ def test_what_postgresql_cannot_keep_is_refused_whole(db: Client, tmp_path: Path
     assert db.memories.count() == 0
 
 
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_line_is_read_up_to_a_limit(
+    db: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    path = tmp_path / f"m.jsonl{suffix}"
+    db.memory("m").remember(asked("q"))
+    db.memories.export(path)
+    line = gzip.decompress(path.read_bytes()) if suffix else path.read_bytes()
+    pack = gzip.compress if suffix else bytes
+    monkeypatch.setattr(export_format, "MAX_SENT", 1_000)
+    path.write_bytes(pack(line.rstrip().ljust(999) + b"\n" + b" " * 2_000))
+    with pytest.raises(ExportInvalid, match="line 2: larger than 1,000 bytes"):
+        db.memories.import_file(path)
+
+
 def test_a_file_that_is_no_gzip_says_so(db: Client, tmp_path: Path) -> None:
     (tmp_path / "m.jsonl.gz").write_text("plain")
     with pytest.raises(ExportInvalid, match=r"m.jsonl.gz, after line 0: the file is incomplete"):

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from draive_pg.codec.validation import shown
+from draive_pg.codec.validation import MAX_SENT, shown
 from draive_pg.errors import ChatInvalid
+from draive_pg.input_file import open_input
 
 GZIP = b"\x1f\x8b"
 IDENTIFIERS = ("identifier", "id", "conversation_id", "thread_id", "session_id")
@@ -87,17 +88,31 @@ class _Entry(NamedTuple):
 
 def _text(path: Path, name: str) -> str:
     try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if data.startswith(GZIP) else data).decode("utf-8-sig")
+        text = _unpacked(path, name).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ChatInvalid(f"{name}: not UTF-8 (at byte {error.start})") from error
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise ChatInvalid(f"{name}: broken gzip data: {error}") from error
+    except ChatInvalid:
+        raise
     except (OSError, ValueError) as error:
         raise ChatInvalid(f"{name}: cannot be read: {error}") from error
     if not text.strip():
         raise ChatInvalid(f"{name}: empty")
     return text
+
+
+def _unpacked(path: Path, name: str) -> bytes:
+    data = bytearray()
+    with open_input(path) as raw:
+        packed = raw.read(len(GZIP)) == GZIP
+        raw.seek(0)
+        file = gzip.GzipFile(fileobj=raw) if packed else raw
+        while chunk := file.read(1 << 20):
+            data += chunk
+            if len(data) > MAX_SENT:
+                raise ChatInvalid(f"{name}: larger than {MAX_SENT:,} bytes; split it")
+    return bytes(data)
 
 
 def _entries(text: str, name: str) -> list[_Entry]:

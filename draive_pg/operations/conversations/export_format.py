@@ -15,12 +15,14 @@ import os
 import zlib
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from draive_pg.atomic_file import PRIVATE, Drafts
-from draive_pg.codec.validation import check_text
+from draive_pg.codec.validation import MAX_SENT, check_text
 from draive_pg.errors import ExportInvalid
+from draive_pg.input_file import open_input
 
 
 class Line(NamedTuple):
@@ -68,10 +70,14 @@ def lines(path: Path) -> Iterator[Line]:
         If a line is not as an export writes it, or the file is incomplete.
     """
     number = 0
-    with path.open("rb") as raw:
+    with open_input(path) as raw:
         file = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
         try:
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(iter(partial(file.readline, MAX_SENT + 1), b""), 1):
+                if len(line) > MAX_SENT:
+                    raise ExportInvalid(
+                        f"{path.name}, line {number}: larger than {MAX_SENT:,} bytes"
+                    )
                 yield _line(line, f"{path.name}, line {number}", number, raw.tell())
         except (EOFError, OSError, zlib.error) as error:
             raise ExportInvalid(
