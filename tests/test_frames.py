@@ -206,6 +206,21 @@ def test_calls_of_one_id_in_an_element_are_paired_in_order(
     assert marked == [response is not None for response in responses]
 
 
+@pytest.mark.parametrize("time", ["infinity", "-infinity"])
+def test_seconds_to_an_infinite_time_are_missing(
+    db: Client, sql: psycopg.Connection, time: str
+) -> None:
+    db.memory("m").remember(asked("q"), called("c"), responded("c"))
+    kind = "model_input" if time == "infinity" else "model_output"
+    sql.execute(
+        "UPDATE memories_elements SET created = $1 WHERE content ->> 'type' = $2", (time, kind)
+    )
+    assert db.frames.sessions().seconds.isna().all()
+    calls = db.frames.tool_calls()
+    assert calls.response.tolist() == ["found"]
+    assert calls.seconds.isna().all()
+
+
 def test_sessions_count_what_their_memories_hold(db: Client) -> None:
     db.memory("empty").maintenance()
     db.memory("full").remember(

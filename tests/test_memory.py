@@ -157,9 +157,7 @@ def test_an_exchange_left_unanswered_in_the_middle_is_left_out(db: Client) -> No
     assert texts(db.memory("gap").recall().context) == ["q1", "q2", "a2"]
 
 
-def test_rows_of_draive_that_share_a_time_keep_the_order_in_which_they_came(
-    db: Client, sql: psycopg.Connection
-) -> None:
+def test_rows_with_equal_times_are_in_one_order(db: Client, sql: psycopg.Connection) -> None:
     db.memory("ties").maintenance()
     for number in range(12):
         element = (asked if number % 2 == 0 else answered)(str(number))
@@ -170,6 +168,22 @@ def test_rows_of_draive_that_share_a_time_keep_the_order_in_which_they_came(
     assert texts(db.memory("ties").recall(limit=4).context) == ["8", "9", "10", "11"]
     assert texts(db.memory("ties").recall(limit=3).context) == ["10", "11"]
     assert list(db.memory("ties").log().text) == [str(number) for number in range(12)]
+
+
+def test_new_elements_are_in_order_beside_one_with_an_infinite_time(
+    db: Client, sql: psycopg.Connection
+) -> None:
+    db.memory("m").remember(asked("old"))
+    db.memory("m").remember(answered("infinite"))
+    sql.execute(
+        "UPDATE memories_elements SET created = 'infinity' WHERE content ->> 'type' = $1",
+        ("model_output",),
+    )
+    db.memory("m").remember(answered("a1"), asked("q2"))
+    db.memory("m").remember(answered("a2"))
+    assert list(db.memory("m").log().text) == ["old", "a1", "q2", "a2", "infinite"]
+    finite = "SELECT count(*) FROM memories_elements WHERE isfinite(created)"
+    assert sql.execute(finite).fetchone() == (4,)
 
 
 def test_order_does_not_depend_on_any_clock(db: Client, sql: psycopg.Connection) -> None:

@@ -387,7 +387,8 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         """Remove memories that were not written to for some time, or all but the newest.
 
         They are removed in batches, so that other writers do not wait for long; a memory that is
-        written to meanwhile is kept. After an interruption, what was removed stays removed.
+        written to meanwhile is kept, and so is one whose last write has an infinite time. After an
+        interruption, what was removed stays removed.
 
         Parameters
         ----------

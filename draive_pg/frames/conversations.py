@@ -3,7 +3,7 @@
 from typing import LiteralString
 
 from draive_pg.frames.frame import Frame
-from draive_pg.operations.conversations.expressions import CALLS, ROLE, STARTS_TURN, TOOLS
+from draive_pg.operations.conversations.expressions import CALLS, ROLE, STARTS_TURN, TOOLS, seconds
 from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS
 
 
@@ -174,7 +174,7 @@ TOOL_CALLS = Frame(
         CASE WHEN event.answered THEN event.next ->> 'handling' END AS handling,
         CASE WHEN event.answered THEN event.next_created END AS responded,
         CASE WHEN event.answered THEN
-            extract(EPOCH FROM event.next_created) - extract(EPOCH FROM event.created)
+            {seconds("event.created", "event.next_created")}
         END AS seconds
     FROM (
         SELECT
@@ -241,7 +241,7 @@ SESSIONS = Frame(
         count(*) FILTER (WHERE {STARTS_TURN}) AS turns,
         sum({_count_blocks("tool_request")}) AS tool_calls,
         sum(length(text)) AS n_chars,
-        extract(EPOCH FROM max(created)) - extract(EPOCH FROM min(created)) AS seconds
+        {seconds("min(created)", "max(created)")} AS seconds
     FROM (
         SELECT *, {TEXT}, {KINDS}
         FROM (

@@ -26,7 +26,9 @@ content ->> 'type' = 'model_input' AND NOT content -> 'blocks' @> '[{"type": "to
     jsonb_path_query_array(kinds, '$[*] ? (@ == "tool_request")')
 ) END) AS tool_calls,
         sum(length(text)) AS n_chars,
-        extract(EPOCH FROM max(created)) - extract(EPOCH FROM min(created)) AS seconds
+        CASE WHEN isfinite(min(created)) AND isfinite(max(created)) THEN
+    extract(EPOCH FROM max(created)) - extract(EPOCH FROM min(created))
+END AS seconds
     FROM (
         SELECT *, CASE WHEN single THEN coalesce(content #>> '{blocks,0,parts,0,text}', '') ELSE coalesce((
     SELECT string_agg(part #>> '{}', '')

@@ -29,7 +29,9 @@ FROM (
         CASE WHEN event.answered THEN event.next ->> 'handling' END AS handling,
         CASE WHEN event.answered THEN event.next_created END AS responded,
         CASE WHEN event.answered THEN
-            extract(EPOCH FROM event.next_created) - extract(EPOCH FROM event.created)
+            CASE WHEN isfinite(event.created) AND isfinite(event.next_created) THEN
+    extract(EPOCH FROM event.next_created) - extract(EPOCH FROM event.created)
+END
         END AS seconds
     FROM (
         SELECT

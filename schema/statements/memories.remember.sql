@@ -18,7 +18,7 @@ batch AS (
     FROM (
         SELECT identifier, created, ctid AS place, content FROM memories_elements
     ) AS element
-    WHERE identifier = $2::TEXT
+    WHERE identifier = $2::TEXT AND created < 'infinity'
 ),
 added AS (
     INSERT INTO memories_elements (identifier, content, created)

@@ -35,6 +35,13 @@ def vector(language: LiteralString) -> LiteralString:
 END"""
 
 
+def seconds(start: LiteralString, end: LiteralString) -> LiteralString:
+    """Return the seconds between two times, NULL if one is missing or infinite."""
+    return f"""CASE WHEN isfinite({start}) AND isfinite({end}) THEN
+    extract(EPOCH FROM {end}) - extract(EPOCH FROM {start})
+END"""
+
+
 def epoch_us(time: LiteralString) -> LiteralString:
     """Return a time as microseconds since 1970, NULL for an infinite one; see `from_epoch_us`."""
     return f"(extract(EPOCH FROM CASE WHEN isfinite({time}) THEN {time} END) * 1000000)::INT8"

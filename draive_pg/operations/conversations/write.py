@@ -35,7 +35,7 @@ conversation AS (
 batch AS (
     SELECT {_next_time("max(created)")} AS start
     FROM {ELEMENTS} AS element
-    WHERE identifier = :identifier::TEXT
+    WHERE identifier = :identifier::TEXT AND created < 'infinity'
 ),
 added AS (
     INSERT INTO {{schema}}.memories_elements (identifier, content, created)
