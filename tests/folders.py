@@ -4,7 +4,7 @@ from pathlib import Path
 
 from draive_pg import Client
 from draive_pg.sync.folder import Folder
-from draive_pg.sync.formats import Configuration, Document, Prompt
+from draive_pg.sync.formats import Configuration, FileContent, Prompt
 from draive_pg.sync.kinds import CONFIGURATIONS, PROMPTS
 
 HOSTILE_NAMES = [
@@ -92,7 +92,7 @@ class Sides:
         documents = Folder(self.folder, kind).documents
         return {name: self._number(each) for name, each in documents.items()}
 
-    def _number(self, document: Document) -> int:
+    def _number(self, document: FileContent) -> int:
         if isinstance(document, Prompt):
             return int(document.content.split()[1])
         assert isinstance(document, Configuration)

@@ -142,3 +142,69 @@ def test_a_push_keeps_author_and_message(
         documents = db.instructions if defined.command == "prompts" else db.configurations
         newest = documents.history("x")[0]
     assert (newest.message, newest.author, newest.content) == ("pushed", "bo", defined.contents[2])
+
+
+def test_a_release_moves_a_label_of_several_documents(run: Shell, defined: Case) -> None:
+    for name in ("y", "a=b"):
+        assert_ok(run("define", name, defined.option, defined.values[2]))
+    moved = json.loads(assert_ok(run("release", "production", "x=1", "y", "a=b=", "--json")))
+    assert [(each["name"], each["revision"]) for each in moved] == [("x", 1), ("y", 1), ("a=b", 1)]
+    done = run("release", "production", "x=2", "y", "--expected", "x=2")
+    assert (done.code, done.out) == (4, "")
+    assert "the label is on revision 1" in done.err
+    assert_ok(run("release", "production", "x=2", "y", "--expected", "x=1", "-m", "why"))
+    assert show(run, "x", "production")["revision"] == 2
+    done = run("release", "production", "x=2", "--expected", "x")
+    assert (done.code, done.out) == (2, "")
+    assert "NAME=NUMBER" in done.err
+
+
+def test_a_promotion_that_moves_nothing_fails(run: Shell, defined: Case) -> None:
+    assert_one_line_error(run("promote", "stagin", "production"), "label 'stagin'")
+    assert run("promote", "latest", "production").code == 1
+    assert_ok(run("promote", "latest", "production", "x"))
+
+
+def test_a_labelled_revision_is_removed_on_request_only(run: Shell, defined: Case) -> None:
+    assert_ok(run("label", "x", "production", 1))
+    assert_one_line_error(run("remove", "x", "--yes"), "'production'", "labelled=True")
+    assert run("remove", "x", 2, "--yes", "--expected", 1).code == 4
+    assert assert_ok(run("remove", "x", 2, "--yes")) == "Removed 1 revision of 'x'.\n"
+    assert run("unlabel", "x", "production", "--expected", 2).code == 4
+    assert_ok(run("remove", "x", "--yes", "--labelled"))
+
+
+@pytest.mark.filterwarnings("default")
+def test_labels_in_a_file_are_not_moved_without_saying_so(
+    run: Shell, case: Case, tmp_path: Path
+) -> None:
+    files = {
+        "prompts": ("a.md", '+++\nlabels = ["production", "staging"]\n+++\nHi'),
+        "configs": ("a.json", '{"$labels": ["production", "staging"]}'),
+    }
+    name, text = files[case.command]
+    (tmp_path / name).write_text(text)
+    done = run("define", "x", tmp_path / name, "--label", "staging")
+    assert done.code == 0
+    assert "labels" in done.err
+    assert "use --label 'production'" in done.err
+    assert run("label", "x", "production").err == ""
+    shown = assert_ok(run("show", "x"))
+    assert ("labels" in shown) == (case.command == "prompts")
+
+
+def test_a_search_that_finds_nothing_exits_with_1(run: Shell, defined: Case) -> None:
+    done = run("search", "nowhere")
+    assert (done.code, done.out, done.err) == (1, "", "Nothing was found.\n")
+
+
+def test_a_missing_file_is_named(run: Shell) -> None:
+    done = run("define", "x", "missing.md")
+    assert_one_line_error(done, "there is no file 'missing.md'")
+    assert "Errno" not in done.err
+
+
+def test_labels_may_begin_with_a_digit(run: Shell, defined: Case) -> None:
+    for label in ("2024-release", "2024-01-02", "1a"):
+        assert_ok(run("label", "x", label, 1))
+        assert show(run, "x", label)["revision"] == 1

@@ -7,6 +7,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from string import ascii_letters
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +19,7 @@ from draive_pg.sync.comparison import Action, Change, Comparison, Stored, action
 from draive_pg.sync.folder import Folder
 from draive_pg.sync.formats import Configuration, Prompt
 from draive_pg.sync.kinds import CONFIGURATIONS, PROMPTS
-from draive_pg.sync.names import name_of, path_of
+from draive_pg.sync.names import name_of_path, path_of_name
 from tests.folders import HOSTILE_NAMES, file_contents
 
 # --- What is kept in PostgreSQL
@@ -43,7 +45,7 @@ ARGUMENTS = st.lists(
     ),
     max_size=2,
 )
-LABELS = st.lists(TEXTS, max_size=2)
+LABELS = st.lists(TEXTS.map(str.strip), max_size=2).map(lambda labels: tuple(sorted({*labels})))
 
 
 @st.composite
@@ -70,7 +72,7 @@ def test_a_prompt_comes_back_from_its_file(prompt: Prompt) -> None:
 
 @given(OBJECTS, st.sampled_from([".json", ".toml"]))
 def test_a_configuration_comes_back_from_its_file(value: dict[str, object], suffix: str) -> None:
-    configuration = Configuration.of(value, "")
+    configuration = Configuration.of(value, (), "")
     if suffix == ".toml" and "null" in json.dumps(value).replace('"', " "):
         with suppress(FileInvalid):  # null may stand in a text, too
             configuration.encode(suffix)
@@ -163,15 +165,15 @@ NAMES = st.sampled_from(HOSTILE_NAMES) | TEXTS | st.text("aA./%\u0301é .-😀",
 
 @given(name=NAMES, plain=st.booleans())
 def test_a_name_comes_back_from_its_path(*, name: str, plain: bool) -> None:
-    path = path_of(name, ".md", plain=plain)
-    assert name_of(path, ".md") == name
+    path = path_of_name(name, ".md", plain=plain)
+    assert name_of_path(path, ".md") == name
     apart = PurePosixPath(unicodedata.normalize("NFD", str(path)))  # as some systems keep it
-    assert name_of(apart, ".md") == name
+    assert name_of_path(apart, ".md") == name
 
 
 @given(name=NAMES, plain=st.booleans())
 def test_a_path_stays_in_its_folder_and_is_one_on_every_system(*, name: str, plain: bool) -> None:
-    path = path_of(name, ".md", plain=plain)
+    path = path_of_name(name, ".md", plain=plain)
     assert not path.is_absolute()
     for part in path.parts:
         assert part not in ("", ".", "..")
@@ -185,31 +187,34 @@ def test_a_path_stays_in_its_folder_and_is_one_on_every_system(*, name: str, pla
 
 @given(st.text("aA.c-noN /%é", max_size=8), st.text("aA.c-noN /%É", max_size=8))
 def test_an_escaped_path_is_that_of_one_name_where_case_does_not_count(a: str, b: str) -> None:
-    escaped = str(path_of(a, ".md", plain=False))
-    others = {str(path_of(b, ".md", plain=plain)).casefold() for plain in (True, False)}
+    escaped = str(path_of_name(a, ".md", plain=False))
+    others = {str(path_of_name(b, ".md", plain=plain)).casefold() for plain in (True, False)}
     assert a == b or escaped.casefold() not in others
 
 
 @pytest.mark.parametrize("path", ["100%.md", "%zz.md", "%ff.md", "a%2.md"])
 def test_a_path_of_no_name_is_refused(path: str) -> None:
     with pytest.raises(FileInvalid, match="%25"):
-        name_of(PurePosixPath(path), ".md")
+        name_of_path(PurePosixPath(path), ".md")
 
 
 # --- Folders
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
+REVISION: Any = SimpleNamespace(created=NOW)
 
 
 def stored(content: str, *labels: str) -> Stored:
-    return Stored(Prompt(content, arguments=[], labels=labels), NOW)
+    return Stored(Prompt(content, arguments=[], labels=labels), REVISION)
 
 
 def pull(
     path: Path, database: dict[str, Stored], *, labels: bool = False, **how: bool
 ) -> Comparison:
     comparison = Comparison(Folder(path, PROMPTS), database, labels=labels)
-    comparison.record_pull(comparison.pull_actions(**how))
+    actions = comparison.actions("database", **how)
+    comparison.write_files(actions)
+    comparison.record_pull(actions)
     return comparison
 
 
@@ -354,9 +359,10 @@ def test_how_the_sides_differ(
 def test_a_transfer_leaves_nothing_of_the_source_behind_and_loses_nothing(
     base: dict[str, int], source: dict[str, int], target: dict[str, int], how: dict[str, bool]
 ) -> None:
-    for name in base | source | target:
+    for name in source | target:
         old, new, now = base.get(name), source.get(name), target.get(name)
-        done = action(old, new, now, **how)
+        (change,) = changes({name: old}, {name: new}, {name: now}).values()
+        done = action(change, "folder", exists=new is not None, **how)
         if done in (Action.WRITE, Action.REMOVE):
             assert how["force"] or now == old  # what only the target had is not overwritten
             assert new != now
@@ -407,7 +413,7 @@ def test_after_a_pull_only_changes_of_the_folder_differ(
     pull(path, heads[2], labels=labels, delete=True, force=True)
     forced = Comparison(Folder(path, PROMPTS), heads[2], labels=labels)
     assert set(forced.changes.values()) <= ours | {Change.UNCHANGED}
-    assert set(forced.pull_actions(force=True, delete=True).values()) <= {Action.NOTHING}
+    assert set(forced.actions("database", force=True, delete=True).values()) <= {Action.NOTHING}
 
 
 @given(base=STATES, folder=STATES, database=STATES)
@@ -429,16 +435,16 @@ def test_a_push_and_then_a_pull_leave_no_difference(
 
     for how in ({"force": False, "delete": False}, {"force": True, "delete": True}):
         comparison = Comparison(Folder(path, PROMPTS), heads)
-        actions = comparison.push_actions(**how)
+        actions = comparison.actions("folder", **how)
         created = {}
         for name, done in actions.items():
             if done is Action.WRITE:
-                heads[name] = Stored(comparison.folder.documents[name], NOW)
+                heads[name] = Stored(comparison.folder.documents[name], REVISION)
                 created[name] = NOW
             elif done is Action.REMOVE:
                 del heads[name]
         comparison.record_push(actions, created)
-        left = set(Comparison(Folder(path, PROMPTS), heads).push_actions(**how).values())
+        left = set(Comparison(Folder(path, PROMPTS), heads).actions("folder", **how).values())
         assert left <= {Action.NOTHING, Action.KEEP, Action.CONFLICT}
     assert left <= {Action.NOTHING}
 

@@ -1,5 +1,6 @@
 """Push, pull, status and diff of a folder from Python, for both kinds and both clients."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from draive_pg import (
     FolderChange,
     FolderStatus,
     RevisionConflict,
+    RevisionLabelled,
     TemplateInvalid,
 )
 from draive_pg.operations.operation import Workflow
@@ -158,7 +160,7 @@ def run_with(db: Client, request: Workflow[Any], before_writing: Any) -> Any:
     """Run a push, and call a function when it has compared and is about to write."""
     step: Any = request.first
     while True:
-        if isinstance(step, Workflow):
+        if isinstance(step, Workflow) and step.transaction:
             before_writing()
         result = db._database.run(step)
         result = db._run(result) if isinstance(db, SyncFacade) else result
@@ -270,11 +272,63 @@ def test_labels_are_carried_over_on_request(db: Client, folder: Path) -> None:
 # --- Configurations
 
 
-def test_files_of_configurations_have_no_labels(db: Client, folder: Path) -> None:
+def test_labels_of_configurations_are_a_member_of_their_files(db: Client, folder: Path) -> None:
+    db.configurations.define("limits", {"n": 1})
+    db.configurations.label("limits", "production")
+    assert db.configurations.pull(folder, labels=True).done
+    path = folder / "limits.json"
+    assert json.loads(path.read_text()) == {"n": 1, "$labels": ["production"]}
+    assert not db.configurations.status(folder, labels=True).drift
+    path.write_text('{"n": 2, "$labels": ["staging"]}')
+    assert db.configurations.push(folder).done
+    assert db.configurations.load_raw("limits") == {"n": 2}
+    assert [each.label for each in db.configurations.labels()] == ["production"]
+    assert db.configurations.push(folder, labels=True).done
+    assert db.configurations.load_raw("limits", label="staging") == {"n": 2}
+    path.unlink()
+    (folder / "limits.toml").write_text('n = 2\n"$labels" = []\n')
+    assert db.configurations.push(folder, labels=True).done
+    assert [each.label for each in db.configurations.labels()] == ["production"]  # of revision 1
+
+
+@pytest.mark.parametrize("labels", ["7", '"production"', "[7]", '["production "]'])
+def test_labels_in_a_file_are_checked(db: Client, folder: Path, labels: str) -> None:
     folder.mkdir()
-    for call in (db.configurations.push, db.configurations.pull, db.configurations.status):
-        with pytest.raises(ValueError, match="labels"):
-            call(folder, labels=True)
+    (folder / "a.json").write_text(f'{{"$labels": {labels}}}')
+    (folder / "a.md").write_text(f"+++\nlabels = {labels}\n+++\n")
+    with pytest.raises(FileInvalid, match=r"a\.json: .*label"):
+        db.configurations.push(folder)
+    with pytest.raises(FileInvalid, match=r"a\.md: .*label"):
+        db.instructions.push(folder)
+
+
+def test_a_labelled_document_is_removed_by_a_push_of_labels_only(
+    documents: Any, side: Sides
+) -> None:
+    side.define("a", 1)
+    documents.label("a", "production")
+    side.define("a", 2)
+    side.define("b", 1)
+    documents.pull(side.folder)
+    side.unlink("a")
+    side.write("b", 2)
+    with pytest.raises(RevisionLabelled, match="use labels=True"):
+        documents.push(side.folder, delete=True)
+    assert side.stored() == {"a": 2, "b": 1}
+    assert documents.push(side.folder, delete=True, labels=True).done
+    assert side.stored() == {"b": 2}
+
+
+def test_a_pull_in_a_transaction_records_nothing(db: Client, documents: Any, side: Sides) -> None:
+    side.define("a", 1)
+    documents.pull(side.folder)
+    with pytest.raises(ZeroDivisionError), db.transaction():
+        side.define("a", 2)
+        assert documents.pull(side.folder).done
+        raise ZeroDivisionError
+    assert side.files() == {"a": 2}
+    (change,) = documents.status(side.folder).changes
+    assert change.change == "changed in folder"
 
 
 def test_labels_of_configurations_stay_where_they_are(db: Client, folder: Path) -> None:

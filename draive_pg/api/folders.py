@@ -8,7 +8,7 @@ from draive_pg.database import AsyncDatabase, Database
 from draive_pg.models.folders import FolderDiff, FolderStatus
 from draive_pg.operations.operation import Workflow
 from draive_pg.sync import requests
-from draive_pg.sync.kinds import Kind
+from draive_pg.sync.kinds import FileKind
 
 
 class Folders[D: Database | AsyncDatabase](Namespace[D]):
@@ -16,7 +16,7 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
 
     __slots__ = ()
 
-    _kind: ClassVar[Kind]
+    _kind: ClassVar[FileKind]
 
     @method
     def push(
@@ -41,13 +41,14 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
             The folder, which must exist. Its file ``.draive_pg.json`` records the state of the last
             push or pull: keep it in version control with the others.
         labels : bool
-            Compare the labels of prompts, too: move those in the front matter to the new
-            revisions, and remove those that are no longer there. By default, labels stay where
-            they are. Files of configurations contain no labels.
+            Compare labels, too: move those in the files to the new revisions, and remove those that
+            are no longer there. By default, labels stay where they are. In the front matter of a
+            prompt they are ``labels``, in the file of a configuration ``$labels``.
         force : bool
             Let the folder win conflicts.
         delete : bool
-            Remove documents, with all their revisions, whose files were removed.
+            Remove documents, with all their revisions, whose files were removed; labelled ones
+            only with ``labels``.
         dry_run : bool
             Return what would be done, and do nothing.
         message, author : str | None
@@ -63,6 +64,8 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         RevisionConflict
             If one of the documents is written by somebody else at the same time; nothing is
             written.
+        RevisionLabelled
+            If a labelled document would be removed, without ``labels``; nothing is written.
         FileInvalid
             If there is no such folder, or a file cannot be parsed; nothing is written.
         TemplateInvalid

@@ -27,8 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(documents.group(PROMPTS), name="prompts")
-app.add_typer(documents.group(CONFIGS), name="configs")
+app.add_typer(documents.make_group(PROMPTS), name="prompts")
+app.add_typer(documents.make_group(CONFIGS), name="configs")
 app.add_typer(memories.app, name="memories")
 app.add_typer(chats.app, name="import")
 app.command()(frames.export)

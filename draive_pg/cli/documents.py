@@ -8,7 +8,7 @@ import typer
 
 from draive_pg.api.documents import Documents
 from draive_pg.cli.folders import add_folder_commands
-from draive_pg.cli.kinds import Kind, command
+from draive_pg.cli.kinds import CommandGroup, command
 from draive_pg.cli.options import (
     AsJson,
     Author,
@@ -18,7 +18,7 @@ from draive_pg.cli.options import (
     Schema,
     Yes,
     confirm,
-    document,
+    json_object,
     opened,
     read_file,
     timestamp,
@@ -26,6 +26,8 @@ from draive_pg.cli.options import (
 from draive_pg.cli.output import echo, print_diff, print_json, print_records, print_stored
 from draive_pg.codec.timestamps import check_timestamp
 from draive_pg.database import Database
+from draive_pg.display.text import plural, printable
+from draive_pg.errors import warn
 
 HELP = """Revisions and labels of <noun>s, and folders of them.
 
@@ -48,20 +50,20 @@ COLUMNS = ("revision", "created", "labels", "author", "message")
 MOVES = ("label", "revision", "moved", "author", "message")
 
 
-def group(kind: Kind) -> typer.Typer:
+def make_group(group: CommandGroup) -> typer.Typer:
     """Return the command group of a kind of documents."""
     app = typer.Typer(
-        no_args_is_help=True, rich_markup_mode=None, help=HELP.replace("<noun>", kind.noun)
+        no_args_is_help=True, rich_markup_mode=None, help=HELP.replace("<noun>", group.noun)
     )
-    _add_reading_commands(app, kind)
-    _add_writing_commands(app, kind)
-    _add_label_commands(app, kind)
-    add_folder_commands(app, kind)
+    _add_reading_commands(app, group)
+    _add_writing_commands(app, group)
+    _add_label_commands(app, group)
+    add_folder_commands(app, group)
     return app
 
 
-def _add_reading_commands(app: typer.Typer, kind: Kind) -> None:
-    @command(app, kind, "list")
+def _add_reading_commands(app: typer.Typer, group: CommandGroup) -> None:
+    @command(app, group, "list")
     def list_(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -> None:
         """List <noun>s with their current revisions.
 
@@ -71,11 +73,11 @@ def _add_reading_commands(app: typer.Typer, kind: Kind) -> None:
           draive-pg <command> list --json | jq '.[].revision'
         """
         with opened(dsn, schema) as db:
-            found = kind.namespace(db).list()
-        names = (kind.key, *COLUMNS[:3], *kind.columns)
-        print_records(found, *names, as_json=as_json, empty=f"There are no {kind.noun}s.")
+            found = group.namespace(db).list()
+        names = (group.key, *COLUMNS[:3], *group.columns)
+        print_records(found, *names, as_json=as_json, empty=f"There are no {group.noun}s.")
 
-    @command(app, kind)
+    @command(app, group)
     def show(
         name: Name,
         revision: OptionalRevision = None,
@@ -95,15 +97,17 @@ def _add_reading_commands(app: typer.Typer, kind: Kind) -> None:
           draive-pg <command> show <name> 3 --json | jq .content
         """
         with opened(dsn, schema) as db:
-            documents = _documents(kind, db)
+            documents = _documents(group, db)
             found = documents.revision(name, _revision(documents, name, revision))
         if as_json:
             print_json(found)
         else:
-            text = kind.document.of_revision(found).encode(kind.suffix).decode()
-            print_stored(text)
+            content = group.content.of_revision(found)
+            if not group.shows_labels:
+                content = content.with_labels(())
+            print_stored(content.encode(group.suffix).decode())
 
-    @command(app, kind)
+    @command(app, group)
     def history(
         name: Name,
         *,
@@ -124,14 +128,14 @@ def _add_reading_commands(app: typer.Typer, kind: Kind) -> None:
           draive-pg <command> history <name> --labels
         """
         with opened(dsn, schema) as db:
-            documents = kind.namespace(db)
+            documents = group.namespace(db)
             found = documents.label_history(name) if moves else documents.history(name)
-        empty = f"No moves of {name!r:.80}." if moves else f"There is no {kind.noun} {name!r:.80}."
+        empty = f"No moves of {name!r:.80}." if moves else f"There is no {group.noun} {name!r:.80}."
         columns = MOVES if moves else COLUMNS
         print_records(found, *columns, as_json=as_json, empty=empty)
         raise typer.Exit(0 if found else 1)
 
-    @command(app, kind)
+    @command(app, group)
     def compare(
         name: Name,
         before: Revision,
@@ -142,17 +146,19 @@ def _add_reading_commands(app: typer.Typer, kind: Kind) -> None:
     ) -> None:
         """Compare two revisions of a <noun>.
 
+        To compare a folder with the database, use diff.
+
         \b
         Examples:
           draive-pg <command> compare <name> production
           draive-pg <command> compare <name> 3 5
         """
         with opened(dsn, schema) as db:
-            documents = _documents(kind, db)
+            documents = _documents(group, db)
             sides = (_revision(documents, name, each) for each in (before, after))
             print_diff(str(documents.diff(name, *sides)).splitlines())
 
-    @command(app, kind)
+    @command(app, group)
     def search(
         text: Annotated[
             str | None,
@@ -181,7 +187,7 @@ def _add_reading_commands(app: typer.Typer, kind: Kind) -> None:
     ) -> None:
         """Find revisions of all <noun>s.
 
-        All conditions must hold.
+        All conditions must hold. The exit code is 1 if there are none.
 
         \b
         Examples:
@@ -189,19 +195,20 @@ def _add_reading_commands(app: typer.Typer, kind: Kind) -> None:
           draive-pg <command> search --since 2026-01-01 --author ada
         """
         conditions: dict[str, Any] = {
-            "meta": document(meta, "--meta"),
+            "meta": json_object(meta, "--meta"),
             "since": timestamp(since, "--since"),
             "until": timestamp(until, "--until"),
         }
         with opened(dsn, schema) as db:
-            found = kind.namespace(db).search(
+            found = group.namespace(db).search(
                 text, author=author, label=label, current=current, limit=limit, **conditions
             )
-        print_records(found, kind.key, *COLUMNS, as_json=as_json, empty="Nothing was found.")
+        print_records(found, group.key, *COLUMNS, as_json=as_json, empty="Nothing was found.")
+        raise typer.Exit(0 if found else 1)
 
 
-def _add_writing_commands(app: typer.Typer, kind: Kind) -> None:
-    @command(app, kind)
+def _add_writing_commands(app: typer.Typer, group: CommandGroup) -> None:
+    @command(app, group)
     def define(
         name: Name,
         file: Annotated[
@@ -212,7 +219,7 @@ def _add_writing_commands(app: typer.Typer, kind: Kind) -> None:
         schema: Schema = None,
         value: Annotated[
             str | None,
-            typer.Option(kind.option, metavar=kind.metavar, help="The content, without a file."),
+            typer.Option(group.option, metavar=group.metavar, help="The content, without a file."),
         ] = None,
         label: Annotated[
             list[str] | None,
@@ -226,8 +233,8 @@ def _add_writing_commands(app: typer.Typer, kind: Kind) -> None:
         """Write a new revision of a <noun>.
 
         Nothing is written if the current one is equal. The file is like those of show and pull.
-        What a prompt's front matter does not contain stays as it was; its labels are ignored: use
-        --label.
+        What a prompt's front matter does not contain stays as it was. Labels in the file are not
+        moved, with a warning: use --label.
 
         \b
         Examples:
@@ -236,22 +243,25 @@ def _add_writing_commands(app: typer.Typer, kind: Kind) -> None:
           draive-pg <command> define <name> <name><suffix> --expected 4
         """
         if (file is None) == (value is None):
-            raise typer.BadParameter(f"give either a FILE (- for stdin) or {kind.option}.")
+            raise typer.BadParameter(f"give either a FILE (- for stdin) or {group.option}.")
         if value is not None:
-            content = kind.parse(value)
+            content = group.parse(value)
         else:
             path = cast("Path", file)
-            content = kind.document.read(read_file(path), path.suffix, str(path))
+            content = group.content.read(read_file(path), path.suffix, str(path))
+            if ignored := {*content.labels} - {*(label or ())}:
+                options = " ".join(f"--label {each!r:.60}" for each in sorted(ignored))
+                warn(f"the labels in {str(path)!r:.200} are not moved; use {options}", UserWarning)
         with opened(dsn, schema) as db, db.transaction():
             note = {"message": message, "author": author}
-            defined = kind.define(db, name, content, expected=expected, **note)
+            defined = group.define(db, name, content, expected=expected, **note)
             for each in label or ():
-                _documents(kind, db).label(name, each, defined, **note)
+                _documents(group, db).label(name, each, defined, **note)
             if label:  # read the labels, too
-                defined = _documents(kind, db).revision(name, defined)
-        _print_current(kind, defined, as_json=as_json)
+                defined = _documents(group, db).revision(name, defined)
+        _print_current(group, defined, as_json=as_json)
 
-    @command(app, kind)
+    @command(app, group)
     def restore(
         name: Name,
         revision: Revision,
@@ -272,7 +282,7 @@ def _add_writing_commands(app: typer.Typer, kind: Kind) -> None:
           draive-pg <command> restore <name> 3 -m 'The new one confused people'
         """
         with opened(dsn, schema) as db:
-            documents = _documents(kind, db)
+            documents = _documents(group, db)
             restored = documents.restore(
                 name,
                 _revision(documents, name, revision),
@@ -280,9 +290,9 @@ def _add_writing_commands(app: typer.Typer, kind: Kind) -> None:
                 author=author,
                 expected=expected,
             )
-        _print_current(kind, restored, as_json=as_json)
+        _print_current(group, restored, as_json=as_json)
 
-    @command(app, kind)
+    @command(app, group)
     def rename(
         name: Name,
         new: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")],
@@ -299,29 +309,48 @@ def _add_writing_commands(app: typer.Typer, kind: Kind) -> None:
           draive-pg <command> rename <name> support/<name>
         """
         with opened(dsn, schema) as db:
-            kind.namespace(db).rename(name, new)
+            group.namespace(db).rename(name, new)
         echo(f"Renamed {name!r:.80} to {new!r:.80}.")
 
-    @command(app, kind)
-    def remove(name: Name, *, dsn: Dsn = None, schema: Schema = None, yes: Yes = False) -> None:
-        """Remove all revisions of a <noun>.
+    @command(app, group)
+    def remove(
+        name: Name,
+        revision: OptionalRevision = None,
+        *,
+        dsn: Dsn = None,
+        schema: Schema = None,
+        labelled: Annotated[
+            bool, typer.Option("--labelled", help="Remove it even if a label is on it.")
+        ] = False,
+        expected: Expected = None,
+        yes: Yes = False,
+    ) -> None:
+        """Remove a <noun>, or one revision of it.
 
-        The exit code is 1 if there are none.
+        Numbers of removed revisions are not used again. The exit code is 1 if there are none.
 
         \b
         Examples:
           draive-pg <command> remove <name>
-          draive-pg <command> remove <name> --yes
+          draive-pg <command> remove <name> 2
+          draive-pg <command> remove <name> --labelled --yes
         """
-        confirm(f"Remove all revisions of {name!r:.80}?", yes=yes)
+        what = "all revisions" if revision is None else f"revision {revision!r:.60}"
+        confirm(f"Remove {what} of {name!r:.80}?", yes=yes)
         with opened(dsn, schema) as db:
-            count = kind.namespace(db).remove(name)
-        echo(f"Removed {count} revision{'' if count == 1 else 's'} of {name!r:.80}.")
+            documents = _documents(group, db)
+            count = documents.remove(
+                name,
+                revision=_revision(documents, name, revision),
+                labelled=labelled,
+                expected=expected,
+            )
+        echo(f"Removed {plural(count, 'revision')} of {name!r:.80}.")
         raise typer.Exit(0 if count else 1)
 
 
-def _add_label_commands(app: typer.Typer, kind: Kind) -> None:
-    @command(app, kind)
+def _add_label_commands(app: typer.Typer, group: CommandGroup) -> None:
+    @command(app, group)
     def labels(
         name: Annotated[
             str | None, typer.Argument(metavar="NAME", help="The name; default: all.")
@@ -339,10 +368,10 @@ def _add_label_commands(app: typer.Typer, kind: Kind) -> None:
           draive-pg <command> labels <name> --json
         """
         with opened(dsn, schema) as db:
-            found = kind.namespace(db).labels(name)
+            found = group.namespace(db).labels(name)
         print_records(found, "name", *MOVES, as_json=as_json, empty="There are no labels.")
 
-    @command(app, kind)
+    @command(app, group)
     def label(
         name: Name,
         label: Label,
@@ -363,7 +392,7 @@ def _add_label_commands(app: typer.Typer, kind: Kind) -> None:
           draive-pg <command> label <name> production 3 -m 'Back to the old one' --expected 4
         """
         with opened(dsn, schema) as db:
-            documents = _documents(kind, db)
+            documents = _documents(group, db)
             moved = documents.label(
                 name,
                 label,
@@ -377,7 +406,7 @@ def _add_label_commands(app: typer.Typer, kind: Kind) -> None:
         else:
             echo(f"{moved.label} is on revision {moved.revision} of {moved.name}")
 
-    @command(app, kind)
+    @command(app, group)
     def unlabel(
         name: Name,
         label: Label,
@@ -386,6 +415,7 @@ def _add_label_commands(app: typer.Typer, kind: Kind) -> None:
         schema: Schema = None,
         message: Message = None,
         author: Author = None,
+        expected: Expected = None,
     ) -> None:
         """Remove a label from a <noun>.
 
@@ -396,11 +426,13 @@ def _add_label_commands(app: typer.Typer, kind: Kind) -> None:
           draive-pg <command> unlabel <name> staging
         """
         with opened(dsn, schema) as db:
-            removed = kind.namespace(db).unlabel(name, label, message=message, author=author)
+            removed = group.namespace(db).unlabel(
+                name, label, message=message, author=author, expected=expected
+            )
         echo("Removed." if removed else f"There is no {label!r:.80} on {name!r:.80}.")
         raise typer.Exit(0 if removed else 1)
 
-    @command(app, kind)
+    @command(app, group)
     def promote(
         source: Annotated[str, typer.Argument(metavar="SOURCE", help="The label to follow.")],
         target: Annotated[str, typer.Argument(metavar="TARGET", help="The label to move.")],
@@ -425,14 +457,58 @@ def _add_label_commands(app: typer.Typer, kind: Kind) -> None:
           draive-pg <command> promote staging production <name>
         """
         with opened(dsn, schema) as db:
-            moved = kind.namespace(db).promote(
+            moved = group.namespace(db).promote(
                 source, target, names or None, message=message, author=author
             )
-        print_records(moved, "name", *MOVES, as_json=as_json, empty=f"No label {source!r:.80}.")
+        print_records(moved, "name", *MOVES, as_json=as_json, empty="")
+
+    @command(app, group)
+    def release(
+        label: Label,
+        targets: Annotated[
+            list[str],
+            typer.Argument(
+                metavar="NAME[=REVISION]",
+                help="Names, with a number, label or time; default: the current revision.",
+            ),
+        ],
+        *,
+        dsn: Dsn = None,
+        schema: Schema = None,
+        message: Message = None,
+        author: Author = None,
+        expected: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="NAME=NUMBER",
+                help="Only if the label is on this revision now; 0: on none. Can be repeated.",
+            ),
+        ] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Move a label to revisions of several <noun>s.
+
+        All are moved, or none. A name that contains = is followed by =.
+
+        \b
+        Examples:
+          draive-pg <command> release production <name> other
+          draive-pg <command> release production <name>=3 other=2 --expected <name>=4
+        """
+        numbers = {name: _number(number) for name, number in map(_pair, expected or ())}
+        with opened(dsn, schema) as db:
+            documents = _documents(group, db)
+            revisions = {
+                name: _revision(documents, name, text) for name, text in map(_pair, targets)
+            }
+            moved = group.release(
+                db, {label: revisions}, expected=numbers, message=message, author=author
+            )
+        print_records(moved, "name", *MOVES, as_json=as_json, empty="")
 
 
-def _documents(kind: Kind, db: Any) -> Documents[Database, str, Any]:
-    return cast("Documents[Database, str, Any]", kind.namespace(db))
+def _documents(group: CommandGroup, db: Any) -> Documents[Database, str, Any]:
+    return cast("Documents[Database, str, Any]", group.namespace(db))
 
 
 def _revision(
@@ -450,9 +526,21 @@ def _revision(
     return text if any(each.label == text for each in documents.labels(name)) else time
 
 
-def _print_current(kind: Kind, record: Any, *, as_json: bool) -> None:
+def _pair(text: str) -> tuple[str, str | None]:
+    """Split ``NAME=VALUE`` or ``NAME``."""
+    name, equals, value = text.rpartition("=")
+    return (name, value or None) if equals else (text, None)
+
+
+def _number(text: str | None) -> int:
+    if text is None or not text.isdecimal():
+        raise typer.BadParameter("--expected must be NAME=NUMBER.")
+    return int(text)
+
+
+def _print_current(group: CommandGroup, record: Any, *, as_json: bool) -> None:
     if as_json:
         print_json(record)
     else:
-        name = getattr(record, kind.key)
-        echo(f"{name} is at revision {record.revision} of {record.created}")
+        name = getattr(record, group.key)
+        echo(f"{name} is at revision {record.revision} of {printable(record.created)}")

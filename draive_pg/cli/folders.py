@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from draive_pg import FolderStatus
-from draive_pg.cli.kinds import Kind, command
+from draive_pg.cli.kinds import CommandGroup, command
 from draive_pg.cli.options import AsJson, Author, Dsn, Message, Schema, Yes, confirm, opened
 from draive_pg.cli.output import CONFLICT, DRIFT, echo, print_diff, print_json, print_table
 from draive_pg.display.text import plural
@@ -22,9 +22,7 @@ NewFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of
 Folder = Annotated[
     Path, typer.Argument(metavar="FOLDER", help="The folder of the files.", callback=_existing)
 ]
-Labels = Annotated[
-    bool, typer.Option("--labels", help="Compare and carry over labels, too; prompts only.")
-]
+Labels = Annotated[bool, typer.Option("--labels", help="Compare and carry over labels, too.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 ForceFolder = Annotated[bool, typer.Option("--force", help="Let the folder win conflicts.")]
 ForceDatabase = Annotated[bool, typer.Option("--force", help="Let the database win conflicts.")]
@@ -42,10 +40,10 @@ ACTION_TEXT = {
 }
 
 
-def add_folder_commands(app: typer.Typer, kind: Kind) -> None:
+def add_folder_commands(app: typer.Typer, group: CommandGroup) -> None:
     """Add the commands about a folder of one kind of documents."""
 
-    @command(app, kind)
+    @command(app, group)
     def pull(
         folder: NewFolder,
         *,
@@ -74,12 +72,12 @@ def add_folder_commands(app: typer.Typer, kind: Kind) -> None:
           draive-pg <command> pull <folder> --delete
         """
         with opened(dsn, schema) as db:
-            result = kind.namespace(db).pull(
+            result = group.namespace(db).pull(
                 folder, labels=labels, force=force, delete=delete, dry_run=dry_run
             )
         _report(result, as_json=as_json)
 
-    @command(app, kind)
+    @command(app, group)
     def push(
         folder: Folder,
         *,
@@ -101,10 +99,11 @@ def add_folder_commands(app: typer.Typer, kind: Kind) -> None:
         written, and the exit code is 4.
 
         Documents whose files were removed stay without --delete, which removes all their revisions:
-        it asks for confirmation; without a terminal, it needs --yes.
+        it asks for confirmation; without a terminal, it needs --yes. If a label is on one of them,
+        it needs --labels, too.
 
-        Labels stay where they are. With --labels, those listed in the front matter of a prompt move
-        to the new revision, and those no longer listed are removed from it.
+        Labels stay where they are. With --labels, those listed in a file move to the new revision,
+        and those no longer listed are removed from it.
 
         \b
         Examples:
@@ -115,7 +114,7 @@ def add_folder_commands(app: typer.Typer, kind: Kind) -> None:
         with opened(dsn, schema) as db:
 
             def run(*, dry_run: bool) -> FolderStatus:
-                return kind.namespace(db).push(
+                return group.namespace(db).push(
                     folder,
                     labels=labels,
                     force=force,
@@ -134,7 +133,7 @@ def add_folder_commands(app: typer.Typer, kind: Kind) -> None:
             result = run(dry_run=dry_run)
         _report(result, as_json=as_json)
 
-    @command(app, kind)
+    @command(app, group)
     def status(
         folder: Folder,
         *,
@@ -153,17 +152,17 @@ def add_folder_commands(app: typer.Typer, kind: Kind) -> None:
           draive-pg <command> status <folder> --json | jq -r '.changes[].name'
         """
         with opened(dsn, schema) as db:
-            result = kind.namespace(db).status(folder, labels=labels)
+            result = group.namespace(db).status(folder, labels=labels)
         if as_json:
             changes = [_members(each, "name", "change", "file") for each in result.changes]
             print_json({"drift": result.drift, "changes": changes})
         else:
             rows = [(each.name, each.change, each.file) for each in result.changes]
-            empty = f"No drift: {plural(result.unchanged, kind.noun)} unchanged."
+            empty = f"No drift: {plural(result.unchanged, group.noun)} unchanged."
             print_table(("name", "change", "file"), rows, empty)
         raise typer.Exit(DRIFT if result.drift else 0)
 
-    @command(app, kind)
+    @command(app, group)
     def diff(
         folder: Folder, *, dsn: Dsn = None, schema: Schema = None, labels: Labels = False
     ) -> None:
@@ -176,7 +175,7 @@ def add_folder_commands(app: typer.Typer, kind: Kind) -> None:
           draive-pg <command> diff <folder>
         """
         with opened(dsn, schema) as db:
-            result = kind.namespace(db).diff_folder(folder, labels=labels)
+            result = group.namespace(db).diff_folder(folder, labels=labels)
         print_diff(str(result).splitlines())
         raise typer.Exit(DRIFT if result else 0)
 

@@ -1,21 +1,21 @@
 """The command groups ``prompts`` and ``configs``: what differs between them."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import typer
 
-from draive_pg import Client, Revision, Snapshot
+from draive_pg import Client, LabelMove, Records, Revision, Snapshot
 from draive_pg.api.configurations import Configurations
 from draive_pg.api.instructions import Instructions
 from draive_pg.database import Database
-from draive_pg.sync.formats import Configuration, Document, Prompt
+from draive_pg.sync.formats import Configuration, FileContent, Prompt
 
 
 @dataclass(frozen=True)
-class Kind:
+class CommandGroup:
     """One kind of documents, and the words for it in help texts.
 
     Attributes
@@ -34,12 +34,16 @@ class Kind:
         For help texts: a name, a folder, a value of the option, and what a folder contains.
     namespace : callable
         Returns the namespace of a client.
-    document : type[Document]
+    content : type[FileContent]
         The parser of files.
     parse : callable
         Returns the document of a value of the option.
     define : callable
         Defines a document under a name.
+    release : callable
+        Moves labels, and returns the moves.
+    shows_labels : bool
+        Whether ``show`` prints the labels in the file.
     """
 
     command: str
@@ -54,9 +58,11 @@ class Kind:
     value: str
     files: str
     namespace: Callable[[Client], Instructions[Database] | Configurations[Database]]
-    document: type[Document]
-    parse: Callable[[str], Document]
+    content: type[FileContent]
+    parse: Callable[[str], FileContent]
     define: Callable[..., Revision | Snapshot]
+    release: Callable[..., Records[LabelMove]]
+    shows_labels: bool
 
 
 def _define_prompt(db: Client, name: str, prompt: Prompt, **options: Any) -> Revision:
@@ -70,7 +76,18 @@ def _define_configuration(
     return db.configurations.define(name, configuration.value, **options)
 
 
-PROMPTS = Kind(
+def _release_prompts(db: Client, labels: Mapping[str, Any], **options: Any) -> Records[LabelMove]:
+    return db.release(labels=labels, **options).labels
+
+
+def _release_configurations(
+    db: Client, labels: Mapping[str, Any], *, expected: Mapping[str, int], **options: Any
+) -> Records[LabelMove]:
+    released = db.release(configuration_labels=labels, expected_configurations=expected, **options)
+    return released.configuration_labels
+
+
+PROMPTS = CommandGroup(
     command="prompts",
     noun="prompt",
     key="name",
@@ -85,12 +102,14 @@ PROMPTS = Kind(
     "in TOML between +++ lines (description, arguments, meta, labels) and the text, or only the "
     "text. The line feed that ends the file is not part of the text.",
     namespace=lambda db: db.instructions,
-    document=Prompt,
+    content=Prompt,
     parse=Prompt,
     define=_define_prompt,
+    release=_release_prompts,
+    shows_labels=True,
 )
 
-CONFIGS = Kind(
+CONFIGS = CommandGroup(
     command="configs",
     noun="configuration",
     key="identifier",
@@ -101,27 +120,30 @@ CONFIGS = Kind(
     name="limits",
     folder="configs",
     value="""'{"tokens": 500}'""",
-    files="Each configuration has a file in JSON, or in TOML if you created one: limits.toml.",
+    files="Each configuration has a file in JSON, or in TOML if you created one: limits.toml. Its "
+    "member $labels is the list of its labels.",
     namespace=lambda db: db.configurations,
-    document=Configuration,
+    content=Configuration,
     parse=lambda text: Configuration.read(
         text.encode(errors="surrogateescape"), ".json", "--value"
     ),
     define=_define_configuration,
+    release=_release_configurations,
+    shows_labels=False,
 )
 
 WORDS = ("command", "noun", "suffix", "option", "name", "folder", "value", "files")
 
 
 def command[F: Callable[..., None]](
-    app: typer.Typer, kind: Kind, name: str | None = None
+    app: typer.Typer, group: CommandGroup, name: str | None = None
 ) -> Callable[[F], F]:
     """Register a command; ``<noun>`` and so on in its docstring are replaced."""
 
     def register(function: F) -> F:
         text = inspect.getdoc(function) or ""
         for word in WORDS:
-            text = text.replace(f"<{word}>", getattr(kind, word))
+            text = text.replace(f"<{word}>", getattr(group, word))
         app.command(name, help=text)(function)
         return function
 

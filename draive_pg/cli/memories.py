@@ -15,8 +15,8 @@ from draive_pg.cli.options import (
     Schema,
     Yes,
     confirm,
-    document,
     duration,
+    json_object,
     opened,
     timestamp,
 )
@@ -228,8 +228,8 @@ def search(
       draive-pg memories search --variables '{"customer": "ada"}' --json | jq -r '.[].excerpt'
     """
     conditions = {
-        "meta": document(meta, "--meta"),
-        "variables": document(variables, "--variables"),
+        "meta": json_object(meta, "--meta"),
+        "variables": json_object(variables, "--variables"),
         "since": timestamp(since, "--since"),
         "until": timestamp(until, "--until"),
     }
@@ -400,7 +400,10 @@ def erase(
       draive-pg memories erase --prefix ada/
       draive-pg memories erase --variables '{"customer": "ada"}' --yes
     """
-    conditions = {"variables": document(variables, "--variables"), "meta": document(meta, "--meta")}
+    conditions = {
+        "variables": json_object(variables, "--variables"),
+        "meta": json_object(meta, "--meta"),
+    }
     if not identifiers and prefix is None and not any(map(bool, conditions.values())):
         raise typer.BadParameter("give IDENTIFIER, --prefix, --variables or --meta.")
     with opened(dsn, schema) as db:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from draive_pg import Client
+from draive_pg import Client, FileInvalid
 from draive_pg.codec.timestamps import check_timestamp
 from draive_pg.database.errors import short_argument_errors
 
@@ -93,7 +93,12 @@ def confirm(question: str, *, yes: bool) -> None:
 
 def read_file(path: Path) -> bytes:
     """Return the content of a file, or standard input for ``-``."""
-    return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    if str(path) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise FileInvalid(f"there is no file {str(path)!r:.200}") from None
 
 
 def timestamp(text: str | None, option: str) -> datetime | None:
@@ -116,7 +121,7 @@ def duration(text: str | None, option: str) -> timedelta | None:
     return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
-def document(text: str | None, option: str) -> Mapping[str, Any] | None:
+def json_object(text: str | None, option: str) -> Mapping[str, Any] | None:
     """Parse a JSON object."""
     if text is None:
         return None

@@ -8,12 +8,13 @@ Nothing here does I/O.
 from collections.abc import Hashable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from draive_pg.models.documents import Revision, Snapshot
 from draive_pg.models.folders import FileDiff, FolderChange
 from draive_pg.models.record import Records
 from draive_pg.sync.folder import BaseVersion, Folder, Version
-from draive_pg.sync.formats import Document
+from draive_pg.sync.formats import FileContent
 
 
 class Change(StrEnum):
@@ -41,10 +42,10 @@ class Action(StrEnum):
 
 
 class Stored(NamedTuple):
-    """The current revision of a name in the database, as a document."""
+    """The current revision of a name in the database, and the content of its file."""
 
-    document: Document
-    created: datetime
+    document: FileContent
+    revision: Revision | Snapshot
 
 
 def changes[V: Hashable](
@@ -72,24 +73,34 @@ def _change(base: Hashable, folder: Hashable, database: Hashable) -> Change:
 
 
 def action(
-    base: Hashable, source: Hashable, target: Hashable, *, force: bool, delete: bool
+    change: Change,
+    source: Literal["folder", "database"],
+    *,
+    exists: bool,
+    force: bool,
+    delete: bool,
 ) -> Action:
-    """Return the action that makes the target equal to the source.
+    """Return the action that carries a change over to the other side.
 
     Parameters
     ----------
-    base, source, target : Hashable or None
-        The versions of one document; None if it does not exist there.
+    change : Change
+        The change; its value ends with the side that changed.
+    source : str
+        The side whose changes are carried over.
+    exists : bool
+        Whether the document exists there.
     force : bool
         Let the source win a conflict.
     delete : bool
         Remove what was removed at the source.
     """
-    if source in (target, base):
+    if change is Change.CONFLICT:
+        if not force:
+            return Action.CONFLICT
+    elif not change.endswith(source):
         return Action.NOTHING  # equal, or changed only at the target
-    if target != base and not force:
-        return Action.CONFLICT
-    if source is not None:
+    if exists:
         return Action.WRITE
     return Action.REMOVE if delete else Action.KEEP
 
@@ -123,7 +134,7 @@ class Comparison:
         self._remote = {name: self._version(each.document) for name, each in stored.items()}
         self.changes: Mapping[str, Change] = changes(self._base, self._local, self._remote)
 
-    def _version(self, document: Document) -> Version:
+    def _version(self, document: FileContent) -> Version:
         return Version.of(document, labels=self.labels)
 
     @property
@@ -131,43 +142,34 @@ class Comparison:
         """The names that differ, in order."""
         return [name for name, change in self.changes.items() if change is not Change.UNCHANGED]
 
-    def pull_actions(self, *, force: bool = False, delete: bool = False) -> dict[str, Action]:
-        """Return what a pull does in the folder, by name."""
-        return self._actions(self._remote, self._local, force=force, delete=delete)
-
-    def push_actions(self, *, force: bool = False, delete: bool = False) -> dict[str, Action]:
-        """Return what a push does in the database, by name."""
-        return self._actions(self._local, self._remote, force=force, delete=delete)
-
-    def _actions(
-        self,
-        source: Mapping[str, Version],
-        target: Mapping[str, Version],
-        *,
-        force: bool,
-        delete: bool,
+    def actions(
+        self, source: Literal["folder", "database"], *, force: bool = False, delete: bool = False
     ) -> dict[str, Action]:
+        """Return what a push from the folder, or a pull from the database, does, by name."""
+        documents = self._local if source == "folder" else self._remote
         return {
-            name: action(
-                self._base.get(name), source.get(name), target.get(name), force=force, delete=delete
-            )
-            for name in self.changes
+            name: action(change, source, exists=name in documents, force=force, delete=delete)
+            for name, change in self.changes.items()
         }
 
-    def record_pull(self, actions: Mapping[str, Action]) -> None:
-        """Write the files of a pull, and record the new base."""
+    def write_files(self, actions: Mapping[str, Action]) -> None:
+        """Write the files of a pull."""
         documents = {
             name: self._remote_document(name) if done is Action.WRITE else None
             for name, done in actions.items()
             if done in (Action.WRITE, Action.REMOVE)
         }
-        self.folder.write(documents, self._new_base(self._remote, self._local, actions, {}))
+        self.folder.write(documents, self.folder.base)
+
+    def record_pull(self, actions: Mapping[str, Action]) -> None:
+        """Record the new base after a pull."""
+        self.folder.write({}, self._new_base(self._remote, self._local, actions, {}))
 
     def record_push(self, actions: Mapping[str, Action], created: Mapping[str, datetime]) -> None:
         """Record the new base after a push that wrote revisions at these times."""
         self.folder.write({}, self._new_base(self._local, self._remote, actions, created))
 
-    def _remote_document(self, name: str) -> Document:
+    def _remote_document(self, name: str) -> FileContent:
         """Return the document in the database; unless ``labels``, keep the labels of the file."""
         document = self.stored[name].document
         if self.labels:
@@ -189,7 +191,7 @@ class Comparison:
             version = source.get(name)
             if version is not None and (done is Action.WRITE or version == target.get(name)):
                 labels = None if before is None or name in created else before.labels
-                time = created[name] if name in created else self.stored[name].created
+                time = created[name] if name in created else self.stored[name].revision.created
                 result[name] = BaseVersion(
                     time.isoformat(), version.digest, version.labels if self.labels else labels
                 )

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, cast
 
 from draive_pg.atomic_file import USUAL, Drafts
 from draive_pg.errors import FileInvalid
-from draive_pg.sync.formats import Document
-from draive_pg.sync.kinds import Kind
-from draive_pg.sync.names import name_of, path_of
+from draive_pg.sync.formats import FileContent
+from draive_pg.sync.kinds import FileKind
+from draive_pg.sync.names import name_of_path, path_of_name
 
 STATE = ".draive_pg.json"
 STATE_FORMAT = 1
@@ -28,7 +28,7 @@ class Version(NamedTuple):
     labels: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, document: Document, *, labels: bool) -> "Version":
+    def of(cls, document: FileContent, *, labels: bool) -> "Version":
         """Return a document's version."""
         return cls(document.digest, document.labels if labels else None)
 
@@ -55,12 +55,12 @@ class Folder:
     ----------
     path : Path
         The folder; the first write creates it.
-    kind : Kind
+    kind : FileKind
         What the files contain.
 
     Attributes
     ----------
-    documents : Mapping[str, Document]
+    documents : Mapping[str, FileContent]
         The parsed files, by name, as they were read.
     base : Mapping[str, BaseVersion]
         The state after the last push or pull, by name.
@@ -71,7 +71,7 @@ class Folder:
         If the path is not a folder, or a file cannot be parsed.
     """
 
-    def __init__(self, path: Path, kind: Kind) -> None:
+    def __init__(self, path: Path, kind: FileKind) -> None:
         if path.exists() and not path.is_dir():
             raise FileInvalid(f"{str(path)!r:.200} is not a folder")
         self.path = path
@@ -93,14 +93,14 @@ class Folder:
 
     def _free_place(self, name: str) -> PurePosixPath:
         """Return a path that is unique on case-insensitive file systems, too."""
-        path = path_of(name, self.kind.suffixes[0])
+        path = path_of_name(name, self.kind.suffixes[0])
         for part in map(str, (path, *path.parents)):
             if self._taken.get(part.casefold(), part) != part:
-                return path_of(name, self.kind.suffixes[0], plain=False)
+                return path_of_name(name, self.kind.suffixes[0], plain=False)
         return path
 
     def write(
-        self, documents: Mapping[str, Document | None], base: Mapping[str, BaseVersion]
+        self, documents: Mapping[str, FileContent | None], base: Mapping[str, BaseVersion]
     ) -> None:
         """Write documents, remove the files of names with None, then write the state file."""
         removed: list[Path] = []
@@ -123,18 +123,18 @@ class Folder:
                 self._remove(path)
             drafts.complete()
 
-    def _read_documents(self) -> Mapping[str, Document]:
-        found: dict[str, Document] = {}
+    def _read_documents(self) -> Mapping[str, FileContent]:
+        found: dict[str, FileContent] = {}
         for path in self._paths():
             relative = PurePosixPath(path.relative_to(self.path).as_posix())
-            name = name_of(relative, path.suffix)
+            name = name_of_path(relative, path.suffix)
             if name in found:
                 raise FileInvalid(
                     f"{str(self._places[name])!r:.200} and {str(relative)!r:.200} are files "
                     f"of {name!r:.80}: remove one"
                 )
             self._place(name, relative)
-            found[name] = self.kind.document.read(path.read_bytes(), path.suffix, str(path))
+            found[name] = self.kind.content.read(path.read_bytes(), path.suffix, str(path))
         return found
 
     def _paths(self) -> Iterator[Path]:
@@ -161,7 +161,7 @@ class Folder:
                 )
         return path
 
-    def _encode(self, path: Path, document: Document) -> bytes:
+    def _encode(self, path: Path, document: FileContent) -> bytes:
         try:
             return document.encode(path.suffix)
         except FileInvalid as error:

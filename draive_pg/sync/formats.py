@@ -1,7 +1,8 @@
 """File formats: prompts as Markdown with front matter, configurations as JSON or TOML.
 
 The front matter is TOML between ``+++`` lines: unlike YAML, its parser refuses duplicate keys and
-does not read ``no`` as a boolean. A file without front matter is all content.
+does not read ``no`` as a boolean. A file without front matter is all content. The labels of a
+configuration are the member ``$labels`` of its file.
 """
 
 import hashlib
@@ -15,17 +16,19 @@ from draive_pg.codec.json import encode
 from draive_pg.codec.validation import check_mapping, check_optional, check_text
 from draive_pg.errors import FileInvalid
 from draive_pg.models.documents import Revision, Snapshot
+from draive_pg.operations.documents.selectors import check_label
 from draive_pg.templates import check_declared
 
 FENCE = "+++\n"
+LABELS = "$labels"  # the member with the labels in the file of a configuration
 
 
-class Document(Protocol):
+class FileContent(Protocol):
     """The content of one file."""
 
     @classmethod
     def of_revision(cls, revision: Any) -> Self:
-        """Build the document of a stored revision, or raise FileInvalid."""
+        """Return the content of a file for a stored revision, or raise FileInvalid."""
         ...
 
     @classmethod
@@ -34,7 +37,7 @@ class Document(Protocol):
         ...
 
     def encode(self, suffix: str) -> bytes:
-        """Return the bytes of the file; equal documents have equal bytes."""
+        """Return the bytes of the file; equal contents have equal bytes."""
         ...
 
     def with_labels(self, labels: tuple[str, ...]) -> Self:
@@ -42,12 +45,12 @@ class Document(Protocol):
         ...
 
     def check(self, name: str) -> None:
-        """Raise if the document cannot be defined under a name; does no I/O."""
+        """Raise if it cannot be defined under a name; does no I/O."""
         ...
 
     @property
     def digest(self) -> str:
-        """A hash of the content, which excludes the labels."""
+        """A hash that excludes the labels."""
         ...
 
     @property
@@ -73,7 +76,7 @@ class Prompt:
         description: str | None,
         arguments: object,
         meta: object,
-        labels: object,
+        labels: tuple[str, ...],
         where: str,
     ) -> Self:
         """Build a prompt from unchecked values, or raise FileInvalid."""
@@ -83,7 +86,7 @@ class Prompt:
                 description=check_optional(description, "description"),
                 arguments=_arguments(arguments),
                 meta=_meta(meta),
-                labels=_labels(labels),
+                labels=labels,
             )
         except (TypeError, ValueError) as error:
             raise FileInvalid(f"{where}: {error}") from error
@@ -95,7 +98,7 @@ class Prompt:
             revision.description,
             revision.arguments,
             revision.meta,
-            list(revision.labels),
+            revision.labels,
             f"the stored prompt {revision.name!r:.80}",
         )
 
@@ -119,7 +122,7 @@ class Prompt:
             members.get("description"),
             members.get("arguments", []),
             meta,
-            members.get("labels", []),
+            _labels(members.get("labels", []), where),
             where,
         )
 
@@ -177,40 +180,49 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A revision of a configuration."""
+    """A revision of a configuration, with its labels, which are a member of its file."""
 
     value: Mapping[str, Any]
+    labels: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, value: object, labels: tuple[str, ...], where: str) -> Self:
+        """Build a configuration from an unchecked value, or raise FileInvalid."""
+        try:
+            members = _as_stored(check_mapping(value, "a configuration"), "the configuration")
+            if LABELS in members:
+                raise ValueError(f"a configuration cannot have the member {LABELS!r}")
+            return cls(members, labels)
+        except (TypeError, ValueError) as error:
+            raise FileInvalid(f"{where}: {error}") from error
 
     @classmethod
     def of_revision(cls, revision: Snapshot) -> Self:
-        return cls.of(revision.content, f"the stored configuration {revision.identifier!r:.80}")
+        where = f"the stored configuration {revision.identifier!r:.80}"
+        return cls.of(revision.content, revision.labels, where)
 
     @classmethod
     def read(cls, data: bytes, suffix: str, where: str) -> Self:
         text = _text(data, where)
-        return cls.of(_toml(text, where) if suffix == ".toml" else _json(text, where), where)
-
-    @classmethod
-    def of(cls, value: object, where: str) -> Self:
-        """Build a configuration from an unchecked value, or raise FileInvalid."""
-        try:
-            return cls(_as_stored(check_mapping(value, "a configuration"), "the configuration"))
-        except (TypeError, ValueError) as error:
-            raise FileInvalid(f"{where}: {error}") from error
+        value = _toml(text, where) if suffix == ".toml" else _json(text, where)
+        labels: object = []
+        if isinstance(value, dict):
+            labels = cast("dict[str, object]", value).pop(LABELS, [])
+        return cls.of(cast("object", value), _labels(labels, where), where)
 
     def encode(self, suffix: str) -> bytes:
+        value = {**self.value, LABELS: list(self.labels)} if self.labels else self.value
         if suffix != ".toml":
-            text = json.dumps(self.value, ensure_ascii=False, indent=2, sort_keys=True)
+            text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
             return f"{text}\n".encode()
-        if _has_null(self.value):
+        if _has_null(value):
             raise FileInvalid("TOML has no null: rename the file from .toml to .json")
         import tomli_w
 
-        return tomli_w.dumps(_sorted(self.value)).encode()
+        return tomli_w.dumps(_sorted(value)).encode()
 
     def with_labels(self, labels: tuple[str, ...]) -> Self:
-        del labels  # configurations have none
-        return self
+        return replace(self, labels=labels)
 
     def check(self, name: str) -> None:
         """Accept everything: reading the file has checked it."""
@@ -218,10 +230,6 @@ class Configuration:
     @property
     def digest(self) -> str:
         return _digest(self.value)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return ()
 
 
 def _text(data: bytes, where: str) -> str:
@@ -303,10 +311,13 @@ def _meta(value: object) -> dict[str, Any]:
     return _as_stored(check_mapping(value, "meta"), "meta")
 
 
-def _labels(value: object) -> tuple[str, ...]:
+def _labels(value: object, where: str) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise TypeError('labels must be a list of strings, ["production"]')
-    return tuple(sorted({check_text(label, "a label") for label in cast("list[object]", value)}))
+        raise FileInvalid(f'{where}: labels must be a list of strings, ["production"]')
+    try:
+        return tuple(sorted({check_label(each, "a label") for each in cast("list[object]", value)}))
+    except (TypeError, ValueError) as error:
+        raise FileInvalid(f"{where}: {error}") from error
 
 
 def _has_null(value: object) -> bool:

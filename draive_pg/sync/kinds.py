@@ -1,22 +1,23 @@
-"""The kinds of documents that a folder can hold: their files and their operations."""
+"""The kinds of files that a folder can hold, and the operations on their documents."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from operator import attrgetter
 from typing import Any, cast
 
 from draive_pg.models.documents import Release
 from draive_pg.models.record import Records
-from draive_pg.operations.documents import kind, labels, read, write
+from draive_pg.operations.documents.kind import CONFIGURATIONS as STORED_CONFIGURATIONS
+from draive_pg.operations.documents.kind import INSTRUCTIONS as STORED_PROMPTS
+from draive_pg.operations.documents.kind import DocumentKind
 from draive_pg.operations.documents.release import release
-from draive_pg.operations.operation import Operation, Request, Workflow
-from draive_pg.sync.formats import Configuration, Document, Prompt
+from draive_pg.operations.operation import Workflow
+from draive_pg.sync.formats import Configuration, FileContent, Prompt
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One kind of documents.
+class FileKind:
+    """One kind of files.
 
     Attributes
     ----------
@@ -24,100 +25,58 @@ class Kind:
         The kind in the state file and in messages.
     suffixes : tuple[str, ...]
         Suffixes of its files; new files get the first one.
-    document : type[Document]
+    content : type[FileContent]
         The parser of its files.
-    has_labels : bool
-        Whether the files contain labels.
-    current : callable
-        Reads the current revision of every name.
-    name_of : callable
-        Returns the name of a revision.
+    stored : DocumentKind
+        The kind of its documents in the database.
     release : callable
         Defines documents by name, each only if the expected revision is current, and moves labels.
     released : callable
         Returns the revisions of such a release.
-    remove : callable
-        Removes all revisions of a name.
-    unlabel : callable
-        Removes a label of a name.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    document: type[Document]
-    has_labels: bool
-    current: Callable[[], Operation[Records[Any]]]
-    name_of: Callable[[Any], str]
+    content: type[FileContent]
+    stored: DocumentKind[Any, Any]
     release: Callable[..., Workflow[Release]]
     released: Callable[[Release], Records[Any]]
-    remove: Callable[[str], Request[int]]
-    unlabel: Callable[..., Operation[bool]]
 
 
 def _release_prompts(
-    documents: Mapping[str, Document],
-    *,
-    labels: Mapping[str, list[str]],
-    expected: Mapping[str, Any],
-    message: str | None,
-    author: str | None,
+    files: Mapping[str, FileContent], *, labels: Any, expected: Any, **note: Any
 ) -> Workflow[Release]:
-    prompts = cast("Mapping[str, Prompt]", documents)
-    return release(
-        prompts={each.declaration(name): each.content for name, each in prompts.items()},
-        configurations={},
-        labels=labels,
-        configuration_labels={},
-        message=message,
-        author=author,
-        expected=expected,
-        expected_configurations={},
-    )
+    prompts = cast("Mapping[str, Prompt]", files)
+    declared = {each.declaration(name): each.content for name, each in prompts.items()}
+    return release(prompts=declared, labels=labels, expected=expected, **note)
 
 
 def _release_configurations(
-    documents: Mapping[str, Document],
-    *,
-    labels: Mapping[str, list[str]],
-    expected: Mapping[str, Any],
-    message: str | None,
-    author: str | None,
+    files: Mapping[str, FileContent], *, labels: Any, expected: Any, **note: Any
 ) -> Workflow[Release]:
-    values = cast("Mapping[str, Configuration]", documents)
+    configurations = cast("Mapping[str, Configuration]", files)
     return release(
-        prompts={},
-        configurations={name: each.value for name, each in values.items()},
-        labels={},
+        configurations={name: each.value for name, each in configurations.items()},
         configuration_labels=labels,
-        message=message,
-        author=author,
-        expected={},
         expected_configurations=expected,
+        **note,
     )
 
 
-PROMPTS = Kind(
+PROMPTS = FileKind(
     name="prompts",
     suffixes=(".md",),
-    document=Prompt,
-    has_labels=True,
-    current=partial(read.list_, kind.INSTRUCTIONS),
-    name_of=attrgetter("name"),
+    content=Prompt,
+    stored=STORED_PROMPTS,
     release=_release_prompts,
     released=attrgetter("prompts"),
-    remove=partial(write.remove, kind.INSTRUCTIONS),
-    unlabel=partial(labels.remove, kind.INSTRUCTIONS),
 )
 
-CONFIGURATIONS = Kind(
+CONFIGURATIONS = FileKind(
     name="configurations",
     suffixes=(".json", ".toml"),
-    document=Configuration,
-    has_labels=False,
-    current=partial(read.list_, kind.CONFIGURATIONS),
-    name_of=attrgetter("identifier"),
+    content=Configuration,
+    stored=STORED_CONFIGURATIONS,
     release=_release_configurations,
     released=attrgetter("configurations"),
-    remove=partial(write.remove, kind.CONFIGURATIONS),
-    unlabel=partial(labels.remove, kind.CONFIGURATIONS),
 )

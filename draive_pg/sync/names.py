@@ -24,7 +24,7 @@ EMPTY = "%-"
 CONTINUED = "%"
 
 
-def path_of(name: str, suffix: str, *, plain: bool = True) -> PurePosixPath:
+def path_of_name(name: str, suffix: str, *, plain: bool = True) -> PurePosixPath:
     """Return the relative path of a name's file.
 
     Parameters
@@ -42,8 +42,8 @@ def path_of(name: str, suffix: str, *, plain: bool = True) -> PurePosixPath:
     return PurePosixPath(*folders, parts[-1] + suffix)
 
 
-def name_of(path: PurePosixPath, suffix: str) -> str:
-    """Return the name of a relative path; the inverse of `path_of`.
+def name_of_path(path: PurePosixPath, suffix: str) -> str:
+    """Return the name of a relative path; the inverse of `path_of_name`.
 
     Raises
     ------

@@ -3,27 +3,30 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from draive_pg.codec.validation import check_optional
 from draive_pg.errors import FileInvalid
+from draive_pg.models.documents import document_name
 from draive_pg.models.folders import FileDiff, FolderDiff, FolderStatus
 from draive_pg.models.record import Records
-from draive_pg.operations.operation import Call, Steps, Workflow, workflow
+from draive_pg.operations.documents import labels as labelling
+from draive_pg.operations.documents import read, write
+from draive_pg.operations.operation import Call, Steps, transactional, workflow
 from draive_pg.sync.comparison import Action, Comparison, Stored
 from draive_pg.sync.folder import Folder
-from draive_pg.sync.formats import Document
-from draive_pg.sync.kinds import Kind
+from draive_pg.sync.formats import FileContent
+from draive_pg.sync.kinds import FileKind
 
-type Place = str | PathLike[str]
+type PathArgument = str | PathLike[str]
 
 
 @workflow
 def push(
-    kind: Kind,
-    path: Place,
+    kind: FileKind,
+    path: PathArgument,
     *,
     labels: bool,
     force: bool,
@@ -37,12 +40,10 @@ def push(
         "message": check_optional(message, "message"),
         "author": check_optional(author, "author"),
     }
-    folder = yield Call(partial(_read, _check(kind, path, labels=labels), kind))
-    revisions = yield kind.current()
-    comparison = yield Call(partial(_compare, folder, revisions, labels=labels))
-    actions = comparison.push_actions(force=force, delete=delete)
+    comparison = yield _compare(kind, path, labels=labels)
+    actions = comparison.actions("folder", force=force, delete=delete)
     documents = {
-        name: folder.documents.get(name)
+        name: comparison.folder.documents.get(name)
         for name, action in actions.items()
         if action in (Action.WRITE, Action.REMOVE)
     }
@@ -53,17 +54,16 @@ def push(
     if result.done:
         created: Mapping[str, datetime] = {}
         if documents:
-            seen = {kind.name_of(each): each for each in revisions}
-            steps = _publish(kind, documents, seen, note, labels=labels)
-            created = yield Workflow(steps, transaction=True)
+            created = yield _publish(kind, documents, comparison.stored, note, labels=labels)
         yield Call(partial(comparison.record_push, actions, created), records_commit=True)
     return result
 
 
+@transactional
 def _publish(
-    kind: Kind,
-    documents: Mapping[str, Document | None],
-    seen: Mapping[str, Any],
+    kind: FileKind,
+    documents: Mapping[str, FileContent | None],
+    stored: Mapping[str, Stored],
     note: Mapping[str, str | None],
     *,
     labels: bool,
@@ -71,10 +71,7 @@ def _publish(
     """Define documents, or remove those that are None; raise if one was changed meanwhile."""
     # Documents to remove are first defined unchanged, which checks the precondition and locks them
     # until the transaction ends.
-    defined = {
-        name: document or kind.document.of_revision(seen[name])
-        for name, document in documents.items()
-    }
+    defined = {name: document or stored[name].document for name, document in documents.items()}
     kept = {name: document for name, document in documents.items() if document is not None}
     wanted = sorted({label for each in kept.values() for label in each.labels}) if labels else []
     release = yield kind.release(
@@ -82,69 +79,73 @@ def _publish(
         labels={
             label: [name for name, each in kept.items() if label in each.labels] for label in wanted
         },
-        expected={name: seen.get(name, 0) for name in defined},
+        expected={name: stored[name].revision if name in stored else 0 for name in defined},
         **note,
     )
     created: dict[str, datetime] = {}
     for revision in kind.released(release):
-        name = kind.name_of(revision)
+        name = document_name(revision)
         created[name] = revision.created
         if name not in kept:
-            yield kind.remove(name)
+            yield write.remove(kind.stored, name, labelled=labels, option="labels=True (--labels)")
         elif labels:
             for label in {*revision.labels} - {*kept[name].labels}:
-                yield kind.unlabel(name, label, **note)
+                yield labelling.remove(kind.stored, name, label, **note)
     return created
 
 
 @workflow
 def pull(
-    kind: Kind, path: Place, *, labels: bool, force: bool, delete: bool, dry_run: bool
+    kind: FileKind,
+    path: PathArgument,
+    *,
+    labels: bool,
+    force: bool,
+    delete: bool,
+    dry_run: bool,
 ) -> Steps[FolderStatus]:
     """Write the changes of the database into a folder."""
-    folder = yield Call(partial(Folder, _check(kind, path, labels=labels), kind))
-    revisions = yield kind.current()
-    comparison = yield Call(partial(_compare, folder, revisions, labels=labels))
-    actions = comparison.pull_actions(force=force, delete=delete)
+    comparison = yield _compare(kind, path, labels=labels, create=True)
+    actions = comparison.actions("database", force=force, delete=delete)
     result = _status_of(comparison, actions, dry_run=dry_run)
     if result.done:
-        yield Call(partial(comparison.record_pull, actions))
+        yield Call(partial(comparison.write_files, actions))
+        yield Call(partial(comparison.record_pull, actions), records_commit=True)
     return result
 
 
 @workflow
-def status(kind: Kind, path: Place, *, labels: bool) -> Steps[FolderStatus]:
+def status(kind: FileKind, path: PathArgument, *, labels: bool) -> Steps[FolderStatus]:
     """Compare a folder with the database."""
-    folder = yield Call(partial(_read, _check(kind, path, labels=labels), kind))
-    revisions = yield kind.current()
-    return _status_of((yield Call(partial(_compare, folder, revisions, labels=labels))))
+    return _status_of((yield _compare(kind, path, labels=labels)))
 
 
 @workflow
-def diff(kind: Kind, path: Place, *, labels: bool) -> Steps[FolderDiff]:
+def diff(kind: FileKind, path: PathArgument, *, labels: bool) -> Steps[FolderDiff]:
     """Compare a folder with the database line by line."""
-    folder = yield Call(partial(_read, _check(kind, path, labels=labels), kind))
-    revisions = yield kind.current()
-    comparison: Comparison = yield Call(partial(_compare, folder, revisions, labels=labels))
+    comparison: Comparison = yield _compare(kind, path, labels=labels)
     return FolderDiff(Records(FileDiff, map(comparison.file_diff, comparison.differing)))
 
 
-def _check(kind: Kind, folder: Place, *, labels: bool) -> Path:
-    if labels and not kind.has_labels:
-        raise ValueError(f"labels: the files of {kind.name} contain no labels; use label()")
-    return Path(fspath(folder))
+@workflow
+def _compare(
+    kind: FileKind, path: PathArgument, *, labels: bool, create: bool = False
+) -> Steps[Comparison]:
+    """Read a folder and the current revisions in the database."""
+    folder = yield Call(partial(_read, kind, Path(path), create=create))
+    revisions = yield read.list_(kind.stored)
+    return (yield Call(partial(_comparison, folder, revisions, labels=labels)))
 
 
-def _read(path: Path, kind: Kind) -> Folder:
-    if not path.is_dir():  # a misspelled path must not look like an empty folder
+def _read(kind: FileKind, path: Path, *, create: bool) -> Folder:
+    if not create and not path.is_dir():  # a misspelled path must not look like an empty folder
         raise FileInvalid(f"there is no folder {str(path)!r:.200}; a pull creates it")
     return Folder(path, kind)
 
 
-def _compare(folder: Folder, revisions: Iterable[Any], *, labels: bool) -> Comparison:
-    kind = folder.kind
+def _comparison(folder: Folder, revisions: Iterable[Any], *, labels: bool) -> Comparison:
     stored = {
-        kind.name_of(each): Stored(kind.document.of_revision(each), each.created)
+        document_name(each): Stored(folder.kind.content.of_revision(each), each)
         for each in revisions
     }
     return Comparison(folder, stored, labels=labels)
