@@ -1,6 +1,8 @@
 """Changes that others commit, seen at once with ``live=True``."""
 
 import asyncio
+import subprocess
+import sys
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -229,3 +231,25 @@ def test_what_draives_own_adapters_write_is_seen(live: Client, dsn: str) -> None
     assert live.instructions.resolve("greeting", default="none") == "none"
     asyncio.run(write())
     wait_for_value(lambda: live.instructions.resolve("greeting", default="none"), "of draive")
+
+
+def test_event_loop_that_is_closed_before_the_client_prints_nothing(dsn: str) -> None:
+    code = """
+import asyncio, gc, sys
+from draive_pg import AsyncClient
+db = AsyncClient(sys.argv[1], live=True)
+for _ in range(2):
+    loop = asyncio.new_event_loop()
+    print(loop.run_until_complete(db.configurations.configurations()))
+    loop.close()
+del db
+gc.collect()
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, dsn],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("()\n()\n", "")

@@ -20,7 +20,6 @@ from draive_pg.database._base import (
     BaseDatabase,
     Options,
     can_retry,
-    conninfo_of,
     is_open,
 )
 from draive_pg.database.cache import Cache, LeaderInterrupted
@@ -312,6 +311,8 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                     pool.release(await pool.acquire(self._deadline()))
                     conninfo = partial(conninfo_async, self.endpoint)
                     own.listener = asyncio.create_task(listen(conninfo, self._cache))
+                    # A loop that is closed before the client is must not complain of the listener.
+                    cast("Any", own.listener)._log_destroy_pending = False  # noqa: SLF001
                 own.pool = pool
             return own.pool
 
@@ -379,8 +380,7 @@ class LoopPool:
 
 
 async def _connect(endpoint: Endpoint, deadline: Deadline) -> AsyncTimedConnection:
-    conninfo = await asyncio.to_thread(conninfo_of, endpoint, deadline)
-    return await AsyncTimedConnection.open(conninfo, deadline)
+    return await AsyncTimedConnection.open(await conninfo_async(endpoint), deadline)
 
 
 async def _result(entry: Future[Any]) -> Any:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from time import monotonic
 from typing import Any, TypedDict, Unpack
 
 from psycopg import AsyncConnection, Connection
@@ -116,14 +115,6 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
         queries = [(qualified(sql, self.schema), parameters) for sql, parameters in statements]
         commits = len(queries) > 1 and not self._in_transaction()
         return Exchange(connection, *queries, commits=commits)
-
-
-def conninfo_of(endpoint: Endpoint, deadline: Deadline) -> str:
-    """Return how to connect; the start of an embedded server does not count for the deadline."""
-    started = monotonic()
-    conninfo = endpoint.conninfo()
-    deadline.postpone(monotonic() - started)
-    return conninfo
 
 
 def can_retry(error: ConnectionFailed, observed: Observation, written: Exchange | None) -> bool:

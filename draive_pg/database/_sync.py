@@ -18,7 +18,6 @@ from draive_pg.database._base import (
     BaseDatabase,
     Options,
     can_retry,
-    conninfo_of,
     is_open,
 )
 from draive_pg.database.cache import Cache, LeaderInterrupted
@@ -365,7 +364,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 def _connect(endpoint: Endpoint, deadline: Deadline) -> TimedConnection:
-    return TimedConnection.open(conninfo_of(endpoint, deadline), deadline)
+    return TimedConnection.open(endpoint.conninfo(), deadline)
 
 
 def _free(transaction: Transaction[TimedConnection, threading.Lock]) -> None:

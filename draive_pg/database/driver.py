@@ -115,10 +115,6 @@ class Deadline:
         left = max(0.0, min(self._end - monotonic(), limit))
         return None if left == inf else left
 
-    def postpone(self, seconds: float) -> None:
-        """Exclude some seconds from the timeout."""
-        self._end += seconds
-
     def error(self) -> NoAnswer:
         """Return the error for a call that exceeded the timeout."""
         return NoAnswer(f"no answer from the server within the timeout of {self.seconds:g} s")
@@ -242,8 +238,8 @@ class Exchange:
                 raise error_from_result(result)
 
 
-class TimedConnection(Connection):
-    """A connection that is closed when the server does not answer within a timeout.
+class _Pooled:
+    """State of a connection of a pool.
 
     Attributes
     ----------
@@ -261,6 +257,13 @@ class TimedConnection(Connection):
     deadline: Deadline | None = None
     last_used: float = 0.0
     lease: Any = None
+
+    def __del__(self, *_: object) -> None:
+        """Suppress psycopg's warning about unclosed connections: the pool owns this one."""
+
+
+class TimedConnection(_Pooled, Connection):
+    """A connection that is closed when the server does not answer within a timeout."""
 
     @classmethod
     def open(cls, conninfo: str, deadline: Deadline) -> "TimedConnection":
@@ -330,17 +333,9 @@ class TimedConnection(Connection):
             return False
         return True
 
-    def __del__(self, *_: object) -> None:
-        """Suppress psycopg's warning about unclosed connections: the pool owns this one."""
 
-
-class AsyncTimedConnection(AsyncConnection):
+class AsyncTimedConnection(_Pooled, AsyncConnection):
     """Async twin of `TimedConnection`."""
-
-    call_timeout: float | None = None
-    deadline: Deadline | None = None
-    last_used: float = 0.0
-    lease: Any = None
 
     @classmethod
     async def open(cls, conninfo: str, deadline: Deadline) -> "AsyncTimedConnection":
@@ -401,9 +396,6 @@ class AsyncTimedConnection(AsyncConnection):
         except Error:
             return False
         return True
-
-    def __del__(self, *_: object) -> None:
-        """Suppress psycopg's warning about unclosed connections: the pool owns this one."""
 
 
 async def wait_until_done(future: asyncio.Future[Any]) -> None:

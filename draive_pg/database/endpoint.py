@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from draive_pg.embedded import Server
 
 # If the server or the network drops packets, connecting fails after 10 seconds, and keepalives
-# close an idle connection within two minutes.
+# close an idle connection within two minutes. There is no tcp_user_timeout: it would also end a
+# connection whose server waits for a lock while a large write is sent; `timeout` limits that.
 DEFAULTS = {
     "fallback_application_name": "draive_pg",
     "keepalives_idle": "60",

@@ -119,13 +119,15 @@ async def listen(conninfo: Callable[[], Awaitable[str]], cache: Outdatable) -> N
         while True:
             await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
             try:
-                connecting = AsyncConnection.connect(await conninfo(), autocommit=True)
-                async with await connecting as connection:
+                connection = await AsyncConnection.connect(await conninfo(), autocommit=True)
+                try:  # `async with` would roll back, and log that it could not
                     await connection.execute(LISTEN)
                     cache.outdate()
                     failures = 0
                     async for notify in connection.notifies():
                         _on_notify(cache, notify.payload)
+                finally:
+                    await connection.close()
             except (psycopg.Error, DraivePGError) as error:
                 _log_loss(error, failures)
                 failures += 1
