@@ -348,11 +348,12 @@ class _AsyncConnection:
     async def __aenter__(self) -> AsyncTimedConnection:
         transaction = self._transaction = current_transaction(self._database)
         if transaction is not None:
+            seconds = self._deadline.left(LOCK_SECONDS)
             try:
-                async with asyncio.timeout(self._deadline.left(LOCK_SECONDS)):
+                async with asyncio.timeout(seconds):
                     await transaction.lock.acquire()
             except TimeoutError:
-                raise lock_timed_out() from None
+                raise lock_timed_out(seconds) from None
             if not transaction.ended:
                 transaction.connection.deadline = self._deadline
                 return transaction.connection

@@ -327,8 +327,9 @@ class _Connection:
     def __enter__(self) -> TimedConnection:
         transaction = self._transaction = current_transaction(self._database)
         if transaction is not None:
-            if not transaction.lock.acquire(timeout=self._deadline.left(LOCK_SECONDS) or 0.0):
-                raise lock_timed_out()
+            seconds = self._deadline.left(LOCK_SECONDS) or 0.0
+            if not transaction.lock.acquire(timeout=seconds):
+                raise lock_timed_out(seconds)
             transaction.user = threading.get_ident()
             if not transaction.ended:  # while this waited
                 transaction.connection.deadline = self._deadline

@@ -181,13 +181,12 @@ class Exchange:
 
     @property
     def refused(self) -> bool:
-        """Whether the server answered a statement before COMMIT, or the only one, by an error.
+        """Whether the server answered a statement before COMMIT by an error.
 
         Then it has executed no later statement.
         """
-        last = len(self._commands) - 1
         failed = [result.status == ExecStatus.FATAL_ERROR for result in self._results]
-        return True in failed and (failed.index(True) < last or last == 0)
+        return self.commits and True in failed[: len(self._commands) - 1]
 
     def rows(self) -> Sequence[Row]:
         """Return the rows of the last statement, COMMIT not counted; none for scripts."""

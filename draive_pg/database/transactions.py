@@ -109,9 +109,9 @@ def release_lock(lock: Lock) -> None:
         lock.release()
 
 
-def lock_timed_out() -> TimedOut:
-    """Return the error for a wait of `LOCK_SECONDS`."""
+def lock_timed_out(seconds: float | None) -> TimedOut:
+    """Return the error for a wait of some seconds."""
     return TimedOut(
-        f"transaction: its connection was in use by another operation for {LOCK_SECONDS:.0f} s; "
+        f"transaction: its connection was in use by another operation for {seconds or 0:.3g} s; "
         "do not wait in a nested transaction() for operations outside of it"
     )
