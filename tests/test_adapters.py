@@ -1,15 +1,25 @@
 """What the adapters do where draive's interfaces leave it open; `test_seed` covers the rest."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import draive.postgres
 import psycopg
 import pytest
-from draive import ConfigurationRepository, Instructions, InstructionsRepository, ctx
+from draive import (
+    ConfigurationRepository,
+    DataModel,
+    Instructions,
+    InstructionsRepository,
+    TextEmbedding,
+    VectorIndex,
+    ctx,
+)
+from draive.embedding import Embedded
 
-from draive_pg import Client, ConnectionFailed
+from draive_pg import Client, ConnectionFailed, adapters
 from draive_pg.adapters import (
     Postgres,
     PostgresConfigurationRepository,
@@ -21,6 +31,7 @@ from draive_pg.adapters import (
 )
 from tests.draive_scope import Pool, asyncpg_pool, psycopg_pool
 from tests.elements import asked, texts
+from tests.test_versioned_documents import DUMP, run_sql
 
 GREETING = Instructions.of("greeting")
 
@@ -128,6 +139,89 @@ def test_tasks_that_share_a_connection_take_turns(dsn: str) -> None:
     service(dsn, body)
     with Client(dsn) as db:
         assert len(db.memories.identifiers()) == 8
+
+
+def test_all_names_of_draive_can_be_imported() -> None:
+    assert {*adapters.__all__} == {*draive.postgres.__all__}
+
+
+class Fact(DataModel):
+    text: str
+
+
+def test_the_vector_index_of_draive_works(dsn: str, sql: psycopg.Connection) -> None:
+    # Without the extension pgvector, which is needed only for similarity.
+    sql.execute("CREATE DOMAIN vector AS FLOAT8[]")
+    sql.execute(
+        "CREATE TABLE fact (id UUID DEFAULT gen_random_uuid(), embedding VECTOR NOT NULL, "
+        "payload JSONB NOT NULL, meta JSONB NOT NULL, created TIMESTAMPTZ NOT NULL)"
+    )
+
+    async def embed(
+        values: Sequence[str], attribute: object = None, **extra: Any
+    ) -> Sequence[Embedded[str]]:
+        return [Embedded(value=value, vector=[1.5, 2.5]) for value in values]
+
+    async def body() -> None:
+        with ctx.updated(adapters.PostgresVectorIndex(), TextEmbedding(embedding=embed)):
+            facts = [Fact(text="a"), Fact(text="b")]
+            await VectorIndex.index(Fact, values=facts, attribute=lambda fact: fact.text)
+            assert await VectorIndex.search(Fact) == tuple(reversed(facts))
+            await VectorIndex.delete(Fact)
+            assert await VectorIndex.search(Fact) == ()
+
+    service(dsn, body)
+
+
+def test_a_database_of_version_0_1_0_works_before_and_after_its_upgrade(empty_dsn: str) -> None:
+    run_sql(empty_dsn, DUMP.read_text(encoding="utf-8"))
+
+    async def body() -> None:
+        with ctx.updated(PostgresConfigurationRepository()):
+            assert await ConfigurationRepository.load_raw("limits") == {"tokens": 2, "ratio": 1.0}
+            await ConfigurationRepository.define("limits", {"tokens": 2, "ratio": 1.0})
+        assert await InstructionsRepository.load(GREETING) == content
+        await InstructionsRepository.define("greeting", content=content)
+        assert len((await PostgresModelMemory("m").recall()).context) == 1
+
+    async def labelled() -> None:
+        with ctx.updated(PostgresInstructionsRepository(label="production")):
+            assert await InstructionsRepository.load(GREETING) == production
+
+    with Client(empty_dsn) as db:
+        content = db.instructions.load("greeting")
+        production = db.instructions.load("greeting", label="production")
+        assert content != production
+        service(empty_dsn, body)
+        assert db.setup()
+        service(empty_dsn, body)
+        service(empty_dsn, labelled)
+        assert len(db.configurations.history("limits")) == 4
+        assert len(db.instructions.history("greeting")) == 4
+
+
+@pytest.mark.parametrize("make", [psycopg_pool, asyncpg_pool])
+def test_a_service_serves_labelled_configurations(dsn: str, make: Callable[[str], Pool]) -> None:
+    with Client(dsn) as db:
+        for tokens in (1, 2):
+            db.configurations.define("limits", {"tokens": tokens})
+        db.configurations.define("unlabelled", {})
+        db.configurations.label("limits", "production", 1)
+        db.configurations.label("limits", "staging", 2)
+
+    async def serve() -> None:
+        repository = PostgresConfigurationRepository(label="production")
+        async with ctx.scope("service", repository, disposables=(make(dsn),)):
+            load = ConfigurationRepository.load_raw
+            assert await load("limits") == {"tokens": 1}
+            assert await load("limits", label="staging") == {"tokens": 2}
+            assert await load("limits", revision=2) == {"tokens": 2}
+            assert await load("unlabelled") is None
+            await ConfigurationRepository.define("limits", {"tokens": 3})
+            assert await load("limits") == {"tokens": 1}
+            assert await load("limits", label="latest") == {"tokens": 3}
+
+    asyncio.run(serve())
 
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])

@@ -196,6 +196,24 @@ def test_triggers_of_another_schema_do(connect: Connect, dsn: str) -> None:
     wait_for_value(lambda: db.configurations.load_raw("limits"), {"a": 1})
 
 
+def test_moved_labels_of_configurations_are_seen(live: Client, dsn: str) -> None:
+    read = lambda: live.configurations.load_raw("limits", label="production")  # noqa: E731
+    typed = lambda: live.configurations.load(  # noqa: E731
+        Limits, identifier="limits", label="production", default=Limits()
+    )
+    with Client(dsn) as other:
+        for tokens in (5, 6):
+            other.configurations.define("limits", {"tokens": tokens})
+        other.configurations.label("limits", "production", 1)
+        wait_for_value(read, {"tokens": 5})
+        wait_for_value(typed, Limits(tokens=5))
+        other.configurations.label("limits", "production", 2)
+        wait_for_value(read, {"tokens": 6})
+        wait_for_value(typed, Limits(tokens=6))
+        other.configurations.unlabel("limits", "production")
+        wait_for_value(typed, Limits())
+
+
 def test_a_draive_service_sees_a_published_prompt_at_once(
     dsn: str, sql: psycopg.Connection
 ) -> None:

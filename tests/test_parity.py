@@ -143,6 +143,19 @@ def test_help_shows_the_docstring_and_the_return_type() -> None:
         assert "Count memories" in render_doc(type(db))
 
 
+def test_signatures_show_types_without_modules_and_type_variables() -> None:
+    for sync, asynchronous in PAIRS.values():
+        for owner in (sync, asynchronous):
+            for name, function in public(owner).items():
+                if isinstance(inspect.getattr_static(type(owner), name), method | stream):
+                    shown = str(inspect.signature(function))
+                    assert not re.search(r"\b[a-z_]+\.[A-Z]|\b(R|D|Reference)\b", shown), shown
+    db = Client("host=h")
+    for namespace, record in ((db.instructions, "Revision"), (db.configurations, "Snapshot")):
+        returns = inspect.signature(namespace.history).return_annotation
+        assert str(returns) == f"Records[{record}]"
+
+
 def write_pyright_config(folder: Path) -> None:
     root = Path(__file__).parent.parent
     config = {

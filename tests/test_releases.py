@@ -225,3 +225,9 @@ def test_releases_of_processes_never_mix(db: Client, dsn: str) -> None:
     contents = [[each.content for each in db.instructions.history(name)] for name in NAMES]
     assert len(contents[0]) == 50
     assert all(each == contents[0] for each in contents)
+
+
+def test_a_release_is_printed_as_tables(db: Client) -> None:
+    released = db.release(prompts={"a": "1"}, labels={"production": ["a"]})
+    assert str(released) == f"prompts:\n{released.prompts}\n\nlabels:\n{released.labels}"
+    assert str(db.release()) == "nothing was released"

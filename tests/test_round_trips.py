@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from draive_pg import Client
+from draive_pg import Client, RevisionMissing
 from tests.conftest import Connect
 from tests.elements import answered, asked
 from tests.recording_proxy import RecordingProxy, recording
@@ -103,3 +103,11 @@ def test_a_write_that_fails_is_taken_back(through: Client, wire: RecordingProxy)
     assert wire.taken() in (WRITE + "Q", WRITE.replace("PBDES", "S") + "Q")  # seen early or late
     through.memory("m").remember(asked("q"))
     assert wire.taken() == WRITE
+
+
+def test_a_missing_label_is_read_once(through: Client, wire: RecordingProxy) -> None:
+    through.configurations.define("limits", {})
+    wire.taken()
+    with pytest.raises(RevisionMissing, match="no label 'missing'"):
+        through.configurations.load_raw("limits", label="missing")
+    assert wire.taken() == READ * 2  # the revision, and for the message what there is

@@ -2,9 +2,10 @@
 
 Import from ``draive_pg.adapters`` what you imported from ``draive.postgres``; names, arguments and
 types are the same. The repositories and the memory also work with haiway's asyncpg pool, and
-draive's own with the pool of this module.
+draive's own with the pool of this module; ``PostgresVectorIndex`` is draive's own.
 """
 
+from draive.postgres import PostgresVectorIndex
 from haiway.postgres import (
     Postgres,
     PostgresConnection,
@@ -30,4 +31,5 @@ __all__ = (
     "PostgresModelMemory",
     "PostgresRow",
     "PostgresValue",
+    "PostgresVectorIndex",
 )

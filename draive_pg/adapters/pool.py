@@ -19,6 +19,7 @@ from haiway.postgres.config import (
     POSTGRES_SSLMODE,
     POSTGRES_USER,
 )
+from psycopg.types.array import ListDumper
 from psycopg.types.string import TextLoader
 
 from draive_pg.adapters.connection import wrapped_connection
@@ -232,6 +233,7 @@ async def _connect(endpoint: Endpoint, deadline: Deadline) -> AsyncTimedConnecti
     connection = await AsyncTimedConnection.open(await conninfo_async(endpoint), deadline)
     for name in ("json", "jsonb"):  # as text, as asyncpg does: a ``PostgresValue`` is no dict
         connection.adapters.register_loader(name, TextLoader)
+    connection.adapters.register_dumper(tuple, ListDumper)  # any sequence is an array, as there
     # psycopg reads timestamps as text, in this style only; asyncpg in any.
     if not (connection.info.parameter_status("DateStyle") or "").startswith("ISO"):
         await connection.execute("SELECT set_config('DateStyle', 'ISO', FALSE)")

@@ -5,8 +5,18 @@
 import inspect
 import re
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from types import FunctionType, MethodType
-from typing import Any, Concatenate, NoReturn, SupportsIndex, cast, overload
+from types import FunctionType, MethodType, get_original_bases
+from typing import (
+    Any,
+    Concatenate,
+    NoReturn,
+    SupportsIndex,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    overload,
+)
 
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.database.errors import short_argument_errors, short_tracebacks
@@ -65,8 +75,7 @@ class method[**P, T]:  # noqa: N801 - a decorator
             with short_tracebacks:
                 return await self._database.run(request)
 
-        self._sync = _documented(run, build, "{}")
-        self._async = _documented(run_async, build, "Coroutine[Any, Any, {}]")
+        self._functions = _Functions(build, (run, "{}"), (run_async, "Coroutine[Any, Any, {}]"))
 
     @overload
     def __get__(self, obj: Namespace[Database], owner: Any = None) -> Callable[P, T]: ...
@@ -77,7 +86,7 @@ class method[**P, T]:  # noqa: N801 - a decorator
     @overload
     def __get__(self, obj: None, owner: Any = None) -> Callable[Concatenate[Any, P], T]: ...
     def __get__(self, obj: Any, owner: Any = None) -> Any:
-        return _bound(obj, self._sync, self._async)
+        return self._functions.get(obj, owner)
 
 
 class stream[**P, T]:  # noqa: N801 - a decorator
@@ -100,8 +109,9 @@ class stream[**P, T]:  # noqa: N801 - a decorator
                 request = build(self, *args, **kwargs)
             return self._database.stream(request)
 
-        self._sync = _documented(run, build, "Generator[{}]")
-        self._async = _documented(run_async, build, "AsyncGenerator[{}]")
+        self._functions = _Functions(
+            build, (run, "Generator[{}]"), (run_async, "AsyncGenerator[{}]")
+        )
 
     @overload
     def __get__(self, obj: Namespace[Database], owner: Any = None) -> Callable[P, Generator[T]]: ...
@@ -114,29 +124,52 @@ class stream[**P, T]:  # noqa: N801 - a decorator
         self, obj: None, owner: Any = None
     ) -> Callable[Concatenate[Any, P], Generator[T]]: ...
     def __get__(self, obj: Any, owner: Any = None) -> Any:
-        return _bound(obj, self._sync, self._async)
+        return self._functions.get(obj, owner)
 
 
-def _bound(obj: Namespace[Any] | None, sync: FunctionType, async_: FunctionType) -> object:
-    if obj is None:
-        return sync
-    return MethodType(async_ if isinstance(obj._database, AsyncDatabase) else sync, obj)  # noqa: SLF001
+class _Functions:
+    """The functions of a method for both clients, for each class that has the method."""
+
+    def __init__(
+        self, build: Callable[..., object], *variants: tuple[Callable[..., object], str]
+    ) -> None:
+        self._build = cast("FunctionType", build)
+        self._variants = variants
+        self._by_owner: dict[type, list[FunctionType]] = {}
+
+    def get(self, obj: Namespace[Any] | None, owner: type) -> object:
+        """Return the method of an object, or the function of its class."""
+        functions = self._by_owner.get(owner)
+        if functions is None:
+            functions = [_documented(self._build, *each, owner) for each in self._variants]
+            self._by_owner[owner] = functions
+        if obj is None:
+            return functions[0]
+        return MethodType(functions[isinstance(obj._database, AsyncDatabase)], obj)  # noqa: SLF001
 
 
 def _documented(
-    run: Callable[..., object], build: Callable[..., object], returns: str
+    source: FunctionType, run: Callable[..., object], returns: str, owner: type
 ) -> FunctionType:
-    """Give a function the name, docstring and signature of another, and its own return type."""
-    function, source = cast("FunctionType", run), cast("FunctionType", build)
-    function.__name__ = source.__name__
+    """Return a copy of a function with the name, docstring and signature of another.
+
+    Its return type is its own, and types are shown as in the class that has it.
+    """
+    run = cast("FunctionType", run)
+    function = FunctionType(run.__code__, run.__globals__, source.__name__, None, run.__closure__)
     function.__qualname__ = source.__qualname__
     function.__module__ = source.__module__
     function.__doc__ = source.__doc__
     signature = inspect.signature(source)
-    result = _result(signature.return_annotation)
-    function.__annotations__ = {**source.__annotations__, "return": returns.format(result)}
+    types = {name: _shown(each, owner) for name, each in source.__annotations__.items()}
+    types["return"] = _Type(returns.format(_result(types["return"])))
+    function.__annotations__ = types
+    parameters = [
+        each.replace(annotation=types.get(each.name, each.empty))
+        for each in signature.parameters.values()
+    ]
     function.__signature__ = signature.replace(  # pyright: ignore[reportFunctionMemberAccess]
-        return_annotation=_Type(returns.format(result))
+        parameters=parameters, return_annotation=types["return"]
     )
     return function
 
@@ -150,7 +183,19 @@ class _Type(str):
         return str(self)
 
 
-def _result(annotation: object) -> str:
-    """Return the type argument of an annotation such as ``Operation[int]``, as text."""
+def _shown(annotation: object, owner: type) -> "_Type":
+    """Return an annotation without modules, and with the type arguments of a class."""
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    return MODULES.sub("", text.partition("[")[2].removesuffix("]")).replace("[D]", "")
+    text = MODULES.sub("", text).replace("[D]", "")
+    for base in get_original_bases(owner):
+        variables = getattr(get_origin(base), "__type_params__", ())
+        for variable, argument in zip(variables, get_args(base), strict=False):
+            if not isinstance(argument, TypeVar):
+                shown = MODULES.sub("", inspect.formatannotation(argument))
+                text = re.sub(rf"\b{variable.__name__}\b", shown, text)
+    return _Type(text)
+
+
+def _result(request: str) -> str:
+    """Return the type argument of a request such as ``Operation[int]``."""
+    return request.partition("[")[2].removesuffix("]")

@@ -187,6 +187,10 @@ class Release(Record):
     labels: Records[LabelMove]
     configuration_labels: Records[LabelMove]
 
+    def __str__(self) -> str:
+        tables = [f"{name}:\n{value}" for name, value in self._members() if value]
+        return "\n\n".join(tables) or "nothing was released"
+
 
 def document_name(revision: Revision | Snapshot) -> str:
     """Return the name of the document that a record is a revision of."""

@@ -13,7 +13,14 @@ from draive_pg.operations.documents.kind import (
     InstructionsReference,
     per_kind,
 )
-from draive_pg.operations.documents.read import existing, missing_error, names, required
+from draive_pg.operations.documents.read import (
+    Existing,
+    existing,
+    missing_error,
+    names,
+    required,
+    revision_missing_error,
+)
 from draive_pg.operations.documents.selectors import NEWEST, SELECTED_CREATED, RevisionSelector
 from draive_pg.operations.operation import Key, Operation, Request, Row, Steps, workflow
 from draive_pg.templates import check_known, declared_names, render
@@ -204,10 +211,10 @@ def _unless_missing[T](
 ) -> Steps[T | None]:
     """Return None only if the configuration has no snapshots at all."""
     found: T | None = yield load
-    if found is None and (yield existing(CONFIGURATIONS, name)).revisions:
-        found = yield required(
-            CONFIGURATIONS, f"load {CONFIGURATIONS.titled(name)}", name, selector, load
-        )
+    if found is None:
+        there: Existing = yield existing(CONFIGURATIONS, name)
+        if there.revisions:
+            raise revision_missing_error(f"load {CONFIGURATIONS.titled(name)}", selector, there)
     return found
 
 

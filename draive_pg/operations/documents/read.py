@@ -524,8 +524,15 @@ def required[T](
     there: Existing = yield existing(kind, name)
     if not there.revisions:
         raise missing_error(kind, action, name, (yield names(kind)))
+    raise revision_missing_error(action, selector, there)
+
+
+def revision_missing_error(
+    action: str, selector: RevisionSelector, there: Existing
+) -> RevisionMissing:
+    """Return the error for a missing revision of a name that has others."""
     if selector.as_of is None and selector.label in there.labels:
-        raise RevisionMissing(
+        return RevisionMissing(
             f"{action}: the revision with the {selector} has another content than when it was "
             "labelled; check it, and label it again"
         )
@@ -535,7 +542,7 @@ def required[T](
         numbers = f"are {there.revisions} revisions up to {there.newest}"
     labels = ", ".join(f"{label!r:.80}" for label in there.labels[:MAX_LABELS]) or "no labels"
     more = f" and {len(there.labels) - MAX_LABELS} more labels" if there.labels[MAX_LABELS:] else ""
-    raise RevisionMissing(f"{action}: there is no {selector}; there {numbers}, and {labels}{more}")
+    return RevisionMissing(f"{action}: there is no {selector}; there {numbers}, and {labels}{more}")
 
 
 def missing_error(
