@@ -55,7 +55,7 @@ async def held() -> AsyncGenerator[PostgresConnection]:
             yield connection
 
 
-def test_what_others_cached_before_a_commit_is_not_served_after_it(dsn: str) -> None:
+def test_a_value_cached_before_a_commit_is_not_served_after_it(dsn: str) -> None:
     async def body() -> None:
         await InstructionsRepository.define("greeting", content="old")
         defined, go = asyncio.Event(), asyncio.Event()
@@ -77,7 +77,7 @@ def test_what_others_cached_before_a_commit_is_not_served_after_it(dsn: str) -> 
     service(dsn, body)
 
 
-def test_what_was_committed_is_served_also_while_its_connection_is_held(dsn: str) -> None:
+def test_a_committed_value_is_served_while_the_connection_is_held(dsn: str) -> None:
     async def body() -> None:
         await InstructionsRepository.define("greeting", content="old")
         defined, cached, committed, go = (asyncio.Event() for _ in range(4))
@@ -103,7 +103,7 @@ def test_what_was_committed_is_served_also_while_its_connection_is_held(dsn: str
     service(dsn, body)
 
 
-def test_what_was_rolled_back_is_never_served(dsn: str) -> None:
+def test_a_rolled_back_value_is_never_served(dsn: str) -> None:
     async def body() -> None:
         await InstructionsRepository.define("greeting", content="old")
         with pytest.raises(ZeroDivisionError):
@@ -225,7 +225,7 @@ def test_a_service_serves_labelled_configurations(dsn: str, make: Callable[[str]
 
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
-def test_writers_take_turns_whatever_isolation_the_role_prefers(dsn: str, level: str) -> None:
+def test_writers_are_serialized_at_any_isolation_level_of_the_role(dsn: str, level: str) -> None:
     async def body() -> None:
         await asyncio.gather(
             *(PostgresModelMemory("m").remember(asked(str(n)), asked(str(n))) for n in range(20)),
@@ -273,7 +273,7 @@ def test_scopes_with_other_pools_do_not_share_cached_values(
     assert asyncio.run(served(pool)) == ("none", None, 0)  # entered again
 
 
-def test_errors_are_those_of_haiway_and_say_why(dsn: str) -> None:
+def test_errors_are_those_of_haiway_with_a_reason(dsn: str) -> None:
     async def body() -> None:
         with pytest.raises(PostgresException, match=r'relation "nosuch" does not exist \(42P01\)'):
             await Postgres.fetch("SELECT * FROM nosuch")
@@ -301,7 +301,7 @@ def test_rows_are_read_as_haiway_reads_them(dsn: str) -> None:
     service(dsn, body)
 
 
-def test_an_unreachable_server_is_named_when_the_scope_is_entered() -> None:
+def test_an_unreachable_server_is_an_error_when_the_scope_is_entered() -> None:
     async def enter() -> None:
         pool = PostgresConnectionPool.of("postgresql://u:secret@127.0.0.1:1/db")
         async with ctx.scope("service", disposables=(pool,)):
@@ -314,7 +314,7 @@ def test_an_unreachable_server_is_named_when_the_scope_is_entered() -> None:
     assert "secret" not in str(errors[0])
 
 
-def test_a_dsn_may_say_what_haiway_reads_in_it() -> None:
+def test_a_dsn_can_have_the_parameters_of_haiway() -> None:
     pool = PostgresConnectionPool.of(
         "postgresql://me:pass@/db?connection_limit=7&ssl=disable&application_name=a%20b"
     )

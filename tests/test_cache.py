@@ -1,4 +1,4 @@
-"""What is kept in memory, through both clients and on its own."""
+"""The cache of both clients, and its class."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ class Limits(Configuration):
     tokens: int = 1
 
 
-def test_changes_of_others_are_seen_after_the_expiry_and_not_before(
+def test_changes_by_other_processes_are_visible_after_the_expiration(
     connect: Connect, dsn: str, sql: psycopg.Connection
 ) -> None:
     patient, hasty = connect(dsn), connect(dsn, cache_limit=0)
@@ -36,7 +36,7 @@ def test_changes_of_others_are_seen_after_the_expiry_and_not_before(
     assert hasty.configurations.configurations() == ("limits",)
 
 
-def test_a_kept_value_expires(connect: Connect, dsn: str, sql: psycopg.Connection) -> None:
+def test_a_cached_value_expires(connect: Connect, dsn: str, sql: psycopg.Connection) -> None:
     db = connect(dsn, cache_expiration=0.05)
     assert db.configurations.load_raw("limits") is None
     sql.execute("INSERT INTO configurations VALUES ('limits', '{}')")
@@ -45,7 +45,7 @@ def test_a_kept_value_expires(connect: Connect, dsn: str, sql: psycopg.Connectio
         assert time.monotonic() < deadline
 
 
-def test_what_the_caller_changes_changes_nothing(db: Client) -> None:
+def test_changing_a_returned_value_does_not_change_the_cache(db: Client) -> None:
     db.configurations.define("limits", {"a": [1], "b": {"c": 1}})
     loaded = db.configurations.load_raw("limits")
     loaded["a"].append(2)
@@ -62,7 +62,7 @@ class Open(Configuration):
     several: Sequence[Any] = ()
 
 
-def test_what_the_caller_changes_within_a_value_changes_nothing(db: Client) -> None:
+def test_changing_nested_values_does_not_change_the_cache(db: Client) -> None:
     db.configurations.define("Open", {"anything": {"a": 1}, "nested": {"b": {"c": 2}}})
     for _ in range(2):
         loaded = db.configurations.load(Open)
@@ -78,7 +78,7 @@ def test_what_the_caller_changes_within_a_value_changes_nothing(db: Client) -> N
         changed["a"]["b"][0]["c"] = 999
 
 
-def test_a_value_that_nobody_can_change_is_made_once(db: Client) -> None:
+def test_an_immutable_value_is_decoded_once(db: Client) -> None:
     db.configurations.define(Limits(tokens=5))
     assert db.configurations.load(Limits) is db.configurations.load(Limits)
     db.instructions.define("greeting", content="Hello")
@@ -86,9 +86,7 @@ def test_a_value_that_nobody_can_change_is_made_once(db: Client) -> None:
     assert first is second
 
 
-def test_a_change_evicts_what_it_changed_and_nothing_else(
-    db: Client, sql: psycopg.Connection
-) -> None:
+def test_a_change_evicts_only_the_changed_document(db: Client, sql: psycopg.Connection) -> None:
     db.instructions.define("chat", content="1")
     db.instructions.define("chat-v2", content="2")
     db.configurations.define("chat", {"n": 1})
@@ -102,7 +100,7 @@ def test_a_change_evicts_what_it_changed_and_nothing_else(
     assert [found.name for found in db.instructions.available_instructions()] == ["chat"]
 
 
-def test_a_change_evicts_every_form_of_what_it_changed(db: Client) -> None:
+def test_a_change_evicts_all_variants_of_a_document(db: Client) -> None:
     assert db.configurations.load(Limits, default=Limits(tokens=5)) == Limits(tokens=5)
     assert db.configurations.load_raw("Limits") is None
     db.configurations.define(Limits(tokens=7))
@@ -113,7 +111,7 @@ def test_a_change_evicts_every_form_of_what_it_changed(db: Client) -> None:
     assert db.configurations.load_raw("Limits") is None
 
 
-def test_a_listing_does_not_push_documents_out(
+def test_a_listing_does_not_evict_documents(
     connect: Connect, dsn: str, sql: psycopg.Connection
 ) -> None:
     db = connect(dsn, cache_limit=1)
@@ -188,7 +186,7 @@ def test_a_promotion_or_release_evicts_what_it_changes_unless_rolled_back(
         assert served() == after
 
 
-def test_an_error_is_not_kept(connect: Connect, dsn: str, sql: psycopg.Connection) -> None:
+def test_an_error_is_not_cached(connect: Connect, dsn: str, sql: psycopg.Connection) -> None:
     db = connect(dsn)
     sql.execute("ALTER TABLE configurations RENAME TO gone")
     with pytest.raises(Exception, match="42P01"):
@@ -197,7 +195,9 @@ def test_an_error_is_not_kept(connect: Connect, dsn: str, sql: psycopg.Connectio
     assert db.configurations.load_raw("limits") is None
 
 
-def test_many_cold_loads_of_threads_make_one_query(dsn: str, sql: psycopg.Connection) -> None:
+def test_concurrent_uncached_loads_of_threads_send_one_query(
+    dsn: str, sql: psycopg.Connection
+) -> None:
     with Client(dsn) as db, ThreadPoolExecutor(50) as pool:
         db.configurations.define("limits", {"a": 1})
         sql.execute("BEGIN")
@@ -208,7 +208,9 @@ def test_many_cold_loads_of_threads_make_one_query(dsn: str, sql: psycopg.Connec
         assert [load.result(30) for load in loads] == [{"a": 1}] * 50
 
 
-def test_many_cold_loads_of_tasks_make_one_query(dsn: str, sql: psycopg.Connection) -> None:
+def test_concurrent_uncached_loads_of_tasks_send_one_query(
+    dsn: str, sql: psycopg.Connection
+) -> None:
     async def load() -> None:
         async with AsyncClient(dsn) as db:
             await db.configurations.define("limits", {"a": 1})
@@ -226,7 +228,7 @@ def test_many_cold_loads_of_tasks_make_one_query(dsn: str, sql: psycopg.Connecti
     asyncio.run(load())
 
 
-def test_when_the_one_who_asks_is_cancelled_another_asks(dsn: str, sql: psycopg.Connection) -> None:
+def test_another_task_queries_if_the_leader_is_cancelled(dsn: str, sql: psycopg.Connection) -> None:
     async def load() -> None:
         async with AsyncClient(dsn) as db:
             await db.configurations.define("limits", {"a": 1})
@@ -245,7 +247,7 @@ def test_when_the_one_who_asks_is_cancelled_another_asks(dsn: str, sql: psycopg.
     asyncio.run(load())
 
 
-def test_a_read_that_began_before_a_change_is_not_kept(dsn: str, sql: psycopg.Connection) -> None:
+def test_a_read_that_began_before_a_change_is_not_cached(dsn: str, sql: psycopg.Connection) -> None:
     with Client(dsn) as db, ThreadPoolExecutor(1) as pool:
         db.configurations.define("limits", {"a": 1})
         sql.execute("BEGIN")
@@ -259,7 +261,7 @@ def test_a_read_that_began_before_a_change_is_not_kept(dsn: str, sql: psycopg.Co
         assert db.configurations.load_raw("limits") == {"a": 2}
 
 
-def test_those_who_wait_get_the_error_of_the_one_who_asks() -> None:
+def test_waiters_get_the_error_of_the_leader() -> None:
     cache, key = Cache(4, 60.0), Key("t", "s")
     entry, leads = cache.join(key)
     waiter, waits = cache.join(key)
@@ -271,7 +273,7 @@ def test_those_who_wait_get_the_error_of_the_one_who_asks() -> None:
     assert cache.join(key)[1] is True
 
 
-def test_those_who_wait_are_told_when_the_one_who_asks_is_interrupted() -> None:
+def test_waiters_get_an_error_if_the_leader_is_interrupted() -> None:
     cache, key = Cache(4, 60.0), Key("t", "s")
     entry, _ = cache.join(key)
     with pytest.raises(KeyboardInterrupt), cache.lead(key, entry):
@@ -280,7 +282,7 @@ def test_those_who_wait_are_told_when_the_one_who_asks_is_interrupted() -> None:
         entry.result(0)
 
 
-def test_an_interrupt_that_comes_after_the_answer_is_told_as_it_is() -> None:
+def test_an_interrupt_after_the_result_keeps_the_result() -> None:
     cache = Cache(4, 60.0)
     entry, _ = cache.join(Key("t", "a"))
     with pytest.raises(KeyboardInterrupt), cache.lead(Key("t", "a"), entry):
@@ -326,7 +328,7 @@ def test_an_outdated_value_expires() -> None:
         raise ConnectionFailed("gone")
 
 
-def test_the_least_recently_used_goes_first() -> None:
+def test_the_least_recently_used_entry_is_evicted_first() -> None:
     cache = Cache(2, 60.0)
     for subject in ("a", "b", "a", "c"):
         cache.join(Key("t", subject))
@@ -334,7 +336,7 @@ def test_the_least_recently_used_goes_first() -> None:
     assert cache.join(Key("t", "b"))[1] is True
 
 
-def test_evicting_while_many_threads_join_loses_nothing() -> None:
+def test_concurrent_eviction_causes_no_errors() -> None:
     cache = Cache(8, 60.0)
     failures: list[BaseException] = []
 
@@ -377,6 +379,6 @@ def test_evicting_while_many_threads_join_loses_nothing() -> None:
     ],
 )
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-def test_wrong_options_are_refused(kind: type, options: dict[str, object]) -> None:
+def test_invalid_options_are_refused(kind: type, options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         kind(**options)

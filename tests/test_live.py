@@ -78,7 +78,7 @@ def test_changes_by_another_client_are_seen(live: Client, dsn: str) -> None:
             wait_for_value(lambda: live.instructions.resolve("greeting", default=""), content)
 
 
-def test_a_change_is_seen_when_it_is_committed_and_not_before(live: Client, dsn: str) -> None:
+def test_a_change_is_seen_only_after_its_commit(live: Client, dsn: str) -> None:
     with Client(dsn) as other:
         other.instructions.define("greeting", content="old")
         wait_for_value(lambda: live.instructions.resolve("greeting", default=""), "old")
@@ -102,14 +102,16 @@ def test_a_change_evicts_nothing_else(live: Client, sql: psycopg.Connection) -> 
     assert live.instructions.load("chat-v2") == "1"
 
 
-def test_a_name_too_long_for_a_message_is_seen_too(live: Client, sql: psycopg.Connection) -> None:
+def test_a_change_of_a_name_too_long_for_a_notification_is_seen(
+    live: Client, sql: psycopg.Connection
+) -> None:
     name = "x" * 2500
     wait_for_value(lambda: live.configurations.load_raw(name), None)
     sql.execute("INSERT INTO configurations VALUES ($1, '{}')", (name,))
     wait_for_value(lambda: live.configurations.load_raw(name), {})
 
 
-def test_a_lost_listener_clears_the_cache_and_comes_back(
+def test_values_are_read_again_after_the_listener_reconnects(
     live: Client, sql: psycopg.Connection
 ) -> None:
     assert live.configurations.load_raw("limits") is None
@@ -176,7 +178,7 @@ def test_closing_ends_the_listener(live: Client, sql: psycopg.Connection) -> Non
     wait_for_listener(live, sql)
 
 
-def test_without_triggers_it_says_so_once_and_reads_as_before(
+def test_missing_triggers_cause_one_warning(
     connect: Connect, dsn: str, sql: psycopg.Connection
 ) -> None:
     sql.execute("DROP FUNCTION draive_pg_notify CASCADE")
@@ -188,7 +190,7 @@ def test_without_triggers_it_says_so_once_and_reads_as_before(
         assert db.configurations.configurations() == ()
 
 
-def test_triggers_of_another_schema_do(connect: Connect, dsn: str) -> None:
+def test_triggers_of_another_schema_are_used(connect: Connect, dsn: str) -> None:
     db, other = connect(dsn, schema="team", live=True), connect(dsn, schema="team")
     other.setup()
     assert db.configurations.load_raw("limits") is None
@@ -239,7 +241,7 @@ def test_a_draive_service_sees_a_published_prompt_at_once(
     wait_until(lambda: count_listeners(sql) == 0)
 
 
-def test_what_draives_own_adapters_write_is_seen(live: Client, dsn: str) -> None:
+def test_writes_by_the_adapters_of_draive_are_seen(live: Client, dsn: str) -> None:
     async def write() -> None:
         repository = draive.postgres.PostgresInstructionsRepository()
         pool = PostgresConnectionPool.of(dsn)

@@ -59,7 +59,7 @@ def test_nested_blocks_are_savepoints(db: Client) -> None:
     assert db.configurations.configurations() == ("outer", "second")
 
 
-def test_what_was_rolled_back_is_never_served(db: Client) -> None:
+def test_a_rolled_back_value_is_never_served(db: Client) -> None:
     db.instructions.define("greeting", content="old")
     assert db.instructions.load("greeting") == "old"
     with pytest.raises(ZeroDivisionError), db.transaction():
