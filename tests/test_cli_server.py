@@ -34,7 +34,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_started_server_stays_until_it_is_stopped(home: Path, shell: Shell) -> None:
+def test_started_server_is_kept_until_it_is_stopped(home: Path, shell: Shell) -> None:
     before = shell("server", "status")
     assert before.code == 3
     assert "does not run" in before.out
@@ -60,7 +60,7 @@ def test_a_started_server_stays_until_it_is_stopped(home: Path, shell: Shell) ->
     assert Server().pid() is None
 
 
-def test_a_server_that_others_use_is_stopped_by_the_last_of_them(home: Path, shell: Shell) -> None:
+def test_last_user_stops_a_server_in_use(home: Path, shell: Shell) -> None:
     user = Server().start()
     assert "It runs" in shell("server", "start").out
     assert "--force" in shell("server", "stop").out
@@ -72,7 +72,7 @@ def test_a_server_that_others_use_is_stopped_by_the_last_of_them(home: Path, she
     user.stop()
 
 
-def test_a_server_that_crashed_is_kept_no_longer(home: Path, shell: Shell) -> None:
+def test_restarted_server_is_not_kept(home: Path, shell: Shell) -> None:
     shell("server", "start")
     server = Server()
     pid = server.pid()
@@ -89,7 +89,20 @@ def test_doctor_starts_no_server(home: Path, shell: Shell) -> None:
     assert list(home.iterdir()) == []
 
 
-def test_where_says_where(home: Path, shell: Shell) -> None:
+@pytest.mark.parametrize("command", [("doctor",), ("memories", "list"), ("prompts", "push", ".")])
+def test_empty_dsn_does_not_select_the_embedded_server(
+    home: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    given = shell(*command, "--dsn", "")
+    monkeypatch.setenv("DRAIVE_PG_DSN", "")
+    for done in (given, shell(*command)):
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith("draive-pg: the DSN is empty")
+        assert done.err.count("\n") == 1
+    assert list(home.iterdir()) == []
+
+
+def test_where_prints_paths_and_address(home: Path, shell: Shell) -> None:
     found = json.loads(shell("server", "where", "--json").out)
     assert found == {
         "data": str(Server().data),
@@ -100,7 +113,7 @@ def test_where_says_where(home: Path, shell: Shell) -> None:
     assert list(home.iterdir()) == []
 
 
-def test_psql_runs_on_the_server_and_its_code_is_returned(home: Path) -> None:
+def test_psql_connects_to_the_server_and_its_exit_code_is_returned(home: Path) -> None:
     done = run("server", "psql", "-XAtc", "SELECT 6 * 7")
     assert (done.stdout, done.stderr, done.returncode) == ("42\n", "", 0)
     assert run("server", "psql", "-c", "nonsense").returncode == 1
@@ -109,7 +122,7 @@ def test_psql_runs_on_the_server_and_its_code_is_returned(home: Path) -> None:
     assert Server().pid() is None  # it stays as long as psql does
 
 
-def test_without_psql_it_says_what_to_install(
+def test_missing_psql_is_one_error(
     home: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bin_dir = home / "bin"

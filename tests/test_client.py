@@ -61,6 +61,18 @@ def test_a_dsn_that_libpq_cannot_read_is_refused_without_repeating_it(kind: type
     assert caught.value.__suppress_context__
 
 
+@pytest.mark.parametrize("empty", ["", " "])
+@pytest.mark.parametrize("kind", [Client, AsyncClient, PostgresConnectionPool.of])
+def test_empty_dsn_is_rejected(
+    kind: Callable[..., object], empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match="the DSN is empty"):
+        kind(empty)
+    monkeypatch.setenv("DRAIVE_PG_DSN", empty)
+    with pytest.raises(ValueError, match="the DSN is empty"):
+        kind()
+
+
 @pytest.mark.parametrize(
     "dsn",
     [

@@ -51,8 +51,7 @@ def doctor(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -
       draive-pg doctor --json | jq .problems
     """
     report = Report()
-    with short_argument_errors:
-        embedded = isinstance(endpoint_of(dsn), EmbeddedEndpoint)
+    embedded = _is_embedded(dsn)
     try:
         if embedded:
             server = Server()
@@ -72,6 +71,11 @@ def doctor(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -
 def print_problems(problems: Sequence[str]) -> None:
     """Print problems, each with its solution."""
     echo("Problems:", *(f"  - {problem}" for problem in problems))
+
+
+def _is_embedded(dsn: str | None) -> bool:
+    with short_argument_errors:
+        return isinstance(endpoint_of(dsn), EmbeddedEndpoint)
 
 
 def _inspect(address: str, schema: str | None, report: Report) -> None:
