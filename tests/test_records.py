@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import draive_pg
-from draive_pg.display import html, text
+from draive_pg.display import diff, html, text
 from draive_pg.models.record import Record, Records
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -175,3 +175,11 @@ def test_mathjax_leaves_all_html_alone(dsn: str, tmp_path: Path) -> None:
         assert page.endswith("</div>")
         assert page.count("<div") == page.count("</div>")
     assert shown[0].to_html().count("tex2jax_ignore mathjax_ignore") >= 1
+
+
+def test_changed_words_of_a_line_are_marked() -> None:
+    page = diff.side_by_side(("a", "b"), [("content", "Be brief & kind", "Be precise & kind")])
+    assert f'Be <span style="{diff.REMOVED}">brief</span> &amp; kind' in page
+    assert f'Be <span style="{diff.ADDED}">precise</span> &amp; kind' in page
+    long = diff.side_by_side(("a", "b"), [("content", "x " * 9_000, "y " * 9_000)])
+    assert "<span" not in long

@@ -1,5 +1,6 @@
 """Text diffs: unified for terminals, side by side in HTML for notebooks."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher, unified_diff
 from html import escape
@@ -11,6 +12,11 @@ CONTEXT = 3  # unchanged lines shown around what changed
 
 REMOVED = "background:color-mix(in srgb, crimson 18%, transparent)"
 ADDED = "background:color-mix(in srgb, seagreen 22%, transparent)"
+
+GUTTER = "padding-left:1.2em"
+
+WORDS = re.compile(r"\w+|\W")
+MAX_WORDS = 1_000  # of a line whose changed words are marked
 
 type Parts = Sequence[tuple[str, str, str]]
 """Name of each compared text, and the text before and after."""
@@ -63,8 +69,8 @@ def _part(name: str, before: str, after: str) -> str:
     for number, group in enumerate(_groups(before.split("\n"), after.split("\n"))):
         rows += [_aside("…")] if number else []
         rows += [
-            f"<tr>{_side(left, REMOVED if changed else '')}"
-            f"{_side(right, ADDED if changed else '')}</tr>"
+            f"<tr>{_side(left, right, REMOVED if changed else '')}"
+            f"{_side(right, left, ADDED if changed else '', GUTTER)}</tr>"
             for left, right, changed in group
         ]
     return "".join(rows)
@@ -89,11 +95,26 @@ def _aside(text: str) -> str:
     return f'<tr><td colspan="4" style="{CELL};{DIM}">{escape(text)}</td></tr>'
 
 
-def _side(line: Line, colour: str) -> str:
+def _side(line: Line, other: Line, colour: str, gutter: str = "") -> str:
     if line is None:
         return "<td></td><td></td>"
     number, text = line
+    shown = _words(text, other[1], colour) if colour and other else escape(text)
     return (
-        f'<td style="{CELL};{DIM}">{number + 1}</td>'
-        f'<td style="{CELL};{WRAP};{colour}">{escape(text)}</td>'
+        f'<td style="{CELL};{DIM};{gutter}">{number + 1}</td>'
+        f'<td style="{CELL};{WRAP};{colour};width:50%">{shown}</td>'
     )
+
+
+def _words(text: str, other: str, colour: str) -> str:
+    """Return a changed line as HTML, with the words that the other line does not have marked."""
+    words, others = WORDS.findall(text), WORDS.findall(other)
+    if max(len(words), len(others)) > MAX_WORDS:
+        return escape(text)
+    matcher = SequenceMatcher(None, words, others, autojunk=False)
+    shown: list[str] = []
+    for tag, start, end, _, _ in matcher.get_opcodes():
+        part = escape("".join(words[start:end]))
+        marked = part and tag != "equal"
+        shown.append(f'<span style="{colour}">{part}</span>' if marked else part)
+    return "".join(shown)
