@@ -101,8 +101,8 @@ def _side(line: Line, other: Line, colour: str, gutter: str = "") -> str:
     number, text = line
     shown = _words(text, other[1], colour) if colour and other else escape(text)
     return (
-        f'<td style="{CELL};{DIM};{gutter}">{number + 1}</td>'
-        f'<td style="{CELL};{WRAP};{colour};width:50%">{shown}</td>'
+        f'<td style="{CELL};{DIM};{gutter};width:1%">{number + 1}</td>'
+        f'<td style="{CELL};{WRAP};{colour};width:49%">{shown}</td>'
     )
 
 
