@@ -120,7 +120,7 @@ def test_elements_are_found(run: Shell, three: Client) -> None:
     header, *rows = assert_ok(run("search", "red -blue", "--identifier", "a/new")).splitlines()
     assert header.split() == ["identifier", "position", "created", "role", "excerpt"]
     assert len(rows) == 1
-    assert "**red**" in rows[0]
+    assert "[[red]]" in rows[0]
     options = ("--tool", "find", "--role", "output", "--no-error", "--since", "2020-01-01")
     found = json.loads(assert_ok(run("search", *options, "--limit", 2, "--json")))
     assert [each["identifier"] for each in found] == ["a/new", "a/old"]
