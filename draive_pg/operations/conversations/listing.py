@@ -1,12 +1,11 @@
 """List and count memories; suggest identifiers similar to a missing one."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Literal, LiteralString
 
 from draive_pg.codec.timestamps import Timestamp, check_timestamp, from_epoch_us
 from draive_pg.codec.validation import MAX_INTEGER, check_limit, check_optional, check_position
-from draive_pg.errors import MemoryMissing
+from draive_pg.errors import MemoryMissing, similar_names
 from draive_pg.models.conversations import MemorySummary
 from draive_pg.models.record import Records
 from draive_pg.operations.conversations.expressions import epoch_us
@@ -16,7 +15,6 @@ from draive_pg.operations.operation import Operation, Query, Row, Steps, workflo
 type Order = Literal["identifier", "created", "last", "elements", "bytes"]
 
 MAX_COMPARED = 1_000  # identifiers compared with a missing one
-MAX_SUGGESTED = 3
 
 
 # When `conversation` was created or last written to.
@@ -185,14 +183,13 @@ def require_memory[T](operation: Operation[bool], identifier: str, result: T) ->
 
 def memory_missing(message: str, identifier: str) -> Steps[MemoryMissing]:
     """Build the error for a missing memory, with similar identifiers that exist."""
-    similar: Sequence[str] = yield Operation(
+    others: Sequence[str] = yield Operation(
         name="list similar memories",
         statements=(SIMILAR(identifier=identifier, limit=MAX_COMPARED),),
         read_only=True,
-        decode=lambda rows: get_close_matches(identifier, [row[0] for row in rows], MAX_SUGGESTED),
+        decode=lambda rows: [row[0] for row in rows],
     )
-    names = ", ".join(f"{each!r:.80}" for each in similar)
-    return MemoryMissing(f"{message}; similar: {names}" if names else message)
+    return MemoryMissing(f"{message}{similar_names(identifier, others)}")
 
 
 def _summary(row: Row) -> MemorySummary:

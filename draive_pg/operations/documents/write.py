@@ -484,7 +484,7 @@ def remove[R: DocumentRevision](
     revision: RevisionRef[R] = None,
     labelled: bool = False,
     expected: Expected[R] = None,
-    option: str = "labelled=True",
+    option: str = "labelled=True (--labelled)",
 ) -> Request[int]:
     """Remove one or all revisions of a name; return how many were removed.
 
