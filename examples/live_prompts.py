@@ -57,7 +57,7 @@ def publish(db: Client, content: str) -> None:
 def main() -> None:
     with Client() as db:
         db.setup()
-        db.instructions.remove(PROMPT)  # allow repeated runs
+        db.instructions.remove(PROMPT, labelled=True)  # allow repeated runs
         publish(db, GREETINGS[0])
         asyncio.run(serve(db))
 

@@ -42,9 +42,9 @@ def main() -> None:
 
 def clean(db: Client) -> None:
     """Remove the data of an earlier run."""
-    db.instructions.remove(GREETING)
-    db.instructions.remove(FAREWELL)
-    db.configurations.remove(LIMITS)
+    db.instructions.remove(GREETING, labelled=True)
+    db.instructions.remove(FAREWELL, labelled=True)
+    db.configurations.remove(LIMITS, labelled=True)
 
 
 def publish(
@@ -74,10 +74,10 @@ def serve(db: Client, when: str) -> None:
 
 def roll_back(db: Client) -> None:
     # Roll back the prompts by their label, and the configuration by a new snapshot of the old one.
-    before = db.configurations.load_raw(LIMITS, revision=1)
+    first = {name: db.instructions.history(name)[-1] for name in (GREETING, FAREWELL)}
     db.release(
-        configurations={LIMITS: before or {}},
-        labels={"production": {GREETING: 1, FAREWELL: 1}},
+        configurations={LIMITS: db.configurations.history(LIMITS)[-1].content},
+        labels={"production": first},
         message="People did not like the younger words",
         author="bo",
     )

@@ -197,6 +197,11 @@ def test_no_statement_reads_a_whole_table_for_one_subject(sql: psycopg.Connectio
         sql.execute(
             f"INSERT INTO {table} (name, created) SELECT {key}, created FROM {source}".encode()
         )
+    for table in ("draive_pg_removals", "draive_pg_configuration_removals"):
+        sql.execute(
+            f"INSERT INTO {table} (name, created) "
+            f"SELECT 'm' || n, now() - k * INTERVAL '1 day' FROM {rows}".encode()
+        )
     for table in ("draive_pg_labels", "draive_pg_configuration_labels"):
         sql.execute(
             f"INSERT INTO {table} (name, label, moved) "

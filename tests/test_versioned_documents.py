@@ -632,7 +632,7 @@ def test_an_unreadable_time_of_a_removed_revision_is_no_revision(
 
 def test_search_finds_text_in_a_document_of_many_megabytes(db: Client) -> None:
     db.instructions.define("small", content="Needle")
-    db.instructions.define("large", content=f"{'x' * 9_999_997}NEEDLE{'x' * 2_000_000}")
+    db.instructions.define("large", content=f"{'x' * 19_999_997}NEEDLE{'x' * 1_000_000}")
     assert [each.name for each in db.instructions.search("needle")] == ["large", "small"]
     assert [each.name for each in db.instructions.search("xneedlex")] == ["large"]
     assert db.instructions.search("needles") == ()

@@ -153,46 +153,46 @@ LEFT JOIN draive_pg_configuration_revisions AS note ON note.name = document.name
 WHERE (
         $1::TEXT IS NULL
         OR CASE
-            WHEN octet_length(document.name) < 10000000
+            WHEN octet_length(document.name) < 20000000
                 THEN position(lower($1::TEXT) IN lower(document.name)) > 0
             ELSE EXISTS (
-                SELECT FROM generate_series(1, length(document.name), 10000000) AS start
+                SELECT FROM generate_series(1, length(document.name), 20000000) AS start
                 WHERE position(
                     lower($1::TEXT)
-                    IN lower(substr(document.name, start, 10000000 + length($1::TEXT)))
+                    IN lower(substr(document.name, start, 20000000 + length($1::TEXT)))
                 ) > 0
             )
         END
         OR CASE
-            WHEN octet_length(document.content::TEXT) < 10000000
+            WHEN octet_length(document.content::TEXT) < 20000000
                 THEN position(lower($1::TEXT) IN lower(document.content::TEXT)) > 0
             ELSE EXISTS (
-                SELECT FROM generate_series(1, length(document.content::TEXT), 10000000) AS start
+                SELECT FROM generate_series(1, length(document.content::TEXT), 20000000) AS start
                 WHERE position(
                     lower($1::TEXT)
-                    IN lower(substr(document.content::TEXT, start, 10000000 + length($1::TEXT)))
+                    IN lower(substr(document.content::TEXT, start, 20000000 + length($1::TEXT)))
                 ) > 0
             )
         END
         OR CASE
-            WHEN octet_length(document.description) < 10000000
+            WHEN octet_length(document.description) < 20000000
                 THEN position(lower($1::TEXT) IN lower(document.description)) > 0
             ELSE EXISTS (
-                SELECT FROM generate_series(1, length(document.description), 10000000) AS start
+                SELECT FROM generate_series(1, length(document.description), 20000000) AS start
                 WHERE position(
                     lower($1::TEXT)
-                    IN lower(substr(document.description, start, 10000000 + length($1::TEXT)))
+                    IN lower(substr(document.description, start, 20000000 + length($1::TEXT)))
                 ) > 0
             )
         END
         OR CASE
-            WHEN octet_length(note.message) < 10000000
+            WHEN octet_length(note.message) < 20000000
                 THEN position(lower($1::TEXT) IN lower(note.message)) > 0
             ELSE EXISTS (
-                SELECT FROM generate_series(1, length(note.message), 10000000) AS start
+                SELECT FROM generate_series(1, length(note.message), 20000000) AS start
                 WHERE position(
                     lower($1::TEXT)
-                    IN lower(substr(note.message, start, 10000000 + length($1::TEXT)))
+                    IN lower(substr(note.message, start, 20000000 + length($1::TEXT)))
                 ) > 0
             )
         END

@@ -234,7 +234,7 @@ LEFT JOIN {{notes}} AS note ON note.name = document.name AND note.created = docu
 
 # In smaller parts if it is large: the intermediate values of lower() may not exceed 1 GB. The parts
 # overlap, so that no match is lost.
-PART: LiteralString = "10000000"
+PART: LiteralString = "20000000"
 
 
 def contains(text: LiteralString) -> LiteralString:
