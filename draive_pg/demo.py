@@ -14,10 +14,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from draive_pg.chat.files import Conversation, read
 from draive_pg.client import Client
 from draive_pg.display import terminal
-from draive_pg.errors import MemoryExists
 from draive_pg.samples import support
 
 if TYPE_CHECKING:
@@ -58,16 +56,16 @@ def show_import(db: Client, page: "Page") -> None:
     """Import the conversations that are missing, and show their numbers."""
     with Console(stderr=True).status("Importing the sample conversations ..."):
         db.setup()
-        imported = [_import(db, sample) for sample in read(support())]
+        done = db.memories.import_chats(support())
         sessions = db.frames.sessions()
     page.part(
         "Conversations go in",
         "draive_pg keeps the conversations, prompts and configurations of draive in PostgreSQL. It "
-        f"comes with {len(imported)} chat logs of a bicycle shop's support assistant: "
-        f"{sum(imported)} were imported now, {len(imported) - sum(imported)} were there already. "
+        f"comes with {done.imported + done.unchanged} chat logs of a bicycle shop's support "
+        f"assistant: {done.imported} were imported now, {done.unchanged} were there already. "
         "Each chat log becomes a memory, and its messages the elements of that memory.",
     )
-    page.code("db.memories.import_chat(identifier, messages)")
+    page.code("db.memories.import_chats(path)")
     counted = sessions[["elements", "turns", "tool_calls", "n_chars"]].sum().to_frame().T
     counted.insert(0, "memories", len(sessions))
     page.table(counted)
@@ -205,17 +203,6 @@ class Page:
     def _print(self, shown: RenderableType, *, soft_wrap: bool = False) -> None:
         self._console.print()
         self._console.print(shown, soft_wrap=soft_wrap)
-
-
-def _import(db: Client, sample: Conversation | Exception) -> bool:
-    """Import a conversation if its memory is empty, and return whether it was."""
-    if isinstance(sample, Exception):
-        raise sample
-    try:
-        db.memories.import_chat(sample.identifier, sample.messages)
-    except MemoryExists:
-        return False
-    return True
 
 
 def _spoken(element: "ModelInput | ModelOutput") -> Iterator[tuple[str, str]]:

@@ -2,7 +2,8 @@ import json
 from base64 import b64encode
 from collections import Counter
 from dataclasses import replace
-from itertools import groupby
+from datetime import UTC, datetime
+from itertools import groupby, pairwise
 from typing import Any
 
 import pytest
@@ -14,18 +15,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import samples
-from draive_pg.chat import messages as chats
+from draive_pg.chat import convert as chats
+from draive_pg.chat.reader import read_messages
+from draive_pg.chat.times import in_order
 from draive_pg.codec.draive_types import decode_element
+from draive_pg.codec.json import encode
 from draive_pg.errors import ChatInvalid
 
 USER = {"role": "user", "content": "hi"}
+MIN, MAX = datetime(1900, 1, 1), datetime(2500, 1, 1)
 PIXEL = b64encode(b"\x89PNG pixel").decode()
 
 
 def convert(messages: Any) -> Any:
     """Convert messages, and let draive read the elements."""
-    chat = chats.convert(messages)
-    elements = [decode_element(json.dumps(element), str) for element in chat.elements]
+    chat = chats.convert(read_messages(messages))
+    elements = [decode_element(json.dumps(each.document), str) for each in chat.elements]
     return replace(chat, elements=tuple(elements))
 
 
@@ -89,10 +94,10 @@ def test_a_name_is_kept_in_the_meta_of_inputs_and_outputs():
     ]
 
 
-def test_keys_that_say_nothing_of_the_content_change_nothing():
-    assert convert([USER | {"id": "m1", "created_at": 17, "usage": {"tokens": 3}}]) == convert(
-        [USER]
-    )
+def test_other_fields_are_kept_in_the_meta():
+    fields = {"id": "m1", "usage": {"tokens": 3}, "weight": 0}
+    [element] = convert([USER | fields | {"audio": None, "annotations": []}]).elements
+    assert element.meta == Meta.of(fields)
 
 
 def test_converted_elements_survive_draives_own_json():
@@ -125,7 +130,9 @@ def test_neighbouring_text_parts_stay_apart():
 def test_an_image_url_is_a_reference_with_the_type_its_path_tells():
     url = "https://x.example/a/photo.JPG?size=2#top"
     part = only_part({"type": "image_url", "image_url": {"url": url, "detail": "low"}})
-    assert part == ResourceReference(uri=url, mime_type="image/jpeg")
+    assert part == ResourceReference(
+        uri=url, mime_type="image/jpeg", meta=Meta.of({"detail": "low"})
+    )
 
 
 @pytest.mark.parametrize("url", ["https://x.example/photo", "http://[", "https://x.example/a.pdf"])
@@ -261,6 +268,109 @@ def test_the_older_function_calls_get_ids_by_which_they_match():
     ]
 
 
+def test_calls_without_identifiers_are_answered_in_order():
+    requests = [{"function": {"name": "find", "arguments": {"n": n}}} for n in (1, 2)]
+    results = [{"role": "tool", "tool_name": "find", "content": str(n)} for n in (1, 2)]
+    output, answers = convert([calling(*requests), *results]).elements
+    assert [each.identifier for each in output.tools] == ["function_call_1", "function_call_1_2"]
+    assert [(each.identifier, each.content.to_str()) for each in answers.tools] == [
+        ("function_call_1", "1"),
+        ("function_call_1_2", "2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [(None, ""), ({"free": 2}, '{"free": 2}'), ([1, 2], "[1, 2]"), (["hi", "there"], "hithere")],
+)
+def test_tool_may_return_any_json(content: Any, text: str):
+    _, answers = convert([calling(call("a")), answer("a", content)]).elements
+    assert answers.tools[0].content.to_str() == text
+
+
+def test_transcript_of_a_spoken_answer_is_its_text():
+    audio = {"id": "a1", "data": PIXEL, "transcript": "Hi there"}
+    [output] = convert([{"role": "assistant", "content": None, "audio": audio}]).elements
+    text, data = output.content.parts
+    assert text.to_str() == "Hi there"
+    assert data.data == PIXEL
+
+
+# Malformed messages
+
+ORPHAN = answer("c0", "3C")
+CUT = calling(call("a", arguments='{"city": "Os'))
+MALFORMED = [
+    ([CUT, answer("a")], {"arguments": '{"city": "Os'}, "arguments kept as text"),
+    ([ORPHAN, USER], None, "kept, and marked as orphaned"),
+    ([USER | {"content": "a\0b"}], None, "replaced by U+FFFD"),
+    ([USER | {"content": "a\ud83d"}], None, "replaced by U+FFFD"),
+    ([USER | {"content": [{"type": "hologram"}]}], None, "kept as text"),
+]
+
+
+@pytest.mark.parametrize(("messages", "arguments", "repair"), MALFORMED)
+def test_malformed_message_is_repaired(messages: list[Any], arguments: Any, repair: str):
+    chat = chats.convert(read_messages(messages), "repair")
+    [reported] = chat.repairs
+    assert reported.startswith("message 1 (")
+    assert reported.endswith(repair)
+    elements = [decode_element(encode(each.document, "x"), str) for each in chat.elements]
+    assert len(elements) == len(messages)
+    if arguments is not None:
+        [request] = elements[0].tools
+        assert isinstance(request, ModelToolRequest)
+        assert request.arguments == arguments
+
+
+@pytest.mark.parametrize(("messages", "arguments", "repair"), MALFORMED)
+def test_malformed_message_is_left_out(messages: list[Any], arguments: Any, repair: str):
+    chat = chats.convert(read_messages([*messages[:1], USER]), "skip")
+    assert len(chat.elements) == 1
+    assert chat.repairs[-1] == f"{chat.repairs[-1].partition(':')[0]}: left out"
+
+
+def test_orphaned_result_is_marked():
+    chat = chats.convert(read_messages([ORPHAN]), "repair")
+    [block] = chat.elements[0].document["blocks"]
+    assert (block["identifier"], block["tool"], block["meta"]) == (
+        "c0",
+        "unknown",
+        {"orphaned": True},
+    )
+
+
+# Times
+
+
+def test_times_of_messages_are_read():
+    messages = [
+        USER | {"created_at": "2024-05-01T10:00:00Z"},
+        USER | {"create_time": 1714557607.5},
+        USER | {"timestamp": 1714557609000},
+        USER | {"date": "2024-05-01T12:00:10+02:00"},
+    ]
+    created = [each.created for each in chats.convert(read_messages(messages)).elements]
+    assert [time and time.isoformat() for time in created] == [
+        "2024-05-01T10:00:00+00:00",
+        "2024-05-01T10:00:07.500000+00:00",
+        "2024-05-01T10:00:09+00:00",
+        "2024-05-01T10:00:10+00:00",
+    ]
+
+
+@given(st.lists(st.none() | st.datetimes(MIN, MAX, timezones=st.just(UTC)), min_size=1))
+def test_order_of_messages_is_kept_whatever_their_times(times: list[datetime | None]):
+    ordered = in_order(times, None)
+    if ordered is None:
+        assert not any(times)
+        return
+    assert all(earlier < later for earlier, later in pairwise(ordered))
+    increasing = [time for time in times if time is not None]
+    if len(increasing) == len(times) and all(a < b for a, b in pairwise(increasing)):
+        assert list(ordered) == increasing
+
+
 # What is refused
 
 DEEP = "[" * 100_000
@@ -277,9 +387,10 @@ REFUSED = [
     ([{"role": "system", "content": None}], "message 1 (system): expected content"),
     ([{"role": "assistant", "content": 7}], "message 1 (assistant): expected content"),
     ([{"role": "assistant", "content": "x", "reasoning": [1]}], "expected reasoning to be text"),
-    ([{"role": "assistant", "audio": {"data": PIXEL}}], "its audio has no format"),
+    ([{"role": "assistant", "audio": {"data": PIXEL}}], "its audio has no transcript"),
     ([calling() | {"tool_calls": "find"}], "expected tool_calls to be a list, found 'find'"),
-    ([calling(call(""))], "tool call 1: expected an id and a function with a name"),
+    ([calling(call("a", ""))], "tool call 1: expected an id and a function with a name"),
+    ([calling({"id": [1], "function": {"name": "f"}})], "tool call 1: expected an id that is text"),
     ([calling(call("a"), call("b", ""))], "tool call 2: expected an id"),
     ([calling({"id": "a", "type": "custom", "custom": {}})], "tool call 1: expected an id"),
     ([calling(call("a", arguments="[1]"))], "tool call 'a': expected arguments that are a JSON"),
@@ -293,10 +404,9 @@ REFUSED = [
     ([calling(call("a", arguments={1: 2}))], "found {1: 2}"),
     ([calling(call("a")), answer("x")], "message 2 (tool): tool_call_id 'x' answers no earlier"),
     ([answer("a"), calling(call("a"))], "message 1 (tool): tool_call_id 'a' answers no earlier"),
-    ([{"role": "tool", "content": "x"}], "message 1 (tool): expected a tool_call_id"),
-    ([calling(call("a")), answer("a", None)], "message 2 (tool): expected content"),
-    ([{"role": "function", "content": "x"}], "message 1 (function): expected a name"),
-    ([{"role": "function", "name": "f", "content": "x"}], "answers no earlier function call"),
+    ([{"role": "tool", "content": "x"}], "message 1 (tool): answers no earlier tool call"),
+    ([{"role": "function", "content": "x"}], "message 1 (function): answers no earlier tool call"),
+    ([{"role": "function", "name": "f", "content": "x"}], "name 'f' answers no earlier tool call"),
 ]
 
 
@@ -314,9 +424,10 @@ def test_what_cannot_be_kept_whole_is_refused_in_one_line_that_says_where(
 @pytest.mark.parametrize(
     ("part", "problem"),
     [
-        ("hi", "part 1: expected an object with a type, found 'hi'"),
-        ({"text": "hi"}, "expected an object with a type"),
-        ({"type": "video"}, "found type 'video'"),
+        (7, "part 1: expected an object with a type, found 7"),
+        ({"content": "hi"}, "expected an object with a type"),
+        ({"type": "hologram"}, "found type 'hologram'"),
+        ({"type": "video"}, "expected an image with its data or URL"),
         ({"type": 3}, "found type 3"),
         ({"type": "text", "text": 3}, 'expected text as {"text": "..."}'),
         ({"type": "image_url", "image_url": {}}, "expected image_url as"),

@@ -1,26 +1,51 @@
+"""Files, streams and tables with chat logs."""
+
+import bz2
 import gzip
+import io
 import json
+import lzma
 import os
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import samples
-from draive_pg.chat import files
-from draive_pg.chat.files import Conversation, read
+from draive_pg.chat import containers
+from draive_pg.chat.containers import Containers
+from draive_pg.chat.reader import Log
 from draive_pg.errors import ChatInvalid
 from draive_pg.operations.conversations.export_format import lines
+from tests.chat_logs import entries, errors, memories
 
 HI = {"role": "user", "content": "hi"}
 HELLO = {"role": "assistant", "content": "hello"}
 TALK = [HI, HELLO]
+SPOKEN = [("user", "hi"), ("assistant", "hello")]
 
 
 def json_lines(*values: Any) -> str:
     return "".join(json.dumps(value) + "\n" for value in values)
+
+
+def zstd(data: bytes) -> bytes:
+    return pa.compress(data, "zstd", asbytes=True)
+
+
+def zipped(**files: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name.replace("__", "."), text)
+    return packed.getvalue()
 
 
 @pytest.fixture
@@ -33,8 +58,16 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
-def identifiers(path: Path) -> list[str]:
-    return [item.identifier for item in read(path) if isinstance(item, Conversation)]
+def identifiers(source: Any) -> list[str]:
+    return [item.identifier for item in entries(source) if isinstance(item, Log)]
+
+
+def spoken(source: Any) -> list[list[tuple[str, str]]]:
+    return [memory.turns for memory in memories(source).values()]
+
+
+def places(source: Any) -> list[str]:
+    return [item.where for item in entries(source) if isinstance(item, Log)]
 
 
 # Shapes
@@ -46,59 +79,210 @@ def identifiers(path: Path) -> list[str]:
         json.dumps(TALK),
         json.dumps(TALK, indent=2),
         json.dumps({"messages": TALK}, indent=2),
+        json.dumps([{"messages": TALK}]),
         json.dumps({"score": [1, 2], "traj": TALK, "tools": [{"name": "find"}]}),
         json.dumps({"turns": [{"role": "x"}], "messages": TALK}),
         json_lines(HI, HELLO),
         json_lines(HI) + "\n\r\n" + json_lines(HELLO).replace("\n", "\r\n"),
+        json_lines({"version": 1, "app": "x"}, HI, HELLO),
+        "\x1e" + json_lines(HI) + "\x1e" + json_lines(HELLO),
     ],
 )
-def test_one_conversation_is_found_in_each_of_its_shapes(logs: Path, text: str):
-    assert read(written(logs, text)) == [Conversation("logs", TALK, "logs.jsonl")]
+def test_conversation_is_read_in_each_of_its_shapes(logs: Path, text: str) -> None:
+    assert spoken(written(logs, text)) == [SPOKEN]
+    assert identifiers(logs) == ["logs"]
+    assert places(logs) == ["logs.jsonl"]
 
 
-def test_one_message_is_a_conversation(logs: Path):
-    assert read(written(logs, json_lines(HI))) == [Conversation("logs", [HI], "logs.jsonl")]
+def test_one_message_is_a_conversation(logs: Path) -> None:
+    assert spoken(written(logs, json_lines(HI))) == [SPOKEN[:1]]
 
 
-def test_a_list_of_conversations_is_read_in_order(logs: Path):
-    text = json.dumps([TALK, {"id": "b", "messages": [HI]}, {"chat": [HELLO]}])
-    assert read(written(logs, text)) == [
-        Conversation("logs-1", TALK, "logs.jsonl, conversation 1"),
-        Conversation("b", [HI], "logs.jsonl, conversation 2"),
-        Conversation("logs-3", [HELLO], "logs.jsonl, conversation 3"),
+def test_conversations_of_a_list_are_read_in_order(logs: Path) -> None:
+    text = json.dumps([{"id": "a", "messages": TALK}, {"id": "b", "chat": [HELLO]}])
+    assert identifiers(written(logs, text)) == ["a", "b"]
+    assert places(logs) == ["logs.jsonl, conversation 1", "logs.jsonl, conversation 2"]
+
+
+def test_lists_of_messages_are_conversations(logs: Path) -> None:
+    text = json.dumps([TALK, [HI], TALK[::-1]])
+    assert spoken(written(logs, text)) == [SPOKEN, SPOKEN[:1], SPOKEN[::-1]]
+    text = json_lines(TALK, [HI], TALK[::-1])
+    assert spoken(written(logs, text)) == [SPOKEN, SPOKEN[:1], SPOKEN[::-1]]
+
+
+def test_lines_are_counted_with_the_blank_lines(logs: Path) -> None:
+    text = (
+        json_lines({"id": "a", "messages": TALK}) + "\n" + json_lines({"id": "b", "messages": [HI]})
+    )
+    assert places(written(logs, text)) == ["logs.jsonl, line 1", "logs.jsonl, line 3"]
+
+
+def test_documents_may_follow_each_other(logs: Path) -> None:
+    documents = [{"id": name, "messages": TALK} for name in "abc"]
+    text = "\n".join(json.dumps(document, indent=1) for document in documents)
+    assert identifiers(written(logs, text)) == ["a", "b", "c"]
+    assert identifiers(written(logs, text.replace("\n", ""))) == ["a", "b", "c"]
+
+
+def test_events_of_a_stream_are_documents() -> None:
+    chunks = [
+        {"id": "x", "object": "chat.completion.chunk", "choices": [{"delta": {"content": part}}]}
+        for part in ("hel", "lo")
     ]
-
-
-def test_json_lines_are_read_in_order_and_counted_with_the_blank_lines(logs: Path):
-    text = json_lines(TALK) + "\n" + json_lines({"id": "b", "messages": [HI]})
-    assert read(written(logs, text)) == [
-        Conversation("logs-1", TALK, "logs.jsonl, line 1"),
-        Conversation("b", [HI], "logs.jsonl, line 3"),
-    ]
-
-
-def test_the_content_counts_and_not_the_name(tmp_path: Path):
-    path = written(tmp_path / "logs.json", json_lines(TALK, TALK))
-    assert identifiers(path) == ["logs-1", "logs-2"]
+    text = "".join(f"data: {json.dumps(each)}\n\n" for each in chunks) + "data: [DONE]\n"
+    assert spoken(text.encode()) == [SPOKEN[1:]]
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
-def test_only_a_line_feed_ends_a_line(logs: Path, separator: str):
-    lines = [[{"role": "user", "content": f"a{separator}b"}] for _ in range(2)]
+def test_only_a_line_feed_ends_a_line(logs: Path, separator: str) -> None:
+    lines = [[{"role": "user", "content": f"a{separator}{n}"}] for n in range(2)]
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    conversations: list[Any] = [*read(written(logs, text))]
-    assert [each.messages for each in conversations] == lines
+    assert spoken(written(logs, text)) == [[("user", f"a{separator}{n}")] for n in range(2)]
 
 
-def test_a_byte_order_mark_is_no_part_of_the_text(logs: Path):
-    logs.write_text(json_lines(TALK), encoding="utf-8-sig")
-    assert identifiers(logs) == ["logs"]
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_byte_order_mark_tells_the_encoding(logs: Path, encoding: str) -> None:
+    text = json_lines({"id": "a", "messages": [{"role": "user", "content": "zażółć 🚲"}]})
+    logs.write_bytes(text.encode(encoding))
+    assert spoken(logs) == [[("user", "zażółć 🚲")]]
 
 
-def test_compressed_files_are_known_by_their_content(tmp_path: Path):
+# Compressed files, archives and folders
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstd])
+def test_compressed_file_is_recognized_by_its_content(tmp_path: Path, compress: Any) -> None:
     compressed = tmp_path / "logs.json"
-    compressed.write_bytes(gzip.compress(json.dumps(TALK).encode()))
-    assert read(compressed) == [Conversation("logs", TALK, "logs.json")]
+    compressed.write_bytes(compress(json.dumps(TALK).encode()))
+    assert spoken(compressed) == [SPOKEN]
+    assert identifiers(compressed) == ["logs"]
+    assert spoken(gzip.compress(compressed.read_bytes())) == [SPOKEN]
+
+
+def test_archive_of_an_export_is_read() -> None:
+    chat = json.dumps([{"id": "a", "messages": TALK}])
+    ignored: list[str] = []
+    packed = zipped(conversations__json=chat, user__json='{"id": "me"}', chat__html="<p>")
+    found = list(Containers(ignored.append).read(packed))
+    assert [each.file for each in found] == ["conversations.json"]
+    assert ignored == ["user.json", "chat.html"]
+    assert identifiers(packed) == ["a"]
+
+
+def test_archive_of_logs_is_read() -> None:
+    packed = zipped(
+        one__json=json.dumps(TALK), two__jsonl=json_lines({"id": "b", "messages": TALK})
+    )
+    assert identifiers(packed) == ["one", "b"]
+
+
+def test_folder_is_read_with_its_folders(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    written(tmp_path / "b.json", json.dumps(TALK))
+    written(tmp_path / "inner" / "a.jsonl.gz", "")
+    (tmp_path / "inner" / "a.jsonl.gz").write_bytes(gzip.compress(json.dumps(TALK).encode()))
+    written(tmp_path / "notes.md", "hi")
+    ignored: list[str] = []
+    list(Containers(ignored.append).read(tmp_path))
+    assert ignored == ["notes.md"]
+    assert identifiers(tmp_path) == ["b", "a"]
+
+
+def test_broken_file_of_a_folder_hides_no_other(tmp_path: Path) -> None:
+    written(tmp_path / "a.json", "{")
+    written(tmp_path / "b.json", json.dumps(TALK))
+    assert identifiers(tmp_path) == ["b"]
+    assert len(errors(tmp_path)) == 1
+
+
+def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = json_lines(*TALK).encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    assert spoken("-") == [SPOKEN]
+
+
+def test_bytes_and_streams_are_read() -> None:
+    data = json.dumps(TALK).encode()
+    assert spoken(data) == spoken(io.BytesIO(data)) == spoken(bytearray(data)) == [SPOKEN]
+
+
+def test_other_source_is_refused() -> None:
+    with pytest.raises(TypeError, match="expected a path, bytes"):
+        entries(3)
+
+
+# Tables
+
+
+ROWS = [
+    {"session_id": session, "role": message["role"], "content": message["content"]}
+    for session in ("ada", "bob")
+    for message in TALK
+]
+
+
+def test_rows_of_sessions_become_conversations() -> None:
+    for rows in (ROWS, [ROWS[n] for n in (0, 2, 1, 3)]):  # also if the sessions are mixed
+        found = memories(rows)
+        assert {name: each.turns for name, each in found.items()} == {"ada": SPOKEN, "bob": SPOKEN}
+
+
+def test_csv_of_messages_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    frame = pd.DataFrame(ROWS)
+    frame["created_at"] = "2024-05-01 10:00:00"
+    frame.to_csv(path, index=False)
+    found = memories(path)
+    assert {name: each.turns for name, each in found.items()} == {"ada": SPOKEN, "bob": SPOKEN}
+    assert found["ada"].times[0] == "2024-05-01T10:00:00+00:00"
+
+
+def test_csv_with_json_in_its_cells_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    content = '{"free": 2}\nand more'
+    messages = json.dumps([HI, {"role": "assistant", "content": content}])
+    pd.DataFrame([{"id": "a", "messages": messages}]).to_csv(path, index=False)
+    assert spoken(path) == [[SPOKEN[0], ("assistant", content)]]
+
+
+def test_text_of_a_message_that_looks_like_json_stays_text() -> None:
+    row = {"session_id": "a", "role": "user", "content": '{"free": 2}'}
+    assert spoken(pd.DataFrame([row])) == [[("user", '{"free": 2}')]]
+
+
+def test_parquet_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "train.parquet"
+    pd.DataFrame([{"id": n, "messages": TALK} for n in range(600)]).to_parquet(path)
+    assert identifiers(path) == [str(n) for n in range(600)]
+    assert spoken(path)[0] == SPOKEN
+
+
+def test_missing_values_of_a_frame_are_missing() -> None:
+    rows = [
+        {"id": "a", "messages": np.array(TALK), "reward": 0.5, "title": None},
+        {"id": "b", "messages": np.array(TALK), "reward": np.nan, "title": pd.NA},
+    ]
+    found = memories(pd.DataFrame(rows))
+    assert [each.turns for each in found.values()] == [SPOKEN, SPOKEN]
+    assert [each.variables for each in found.values()] == [{"reward": 0.5}, {}]
+
+
+def test_messages_of_a_frame_are_read() -> None:
+    frame = pd.DataFrame(
+        [
+            {"role": "user", "content": "hi", "tool_calls": np.nan, "at": 1},
+            {
+                "role": "assistant",
+                "content": np.nan,
+                "tool_calls": np.array([{"function": {"name": "f", "arguments": "{}"}}]),
+                "at": 2,
+            },
+        ]
+    )
+    [memory] = memories(frame).values()
+    assert memory.calls == [("f", {}, None)]
+    assert memory.meta == [{"at": 1}, {"at": 2}]
 
 
 # Identifiers
@@ -111,6 +295,9 @@ def test_compressed_files_are_known_by_their_content(tmp_path: Path):
         ({"session_id": "e", "thread_id": "d", "conversation_id": "c"}, "c"),
         ({"thread_id": "d"}, "d"),
         ({"session_id": "e"}, "e"),
+        ({"conversationId": "c"}, "c"),
+        ({"chat_id": "c"}, "c"),
+        ({"uuid": "u"}, "u"),
         ({"id": 7}, "7"),
         ({"id": 0}, "0"),
         ({"id": None, "thread_id": "d"}, "d"),
@@ -120,9 +307,9 @@ def test_compressed_files_are_known_by_their_content(tmp_path: Path):
         ({"id": ["a"]}, "logs"),
     ],
 )
-def test_the_first_identifier_that_is_a_text_or_an_integer_is_taken(
+def test_identifier_is_the_first_that_is_text_or_an_integer(
     logs: Path, fields: dict[str, Any], identifier: str
-):
+) -> None:
     assert identifiers(written(logs, json_lines({**fields, "messages": TALK}))) == [identifier]
 
 
@@ -136,21 +323,18 @@ def test_the_first_identifier_that_is_a_text_or_an_integer_is_taken(
         (".gz", ".gz"),
     ],
 )
-def test_without_one_the_name_of_the_file_is_taken(tmp_path: Path, name: str, identifier: str):
+def test_conversation_without_identifier_is_named_like_its_file(
+    tmp_path: Path, name: str, identifier: str
+) -> None:
     assert identifiers(written(tmp_path / name, json.dumps(TALK))) == [identifier]
 
 
-def test_numbers_are_as_wide_as_their_count_needs_and_count_the_broken_too(logs: Path):
-    path = written(logs, json_lines(TALK) + "{broken\n" + json_lines(*[TALK] * 8))
-    assert identifiers(path) == ["logs-01", *(f"logs-{n:02}" for n in range(3, 11))]
-
-
-def test_an_identifier_used_twice_names_both_places_and_keeps_the_first(logs: Path):
-    text = json_lines(*({"id": i, "messages": TALK} for i in ("a", "b", "a", "c")))
-    results = read(written(logs, text))
-    assert identifiers(logs) == ["a", "b", "c"]
-    assert isinstance(results[2], ChatInvalid)
-    assert str(results[2]) == "logs.jsonl, line 3: logs.jsonl, line 1 has the identifier 'a' too"
+def test_content_names_conversations_without_identifiers(logs: Path) -> None:
+    first, second = identifiers(written(logs, json_lines(TALK, [HI])))
+    assert first != second
+    assert first.startswith("logs-")
+    newest_first = json_lines([HELLO], [HI], TALK)
+    assert identifiers(written(logs, newest_first))[1:] == [second, first]
 
 
 # Broken files
@@ -158,22 +342,22 @@ def test_an_identifier_used_twice_names_both_places_and_keeps_the_first(logs: Pa
 
 @pytest.mark.parametrize("broken", ['{"messages": [', "oops", "{'messages': []}", "[" * 100_000])
 @pytest.mark.parametrize("line", [1, 2, 17, 20])
-def test_a_broken_line_hides_no_other(logs: Path, broken: str, line: int):
+def test_broken_line_hides_no_other(logs: Path, broken: str, line: int) -> None:
     lines = [json.dumps({"id": n, "messages": TALK}) for n in range(1, 21)]
     lines[line - 1] = broken
-    results = read(written(logs, "\n".join(lines)))
-    assert identifiers(logs) == [str(n) for n in range(1, 21) if n != line]
-    assert isinstance(results[line - 1], ChatInvalid)
-    assert f"logs.jsonl, line {line}" in str(results[line - 1])
+    assert identifiers(written(logs, "\n".join(lines))) == [
+        str(n) for n in range(1, 21) if n != line
+    ]
+    [error] = errors(logs)
+    assert f"logs.jsonl, line {line}" in error
 
 
 @pytest.mark.parametrize("broken", [0, 1])
-def test_of_two_lines_one_may_be_broken(logs: Path, broken: int):
+def test_one_of_two_lines_may_be_broken(logs: Path, broken: int) -> None:
     lines = [json.dumps({"id": "good", "messages": TALK})] * 2
     lines[broken] = lines[broken][:20]
-    results = read(written(logs, "\n".join(lines)))
-    assert identifiers(logs) == ["good"]
-    assert isinstance(results[broken], ChatInvalid)
+    assert identifiers(written(logs, "\n".join(lines))) == ["good"]
+    assert len(errors(logs)) == 1
 
 
 @pytest.mark.parametrize(
@@ -182,51 +366,66 @@ def test_of_two_lines_one_may_be_broken(logs: Path, broken: int):
         (3, "expected a conversation, found 3"),
         ({"id": "x"}, "expected a field with messages"),
         ({"messages": "hi"}, "expected messages to be a list, found 'hi'"),
-        ({"messages": [HI, "hello"]}, "message 2: expected an object, found 'hello'"),
+        ({"messages": [HI, "hello"]}, "message 2: expected an object with a role, found 'hello'"),
         ({"a": TALK, "b": TALK}, "expected one field with messages, found 'a, b'"),
         ({"a": [HI, {"content": "hello"}]}, "expected a field with messages"),
         (HI, "expected a field with messages"),
     ],
 )
-def test_a_wrong_shape_stands_in_its_place(logs: Path, value: Any, problem: str):
-    good, result, other = read(written(logs, json_lines(TALK, value, TALK)))
-    assert isinstance(good, Conversation)
-    assert isinstance(other, Conversation)
-    assert str(result).startswith(f"logs.jsonl, line 2: {problem}")
+def test_invalid_conversation_is_named(logs: Path, value: Any, problem: str) -> None:
+    path = written(logs, json_lines(TALK, value, TALK[::-1]))
+    [error] = errors(path)
+    assert error.startswith(f"logs.jsonl, line 2: {problem}")
+    assert len([each for each in entries(path) if isinstance(each, Log)]) >= 2
 
 
-def test_a_wrong_shape_in_a_list_stands_in_its_place_too(logs: Path):
-    good, result, other = read(written(logs, json.dumps([TALK, {"id": 1}, TALK])))
-    assert isinstance(good, Conversation)
-    assert isinstance(other, Conversation)
-    assert str(result).startswith("logs.jsonl, conversation 2: expected a field with messages")
+def test_invalid_conversation_of_a_list_is_named(logs: Path) -> None:
+    [error] = errors(written(logs, json.dumps([TALK, {"id": 1}, TALK])))
+    assert error.startswith("logs.jsonl, conversation 2: expected a field with messages")
 
 
-def test_a_broken_message_line_breaks_the_one_conversation(logs: Path):
+def test_broken_message_breaks_its_conversation(logs: Path) -> None:
     text = json_lines(HI, HELLO) + '{"role": "user", "content": "hi\n' + json_lines(HELLO)
-    with pytest.raises(ChatInvalid, match=r"^logs\.jsonl, line 3, column 29: not JSON: ") as broken:
-        read(written(logs, text))
-    assert "\n" not in str(broken.value)
+    [error] = entries(written(logs, text))
+    assert str(error).startswith("logs.jsonl, line 3, column 29: not JSON: ")
+    assert "\n" not in str(error)
 
 
 @pytest.mark.parametrize("keep", range(1, 28))
-def test_a_document_cut_off_imports_nothing(tmp_path: Path, keep: int):
+def test_document_that_is_cut_off_loses_only_its_end(tmp_path: Path, keep: int) -> None:
     text = json.dumps([{"id": n, "messages": TALK} for n in range(2)], indent=1)
-    cut = "\n".join(text.split("\n")[:keep])
-    with pytest.raises(ChatInvalid, match=rf"^logs\.json, line {keep}, column \d+: not JSON: "):
-        read(written(tmp_path / "logs.json", cut))
+    lines = text.split("\n")[:keep]
+    path = written(tmp_path / "logs.json", "\n".join(lines))
+    [error] = errors(path)
+    assert error.startswith(f"logs.json, line {keep}, column ")
+    # without what follows it, a conversation may be incomplete, too
+    complete = sum(line == " }," for line in lines)
+    assert spoken_of_valid(path) == [SPOKEN] * complete
 
 
-def test_a_document_with_an_item_a_line_and_a_missing_comma_is_no_json_lines(tmp_path: Path):
+def spoken_of_valid(path: Path) -> list[list[tuple[str, str]]]:
+    logs = [entry for entry in entries(path) if isinstance(entry, Log)]
+    return [
+        [(message.role, str(message.blocks[0]["text"])) for message in log.conversation.messages]  # pyright: ignore
+        for log in logs
+    ]
+
+
+def test_messages_of_a_list_that_is_cut_off_are_no_conversation(tmp_path: Path) -> None:
+    [error] = entries(written(tmp_path / "logs.json", json.dumps(TALK, indent=1)[:-1]))
+    assert isinstance(error, ChatInvalid)
+
+
+def test_missing_comma_is_named(tmp_path: Path) -> None:
     items = "".join(json_lines({"id": n, "messages": TALK}) for n in range(3))
-    with pytest.raises(ChatInvalid, match=r"^logs\.json, line 3, column 1: not JSON: Expecting ',"):
-        read(written(tmp_path / "logs.json", f"[\n{items}]"))
+    [error] = errors(written(tmp_path / "logs.json", f"[\n{items}]"))
+    assert error.startswith("logs.json, line 3, column 1: not JSON: Expecting ',")
 
 
-def test_malformed_json_is_refused_with_line_and_column(tmp_path: Path):
+def test_malformed_json_is_refused_with_line_and_column(tmp_path: Path) -> None:
     text = '{"messages": [\n  {"role": "user",\n   "content": hi}\n]}'
-    with pytest.raises(ChatInvalid, match=r"^logs\.json, line 3, column 15: not JSON: Expecting"):
-        read(written(tmp_path / "logs.json", text))
+    [error] = errors(written(tmp_path / "logs.json", text))
+    assert error.startswith("logs.json, line 3, column 15: not JSON: Expecting")
 
 
 @pytest.mark.parametrize(
@@ -242,63 +441,99 @@ def test_malformed_json_is_refused_with_line_and_column(tmp_path: Path):
         (b"{}", "expected a field with messages"),
         (b'[{"id": 1}]', "conversation 1: expected a field with messages"),
         (b'["\xff"]', "not UTF-8 (at byte 2)"),
-        (json.dumps(TALK).encode("utf-16"), "not UTF-8 (at byte 0)"),
+        (b"[" + b" " * 100_000 + b"\xff", "not UTF-8 (at byte 100001)"),
         (gzip.compress(b"[]", mtime=0)[:-9], "broken gzip data"),
         (b"\x1f\x8b", "broken gzip data"),
         (b"\x1f\x8b and so on", "broken gzip data"),
+        (b"\x28\xb5\x2f\xfd and so on", "broken zstd data"),
+        (b"\xfd7zXZ\x00 and so on", "broken xz data"),
+        (b"BZh and so on", "broken bzip2 data"),
+        (b"PK\x03\x04 and so on", "broken ZIP data"),
+        (b"PAR1 and so on", "broken Parquet data"),
+        (zipped(notes__md="hi"), "an archive without files of chat logs"),
         (b"[" * 100_000, "line 1: JSON that cannot be read: "),
         (b"9" * 5_000, "line 1: JSON that cannot be read: "),
         (b"NULL", "line 1, column 1: not JSON"),
+        (b"dear, diary\nit was\n" * 50, "expected a field with messages"),
+        (b"dear diary\nit was\n" * 50, "line 1, column 1: not JSON"),
     ],
 )
-def test_a_file_that_holds_nothing_readable_is_refused_in_one_line(
-    logs: Path, data: bytes, problem: str
-):
+def test_unreadable_file_is_refused_in_one_line(logs: Path, data: bytes, problem: str) -> None:
     logs.write_bytes(data)
-    with pytest.raises(ChatInvalid) as refused:
-        read(logs)
-    assert str(refused.value).startswith("logs.jsonl")
-    assert problem in str(refused.value)
-    assert "\n" not in str(refused.value)
+    [error] = errors(logs)
+    assert error.startswith("logs.jsonl")
+    assert problem in error
+    assert "\n" not in error
 
 
-@pytest.mark.parametrize("name", ["missing.json", ".", "a\0b"])
-def test_a_file_that_cannot_be_opened_is_refused_by_name(tmp_path: Path, name: str):
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [("missing.json", "cannot be read: "), ("a\0b", "cannot be read: "), (".", "a folder without")],
+)
+def test_file_that_cannot_be_opened_is_named(tmp_path: Path, name: str, problem: str) -> None:
     path = tmp_path / name
-    with pytest.raises(ChatInvalid, match="cannot be read: ") as refused:
-        read(path)
-    assert str(refused.value).startswith(path.name if path.name.isprintable() else "'a\\x00b'")
-
-
-@pytest.mark.parametrize("packed", [False, True])
-def test_a_file_is_unpacked_up_to_a_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, packed: bool
-):
-    monkeypatch.setattr(files, "MAX_SENT", 3_000_000)
-    pack = gzip.compress if packed else bytes
-    path = tmp_path / "logs.json"
-    path.write_bytes(pack(json.dumps(TALK).encode().ljust(3_000_000)))
-    assert len(read(path)) == 1
-    path.write_bytes(pack(b" " * 3_000_001))
-    with pytest.raises(ChatInvalid, match=r"^logs\.json: larger than 3,000,000 bytes; split it$"):
-        read(path)
+    [error] = errors(path)
+    assert error.startswith(path.name if path.name.isprintable() else "'a\\x00b'")
+    assert problem in error
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device"])
-def test_a_pipe_or_a_device_is_refused_at_once(tmp_path: Path, kind: str):
+def test_pipe_or_device_is_refused_at_once(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "pipe" if kind == "pipe" else Path("/dev/zero")
     if kind == "pipe":
         os.mkfifo(path)
-    with pytest.raises(ChatInvalid, match=r"cannot be read: .*not a regular file"):
-        read(path)
+    [error] = errors(path)
+    assert "not a regular file" in error
     with pytest.raises(OSError, match="not a regular file"):
         next(lines(path))
 
 
-def test_a_file_name_with_a_line_break_leaves_the_error_in_one_line(tmp_path: Path):
-    with pytest.raises(ChatInvalid) as refused:
-        read(written(tmp_path / "a\nb.json", "oops"))
-    assert "\n" not in str(refused.value)
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_document_and_archive_are_unpacked_up_to_a_limit(
+    monkeypatch: pytest.MonkeyPatch, compress: Any
+) -> None:
+    monkeypatch.setattr(containers, "MAX_DOCUMENT", 3_000_000)
+    [error] = errors(compress(b'{"a": "' + b"x" * 4_000_000))
+    assert "a document larger than 3,000,000 characters" in error
+    monkeypatch.setattr(containers, "MAX_SENT", 3_000_000)
+    archive = zipped(log__json=json.dumps(TALK))
+    assert errors(compress(archive)) == []
+    if compress is gzip.compress:
+        [error] = errors(compress(archive.ljust(3_000_001)))
+        assert error == "data: an archive larger than 3,000,000 bytes in another file"
+
+
+def test_line_break_in_a_file_name_leaves_the_error_in_one_line(tmp_path: Path) -> None:
+    [error] = errors(written(tmp_path / "a\nb.json", "oops"))
+    assert "\n" not in error
+
+
+def test_memory_does_not_grow_with_the_file() -> None:
+    line = json.dumps({"id": "a", "messages": TALK}).encode() + b"\n"
+
+    class Endless(io.RawIOBase):
+        read_bytes = 0
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            whole = len(buffer) // len(line)
+            buffer[: whole * len(line)] = line * whole
+            self.read_bytes += len(buffer)
+            return whole * len(line)
+
+    endless = Endless()
+    found = Containers().read(endless)
+    for _ in range(20_000):
+        next(found)
+    assert endless.read_bytes < 20_000 * len(line) + 4 * containers.CHUNK
+
+
+def test_document_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "MAX_DOCUMENT", 100_000)
+    [error] = errors(b'{"messages": [' + b'{"role": "user", "content": "hi"},' * 10_000)
+    assert "a document larger than 100,000 characters" in error
 
 
 # Documents of any kind
@@ -313,57 +548,63 @@ JSON = st.recursive(
 )
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("chat_files") / "any.json"
-
-
-def refusals(path: Path) -> list[str]:
-    try:
-        return [str(item) for item in read(path) if isinstance(item, ChatInvalid)]
-    except ChatInvalid as error:
-        return [str(error)]
-
-
-@given(data=st.binary(max_size=60))
-def test_bytes_of_any_kind_are_read_or_refused_in_one_line(file: Path, data: bytes):
-    file.write_bytes(data)
-    assert all(line.startswith("any.json") and "\n" not in line for line in refusals(file))
+@given(data=st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+def test_any_bytes_are_read_or_refused_in_one_line(data: bytes) -> None:
+    assert all(line.startswith("data") and "\n" not in line for line in errors(data))
 
 
 @given(documents=st.lists(JSON, min_size=1, max_size=4))
-def test_json_of_any_kind_is_read_or_refused_in_one_line(file: Path, documents: list[Any]):
+def test_any_json_is_read_or_refused_in_one_line(documents: list[Any]) -> None:
     for text in (json_lines(*documents), json.dumps(documents, indent=1)):
-        written(file, text)
-        assert all(line.startswith("any.json") and "\n" not in line for line in refusals(file))
+        for line in errors(text.encode()):
+            assert line.startswith("data")
+            assert "\n" not in line
+
+
+@given(documents=st.lists(JSON, min_size=1, max_size=4), size=st.integers(1, 40))
+def test_documents_are_read_in_chunks_of_any_size(documents: list[Any], size: int) -> None:
+    def values(text: str) -> Iterator[Any]:
+        for found in Containers().read(text.encode()):
+            yield repr(found.value)
+
+    wrapped = [{"value": document} for document in documents]
+    for text in (json_lines(*wrapped), json.dumps(wrapped, indent=1)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(containers, "CHUNK", size)
+            assert list(values(text)) == [repr(json.loads(json.dumps(each))) for each in wrapped]
 
 
 @given(
-    talks=st.lists(st.lists(st.text(max_size=9), min_size=1, max_size=3), min_size=2, max_size=6),
+    talks=st.lists(
+        st.lists(st.text(max_size=9), min_size=1, max_size=3), min_size=2, max_size=6, unique_by=str
+    ),
     data=st.data(),
 )
-def test_what_was_written_is_read_again_whatever_line_is_broken(
-    file: Path, talks: list[list[str]], data: st.DataObject
-):
+def test_other_lines_are_read_whatever_line_is_broken(
+    talks: list[list[str]], data: st.DataObject
+) -> None:
     conversations = [[{"role": "user", "content": text} for text in talk] for talk in talks]
     lines = [json.dumps(conversation) for conversation in conversations]
-    broken = data.draw(st.integers(0, len(lines) - 1))
-    # a bracket alone on the first line would open a document of many lines
+    # the first line may be the beginning of a document of several lines
+    broken = data.draw(st.integers(1, len(lines) - 1))
     lines[broken] = lines[broken][: data.draw(st.integers(2, len(lines[broken]) - 1))]
-    results = read(written(file, "\n".join(lines)))
-    assert isinstance(results.pop(broken), ChatInvalid)
-    conversations.pop(broken)
-    assert [item.messages for item in results if isinstance(item, Conversation)] == conversations
+    found = entries("\n".join(lines).encode())
+    talks.pop(broken)
+    assert [
+        [message.blocks[0]["text"] for message in item.conversation.messages]  # pyright: ignore
+        for item in found
+        if isinstance(item, Log)
+    ] == talks
+    assert any(isinstance(item, ChatInvalid) for item in found)
 
 
 # The sample conversations
 
 
-def test_every_line_of_the_samples_is_a_conversation_of_its_own():
+def test_every_line_of_the_samples_is_a_conversation() -> None:
     path = samples.support()
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert path.stat().st_size < 200_000
-    assert read(path) == [
-        Conversation(line["id"], line["messages"], f"support.jsonl, line {number}")
-        for number, line in enumerate(lines, start=1)
-    ]
+    assert errors(path) == []
+    assert identifiers(path) == [line["id"] for line in lines]
+    assert places(path) == [f"support.jsonl, line {n}" for n in range(1, len(lines) + 1)]

@@ -255,36 +255,38 @@ def test_files_that_cannot_be_read_do_not_stop_the_others(
 ) -> None:
     text, empty = lines(tmp_path / "text.txt", "Dear diary,"), lines(tmp_path / "empty.json", "")
     good = lines(tmp_path / "good.jsonl", chat("a"), chat("b"))
-    missing = tmp_path / "missing.json"
-    done = shell("import", "chat", missing, text, empty, tmp_path, good, "--dsn", dsn)
+    missing, folder = tmp_path / "missing.json", tmp_path / "folder"
+    folder.mkdir()
+    done = shell("import", "chat", missing, text, empty, folder, good, "--dsn", dsn)
     assert done.code == 1
     assert "Imported 2 conversations (4 elements), skipped 0, failed 4" in done.out
     for line, name in zip(
-        done.err.splitlines(), ("missing.json", "text.txt", "empty.json", ""), strict=True
+        done.err.splitlines(), ("missing.json", "text.txt", "empty.json", "folder"), strict=True
     ):
         assert line.startswith(f"draive-pg: {name}")
     assert counted(dsn) == {"a": 2, "b": 2}
 
 
-def test_an_identifier_of_two_files_is_an_error_unless_appending(
+def test_conversation_of_two_files_is_imported_once_unless_it_differs(
     shell: Shell, dsn: str, tmp_path: Path
 ) -> None:
     for day in ("monday", "tuesday"):
         (tmp_path / day).mkdir()
     monday, tuesday = (
-        lines(tmp_path / day / "logs.jsonl", chat("a"), chat(day)) for day in ("monday", "tuesday")
+        lines(tmp_path / day / "logs.jsonl", chat("a"), chat("b", day), chat(day))
+        for day in ("monday", "tuesday")
     )
     done = shell("import", "chat", monday, tuesday, "--dsn", dsn)
     assert done.code == 1
-    assert "Imported 3 conversations (6 elements), skipped 0, failed 1" in done.out
+    assert "Imported 4 conversations (7 elements), skipped 1, failed 1" in done.out
     assert done.err.count("\n") == 1
-    assert f"logs.jsonl, line 1: its identifier 'a' is in '{monday}' too" in done.err
+    assert "logs.jsonl, line 2: memory 'b' has other elements" in done.err
     appended = shell("import", "chat", monday, tuesday, "--dsn", dsn, "--append")
     assert appended.code == 0
-    assert counted(dsn) == {"a": 6, "monday": 4, "tuesday": 4}
+    assert counted(dsn) == {"a": 6, "b": 3, "monday": 4, "tuesday": 4}
 
 
-def test_a_conversation_that_the_server_refuses_does_not_stop_the_others(
+def test_conversation_with_an_identifier_that_is_too_long_does_not_stop_the_others(
     shell: Shell, dsn: str, tmp_path: Path
 ) -> None:
     unwieldy = os.urandom(4000).hex()  # more than an index takes
@@ -313,10 +315,11 @@ def test_a_lost_connection_ends_the_import_and_says_how_far_it_came(
         "CREATE TRIGGER end_it BEFORE INSERT ON memories_elements FOR EACH ROW "
         "WHEN (NEW.identifier = 'b') EXECUTE FUNCTION end_it()"
     )
-    file = lines(tmp_path / "logs.jsonl", chat("a"), chat("b"), chat("c"))
+    whole_batch = chat("a", *map(str, range(2000)))
+    file = lines(tmp_path / "logs.jsonl", whole_batch, chat("b"), chat("c"))
     done = shell("import", "chat", file, "--dsn", dsn)
-    assert_one_line_error(done, "'b'", "conversations imported before: 1")
-    assert counted(dsn) == {"a": 2}
+    assert_one_line_error(done, "import logs.jsonl, line 2: memory 'b', and 1 more")
+    assert counted(dsn) == {"a": 2000}
 
 
 def test_a_dry_run_checks_all_and_writes_nothing(shell: Shell, dsn: str, tmp_path: Path) -> None:
@@ -333,13 +336,51 @@ def test_a_dry_run_checks_all_and_writes_nothing(shell: Shell, dsn: str, tmp_pat
     assert counted(dsn) == {}
 
 
+def test_import_of_a_growing_log_adds_its_messages_and_names_what_is_not_read(
+    shell: Shell, dsn: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "logs.jsonl"
+    command = ("import", "chat", file, "--dsn", dsn)
+    lines(file, chat("a", "1"))
+    assert shell(*command).code == 0
+    lines(file, chat("a", "1", "2") | {"info": {"task": {"deep": 1}}})
+    _, added, ignored = shell(*command).out.splitlines()
+    assert added == "Added new messages to 1 conversations"
+    assert ignored == "Not read: info (1)"
+    assert counted(dsn) == {"a": 2}
+
+
+def test_import_repairs_messages(shell: Shell, dsn: str, tmp_path: Path) -> None:
+    file = lines(tmp_path / "logs.jsonl", chat("nul", "a\0b"))
+    command = ("import", "chat", file, "--dsn", dsn, "--on-error")
+    assert shell(*command, "skip").code == 0
+    repaired = shell(*command, "repair")
+    assert repaired.code == 0
+    assert repaired.err.startswith("draive-pg: logs.jsonl: message 1 (user): a NUL")
+    assert counted(dsn) == {"nul": 1}
+
+
+def test_import_lists_its_formats(shell: Shell) -> None:
+    assert "chatgpt" in shell("import", "formats").out
+    listed = json.loads(shell("import", "formats", "--json").out)
+    assert "chatgpt" in {each["name"] for each in listed}
+
+
 def test_json_gives_the_counts_as_one_object(shell: Shell, dsn: str, tmp_path: Path) -> None:
     file = lines(tmp_path / "logs.jsonl", chat("a"), "{", chat("b"))
     assert shell("import", "chat", lines(tmp_path / "b.json", [chat("b")]), "--dsn", dsn).code == 0
     done = shell("import", "chat", file, "--dsn", dsn, "--json")
     counts = json.loads(done.out)
     assert counts.pop("seconds") > 0
-    assert counts == {"conversations": 1, "elements": 2, "skipped": 1, "failed": 1}
+    assert counts == {
+        "conversations": 1,
+        "elements": 2,
+        "extended": 0,
+        "skipped": 1,
+        "failed": 1,
+        "repaired": 0,
+        "ignored": {},
+    }
     assert (done.code, done.err.count("\n")) == (1, 1)
 
 

@@ -1,9 +1,13 @@
 """Chat logs into memories, through both clients."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import psycopg
 import pytest
 
-from draive_pg import ChatInvalid, Client, MemoryExists
+from draive_pg import ChatImport, ChatInvalid, Client, MemoryExists
 from tests.elements import asked, texts
 
 CHAT = [
@@ -96,3 +100,155 @@ def test_an_empty_chat_is_refused(db: Client) -> None:
         db.memories.import_chat("chat", [])
     db.memory("other").remember(asked("q"))
     assert db.memories.identifiers() == ("other",)
+
+
+# --- Logs of other tools
+
+
+LOG = [
+    {
+        "id": "a",
+        "title": "Bikes",
+        "messages": [
+            {"role": "user", "content": "Hi", "created_at": "2024-05-01T10:00:00Z"},
+            {"role": "assistant", "content": "Hello", "created_at": "2024-05-01T10:00:07Z"},
+        ],
+    },
+    {"id": "b", "messages": CHAT},
+]
+BYE = {"role": "user", "content": "Bye", "created_at": "2024-05-01T10:00:09Z"}
+
+
+def grown(conversation: dict[str, Any], *messages: dict[str, Any]) -> dict[str, Any]:
+    return {**conversation, "messages": [*conversation["messages"], *messages]}
+
+
+def test_logs_become_memories_with_their_times_and_variables(db: Client) -> None:
+    done = db.memories.import_chats(LOG)
+    assert done == ChatImport(2, 0, 0, 4, (), (), {})
+    assert db.memory("a").recall().variables == {"title": "Bikes"}
+    created = db.memory("a").log().created
+    assert [time.isoformat() for time in created] == [
+        "2024-05-01T10:00:00+00:00",
+        "2024-05-01T10:00:07+00:00",
+    ]
+    assert db.memory("b").recall().variables == {"system": "Be kind."}
+
+
+def test_importing_logs_again_adds_nothing(db: Client) -> None:
+    db.memories.import_chats(LOG)
+    before = db.frames.conversation_log()
+    assert db.memories.import_chats(LOG) == ChatImport(0, 0, 2, 0, (), (), {})
+    assert db.frames.conversation_log().equals(before)
+    assert len(db.frames.variables()) == 2
+
+
+def test_grown_log_adds_its_new_messages(db: Client) -> None:
+    db.memories.import_chats(LOG)
+    changed = {**grown(LOG[0], BYE), "title": "Red bikes"}
+    assert db.memories.import_chats([changed, LOG[1]]) == ChatImport(0, 1, 1, 1, (), (), {})
+    recalled = db.memory("a").recall()
+    assert texts(recalled.context) == ["Hi", "Hello", "Bye"]
+    assert recalled.variables == {"title": "Red bikes"}
+    # the earlier log is the beginning of what is there
+    assert db.memories.import_chats(LOG).unchanged == 2
+
+
+def test_grown_log_without_times_keeps_its_order(db: Client) -> None:
+    db.memories.import_chats([LOG[1]])
+    later = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Bye"}]
+    db.memories.import_chats([grown(LOG[1], *later)])
+    recalled = db.memory("b").recall()
+    assert texts(recalled.context) == ["Hi", "Hello", "Bye"]
+    assert recalled.variables == {"system": "Be kind.\n\nBe brief."}
+    assert len(db.frames.variables()) == 2
+
+
+def test_changed_log_is_a_conflict(db: Client) -> None:
+    db.memories.import_chats(LOG)
+    changed = {"id": "a", "messages": [{"role": "user", "content": "Hi!"}, *CHAT]}
+    done = db.memories.import_chats([changed, {"id": "c", "messages": CHAT}])
+    assert (done.imported, done.unchanged) == (1, 0)
+    [problem] = done.refused
+    assert problem.startswith("data, conversation 1: memory 'a' has other elements")
+    assert texts(db.memory("a").recall().context) == ["Hi", "Hello"]
+
+
+def test_growing_log_of_requests_becomes_one_memory(db: Client) -> None:
+    requests = [{"id": "a", "messages": CHAT[: length + 1]} for length in range(1, len(CHAT))]
+    assert db.memories.import_chats(requests).elements == 2
+    assert texts(db.memory("a").recall().context) == ["Hi", "Hello"]
+
+
+def test_system_message_in_the_middle_becomes_a_snapshot_at_its_place(db: Client) -> None:
+    french = {"role": "system", "content": "French."}
+    db.memories.import_chats([{"id": "a", "messages": [*CHAT, french, BYE]}])
+    variables = db.frames.variables("a")
+    assert [each["system"] for each in variables.variables] == ["Be kind.", "Be kind.\n\nFrench."]
+    first, second = variables.created
+    hi, _, bye = db.memory("a").log().created
+    assert first <= hi
+    assert second == bye
+
+
+def test_malformed_messages_are_refused_left_out_or_repaired(db: Client) -> None:
+    log = [{"id": "x", "messages": [*CHAT, {"role": "user", "content": "a\0b"}]}, LOG[0]]
+    done = db.memories.import_chats(log)
+    assert (done.imported, len(done.refused)) == (1, 1)
+    assert "NUL" in done.refused[0]
+    done = db.memories.import_chats(log, on_error="skip")
+    assert (done.imported, done.unchanged, done.refused) == (1, 1, ())
+    assert texts(db.memory("x").recall().context) == ["Hi", "Hello"]
+    done = db.memories.import_chats(log, on_error="repair")
+    assert texts(db.memory("x").recall().context) == ["Hi", "Hello", "a\ufffdb"]
+    assert done.repaired == (
+        "data, conversation 1: message 4 (user): a NUL character or a lone surrogate; "
+        "replaced by U+FFFD",
+    )
+
+
+def test_dry_run_of_an_import_writes_nothing(db: Client, tmp_path: Path) -> None:
+    path = tmp_path / "logs.json"
+    path.write_text(json.dumps(LOG))
+    assert db.memories.import_chats(path, dry_run=True) == ChatImport(2, 0, 0, 4, (), (), {})
+    assert db.memories.identifiers() == ()
+
+
+def test_logs_are_appended_on_request(db: Client) -> None:
+    db.memories.import_chats(LOG)
+    db.memories.import_chats(LOG, append=True)
+    assert texts(db.memory("a").recall().context) == ["Hi", "Hello"] * 2
+
+
+def test_several_files_are_imported_with_a_prefix(db: Client, tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.json").write_text(json.dumps(CHAT))
+    db.memories.import_chats([tmp_path / "a.json", str(tmp_path / "b.json")], prefix="p/")
+    assert db.memories.identifiers() == ("p/a", "p/b")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"on_error": "ignore"}, "on_error must be 'refuse', 'skip' or 'repair'"),
+        ({"branches": "none"}, "branches must be 'active' or 'all'"),
+        ({"prefix": None}, "prefix must be a str"),
+        ({"variables": [1]}, "variables must be a str"),
+    ],
+)
+def test_invalid_options_of_an_import_are_refused(
+    db: Client, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=says):
+        db.memories.import_chats(LOG, **options)
+
+
+def test_identifier_that_is_too_long_is_refused(db: Client) -> None:
+    done = db.memories.import_chats([{"id": "x" * 3000, "messages": CHAT}, *LOG])
+    assert done.imported == 2
+    assert "is longer than 2600 bytes" in done.refused[0]
+
+
+def test_many_conversations_are_imported_in_few_round_trips(db: Client) -> None:
+    log = ({"id": str(n), "messages": CHAT} for n in range(1000))
+    assert db.memories.import_chats(log).elements == 2000

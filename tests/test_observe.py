@@ -39,7 +39,7 @@ def test_the_hook_is_called_after_each_operation(connect: Connect, dsn: str) -> 
     db.memory("m").remember(asked("q"), answered("a"))
     db.memory("m").recall()
     assert [(each.name, each.round_trips, each.rows) for each in events] == [
-        ("remember in memory 'm'", 1, 1),
+        ("remember in memory 'm'", 1, 0),
         ("recall memory 'm'", 1, 2),
     ]
     assert all(each.seconds > 0 and not each.cached and each.error is None for each in events)

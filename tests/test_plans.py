@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from draive_pg.operations.conversations import fork as forking
+from draive_pg.operations.conversations import import_chats
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
 from draive_pg.operations.documents import load, read, write
@@ -83,13 +84,15 @@ def rows_read(connection: psycopg.Connection, operation: Operation[Any]) -> dict
 
 
 # By what is done: the operation, and the most rows that it may read of any one table.
+CHAT = [{"role": "user", "content": "q"}]
+
 CALLS: dict[str, tuple[Operation[Any], int]] = {
     "recall": (recalling.recall("m1", None), ELEMENTS),
     "recall the newest": (recalling.recall("m1", 20), 20 + FEW),
     "recall a memory that is not there": (recalling.recall("m0", 20), 0),
     "remember": (memory.remember("m1", [asked("q")] * 100, {"turn": 2}), 100 + FEW),
     "maintain": (memory.maintain("m1", {"new": 1}), FEW),
-    "import": (memory.import_chat("m1", [{"role": "user", "content": "q"}], append=True), FEW),
+    "import": (import_chats.import_chat("m1", CHAT, append=True), FEW),
     "fork": (forking.fork("m1", "m0", None), 2 * ELEMENTS),  # and looks for the memory each time
     "remove": (memory.remove("m1"), ELEMENTS),
     "list configurations": (read.names(CONFIGURATIONS), NAMES),

@@ -6,12 +6,13 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
 from draive_pg.api._method import Namespace, method
+from draive_pg.chat.conversation import Branches, OnError
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.errors import warn
 from draive_pg.frames.query import Filters, OneOrMany
 from draive_pg.frames.search import SearchCriteria, check_match, search
-from draive_pg.models.conversations import MemorySummary, Removal, Transfer
+from draive_pg.models.conversations import ChatImport, MemorySummary, Removal, Transfer
 from draive_pg.models.record import Records
 from draive_pg.operations.conversations import listing, removal, search_index, transfer, write
 from draive_pg.operations.conversations.listing import Order
@@ -252,13 +253,16 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
     ) -> Operation[int]:
         """Import a log of OpenAI-style chat messages into a memory, all or nothing.
 
+        For files, other formats and several conversations there is `import_chats`.
+
         Parameters
         ----------
         identifier : str
             Identifier of the memory, which is created if it does not exist.
         messages : Iterable[Mapping[str, Any]]
-            Messages of the roles system, developer, user, assistant and tool; the text of system
-            messages becomes the variable ``system``.
+            Messages of the roles system, developer, user, assistant and tool, or of another format
+            of chat logs. The text of system messages becomes the variable ``system``, and times of
+            messages become those of the elements.
         append : bool
             Append to a memory that has elements; otherwise it is refused, so that importing twice
             does not write twice.
@@ -280,7 +284,83 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         >>> db.memories.import_chat("visit-1", [{"role": "user", "content": "Hello"}])
         1
         """
-        return write.import_chat(identifier, messages, append=append)
+        from draive_pg.operations.conversations import import_chats
+
+        return import_chats.import_chat(identifier, messages, append=append)
+
+    @method
+    def import_chats(  # noqa: PLR0913 - options
+        self,
+        source: Any,
+        *,
+        identifier: str | None = None,
+        prefix: str = "",
+        variables: Iterable[str] | None = None,
+        meta: Iterable[str] | None = None,
+        branches: Branches = "active",
+        on_error: OnError = "refuse",
+        append: bool = False,
+        dry_run: bool = False,
+    ) -> Workflow[ChatImport]:
+        """Import chat logs of other tools: one memory per conversation.
+
+        The format is detected; ``draive-pg import formats`` lists them. Each conversation is
+        written completely or not at all. Importing again adds only what is new: a conversation that
+        has grown gets its new messages, and one with other messages is refused.
+
+        Times of messages become those of the elements, in the order of the log; without any, it is
+        the time of the import. What is known about a conversation (title, model, metadata) becomes
+        its variables, and other fields of messages their meta. The record lists what is nested, and
+        therefore not read.
+
+        Parameters
+        ----------
+        source : str | PathLike | bytes | IO[bytes] | DataFrame | Iterable[Mapping]
+            File or folder, ``-`` for standard input, several paths, the content of a file, rows, or
+            documents. Files are JSON, JSON Lines, CSV or Parquet, also compressed (gzip, zstd, xz,
+            bzip2) and in ZIP archives.
+        identifier : str | None
+            Field with the identifier of a conversation; None for the usual ones (``id``,
+            ``conversation_id``, ``session_id``, ...). Without one, the name of the file and the
+            content identify a conversation.
+        prefix : str
+            Prefix of the identifiers of the memories.
+        variables : Iterable[str] | None
+            Fields of conversations that become variables; None for all that are not nested.
+        meta : Iterable[str] | None
+            Fields of messages that become meta; None for all.
+        branches : {"active", "all"}
+            Import the active branch of a conversation that was edited, or each as its own.
+        on_error : {"refuse", "skip", "repair"}
+            Refuse a conversation with a malformed message, leave the message out, or keep what can
+            be kept of it: the text of malformed tool arguments, results without their calls,
+            replacements for characters that PostgreSQL cannot store.
+        append : bool
+            Append to memories that have elements, without a comparison.
+        dry_run : bool
+            Check everything, write nothing.
+
+        Returns
+        -------
+        ChatImport
+            What was imported, refused, repaired and ignored.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid.
+
+        Examples
+        --------
+        >>> db.memories.import_chats("export.zip", prefix="ada/")
+        >>> db.memories.import_chats(frame, on_error="repair").refused
+        """
+        from draive_pg.operations.conversations import import_chats
+
+        rules = import_chats.rules(
+            identifier, prefix, variables, meta, branches, on_error, append=append
+        )
+        return import_chats.import_chats(source, rules, dry_run=dry_run)
 
     @method
     def remove(self, identifier: str) -> Operation[bool]:

@@ -1,37 +1,19 @@
 """``draive-pg import``: import chat logs of other tools."""
 
-import sys
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from draive_pg import ChatInvalid, DraivePGError, MemoryExists, OperationFailed
-from draive_pg.chat.files import Conversation, read
+from draive_pg.chat.conversation import Branches, OnError
 from draive_pg.cli.options import AsJson, Dsn, Schema, opened
-from draive_pg.cli.output import echo, one_line, print_json
-from draive_pg.display.progress import progress, watched
-from draive_pg.display.text import escaped
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
-# Classes of SQLSTATE for invalid data: the next conversation may be valid.
-DATA_ERRORS = ("22", "54")
+from draive_pg.cli.output import echo, print_json, print_table
+from draive_pg.models.conversations import ChatImport
 
 SUMMARY = (
-    "{conversations:,} conversations ({elements:,} elements), skipped {skipped:,}, "
-    "failed {failed:,}, "
-    "in {seconds:.1f} s"
+    "{imported:,} conversations ({elements:,} elements), skipped {unchanged:,}, "
+    "failed {failed:,}, in {seconds:.1f} s"
 )
-
-# Write the messages of a conversation under an identifier, and return the number of elements.
-type Write = Callable[[str, Sequence[Mapping[str, Any]]], int]
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Import chat logs of other tools."
@@ -41,15 +23,43 @@ app = typer.Typer(
 @app.command()
 def chat(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="JSON or JSON Lines, also gzipped.")
+        list[str], typer.Argument(metavar="FILE", help="Files and folders; - for standard input.")
     ],
     *,
     dsn: Dsn = None,
     schema: Schema = None,
     prefix: Annotated[str, typer.Option(metavar="TEXT", help="Prefix of all identifiers.")] = "",
+    identifier: Annotated[
+        str | None, typer.Option(metavar="FIELD", help="Field with the identifiers.")
+    ] = None,
+    variables: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD",
+            help="Field of conversations that becomes a variable; repeat it for several. Default: "
+            "all that are not nested.",
+        ),
+    ] = None,
+    meta: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD",
+            help="Field of messages that becomes meta; repeat it for several. Default: all.",
+        ),
+    ] = None,
+    branches: Annotated[
+        Branches, typer.Option(help="Import edited conversations once, or every branch.")
+    ] = "active",
+    on_error: Annotated[
+        OnError,
+        typer.Option(
+            help="Refuse a conversation with a malformed message, leave out the message, or keep "
+            "what can be kept of it."
+        ),
+    ] = "refuse",
     append: Annotated[
         bool,
-        typer.Option("--append", help="Append to memories that have elements; do not skip them."),
+        typer.Option("--append", help="Append to memories that have elements; do not compare."),
     ] = False,
     dry_run: Annotated[
         bool,
@@ -57,132 +67,97 @@ def chat(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import OpenAI-style chat logs: one memory per conversation.
+    """Import chat logs: one memory per conversation.
 
-    A file contains conversations or messages, as JSON or JSON Lines. A conversation is a list of
-    messages ({"role": "user", "content": "Hi"}), or an object with such a list. Its identifier is
-    that of the object (identifier, id, conversation_id, thread_id, session_id), else it is derived
-    from the file name.
+    The format is detected; draive-pg import formats lists them. Files are JSON, JSON Lines, CSV or
+    Parquet, also compressed (gzip, zstd, xz, bzip2) and in ZIP archives. The identifier of a
+    conversation is its own (id, conversation_id, session_id, ...), else it is derived from the name
+    of the file and the content.
 
-    Each conversation is written completely or not at all. A conversation whose memory has elements
-    is skipped, so an import can be repeated. Invalid conversations are reported, the others are
-    imported; the exit code is 1 if anything failed. Files written by draive-pg memories export are
-    imported by draive-pg memories import.
+    Each conversation is written completely or not at all. Importing again adds only what is new: a
+    conversation that has grown gets its new messages, one with other messages is refused. Invalid
+    conversations are reported, the others are imported; the exit code is 1 if anything failed.
+    Files written by draive-pg memories export are imported by draive-pg memories import.
 
     The embedded PostgreSQL creates its tables itself. On another server, run draive-pg setup first.
 
     \b
     Examples:
-      draive-pg import chat logs.jsonl
+      draive-pg import chat export.zip
       draive-pg import chat exports/*.json.gz --prefix support/
       draive-pg import chat logs.jsonl --dry-run
     """
+    from draive_pg.operations.conversations import import_chats
+
     started = time.monotonic()
-    bar = progress(sum(map(_size, files)), "Importing", "B", wanted=watched())
-    with _writer(dsn, schema, append=append, dry_run=dry_run) as write, bar:
-        run = Import(write, prefix=prefix, append=append, bar=bar)
-        run.files(files)
-    counts = asdict(run.counts) | {"seconds": round(time.monotonic() - started, 3)}
-    if as_json:
-        print_json(counts)
-    else:
-        echo(("Would import " if dry_run else "Imported ") + SUMMARY.format_map(counts))
-    raise typer.Exit(1 if run.counts.failed else 0)
-
-
-@dataclass(slots=True)
-class Counts:
-    """Numbers of conversations by result."""
-
-    conversations: int = 0
-    elements: int = 0
-    skipped: int = 0
-    failed: int = 0
-
-
-class Import:
-    """An import of conversations from files into memories."""
-
-    def __init__(self, write: Write, *, prefix: str, append: bool, bar: "tqdm[Any]") -> None:
-        self.counts = Counts()
-        self._write = write
-        self._prefix = prefix
-        self._append = append
-        self._bar = bar
-        self._sources: dict[str, Path] = {}
-
-    def files(self, paths: Sequence[Path]) -> None:
-        """Import all files, and report invalid conversations."""
-        try:
-            for path in paths:
-                self._file(path)
-        except DraivePGError as error:
-            if self.counts.conversations:
-                error.add_note(f"conversations imported before: {self.counts.conversations}")
-            raise
-
-    def _file(self, path: Path) -> None:
-        try:
-            entries = read(path)
-        except ChatInvalid as error:
-            entries = [error]
-        for entry in entries:
-            self._entry(entry, path)
-            self._bar.update(_size(path) / len(entries))
-
-    def _entry(self, entry: Conversation | ChatInvalid, path: Path) -> None:
-        if isinstance(entry, ChatInvalid):
-            self._report(one_line(entry))
-            return
-        try:
-            self.counts.elements += self._conversation(entry, path)
-            self.counts.conversations += 1
-        except MemoryExists:
-            self.counts.skipped += 1
-        except (OperationFailed, TypeError, ValueError) as error:
-            if isinstance(error, OperationFailed) and not _is_data_error(error):
-                raise
-            self._report(f"{entry.where}: {one_line(error)}")
-
-    def _conversation(self, conversation: Conversation, path: Path) -> int:
-        identifier = f"{self._prefix}{conversation.identifier}"
-        if not self._append:
-            # Otherwise it would be skipped as already imported.
-            if source := self._sources.get(identifier):
-                raise ChatInvalid(f"its identifier {identifier!r:.80} is in {str(source)!r} too")
-            self._sources[identifier] = path
-        return self._write(identifier, conversation.messages)
-
-    def _report(self, message: str) -> None:
-        self.counts.failed += 1
-        self._bar.write(f"draive-pg: {escaped(message)}", file=sys.stderr)
-
-
-@contextmanager
-def _writer(
-    dsn: str | None, schema: str | None, *, append: bool, dry_run: bool
-) -> Generator[Write]:
     if dry_run:
-        yield _checked
-        return
-    with opened(dsn, schema) as db:
-        yield partial(db.memories.import_chat, append=append)
+        rules = import_chats.rules(
+            identifier, prefix, variables, meta, branches, on_error, append=append
+        )
+        done = import_chats.check(files, rules)
+    else:
+        with opened(dsn, schema) as db:
+            done = db.memories.import_chats(
+                files,
+                identifier=identifier,
+                prefix=prefix,
+                variables=variables,
+                meta=meta,
+                branches=branches,
+                on_error=on_error,
+                append=append,
+            )
+    for problem in (*done.refused, *done.repaired):
+        echo(f"draive-pg: {' '.join(problem.split())}", err=True)
+    seconds = round(time.monotonic() - started, 3)
+    if as_json:
+        print_json(_counts(done) | {"seconds": seconds})
+    else:
+        echo(*_summary(done, seconds, "Would import" if dry_run else "Imported"))
+    raise typer.Exit(1 if done.refused else 0)
 
 
-def _checked(identifier: str, messages: Sequence[Mapping[str, Any]]) -> int:
-    from draive_pg.chat.messages import convert
-    from draive_pg.operations.conversations import write as memory
+@app.command()
+def formats(*, as_json: AsJson = False) -> None:
+    """List the formats of chat logs that can be imported.
 
-    memory.import_chat(identifier, messages, append=False)  # checks everything
-    return len(convert(messages).elements)
+    \b
+    Examples:
+      draive-pg import formats
+    """
+    from draive_pg.chat.formats import FORMATS
+
+    rows = sorted((each.name, each.title) for each in FORMATS)
+    if as_json:
+        print_json([{"name": name, "title": title} for name, title in rows])
+    else:
+        print_table(("name", "format"), rows)
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+def _counts(done: ChatImport) -> dict[str, object]:
+    return {
+        "conversations": done.imported,
+        "elements": done.elements,
+        "extended": done.extended,
+        "skipped": done.unchanged,
+        "failed": len(done.refused),
+        "repaired": len(done.repaired),
+        "ignored": done.ignored,
+    }
 
 
-def _is_data_error(error: OperationFailed) -> bool:
-    return error.sqlstate is not None and error.sqlstate.startswith(DATA_ERRORS)
+def _summary(done: ChatImport, seconds: float, verb: str) -> list[str]:
+    counts = SUMMARY.format(
+        imported=done.imported,
+        elements=done.elements,
+        unchanged=done.unchanged,
+        failed=len(done.refused),
+        seconds=seconds,
+    )
+    lines = [f"{verb} {counts}"]
+    if done.extended:
+        lines.append(f"Added new messages to {done.extended:,} conversations")
+    if done.ignored:
+        names = (f"{name} ({count:,})" for name, count in done.ignored.items())
+        lines.append(f"Not read: {', '.join(names)}")
+    return lines

@@ -46,13 +46,17 @@ def schema(columns: Columns) -> Any:
     return pa.schema([(name, ARROW_TYPES[kind]) for name, kind in columns.items()])
 
 
-def parquet_writer(sink: Any, schema: Any) -> Any:
-    """Return a ``pyarrow.parquet.ParquetWriter``; importing that takes 50 ms."""
+def parquet() -> Any:
+    """Return the module ``pyarrow.parquet``; importing it takes 50 ms."""
     import_uninterrupted("pyarrow.parquet")
     import pyarrow.parquet  # pyright: ignore[reportMissingTypeStubs]
 
-    parquet: Any = pyarrow.parquet
-    return parquet.ParquetWriter(sink, schema)
+    return pyarrow.parquet
+
+
+def parquet_writer(sink: Any, schema: Any) -> Any:
+    """Return a ``pyarrow.parquet.ParquetWriter``."""
+    return parquet().ParquetWriter(sink, schema)
 
 
 class Decoder:

@@ -1,5 +1,6 @@
 """Records of memories: their sizes, and what was removed, exported or imported."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -76,3 +77,30 @@ class Transfer(Record):
     elements: int
     variables: int
     unchanged: int = 0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ChatImport(Record):
+    """What an import of chat logs did.
+
+    Attributes
+    ----------
+    imported, extended, unchanged : int
+        Number of conversations that are new, that got further elements, and that were there.
+    elements : int
+        Number of elements written.
+    refused : tuple of str
+        Conversations that were not imported, each with its place in the log and the reason.
+    repaired : tuple of str
+        Messages that were repaired or left out, each with its place and the reason.
+    ignored : Mapping[str, int]
+        Names of fields and files that were not read, and in how many conversations.
+    """
+
+    imported: int
+    extended: int
+    unchanged: int
+    elements: int
+    refused: tuple[str, ...]
+    repaired: tuple[str, ...]
+    ignored: Mapping[str, int]

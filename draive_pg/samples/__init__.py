@@ -1,22 +1,38 @@
 """Sample conversations of an invented bicycle shop's support assistant."""
 
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from draive_pg.chat.files import Conversation
+__all__ = ("Conversation", "conversations", "support")
 
-__all__ = ("conversations", "support")
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A sample conversation.
+
+    Attributes
+    ----------
+    identifier : str
+        Identifier of the conversation.
+    messages : Sequence[Mapping[str, Any]]
+        OpenAI-style messages.
+    """
+
+    identifier: str
+    messages: Sequence[Mapping[str, Any]]
 
 
 def support() -> Path:
-    """Return the path of the sample conversations, a file that ``chat_files.read`` reads."""
+    """Return the path of the sample conversations, a file of chat logs."""
     return Path(str(files(__name__).joinpath("support.jsonl")))
 
 
-def conversations() -> "tuple[Conversation, ...]":
+def conversations() -> tuple[Conversation, ...]:
     """Return the sample conversations, each with an ``identifier`` and its ``messages``."""
-    from draive_pg.chat.files import Conversation, read
-
-    return tuple(chat for chat in read(support()) if isinstance(chat, Conversation))
+    lines = support().read_text(encoding="utf-8").splitlines()
+    documents = map(json.loads, lines)
+    return tuple(Conversation(each["id"], each["messages"]) for each in documents)

@@ -15,10 +15,11 @@ from random import Random
 from typing import Any, LiteralString
 
 from draive_pg.analysis import FAILURE
-from draive_pg.chat.files import Conversation
-from draive_pg.chat.messages import convert
+from draive_pg.chat.convert import convert
+from draive_pg.chat.reader import read_messages
 from draive_pg.client import Client
 from draive_pg.operations.operation import Key, Operation, Statement
+from draive_pg.samples import Conversation
 from draive_pg.samples import conversations as sample_conversations
 
 type Message = dict[str, Any]
@@ -200,8 +201,8 @@ def _seconds(message: Message, now: datetime, random: Random) -> float:
 
 def _line(conversation: SampleConversation) -> str:
     """Return a conversation as a line of an export file."""
-    chat = convert([message for _, message in conversation.messages])
-    numbers = [int(source.split()[1]) for source in chat.sources]  # "message 4 (user)"
+    chat = convert(read_messages([message for _, message in conversation.messages]))
+    numbers = [int(each.source.split()[1]) for each in chat.elements]  # "message 4 (user)"
     return json.dumps(
         {
             "identifier": conversation.identifier,
@@ -213,7 +214,7 @@ def _line(conversation: SampleConversation) -> str:
             "elements": [
                 {
                     "created": conversation.messages[number - 1][0].isoformat(),
-                    "content": _marked(json.loads(json.dumps(element))),
+                    "content": _marked(json.loads(json.dumps(element.document))),
                 }
                 for number, element in zip(numbers, chat.elements, strict=True)
             ],

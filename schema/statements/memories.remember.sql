@@ -1,16 +1,8 @@
--- $1 append
--- $2 identifier
--- $3 elements
-WITH allowed AS (
-    SELECT
-    WHERE $1::BOOLEAN
-        OR NOT EXISTS (SELECT FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
-    ) AS element WHERE identifier = $2::TEXT)
-),
-conversation AS (
+-- $1 identifier
+-- $2 elements
+WITH conversation AS (
     INSERT INTO memories (identifier, created)
-    SELECT $2::TEXT, now() FROM allowed
+    VALUES ($1::TEXT, now())
     ON CONFLICT (identifier) DO NOTHING
 ),
 batch AS (
@@ -18,17 +10,13 @@ batch AS (
     FROM (
         SELECT identifier, created, ctid AS place, content FROM memories_elements
     ) AS element
-    WHERE identifier = $2::TEXT AND created < 'infinity'
-),
-added AS (
-    INSERT INTO memories_elements (identifier, content, created)
-    SELECT
-        $2::TEXT,
-        item.content::JSONB,
-        batch.start + (item.number - 1) * INTERVAL '1 microsecond'
-    FROM allowed, batch,
-        json_array_elements($3::JSON) WITH ORDINALITY AS item (content, number)
-    ORDER BY item.number
-    RETURNING identifier
+    WHERE identifier = $1::TEXT AND created < 'infinity'
 )
-SELECT EXISTS (SELECT FROM allowed) AS allowed, (SELECT count(*) FROM added) AS added
+INSERT INTO memories_elements (identifier, content, created)
+SELECT
+    $1::TEXT,
+    item.content::JSONB,
+    batch.start + (item.number - 1) * INTERVAL '1 microsecond'
+FROM batch,
+    json_array_elements($2::JSON) WITH ORDINALITY AS item (content, number)
+ORDER BY item.number

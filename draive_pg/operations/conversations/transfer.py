@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import IO, LiteralString, NamedTuple
+from typing import IO, LiteralString, NamedTuple, Protocol
 
 from draive_pg.codec.validation import check_optional, check_texts
 from draive_pg.display.progress import progress
@@ -191,7 +191,7 @@ def export(
     with ExitStack() as stack, progress(None, "Exporting", " memories") as bar:
         file: IO[bytes] = yield Call(partial(stack.enter_context, written(target)))
         while listed := (yield _sizes(wanted, prefix, after)):
-            for batch in _batches(listed):
+            for batch in batches(listed):
                 rows = yield _read([size.identifier for size in batch])
                 found, elements, variables = yield Call(partial(_write_lines, file, rows))
                 done = _add(done, len(found), elements, variables)
@@ -215,9 +215,9 @@ def import_file(path: object) -> Steps[Transfer]:
     differing: list[str] = []
     with (
         progress(source.stat().st_size, "Importing", "B") as bar,
-        closing(_batches(lines(source))) as batches,
+        closing(batches(lines(source))) as found,
     ):
-        while batch := (yield Call(partial(next, batches, None))):
+        while batch := (yield Call(partial(next, found, None))):
             created, other = yield _write(source, batch)
             differing += sorted(other)
             new = [line for line in batch if line.identifier in created]
@@ -272,7 +272,18 @@ def _write(source: Path, batch: Sequence[Line]) -> Operation[tuple[Sequence[str]
     )
 
 
-def _batches[T: Size | Line](items: Iterable[T]) -> Generator[list[T]]:
+class Sized(Protocol):
+    """Something that is written or read in batches."""
+
+    @property
+    def identifier(self) -> str: ...
+    @property
+    def elements(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+
+
+def batches[T: Sized](items: Iterable[T]) -> Generator[list[T]]:
     """Group items into batches within the limits of one statement, with distinct identifiers."""
     batch: dict[str, T] = {}
     elements = size = 0

@@ -1,14 +1,13 @@
-"""Write one conversation: append elements and variables, seed variables, import a chat, remove."""
+"""Write one conversation: append elements and variables, seed variables, remove."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from draive_pg.codec.json import encode, encode_mapping
+from draive_pg.codec.json import encode_mapping
 from draive_pg.codec.validation import check_sent, check_text
-from draive_pg.errors import ChatInvalid, MemoryExists
 from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS, lock_memory
-from draive_pg.operations.operation import Operation, Query, Row, Statement
+from draive_pg.operations.operation import Operation, Query
 
 if TYPE_CHECKING:
     from draive import ModelInput, ModelOutput
@@ -22,33 +21,24 @@ def _next_time(last: LiteralString) -> LiteralString:
 def _remember(snapshot: LiteralString = "") -> LiteralString:
     # One JSON array is parsed in a third of the time of TEXT[], which escapes quotes once more.
     return f"""
-WITH allowed AS (
-    SELECT
-    WHERE :append::BOOLEAN
-        OR NOT EXISTS (SELECT FROM {ELEMENTS} AS element WHERE identifier = :identifier::TEXT)
-),
-conversation AS (
+WITH conversation AS (
     INSERT INTO {{schema}}.memories (identifier, created)
-    SELECT :identifier::TEXT, now() FROM allowed
+    VALUES (:identifier::TEXT, now())
     ON CONFLICT (identifier) DO NOTHING
 ),{snapshot}
 batch AS (
     SELECT {_next_time("max(created)")} AS start
     FROM {ELEMENTS} AS element
     WHERE identifier = :identifier::TEXT AND created < 'infinity'
-),
-added AS (
-    INSERT INTO {{schema}}.memories_elements (identifier, content, created)
-    SELECT
-        :identifier::TEXT,
-        item.content::JSONB,
-        batch.start + (item.number - 1) * INTERVAL '1 microsecond'
-    FROM allowed, batch,
-        json_array_elements(:elements::JSON) WITH ORDINALITY AS item (content, number)
-    ORDER BY item.number
-    RETURNING identifier
 )
-SELECT EXISTS (SELECT FROM allowed) AS allowed, (SELECT count(*) FROM added) AS added
+INSERT INTO {{schema}}.memories_elements (identifier, content, created)
+SELECT
+    :identifier::TEXT,
+    item.content::JSONB,
+    batch.start + (item.number - 1) * INTERVAL '1 microsecond'
+FROM batch,
+    json_array_elements(:elements::JSON) WITH ORDINALITY AS item (content, number)
+ORDER BY item.number
 """
 
 
@@ -58,7 +48,6 @@ snapshot AS (
     SELECT :identifier::TEXT, :variables::JSONB, {_next_time("max(created)")}
     FROM {SNAPSHOTS} AS snapshot
     WHERE identifier = :identifier::TEXT
-    HAVING EXISTS (SELECT FROM allowed)
 ),"""
 
 # Two statements: planning an unused variables CTE costs 10 % of a batch.
@@ -116,52 +105,17 @@ def remember(
 
     check_text(identifier, "identifier")
     names = (f"items[{index}]" for index in count())
-    elements = _array(map(draive_types.encode_element, items, names))
-    written = _append(identifier, elements, encode_mapping(variables, "variables"))
+    documents = ",".join(map(draive_types.encode_element, items, names))
+    elements = check_sent(f"[{documents}]", "the items together are")
+    snapshot = encode_mapping(variables, "variables")
+    if snapshot is None:
+        written = REMEMBER(identifier=identifier, elements=elements)
+    else:
+        written = REMEMBER_VARIABLES(identifier=identifier, elements=elements, variables=snapshot)
     nothing = not items and variables is None
     return Operation(
         name=f"remember in memory {identifier!r:.80}",
         statements=() if nothing else (lock_memory(identifier), written),
-    )
-
-
-def import_chat(
-    identifier: str,
-    messages: Iterable[Mapping[str, Any]],
-    *,
-    append: bool,
-) -> Operation[int]:
-    """Append the messages of a chat log as elements, and return how many elements they made."""
-    from draive_pg.chat.messages import convert
-
-    check_text(identifier, "identifier")
-    chat = convert(messages)
-    try:
-        elements = _array(map(encode, chat.elements, chat.sources))
-        variables = None if chat.system is None else encode({"system": chat.system}, "variables")
-    except (TypeError, ValueError) as error:
-        raise ChatInvalid(str(error)) from error
-
-    # Variables first: the system message must be older than the first element.
-    first = () if variables is None else (_append(identifier, "[]", variables, append),)
-
-    def decode(rows: Sequence[Row]) -> int:
-        allowed, added = rows[0]
-        if not allowed:
-            raise MemoryExists(
-                f"import chat into memory {identifier!r:.80}: it already has elements; "
-                "remove it first, or append to it with append=True"
-            )
-        return added
-
-    return Operation(
-        name=f"import chat into memory {identifier!r:.80}",
-        statements=(
-            lock_memory(identifier),
-            *first,
-            _append(identifier, elements, None, append),
-        ),
-        decode=decode,
     )
 
 
@@ -189,20 +143,3 @@ def remove(identifier: str) -> Operation[bool]:
         ),
         decode=lambda rows: rows[0][0],
     )
-
-
-def _append(
-    identifier: str,
-    elements: str,
-    variables: str | None,
-    append: bool = True,  # noqa: FBT001, FBT002 - private
-) -> Statement:
-    if variables is None:
-        return REMEMBER(identifier=identifier, elements=elements, append=append)
-    return REMEMBER_VARIABLES(
-        identifier=identifier, elements=elements, append=append, variables=variables
-    )
-
-
-def _array(documents: Iterable[str]) -> str:
-    return check_sent(f"[{','.join(documents)}]", "the items together are")

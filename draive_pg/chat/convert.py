@@ -1,0 +1,418 @@
+"""Convert conversations of chat logs to context elements and snapshots of variables.
+
+=====================  =========================================================================
+message                becomes
+=====================  =========================================================================
+system                 no element: the variable ``system``, in a snapshot at its place; a later
+                       system message is appended to the text after a blank line
+user                   a model input
+assistant              a model output: reasoning, content and one request per tool call, in order
+tool results           one model input per sequence of them, with one response each
+=====================  =========================================================================
+
+An assistant message with neither content nor calls becomes an output without blocks, so that no
+turn is missing. Blank arguments of a call, which models send for a tool without parameters, become
+an empty object. A call without an identifier gets one made of its place, and a result without one
+answers the first open call of its tool.
+"""
+
+# JSON of any shape is matched here.
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from itertools import groupby
+from typing import Any, NoReturn, cast
+
+from draive_pg.chat.conversation import (
+    Block,
+    Call,
+    Conversation,
+    Message,
+    OnError,
+    Result,
+    Thought,
+    Unreadable,
+)
+from draive_pg.chat.parts import as_text
+from draive_pg.chat.times import in_order
+from draive_pg.codec.elements import (
+    Document,
+    content,
+    model_input,
+    model_output,
+    reasoning,
+    text_part,
+    tool_request,
+    tool_response,
+)
+from draive_pg.codec.validation import shown
+from draive_pg.errors import ChatInvalid
+
+NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
+REPLACEMENT = "\ufffd"
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """A context element of a conversation.
+
+    Attributes
+    ----------
+    document : Document
+        Its JSON document.
+    created : datetime | None
+        Its time; None for all elements of a conversation without times.
+    source : str
+        Its (first) message, as errors name it: ``message 4 (user)``.
+    """
+
+    document: Document
+    created: datetime | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The variables from a place in the conversation on.
+
+    Attributes
+    ----------
+    variables : Mapping[str, Any]
+        All variables.
+    position : int
+        Number of elements before it.
+    """
+
+    variables: Mapping[str, Any]
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A conversation as context elements.
+
+    Attributes
+    ----------
+    elements : Sequence[Element]
+        The elements, in message order, each later than the one before.
+    snapshots : Sequence[Snapshot]
+        The variables and their changes.
+    repairs : Sequence[str]
+        What was repaired or left out, by message.
+    """
+
+    elements: Sequence[Element]
+    snapshots: Sequence[Snapshot]
+    repairs: Sequence[str]
+
+    @property
+    def system(self) -> str | None:
+        """The text of all system messages; None without any."""
+        return self.snapshots[-1].variables.get("system") if self.snapshots else None
+
+
+def convert(conversation: Conversation, on_error: OnError = "refuse") -> Chat:
+    """Convert a conversation.
+
+    Parameters
+    ----------
+    conversation : Conversation
+        The conversation.
+    on_error : {"refuse", "skip", "repair"}
+        What to do with a message that cannot be represented completely: raise ChatInvalid, leave
+        the message out, or keep what can be kept.
+
+    Raises
+    ------
+    ChatInvalid
+        If there is no message, or one is refused. The error names the number of the message, from
+        1, and its role.
+    """
+    if not conversation.messages:
+        raise ChatInvalid("the conversation has no messages")
+    return _Conversion(conversation, on_error).run()
+
+
+class _Skipped(Exception):
+    """A message is left out."""
+
+
+@dataclass(slots=True)
+class _Draft:
+    """An element before its time is known."""
+
+    blocks: list[Document]
+    is_input: bool
+    meta: Mapping[str, Any]
+    created: datetime | None
+    source: str
+    responds: bool = False
+
+
+class _Conversion:
+    def __init__(self, conversation: Conversation, on_error: OnError) -> None:
+        self._conversation = conversation
+        self._on_error = on_error
+        self._repairs: list[str] = []
+        self._drafts: list[_Draft] = []
+        self._system: list[tuple[int, str]] = []
+        self._tools: dict[str, str] = {}  # the tool of each call
+        self._open: list[str] = []  # calls without a result
+        self._source = ""
+        self._number = 0
+
+    def run(self) -> Chat:
+        for number, message in enumerate(self._conversation.messages, start=1):
+            self._number = number
+            self._source = (
+                f"message {number} ({message.label})" if message.label else f"message {number}"
+            )
+            try:
+                self._add(message)
+            except _Skipped:
+                self._repairs.append(f"{self._source}: left out")
+        times = in_order([draft.created for draft in self._drafts], self._conversation.created)
+        snapshots = tuple(self._snapshots())
+        return Chat(
+            elements=tuple(
+                Element(
+                    self._document(draft), None if times is None else times[index], draft.source
+                )
+                for index, draft in enumerate(self._drafts)
+            ),
+            snapshots=snapshots,
+            repairs=tuple(self._repairs),
+        )
+
+    def _fault(self, problem: str, repair: str) -> None:
+        """Refuse or leave out the message, or note that it is repaired."""
+        match self._on_error:
+            case "refuse":
+                raise ChatInvalid(f"{self._source}: {problem}")
+            case "skip":
+                self._repairs.append(f"{self._source}: {problem}")
+                raise _Skipped
+            case _:
+                self._repairs.append(f"{self._source}: {problem}; {repair}")
+
+    def _add(self, message: Message) -> None:
+        if message.role == "system":
+            self._add_system(message)
+            return
+        drafts: list[_Draft] = []
+        calls, answered = dict(self._tools), list(self._open)
+        try:
+            drafts.extend(self._message(message))
+        except _Skipped:
+            self._tools, self._open = calls, answered
+            raise
+        first = drafts[0]
+        if self._drafts and first.responds and self._drafts[-1].responds:
+            previous = self._drafts[-1]
+            if message.created is not None and message.created != previous.created:
+                created = {"created": message.created.isoformat()}
+                first.blocks = [
+                    {**block, "meta": {**block["meta"], **created}} for block in first.blocks
+                ]
+            previous.blocks += first.blocks
+            del drafts[0]
+        self._drafts += drafts
+
+    def _add_system(self, message: Message) -> None:
+        for position, block in enumerate(self._readable(message.blocks), start=1):
+            text = block.get("text") if isinstance(block, Mapping) else None
+            if not isinstance(text, str):
+                self._fault(f"part {position}: expected text only", "left out")
+                continue
+            self._system.append((len(self._drafts), self._storable(text)))
+
+    def _message(self, message: Message) -> Iterator[_Draft]:
+        """Build the elements of a message: results stand alone, everything else together."""
+        is_input = message.role != "assistant"
+        meta: Mapping[str, Any] = self._storable(message.meta)
+        blocks = list(self._readable(message.blocks))
+        runs = [(responds, list(run)) for responds, run in groupby(blocks, _is_result)]
+        if meta and blocks and all(map(_is_result, blocks)):
+            # an element of results is shared with other messages, so their blocks have the meta
+            first = cast("Result", blocks[0])
+            blocks[0] = replace(first, meta={**meta, **first.meta})
+            runs = [(True, blocks)]
+        for responds, run in runs or [(False, [])]:
+            if responds:
+                built = [self._response(cast("Result", result)) for result in run]
+                yield _Draft(
+                    built,
+                    is_input=True,
+                    meta={},
+                    created=message.created,
+                    source=self._source,
+                    responds=True,
+                )
+            else:
+                built = list(self._content(run, is_input=is_input))
+                yield _Draft(built, is_input, meta, message.created, self._source)
+                meta = {}
+
+    def _readable(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """Yield the blocks that can be represented."""
+        for block in blocks:
+            if not isinstance(block, Unreadable):
+                yield self._storable(block) if isinstance(block, Mapping) else block
+                continue
+            self._fault(block.problem, "kept as text")
+            yield text_part(self._storable(as_text(block.value)), {"unreadable": True})
+
+    def _content(self, blocks: Sequence[Block], *, is_input: bool) -> Iterator[Document]:
+        for is_part, run in groupby(blocks, lambda block: isinstance(block, Mapping)):
+            if is_part:
+                yield content(*cast("Iterator[Document]", run))
+                continue
+            for block in run:
+                if is_input:
+                    self._fault("a user cannot call tools", "kept as text")
+                    yield content(text_part(as_text(asdict(cast("Any", block)))))
+                elif isinstance(block, Thought):
+                    yield {
+                        **reasoning(content(*map(self._storable, block.parts))),
+                        "meta": self._storable(block.meta),
+                    }
+                else:
+                    yield self._request(cast("Call", block))
+        if is_input and not blocks:
+            yield content()
+
+    def _request(self, call: Call) -> Document:
+        identifier = self._storable(call.identifier or self._invented())
+        meta = call.meta
+        try:
+            arguments = _arguments(call.arguments)
+        except (ValueError, RecursionError) as error:
+            self._fault(
+                f"tool call {shown(identifier)}: expected arguments that are a JSON object:"
+                f" {error}",
+                "arguments kept as text",
+            )
+            arguments = {"arguments": as_text(call.arguments)}
+            meta = {**meta, "unreadable": True}
+        self._tools[identifier] = call.tool
+        self._open.append(identifier)
+        request = tool_request(identifier, self._storable(call.tool), self._storable(arguments))
+        return {**request, "meta": self._storable(meta)}
+
+    def _invented(self) -> str:
+        """Return an identifier for a call without one."""
+        first = f"function_call_{self._number}"
+        names = (first, *(f"{first}_{n}" for n in range(2, len(self._tools) + 2)))
+        return next(name for name in names if name not in self._tools)
+
+    def _response(self, result: Result) -> Document:
+        call, tool = self._answered(result)
+        parts: list[Document] = []
+        for block in self._readable(result.parts):
+            if isinstance(block, Mapping):
+                parts.append(block)
+            else:
+                self._fault("a tool result has content only", "kept as text")
+                parts.append(text_part(as_text(asdict(cast("Any", block)))))
+        meta: Mapping[str, Any] = self._storable(result.meta)
+        if call is None:
+            identifier = self._storable(result.call or f"result_{self._number}")
+            meta = {**meta, "orphaned": True}
+        else:
+            identifier = call
+            if call in self._open:
+                self._open.remove(call)
+        response = tool_response(identifier, self._storable(tool), content(*parts))
+        return {**response, "handling": "error" if result.failed else "response", "meta": meta}
+
+    def _answered(self, result: Result) -> tuple[str | None, str]:
+        """Return the call that a result answers, and the name of its tool."""
+        if result.call is not None:
+            call = self._storable(result.call)
+            if call in self._tools:
+                return call, result.tool or self._tools[call]
+            problem = f"tool_call_id {shown(call)} answers no earlier tool call"
+        elif result.tool is not None:
+            named = (call for call in self._open if self._tools[call] == result.tool)
+            if (call := next(named, None)) is not None:
+                return call, result.tool
+            problem = f"name {shown(result.tool)} answers no earlier tool call"
+        else:
+            if self._open:
+                return self._open[0], self._tools[self._open[0]]
+            problem = "answers no earlier tool call"
+        self._fault(problem, "kept, and marked as orphaned")
+        return None, result.tool or "unknown"
+
+    def _snapshots(self) -> Iterator[Snapshot]:
+        variables = self._conversation.variables
+        if self._on_error != "refuse" and _replaced(variables) is not variables:
+            self._repairs.append(
+                "variables: a NUL character or a lone surrogate replaced by U+FFFD"
+            )
+            variables = _replaced(variables)
+        texts: list[str] = []
+        if variables and not any(position == 0 for position, _ in self._system):
+            yield Snapshot(variables, 0)
+        for position, found in groupby(self._system, key=lambda item: item[0]):
+            texts += (text for _, text in found)
+            yield Snapshot({**variables, "system": "\n\n".join(texts)}, position)
+
+    def _document(self, draft: _Draft) -> Document:
+        build = model_input if draft.is_input else model_output
+        return build(*draft.blocks, meta=draft.meta)
+
+    def _storable[T](self, value: T) -> T:
+        """Replace characters that PostgreSQL cannot store; without repairs, the writer refuses."""
+        if self._on_error == "refuse":
+            return value
+        replaced = _replaced(value)
+        if replaced is not value:
+            self._fault("a NUL character or a lone surrogate", "replaced by U+FFFD")
+        return cast("T", replaced)
+
+
+def _replaced(value: Any) -> Any:
+    """Return the value itself, or a copy without characters that PostgreSQL cannot store."""
+    match value:
+        case str():
+            return NOT_STORABLE.sub(REPLACEMENT, value) if NOT_STORABLE.search(value) else value
+        case Mapping():
+            pairs = cast("Mapping[Any, Any]", value).items()
+            copy = {_replaced(key): _replaced(each) for key, each in pairs}
+            same = all(
+                new is old for new, old in zip(copy, cast("Mapping[Any, Any]", value), strict=True)
+            )
+            return value if same and all(copy[key] is value[key] for key in copy) else copy
+        case list() | tuple():
+            items = cast("Sequence[Any]", value)
+            copy = [_replaced(each) for each in items]
+            return value if all(new is old for new, old in zip(copy, items, strict=True)) else copy
+        case _:
+            return value
+
+
+def _is_result(block: Block) -> bool:
+    return isinstance(block, Result)
+
+
+def _arguments(value: Any) -> Mapping[str, Any]:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return {}
+    decoded = json.loads(value, parse_constant=_not_json) if isinstance(value, str) else value
+    match decoded:
+        case Mapping() if all(
+            isinstance(key, str) for key in cast("Mapping[object, Any]", decoded)
+        ):
+            return cast("Mapping[str, Any]", decoded)
+        case _:
+            raise ValueError(f"found {shown(decoded)}")
+
+
+def _not_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")

@@ -1,0 +1,186 @@
+"""Formats of chat logs: one module each, and the registry that detects the format of a document."""
+
+# JSON of any shape is matched here.
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from draive_pg.chat.conversation import Conversation
+from draive_pg.chat.formats import (
+    ai_sdk,
+    alpaca,
+    anthropic,
+    assistants,
+    autogen,
+    chatgpt,
+    claude,
+    claude_code,
+    cohere,
+    gemini,
+    langchain,
+    letta,
+    librechat,
+    ollama,
+    open_webui,
+    openai,
+    openai_response,
+    pydantic_ai,
+    responses,
+    sharegpt,
+    traces,
+    trl,
+)
+from draive_pg.chat.formats.format import Fields, Format, Options, Reader
+from draive_pg.chat.parts import without
+from draive_pg.codec.validation import shown
+
+# In order of detection: those with a structure of their own, then those that differ in detail.
+FORMATS: Sequence[Format] = (
+    chatgpt.FORMAT,
+    claude.FORMAT,
+    claude_code.FORMAT,
+    open_webui.FORMAT,
+    librechat.FORMAT,
+    letta.FORMAT,
+    autogen.FORMAT,
+    pydantic_ai.FORMAT,
+    langchain.FORMAT,
+    langchain.ROWS,
+    sharegpt.FORMAT,
+    cohere.FORMAT,
+    assistants.FORMAT,
+    openai_response.STREAM,
+    gemini.STUDIO,
+    trl.PREFERENCE,
+    traces.OBSERVATIONS,
+    traces.RUNS,
+    gemini.FORMAT,
+    responses.FORMAT,
+    ai_sdk.FORMAT,
+    ollama.FORMAT,
+    anthropic.FORMAT,
+    trl.FORMAT,
+    openai.FORMAT,
+    openai_response.FORMAT,
+    alpaca.FORMAT,
+    traces.EXCHANGE,
+)
+
+# Lists of conversations in the answers of APIs, and in exports.
+LISTS = (
+    "data",
+    "items",
+    "conversations",
+    "chats",
+    "threads",
+    "sessions",
+    "traces",
+    "runs",
+    "results",
+    "value",
+)
+MAX_RESEMBLING = 3
+
+
+class UnknownFormat(ValueError):
+    """A document is of no known format.
+
+    Attributes
+    ----------
+    problem : str
+        What was expected, and which formats the document resembles.
+    """
+
+    def __init__(self, problem: str, found: str) -> None:
+        super().__init__(f"{problem}; found {found}")
+        self.problem = problem
+
+
+def detect(document: Fields) -> Format | None:
+    """Return the format of a document, or None."""
+    return next((each for each in FORMATS if all(need.met(document) for need in each.needs)), None)
+
+
+def parse(value: object, reader: Reader) -> Iterator[Conversation]:
+    """Parse a document to conversations.
+
+    Parameters
+    ----------
+    value : object
+        A JSON document: an object, or a list of messages.
+    reader : Reader
+        What to read.
+
+    Raises
+    ------
+    UnknownFormat
+        If no format matches.
+    ValueError
+        If the document is invalid in its format.
+    """
+    document = cast("Fields", {"messages": value} if isinstance(value, list) else value)
+    if not isinstance(document, Mapping):
+        raise ValueError(f"expected a conversation, found {shown(value)}")
+    if {"identifier", "variables", "elements"} <= document.keys():
+        raise ValueError(
+            "this is a whole memory: draive-pg memories import takes files of "
+            "draive-pg memories export"
+        )
+    if not isinstance(document.get("messages", []), list):
+        raise ValueError(f"expected messages to be a list, found {shown(document['messages'])}")
+    if (found := detect(document)) is not None:
+        yield from found.read(document, reader)
+    elif (listed := _listed(document)) is not None:
+        for each in listed:
+            yield from parse(each, reader)
+    elif (inner := _inner(document, reader)) is not None:
+        yield from parse(inner, reader)
+    else:
+        raise _unknown(document)
+
+
+def _listed(document: Fields) -> Sequence[Any] | None:
+    """Return the documents in the list of an API or an export."""
+    for name in LISTS:
+        match document.get(name):
+            case list() as values if values and all(isinstance(each, Mapping) for each in values):
+                if any(detect(each) or _listed(each) for each in values):
+                    return values
+            case _:
+                pass
+    return None
+
+
+def _inner(document: Fields, reader: Reader) -> Fields | None:
+    """Return the only conversation that is a field of a document, with the other fields."""
+    found: list[Fields] = []
+    for name, value in document.items():
+        if isinstance(value, Mapping) and (detect(value) or _inner(value, reader)):
+            found.append({**without(document, name), **value})
+        elif isinstance(value, list) and value and all(map(reader.is_message, value)):
+            found.append({**without(document, name), "messages": value})
+    return found[0] if len(found) == 1 else None
+
+
+def _unknown(document: Fields) -> UnknownFormat:
+    """Return the error that names the formats which a document resembles."""
+    missing = {
+        each.name: [need.text for need in each.needs if not need.met(document)]
+        for each in FORMATS
+        if any(need.met(document) for need in each.needs)
+    }
+    problem = "expected a field with messages, a list of objects that have a role"
+    if missing:
+        similar = list(missing.items())[:MAX_RESEMBLING]
+        names = (f"{name}, without {' and '.join(texts)}" for name, texts in similar)
+        problem = f"{problem}; it is similar to {'; '.join(names)}"
+    return UnknownFormat(problem, shown(", ".join(map(str, document))) if document else "no fields")
+
+
+def reader(options: Options) -> Reader:
+    """Return a reader of all formats."""
+    # most messages have a role, but those of a thread have more fields that say nothing
+    first = (assistants.FORMAT, openai.FORMAT)
+    return Reader([*first, *(each for each in FORMATS if each not in first)], options)

@@ -1,0 +1,127 @@
+"""ChatGPT's export: a tree of messages, ``conversations.json`` in a ZIP archive."""
+
+# JSON of any shape is matched here.
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from draive_pg.chat.conversation import (
+    Block,
+    Call,
+    Conversation,
+    Message,
+    Result,
+    Thought,
+    Unreadable,
+)
+from draive_pg.chat.formats.format import Fields, Format, Reader, branch, branches, has, joined
+from draive_pg.chat.parts import as_text, rest, without
+from draive_pg.chat.roles import role_of
+from draive_pg.chat.times import read_time
+from draive_pg.codec.elements import Document, reference_part, text_part
+from draive_pg.codec.validation import shown
+
+INSTRUCTIONS = ("user_editable_context", "model_editable_context")
+
+
+def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
+    nodes: Mapping[str, Any] = {
+        key: node for key, node in fields["mapping"].items() if isinstance(node, Mapping)
+    }
+    parents = {key: node.get("parent") for key, node in nodes.items()}
+    about = without(fields, "id") if fields.get("conversation_id") else fields
+    paths = branches(parents, fields.get("current_node"), reader.options.branches)
+    for number, path in enumerate(paths):
+        spoken = (_message(nodes[key].get("message")) for key in path)
+        messages = list(_paired(joined(message for message in spoken if message is not None)))
+        found = reader.conversation(about, messages, "mapping", "current_node")
+        yield branch(found, path[-1] if number else None)
+
+
+def _message(value: Any) -> Message | None:
+    """Read the message of a node; None for the empty ones at the root."""
+    if value is None:
+        return None
+    match value:
+        case {"author": {"role": str(label)} as author, "content": Mapping() as content} if (
+            role := role_of(label)
+        ):
+            blocks = list(_blocks(cast("Fields", content)))
+        case _:
+            problem = f"expected an author with a role, and content, found {shown(value)}"
+            return Message("", [Unreadable(problem, value)])
+    if not blocks:
+        return None
+    created = read_time(value.get("create_time"))
+    name, recipient = author.get("name"), value.get("recipient")
+    metadata = cast("Fields", value.get("metadata") or {})
+    meta = rest({"model": metadata.get("model_slug"), "attachments": metadata.get("attachments")})
+    if content.get("content_type") in INSTRUCTIONS:
+        return Message("system", blocks, created, {}, label)
+    if role == "tool":
+        return Message(role, [Result(blocks, tool=name)], created, meta, label)
+    if role == "assistant" and isinstance(recipient, str) and recipient not in ("all", ""):
+        texts = [each["text"] for each in blocks if isinstance(each, Mapping) and "text" in each]
+        return Message(role, [Call(recipient, {"input": "".join(texts)})], created, meta, label)
+    is_piece = all(isinstance(block, Thought) for block in blocks)
+    return Message(role, blocks, created, {**rest({"name": name}), **meta}, label, is_piece)
+
+
+def _paired(messages: Sequence[Message]) -> Iterator[Message]:
+    """Show what tools wrote without a call, as search results, as messages of the assistant."""
+    calls: list[str] = []
+    for message in messages:
+        calls += (block.tool for block in message.blocks if isinstance(block, Call))
+        match message.blocks:
+            case [Result(tool=str(tool))] if tool in calls:
+                calls.remove(tool)
+                yield message
+            case [Result(parts=parts, tool=tool)]:
+                meta = {**message.meta, **rest({"tool": tool})}
+                yield replace(message, role="assistant", blocks=parts, meta=meta)
+            case _:
+                yield message
+
+
+def _blocks(content: Fields) -> Iterator[Block]:
+    """Read content by its type."""
+    match content:
+        case {"content_type": "thoughts", "thoughts": list() as thoughts}:
+            for thought in cast("list[Fields]", thoughts):
+                texts = [thought[name] for name in ("summary", "content") if thought.get(name)]
+                yield Thought([text_part(as_text(text)) for text in texts])
+        case {"content_type": "reasoning_recap", "content": str(text)}:
+            yield Thought([text_part(text)], {"recap": True})
+        case {"content_type": kind} if kind in INSTRUCTIONS:
+            found = (content.get(name) for name in ("user_profile", "user_instructions"))
+            yield from (text_part(text) for text in found if isinstance(text, str) and text)
+        case {"parts": list() as parts}:
+            yield from (_part(part) for part in parts if part is not None and part != "")
+        case {"text": str(text)} | {"result": str(text)}:
+            meta = rest(content, "text", "result", "response_format_name")
+            yield from [text_part(text, meta)] if text else []
+        case _:
+            yield text_part(as_text(content), {"unreadable": True})
+
+
+def _part(part: Any) -> Document:
+    match part:
+        case str():
+            return text_part(part)
+        case {"text": str(text)}:  # a transcription
+            return text_part(text, rest(part, "text"))
+        case {"asset_pointer": str(uri)}:
+            return reference_part(uri, None, rest(part, "asset_pointer", "metadata"))
+        case _:
+            return text_part(as_text(part), {"unreadable": True})
+
+
+FORMAT = Format(
+    "chatgpt",
+    "ChatGPT export (conversations.json, also in its ZIP archive)",
+    (has("mapping", dict),),
+    _read,
+)

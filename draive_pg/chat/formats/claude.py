@@ -1,0 +1,81 @@
+"""Claude's export: ``chat_messages``, ``conversations.json`` in a ZIP archive."""
+
+# JSON of any shape is matched here.
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from draive_pg.chat.conversation import Conversation, Message
+from draive_pg.chat.formats.format import (
+    Fields,
+    Format,
+    Reader,
+    branch,
+    branches,
+    has,
+    items,
+    with_keys,
+)
+from draive_pg.chat.parts import is_empty, without
+from draive_pg.chat.roles import read_message
+from draive_pg.codec.elements import text_part
+
+READ = (
+    "uuid",
+    "parent_message_uuid",
+    "content",
+    "text",
+    "updated_at",
+    "attachments",
+    "files",
+    "files_v2",
+    "index",
+)
+
+
+def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
+    messages = fields["chat_messages"]
+    parents = {each.get("uuid"): each.get("parent_message_uuid") for each in messages}
+    paths = [messages]
+    if len(parents) == len(messages) and any(parent in parents for parent in parents.values()):
+        by_identifier = {each["uuid"]: each for each in messages}
+        found = branches(parents, fields.get("current_leaf_message_uuid"), reader.options.branches)
+        paths = [[by_identifier[key] for key in path] for path in found]
+    for number, path in enumerate(paths):
+        conversation = reader.conversation(
+            {("title" if key == "name" else key): value for key, value in fields.items()},
+            [_message(each) for each in path],
+            "chat_messages",
+            "current_leaf_message_uuid",
+        )
+        yield branch(conversation, path[-1]["uuid"] if number else None)
+
+
+def _message(fields: Any) -> Message:
+    content = fields.get("content")
+    body = {"content": content} if content else {"text": fields.get("text") or ""}
+    message = read_message({**without(fields, *READ), **body})
+    extracted = [
+        text_part(each["extracted_content"], {"name": each.get("file_name")})
+        for each in fields.get("attachments") or ()
+        if isinstance(each, Mapping) and not is_empty(each.get("extracted_content"))
+    ]
+    names = [
+        each.get("file_name") for each in fields.get("files") or () if isinstance(each, Mapping)
+    ]
+    meta = {**message.meta, **({"files": names} if names else {})}
+    blocks = [*message.blocks, *extracted]
+    return Message(message.role, blocks, message.created, meta, message.label)
+
+
+FORMAT = Format(
+    "claude",
+    "Claude export (conversations.json, also in its ZIP archive)",
+    (
+        has("chat_messages", list),
+        items("chat_messages", "objects with a sender", with_keys("sender")),
+    ),
+    _read,
+)

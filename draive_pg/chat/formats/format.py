@@ -1,0 +1,498 @@
+"""What a format of chat logs is, and how formats read the values inside one another."""
+
+# JSON of any shape is matched here.
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, NamedTuple, cast
+
+from draive_pg.chat.conversation import Branches, Call, Conversation, Message, Unreadable
+from draive_pg.chat.parts import as_text, is_empty
+from draive_pg.chat.roles import (
+    read_message,
+    system,
+    text_message,
+    time_and_others,
+)
+from draive_pg.chat.times import read_time
+from draive_pg.codec.validation import shown
+
+type Fields = Mapping[str, Any]
+
+SESSIONS = (
+    "conversation_id",
+    "conversationId",
+    "thread_id",
+    "threadId",
+    "session_id",
+    "sessionId",
+    "chat_id",
+    "chatId",
+)
+IDENTIFIERS = (
+    "identifier",
+    "id",
+    *SESSIONS,
+    "uuid",
+    "custom_id",
+    "customId",
+    "trace_id",
+    "traceId",
+)
+SYSTEMS = (
+    "system",
+    "system_prompt",
+    "systemPrompt",
+    "system_message",
+    "system_instruction",
+    "systemInstruction",
+    "instructions",
+    "preamble",
+)
+STARTS = ("startTime", "start_time", "started_at", "startedAt", "creation_time", "creationTime")
+ENDS = ("endTime", "end_time", "ended_at", "endedAt", "completed_at", "completionTime")
+
+# Where logs of requests have the question and the answer.
+REQUESTS = (
+    "messages",
+    "contents",
+    "inputs",
+    "input",
+    "prompt",
+    "request",
+    "body",
+    "question",
+    "query",
+)
+RESPONSES = (
+    "response",
+    "outputs",
+    "output",
+    "completion",
+    "choices",
+    "candidates",
+    "message",
+    "answer",
+    "generations",
+)
+
+CHOICES = ("choices", "candidates", "generations")
+ENVELOPES = ("request", "body", "inputs", "input", "response", "outputs", "output")
+
+# Data that is kept although it is nested.
+NESTED = ("tools", "functions", "usage")
+METADATA = ("metadata", "meta")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that a document of a format has: a description for errors, and a test."""
+
+    text: str
+    met: Callable[[Fields], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format of chat logs.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the API.
+    title : str
+        A short description.
+    needs : Sequence[Need]
+        What each of its documents has. A bare list is given as ``{"messages": [...]}``.
+    read : callable
+        Parse a document to conversations.
+    is_message : callable | None
+        Return True for one message of a list of messages.
+    messages : callable | None
+        Parse such a message.
+    splits_sessions : bool
+        True if ``read`` separates the sessions of a list of messages.
+    """
+
+    name: str
+    title: str
+    needs: Sequence[Need]
+    read: "Callable[[Fields, Reader], Iterable[Conversation]]"
+    is_message: Callable[[Any], bool] | None = None
+    messages: Callable[[Fields], Sequence[Message]] | None = None
+    splits_sessions: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to read.
+
+    Attributes
+    ----------
+    identifier : str | None
+        Name of the field with the identifier; None for the usual names.
+    variables : Sequence[str] | None
+        Names of the fields that become variables; None for all that are not nested.
+    meta : Sequence[str] | None
+        Names of the fields of messages that become meta; None for all.
+    branches : {"active", "all"}
+        Of a conversation with branches, only the active one, or each as its own conversation.
+    """
+
+    identifier: str | None = None
+    variables: Sequence[str] | None = None
+    meta: Sequence[str] | None = None
+    branches: Branches = "active"
+
+
+class Exchange(NamedTuple):
+    """The messages of a logged request, and the names of the fields they were read from."""
+
+    asked: Sequence[Message]
+    answered: Sequence[Message]
+    read: Sequence[str]
+
+
+class Reader:
+    """Read messages and conversations of any format, for the formats that contain them."""
+
+    def __init__(self, formats: Sequence[Format], options: Options) -> None:
+        self._formats = [each for each in formats if each.is_message and each.messages]
+        self.options = options
+
+    def is_message(self, value: object) -> bool:
+        """Return True if the value is one message of any format."""
+        return any(each.is_message and each.is_message(value) for each in self._formats)
+
+    def message(self, value: Any, role: str | None = None) -> Sequence[Message]:
+        """Read one message of any format; what is none becomes an unreadable message."""
+        for each in self._formats:
+            if each.is_message and each.messages and each.is_message(value):
+                return each.messages(value)
+        if role is not None and isinstance(value, Mapping):
+            return [read_message(cast("Fields", value), role)]
+        problem = f"expected an object with a role, found {shown(value)}"
+        return [Message("", [Unreadable(problem, value)])]
+
+    def messages(self, values: Iterable[Any]) -> Sequence[Message]:
+        """Read a list of messages."""
+        return joined(message for value in values for message in self.message(value))
+
+    def turns(self, value: Any, role: str) -> Sequence[Message] | None:
+        """Read messages in any shape in which logs contain them; None if there are none.
+
+        Parameters
+        ----------
+        value : Any
+            Text, a message, a list of messages, or a request or response of a model API.
+        role : str
+            Role of text without one.
+        """
+        match value:
+            case None:
+                return None
+            case str():
+                return [text_message(role, value)]
+            case [list() as only]:
+                return self.turns(only, role)
+            case list() | tuple():
+                values = cast("Sequence[Any]", value)
+                if any(map(self.is_message, values)):
+                    return self.messages(values)
+                return self.turns(values[0], role) if len(values) == 1 else None
+            case Mapping():
+                fields = cast("Fields", value)
+                if self.is_message(fields):
+                    return self.message(fields)
+                return self._inside(fields, role)
+            case _:
+                return None
+
+    def _inside(self, fields: Fields, role: str) -> Sequence[Message] | None:
+        """Read the messages of a request, or of a response."""
+        match fields:
+            case {"choices": [{"text": str(text)}, *_]}:
+                return [text_message(role, text)]
+            case {"choices": [{"delta": Mapping() as delta}, *_]}:
+                return [read_message(cast("Fields", delta), role)]
+            case (
+                {"choices": [choice, *_]}
+                | {"candidates": [choice, *_]}
+                | {"generations": [choice, *_]}
+            ):
+                found = self.turns(choice, role)
+            case {"content": {"parts": list()} as content}:  # a candidate of Gemini
+                found = [read_message(cast("Fields", content), role)]
+            case _:
+                asked, answered, _ = self.exchange(fields, role)
+                found = [*asked, *answered] or self._only_text(fields, role)
+        if not found:
+            return None
+        created, _ = time_and_others(fields)
+        known = {
+            name: fields[name] for name in ("model", "usage") if not is_empty(fields.get(name))
+        }
+        if role != "assistant" or (created is None and not known):
+            return found
+        last = found[-1]
+        return [
+            *found[:-1],
+            replace(last, created=last.created or created, meta={**known, **last.meta}),
+        ]
+
+    def _only_text(self, fields: Fields, role: str) -> Sequence[Message] | None:
+        texts = [value for value in fields.values() if isinstance(value, str) and value]
+        return [text_message(role, texts[0])] if len(texts) == 1 else None
+
+    def exchange(self, fields: Fields, role: str = "user") -> Exchange:
+        """Read the question and the answer of a logged request."""
+        asked: list[Message] = []
+        answered: Sequence[Message] = ()
+        read: list[str] = []
+        for name in SYSTEMS:
+            if found := self._system(fields.get(name)):
+                asked.append(found)
+                read.append(name)
+                break
+        for name in REQUESTS:
+            value = fields.get(name)
+            listed = name == "messages" and isinstance(value, list) and not _is_nested(value)
+            if (
+                turns := self.messages(cast("list[Any]", value))
+                if listed
+                else self.turns(value, role)
+            ):
+                texts = [_texts(message) for message in asked]
+                asked += [
+                    each for each in turns if each.role != "system" or _texts(each) not in texts
+                ]
+                read.append(name)
+                break
+        for name in RESPONSES:
+            value = fields.get(name)
+            whole = {name: value} if name in CHOICES and isinstance(value, list) else value
+            if turns := self.turns(whole, "assistant"):
+                answered = turns
+                read.append(name)
+                break
+        repeated = [each for each in asked if each.role != "system"]
+        if repeated and _same(answered[: len(repeated)], repeated):
+            answered = answered[len(repeated) :]
+        return Exchange(asked, answered, read)
+
+    def _system(self, value: object) -> Message | None:
+        if isinstance(value, str):
+            return system(value) if value else None
+        if not isinstance(value, list | Mapping) or not value:
+            return None
+        message = read_message({"role": "system", "content": value})
+        readable = all(isinstance(block, Mapping) for block in message.blocks)
+        return message if readable else None
+
+    def logged(self, fields: Fields) -> Iterable[Conversation]:
+        """Read a logged request: the question, and the answer with the time of the end."""
+        asked, answered, read = self.exchange(fields)
+        start, end = _time(fields, STARTS), _time(fields, ENDS)
+        inner = [
+            self.conversation(fields[name], (), *REQUESTS, *RESPONSES, *SYSTEMS)
+            for name in ENVELOPES
+            if name in read
+            and isinstance(fields[name], Mapping)
+            and not self.is_message(fields[name])
+        ]
+        yield self.conversation(
+            fields,
+            [*_at(asked, start), *_at(answered, end or start)],
+            *read,
+            *(STARTS if start else ()),
+            *(ENDS if end else ()),
+            inner=inner,
+            start=start,
+        )
+
+    def conversation(
+        self,
+        fields: Fields,
+        messages: Sequence[Message],
+        *read: str,
+        inner: Sequence[Conversation] = (),
+        start: datetime | None = None,
+    ) -> Conversation:
+        """Build a conversation of messages and the fields beside them.
+
+        Parameters
+        ----------
+        fields : Mapping[str, Any]
+            The document.
+        messages : Sequence[Message]
+            Its messages.
+        *read : str
+            Names of the fields that the messages were read from.
+        inner : Sequence[Conversation]
+            Conversations inside, for their variables.
+        start : datetime | None
+            Time of the conversation, if the format has its own field.
+        """
+        created, left = time_and_others(fields)
+        kept = {name: value for name, value in left.items() if name not in read}
+        identifier = self._identifier(kept)
+        variables: dict[str, Any] = {}
+        ignored: set[str] = set()
+        for each in inner:
+            variables |= each.variables
+            ignored |= each.ignored
+        for name, value in kept.items():
+            if name in METADATA and isinstance(value, Mapping):
+                variables |= {str(key): item for key, item in value.items() if item is not None}
+            elif is_empty(value):
+                continue
+            elif self._is_variable(name, value):
+                variables[name] = value
+            else:
+                ignored.add(name)
+        messages = [self._with_meta(message, ignored) for message in messages]
+        return Conversation(messages, identifier, start or created, variables, frozenset(ignored))
+
+    def _is_variable(self, name: str, value: object) -> bool:
+        if self.options.variables is not None:
+            return name in self.options.variables
+        return name in NESTED or is_flat(value)
+
+    def _with_meta(self, message: Message, ignored: set[str]) -> Message:
+        if self.options.meta is None:
+            return message
+        ignored |= {f"messages.{name}" for name in message.meta if name not in self.options.meta}
+        meta = {name: value for name, value in message.meta.items() if name in self.options.meta}
+        return replace(message, meta=meta)
+
+    def _identifier(self, kept: dict[str, Any]) -> str | None:
+        """Take the identifier of a conversation from its fields."""
+        chosen = self.options.identifier
+        for name in IDENTIFIERS if chosen is None else (chosen,):
+            value = kept.get(name)
+            if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+                kept.pop(name)
+                return str(value)
+        return None
+
+
+def joined(messages: Iterable[Message]) -> list[Message]:
+    """Join reasoning and calls that are messages of their own to the answers they belong to."""
+    result: list[Message] = []
+    for message in messages:
+        last = result[-1] if result else None
+        if last is None or {last.role, message.role} != {"assistant"}:
+            result.append(message)
+        elif last.is_piece or (
+            message.is_piece and any(isinstance(block, Call) for block in message.blocks)
+        ):
+            result[-1] = replace(
+                message,
+                blocks=[*last.blocks, *message.blocks],
+                created=message.created or last.created,
+                meta={**last.meta, **message.meta},
+            )
+        else:
+            result.append(message)
+    return result
+
+
+def branch(conversation: Conversation, suffix: str | None) -> Conversation:
+    """Return a conversation whose identifier has a suffix: the identifier of its branch."""
+    if suffix is None or conversation.identifier is None:
+        return conversation
+    return replace(conversation, identifier=f"{conversation.identifier}/{suffix}")
+
+
+def is_flat(value: object) -> bool:
+    """Return True for text, numbers, and lists and objects of them."""
+    match value:
+        case list() | tuple():
+            return all(isinstance(each, str | int | float | None) for each in value)
+        case Mapping():
+            return all(isinstance(each, str | int | float | None) for each in value.values())
+        case _:
+            return True
+
+
+def has(name: str, *kinds: type) -> Need:
+    """Return the need for a field of some types."""
+    names = " or ".join({list: "a list", dict: "an object", str: "text"}[kind] for kind in kinds)
+    return Need(f"{name}, {names}", lambda fields: isinstance(fields.get(name), kinds))
+
+
+def items(name: str, what: str, met: Callable[[Any], bool]) -> Need:
+    """Return the need for a list whose items are of a kind."""
+
+    def are(fields: Fields) -> bool:
+        values = fields.get(name)
+        return (
+            isinstance(values, list) and bool(values) and any(map(met, cast("list[Any]", values)))
+        )
+
+    return Need(f"{name}, a list of {what}", are)
+
+
+def with_keys(*names: str) -> Callable[[Any], bool]:
+    """Return a test for objects that have all these fields."""
+    return lambda value: isinstance(value, Mapping) and all(name in value for name in names)
+
+
+def branches[K](
+    parents: Mapping[K, K | None], leaf: K | None, wanted: Branches
+) -> Sequence[list[K]]:
+    """Return the paths from the root of a tree to its leaves, that of the active leaf first.
+
+    Parameters
+    ----------
+    parents : Mapping[K, K | None]
+        The parent of each node, in order of the log.
+    leaf : K | None
+        The active leaf; None or an unknown one for the last node.
+    wanted : {"active", "all"}
+        Only the path of the active leaf, or all.
+    """
+    if not parents:
+        return []
+    inner = set(parents.values())
+    active = leaf if leaf in parents else list(parents)[-1]
+    others = [node for node in parents if node not in inner and node != active]
+    return [_path(parents, end) for end in (active, *(others if wanted == "all" else ()))]
+
+
+def _path[K](parents: Mapping[K, K | None], leaf: Any) -> list[K]:
+    path: list[K] = []
+    seen: set[K] = set()
+    node: K | None = leaf
+    while node is not None and node in parents and node not in seen:
+        path.append(node)
+        seen.add(node)
+        node = parents[node]
+    return path[::-1]
+
+
+def _is_nested(value: Sequence[Any]) -> bool:
+    return len(value) == 1 and isinstance(value[0], list)
+
+
+def _at(messages: Sequence[Message], time: datetime | None) -> Sequence[Message]:
+    """Return the messages with a time for those without one."""
+    return [replace(each, created=each.created or time) for each in messages]
+
+
+def _time(fields: Fields, names: Sequence[str]) -> datetime | None:
+    found = (read_time(fields.get(name)) for name in names)
+    return next((time for time in found if time is not None), None)
+
+
+def _texts(message: Message) -> str:
+    return "".join(as_text(block) for block in message.blocks if isinstance(block, Mapping))
+
+
+def _same(messages: Sequence[Message], others: Sequence[Message]) -> bool:
+    return [(each.role, each.blocks) for each in messages] == [
+        (each.role, each.blocks) for each in others
+    ]

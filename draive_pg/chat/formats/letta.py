@@ -1,0 +1,64 @@
+"""Letta messages, each with a ``message_type``."""
+
+# JSON of any shape is matched here.
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from draive_pg.chat.conversation import Block, Call, Message, Result, Thought
+from draive_pg.chat.formats.format import Fields, Format, items
+from draive_pg.chat.parts import read_content, read_result, rest
+from draive_pg.chat.times import read_time
+from draive_pg.codec.elements import text_part
+
+ROLES = {
+    "system_message": "system",
+    "user_message": "user",
+    "assistant_message": "assistant",
+    "reasoning_message": "assistant",
+    "hidden_reasoning_message": "assistant",
+    "tool_call_message": "assistant",
+    "tool_return_message": "tool",
+}
+PIECES = ("reasoning_message", "hidden_reasoning_message", "tool_call_message")
+CONTENTS = ("content", "reasoning", "tool_call", "tool_return", "tool_call_id", "status")
+INTERNAL = ("id", "message_type", "date", "otid", "step_id", "sender_id", "seq_id", "run_id")
+
+
+def is_message(value: Any) -> bool:
+    """Return True for a message of Letta."""
+    return isinstance(value, Mapping) and value.get("message_type") in ROLES
+
+
+def _messages(fields: Fields) -> Sequence[Message]:
+    kind = fields["message_type"]
+    meta = rest(fields, *CONTENTS, *INTERNAL, "source")
+    created = read_time(fields.get("date"))
+    return [Message(ROLES[kind], _blocks(fields), created, meta, kind, kind in PIECES)]
+
+
+def _blocks(fields: Fields) -> Sequence[Block]:
+    match fields:
+        case {"tool_call": {"name": str(tool)} as call}:
+            return [Call(tool, call.get("arguments"), call.get("tool_call_id"))]
+        case {"tool_return": found}:
+            failed = fields.get("status") == "error"
+            return [Result(read_result(found), fields.get("tool_call_id"), failed=failed)]
+        case {"reasoning": str(text)}:
+            return [Thought([text_part(text)])]
+        case {"message_type": "hidden_reasoning_message"}:
+            return [Thought([])]
+        case _:
+            return read_content(fields.get("content"))
+
+
+FORMAT = Format(
+    "letta",
+    "Letta messages",
+    (items("messages", "objects with a message_type", is_message),),
+    lambda fields, reader: reader.logged(fields),
+    is_message=is_message,
+    messages=_messages,
+)

@@ -1,0 +1,102 @@
+"""pydantic-ai message history: requests and responses of parts."""
+
+# JSON of any shape is matched here.
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from draive_pg.chat.conversation import Block, Call, Message, Result, Thought
+from draive_pg.chat.formats.format import Fields, Format, items
+from draive_pg.chat.parts import as_text, media, read_result, rest
+from draive_pg.chat.times import read_time
+from draive_pg.codec.elements import reference_part, text_part
+from draive_pg.codec.validation import shown
+
+MEDIA = ("image-url", "audio-url", "video-url", "document-url")
+
+
+def is_message(value: Any) -> bool:
+    """Return True for a request or response."""
+    match value:
+        case {"kind": "request" | "response", "parts": list()}:
+            return True
+        case _:
+            return False
+
+
+def _messages(fields: Fields) -> Sequence[Message]:
+    if fields["kind"] == "response":
+        blocks = [block for part in fields["parts"] for block in _answer(part)]
+        meta = rest(
+            {"model": fields.get("model_name"), "usage": rest(fields.get("usage") or {}), **fields},
+            *("kind", "parts", "timestamp", "model_name", "provider_details"),
+        )
+        return [Message("assistant", blocks, read_time(fields.get("timestamp")), meta, "response")]
+    messages = [message for part in fields["parts"] for message in _question(part)]
+    if isinstance(text := fields.get("instructions"), str) and text:
+        messages.insert(0, Message("system", [text_part(text)], label="request"))
+    return messages
+
+
+def _question(part: Any) -> Iterator[Message]:
+    created = read_time(part.get("timestamp"))
+    match part:
+        case {"part_kind": "system-prompt", "content": str(text)}:
+            yield Message("system", [text_part(text)], created, label="system-prompt")
+        case {"part_kind": "user-prompt", "content": found}:
+            yield Message("user", list(_content(found)), created, label="user-prompt")
+        case {"part_kind": "tool-return", "tool_name": tool, "content": found}:
+            result = Result(read_result(found), part.get("tool_call_id"), tool)
+            yield Message("tool", [result], created, label="tool-return")
+        case {"part_kind": "retry-prompt", "tool_name": str(tool), "content": found}:
+            result = Result(read_result(found), part.get("tool_call_id"), tool, failed=True)
+            yield Message("tool", [result], created, label="retry-prompt")
+        case {"part_kind": "retry-prompt", "content": found}:
+            text = text_part(as_text(found))
+            yield Message("user", [text], created, {"retry": True}, "retry-prompt")
+        case _:
+            raise ValueError(f"expected a part of a request, found {shown(part)}")
+
+
+def _answer(part: Any) -> Iterator[Block]:
+    match part:
+        case {"part_kind": "text", "content": str(text)}:
+            yield text_part(text)
+        case {"part_kind": "thinking", "content": found}:
+            parts = [text_part(found)] if found else []
+            yield Thought(parts, rest(part, "part_kind", "content"))
+        case {"part_kind": "tool-call" | "builtin-tool-call", "tool_name": str(tool)}:
+            yield Call(tool, part.get("args"), part.get("tool_call_id"))
+        case {"part_kind": "builtin-tool-return", "tool_name": str(tool), "content": found}:
+            yield Result(read_result(found), part.get("tool_call_id"), tool)
+        case _:
+            raise ValueError(f"expected a part of a response, found {shown(part)}")
+
+
+def _content(value: Any) -> Iterator[Block]:
+    for part in cast("Sequence[Any]", value if isinstance(value, list) else [value]):
+        match part:
+            case str():
+                yield text_part(part)
+            case {"kind": str(kind), "url": str(url)} if kind in MEDIA:
+                yield reference_part(url, part.get("media_type"))
+            case {"kind": "binary", "data": str(data)}:
+                # base64 with the alphabet of URLs
+                data = data.replace("-", "+").replace("_", "/")
+                yield media(data, part.get("media_type"))
+            case Mapping():
+                yield text_part(as_text(part))
+            case _:
+                raise ValueError(f"expected text or media, found {shown(part)}")
+
+
+FORMAT = Format(
+    "pydantic-ai",
+    "pydantic-ai message history",
+    (items("messages", "objects with a kind (request, response) and parts", is_message),),
+    lambda fields, reader: reader.logged(fields),
+    is_message=is_message,
+    messages=_messages,
+)

@@ -1,0 +1,69 @@
+"""ShareGPT: conversations of ``from`` and ``value``."""
+
+# JSON of any shape is matched here.
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from draive_pg.chat.conversation import Block, Conversation, Message
+from draive_pg.chat.formats.format import Fields, Format, Need, Reader, with_keys
+from draive_pg.chat.parts import read_content
+from draive_pg.chat.roles import read_message
+
+is_message = with_keys("from", "value")
+
+FIELDS = ("conversations", "conversation", "messages")
+
+
+def _name(fields: Fields) -> str | None:
+    for name in FIELDS:
+        values = fields.get(name)
+        if isinstance(values, list) and any(map(is_message, values)):
+            return name
+    return None
+
+
+def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
+    name = _name(fields) or FIELDS[0]
+    asked = reader.exchange(
+        {key: fields[key] for key in ("system", "system_prompt") if key in fields}
+    )
+    messages = reader.messages(fields[name])
+    yield reader.conversation(fields, [*asked.asked, *messages], name, *asked.read)
+
+
+def _message(fields: Any) -> Sequence[Message]:
+    if fields["from"] != "function_call":
+        return [read_message(fields)]
+    return [Message("assistant", _calls(fields["value"]), label="function_call")]
+
+
+def _calls(value: Any) -> list[Block]:
+    """Read the JSON text of a call, or of a list of calls."""
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return read_content(value)
+    calls = [
+        {"type": "function_call", **each}
+        for each in (found if isinstance(found, list) else [found])
+    ]
+    return read_content(calls)
+
+
+FORMAT = Format(
+    "sharegpt",
+    "ShareGPT conversations",
+    (
+        Need(
+            "conversations, a list of objects with from and value",
+            lambda fields: _name(fields) is not None,
+        ),
+    ),
+    _read,
+    is_message=is_message,
+    messages=_message,
+)

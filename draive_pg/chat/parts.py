@@ -1,0 +1,550 @@
+"""Read the content of messages: text, images, files, reasoning, tool calls and tool results.
+
+Formats mix (a log of one tool contains the messages of another), so the types of all formats are
+read everywhere; they have different names.
+"""
+
+# JSON of any shape is matched here.
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+
+import json
+import mimetypes
+import re
+from base64 import b64decode
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+from urllib.parse import quote, unquote_to_bytes
+
+from draive_pg.chat.conversation import Block, Call, Result, Thought, Unreadable
+from draive_pg.codec.elements import Document, data_part, reference_part, text_part
+from draive_pg.codec.validation import shown
+
+# Types whose shape is fixed, for errors.
+SHAPES: Mapping[str, str] = {
+    "text": '{"text": "..."}',
+    "input_text": '{"text": "..."}',
+    "output_text": '{"text": "..."}',
+    "refusal": '{"refusal": "..."}',
+    "image_url": '{"image_url": {"url": "..."}}',
+    "input_audio": '{"input_audio": {"data": "...", "format": "..."}}',
+    "file": '{"file": {"file_data": "...", "filename": "..."}} or {"file": {"file_id": "..."}}',
+}
+
+TEXTS = ("text", "input_text", "output_text", "summary_text", "reasoning_text")
+STEPS = ("step-start", "step-finish", "step_start", "step_finish")  # of the AI SDK: no content
+
+DATA_URI = re.compile(
+    r"data:(?P<mime_type>[^,]*?)(?P<base64>;base64)?,(?P<data>.*)", re.DOTALL | re.IGNORECASE
+)
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+BINARY = "application/octet-stream"
+
+
+def read_content(value: Any) -> list[Block]:
+    """Read the content of a message: text, one part, or a list of them; None is empty."""
+    match value:
+        case None:
+            return []
+        case str():
+            return [text_part(value)]
+        case list() | tuple():
+            found: list[Block] = []
+            for position, part in enumerate(cast("Sequence[Any]", value), start=1):
+                found.extend(_numbered(position, part))
+            return found
+        case {"type": str()} | {"text": str()} | {"parts": list()}:
+            return read_content(value.get("parts") or [value])
+        case _:
+            problem = f"expected content that is text or a list of parts, found {shown(value)}"
+            return [Unreadable(problem, value)]
+
+
+def read_result(value: Any) -> Sequence[Block]:
+    """Read what a tool returned: content as `read_content` reads it, other JSON as its text."""
+    match value:
+        case list() | tuple() if value and all(map(_is_part, cast("Sequence[Any]", value))):
+            return read_content(value)
+        case {"type": "text" | "json" | "error-text" | "error-json", "value": found}:
+            return read_result(found)
+        case {"type": "content", "value": list() as found}:
+            return read_result(found)
+        case {"type": str()} if _is_part(value):
+            return read_content([value])
+        case None | str():
+            return read_content(value)
+        case _:
+            return [text_part(as_text(value))]
+
+
+def as_text(value: object) -> str:
+    """Return text unchanged, and other values as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def rest(fields: Mapping[str, Any], *read: str) -> dict[str, Any]:
+    """Return the fields that were not read, without empty ones."""
+    return {
+        name: value for name, value in fields.items() if name not in read and not is_empty(value)
+    }
+
+
+def without(fields: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return the other fields."""
+    return {name: value for name, value in fields.items() if name not in names}
+
+
+def is_empty(value: object) -> bool:
+    """Return True for None, and for empty text, lists and objects."""
+    return value is None or (isinstance(value, str | Sequence | Mapping) and not value)
+
+
+def image(url: str, meta: Mapping[str, Any] | None = None) -> Document:
+    """Build a part of an image by its URL or data: URI."""
+    if is_data_uri(url):
+        return embedded(url, meta)
+    if not SCHEME.match(url):
+        raise ValueError(f"expected a URL or a data: URI, found {shown(url)}")
+    mime_type, _ = mimetypes.guess_file_type(re.split(r"[?#]", url, maxsplit=1)[0])
+    is_image = mime_type is not None and mime_type.startswith("image/")
+    return reference_part(url, mime_type if is_image else None, meta)
+
+
+def media(value: str, mime_type: str | None, meta: Mapping[str, Any] | None = None) -> Document:
+    """Build a part of a URL, a data: URI or base64 data."""
+    if is_data_uri(value):
+        return embedded(value, meta)
+    if re.match(r"[a-z][a-z0-9+.-]+://", value, re.IGNORECASE):
+        return reference_part(value, mime_type, meta)
+    return data_part(decoded(value), mime_type or BINARY, meta)
+
+
+def uploaded(identifier: str, meta: Mapping[str, Any] | None = None) -> Document:
+    """Build a part of a file that was uploaded to OpenAI."""
+    # an id is valid only in the store of its upload, which the URI names
+    return reference_part(f"openai://files/{quote(identifier, safe='')}", None, meta)
+
+
+def is_data_uri(uri: str) -> bool:
+    """Return True for a data: URI."""
+    return uri[:5].lower() == "data:"
+
+
+def embedded(uri: str, meta: Mapping[str, Any] | None = None) -> Document:
+    """Build a part of the data in a data: URI."""
+    if (match := DATA_URI.fullmatch(uri)) is None:
+        raise ValueError(f"expected data:<type>;base64,<data>, found {shown(uri)}")
+    decode = decoded if match["base64"] else unquote_to_bytes
+    return data_part(decode(match["data"]), match["mime_type"] or "text/plain", meta)
+
+
+def decoded(data: str) -> bytes:
+    """Decode base64 data, or raise ValueError."""
+    try:
+        return b64decode("".join(data.split()), validate=True)
+    except ValueError as error:
+        raise ValueError(f"expected base64 data, found {shown(data)}") from error
+
+
+def refusal(text: str) -> Document:
+    """Build a part of a refusal."""
+    return text_part(text, {"refusal": True})
+
+
+def _is_part(value: object) -> bool:
+    match value:
+        case str():
+            return True
+        case {"type": str(kind)}:
+            return kind in TEXTS or kind in SHAPES or kind in READERS
+        case _:
+            return False
+
+
+def _numbered(position: int, part: object) -> Iterator[Block]:
+    try:
+        yield from _part(part)
+    except ValueError as error:
+        yield Unreadable(f"part {position}: {error}", part)
+
+
+def _part(part: Any) -> Sequence[Block]:  # noqa: PLR0911 - one return per kind
+    match part:
+        case str():
+            return [text_part(part)]
+        case {"type": str(kind), "text": str(text)} if kind in TEXTS:
+            return [text_part(text, rest(part, "type", "text"))]
+        case {"type": str(kind), "text": {"value": str(text)} as value} if kind in TEXTS:
+            return [text_part(text, rest(value, "value"))]  # OpenAI Assistants
+        case {"type": str(kind)} if kind in STEPS:
+            return []
+        case {"type": str(kind), "toolCallId": str()} if kind.startswith(("tool-", "dynamic-tool")):
+            return _tool_part(kind, cast("Mapping[str, Any]", part))
+        case {"type": str(kind), "data": data} if kind.startswith("data-"):
+            return [artifact(kind, data)]  # of the AI SDK
+        case {"type": str(kind)} if kind.endswith("_tool_result"):
+            return _tool_result(cast("Mapping[str, Any]", part))
+        case {"type": str(kind)} if kind in READERS:
+            return READERS[kind](cast("Mapping[str, Any]", part))
+        case {"type": str(kind)} if kind in SHAPES:
+            raise _misshapen(kind, part)
+        case {"type": kind}:
+            known = ", ".join(SHAPES)
+            raise ValueError(f"expected one of {known}, found type {shown(kind)}")
+        case Mapping():
+            return _gemini(cast("Mapping[str, Any]", part))
+        case _:
+            raise ValueError(f"expected an object with a type, found {shown(part)}")
+
+
+# --- Parts with a type
+
+
+def _refusal(part: Mapping[str, Any]) -> Sequence[Block]:
+    match part:
+        case {"refusal": str(text)}:
+            return [refusal(text)]
+        case _:
+            raise _misshapen("refusal", part)
+
+
+def _image_url(part: Mapping[str, Any]) -> Sequence[Block]:
+    match part:
+        case {"image_url": {"url": str(url)} as fields}:
+            return [image(url, rest(fields, "url"))]
+        case {"image_url": str(url)}:
+            return [image(url, rest(part, "type", "image_url"))]
+        case {"type": "input_image", "file_id": str(identifier)}:
+            return [uploaded(identifier, rest(part, "type", "file_id"))]
+        case _:
+            raise _misshapen("image_url", part)
+
+
+def _input_audio(part: Mapping[str, Any]) -> Sequence[Block]:
+    match part:
+        case {"input_audio": {"data": str(data), "format": str(kind)}}:
+            return [data_part(decoded(data), f"audio/{kind}")]
+        case _:
+            raise _misshapen("input_audio", part)
+
+
+def _file(part: Mapping[str, Any]) -> Sequence[Block]:
+    """Read a file of OpenAI, or of the AI SDK, which has a media type."""
+    mime_type = part.get("mediaType") or part.get("mimeType") or part.get("mime_type")
+    meta = rest(part, "type", "mediaType", "mimeType", "mime_type", "data", "url", "base64")
+    match part:
+        case {"file": Mapping() as file}:
+            return [_openai_file(cast("Mapping[str, Any]", file))]
+        case {"url": str(found)} | {"data": str(found)} | {"base64": str(found)}:
+            return [media(found, mime_type if isinstance(mime_type, str) else None, meta)]
+        case _:
+            raise _misshapen("file", part)
+
+
+def _input_file(part: Mapping[str, Any]) -> Sequence[Block]:
+    match part:
+        case {"file_url": str(url)}:
+            return [reference_part(url, None, rest(part, "type", "file_url"))]
+        case _:
+            return [_openai_file(part)]
+
+
+def _openai_file(file: Mapping[str, Any]) -> Document:
+    name = file.get("filename")
+    meta = {"name": name} if isinstance(name, str) else {}
+    match file:
+        case {"file_data": str(data)} if is_data_uri(data):
+            return embedded(data, meta)
+        case {"file_data": str(data)}:
+            mime_type, _ = mimetypes.guess_file_type(meta.get("name", ""))
+            return data_part(decoded(data), mime_type or BINARY, meta)
+        case {"file_id": str(identifier)}:
+            return uploaded(identifier, meta)
+        case _:
+            raise _misshapen("file", {"type": "file", "file": file})
+
+
+def _sourced(part: Mapping[str, Any]) -> Sequence[Block]:
+    """Read an image or document of Anthropic, or an image of the AI SDK or LangChain."""
+    meta = rest(
+        part, "type", "source", "image", "mediaType", "mimeType", "mime_type", "cache_control"
+    )
+    mime_type = part.get("mediaType") or part.get("mimeType") or part.get("mime_type")
+    match part:
+        case {"source": {"type": "base64", "data": str(data), "media_type": str(kind)}}:
+            return [data_part(decoded(data), kind, meta)]
+        case {"source": {"type": "url", "url": str(url)}}:
+            return [image(url, meta)]
+        case {"source": {"type": "file", "file_id": str(identifier)}}:
+            return [reference_part(f"anthropic://files/{quote(identifier, safe='')}", None, meta)]
+        case {"source": {"type": "text", "data": str(text)}}:
+            return [text_part(text, meta)]
+        case {"source": {"type": "content", "content": content}}:
+            return read_content(content)
+        case {"image": str(found)}:
+            return [media(found, mime_type if isinstance(mime_type, str) else None, meta)]
+        case {"url": str(url)}:
+            return [image(url, rest(meta, "url"))]
+        case {"base64": str(data)} | {"data": str(data)}:
+            kind = mime_type if isinstance(mime_type, str) else None
+            return [media(data, kind, rest(meta, "base64", "data"))]
+        case {"source": source}:
+            raise ValueError(
+                f"expected a source of base64 data, a URL or text, found {shown(source)}"
+            )
+        case _:
+            raise ValueError(f"expected an image with its data or URL, found {shown(part)}")
+
+
+def _thinking(part: Mapping[str, Any]) -> Sequence[Block]:
+    """Read the reasoning of any format: ``thinking``, ``text``, ``summary``, ``content``."""
+    read = ("type", "thinking", "think", "reasoning", "text", "summary", "content", "status")
+    texts = [text for name in read[1:7] for text in _texts(part.get(name))]
+    return [Thought([text_part(text) for text in texts], rest(part, *read))]
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str() if value:
+            yield value
+        case list() | tuple():
+            for each in cast("Sequence[Any]", value):
+                yield from _texts(each)
+        case {"text": str(text)} | {"value": str(text)} | {"summary": str(text)} if text:
+            yield text
+        case _:
+            return
+
+
+def _call(part: Mapping[str, Any]) -> Sequence[Block]:
+    """Read a call: Anthropic's ``tool_use``, Responses' ``function_call``, ``tool-call``."""
+    tool = first_text(part, "name", "toolName", "tool_name")
+    if not tool:
+        raise ValueError(f"expected a tool call with a name, found {shown(part)}")
+    names = ("call_id", "toolCallId", "tool_call_id", "id")
+    arguments = ("input", "arguments", "args")
+    meta = rest(
+        part, "type", "name", "toolName", "tool_name", *names, *arguments, "status", "cache_control"
+    )
+    found = next((part[name] for name in arguments if part.get(name) is not None), None)
+    return [Call(tool, found, first_text(part, *names), meta)]
+
+
+def _tool_result(part: Mapping[str, Any]) -> Sequence[Block]:
+    contents = ("content", "output", "result")
+    found = next((part[name] for name in contents if part.get(name) is not None), None)
+    calls = ("tool_use_id", "toolCallId", "tool_call_id", "call_id")
+    names = ("toolName", "tool_name", "name")
+    kind = found.get("type") if isinstance(found, Mapping) else None
+    failed = (
+        part.get("is_error") is True
+        or part.get("isError") is True
+        or (isinstance(kind, str) and kind.startswith("error-"))
+    )
+    read = ("type", "id", "is_error", "isError", "status", "cache_control")
+    return [
+        Result(
+            read_result(found),
+            call=first_text(part, *calls),
+            tool=first_text(part, *names),
+            failed=failed,
+            meta=rest(part, *contents, *calls, *names, *read),
+        )
+    ]
+
+
+def _tool_part(kind: str, part: Mapping[str, Any]) -> Sequence[Block]:
+    """Read ``tool-call``, ``tool-result`` or, in version 5, ``tool-NAME`` of the AI SDK."""
+    if kind in ("tool-call", "tool-result"):
+        return _call(part) if kind == "tool-call" else _tool_result(part)
+    tool = part.get("toolName") or kind.removeprefix("tool-")
+    return invocation({**part, "toolName": tool}, "type")
+
+
+def _invocation(part: Mapping[str, Any]) -> Sequence[Block]:
+    match part:
+        case {"toolInvocation": Mapping() as found}:
+            return invocation(cast("Mapping[str, Any]", found))
+        case _:
+            raise ValueError(f"expected a toolInvocation, found {shown(part)}")
+
+
+def invocation(fields: Mapping[str, Any], *read: str) -> Sequence[Block]:
+    """Read a call of the AI SDK together with its result."""
+    tool, call = fields.get("toolName"), fields.get("toolCallId")
+    if not isinstance(tool, str) or not tool:
+        raise ValueError(f"expected a tool invocation with a toolName, found {shown(fields)}")
+    identifier = call if isinstance(call, str) and call else None
+    arguments = fields.get("args") if fields.get("args") is not None else fields.get("input")
+    known = (
+        "toolName",
+        "toolCallId",
+        "args",
+        "input",
+        "result",
+        "output",
+        "errorText",
+        "state",
+        "step",
+    )
+    blocks: list[Block] = [Call(tool, arguments, identifier, rest(fields, *known, *read))]
+    state = fields.get("state")
+    if state in ("output-error", "error") or isinstance(fields.get("errorText"), str):
+        text = fields.get("errorText")
+        blocks.append(Result(read_result(text), identifier, tool, failed=True))
+    elif state in ("result", "output-available") or "result" in fields or "output" in fields:
+        returned = fields.get("result") if "result" in fields else fields.get("output")
+        blocks.append(Result(read_result(returned), identifier, tool))
+    return blocks
+
+
+def _source(part: Mapping[str, Any]) -> Sequence[Block]:
+    """Read a source of an answer, of the AI SDK."""
+    found = part.get("source")
+    fields = cast("Mapping[str, Any]", found) if isinstance(found, Mapping) else part
+    match fields:
+        case {"url": str(url)}:
+            return [reference_part(url, None, {"source": True, **rest(fields, "type", "url")})]
+        case _:
+            return [artifact("source", rest(fields, "type"))]
+
+
+def artifact(kind: str, data: object) -> Document:
+    """Build a part of other data: a mapping, or a value."""
+    found = data if isinstance(data, Mapping) else {"value": data}
+    return {"category": kind, "artifact": found, "hidden": False, "meta": {}}
+
+
+def _tool_call_part(part: Mapping[str, Any]) -> Sequence[Block]:
+    """Read a call: LibreChat's with its output, or LangChain's."""
+    match part:
+        case {"tool_call": {"name": str(tool)} as call}:
+            call = cast("Mapping[str, Any]", call)
+            found = first_text(call, "id")
+            meta = rest(call, "id", "name", "args", "output", "type", "progress")
+            blocks: list[Block] = [Call(tool, call.get("args"), found, meta)]
+            if call.get("output") is not None:
+                blocks.append(Result(read_result(call["output"]), found, tool))
+            return blocks
+        case _:
+            return _call(part)
+
+
+def _error(part: Mapping[str, Any]) -> Sequence[Block]:
+    return [text_part(text, {"error": True}) for text in _texts(part.get("error"))]
+
+
+READERS = {
+    "refusal": _refusal,
+    "image_url": _image_url,
+    "input_image": _image_url,
+    "input_audio": _input_audio,
+    "file": _file,
+    "input_file": _input_file,
+    "image": _sourced,
+    "document": _sourced,
+    "audio": _sourced,
+    "video": _sourced,
+    "thinking": _thinking,
+    "think": _thinking,
+    "reasoning": _thinking,
+    "redacted_thinking": _thinking,
+    "redacted-reasoning": _thinking,
+    "reasoning.text": _thinking,
+    "reasoning.summary": _thinking,
+    "reasoning.encrypted": _thinking,
+    "tool_use": _call,
+    "server_tool_use": _call,
+    "mcp_tool_use": _call,
+    "function_call": _call,
+    "custom_tool_call": _call,
+    "tool_call": _tool_call_part,
+    "tool-call": _call,
+    "tool_result": _tool_result,
+    "tool-result": _tool_result,
+    "function_call_output": _tool_result,
+    "custom_tool_call_output": _tool_result,
+    "tool-invocation": _invocation,
+    "source": _source,
+    "source-url": _source,
+    "source-document": _source,
+    "error": _error,
+}
+
+
+# --- Parts of Gemini, which have no type
+
+
+def _gemini(part: Mapping[str, Any]) -> Sequence[Block]:  # noqa: PLR0911 - one return per kind
+    match part:
+        case {"text": str(text), "thought": True}:
+            return [Thought([text_part(text)], rest(part, "text", "thought"))]
+        case {"text": str(text)}:
+            return [text_part(text, rest(part, "text", "thought"))]
+        case {"functionCall": Mapping() as call} | {"function_call": Mapping() as call}:
+            meta = rest(part, "functionCall", "function_call")
+            return [
+                Call(each.tool, each.arguments, each.identifier, {**each.meta, **meta})
+                for each in _call(cast("Mapping[str, Any]", call))
+                if isinstance(each, Call)
+            ]
+        case {"functionResponse": Mapping() as found} | {"function_response": Mapping() as found}:
+            return [_gemini_result(cast("Mapping[str, Any]", found))]
+        case {"inlineData": Mapping() as data} | {"inline_data": Mapping() as data}:
+            return [_gemini_data(cast("Mapping[str, Any]", data))]
+        case {"fileData": Mapping() as file} | {"file_data": Mapping() as file}:
+            file = cast("Mapping[str, Any]", file)
+            uri = first_text(file, "fileUri", "file_uri")
+            if uri is None:
+                raise ValueError(f"expected fileData with a fileUri, found {shown(part)}")
+            return [reference_part(uri, first_text(file, "mimeType", "mime_type"))]
+        case {"executableCode": Mapping() as code} | {"executable_code": Mapping() as code}:
+            return [artifact("executable_code", code)]
+        case {"codeExecutionResult": Mapping() as found} | {
+            "code_execution_result": Mapping() as found
+        }:
+            return [artifact("code_execution_result", found)]
+        case {"image": str(url)} | {"image_url": str(url)}:
+            return [image(url)]
+        case _:
+            raise ValueError(f"expected an object with a type, found {shown(part)}")
+
+
+def _gemini_result(fields: Mapping[str, Any]) -> Result:
+    response, failed = fields.get("response"), False
+    match response:
+        # the wrappers of Google's libraries
+        case {"result": found, **others} | {"output": found, **others} if not others:
+            response = found
+        case {"error": found, **others} if not others:
+            response, failed = found, True
+        case _:
+            pass
+    return Result(
+        read_result(response),
+        call=first_text(fields, "id"),
+        tool=first_text(fields, "name"),
+        failed=failed,
+        meta=rest(fields, "id", "name", "response"),
+    )
+
+
+def _gemini_data(data: Mapping[str, Any]) -> Document:
+    match data:
+        case {"data": str(text)}:
+            # base64 with the alphabet of URLs is allowed, too
+            text = text.replace("-", "+").replace("_", "/")
+            kind = first_text(data, "mimeType", "mime_type") or BINARY
+            return data_part(decoded(text + "=" * (-len(text) % 4)), kind)
+        case _:
+            raise ValueError(f"expected inlineData with data, found {shown(data)}")
+
+
+def first_text(fields: Mapping[str, Any], *names: str) -> str | None:
+    """Return the first field that holds text."""
+    found = (fields.get(name) for name in names)
+    return next((value for value in found if isinstance(value, str) and value), None)
+
+
+def _misshapen(kind: str, part: object) -> ValueError:
+    return ValueError(f"expected {kind} as {SHAPES[kind]}, found {shown(part)}")

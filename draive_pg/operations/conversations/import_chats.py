@@ -1,0 +1,440 @@
+"""Import conversations of chat logs; importing again adds only what is new."""
+
+from collections import Counter
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple, cast
+
+from draive_pg.chat.containers import Containers
+from draive_pg.chat.conversation import Branches, OnError
+from draive_pg.chat.convert import Chat, convert
+from draive_pg.chat.formats.format import Options
+from draive_pg.chat.reader import Log, read, read_messages
+from draive_pg.codec.json import encode
+from draive_pg.codec.validation import check_optional, check_sent, check_text, check_texts
+from draive_pg.display.progress import progress, watched
+from draive_pg.errors import ChatInvalid, MemoryExists
+from draive_pg.models.conversations import ChatImport
+from draive_pg.operations.conversations.store import (
+    ELEMENTS,
+    SNAPSHOTS,
+    lock_memories,
+    lock_memory,
+)
+from draive_pg.operations.conversations.transfer import batches
+from draive_pg.operations.operation import Call, Operation, Query, Row, Statement, Steps, workflow
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+DEFAULT = Options()
+MAX_IDENTIFIER = 2_600  # bytes that fit into an index of PostgreSQL
+STEP: LiteralString = "INTERVAL '1 microsecond'"
+
+# The caller holds the locks. A conversation that has begun with the same elements gets the others;
+# one with different elements is not changed. Meta is not compared, because exports differ in it.
+IMPORT = Query(
+    "memories.import_chats",
+    f"""
+WITH given AS (
+    SELECT
+        line ->> 'identifier' AS identifier,
+        (line ->> 'created')::TIMESTAMPTZ AS created,
+        line -> 'elements' AS elements,
+        line -> 'snapshots' AS snapshots
+    FROM json_array_elements(:lines::JSON) AS line
+),
+given_elements AS (
+    SELECT
+        given.identifier,
+        item.number,
+        (item.value ->> 'created')::TIMESTAMPTZ AS created,
+        (item.value -> 'content')::JSONB AS content
+    FROM given
+    CROSS JOIN LATERAL json_array_elements(given.elements)
+        WITH ORDINALITY AS item (value, number)
+),
+stored AS (
+    SELECT
+        identifier,
+        row_number() OVER (PARTITION BY identifier ORDER BY created, place) AS number,
+        created,
+        content
+    FROM {ELEMENTS} AS element
+    WHERE identifier = ANY (:identifiers::TEXT[]) AND NOT :append::BOOLEAN
+),
+state AS MATERIALIZED (
+    SELECT
+        given.identifier,
+        count(stored.number) AS stored,
+        (:only_new::BOOLEAN AND count(stored.number) > 0)
+        OR coalesce(
+            bool_or(given_elements.content -> 'blocks' <> stored.content -> 'blocks'), FALSE
+        ) AS differs,
+        newest.created AS last,
+        clock_timestamp() AS now
+    FROM given
+    CROSS JOIN LATERAL (
+        SELECT max(created) AS created
+        FROM {ELEMENTS} AS element
+        WHERE element.identifier = given.identifier AND created < 'infinity'
+    ) AS newest
+    LEFT JOIN stored USING (identifier)
+    LEFT JOIN given_elements USING (identifier, number)
+    GROUP BY given.identifier, newest.created
+),
+added AS MATERIALIZED (
+    SELECT
+        state.identifier,
+        given_elements.number,
+        given_elements.content,
+        greatest(
+            coalesce(given_elements.created, state.now + given_elements.number * {STEP}),
+            state.last + given_elements.number * {STEP}
+        ) AS created
+    FROM state
+    JOIN given_elements ON given_elements.identifier = state.identifier
+        AND given_elements.number > state.stored
+    WHERE NOT state.differs
+),
+latest AS (
+    SELECT given.identifier, newest.variables, newest.created
+    FROM given
+    CROSS JOIN LATERAL (
+        SELECT variables, created
+        FROM {SNAPSHOTS} AS snapshot
+        WHERE snapshot.identifier = given.identifier
+        ORDER BY created DESC, place DESC
+        LIMIT 1
+    ) AS newest
+),
+snapshots AS (
+    SELECT
+        state.identifier,
+        item.number,
+        (item.value -> 'variables')::JSONB AS variables,
+        greatest(
+            coalesce(
+                added.created,
+                (
+                    SELECT max(each.created) + {STEP} FROM added AS each
+                    WHERE each.identifier = state.identifier
+                ),
+                state.now
+            ),
+            latest.created + item.number * {STEP}
+        ) AS created
+    FROM state
+    JOIN given USING (identifier)
+    CROSS JOIN LATERAL json_array_elements(given.snapshots)
+        WITH ORDINALITY AS item (value, number)
+    LEFT JOIN added ON added.identifier = state.identifier
+        AND added.number = greatest(
+            (item.value ->> 'position')::INT8 + 1,
+            state.stored + 1
+        )
+    LEFT JOIN latest ON latest.identifier = state.identifier
+    WHERE NOT state.differs
+        AND (
+            (item.value ->> 'position')::INT8 >= state.stored
+            OR (
+                item.number = json_array_length(given.snapshots)
+                AND added.identifier IS NOT NULL
+            )
+        )
+        AND latest.variables @> (item.value -> 'variables')::JSONB IS NOT TRUE
+),
+conversations AS (
+    INSERT INTO {{schema}}.memories (identifier, created)
+    SELECT given.identifier, coalesce(given.created, now())
+    FROM given
+    JOIN state USING (identifier)
+    WHERE NOT state.differs
+    ON CONFLICT (identifier) DO NOTHING
+),
+inserted_snapshots AS (
+    INSERT INTO {{schema}}.memories_variables (identifier, variables, created)
+    SELECT identifier, variables, created FROM snapshots ORDER BY identifier, number
+),
+inserted_elements AS (
+    INSERT INTO {{schema}}.memories_elements (identifier, content, created)
+    SELECT identifier, content, created FROM added ORDER BY identifier, number
+)
+SELECT
+    state.identifier,
+    state.stored,
+    state.differs,
+    (SELECT count(*) FROM added WHERE added.identifier = state.identifier) AS added
+FROM state
+""",
+)
+
+
+class Given(NamedTuple):
+    """A conversation that is imported: a JSON object for `IMPORT`."""
+
+    identifier: str
+    text: str
+    elements: int
+    where: str
+
+    @property
+    def size(self) -> int:
+        """Characters of the text."""
+        return len(self.text)
+
+
+@dataclass(slots=True)
+class Report:
+    """What an import did so far: the values of a `ChatImport`."""
+
+    imported: int = 0
+    extended: int = 0
+    unchanged: int = 0
+    elements: int = 0
+    refused: list[str] = field(default_factory=list[str])
+    repaired: list[str] = field(default_factory=list[str])
+    ignored: Counter[str] = field(default_factory=Counter[str])
+
+    def result(self) -> ChatImport:
+        """Return the record."""
+        return ChatImport(
+            self.imported,
+            self.extended,
+            self.unchanged,
+            self.elements,
+            tuple(self.refused),
+            tuple(self.repaired),
+            dict(sorted(self.ignored.items())),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How to import.
+
+    Attributes
+    ----------
+    options : Options
+        What to read of the documents.
+    prefix : str
+        Prefix of all identifiers.
+    on_error : {"refuse", "skip", "repair"}
+        What to do with a malformed message.
+    append : bool
+        Append to memories that have elements, whatever they are.
+    """
+
+    options: Options = DEFAULT
+    prefix: str = ""
+    on_error: OnError = "refuse"
+    append: bool = False
+
+
+def rules(
+    identifier: str | None,
+    prefix: str,
+    variables: Iterable[str] | None,
+    meta: Iterable[str] | None,
+    branches: Branches,
+    on_error: OnError,
+    *,
+    append: bool,
+) -> Rules:
+    """Check the arguments of an import."""
+    if branches not in ("active", "all"):
+        raise ValueError(f"branches must be 'active' or 'all', not {branches!r:.60}")
+    if on_error not in ("refuse", "skip", "repair"):
+        raise ValueError(f"on_error must be 'refuse', 'skip' or 'repair', not {on_error!r:.60}")
+    options = Options(
+        check_optional(identifier, "identifier"),
+        check_texts(variables, "variables"),
+        check_texts(meta, "meta"),
+        branches,
+    )
+    return Rules(options, check_text(prefix, "prefix"), on_error, append)
+
+
+def check(source: Any, rules: Rules) -> ChatImport:
+    """Read and check chat logs, and return what an import into an empty database would do."""
+    report = Report()
+    with progress(_size(source), "Checking", "B", wanted=watched()) as bar:
+        for given in _prepared(source, rules, report, bar):
+            report.imported += 1
+            report.elements += given.elements
+    return report.result()
+
+
+@workflow
+def import_chats(source: Any, rules: Rules, *, dry_run: bool = False) -> Steps[ChatImport]:
+    """Write the conversations of chat logs in batches, each conversation whole or not at all."""
+    if dry_run:
+        return (yield Call(partial(check, source, rules)))
+    report = Report()
+    with (
+        progress(_size(source), "Importing", "B", wanted=watched()) as bar,
+        closing(batches(_prepared(source, rules, report, bar))) as found,
+    ):
+        while batch := (yield Call(partial(next, found, None))):
+            states = yield _write(batch, append=rules.append)
+            _count(batch, states, rules, report)
+    return report.result()
+
+
+def _sources(source: Any) -> Sequence[Any]:
+    """Return one or several sources: a list of paths is several."""
+    if isinstance(source, list | tuple) and source:
+        values = cast("Sequence[Any]", source)
+        if all(isinstance(each, str | PathLike) for each in values):
+            return values
+    return (cast("Any", source),)
+
+
+def _size(source: Any) -> int | None:
+    """Return the number of bytes of files; None for other sources."""
+    total = 0
+    for each in _sources(source):
+        if not isinstance(each, str | PathLike) or each == "-":
+            return None
+        path = Path(cast("str", each))
+        files = path.rglob("*") if path.is_dir() else (path,)
+        total += sum(file.stat().st_size for file in files if file.is_file())
+    return total
+
+
+def _prepared(source: Any, rules: Rules, report: Report, bar: "tqdm[Any]") -> Generator[Given]:
+    """Read and check conversations, and note those that are refused."""
+    containers = Containers(
+        ignored=lambda name: report.ignored.update([f"file {name}"]),
+        progress=lambda size: cast("None", bar.update(size)),
+    )
+    for each in _sources(source):
+        for entry in read(each, containers, rules.options):
+            if isinstance(entry, ChatInvalid):
+                report.refused.append(str(entry))
+                continue
+            try:
+                given = _given(entry, rules, report)
+            except ValueError as error:
+                report.refused.append(f"{entry.where}: {error}")
+            else:
+                yield given
+
+
+def _given(log: Log, rules: Rules, report: Report) -> Given:
+    identifier = _identifier(f"{rules.prefix}{log.identifier}")
+    chat = convert(log.conversation, rules.on_error)
+    text = _line(identifier, chat, log.conversation.created)
+    report.repaired += (f"{log.where}: {repair}" for repair in chat.repairs)
+    report.ignored.update(log.conversation.ignored)
+    return Given(identifier, text, len(chat.elements), log.where)
+
+
+def _identifier(identifier: str) -> str:
+    check_text(identifier, "identifier")
+    if len(identifier.encode()) > MAX_IDENTIFIER:
+        raise ValueError(f"its identifier {identifier!r:.60} is longer than {MAX_IDENTIFIER} bytes")
+    return identifier
+
+
+def _line(identifier: str, chat: Chat, created: datetime | None) -> str:
+    """Return a conversation as a JSON object for `IMPORT`."""
+    first = next((element.created for element in chat.elements), None)
+    known = [time for time in (created, first) if time is not None]
+    elements = (
+        f'{{"created":{_time(each.created)},"content":{encode(each.document, each.source)}}}'
+        for each in chat.elements
+    )
+    snapshots = (
+        f'{{"position":{each.position},"variables":{encode(each.variables, "variables")}}}'
+        for each in chat.snapshots
+    )
+    began = _time(min(known, default=None))
+    text = (
+        f'{{"identifier":{encode(identifier, "identifier")},"created":{began},'
+        f'"elements":[{",".join(elements)}],"snapshots":[{",".join(snapshots)}]}}'
+    )
+    return check_sent(text, "the items together are")
+
+
+def _time(time: datetime | None) -> str:
+    return "null" if time is None else f'"{time.isoformat()}"'
+
+
+def _count(batch: Sequence[Given], states: Mapping[str, Row], rules: Rules, report: Report) -> None:
+    for given in batch:
+        _, stored, differs, added = states[given.identifier]
+        if differs:
+            report.refused.append(
+                f"{given.where}: memory {given.identifier!r:.80} has other elements; remove or "
+                "rename it, or append to it"
+            )
+        elif stored == 0 or rules.append:
+            report.imported += 1
+        elif added:
+            report.extended += 1
+        else:
+            report.unchanged += 1
+        report.elements += added
+
+
+def _write(batch: Sequence[Given], *, append: bool) -> Operation[Mapping[str, Row]]:
+    first, *others = batch
+    more = f", and {len(others)} more" if others else ""
+    return Operation(
+        name=f"import {first.where}: memory {first.identifier!r:.80}{more}",
+        statements=(
+            lock_memories([given.identifier for given in batch]),
+            _statement(batch, append=append, only_new=False),
+        ),
+        decode=lambda rows: {row[0]: row for row in rows},
+    )
+
+
+def _statement(batch: Sequence[Given], *, append: bool, only_new: bool) -> Statement:
+    return IMPORT(
+        lines=f"[{','.join(given.text for given in batch)}]",
+        identifiers=[given.identifier for given in batch],
+        append=append,
+        only_new=only_new,
+    )
+
+
+def import_chat(
+    identifier: str,
+    messages: Iterable[Mapping[str, Any]],
+    *,
+    append: bool,
+) -> Operation[int]:
+    """Append the messages of a chat log as elements, and return how many elements they made."""
+    check_text(identifier, "identifier")
+    conversation = read_messages(messages)
+    chat = convert(conversation)
+    try:
+        text = _line(identifier, chat, conversation.created)
+    except (TypeError, ValueError) as error:
+        raise ChatInvalid(str(error)) from error
+
+    def decode(rows: Sequence[Row]) -> int:
+        _, _, refused, added = rows[0]
+        if refused:
+            raise MemoryExists(
+                f"import chat into memory {identifier!r:.80}: it already has elements; "
+                "remove it first, or append to it with append=True"
+            )
+        return added
+
+    given = Given(identifier, text, len(chat.elements), "")
+    return Operation(
+        name=f"import chat into memory {identifier!r:.80}",
+        statements=(
+            lock_memory(identifier),
+            _statement([given], append=append, only_new=not append),
+        ),
+        decode=decode,
+    )
