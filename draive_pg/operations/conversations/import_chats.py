@@ -371,8 +371,8 @@ def _count(batch: Sequence[Given], states: Mapping[str, Row], rules: Rules, repo
         _, stored, differs, added = states[given.identifier]
         if differs:
             report.refused.append(
-                f"{given.where}: memory {given.identifier!r:.80} has other elements; remove or "
-                "rename it, or append to it"
+                f"{given.where}: memory {given.identifier!r:.80} has other elements; import with "
+                "another prefix, or remove or rename the memory first"
             )
         elif stored == 0 or rules.append:
             report.imported += 1
