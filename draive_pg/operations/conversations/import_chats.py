@@ -42,22 +42,16 @@ IMPORT = Query(
     "memories.import_chats",
     f"""
 WITH given AS (
-    SELECT
-        line ->> 'identifier' AS identifier,
-        (line ->> 'created')::TIMESTAMPTZ AS created,
-        line -> 'elements' AS elements,
-        line -> 'snapshots' AS snapshots
-    FROM json_array_elements(:lines::JSON) AS line
+    SELECT *
+    FROM json_to_recordset(:lines::JSON)
+        AS line (identifier TEXT, created TIMESTAMPTZ, elements JSON, snapshots JSON)
 ),
 given_elements AS (
-    SELECT
-        given.identifier,
-        item.number,
-        (item.value ->> 'created')::TIMESTAMPTZ AS created,
-        (item.value -> 'content')::JSONB AS content
+    SELECT given.identifier, item.number, item.created, item.content
     FROM given
-    CROSS JOIN LATERAL json_array_elements(given.elements)
-        WITH ORDINALITY AS item (value, number)
+    CROSS JOIN LATERAL ROWS FROM (
+        json_to_recordset(given.elements) AS (created TIMESTAMPTZ, content JSONB)
+    ) WITH ORDINALITY AS item (created, content, number)
 ),
 stored AS (
     SELECT
@@ -169,8 +163,11 @@ SELECT
     state.identifier,
     state.stored,
     state.differs,
-    (SELECT count(*) FROM added WHERE added.identifier = state.identifier) AS added
+    coalesce(counted.added, 0) AS added
 FROM state
+LEFT JOIN (
+    SELECT identifier, count(*) AS added FROM added GROUP BY identifier
+) AS counted USING (identifier)
 """,
 )
 
