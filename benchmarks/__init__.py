@@ -1,1 +1,1 @@
-"""How fast it is, against draive.postgres, bare psycopg and a bare COPY: ratios of one run."""
+"""Benchmarks against draive.postgres, psycopg and COPY, as ratios within one run."""

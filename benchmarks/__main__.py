@@ -1,4 +1,4 @@
-"""``./dev bench``: a short version of all groups, in under three minutes, on a server of its own.
+"""``./dev bench``: a short version of all groups, in under three minutes, on a new server.
 
 The table that it prints is also written to docs/performance.md, between its two markers.
 """
@@ -15,7 +15,7 @@ from benchmarks.measure import HEADER, Comparison
 from benchmarks.table import DOCUMENT, with_table
 from draive_pg.embedded import Server
 
-# As a server of this size would be set up; with the defaults, checkpoints come in between.
+# With the default settings, checkpoints would run during measurements.
 SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "8GB"}
 
 
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def measure(dsn: str) -> list[Comparison]:
-    """Measure all groups in databases of their own on a server."""
+    """Measure all groups in new databases on a server."""
     found: list[Comparison] = []
     with tqdm(total=4, unit="group", disable=None) as progress:
         for group in (

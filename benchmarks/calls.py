@@ -1,7 +1,7 @@
 """Calls of the client: against draive.postgres over haiway's pool, and against bare psycopg.
 
-``python -m benchmarks.calls DSN [ROWS]`` measures in databases of its own on a server, with so many
-elements (a million) in the tables.
+``python -m benchmarks.calls DSN [ROWS]`` measures in new databases on a server, with ROWS elements
+(default: a million) in the tables.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks.filling import ELEMENTS, PER_MEMORY, apply, database, fill, filled
 from benchmarks.measure import HEADER, Comparison, compare, compare_async
-from benchmarks.network import distant
+from benchmarks.network import delayed
 from draive_pg import Client
 
 FEW = 10_000
@@ -30,26 +30,26 @@ REMEMBER = "`remember` of 100 elements"
 
 
 class Limits(Configuration):
-    """What a service may look up before each call of a model."""
+    """A configuration that a service loads before each call of a model."""
 
     tokens: int = 100
     model: str = "small"
 
 
 def measure(dsn: str, *, rows: int = 1_000_000) -> list[Comparison]:
-    """Measure in databases of its own on a server."""
+    """Measure in new databases on a server."""
     with filled(dsn, FEW) as few:
         found = [
             *asyncio.run(against_draive(few)),
-            *asyncio.run(at_a_distance(few)),
+            *asyncio.run(with_latency(few)),
             against_psycopg(few),
             asyncio.run(cached(few)),
             importing(),
         ]
         with filled(dsn, rows) as many:
-            found.append(growing(few, many, rows))
+            found.append(against_small_tables(few, many, rows))
             with database(dsn) as seed:
-                apply(seed, "003_memories.sql")  # which has no index of ours
+                apply(seed, "003_memories.sql")  # without the index of draive_pg
                 fill(seed, rows)
                 found.append(asyncio.run(in_large_tables(many, seed, rows)))
     return found
@@ -71,15 +71,15 @@ async def against_draive(dsn: str) -> list[Comparison]:
             ]
 
 
-async def at_a_distance(dsn: str) -> list[Comparison]:
-    with distant(dsn, ROUND_TRIP) as far, Client(far) as db:
+async def with_latency(dsn: str) -> list[Comparison]:
+    with delayed(dsn, ROUND_TRIP) as far, Client(far) as db:
         async with draive(far):
             return [await remembering(db, f"{REMEMBER}, network of 5 ms", runs=5)]
 
 
 async def remembering(db: Client, what: str, *, runs: int = 9, calls: int = 1) -> Comparison:
     ours, theirs = db.memory(f"ours, {what}"), PostgresModelMemory(f"theirs, {what}")
-    await theirs.maintenance()  # without which draive remembers nothing
+    await theirs.maintenance()  # required by draive before it remembers
     return await compare_async(
         what,
         lambda: ours.remember(*ELEMENTS),
@@ -104,11 +104,11 @@ async def cached(dsn: str) -> Comparison:
 
 
 def against_psycopg(dsn: str) -> Comparison:
-    """Compare the smallest call with its own statement, on connections made anew each run."""
+    """Compare the smallest call with its statement alone, on new connections in each run."""
     with Client(dsn, cache_limit=0) as db, Bare(dsn) as bare:
         db.configurations.define(Limits())
 
-        def anew() -> None:
+        def reconnect() -> None:
             db.close()
             bare.connect()
 
@@ -119,12 +119,12 @@ def against_psycopg(dsn: str) -> Comparison:
             bare.load,
             runs=15,
             calls=300,
-            before=anew,
+            before=reconnect,
         )
 
 
 class Bare:
-    """A connection of psycopg's, without anything around it."""
+    """A plain connection of psycopg."""
 
     LATEST = (
         "SELECT content::TEXT FROM configurations WHERE identifier = $1::TEXT "
@@ -136,7 +136,7 @@ class Bare:
         self._connection = self._connected()
 
     def _connected(self) -> psycopg.Connection:
-        # Nothing is prepared, as we cannot, for behind a transaction pooler it would fail.
+        # No prepared statements, as in draive_pg, because they fail behind a transaction pooler.
         return psycopg.connect(
             self._dsn, autocommit=True, cursor_factory=psycopg.RawCursor, prepare_threshold=None
         )
@@ -155,7 +155,7 @@ class Bare:
         self._connection.close()
 
 
-def growing(few: str, many: str, rows: int) -> Comparison:
+def against_small_tables(few: str, many: str, rows: int) -> Comparison:
     """Compare the same call on small and on large tables."""
     with Client(few) as small, Client(many) as large:
         return compare(
@@ -181,14 +181,14 @@ async def in_large_tables(many: str, seed: str, rows: int) -> Comparison:
 
 
 def recalling(db: Client, rows: int) -> Callable[[], object]:
-    """Return what recalls another memory each time."""
+    """Return a function that recalls another memory each time."""
     numbers = itertools.cycle(range(1, rows // PER_MEMORY))
     return lambda: db.memory(f"m{next(numbers)}").recall(limit=20)
 
 
 @asynccontextmanager
 async def draive(dsn: str, *states: State) -> AsyncGenerator[None]:
-    """Let draive's own adapters work on a database."""
+    """Open a scope with the adapters of draive on a database."""
     address = conninfo_to_dict(dsn)
     pool = PostgresConnectionPool(
         host=str(address["host"]),
@@ -203,7 +203,7 @@ async def draive(dsn: str, *states: State) -> AsyncGenerator[None]:
 
 
 def importing() -> Comparison:
-    # With compiled modules, as users have them, whatever this process was told.
+    # With compiled modules, as for users, even if this process disables them.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
     def imported(names: str) -> None:

@@ -1,7 +1,7 @@
-"""A conversation kept by us, by langgraph's PostgresSaver and by openai-agents' SQLAlchemySession.
+"""Conversations in draive_pg, langgraph's PostgresSaver and openai-agents' SQLAlchemySession.
 
-``python -m benchmarks.conversations DSN [LENGTH]`` measures in a database of its own on a server,
-on a conversation of so many messages (200).
+``python -m benchmarks.conversations DSN [LENGTH]`` measures in a new database on a server, with a
+conversation of LENGTH messages (default: 200).
 """
 
 import asyncio
@@ -30,7 +30,7 @@ TEXTS = [element.content.to_str() for element in ELEMENTS]
 
 
 def measure(dsn: str, *, length: int = 200) -> list[Comparison]:
-    """Measure in a database of its own on a server."""
+    """Measure in a new database on a server."""
     with database(dsn) as own, Client(own) as db:
         db.setup()
         return asyncio.run(against_peers(db, own, length))
@@ -67,7 +67,7 @@ async def against_peers(db: Client, dsn: str, length: int) -> list[Comparison]:
 
 
 class Graph:
-    """What a graph of langgraph's does with a conversation: each step keeps all of its state."""
+    """A conversation as a graph of langgraph stores it: each step writes all of its state."""
 
     def __init__(self, saver: PostgresSaver, length: int) -> None:
         saver.setup()

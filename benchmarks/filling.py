@@ -1,4 +1,4 @@
-"""Databases to measure on, and so many elements to fill them with."""
+"""Databases for benchmarks, and the elements in them."""
 
 import json
 from collections.abc import Generator, Sequence
@@ -47,7 +47,7 @@ SENTENCES = (
 
 
 def _varied(number: int) -> ModelInput | ModelOutput:
-    """Return an element as services write them: of one text, of several, of tools, of thoughts."""
+    """Return a typical element: one text, several texts, tool calls, or reasoning."""
     length = 2 + number % 7
     said = MultimodalContent.of("".join((SENTENCES * 2)[number % 5 : number % 5 + length]))
     match number % 8:
@@ -73,7 +73,7 @@ def _varied(number: int) -> ModelInput | ModelOutput:
 # requests tools, another thinks, and a sixth has several blocks or parts.
 CONVERSATION = tuple(_varied(number) for number in range(PER_MEMORY))
 
-# Foreign keys are not checked: all that is written here fits.
+# Skips foreign key checks, for speed.
 QUICKLY = "SET session_replication_role = replica"
 
 MEMORIES = """
@@ -86,7 +86,7 @@ INSERT INTO memories_variables (identifier, variables)
 SELECT 'm' || n, '{"user": "Ada", "turn": 25}' FROM generate_series(1, $1::INT8) AS n
 """
 
-# An element of each memory in turn, as if all were talking at once: no memory's are neighbours.
+# Elements of all memories are interleaved, as in concurrent conversations.
 CONTENTS = """
 INSERT INTO memories_elements (identifier, content, created)
 SELECT
@@ -101,7 +101,7 @@ _numbers = count()
 
 @contextmanager
 def database(dsn: str) -> Generator[str]:
-    """Make an empty database on a server, and drop it in the end."""
+    """Create an empty database on a server, and drop it at the end."""
     name = f"draive_pg_benchmark_{next(_numbers)}"
     with psycopg.connect(dsn, autocommit=True) as connection:
         drop = SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name))
@@ -117,7 +117,7 @@ def database(dsn: str) -> Generator[str]:
 def filled(
     dsn: str, rows: int, elements: Elements = ELEMENTS[:2], *, partitioned: bool = False
 ) -> Generator[str]:
-    """Make a database with all tables, plain or partitioned, and so many elements in them."""
+    """Create a database with all tables, plain or partitioned, and ``rows`` elements."""
     with database(dsn) as own:
         if partitioned:
             apply(own, "partitioned/tables.sql")
@@ -136,7 +136,7 @@ def apply(dsn: str, *names: str) -> None:
 
 
 def fill(dsn: str, rows: int, elements: Elements = ELEMENTS[:2]) -> None:
-    """Write so many elements into the memories ``m1``, ``m2``, …, of fifty each, in turn."""
+    """Write ``rows`` elements into the memories ``m1``, ``m2``, …, fifty each, interleaved."""
     contents = [element.to_json() for element in elements]
     memories = rows // PER_MEMORY
     with psycopg.connect(dsn, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
@@ -145,4 +145,4 @@ def fill(dsn: str, rows: int, elements: Elements = ELEMENTS[:2]) -> None:
         connection.execute(VARIABLES, (memories,))
         connection.execute(CONTENTS, (memories, contents, PER_MEMORY))
         connection.execute("VACUUM ANALYZE")
-        connection.execute("CHECKPOINT")  # so that it need not be made while something is timed
+        connection.execute("CHECKPOINT")  # not during a measurement

@@ -1,7 +1,7 @@
 """DataFrames: against a bare COPY of the same rows, against pandas, and against draive's decoding.
 
-``python -m benchmarks.frames DSN [ROWS]`` measures on a database that it fills, each time in a
-process of its own, and so tells also what memory each way takes.
+``python -m benchmarks.frames DSN [ROWS]`` fills a database, and measures the time and the memory
+of each method in a new process.
 """
 
 import json
@@ -47,7 +47,7 @@ def measure(dsn: str) -> list[Comparison]:
         ]
 
 
-# --- The ways
+# --- Methods
 
 
 def bare_copy(dsn: str) -> None:
@@ -113,21 +113,21 @@ WAYS: dict[str, Callable[[str], object]] = {
 }
 
 
-# --- Each in a process of its own
+# --- Measurement in new processes
 
 
 def alone(way: str, dsn: str) -> dict[str, float]:
-    """Return the seconds of one way in a fresh process, and the megabytes that it added."""
+    """Return the seconds and the added megabytes of one method in a new process."""
     command = [sys.executable, "-m", "benchmarks.frames", dsn, "--way", way]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
     return json.loads(done.stdout)
 
 
 def one(way: str, dsn: str) -> None:
-    """Do one way and print what it took; imports and a first small frame come before."""
+    """Run one method and print its costs, without imports and the first small frame."""
     Client(dsn).frames.conversation_log(limit=1)
     before = _kilobytes("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     started = perf_counter()
     made = WAYS[way](dsn)
     seconds = perf_counter() - started

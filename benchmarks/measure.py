@@ -1,4 +1,4 @@
-"""Two ways of doing the same, timed call by call in turn, so that what slows one slows both."""
+"""Comparison of two functions by alternating calls, so that disturbances affect both."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,12 +12,12 @@ HEADER = "| what | rival | draive_pg | rival / draive_pg [spread] |\n|---|---|--
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was compared, with the times of both.
+    """The times of two compared functions.
 
     Attributes
     ----------
     ours, rival : list of float
-        Seconds that a call took, the mean of each run.
+        Mean seconds per call, of each run.
     """
 
     what: str
@@ -27,21 +27,21 @@ class Comparison:
 
     @property
     def ratios(self) -> list[float]:
-        """How many times as long the rival took in each run, in order of size."""
+        """The sorted ratios of the rival's time to ours, of each run."""
         return sorted(rival / ours for ours, rival in zip(self.ours, self.rival, strict=True))
 
     def row(self) -> str:
         """Return a row of a Markdown table, under `HEADER`."""
         ratios = self.ratios
         return (
-            f"| {self.what} | {self.rival_name}: {shown(median(self.rival))} "
-            f"| {shown(median(self.ours))} "
+            f"| {self.what} | {self.rival_name}: {format_seconds(median(self.rival))} "
+            f"| {format_seconds(median(self.ours))} "
             f"| {median(ratios):.2f}x [{ratios[0]:.2f}-{ratios[-1]:.2f}] |"
         )
 
 
-def shown(seconds: float) -> str:
-    """Return a time in the unit that suits it."""
+def format_seconds(seconds: float) -> str:
+    """Return a time with a suitable unit."""
     for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
         if seconds * factor >= 1:
             return f"{seconds * factor:.3g} {unit}"
@@ -58,18 +58,17 @@ async def compare_async(
     calls: int = 1,
     before: Callable[[], object] | None = None,
 ) -> Comparison:
-    """Time two functions in turn; what they return is awaited where it can be.
+    """Time two functions in turn; awaitable results are awaited.
 
     Parameters
     ----------
     what, rival_name : str
-        What both do, and who the other one is.
+        Names of the comparison and of the rival.
     runs, calls : int
-        How often the means are taken, of how many pairs of calls each; a run to warm up comes
-        first.
+        Number of runs, and of pairs of calls in each run; a warm-up run comes first.
     before : callable
-        Called before each run, and followed by a pair that does not count: connections made anew
-        share out the luck of where the server's processes run.
+        Called before each run, and followed by a pair that does not count. New connections
+        average out the placement of server processes.
     """
 
     async def timed(function: Callable[[], object]) -> float:
@@ -104,7 +103,7 @@ def compare(
     calls: int = 1,
     before: Callable[[], object] | None = None,
 ) -> Comparison:
-    """Do as `compare_async` where no event loop runs."""
+    """Run `compare_async` without a running event loop."""
     return asyncio.run(
         compare_async(what, ours, rival_name, rival, runs=runs, calls=calls, before=before)
     )

@@ -1,4 +1,4 @@
-"""A network that takes its time: a way to a server on which each message arrives later."""
+"""A proxy that simulates network latency."""
 
 import asyncio
 import tempfile
@@ -11,8 +11,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 
 @contextmanager
-def distant(dsn: str, round_trip: float) -> Generator[str]:
-    """Yield the DSN of a way to the same database that takes so many seconds there and back."""
+def delayed(dsn: str, round_trip: float) -> Generator[str]:
+    """Yield the DSN of a proxy to the database with a round-trip time in seconds."""
     with tempfile.TemporaryDirectory(prefix="draive-pg-") as top:
         network = _Network(dsn, round_trip / 2)
         thread = threading.Thread(target=asyncio.run, args=(network.run(f"{top}/.s.PGSQL.5432"),))
@@ -37,7 +37,7 @@ class _Network:
         server = await asyncio.start_unix_server(self._serve, address)
         self.started.set()
         await self._stopped.wait()
-        server.close()  # those whom it serves are cancelled by the end of the loop
+        server.close()  # open connections are cancelled at the end of the loop
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
@@ -57,7 +57,7 @@ class _Network:
             await asyncio.gather(writer.wait_closed(), server.wait_closed(), return_exceptions=True)
 
     async def _carry(self, reader: StreamReader, writer: StreamWriter) -> None:
-        """Carry all that comes, in its order, and each part after the delay."""
+        """Forward all data in order, each part after the delay."""
         arrivals = asyncio.Queue[tuple[float, bytes]]()
         loop = asyncio.get_running_loop()
 

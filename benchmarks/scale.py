@@ -1,8 +1,8 @@
 """Large tables against small ones, and partitioned tables against plain ones.
 
-``python -m benchmarks.scale DSN [ROWS FEWER]`` measures in databases of its own on a server, with
-so many elements (ten million, and one), of fifty to a memory. Ten million take 10 GB of disk and
-five minutes to fill.
+``python -m benchmarks.scale DSN [ROWS FEWER]`` measures in new databases on a server, with ROWS
+(default: ten million) and FEWER (one million) elements, fifty per memory. Ten million take 10 GB of
+disk and five minutes to fill.
 """
 
 import itertools
@@ -17,7 +17,7 @@ HUNDRED = [f"m{number}" for number in range(1, 101)]
 
 
 def measure(dsn: str, *, rows: int = 10_000_000, fewer: int = 1_000_000) -> list[Comparison]:
-    """Measure in databases of its own on a server."""
+    """Measure in new databases on a server."""
     with filled(dsn, fewer) as few, filled(dsn, rows) as plain, Client(plain) as ours:
         with Client(few) as small:
             grown = compared(ours, rows, small, fewer, f"{fewer:,} elements")
@@ -39,7 +39,7 @@ def compared(
 
 
 def asked(db: Client, rows: int) -> list[tuple[str, int, Callable[[], object]]]:
-    """Return calls by their names, and how often to make them; each of another memory."""
+    """Return calls with their names and repetitions, each on another memory."""
     numbers = itertools.cycle(range(1, rows // PER_MEMORY))
 
     def memory() -> str:

@@ -48,7 +48,7 @@ def main() -> None:
             print(f"Imported {count} elements into the memory {identifier!r}.")
         except MemoryExists:
             # A second import would duplicate the conversation, so it is refused.
-            print(f"The memory {identifier!r} is there from an earlier run.")
+            print(f"The memory {identifier!r} exists from an earlier run.")
 
         # The system message is stored as a variable, not as an element.
         print(f"\nSystem: {db.memory(identifier).recall().variables.get('system')}")

@@ -18,7 +18,7 @@ from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepos
 
 PROMPT = "live-prompts-example"
 GREETINGS = ("Good day, {name}.", "Hi {name}!")
-PATIENCE = 10.0  # seconds
+TIMEOUT = 10.0  # seconds
 
 
 async def serve(db: Client) -> None:
@@ -35,8 +35,8 @@ async def serve(db: Client) -> None:
         published = time.monotonic()
 
         while await greeting() != "Hi Ada!":
-            if time.monotonic() - published > PATIENCE:
-                raise TimeoutError("the service was not told of the new prompt")
+            if time.monotonic() - published > TIMEOUT:
+                raise TimeoutError("the service did not see the new prompt")
             await asyncio.sleep(0.01)
         waited = time.monotonic() - published
         print(f"The service says: {await greeting()}")

@@ -64,7 +64,7 @@ def publish(
 
 
 def serve(db: Client, when: str) -> None:
-    """Return what a service would say."""
+    """Print the prompts and the configuration that a service would use."""
     words = [
         db.instructions.resolve(name, arguments={"name": "Bo"}, label="production")
         for name in (GREETING, FAREWELL)

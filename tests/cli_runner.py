@@ -1,4 +1,4 @@
-"""Command lines: run in this process by the fixture ``shell``, or in one of their own."""
+"""Helpers that run commands in this process (fixture ``shell``) or in a subprocess."""
 
 import io
 import os
@@ -29,7 +29,7 @@ type Shell = Callable[..., Result]
 def start_process(
     *arguments: object, command: Sequence[str] = ("-m", "draive_pg"), **options: Any
 ) -> subprocess.Popen[str]:
-    """Run a command line in a process of its own, where warnings are errors."""
+    """Run a command in a subprocess, with warnings as errors."""
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(
         [sys.executable, "-W", "error", *command, *map(str, arguments)],
@@ -41,7 +41,7 @@ def start_process(
 
 
 def answer_prompt(*arguments: object, answer: bytes) -> tuple[int, bytes]:
-    """Answer what a command asks at a terminal; its code, and what it had shown by then."""
+    """Answer the prompt of a command on a terminal, and return its exit code and output."""
     ours, theirs = pty.openpty()
     with start_process(*arguments, stdin=theirs, stderr=theirs) as process:
         os.close(theirs)
@@ -63,7 +63,7 @@ def assert_one_line_error(done: Result, *parts: str) -> None:
 
 
 def set_stdin(monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
-    """Let the command read this as its standard input."""
+    """Replace the standard input of commands."""
     pipe = SimpleNamespace(buffer=io.BytesIO(text), isatty=lambda: False)
     monkeypatch.setattr(sys, "stdin", pipe)
 

@@ -1,4 +1,4 @@
-"""One server for all tests, a database of its own for each, and both colours for behaviour."""
+"""Fixtures: one server per session, a clean database per test, sync and async clients."""
 
 import asyncio
 import os
@@ -47,13 +47,13 @@ settings.load_profile("steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the embedded server, unless the environment names another or nothing will run.
+    """Start the embedded server, unless the environment names one or tests are only collected.
 
     Workers of pytest-xdist inherit the environment, and so use the server of the main process.
     """
-    os.environ.pop("DRAIVE_PG_DSN", None)  # no test may reach a database of the developer's
-    os.environ.pop("PYTHONUNBUFFERED", None)  # commands write as most of their users' do
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
+    os.environ.pop("DRAIVE_PG_DSN", None)  # tests must not use the developer's database
+    os.environ.pop("PYTHONUNBUFFERED", None)  # stdout is buffered, as by default
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore SIGINT
     if config.option.collectonly:
         return
     if VARIABLE not in os.environ:
@@ -79,7 +79,7 @@ def _start_server(config: pytest.Config) -> None:
 
 @dataclass
 class Endpoint:
-    """The server as pytest-postgresql wants it described."""
+    """The server, as pytest-postgresql expects it."""
 
     host: str
     port: int
@@ -159,9 +159,9 @@ def partitioned_dsn(empty_dsn: str) -> str:
 
 @pytest.fixture
 def server_roles(endpoint: Endpoint) -> Iterator[None]:
-    """Let a test make roles named ``dpg_...``: one test at a time, for databases share roles.
+    """Let one test at a time create roles named ``dpg_...``, since databases share roles.
 
-    Set up before the test's database, so that the roles own nothing any more when they are dropped.
+    Set up before the database of the test, so that the roles own nothing when they are dropped.
     """
     with psycopg.connect(os.environ[VARIABLE], autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(hashtext('draive_pg_test_roles'))")
@@ -173,7 +173,7 @@ def server_roles(endpoint: Endpoint) -> Iterator[None]:
 
 @pytest.fixture
 def sql(dsn: str) -> Iterator[psycopg.Connection]:
-    """A bare connection to the database of `dsn`, to look behind the client."""
+    """A psycopg connection to the database of `dsn`."""
     with psycopg.connect(dsn, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
         yield connection
 
@@ -183,7 +183,7 @@ type Connect = Callable[..., Client]
 
 @pytest.fixture(params=["sync", "async"])
 def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
-    """Make clients of either colour, both used as `Client` is; all are closed at the end."""
+    """Create sync or async clients, both with the interface of `Client`; all are closed."""
     made: list[Client] = []
     with asyncio.Runner() as runner:
 
@@ -202,19 +202,19 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
 
 @pytest.fixture
 def db(connect: Connect, dsn: str) -> Client:
-    """A client of either colour for a fresh database."""
+    """A sync or async client of a clean database."""
     return connect(dsn)
 
 
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """Run a command line in this process, from its arguments to its exit."""
-    # A test that forgets its address must not make a server in the developer's home.
+    """Run a command in this process, and return its exit code and output."""
+    # A command without a DSN must not start a server in the developer's home directory.
     monkeypatch.setenv("PGBINDIR", "/nonexistent")
 
     def run(*arguments: object) -> Result:
         monkeypatch.setattr(sys, "argv", ["draive-pg", *map(str, arguments)])
-        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # to be restored
+        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # restored at teardown
         capsys.readouterr()
         with pytest.raises(SystemExit) as exit_:
             main()
@@ -226,5 +226,5 @@ def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.fixture(params=[psycopg_pool, asyncpg_pool])
 def in_scope(request: pytest.FixtureRequest, dsn: str) -> InScope:
-    """Run a coroutine in a scope of the given states over either pool."""
+    """Run a coroutine in a draive scope with the given states, with each pool."""
     return lambda body, *states: run_in_scope(request.param(dsn), body, *states)

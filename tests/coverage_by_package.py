@@ -1,4 +1,4 @@
-"""The coverage of each package of draive_pg: what ``./dev coverage`` prints after the tests."""
+"""Print the coverage of each package of draive_pg, for ``./dev coverage``."""
 
 from collections import defaultdict
 from pathlib import Path

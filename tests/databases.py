@@ -78,12 +78,12 @@ class Databases:
             connection.execute(SQL(statement).format(*map(Identifier, names)))
 
     def _reset(self) -> bool:
-        """Delete the rows of the current database, if nothing else of it was changed."""
+        """Delete the rows of the current database, unless anything else in it was changed."""
         try:
             with psycopg.connect(self._dsn()) as connection:
                 if _fingerprint(connection) != self._fingerprint or not _is_alone(connection):
                     return False
-                # TRUNCATE, for the reused space of deleted rows would change the order of new ones.
+                # TRUNCATE, because reusing the space of deleted rows would change the row order.
                 for (table,) in connection.execute(_TABLES).fetchall():
                     if connection.execute(f"SELECT 1 FROM {table} LIMIT 1".encode()).fetchone():
                         connection.execute(f"TRUNCATE {table} CASCADE".encode())

@@ -1,4 +1,4 @@
-"""Columns and dtypes of DataFrames: those a docstring documents, and those returned."""
+"""Columns and dtypes of DataFrames, as documented and as returned."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""Run coroutines in a scope of draive, over draive_pg's pool and over draive's own."""
+"""Run coroutines in a draive scope, with the pool of draive_pg or of haiway."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -21,7 +21,7 @@ def psycopg_pool(dsn: str) -> Pool:
 
 
 def asyncpg_pool(dsn: str) -> Pool:
-    # Not .of(), which knows no sockets but those of TCP.
+    # Not .of(), which supports only TCP.
     given = {key: str(value) for key, value in conninfo_to_dict(dsn).items()}
     return haiway.postgres.PostgresConnectionPool(
         host=given["host"],
@@ -34,7 +34,7 @@ def asyncpg_pool(dsn: str) -> Pool:
 
 
 def run_in_scope(pool: Pool, body: Coroutine[Any, Any, Any], *states: Any) -> Any:
-    """Run a coroutine to its end, in a draive scope over a pool."""
+    """Run a coroutine in a draive scope with a pool."""
 
     async def main() -> Any:
         async with ctx.scope("test", *states, disposables=(pool,)):

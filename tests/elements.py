@@ -1,4 +1,4 @@
-"""draive's elements, short to write in tests."""
+"""Short constructors of draive's elements."""
 
 from typing import Any
 
@@ -29,29 +29,29 @@ FROM generate_series(1, $2::INT8) AS n
 
 
 def asked(text: str, **meta: Any) -> ModelInput:
-    """A user's turn."""
+    """Return an input with a text."""
     return ModelInput.of(MultimodalContent.of(text), meta=meta or None)
 
 
 def answered(text: str, **meta: Any) -> ModelOutput:
-    """A model's answer."""
+    """Return an output with a text."""
     return ModelOutput.of(MultimodalContent.of(text), meta=meta or None)
 
 
 def thought(reasoning: str, text: str) -> ModelOutput:
-    """A model's answer, with its reasoning."""
+    """Return an output with reasoning and a text."""
     return ModelOutput.of(ModelReasoning.of(reasoning), MultimodalContent.of(text))
 
 
 def called(*calls: str, tool: str = "find", **arguments: Any) -> ModelOutput:
-    """A model's requests of a tool."""
+    """Return an output with tool requests."""
     return ModelOutput.of(
         *(ModelToolRequest.of(call, tool=tool, arguments=arguments) for call in calls)
     )
 
 
 def responded(*calls: str, tool: str = "find", text: str = "found") -> ModelInput:
-    """The responses to them."""
+    """Return an input with tool responses."""
     return ModelInput.of(
         *(
             ModelToolResponse.of(call, tool=tool, content=MultimodalContent.of(text))
@@ -61,7 +61,7 @@ def responded(*calls: str, tool: str = "find", text: str = "found") -> ModelInpu
 
 
 def texts(elements: Any) -> list[str]:
-    """The texts of elements, by which tests tell them apart."""
+    """Return the texts of elements."""
     return [element.content.to_str() for element in elements]
 
 

@@ -1,4 +1,4 @@
-"""What a client can be asked, by what errors call it: each read, and each write."""
+"""Every read and every write of a client, by the name of the operation in errors."""
 
 import tempfile
 from collections.abc import Callable
@@ -10,23 +10,23 @@ from draive import Configuration
 from draive_pg import Client
 from tests.elements import asked
 
-NOW = datetime.now(UTC) + timedelta(days=1)  # whatever the server's clock says
+NOW = datetime.now(UTC) + timedelta(days=1)  # later than the clock of any server
 EXPORTED = Path(__file__).parent / "data" / "exported_memory.jsonl"
 
 
 class Limits(Configuration):
-    """A configuration of draive's."""
+    """A configuration class."""
 
     tokens: int = 1
 
 
-def export(db: Client) -> object:
-    """Write all memories to a file that nobody needs."""
+def export_memories(db: Client) -> object:
+    """Export all memories to a temporary file."""
     with tempfile.TemporaryDirectory() as folder:
         return db.memories.export(Path(folder) / "memories.jsonl.gz")
 
 
-def exported(db: Client) -> int:
+def export_sessions(db: Client) -> int:
     with tempfile.TemporaryDirectory() as top:
         return db.frames.export("sessions", Path(top) / "sessions.parquet")
 
@@ -38,14 +38,14 @@ READS: dict[str, Callable[[Client], object]] = {
     "show memory 'm'": lambda db: db.memory("m").show(),
     "prune memories, dry": lambda db: db.memories.prune(keep=1, dry_run=True),
     "erase memories, dry": lambda db: db.memories.erase("m"),
-    "export memories": export,
+    "export memories": export_memories,
     "recall memory 'm'": lambda db: db.memory("m").recall(limit=1),
     "recall it leniently": lambda db: db.memory("m").recall(limit=1, lenient=True),
     "list configurations": lambda db: db.configurations.configurations(),
     "diagnose: look at the server": lambda db: db.diagnose(),
     "read the newest configurations": lambda db: db.configurations.list(),
     "load configuration 'limits'": lambda db: db.configurations.load_raw("limits"),
-    "load configuration 'limits' of then": lambda db: db.configurations.load_raw(
+    "load configuration 'limits' as of a time": lambda db: db.configurations.load_raw(
         "limits", as_of=NOW
     ),
     "load configuration 'limits' by number": lambda db: db.configurations.load_raw(
@@ -60,7 +60,7 @@ READS: dict[str, Callable[[Client], object]] = {
         label="production"
     ),
     "load labelled instructions": lambda db: db.instructions.load("greeting", label="production"),
-    "load instructions of then": lambda db: db.instructions.load("greeting", as_of=NOW),
+    "load instructions as of a time": lambda db: db.instructions.load("greeting", as_of=NOW),
     "read the history of instructions 'greeting'": lambda db: db.instructions.history("greeting"),
     "read a revision of instructions 'greeting'": lambda db: db.instructions.revision(
         "greeting", 1
@@ -78,10 +78,10 @@ READS: dict[str, Callable[[Client], object]] = {
     "read frame variables": lambda db: db.frames.variables(),
     "read frame instruction_revisions": lambda db: db.frames.instruction_revisions(),
     "read frame configurations": lambda db: db.frames.configurations(),
-    "ask for turns": lambda db: db.analysis.turns(),
-    "ask for live instructions": lambda db: db.analysis.live_instructions(),
+    "analyse turns": lambda db: db.analysis.turns(),
+    "analyse live instructions": lambda db: db.analysis.live_instructions(),
     "read chunks of a frame": lambda db: list(db.frames.chunks("conversation_log")),
-    "export frame sessions": exported,
+    "export frame sessions": export_sessions,
 }
 
 WRITES: dict[str, Callable[[Client], object]] = {
@@ -114,7 +114,7 @@ WRITES: dict[str, Callable[[Client], object]] = {
 
 
 def fill(db: Client) -> None:
-    """Write what the reads read."""
+    """Write the rows that the reads return."""
     db.memory("m").remember(asked("q"), variables={"n": 1})
     db.configurations.define("limits", {"a": 1})
     db.configurations.define(Limits(tokens=2))

@@ -1,4 +1,4 @@
-"""Servers that tests may hurt, ways to hurt them, and what is left afterwards."""
+"""Fault injection: servers to crash, terminated sessions, locks, and row counts."""
 
 import os
 import shutil
@@ -21,21 +21,21 @@ from draive_pg.errors import EmbeddedServerError
 from tests.elements import answered, asked
 from tests.server import FAST, accepts_connections, scratch_directory, wait_until
 
-# The longest that anything here may take, on a machine that is busy with other things.
+# Upper bound of any wait, also on a busy machine.
 SECONDS = 30.0
 
 REMEMBER = "remember in memory 'm'"
 NO_ROWS = (0, 0, 0)
-ALL_ROWS = (1, 1, 2)  # what `write` leaves
+ALL_ROWS = (1, 1, 2)  # after `write`
 
 
 def write(db: Client) -> object:
-    """Remember two elements and a snapshot of variables, all or nothing."""
+    """Write two elements and a snapshot of variables in one call."""
     return db.memory("m").remember(asked("q"), answered("a"), variables={"n": 1})
 
 
 def row_counts(dsn: str) -> tuple[int, int, int]:
-    """Count memories, snapshots of variables and elements, past any client."""
+    """Count memories, snapshots of variables and elements by SQL."""
     with psycopg.connect(dsn) as connection:
         ((memories, variables, elements),) = connection.execute(
             """
@@ -52,13 +52,13 @@ def assert_fails[E: DraivePGError](
     kind: type[E],
     call: Callable[[], object],
     *,
-    asked: str,
+    operation: str,
     sqlstate: str | None = None,
-    told: bool = True,
+    has_sqlstate: bool = True,
 ) -> E:
-    """Return the error of a call: of one line that says what was asked, and in bounded time.
+    """Return the error of a call: one line that names the operation, raised in bounded time.
 
-    Where it was not ``told`` why, before it was sent, the call may find the connection closed only.
+    Without ``has_sqlstate`` the call may find only a closed connection, without an SQLSTATE.
     """
     started = time.monotonic()
     with pytest.raises(kind) as caught:
@@ -66,15 +66,15 @@ def assert_fails[E: DraivePGError](
     assert time.monotonic() - started < SECONDS
     error = caught.value
     assert type(error) is kind
-    assert str(error).startswith(f"{asked}: ")
+    assert str(error).startswith(f"{operation}: ")
     assert "\n" not in str(error)
-    assert error.sqlstate == sqlstate or (error.sqlstate is None and not told)
+    assert error.sqlstate == sqlstate or (error.sqlstate is None and not has_sqlstate)
     return error
 
 
 @contextmanager
 def in_background(action: Callable[[], object]) -> Generator[None]:
-    """Do something in another thread while the block runs."""
+    """Run a function in another thread while the block runs."""
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(action)
         yield
@@ -83,14 +83,14 @@ def in_background(action: Callable[[], object]) -> Generator[None]:
 
 @contextmanager
 def table_locked(dsn: str, table: str) -> Generator[Callable[[], None]]:
-    """Keep everybody from a table, until the block ends or calls what it is given."""
+    """Lock a table until the block ends or calls the yielded function."""
     with psycopg.connect(dsn) as connection:
         connection.execute(f"LOCK TABLE {table}".encode())
         yield connection.rollback
 
 
 def session_pids(dsn: str) -> list[int]:
-    """Return the processes that serve clients of a database."""
+    """Return the backend PIDs of the clients of a database."""
     with psycopg.connect(dsn) as connection:
         rows = connection.execute(
             "SELECT pid FROM pg_stat_activity "
@@ -100,7 +100,7 @@ def session_pids(dsn: str) -> list[int]:
 
 
 def terminate_sessions(dsn: str) -> None:
-    """End the sessions of clients of a database, and wait until they have ended."""
+    """Terminate the sessions of clients of a database, and wait until they have ended."""
     ended = session_pids(dsn)
     assert ended
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -109,7 +109,7 @@ def terminate_sessions(dsn: str) -> None:
 
 
 class FaultServer:
-    """A running server of one's own, to hurt."""
+    """A dedicated server that tests can stop and crash."""
 
     def __init__(self, data: Path, **settings: str) -> None:
         self._settings = settings
@@ -129,7 +129,7 @@ class FaultServer:
         return make_conninfo(self._server.uri(database))
 
     def database(self) -> str:
-        """Make a database with all tables, and return how to connect to it."""
+        """Create a database with all tables, and return its DSN."""
         number = next(self._numbers)
         if number == 0:
             self.execute("CREATE DATABASE tables")
@@ -147,11 +147,11 @@ class FaultServer:
         self._server.start()
 
     def stop(self) -> None:
-        """Stop as a service is stopped: what runs is cut off, and the rest written."""
+        """Stop the server in fast mode: sessions are terminated and data is flushed."""
         self._server.stop(force=True)
 
     def crash(self, how: signal.Signals) -> None:
-        """Stop as nothing should be stopped: the next start has to recover."""
+        """Crash the server: the next start runs recovery."""
         pid = self.pid
         os.kill(pid, how)
         wait_until(lambda: not accepts_connections(self.dsn()))
@@ -172,7 +172,7 @@ class FaultServer:
 
 @contextmanager
 def fault_server(**settings: str) -> Generator[FaultServer]:
-    """Run a server until the block ends; skip the test where there are no binaries for it."""
+    """Run a server until the block ends; skip the test without PostgreSQL binaries."""
     try:
         binaries.find()
     except EmbeddedServerError as error:

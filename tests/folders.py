@@ -1,4 +1,4 @@
-"""Names that are hard to keep in files, and what a folder contains."""
+"""Names that are difficult as file names, and the contents of folders."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def file_contents(path: Path) -> dict[str, bytes]:
 
 
 class Sides:
-    """Documents of either kind in a folder and in a database, each with a number as content."""
+    """Prompts or configurations in a folder and in a database, with a number as content."""
 
     def __init__(self, kind: str, client: Client, folder: Path) -> None:
         self.prompts = kind == "prompts"

@@ -1,4 +1,4 @@
-"""Real IPython kernels, to which tests send cells as a notebook does."""
+"""IPython kernels that run cells as in a notebook."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from jupyter_client.manager import KernelManager
 
-SECONDS = 20  # far more than anything in a test takes
+SECONDS = 20  # upper bound of any reply
 
 REPOSITORY = Path(__file__).parent.parent
 COLOURS = re.compile(r"\x1b\[[\d;]*m")
@@ -22,7 +22,7 @@ COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 @dataclass
 class CellOutput:
-    """What a notebook shows below a cell."""
+    """The output of a cell."""
 
     text: str = ""
     html: str = ""
@@ -30,7 +30,7 @@ class CellOutput:
 
 
 class Kernel:
-    """A running IPython kernel, to which cells are sent as a notebook does."""
+    """A running IPython kernel."""
 
     def __init__(self, folder: Path) -> None:
         self.manager = KernelManager(transport="ipc", ip=str(folder / "kernel"))
@@ -45,7 +45,7 @@ class Kernel:
         self.client.wait_for_ready(timeout=SECONDS)
 
     def begin(self, code: str) -> str:
-        """Send a cell, and return the id by which `end` waits for it."""
+        """Send a cell, and return the request id for `end`."""
         return self.client.execute(code)
 
     def end(self, request: str) -> CellOutput:
@@ -69,13 +69,13 @@ class Kernel:
                     pass
 
     def run(self, code: str) -> str:
-        """Run a cell that must not fail, and return what it shows."""
+        """Run a cell that must succeed, and return its text output."""
         shown = self.end(self.begin(code))
         assert not shown.error, "\n".join(shown.error)
         return shown.text
 
     def ask(self, kind: str, code: str) -> dict[str, Any]:
-        """Send a request about the end of some code, and return the content of its reply."""
+        """Send an inspect or complete request, and return the content of the reply."""
         return getattr(self.client, kind)(code, reply=True, timeout=SECONDS)["content"]
 
     def inspect(self, code: str) -> str:
@@ -83,7 +83,7 @@ class Kernel:
         return COLOURS.sub("", self.ask("inspect", code)["data"]["text/plain"])
 
     def complete(self, code: str) -> list[str]:
-        """Return what the tab key offers at the end of the code, without what stands before."""
+        """Return the completions at the end of the code."""
         content = self.ask("complete", code)
         return [match.removeprefix(code).rpartition(".")[2] for match in content["matches"]]
 
@@ -109,7 +109,7 @@ type StartKernel = Callable[..., Kernel]
 
 @contextmanager
 def kernels() -> Generator[StartKernel]:
-    """Provide what starts kernels, with additions to the environment; all end with the block."""
+    """Yield a function that starts kernels; all are shut down at the end of the block."""
     started: list[Kernel] = []
     # Not pytest's tmp_path, which can be too long for a socket.
     folder = Path(tempfile.mkdtemp(prefix="pgt-"))
@@ -123,7 +123,7 @@ def kernels() -> Generator[StartKernel]:
 
     with pytest.MonkeyPatch.context() as patch:
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
-            patch.setenv(name, str(folder))  # nothing of the developer's own
+            patch.setenv(name, str(folder))  # ignore the developer's settings
         try:
             yield start
         finally:

@@ -1,4 +1,4 @@
-"""pyright's language server, asked what an editor shows at a place of a file."""
+"""Hover texts of pyright's language server."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class LanguageServer:
-    """A running server, spoken to by JSON-RPC over its standard input and output."""
+    """A JSON-RPC client of a language server, over its stdin and stdout."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None
@@ -22,7 +22,7 @@ class LanguageServer:
         self._input.flush()
 
     def request(self, method: str, params: object) -> Any:
-        """Send a request, and return its result; answer what the server asks meanwhile."""
+        """Send a request, and return its result; reply to requests of the server."""
         self.send(id=method, method=method, params=params)
         while True:
             message = self._receive()
@@ -41,7 +41,7 @@ class LanguageServer:
 
 
 def hovers(folder: Path, code: str, places: Iterable[tuple[int, int]]) -> Iterator[str]:
-    """Yield what an editor shows at each line and column of a file in a folder."""
+    """Yield the hover text at each line and column of a file in a folder."""
     path = folder / "hovered.py"
     path.write_text(code, encoding="utf-8")
     document = {"uri": path.as_uri()}

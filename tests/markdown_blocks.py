@@ -1,4 +1,4 @@
-"""Code blocks of documents, run as a notebook runs its cells."""
+"""Parse and run the code blocks of Markdown documents."""
 
 import ast
 import asyncio
@@ -15,7 +15,7 @@ def fences(text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def python_blocks(text: str) -> list[str]:
-    """Return the Python blocks of a document, each at its line of the document."""
+    """Return the Python blocks of a document, padded to keep their line numbers."""
     # Blank lines before a block make a traceback name the line in the document.
     return ["\n" * line + code for line, language, code in fences(text) if language == "python"]
 
@@ -23,7 +23,7 @@ def python_blocks(text: str) -> list[str]:
 def run_block(
     code: str, namespace: dict[str, Any], runner: asyncio.Runner, *, source: str = "<block>"
 ) -> None:
-    """Run a block that may ``await`` at its top level, in the loop of ``runner`` if it does."""
+    """Run a block; top-level ``await`` uses the event loop of ``runner``."""
     compiled = compile(code, source, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     result = eval(compiled, namespace)
     if inspect.iscoroutine(result):

@@ -1,4 +1,4 @@
-"""Clients with ``live=True``: whether they listen, and what they see."""
+"""Wait for clients with ``live=True`` to listen, and to see changes."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def count_listeners(sql: psycopg.Connection) -> int:
 
 
 def wait_for_listener(db: Client, sql: psycopg.Connection) -> None:
-    """Wait until the client listens, and has heard all that was told before."""
+    """Wait until the client listens and has processed all earlier notifications."""
     wait_until(lambda: bool(count_listeners(sql)) or bool(db.memories.identifiers()))
     read = lambda: db.configurations.load_raw("marker")  # noqa: E731
     read()
@@ -28,5 +28,5 @@ def wait_for_listener(db: Client, sql: psycopg.Connection) -> None:
 
 
 def wait_for_value(read: Callable[[], object], expected: object) -> None:
-    """Wait until a cached read, which would expire in ten minutes, gives what is expected."""
+    """Wait until a cached read, which would expire in ten minutes, returns a value."""
     wait_until(lambda: read() == expected)

@@ -1,4 +1,4 @@
-"""Transaction poolers: clients share fewer server connections, lent for a transaction each."""
+"""Transaction poolers: clients share server connections, one transaction at a time."""
 
 import asyncio
 import os
@@ -18,19 +18,19 @@ from draive_pg.embedded.ownership import Owner
 from tests.recording_proxy import Proxy, running
 from tests.server import accepts_connections, scratch_directory, wait_until
 
-# What a server tells of itself when it lets somebody in.
+# Parameters that a server reports after authentication.
 PARAMETERS = (
     *("server_version", "server_encoding", "client_encoding", "integer_datetimes"),
     *("standard_conforming_strings", "DateStyle", "TimeZone", "is_superuser"),
 )
 
-REQUESTS = (80877103, 80877104)  # for encryption, by TLS or by GSS
+REQUESTS = (80877103, 80877104)  # TLS and GSS encryption requests
 CANCEL = 80877102
 IDLE = b"I"
 
 
 class Server:
-    """A connection to the server; libpq has made it, so it knows every way to log in."""
+    """A server connection, opened by libpq to support every authentication method."""
 
     def __init__(self, dsn: str) -> None:
         self.connection = psycopg.connect(dsn, autocommit=True, sslmode="disable")
@@ -45,7 +45,7 @@ class Server:
 
 
 class Pooler(Proxy):
-    """A pooler as PgBouncer was before 1.21: it knows nothing of prepared statements."""
+    """A pooler like PgBouncer before 1.21, without support for prepared statements."""
 
     def __init__(self, dsn: str, size: int) -> None:
         super().__init__(dsn)
@@ -69,26 +69,26 @@ class Pooler(Proxy):
         client = Client(reader, writer)
         with suppress(OSError, asyncio.IncompleteReadError):
             try:
-                if await client.greeted():
+                if await client.accept_startup():
                     await client.serve(self._free)
             finally:
                 writer.close()
-                if client.server is not None:  # left amid a transaction, which ends with it
+                if client.server is not None:  # closed during a transaction
                     client.server.close()
                     await self._add_server()
 
 
 class Client:
-    """A client's connection, and the server connection that it has for its transaction."""
+    """A client connection, and the server connection assigned to its transaction."""
 
     def __init__(self, reader: StreamReader, writer: StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._awaited = 0  # answers by ReadyForQuery
+        self._awaited = 0  # expected ReadyForQuery messages
         self.server: Server | None = None
 
-    async def greeted(self) -> bool:
-        """Let the client in; False if it only wanted to cancel, which is not for us to do."""
+    async def accept_startup(self) -> bool:
+        """Read the startup message; return False for a cancel request, which is ignored."""
         while True:
             size, code = struct.unpack("!II", await self._reader.readexactly(8))
             if code not in REQUESTS:
@@ -98,7 +98,7 @@ class Client:
         return code != CANCEL
 
     async def serve(self, free: asyncio.Queue[Server]) -> None:
-        """Lend the client a server connection whenever it begins something."""
+        """Forward messages, with a server connection for each transaction."""
         server = await free.get()
         told = {name: server.connection.info.parameter_status(name) for name in PARAMETERS}
         free.put_nowait(server)
@@ -114,7 +114,7 @@ class Client:
             )
         )
         while True:
-            kind, body = await received(self._reader)
+            kind, body = await read_message(self._reader)
             if kind == b"X":
                 return
             if self.server is None:
@@ -125,10 +125,10 @@ class Client:
             self.server.writer.write(message(kind, body))
 
     async def _answer(self, server: Server, free: asyncio.Queue[Server]) -> None:
-        """Pass answers on until nothing is awaited and no transaction open."""
+        """Forward responses until the transaction ends."""
         try:
             while True:
-                kind, body = await received(server.reader)
+                kind, body = await read_message(server.reader)
                 self._writer.write(message(kind, body))
                 self._awaited -= kind == b"Z"
                 if kind == b"Z" and body == IDLE and self._awaited == 0:
@@ -139,8 +139,8 @@ class Client:
             self._writer.close()
 
 
-async def received(reader: StreamReader) -> tuple[bytes, bytes]:
-    """Return the letter and the body of the next message."""
+async def read_message(reader: StreamReader) -> tuple[bytes, bytes]:
+    """Return the type and the body of the next message."""
     kind, size = struct.unpack("!cI", await reader.readexactly(5))
     return kind, await reader.readexactly(size - 4)
 
@@ -151,14 +151,14 @@ def message(kind: bytes, body: bytes) -> bytes:
 
 @contextmanager
 def pooled(dsn: str, *, size: int) -> Generator[str]:
-    """Pool connections to a database while the block runs, and give the DSN of the pooler."""
+    """Run a pooler for a database while the block runs, and yield its DSN."""
     with running(Pooler(dsn, size)) as pooler:
         yield pooler.dsn
 
 
 @contextmanager
 def pgbouncer(program: str, dsn: str, *, size: int) -> Generator[str]:
-    """The same by PgBouncer."""
+    """Run PgBouncer for a database while the block runs, and yield its DSN."""
     target = conninfo_to_dict(dsn)
     top = scratch_directory()
     owner = Owner.of(top)

@@ -1,4 +1,4 @@
-"""A server between client and PostgreSQL that notes what the client sends, and can lose it."""
+"""A proxy that records the messages of clients, and can drop or stall them."""
 
 import asyncio
 import shutil
@@ -15,7 +15,7 @@ from tests.server import scratch_directory
 
 
 class Proxy(ABC):
-    """Something that clients connect to by an address of its own, instead of to the server."""
+    """A proxy with its own address, to which clients connect instead of the server."""
 
     def __init__(self, dsn: str) -> None:
         self._top = scratch_directory()
@@ -39,18 +39,18 @@ class Proxy(ABC):
 
 
 class RecordingProxy(Proxy):
-    """The way to a database by another address; each message is noted by its letter.
+    """A proxy to a database that records the type of each client message.
 
     Attributes
     ----------
     dsn : str
-        The other address.
+        The address of the proxy.
     connections : int
-        How many have been opened.
+        Number of connections opened.
     lost : str
-        The letters of messages that do not arrive.
+        Types of client messages that are dropped.
     stalled : bool
-        Whether nothing arrives any more, either way; what is sent meanwhile never will.
+        Whether all messages are dropped, in both directions.
     delayed : bool
         Whether the server's answers wait until it is False again.
     """
@@ -64,8 +64,8 @@ class RecordingProxy(Proxy):
         self.stalled = False
         self.delayed = False
 
-    def taken(self) -> str:
-        """Return what was sent since the last call."""
+    def take_sent(self) -> str:
+        """Return the types of the messages sent since the last call."""
         sent, self._sent = "".join(self._sent), []
         return sent
 
@@ -94,7 +94,7 @@ class RecordingProxy(Proxy):
                 server.write(kind + size + body)
             if started:
                 self._sent.append(kind.decode())
-            else:  # a request for encryption has no version, and is answered first
+            else:  # an encryption request precedes the startup message
                 started = body[:2] == b"\0\x03"
 
     async def _answer(self, reader: StreamReader, writer: StreamWriter) -> None:
@@ -108,7 +108,7 @@ class RecordingProxy(Proxy):
 
 @contextmanager
 def running[B: Proxy](between: B) -> Generator[B]:
-    """Let clients connect while the block runs."""
+    """Run a proxy while the block runs."""
     started, stop = threading.Event(), asyncio.Event()
     with asyncio.Runner() as runner:
         thread = threading.Thread(target=runner.run, args=(between.run(started, stop),))
@@ -123,5 +123,5 @@ def running[B: Proxy](between: B) -> Generator[B]:
 
 
 def recording(dsn: str) -> AbstractContextManager[RecordingProxy]:
-    """Record what goes to a database by the address of the wire, while the block runs."""
+    """Run a `RecordingProxy` to a database while the block runs."""
     return running(RecordingProxy(dsn))

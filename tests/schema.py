@@ -1,4 +1,4 @@
-"""Tables and roles made by plain SQL."""
+"""Tables and roles created by plain SQL."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from psycopg.conninfo import make_conninfo
 
 SCHEMA = Path(__file__).parent.parent / "schema"
 
-# As the documentation of draive 0.89 gives them to its users.
+# The tables in the documentation of draive 0.89.
 DRAIVE_TABLES = """
 CREATE TABLE configurations (
     identifier TEXT NOT NULL,
@@ -48,7 +48,7 @@ def run_sql(dsn: str, script: str) -> None:
 
 
 def make_role(dsn: str, role: str, *grants: str) -> str:
-    """Make a role that may do what is granted only, and return how to connect as it."""
+    """Create a role with only the given privileges, and return the DSN to connect as it."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(f"DROP ROLE IF EXISTS {role}".encode())
         connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'".encode())

@@ -1,4 +1,4 @@
-"""What tests need to run servers of their own."""
+"""Helpers for tests that run their own servers."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-# A server that forgets everything in a power cut, and is quick otherwise.
+# Fast, but not durable.
 FAST = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -22,9 +22,9 @@ FAST = {
 
 
 def scratch_directory() -> Path:
-    """Make a directory for data directories, in memory if there is room; the caller removes it.
+    """Create a directory for servers, in memory if there is space; the caller removes it.
 
-    Not pytest's ``tmp_path``, which the user that root's servers run as cannot enter.
+    Not pytest's ``tmp_path``, which is inaccessible to the user that servers of root run as.
     """
     memory = Path("/dev/shm")
     roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
@@ -34,7 +34,7 @@ def scratch_directory() -> Path:
 
 
 def accepts_connections(dsn: str) -> bool:
-    """Tell whether a server lets anybody in."""
+    """Return whether the server accepts connections."""
     try:
         psycopg.connect(dsn, connect_timeout=5).close()
     except psycopg.OperationalError:
@@ -53,12 +53,12 @@ def wait_until(condition: Callable[[], bool], *, timeout: float = 20.0) -> None:
     """Wait for a condition, and fail after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.01)
 
 
 def wait_for_lock_waiters(dsn: str, *, at_least: int) -> int:
-    """Return how many sessions wait for a lock, once there are as many as given."""
+    """Wait until at least so many sessions wait for a lock, and return their number."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         deadline = time.monotonic() + 20
         while True:
@@ -68,5 +68,5 @@ def wait_for_lock_waiters(dsn: str, *, at_least: int) -> int:
             ).fetchall()
             if count >= at_least:
                 return count
-            assert time.monotonic() < deadline, "waited in vain"
+            assert time.monotonic() < deadline, "timed out"
             time.sleep(0.005)

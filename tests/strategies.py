@@ -1,4 +1,4 @@
-"""hypothesis strategies: all that draive can put into a memory."""
+"""Hypothesis strategies for documents, variables and elements."""
 
 from typing import Any
 
@@ -17,13 +17,13 @@ from draive import (
 )
 from hypothesis import strategies as st
 
-# Every plane of Unicode; PostgreSQL keeps neither NUL nor halves of surrogate pairs.
+# All of Unicode except NUL and surrogates, which PostgreSQL cannot store.
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 names = st.text(
     st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20
 )
 
-# JSONB's numbers are decimal, so that -0.0 comes back as 0.
+# JSONB numbers are decimal: -0.0 is returned as 0.
 floats = st.floats(allow_nan=False, allow_infinity=False).map(lambda value: value + 0.0)
 numbers = st.integers() | st.integers(10**38, 10**42) | floats
 documents: st.SearchStrategy[Any] = st.recursive(
@@ -33,7 +33,7 @@ documents: st.SearchStrategy[Any] = st.recursive(
 )
 variables = st.dictionaries(texts, documents, max_size=4)
 
-# What draive takes for meta: no lists within objects, and no object without a name.
+# Values that draive accepts in meta, where keys must not be empty.
 metas = st.dictionaries(
     names,
     st.recursive(
@@ -46,7 +46,7 @@ metas = st.dictionaries(
 
 
 class Recipe(DataModel):
-    """An artifact of a service's own."""
+    """A custom artifact."""
 
     title: str
     steps: int
@@ -79,7 +79,7 @@ def contents(of: st.SearchStrategy[Any]) -> st.SearchStrategy[MultimodalContent]
 
 
 def elements(*, with_artifacts: bool = False) -> st.SearchStrategy[ModelInput | ModelOutput]:
-    """Inputs and outputs of every kind; artifacts come back as plain models, so they are apart."""
+    """Return inputs and outputs; artifacts are optional, since they are decoded as plain models."""
     content = contents(parts | artifacts if with_artifacts else parts)
     requests = st.builds(
         lambda call, tool, arguments, meta: ModelToolRequest.of(
@@ -115,7 +115,7 @@ def elements(*, with_artifacts: bool = False) -> st.SearchStrategy[ModelInput | 
 
 
 def with_types(document: Any) -> Any:
-    """Return a document with the type of each value beside it, for 1 == 1.0 == True."""
+    """Return a document with the type of each value, because 1 == 1.0 == True."""
     match document:
         case dict():
             return {key: with_types(value) for key, value in document.items()}

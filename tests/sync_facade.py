@@ -1,4 +1,4 @@
-"""The async client as test bodies use the sync one: one body for both colours."""
+"""A synchronous facade of the async client, so that one test body covers both clients."""
 
 import asyncio
 import inspect
@@ -13,7 +13,7 @@ type Step = Callable[[Any], Any]
 
 
 class SyncFacade:
-    """An async object whose coroutines run to their end when they are called."""
+    """A wrapper of an async object that runs its coroutines when they are called."""
 
     def __init__(self, target: Any, runner: asyncio.Runner) -> None:
         self._target = target
@@ -81,9 +81,9 @@ class SyncFacade:
 
 
 def run_concurrently(db: Any, *users: Iterable[Step]) -> list[Any]:
-    """Let each user take their steps in order, all users at once, and return what each one did.
+    """Run the steps of each user in order, all users concurrently, and return the results.
 
-    Each has a thread of their own, or a task in the client's event loop. A step takes the client.
+    Each user has a thread, or a task in the event loop. A step is called with the client.
     """
     if isinstance(db, SyncFacade):
         return db.run_concurrently(users)

@@ -1,4 +1,4 @@
-"""What the adapters do where draive's interfaces leave it open; `test_seed` covers the rest."""
+"""Caching, transactions and errors of the adapters; `test_seed` covers their interfaces."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -49,7 +49,7 @@ def service(dsn: str, body: Callable[[], Any]) -> None:
 
 @asynccontextmanager
 async def held() -> AsyncGenerator[PostgresConnection]:
-    """Hold one connection for all that the block does."""
+    """Hold one connection for all operations of the block."""
     async with Postgres.acquire_connection() as connection:
         with ctx.updated(connection):
             yield connection
@@ -115,7 +115,7 @@ def test_a_rolled_back_value_is_never_served(dsn: str) -> None:
     service(dsn, body)
 
 
-def test_memory_takes_part_in_the_transaction_of_its_caller(dsn: str) -> None:
+def test_memory_joins_transaction_of_caller(dsn: str) -> None:
     async def body() -> None:
         memory = PostgresModelMemory("m")
         with pytest.raises(ZeroDivisionError):
@@ -128,7 +128,7 @@ def test_memory_takes_part_in_the_transaction_of_its_caller(dsn: str) -> None:
     service(dsn, body)
 
 
-def test_tasks_that_share_a_connection_take_turns(dsn: str) -> None:
+def test_tasks_sharing_a_connection_are_serialized(dsn: str) -> None:
     async def body() -> None:
         async with held():
             await asyncio.gather(
@@ -235,7 +235,7 @@ def test_writers_are_serialized_at_any_isolation_level_of_the_role(dsn: str, lev
         assert written[::2] == written[1::2]
         async with held() as connection:
             await PostgresModelMemory("m").remember(asked("held"))
-            async with connection.transaction():  # whose level is the caller's business
+            async with connection.transaction():  # with the isolation level of the caller
                 row = await connection.fetch_one("SHOW transaction_isolation")
                 assert row is not None
                 assert row.get_str("transaction_isolation") == level
@@ -283,7 +283,7 @@ def test_errors_are_those_of_haiway_with_a_reason(dsn: str) -> None:
     service(dsn, body)
 
 
-def test_rows_are_read_as_haiway_reads_them(dsn: str) -> None:
+def test_rows_have_the_value_types_of_haiway(dsn: str) -> None:
     async def body() -> None:
         row = await Postgres.fetch_one(
             "SELECT 1 AS i, 'x' AS t, '{\"a\": 1}'::JSONB AS j, NULL AS n"

@@ -1,4 +1,4 @@
-"""Answers to questions about conversations, compared with plain loops."""
+"""Analysis of conversations, compared with plain loops."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -48,7 +48,7 @@ CALLS = {
     "seconds": "float64",
 }
 
-# What an element can be, by one letter: a question, an answer, a call, a call's result.
+# Kinds of elements by letter: question, answer, call, result of a call.
 ELEMENTS = {
     "q": ("input", "how much?", [], 0, 0),
     "a": ("output", "three", [], 0, 0),
@@ -58,7 +58,7 @@ ELEMENTS = {
 
 
 def log(**memories: str) -> pd.DataFrame:
-    """Return the log of memories whose elements are letters, each written a second later."""
+    """Return the log of memories given as letters of `ELEMENTS`, one second apart."""
     rows = [
         (
             name,
@@ -74,7 +74,7 @@ def log(**memories: str) -> pd.DataFrame:
 
 
 def calls(*rows: dict[str, Any]) -> pd.DataFrame:
-    """Return tool calls: what a row does not say is as usual."""
+    """Return tool calls, with defaults for missing fields."""
     usual = {
         "identifier": "m",
         "position": 1,
@@ -94,7 +94,7 @@ def calls(*rows: dict[str, Any]) -> pd.DataFrame:
 # --- Turns
 
 
-def test_a_turn_is_a_question_with_all_that_follows_it() -> None:
+def test_turn_lasts_until_next_question() -> None:
     found = analysis.turns(log(m="aqcrcraqqa"))
     assert found["position"].tolist() == [1, 7, 8]
     assert found["turn"].tolist() == [0, 1, 2]
@@ -107,7 +107,7 @@ def test_a_turn_is_a_question_with_all_that_follows_it() -> None:
     assert found["answer_chars"].tolist() == [5, 0, 5]
 
 
-def counted(letters: str) -> Iterator[tuple[int, int, int]]:
+def count_turns(letters: str) -> Iterator[tuple[int, int, int]]:
     starts = [index for index, letter in enumerate(letters) if letter == "q"]
     for start, end in pairwise([*starts, len(letters)]):
         yield start, end - start, letters[start:end].count("c")
@@ -117,18 +117,18 @@ memories = st.dictionaries(st.sampled_from("xyz"), st.text("qacr", min_size=1, m
 
 
 @given(memories)
-def test_turns_are_those_that_a_loop_finds(memories: dict[str, str]) -> None:
+def test_turns_equal_those_of_plain_loop(memories: dict[str, str]) -> None:
     found = analysis.turns(log(**memories).sample(frac=1, random_state=1))
     assert [
         (row.identifier, row.position, row.elements, row.tool_calls) for row in found.itertuples()
-    ] == [(name, *turn) for name in sorted(memories) for turn in counted(memories[name])]
+    ] == [(name, *turn) for name in sorted(memories) for turn in count_turns(memories[name])]
 
 
 # --- Unanswered conversations
 
 
 @given(memories)
-def test_unanswered_conversations_do_not_end_with_an_answer_of_the_model(
+def test_unanswered_conversations_do_not_end_with_model_answer(
     memories: dict[str, str],
 ) -> None:
     found = analysis.unanswered(log(**memories))
@@ -142,7 +142,7 @@ def test_unanswered_conversations_do_not_end_with_an_answer_of_the_model(
 # --- Activity
 
 
-def test_activity_counts_every_period_also_an_empty_one() -> None:
+def test_activity_includes_empty_periods() -> None:
     early, late = log(m="qcra"), log(n="qa")
     late["created"] += timedelta(hours=3)
     found = analysis.activity(pd.concat([late, early]), by="hour")
@@ -155,14 +155,14 @@ def test_activity_counts_every_period_also_an_empty_one() -> None:
     assert found["tool_calls"].tolist() == [1, 0, 0, 0]
 
 
-def test_days_begin_at_midnight_where_the_analyst_is() -> None:
+def test_activity_days_start_at_midnight_in_timezone() -> None:
     found = analysis.activity(log(m="qa"), timezone="Europe/Warsaw")
     assert [str(start) for start in found["start"]] == ["2026-03-27 00:00:00+01:00"]
     found = analysis.activity(log(m="qa"), timezone="Asia/Tokyo")
     assert [str(start) for start in found["start"]] == ["2026-03-28 00:00:00+09:00"]
 
 
-def test_days_on_which_clocks_change_are_days() -> None:
+def test_activity_days_span_daylight_saving_changes() -> None:
     whole = log(m="qaqaqa")
     whole["created"] = [START + timedelta(days=day) for day in range(6)]
     found = analysis.activity(whole, timezone="Europe/Warsaw")
@@ -174,12 +174,12 @@ def test_days_on_which_clocks_change_are_days() -> None:
 
 
 @pytest.mark.parametrize(("by", "start"), [("week", "2026-03-23"), ("month", "2026-03-01")])
-def test_weeks_begin_on_monday_and_months_on_their_first_day(by: Any, start: str) -> None:
+def test_activity_weeks_start_on_monday_and_months_on_first_day(by: Any, start: str) -> None:
     found = analysis.activity(log(m="qa"), by=by)
     assert [f"{first:%Y-%m-%d}" for first in found["start"]] == [start]
 
 
-def test_an_unknown_period_or_time_zone_is_refused() -> None:
+def test_unknown_period_or_timezone_is_rejected() -> None:
     with pytest.raises(ValueError, match="by must be one of hour, day, week, month, not 'year'"):
         analysis.activity(log(m="qa"), by="year")  # pyright: ignore[reportArgumentType]
     with pytest.raises(Exception, match="Nowhere"):
@@ -189,7 +189,7 @@ def test_an_unknown_period_or_time_zone_is_refused() -> None:
 # --- Tools
 
 
-def test_failures_are_counted_among_what_was_answered() -> None:
+def test_tool_failures_are_counted_among_answered_calls() -> None:
     found = analysis.tools(
         calls(
             {"response": "found"},
@@ -212,7 +212,7 @@ def test_failures_are_counted_among_what_was_answered() -> None:
     assert analysis.tools(calls({"response": "oops"}), failure="oops")["failures"].tolist() == [1]
 
 
-def test_calls_are_repeated_when_they_ask_the_same_in_one_memory() -> None:
+def test_repeated_calls_have_equal_arguments_in_one_memory() -> None:
     same = {"arguments": {"x": 1, "y": [1, 2]}}
     frame = calls(
         same,
@@ -229,10 +229,10 @@ def test_calls_are_repeated_when_they_ask_the_same_in_one_memory() -> None:
     assert analysis.tools(frame).set_index("tool")["repeated"].to_dict() == {"find": 2, "count": 0}
 
 
-# --- What held when
+# --- Variables and live revisions
 
 
-def test_variables_change_when_a_snapshot_says_otherwise_than_the_one_before() -> None:
+def test_variable_changes_compare_consecutive_snapshots() -> None:
     snapshots = [
         ("m", {"a": 1, "b": None}),
         ("m", {"a": 1, "b": None, "c": [1]}),
@@ -256,7 +256,7 @@ def test_variables_change_when_a_snapshot_says_otherwise_than_the_one_before() -
     ]
 
 
-def test_values_of_different_json_types_are_changes() -> None:
+def test_variable_changes_distinguish_json_types() -> None:
     values = [
         1,
         True,
@@ -285,7 +285,9 @@ READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
 
 
 @pytest.mark.parametrize("suffix", READERS)
-def test_an_exported_file_answers_as_the_tables_do(db: Client, tmp_path: Path, suffix: str) -> None:
+def test_analysis_of_exported_file_equals_analysis_of_tables(
+    db: Client, tmp_path: Path, suffix: str
+) -> None:
     db.memory("m").remember(asked("q"), called("c", x=1), called("c", x=1), variables={"a": 1})
     db.memory("m").remember(variables={"a": 2, "b": None})
     db.memory("n").remember(asked("7"), answered("eight"))
@@ -312,7 +314,7 @@ def test_an_exported_file_answers_as_the_tables_do(db: Client, tmp_path: Path, s
         pd.testing.assert_frame_equal(computed, expected)
 
 
-def test_parquet_that_pandas_wrote_is_read_with_lists(tmp_path: Path) -> None:
+def test_parquet_written_by_pandas_is_read_with_lists(tmp_path: Path) -> None:
     def written(frame: pd.DataFrame) -> pd.DataFrame:
         path = tmp_path / "frame.parquet"
         frame.to_parquet(path)
@@ -336,12 +338,12 @@ def test_parquet_that_pandas_wrote_is_read_with_lists(tmp_path: Path) -> None:
     )
 
 
-def test_a_missing_column_is_named() -> None:
+def test_missing_column_is_named_in_error() -> None:
     with pytest.raises(ValueError, match="no column 'role'; take identifier, position, created"):
         analysis.turns(log(m="qa").drop(columns="role"))
 
 
-def test_the_old_name_of_unanswered_warns() -> None:
+def test_abandoned_is_deprecated() -> None:
     with pytest.warns(DeprecationWarning, match=r"write unanswered\(\)"):
         found = analysis.abandoned(log(m="q"))  # pyright: ignore[reportDeprecated]
     assert found["ended"].tolist() == ["question"]
@@ -351,7 +353,7 @@ def test_the_old_name_of_unanswered_warns() -> None:
     st.lists(st.integers(-2, 8), min_size=1, max_size=5, unique=True).map(sorted),
     st.text("qa", min_size=1, max_size=6),
 )
-def test_the_live_revision_is_the_newest_that_was_there(times: list[int], letters: str) -> None:
+def test_live_revision_is_newest_at_time_of_element(times: list[int], letters: str) -> None:
     revisions = pd.DataFrame(
         {
             "name": "greeting",
@@ -368,7 +370,7 @@ def test_the_live_revision_is_the_newest_that_was_there(times: list[int], letter
     pd.testing.assert_frame_equal(analysis.live_revisions(log(m=letters), configurations), found)
 
 
-def test_each_name_has_its_own_live_revision() -> None:
+def test_live_revisions_are_per_name() -> None:
     revisions = pd.DataFrame(
         {"name": ["b", "a"], "revision": [1, 1], "created": [START, START + timedelta(seconds=1)]}
     ).astype({"created": "datetime64[us, UTC]"})
@@ -384,8 +386,8 @@ def test_each_name_has_its_own_live_revision() -> None:
 # --- Through the clients
 
 
-def dated(db: Client, sql: psycopg.Connection) -> None:
-    """Two memories whose elements were written a second apart, and prompts between them."""
+def fill_dated(db: Client, sql: psycopg.Connection) -> None:
+    """Write two memories with elements one second apart, and prompts between them."""
     for name in ("m", "n"):
         db.memory(name).remember(
             asked("q"), called("c"), responded("c"), answered("abc"), asked("r")
@@ -406,8 +408,8 @@ def dated(db: Client, sql: psycopg.Connection) -> None:
         )
 
 
-def test_the_clients_ask_the_same_of_the_tables(db: Client, sql: psycopg.Connection) -> None:
-    dated(db, sql)
+def test_client_analysis_of_tables(db: Client, sql: psycopg.Connection) -> None:
+    fill_dated(db, sql)
     first = datetime(2026, 3, 1, tzinfo=UTC)
     turns = db.analysis.turns()
     assert turns["identifier"].tolist() == ["m", "m", "n", "n"]
@@ -436,10 +438,8 @@ def test_the_clients_ask_the_same_of_the_tables(db: Client, sql: psycopg.Connect
     assert configurations["revision"].tolist() == [1, 1, 1, 2, 2]
 
 
-def test_questions_are_bounded_in_time_by_what_they_count(
-    db: Client, sql: psycopg.Connection
-) -> None:
-    dated(db, sql)
+def test_since_and_until_limit_analysis(db: Client, sql: psycopg.Connection) -> None:
+    fill_dated(db, sql)
     fourth = datetime(2026, 3, 1, 0, 0, 4, tzinfo=UTC)  # when the second question of m was asked
     assert db.analysis.turns("m", since=fourth)["turn"].tolist() == [1]
     assert db.analysis.turns("m", until=fourth)["elements"].tolist() == [4]  # whole
@@ -458,20 +458,18 @@ def test_questions_are_bounded_in_time_by_what_they_count(
         *("variable_changes", "live_instructions", "live_configurations"),
     ],
 )
-def test_columns_and_dtypes_are_those_of_the_docstring(
-    db: Client, sql: psycopg.Connection, name: str
-) -> None:
+def test_columns_and_dtypes_match_docstring(db: Client, sql: psycopg.Connection, name: str) -> None:
     call = getattr(db.analysis, name)
     assert len(call()) == 0
     assert dtypes(call()) == documented(getattr(Analysis, name))
-    dated(db, sql)
+    fill_dated(db, sql)
     db.memory("m").remember(called("d", x=1), called("e", x=1))
     assert len(call()) > 0
     assert dtypes(call()) == documented(getattr(Analysis, name))
 
 
-def test_questions_that_cannot_be_answered_are_refused_before_any_io(connect: Connect) -> None:
-    db = connect("host=127.0.0.1 port=1")  # where nobody is
+def test_invalid_arguments_are_rejected_before_io(connect: Connect) -> None:
+    db = connect("host=127.0.0.1 port=1")  # no server listens here
     with pytest.raises(ValueError, match="since must be a time"):
         db.analysis.turns(since="yesterday")
     with pytest.raises(ValueError, match="by must be one of"):
@@ -482,7 +480,7 @@ def test_questions_that_cannot_be_answered_are_refused_before_any_io(connect: Co
         db.analysis.tools(failure="(")
 
 
-def test_the_sample_month_is_put_in_once(dsn: str) -> None:
+def test_loading_sample_month_is_idempotent(dsn: str) -> None:
     with Client(dsn) as db:
         month.load(db)
         sessions = db.frames.sessions()
@@ -495,10 +493,10 @@ def test_the_sample_month_is_put_in_once(dsn: str) -> None:
         assert set(live["revision"]) == {1, 2, 3, 4}
 
 
-# --- Nothing at all
+# --- Empty input
 
 
-def test_nothing_gives_the_same_columns_and_types_as_something() -> None:
+def test_empty_input_has_same_columns_and_dtypes() -> None:
     whole, requests = log(m="qcra"), calls({}, {})
     snapshots = pd.DataFrame(
         {"identifier": "m", "created": whole["created"], "variables": [{}] * 4}

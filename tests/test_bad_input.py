@@ -1,4 +1,4 @@
-"""What is accepted comes back equal; what cannot be kept is refused by its place, before I/O."""
+"""Valid input round-trips; invalid input is rejected with its path, before I/O."""
 
 import asyncio
 import math
@@ -27,7 +27,7 @@ from tests.strategies import texts as any_text
 
 
 @given(content=variables)
-def test_configurations_come_back_equal(db: Client, content: dict[str, Any]) -> None:
+def test_configuration_round_trip(db: Client, content: dict[str, Any]) -> None:
     db.configurations.define("any", content)
     assert with_types(db.configurations.load_raw("any")) == with_types(content)
 
@@ -50,7 +50,7 @@ declarations = st.builds(
 
 
 @given(declaration=declarations, content=any_text)
-def test_instructions_come_back_equal(
+def test_instructions_round_trip(
     db: Client, declaration: InstructionsDeclaration, content: str
 ) -> None:
     if declaration.arguments:  # whose placeholders are checked
@@ -64,13 +64,13 @@ def test_instructions_come_back_equal(
 
 
 @given(given_variables=variables)
-def test_variables_come_back_equal(db: Client, given_variables: dict[str, Any]) -> None:
+def test_variables_round_trip(db: Client, given_variables: dict[str, Any]) -> None:
     db.memory("m").remember(variables=given_variables)
     assert with_types(db.memory("m").recall().variables) == with_types(given_variables)
 
 
 @given(element=elements())
-def test_elements_come_back_equal(
+def test_element_round_trip(
     db: Client, sql: psycopg.Connection, element: ModelInput | ModelOutput
 ) -> None:
     db.memory("m").remember(element)
@@ -81,9 +81,7 @@ def test_elements_come_back_equal(
 
 
 @given(batch=st.lists(st.tuples(any_text, variables), max_size=5))
-def test_the_adapters_give_back_what_they_took(
-    dsn: str, batch: list[tuple[str, dict[str, Any]]]
-) -> None:
+def test_adapters_round_trip(dsn: str, batch: list[tuple[str, dict[str, Any]]]) -> None:
     async def body() -> None:
         async with ctx.scope("service", disposables=(PostgresConnectionPool.of(dsn),)):
             memory = PostgresModelMemory("m")
@@ -96,14 +94,14 @@ def test_the_adapters_give_back_what_they_took(
     asyncio.run(body())
 
 
-# --- Refused
+# --- Rejected
 
 BAD = ["a\0b", "\ud800", math.nan, math.inf, -math.inf, 10**5000, b"x", object(), {1: 2}]
 
 
 @st.composite
-def spoiled(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
-    """A document with one value in it that cannot be kept, and where that stands."""
+def invalid_documents(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
+    """Return a document with one value that cannot be stored, and its path."""
     value = draw(st.sampled_from(BAD))
     place = ""
     for _ in range(draw(st.integers(0, 4))):
@@ -117,8 +115,8 @@ def spoiled(draw: st.DrawFn) -> tuple[dict[str, Any], str]:
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-@given(document=spoiled())
-def test_what_cannot_be_kept_is_refused_by_its_place_before_any_io(
+@given(document=invalid_documents())
+def test_unstorable_value_is_rejected_with_its_path_before_io(
     kind: type, document: tuple[dict[str, Any], str]
 ) -> None:
     content, place = document
@@ -131,13 +129,13 @@ def test_what_cannot_be_kept_is_refused_by_its_place_before_any_io(
         (lambda: memory.remember(asked("fine"), called("c", **content)), "items[1].blocks[0]"),
     ):
         with pytest.raises((TypeError, ValueError)) as caught:
-            finished(call)
+            run_call(call)
         assert str(caught.value).startswith(what)
         assert place in str(caught.value)
 
 
-def finished(call: Callable[[], Any]) -> None:
-    """Make a call of either colour."""
+def run_call(call: Callable[[], Any]) -> None:
+    """Run a sync or async call."""
     made = call()
     if asyncio.iscoroutine(made):
         asyncio.run(made)
@@ -165,7 +163,7 @@ LARGE = "x" * 5000
         ),
     ],
 )
-def test_a_document_larger_than_postgresql_keeps_is_refused_before_any_io(
+def test_document_over_jsonb_size_limit_is_rejected_before_io(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, call: Callable[[Client], Any], what: str
 ) -> None:
     monkeypatch.setattr(stored, "MAX_BYTES", len(LARGE))
@@ -183,7 +181,7 @@ def test_a_document_larger_than_postgresql_keeps_is_refused_before_any_io(
         (lambda db: db.memory(LARGE * 3), "identifier is"),
     ],
 )
-def test_what_is_larger_than_postgresql_takes_at_once_is_refused_before_any_io(
+def test_call_over_message_size_limit_is_rejected_before_io(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, call: Callable[[Client], Any], what: str
 ) -> None:
     monkeypatch.setattr(checks, "MAX_SENT", 2 * len(LARGE))
@@ -205,7 +203,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
-def test_any_text_is_a_name(connect: Connect, dsn: str, name: str) -> None:
+def test_any_text_is_accepted_as_name(connect: Connect, dsn: str, name: str) -> None:
     db = connect(dsn, cache_limit=0)
     for content in ("other", name):
         db.configurations.define(name, {"n": content})

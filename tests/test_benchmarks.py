@@ -1,4 +1,4 @@
-"""The parts that benchmarks are made of; what they find is not a test's concern."""
+"""Building blocks of the benchmarks."""
 
 import subprocess
 import sys
@@ -9,13 +9,13 @@ import psycopg
 import pytest
 
 from benchmarks.filling import PER_MEMORY, apply, database, fill, filled
-from benchmarks.measure import Comparison, compare, shown
-from benchmarks.network import distant
+from benchmarks.measure import Comparison, compare, format_seconds
+from benchmarks.network import delayed
 from benchmarks.table import DOCUMENT, with_table
 from draive_pg import Client
 
 
-def test_a_row_tells_both_times_their_ratio_and_its_spread() -> None:
+def test_row_shows_times_ratio_and_spread() -> None:
     comparison = Comparison("it", "theirs", [0.001, 0.002, 0.004], [0.002, 0.004, 0.016])
     assert comparison.row() == "| it | theirs: 4 ms | 2 ms | 2.00x [2.00-4.00] |"
 
@@ -23,11 +23,11 @@ def test_a_row_tells_both_times_their_ratio_and_its_spread() -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"), [(2.5, "2.5 s"), (0.0125, "12.5 ms"), (9.9e-6, "9.9 µs"), (5e-9, "5 ns")]
 )
-def test_times_are_shown_in_the_unit_that_suits_them(seconds: float, text: str) -> None:
-    assert shown(seconds) == text
+def test_times_are_formatted_with_suitable_unit(seconds: float, text: str) -> None:
+    assert format_seconds(seconds) == text
 
 
-def test_calls_are_made_in_turn_after_a_run_to_warm_up() -> None:
+def test_calls_alternate_after_warm_up_run() -> None:
     made: list[str] = []
 
     async def theirs() -> None:
@@ -46,8 +46,8 @@ def test_calls_are_made_in_turn_after_a_run_to_warm_up() -> None:
     assert len(comparison.ours) == len(comparison.rival) == 2
 
 
-def test_a_distant_server_answers_no_sooner_than_its_network_lets_it(dsn: str) -> None:
-    with distant(dsn, 0.05) as far, psycopg.connect(far, autocommit=True) as connection:
+def test_latency_proxy_delays_each_round_trip(dsn: str) -> None:
+    with delayed(dsn, 0.05) as far, psycopg.connect(far, autocommit=True) as connection:
         for number in range(3):
             started = perf_counter()
             ((answer,),) = connection.execute("SELECT %s::INT", (number,)).fetchall()
@@ -56,14 +56,14 @@ def test_a_distant_server_answers_no_sooner_than_its_network_lets_it(dsn: str) -
 
 
 @pytest.mark.parametrize("options", [{}, {"partitioned": True}], ids=["plain", "partitioned"])
-def test_a_filled_database_has_what_was_asked_for(dsn: str, options: Any) -> None:
+def test_filled_database_has_requested_rows(dsn: str, options: Any) -> None:
     with filled(dsn, 10 * PER_MEMORY, **options) as own, Client(own) as db:
         assert len(db.memories.identifiers()) == 10
         assert len(db.memory("m7").log()) == PER_MEMORY
         assert len(db.memory("m7").recall(limit=20).context) == 20
 
 
-def test_the_seeds_tables_have_no_index_of_ours(dsn: str) -> None:
+def test_seed_tables_have_no_additional_index(dsn: str) -> None:
     with database(dsn) as own:
         apply(own, "003_memories.sql")
         fill(own, PER_MEMORY)
@@ -74,7 +74,7 @@ def test_the_seeds_tables_have_no_index_of_ours(dsn: str) -> None:
     assert found == [("memories_pkey",)]
 
 
-def test_the_document_has_a_place_for_the_figures() -> None:
+def test_with_table_replaces_previous_table() -> None:
     once = with_table(DOCUMENT.read_text(encoding="utf-8"), "| one |\n")
     twice = with_table(once, "| two |\n")
     assert "| two |" in twice
@@ -82,7 +82,7 @@ def test_the_document_has_a_place_for_the_figures() -> None:
     assert with_table(twice, "| one |\n") == once
 
 
-def test_a_document_without_a_place_is_left_alone() -> None:
+def test_with_table_rejects_document_without_markers() -> None:
     with pytest.raises(ValueError, match="no place for the table"):
         with_table("# Figures\n", "| one |\n")
 

@@ -55,7 +55,7 @@ def test_changing_a_returned_value_does_not_change_the_cache(db: Client) -> None
 
 
 class Open(Configuration):
-    """A configuration whose values may be anything, so also what can be changed in place."""
+    """A configuration with mutable values."""
 
     anything: Any = None
     nested: Mapping[str, Any] = {}
@@ -148,9 +148,7 @@ def test_loads_of_old_revisions_do_not_evict_current_ones(
 
 
 @pytest.mark.parametrize("end", ["rolled back", "committed"])
-def test_a_promotion_or_release_evicts_what_it_changes_unless_rolled_back(
-    db: Client, end: str
-) -> None:
+def test_promotion_and_release_invalidate_cache_unless_rolled_back(db: Client, end: str) -> None:
     db.instructions.define("greeting", content="old")
     db.configurations.define("limits", {"tokens": 1})
     for subject, name in ((db.instructions, "greeting"), (db.configurations, "limits")):
@@ -201,7 +199,7 @@ def test_concurrent_uncached_loads_of_threads_send_one_query(
     with Client(dsn) as db, ThreadPoolExecutor(50) as pool:
         db.configurations.define("limits", {"a": 1})
         sql.execute("BEGIN")
-        sql.execute("LOCK TABLE configurations")  # none is answered until all have asked
+        sql.execute("LOCK TABLE configurations")  # no load completes before all have started
         loads = [pool.submit(db.configurations.load_raw, "limits") for _ in range(50)]
         assert wait_for_lock_waiters(dsn, at_least=1) == 1
         sql.execute("COMMIT")
@@ -219,7 +217,7 @@ def test_concurrent_uncached_loads_of_tasks_send_one_query(
             loads = [asyncio.create_task(db.configurations.load_raw("limits")) for _ in range(100)]
             await asyncio.sleep(0)
             assert await asyncio.to_thread(wait_for_lock_waiters, dsn, at_least=1) == 1
-            loads[1].cancel()  # one that waits; the others still get their answer
+            loads[1].cancel()  # a waiter; the others still get the result
             sql.execute("COMMIT")
             done = await asyncio.gather(*loads, return_exceptions=True)
             assert isinstance(done.pop(1), asyncio.CancelledError)
@@ -291,7 +289,7 @@ def test_an_interrupt_after_the_result_keeps_the_result() -> None:
     assert entry.result() == "answer"
 
 
-def test_an_outdated_value_is_read_again_and_used_if_the_server_cannot_be_reached() -> None:
+def test_outdated_value_is_served_if_server_is_unreachable() -> None:
     cache, key = Cache(4, 60.0), Key("t", "s")
     entry, _ = cache.join(key)
     entry.set_result("old")
@@ -317,7 +315,7 @@ def test_an_outdated_value_is_read_again_and_used_if_the_server_cannot_be_reache
     assert cache.join(key) == (entry, False)
 
 
-def test_an_outdated_value_expires() -> None:
+def test_outdated_value_expires() -> None:
     cache, key = Cache(4, 0.01), Key("t", "s")
     entry, _ = cache.join(key)
     entry.set_result("old")

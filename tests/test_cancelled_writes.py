@@ -113,7 +113,7 @@ def test_write_cancelled_after_its_commit_is_reported_as_applied(dsn: str, block
     assert row_counts(dsn) == (1, 0, 1)
 
 
-def test_timeout_of_an_applied_write_is_not_raised(dsn: str) -> None:
+def test_timeout_of_applied_write_is_not_raised(dsn: str) -> None:
     async def work() -> None:
         async with AsyncClient(wire.dsn, max_size=1) as db:
             await db.memories.count()
@@ -150,7 +150,7 @@ def test_interrupted_write_is_rolled_back(dsn: str, block: str, interrupts: int)
         db.memory("after").remember(asked("q"))
 
 
-def test_interrupt_of_an_applied_write_says_so(dsn: str) -> None:
+def test_interrupt_of_applied_write_has_note(dsn: str) -> None:
     with recording(dsn) as wire, Client(wire.dsn) as db:
         db.memories.count()
         wire.delayed = True

@@ -1,4 +1,4 @@
-"""draive-pg doctor, and `diagnose` of both clients: what is found, and that nothing is made."""
+"""draive-pg doctor, and `diagnose` of both clients."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tests.schema import DRAIVE_TABLES, make_role, run_sql
 from tests.server import wait_until
 
 
-def test_what_setup_makes_is_what_is_looked_for(sql: psycopg.Connection) -> None:
+def test_expected_objects_match_those_created_by_setup(sql: psycopg.Connection) -> None:
     made = {
         *sql.execute(
             "SELECT 'table', relname::TEXT, relname::TEXT FROM pg_class "
@@ -51,7 +51,7 @@ def test_what_setup_makes_is_what_is_looked_for(sql: psycopg.Connection) -> None
     assert expected == made
 
 
-def test_the_file_that_creates_an_object_last_is_named() -> None:
+def test_each_object_names_last_migration_that_creates_it() -> None:
     texts = {migration.name: migration.sql for migration in migrations()}
     for table in TABLES:
         assert f"CREATE TABLE IF NOT EXISTS {table.name} (" in texts[table.migration]
@@ -60,7 +60,7 @@ def test_the_file_that_creates_an_object_last_is_named() -> None:
             assert file == [name for name, sql in texts.items() if creates.search(sql)][-1]
 
 
-def test_all_is_well_where_setup_was_run(db: Client, sql: psycopg.Connection) -> None:
+def test_diagnose_after_setup_finds_no_problems(db: Client, sql: psycopg.Connection) -> None:
     db.instructions.define("greeting", content="Hello")
     sql.execute("ANALYZE instructions")
     found = db.diagnose()
@@ -76,7 +76,7 @@ def test_all_is_well_where_setup_was_run(db: Client, sql: psycopg.Connection) ->
     assert table.bytes == size
 
 
-def test_nothing_is_made(connect: Connect, empty_dsn: str, shell: Shell) -> None:
+def test_diagnose_creates_nothing(connect: Connect, empty_dsn: str, shell: Shell) -> None:
     assert len(connect(empty_dsn, schema="team").diagnose().problems) == 1
     assert shell("doctor", "--dsn", empty_dsn).code == 1
     with psycopg.connect(empty_dsn) as connection:
@@ -87,7 +87,9 @@ def test_nothing_is_made(connect: Connect, empty_dsn: str, shell: Shell) -> None
     assert made == []
 
 
-def test_tables_of_draive_lack_what_is_ours(connect: Connect, empty_dsn: str) -> None:
+def test_diagnose_of_draive_tables_reports_missing_migrations(
+    connect: Connect, empty_dsn: str
+) -> None:
     run_sql(empty_dsn, DRAIVE_TABLES)
     found = connect(empty_dsn).diagnose()
     (problem,) = found.problems
@@ -119,7 +121,7 @@ def test_missing_objects_are_reported_with_what_to_do(db: Client, sql: psycopg.C
     assert len(found.problems) == 5
 
 
-def test_partitions_are_counted_with_their_table(connect: Connect, empty_dsn: str) -> None:
+def test_diagnose_counts_partitions_with_their_table(connect: Connect, empty_dsn: str) -> None:
     key = "PRIMARY KEY (name, created)\n)"
     run_sql(empty_dsn, DRAIVE_TABLES.replace(f"{key};", f"{key} PARTITION BY HASH (name);"))
     for part in (0, 1):
@@ -143,14 +145,14 @@ def test_partitions_are_counted_with_their_table(connect: Connect, empty_dsn: st
     assert (table.rows, table.bytes) == (8, size)
 
 
-def test_a_table_of_another_draive_is_told(db: Client, sql: psycopg.Connection) -> None:
+def test_diagnose_reports_unexpected_required_column(db: Client, sql: psycopg.Connection) -> None:
     sql.execute("ALTER TABLE configurations ADD COLUMN name TEXT NOT NULL")
     (problem,) = db.diagnose().problems
     assert problem.startswith("configurations: column name is required")
 
 
 @pytest.mark.usefixtures("server_roles")
-def test_a_role_is_told_its_rights(connect: Connect, dsn: str) -> None:
+def test_diagnose_reports_privileges_of_role(connect: Connect, dsn: str) -> None:
     role = make_role(dsn, "dpg_test_reader", "SELECT ON memories, draive_pg_migrations")
     found = connect(role).diagnose()
     rights = {table.name: table.rights for table in found.tables}
@@ -165,7 +167,7 @@ def test_a_role_is_told_its_rights(connect: Connect, dsn: str) -> None:
     assert all(table.rights == () and table.present for table in closed.tables)
 
 
-def test_who_listens_is_seen(dsn: str, db: Client) -> None:
+def test_diagnose_lists_listeners(dsn: str, db: Client) -> None:
     assert db.diagnose().listeners == ()
     with Client(dsn, live=True) as live:
         live.configurations.configurations()
@@ -177,7 +179,7 @@ def test_who_listens_is_seen(dsn: str, db: Client) -> None:
 # --- The command
 
 
-def test_doctor_exits_with_0_where_all_is_well(shell: Shell, dsn: str) -> None:
+def test_doctor_exits_with_code_0_without_problems(shell: Shell, dsn: str) -> None:
     done = shell("doctor", "--dsn", f"{dsn} password=secret")
     assert (done.code, done.err) == (0, "")
     assert "All is well." in done.out
@@ -186,7 +188,7 @@ def test_doctor_exits_with_0_where_all_is_well(shell: Shell, dsn: str) -> None:
     assert "\x1b" not in done.out
 
 
-def test_doctor_exits_with_1_and_says_what_to_do(
+def test_doctor_exits_with_code_1_and_names_problem(
     shell: Shell, dsn: str, sql: psycopg.Connection
 ) -> None:
     sql.execute("DROP TABLE memories_variables")
@@ -251,7 +253,7 @@ def test_other_encodings_than_utf8_are_reported(sql: psycopg.Connection, dsn: st
         sql.execute(f"DROP DATABASE {name} WITH (FORCE)")  # pyright: ignore
 
 
-def test_doctor_gives_json(shell: Shell, dsn: str, empty_dsn: str) -> None:
+def test_doctor_json_output(shell: Shell, dsn: str, empty_dsn: str) -> None:
     found = json.loads(shell("doctor", "--dsn", dsn, "--json").out)
     assert (found["problems"], found["pooler"], found["embedded"]) == ([], False, None)
     assert [each["name"] for each in found["database"]["migrations"]] == [
@@ -262,7 +264,7 @@ def test_doctor_gives_json(shell: Shell, dsn: str, empty_dsn: str) -> None:
     assert len(json.loads(done.out)["problems"]) == 1
 
 
-def test_doctor_tells_of_a_server_that_cannot_be_reached(shell: Shell) -> None:
+def test_doctor_reports_unreachable_server(shell: Shell) -> None:
     address = "host=127.0.0.1 port=1 password=secret"
     for options in ((), ("--json",)):
         done = shell("doctor", "--dsn", address, *options)
@@ -271,13 +273,13 @@ def test_doctor_tells_of_a_server_that_cannot_be_reached(shell: Shell) -> None:
         assert "secret" not in done.out
 
 
-def test_doctor_without_a_postgresql_says_what_to_install(shell: Shell) -> None:
+def test_doctor_without_postgresql_suggests_installation(shell: Shell) -> None:
     done = shell("doctor", "--json")
     assert done.code == 1
     assert "PGBINDIR" in json.loads(done.out)["problems"][0]
 
 
-def test_doctor_sees_a_transaction_pooler(shell: Shell, dsn: str) -> None:
+def test_doctor_detects_transaction_pooler(shell: Shell, dsn: str) -> None:
     with pooled(dsn, size=2) as address:
         found = json.loads(shell("doctor", "--dsn", address, "--json").out)
     assert (found["pooler"], found["problems"]) == (True, [])

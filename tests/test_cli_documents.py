@@ -63,7 +63,7 @@ def test_both_groups_have_the_same_commands(shell: Shell) -> None:
     assert groups[0] == groups[1] != []
 
 
-def test_author_and_message_are_kept(run: Shell, defined: Case) -> None:
+def test_author_and_message_are_stored(run: Shell, defined: Case) -> None:
     first = show(run, "x", 1)
     assert (first["author"], first["message"]) == ("ada", "first")
     assert (first[defined.key], first["content"]) == ("x", defined.contents[0])
@@ -90,14 +90,14 @@ def test_labels_are_moved_promoted_and_removed(run: Shell, defined: Case) -> Non
 
 
 @pytest.mark.parametrize("label", ["2024-release", "2026-01-02", "1st"])
-def test_a_label_may_begin_with_a_digit(run: Shell, defined: Case, label: str) -> None:
+def test_label_can_start_with_digit(run: Shell, defined: Case, label: str) -> None:
     assert_ok(run("label", "x", label, 1))
     assert show(run, "x", label)["revision"] == 1
     assert_ok(run("compare", "x", label, 2))
     assert_ok(run("unlabel", "x", label))
 
 
-def test_a_revision_is_chosen_by_time(run: Shell, defined: Case) -> None:
+def test_show_selects_revision_by_time(run: Shell, defined: Case) -> None:
     assert show(run, "x", "2999-01-01")["revision"] == 2
     assert_one_line_error(run("show", "x", "2000-01-01"), "2000-01-01")
 
@@ -122,14 +122,14 @@ def test_rename_keeps_revisions_and_labels(run: Shell, defined: Case) -> None:
     assert_one_line_error(run("rename", "x", "team/x"), "team/x")
 
 
-def test_a_shown_document_can_be_defined_again(run: Shell, defined: Case, tmp_path: Path) -> None:
+def test_define_accepts_output_of_show(run: Shell, defined: Case, tmp_path: Path) -> None:
     suffix = ".md" if defined.command == "prompts" else ".json"
     file = tmp_path / f"x{suffix}"
     file.write_text(assert_ok(run("show", "x")))
     assert "revision 2" in assert_ok(run("define", "x", file))
 
 
-def test_a_push_keeps_author_and_message(
+def test_push_stores_author_and_message(
     run: Shell, defined: Case, dsn: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "folder"

@@ -1,4 +1,4 @@
-"""draive-pg prompts|configs pull, push, status and diff: a folder and a database, both ways."""
+"""draive-pg prompts|configs pull, push, status and diff."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -84,7 +84,7 @@ DIFFERENT = {
 }
 
 
-def test_status_names_each_difference_and_exits_with_3(run: Run, apart: Sides) -> None:
+def test_status_lists_differences_and_exits_with_code_3(run: Run, apart: Sides) -> None:
     done = run("status", "--json")
     assert (done.code, done.err) == (3, "")
     assert json.loads(done.out)["drift"] is True
@@ -94,7 +94,7 @@ def test_status_names_each_difference_and_exits_with_3(run: Run, apart: Sides) -
     assert [line.split()[0] for line in shown.out.splitlines()[1:]] == sorted(DIFFERENT)
 
 
-def test_a_conflict_stops_all_of_it_on_both_ways(run: Run, apart: Sides) -> None:
+def test_conflict_aborts_pull_and_push(run: Run, apart: Sides) -> None:
     files, stored = file_contents(apart.folder), apart.stored()
     for command in ("pull", "push"):
         done = run(command, "--delete")
@@ -106,7 +106,7 @@ def test_a_conflict_stops_all_of_it_on_both_ways(run: Run, apart: Sides) -> None
     assert apart.stored() == stored
 
 
-def test_a_dry_run_says_what_would_be_done_and_does_nothing(run: Run, apart: Sides) -> None:
+def test_dry_run_lists_actions_and_changes_nothing(run: Run, apart: Sides) -> None:
     files, stored = file_contents(apart.folder), apart.stored()
     for command, written in (
         ("pull", {"c", "d", "g", "new_in_database"}),
@@ -122,7 +122,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(run: Run, apart: Sid
     assert apart.stored() == stored
 
 
-def test_pull_and_push_make_both_sides_alike(run: Run, apart: Sides) -> None:
+def test_pull_and_push_synchronize_folder_and_database(run: Run, apart: Sides) -> None:
     assert run("pull", "--force").code == 0
     assert apart.files() == {
         "a": 1,
@@ -154,7 +154,7 @@ def test_pull_and_push_make_both_sides_alike(run: Run, apart: Sides) -> None:
     assert file_contents(apart.folder) == before
 
 
-def test_a_forced_push_lets_the_folder_win(run: Run, apart: Sides) -> None:
+def test_forced_push_overwrites_database(run: Run, apart: Sides) -> None:
     assert run("push", "--force", "--delete", "--yes").code == 0
     assert apart.stored() == {"a": 1, "b": 2, "c": 2, "d": 2, "h": 2} | {
         "new_in_folder": 1,
@@ -167,7 +167,7 @@ def test_a_forced_push_lets_the_folder_win(run: Run, apart: Sides) -> None:
     }
 
 
-def test_diff_shows_lines_of_both_sides(run: Run, side: Sides) -> None:
+def test_diff_shows_lines_of_folder_and_database(run: Run, side: Sides) -> None:
     side.define("a", 1)
     side.define("b", 1)
     run("pull")
@@ -181,7 +181,7 @@ def test_diff_shows_lines_of_both_sides(run: Run, side: Sides) -> None:
     assert "b" + side.suffix not in done.out
 
 
-def test_a_folder_that_is_not_there_is_no_empty_one(run: Run, side: Sides) -> None:
+def test_missing_folder_is_rejected(run: Run, side: Sides) -> None:
     side.define("a", 1)
     for command in (["push", "--delete"], ["status"], ["diff"]):
         done = run(*command)
@@ -190,7 +190,7 @@ def test_a_folder_that_is_not_there_is_no_empty_one(run: Run, side: Sides) -> No
     assert side.stored() == {"a": 1}
 
 
-def test_a_file_that_cannot_be_read_stops_all_of_it(run: Run, side: Sides) -> None:
+def test_unreadable_file_aborts_every_command(run: Run, side: Sides) -> None:
     side.define("a", 1)
     run("pull")
     side.write("b", 1)
@@ -202,7 +202,7 @@ def test_a_file_that_cannot_be_read_stops_all_of_it(run: Run, side: Sides) -> No
     assert side.stored() == {"a": 1}
 
 
-def test_a_folder_of_the_other_kind_is_refused(shell: Shell, dsn: str, folder: Path) -> None:
+def test_folder_of_other_kind_is_rejected(shell: Shell, dsn: str, folder: Path) -> None:
     with Client(dsn) as db:
         db.instructions.define("a", content="1")
     assert shell("prompts", "pull", folder, "--dsn", dsn).code == 0
@@ -211,7 +211,7 @@ def test_a_folder_of_the_other_kind_is_refused(shell: Shell, dsn: str, folder: P
     assert "folder of prompts" in done.err
 
 
-def test_of_two_pushes_at_once_one_is_told_of_the_conflict(
+def test_concurrent_pushes_one_exits_with_conflict(
     kind: str, side: Sides, dsn: str, tmp_path: Path
 ) -> None:
     for name in "ab":
@@ -238,7 +238,7 @@ def test_of_two_pushes_at_once_one_is_told_of_the_conflict(
 # --- Prompts
 
 
-def test_any_text_and_name_comes_back(prompts: Run, client: Client, folder: Path) -> None:
+def test_any_text_and_name_round_trip(prompts: Run, client: Client, folder: Path) -> None:
     texts = [
         "",
         "\n",
@@ -266,7 +266,7 @@ def test_any_text_and_name_comes_back(prompts: Run, client: Client, folder: Path
     assert sorted(path.name for path in folder.parent.iterdir()) == ["folder"]
 
 
-def test_front_matter_is_carried_over(prompts: Run, client: Client, folder: Path) -> None:
+def test_push_applies_front_matter(prompts: Run, client: Client, folder: Path) -> None:
     folder.mkdir()
     (folder / "greeting.md").write_text(
         '+++\ndescription = "x"\narguments = [{name = "n"}]\nmeta.a = [1, 1.0]\n+++\nHi {n}\n'
@@ -282,7 +282,7 @@ def test_front_matter_is_carried_over(prompts: Run, client: Client, folder: Path
     assert (newest.description, newest.meta, newest.arguments) == (None, {}, [])
 
 
-def test_a_prompt_that_does_not_fit_its_arguments_stops_all_of_it(
+def test_prompt_not_matching_its_arguments_aborts_push(
     prompts: Run, client: Client, folder: Path
 ) -> None:
     folder.mkdir()
@@ -295,7 +295,7 @@ def test_a_prompt_that_does_not_fit_its_arguments_stops_all_of_it(
     assert client.instructions.search() == ()
 
 
-def test_labels_stay_where_they_are_unless_asked(
+def test_labels_are_synchronized_only_on_request(
     prompts: Run, client: Client, folder: Path
 ) -> None:
     client.instructions.define("greeting", content="1")
@@ -317,7 +317,7 @@ def test_labels_stay_where_they_are_unless_asked(
     assert prompts("status", "--labels").code == 0
 
     client.instructions.define("greeting", content="3")
-    assert prompts("pull").code == 0  # of which nobody said that it goes into production
+    assert prompts("pull").code == 0  # pulled without labels
     assert prompts("push", "--labels").code == 0
     assert client.instructions.load("greeting", label="production") == "2"
     client.instructions.restore("greeting", 2)
@@ -337,7 +337,9 @@ def test_labels_stay_where_they_are_unless_asked(
 # --- Configurations
 
 
-def test_a_configuration_can_be_toml(shell: Shell, dsn: str, client: Client, folder: Path) -> None:
+def test_configuration_file_can_be_toml(
+    shell: Shell, dsn: str, client: Client, folder: Path
+) -> None:
     place = (folder, "--dsn", dsn)
     folder.mkdir()
     (folder / "limits.toml").write_text("# ours\ntokens = 5\n[a]\nb = 1.0\n")
@@ -357,7 +359,7 @@ def test_a_configuration_can_be_toml(shell: Shell, dsn: str, client: Client, fol
 # --- Removing
 
 
-def test_a_push_that_removes_needs_yes_without_a_terminal(
+def test_push_delete_requires_yes_without_terminal(
     run: Run, side: Sides, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in "ab":

@@ -1,4 +1,4 @@
-"""draive-pg memories: what it prints, writes, removes, refuses and exits with."""
+"""draive-pg memories: output, effects and exit codes."""
 
 import json
 import os
@@ -57,10 +57,10 @@ def three(client: Client, sql: psycopg.Connection) -> Client:
     return client
 
 
-# --- Looking
+# --- Reading
 
 
-def test_they_are_listed_with_what_they_hold(run: Shell, three: Client) -> None:
+def test_list_shows_counts_and_sizes(run: Shell, three: Client) -> None:
     header, *rows = assert_ok(run("list")).splitlines()
     assert header.split() == ["identifier", "elements", "variables", "size", "created", "last"]
     assert [row.split()[:3] for row in rows] == [
@@ -76,7 +76,7 @@ def test_they_are_listed_with_what_they_hold(run: Shell, three: Client) -> None:
     assert run("list", "--order", "colour").code == 2
 
 
-def test_a_page_says_how_to_get_the_next(run: Shell, three: Client) -> None:
+def test_list_page_prints_next_offset(run: Shell, three: Client) -> None:
     page = run("list", "--limit", 2, "--json")
     assert [each["identifier"] for each in json.loads(page.out)] == ["a/new", "a/old"]
     assert page.err == "2 of 3; the next page: --offset 2\n"
@@ -85,7 +85,7 @@ def test_a_page_says_how_to_get_the_next(run: Shell, three: Client) -> None:
     assert assert_ok(run("list", "--limit", 1, "--all")).count("\n") == 4
 
 
-def test_one_is_shown_as_a_transcript(run: Shell, three: Client) -> None:
+def test_show_prints_transcript(run: Shell, three: Client) -> None:
     assert assert_ok(run("show", "a/old")) == f"{three.memory('a/old').show()}\n"
     newest = assert_ok(run("show", "a/old", "--limit", 1))
     assert "Two of them." in newest
@@ -104,7 +104,7 @@ def test_one_is_shown_as_a_transcript(run: Shell, three: Client) -> None:
     assert_one_line_error(run("show", "nope", "--json"), "no memory 'nope'")
 
 
-def test_at_a_terminal_long_lines_stay_indented(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrapped_lines_keep_indentation_on_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = pty.openpty()
     monkeypatch.setenv("COLUMNS", "20")
     monkeypatch.setenv("TERM", "xterm")
@@ -116,7 +116,7 @@ def test_at_a_terminal_long_lines_stay_indented(monkeypatch: pytest.MonkeyPatch)
     assert shown == ["#0", "    one two three", "    four five", ""]
 
 
-def test_elements_are_found(run: Shell, three: Client) -> None:
+def test_search_finds_elements(run: Shell, three: Client) -> None:
     header, *rows = assert_ok(run("search", "red -blue", "--identifier", "a/new")).splitlines()
     assert header.split() == ["identifier", "position", "created", "role", "excerpt"]
     assert len(rows) == 1
@@ -132,10 +132,10 @@ def test_elements_are_found(run: Shell, three: Client) -> None:
     assert (nothing.code, nothing.out, nothing.err) == (1, "", "Nothing was found.\n")
 
 
-# --- Copies and names
+# --- Forks and renames
 
 
-def test_they_are_copied_and_renamed(run: Shell, three: Client) -> None:
+def test_fork_and_rename(run: Shell, three: Client) -> None:
     assert assert_ok(run("fork", "a/new", "copy")) == "Copied 'a/new' to 'copy'.\n"
     assert_ok(run("fork", "a/new", "part", "--position", 0))
     assert [len(three.memory(name).log()) for name in ("copy", "part")] == [4, 1]
@@ -149,7 +149,7 @@ def test_they_are_copied_and_renamed(run: Shell, three: Client) -> None:
 # --- Removing
 
 
-def test_removing_says_which_were_not_there(run: Shell, three: Client) -> None:
+def test_remove_names_missing_memories(run: Shell, three: Client) -> None:
     some = run("remove", "a/new", "nope", "--yes")
     assert (some.code, some.out) == (1, "Removed 1 of 2.\n")
     assert "'nope'" in some.err
@@ -173,7 +173,7 @@ WITHIN = ("erase", "--prefix", "a/")
         (("erase", "--meta", '{"x": 1}'), []),
     ],
 )
-def test_what_would_go_is_said_and_goes(
+def test_prune_and_erase_remove_what_dry_run_lists(
     run: Shell, three: Client, command: tuple[object, ...], gone: list[str]
 ) -> None:
     would = json.loads(assert_ok(run(*command, "--dry-run", "--json")))
@@ -191,7 +191,7 @@ def test_what_would_go_is_said_and_goes(
 
 
 @pytest.mark.parametrize("command", [OLD, WITHIN, ("remove", "a/new")])
-def test_nothing_goes_where_nobody_can_be_asked(
+def test_removal_requires_yes_without_terminal(
     run: Shell, three: Client, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     set_stdin(monkeypatch, b"y\n")
@@ -203,7 +203,7 @@ def test_nothing_goes_where_nobody_can_be_asked(
 
 @pytest.mark.parametrize("command", [OLD, WITHIN])
 @pytest.mark.parametrize(("answer", "code", "left"), [(b"n\n", 1, 3), (b"y\n", 0, 1)])
-def test_at_a_terminal_it_is_shown_and_asked(
+def test_removal_asks_for_confirmation_on_terminal(
     run: Shell, three: Client, command: tuple[str, ...], answer: bytes, code: int, left: int
 ) -> None:
     done, shown = answer_prompt("memories", *command, answer=answer)
@@ -213,7 +213,7 @@ def test_at_a_terminal_it_is_shown_and_asked(
     assert len(three.memories.identifiers()) == left
 
 
-def test_the_commands_of_the_document_on_retention_do_it(run: Shell, three: Client) -> None:
+def test_documented_prune_commands_work(run: Shell, three: Client) -> None:
     (_, _, code), *_ = fences(PRUNING.read_text(encoding="utf-8"))
     look, do = (shlex.split(line)[2:] for line in code.splitlines())
     assert assert_ok(run(*look)).endswith("\n  b/older\n")
@@ -221,7 +221,7 @@ def test_the_commands_of_the_document_on_retention_do_it(run: Shell, three: Clie
     assert three.memories.identifiers() == ("a/new", "a/old")
 
 
-def test_of_many_the_first_are_named(run: Shell, client: Client) -> None:
+def test_dry_run_truncates_long_list(run: Shell, client: Client) -> None:
     for number in range(22):
         client.memory(f"n/{number:02}\x1b[2J").maintenance()
     lines = assert_ok(run("erase", "--prefix", "n/", "--dry-run")).splitlines()
@@ -243,7 +243,7 @@ def test_of_many_the_first_are_named(run: Shell, client: Client) -> None:
         (("list", "--since", "soon"), "--since must be a time"),
     ],
 )
-def test_what_is_wrong_with_options_is_said_before_anything_is_done(
+def test_invalid_options_are_rejected_before_io(
     shell: Shell, arguments: tuple[str, ...], part: str
 ) -> None:
     done = shell("memories", *arguments, "--dsn", "host=nowhere.invalid")
@@ -251,7 +251,7 @@ def test_what_is_wrong_with_options_is_said_before_anything_is_done(
     assert part in done.err
 
 
-def test_durations_have_a_unit() -> None:
+def test_duration_requires_unit() -> None:
     assert duration("90d", "--x") == timedelta(days=90)
     assert duration("12h", "--x") == timedelta(hours=12)
     assert duration("30m", "--x") == timedelta(minutes=30)
@@ -260,7 +260,7 @@ def test_durations_have_a_unit() -> None:
             duration(text, "--x")
 
 
-def test_the_longest_duration_is_no_error(run: Shell, three: Client) -> None:
+def test_longest_duration_is_accepted(run: Shell, three: Client) -> None:
     out = assert_ok(run("prune", "--older-than", "999999d", "--yes"))
     assert not out.startswith("Would remove")
     assert len(three.memories.identifiers()) == 3
@@ -269,7 +269,7 @@ def test_the_longest_duration_is_no_error(run: Shell, three: Client) -> None:
 # --- Files
 
 
-def test_they_are_taken_to_another_database(
+def test_export_and_import_into_another_database(
     run: Shell, three: Client, shell: Shell, empty_dsn: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "memories.jsonl.gz"
@@ -289,7 +289,9 @@ def test_they_are_taken_to_another_database(
         assert str(other.memory("b/older").show()) == str(three.memory("b/older").show())
 
 
-def test_a_transfer_that_cannot_be_says_why(run: Shell, three: Client, tmp_path: Path) -> None:
+def test_failed_export_or_import_is_one_line_error(
+    run: Shell, three: Client, tmp_path: Path
+) -> None:
     path = tmp_path / "chat.jsonl"
     assert_one_line_error(run("export", path, "nope"), "no memory 'nope'")
     assert not path.exists()
@@ -303,7 +305,7 @@ def test_a_transfer_that_cannot_be_says_why(run: Shell, three: Client, tmp_path:
     assert_one_line_error(run("export", nowhere), f"No such file or directory: {str(nowhere)!r}")
 
 
-def test_a_file_of_memories_is_no_chat_log_and_says_what_takes_it(
+def test_import_chat_of_exported_memories_suggests_command(
     shell: Shell, run: Shell, three: Client, dsn: str, tmp_path: Path
 ) -> None:
     assert_ok(run("export", tmp_path / "all.jsonl"))

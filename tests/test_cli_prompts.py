@@ -1,4 +1,4 @@
-"""draive-pg prompts and configs: what they print, write, refuse and exit with."""
+"""draive-pg prompts and configs: output, effects and exit codes."""
 
 import json
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ Be brief.
 """
 
 
-def test_a_prompt_is_defined_of_a_file_and_shown_as_one(
+def test_prompt_is_defined_from_file_and_shown_as_file(
     run: Shell, client: Client, tmp_path: Path
 ) -> None:
     path = tmp_path / "greeting.md"
@@ -58,12 +58,12 @@ def test_a_prompt_is_defined_of_a_file_and_shown_as_one(
     assert (revision.author, revision.message) == ("ada", "why")
 
     path.write_text(assert_ok(run("prompts", "show", "greeting")))
-    assert "revision 1" in assert_ok(run("prompts", "define", "greeting", path))  # it is the same
+    assert "revision 1" in assert_ok(run("prompts", "define", "greeting", path))  # unchanged
     shown = json.loads(assert_ok(run("prompts", "show", "greeting", "--json")))
     assert shown["content"] == revision.content
 
 
-def test_a_text_alone_keeps_what_was_declared(
+def test_define_with_text_only_keeps_declaration(
     run: Shell, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "greeting.md").write_bytes(FILE)
@@ -75,7 +75,7 @@ def test_a_text_alone_keeps_what_was_declared(
     assert newest.description == "How to greet"
 
 
-def test_define_says_what_it_needs_and_what_is_wrong(run: Shell, tmp_path: Path) -> None:
+def test_define_reports_missing_or_invalid_input(run: Shell, tmp_path: Path) -> None:
     for arguments in ([], ["x.md", "--content", "x"]):
         done = run("prompts", "define", "greeting", *arguments)
         assert (done.code, done.out) == (2, "")
@@ -88,7 +88,7 @@ def test_define_says_what_it_needs_and_what_is_wrong(run: Shell, tmp_path: Path)
 
 
 @pytest.mark.filterwarnings("default")
-def test_a_warning_is_one_line(run: Shell, tmp_path: Path) -> None:
+def test_warning_is_printed_in_one_line(run: Shell, tmp_path: Path) -> None:
     (tmp_path / "greeting.md").write_text("+++\narguments = [{name = 'n'}]\n+++\nHi")
     done = run("prompts", "define", "greeting", tmp_path / "greeting.md")
     assert (done.code, done.err.count("\n")) == (0, 1)
@@ -96,7 +96,7 @@ def test_a_warning_is_one_line(run: Shell, tmp_path: Path) -> None:
     assert "'n'" in done.err
 
 
-def test_a_conditional_definition_exits_with_4_where_it_is_too_late(run: Shell) -> None:
+def test_failed_precondition_exits_with_code_4(run: Shell) -> None:
     assert_ok(run("prompts", "define", "greeting", "--content", "1", "--expected", 0))
     done = run("prompts", "define", "greeting", "--content", "2", "--expected", 0)
     assert (done.code, done.out, done.err.count("\n")) == (4, "", 1)
@@ -104,7 +104,7 @@ def test_a_conditional_definition_exits_with_4_where_it_is_too_late(run: Shell) 
     assert_ok(run("prompts", "define", "greeting", "--content", "2", "--expected", 1))
 
 
-def test_labels_are_put_moved_listed_and_taken_off(run: Shell, client: Client) -> None:
+def test_labels_are_set_moved_listed_and_removed(run: Shell, client: Client) -> None:
     assert_ok(run("prompts", "define", "greeting", "--content", "1", "--label", "production"))
     assert_ok(run("prompts", "define", "greeting", "--content", "2"))
     assert assert_ok(run("prompts", "show", "greeting", "production")).endswith("+++\n1\n")
@@ -143,7 +143,7 @@ def test_history_search_compare_and_restore(run: Shell, client: Client) -> None:
     ]
 
 
-def test_what_is_not_there_is_one_line(run: Shell, client: Client) -> None:
+def test_missing_document_is_one_line_error(run: Shell, client: Client) -> None:
     client.instructions.define("greeting", content="Hello")
     assert_one_line_error(run("prompts", "show", "nope"), "nope")
     assert_one_line_error(run("prompts", "show", "greeting", 7), "no revision 7")
@@ -155,7 +155,7 @@ def test_what_is_not_there_is_one_line(run: Shell, client: Client) -> None:
         assert run(command, "history", "nope").code == 1
 
 
-def test_names_cannot_command_the_terminal(run: Shell, client: Client) -> None:
+def test_control_characters_in_names_are_escaped(run: Shell, client: Client) -> None:
     client.instructions.define("red\x1b[31m\nfake", content="\x1b[2J")
     out = assert_ok(run("prompts", "list"))
     assert "red\\x1b[31m\\nfake" in out
@@ -167,7 +167,7 @@ def test_names_cannot_command_the_terminal(run: Shell, client: Client) -> None:
 
 
 @pytest.mark.parametrize("command", [("prompts", "remove", "x"), ("configs", "remove", "x")])
-def test_removing_needs_yes_where_nobody_can_be_asked(
+def test_remove_requires_yes_without_terminal(
     run: Shell, client: Client, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     client.instructions.define("x", content="")
@@ -182,7 +182,7 @@ def test_removing_needs_yes_where_nobody_can_be_asked(
 
 
 @pytest.mark.parametrize(("answer", "code", "left"), [(b"n\n", 1, 1), (b"y\n", 0, 0)])
-def test_at_a_terminal_it_is_asked(
+def test_remove_asks_for_confirmation_on_terminal(
     run: Shell, client: Client, answer: bytes, code: int, left: int
 ) -> None:
     client.instructions.define("greeting", content="Hello")
@@ -223,7 +223,7 @@ def test_configurations_are_defined_shown_and_listed(
 # --- Completion
 
 
-def test_commands_complete_without_loading_what_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_completion_does_not_import_slow_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     code = """
 import os, sys
 os.environ |= {"COMP_WORDS": "draive-pg prompts p", "COMP_CWORD": "2"}

@@ -1,4 +1,4 @@
-"""draive-pg server: the embedded PostgreSQL, kept, stopped and looked into."""
+"""draive-pg server: start, stop and inspect the embedded PostgreSQL."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.server import scratch_directory
 
 @pytest.fixture
 def home(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A place for an embedded server of its own, which is stopped at the end."""
+    """A home directory for an embedded server, which is stopped at the end."""
     path = scratch_directory()
     monkeypatch.delenv("PGBINDIR")
     monkeypatch.setenv("DRAIVE_PG_HOME", str(path))
@@ -46,7 +46,7 @@ def test_started_server_is_kept_until_it_is_stopped(home: Path, shell: Shell) ->
         "pid": pid,
         "data": str(Server().data),
     }
-    with Client() as db:  # joins it, and as the last user leaves it running
+    with Client() as db:  # uses it, and leaves it running
         db.setup()
     assert Server().pid() == pid
     assert json.loads(shell("doctor", "--json").out)["embedded"]["running"]
@@ -55,7 +55,7 @@ def test_started_server_is_kept_until_it_is_stopped(home: Path, shell: Shell) ->
     assert shell("server", "stop").out.startswith("Stopped: ")
     assert Server().pid() is None
     assert shell("server", "stop").out.startswith("It does not run: ")
-    with Client() as db:  # it was kept only until then
+    with Client() as db:  # no longer kept running
         db.setup()
     assert Server().pid() is None
 
@@ -82,7 +82,7 @@ def test_restarted_server_is_not_kept(home: Path, shell: Shell) -> None:
     assert server.stop()
 
 
-def test_doctor_starts_no_server(home: Path, shell: Shell) -> None:
+def test_doctor_does_not_start_server(home: Path, shell: Shell) -> None:
     done = shell("doctor")
     assert (done.code, done.err) == (0, "")
     assert "starts when it is needed" in done.out
@@ -119,7 +119,7 @@ def test_psql_connects_to_the_server_and_its_exit_code_is_returned(home: Path) -
     assert run("server", "psql", "-c", "nonsense").returncode == 1
     named = run("server", "psql", "-d", "template1", "-XAtc", "SELECT current_database()")
     assert named.stdout == "template1\n"
-    assert Server().pid() is None  # it stays as long as psql does
+    assert Server().pid() is None  # stopped after psql exited
 
 
 def test_missing_psql_is_one_error(

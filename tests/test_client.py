@@ -1,4 +1,4 @@
-"""Reaching the server: what a client says when it cannot, and how it behaves around it."""
+"""Connections of clients: DSNs, event loops, threads, forks and failures."""
 
 import asyncio
 import copy
@@ -53,7 +53,7 @@ class RequiredLimits(Configuration):
     ],
 )
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-def test_a_dsn_that_libpq_cannot_read_is_refused_without_repeating_it(kind: type, dsn: str) -> None:
+def test_invalid_dsn_is_rejected_without_showing_it(kind: type, dsn: str) -> None:
     with pytest.raises(ValueError, match="DSN is neither") as caught:
         kind(dsn)
     assert "secret" not in str(caught.value)
@@ -86,7 +86,7 @@ def test_empty_dsn_is_rejected(
     ],
 )
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-def test_a_password_that_was_not_encoded_is_not_taken_for_an_address(kind: type, dsn: str) -> None:
+def test_dsn_with_unencoded_password_is_rejected(kind: type, dsn: str) -> None:
     with pytest.raises(ValueError, match="percent-encode") as caught:
         kind(dsn)
     assert "secret" not in str(caught.value)
@@ -174,12 +174,12 @@ def test_a_dsn_in_place_of_a_name_is_shown_without_its_password(
     assert "secret" not in f"{events} {caplog.text}"
 
 
-def test_encoded_passwords_and_odd_names_are_taken() -> None:
+def test_percent_encoded_dsn_is_accepted() -> None:
     dsn = "postgresql://me%40team:p%40ss%2Fw%3A@h1:1,h2:2/my%20db"
     assert repr(Client(dsn)) == "Client(host=h1,h2 port=1,2 dbname=my db user=me@team)"
 
 
-def test_a_repr_shows_where_but_no_password() -> None:
+def test_repr_shows_address_without_password() -> None:
     db = Client("postgresql://me:secret@db.example:5433/prod?sslmode=require", schema="team")
     assert repr(db) == "Client(host=db.example port=5433 dbname=prod user=me, schema='team')"
     assert repr(AsyncClient("service=x")) == "AsyncClient(service=x)"
@@ -197,7 +197,7 @@ def test_clients_cannot_be_copied_or_pickled(
         assert "secret" not in str(caught.value)
 
 
-def test_a_dataclass_that_holds_a_memory_cannot_be_copied() -> None:
+def test_dataclass_with_memory_cannot_be_copied() -> None:
     @dataclass
     class Dependencies:
         memory: Memory[Database]
@@ -206,7 +206,7 @@ def test_a_dataclass_that_holds_a_memory_cannot_be_copied() -> None:
         asdict(Dependencies(Client("host=h").memory("m")))
 
 
-def test_a_dsn_is_read_as_libpq_reads_it(
+def test_dsn_options_are_sent_to_server(
     connect: Connect, dsn: str, sql: psycopg.Connection
 ) -> None:
     db = connect(f"{dsn} application_name='my app' options='-c statement_timeout=4321'")
@@ -245,7 +245,7 @@ OPTIONS = {
     "target", [endpoint_of, lambda dsn: PostgresConnectionPool.of(dsn)._endpoint]
 )
 @pytest.mark.parametrize("form", ["keywords", "uri"])
-def test_every_option_of_libpq_passes_through(target: Callable[[str], Endpoint], form: str) -> None:
+def test_libpq_options_are_passed_through(target: Callable[[str], Endpoint], form: str) -> None:
     if form == "keywords":
         dsn = make_conninfo("host=h dbname=d", **OPTIONS)
     else:
@@ -255,7 +255,7 @@ def test_every_option_of_libpq_passes_through(target: Callable[[str], Endpoint],
     assert (passed["host"], passed["dbname"]) == ("h", "d")
 
 
-def test_the_environment_names_the_database(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dsn_is_read_from_environment(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRAIVE_PG_DSN", dsn)
     with Client() as db:
         db.memory("m").remember(asked("q"))
@@ -263,7 +263,7 @@ def test_the_environment_names_the_database(dsn: str, monkeypatch: pytest.Monkey
         assert db.memories.identifiers() == ("m",)
 
 
-def test_closing_can_be_repeated_and_the_next_use_opens_again(db: Client) -> None:
+def test_close_is_idempotent_and_next_call_reopens(db: Client) -> None:
     db.close()
     db.memory("m").remember(asked("q"))
     db.close()
@@ -271,13 +271,13 @@ def test_closing_can_be_repeated_and_the_next_use_opens_again(db: Client) -> Non
     assert db.memories.identifiers() == ("m",)
 
 
-def test_it_works_with_and_without_a_with_block(connect: Connect, dsn: str) -> None:
+def test_client_works_within_and_after_with_block(connect: Connect, dsn: str) -> None:
     with connect(dsn) as db:
         db.memory("m").remember(asked("q"))
     assert db.memories.identifiers() == ("m",)
 
 
-def test_loops_that_ended_leave_no_connection_behind(dsn: str, sql: psycopg.Connection) -> None:
+def test_connections_of_ended_event_loops_are_closed(dsn: str, sql: psycopg.Connection) -> None:
     db = AsyncClient(dsn)
     for _ in range(5):
         asyncio.run(db.memories.identifiers())
@@ -293,7 +293,7 @@ def test_loops_that_ended_leave_no_connection_behind(dsn: str, sql: psycopg.Conn
     wait_until(lambda: left() == 0)  # sessions end a moment after their connections
 
 
-def test_a_server_that_was_away_is_missed_at_once_and_found_at_once(
+def test_unavailable_server_fails_fast_and_recovers(
     db: Client, sql: psycopg.Connection, dsn: str
 ) -> None:
     db.memory("m").remember(asked("q"))
@@ -317,7 +317,7 @@ def test_a_server_that_was_away_is_missed_at_once_and_found_at_once(
     assert time.monotonic() - started < 5
 
 
-def test_a_fork_leaves_the_connections_to_its_parent(dsn: str) -> None:
+def test_forked_process_does_not_use_connections_of_parent(dsn: str) -> None:
     code = """
 import os, warnings, sys
 from draive_pg import Client
@@ -349,7 +349,9 @@ print([os.waitpid(child, 0)[1] for child in children], len(db.configurations.con
         r"default_transaction_isolation=repeatable\\ read",
     ],
 )
-def test_what_a_role_prefers_changes_nothing(connect: Connect, dsn: str, setting: str) -> None:
+def test_session_settings_of_role_do_not_affect_client(
+    connect: Connect, dsn: str, setting: str
+) -> None:
     db = connect(f"{dsn} options='-c {setting}'", max_size=8)
     db.memory("m").remember(asked("żółć €"), variables={"ż": "€"})
     with ThreadPoolExecutor(6) as pool, Client(f"{dsn} options='-c {setting}'", max_size=6) as own:
@@ -360,7 +362,7 @@ def test_what_a_role_prefers_changes_nothing(connect: Connect, dsn: str, setting
     assert db.memory("m").recall().variables == {"ż": "€"}
 
 
-def test_the_environment_cannot_change_how_the_embedded_server_is_spoken_to(
+def test_libpq_environment_does_not_affect_embedded_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     home = scratch_directory()
@@ -376,21 +378,21 @@ def test_the_environment_cannot_change_how_the_embedded_server_is_spoken_to(
         shutil.rmtree(home, ignore_errors=True)
 
 
-def test_an_identifier_too_long_for_its_index_is_an_error(db: Client) -> None:
+def test_identifier_over_index_size_raises_operation_failed(db: Client) -> None:
     identifier = "".join(chr(0x4E00 + number) for number in range(10_000))
     with pytest.raises(OperationFailed, match="54000") as caught:
         db.memory(identifier).remember(asked("q"))
     assert len(str(caught.value)) < 400
 
 
-def test_threads_share_a_client(dsn: str) -> None:
+def test_threads_can_share_client(dsn: str) -> None:
     with Client(dsn, max_size=3) as db, ThreadPoolExecutor(12) as pool:
         for done in [pool.submit(db.memory(str(n % 4)).remember, asked(str(n))) for n in range(60)]:
             done.result(60)
         assert len(db.frames.conversation_log()) == 60
 
 
-def test_tasks_share_a_client(dsn: str) -> None:
+def test_tasks_can_share_client(dsn: str) -> None:
     async def work() -> int:
         async with AsyncClient(dsn, max_size=3) as db:
             await asyncio.gather(
@@ -401,7 +403,7 @@ def test_tasks_share_a_client(dsn: str) -> None:
     assert asyncio.run(work()) == 60
 
 
-def test_an_async_client_outlives_its_event_loop(dsn: str) -> None:
+def test_async_client_works_in_successive_event_loops(dsn: str) -> None:
     db = AsyncClient(dsn)
 
     async def use() -> tuple[str, ...]:
@@ -414,7 +416,7 @@ def test_an_async_client_outlives_its_event_loop(dsn: str) -> None:
     assert asyncio.run(use()) == ()
 
 
-def test_a_cancelled_task_leaves_nothing_half_written(dsn: str, sql: psycopg.Connection) -> None:
+def test_cancelled_write_is_rolled_back(dsn: str, sql: psycopg.Connection) -> None:
     async def work() -> None:
         async with AsyncClient(dsn) as db:
             await db.memory("m").maintenance()
@@ -431,9 +433,7 @@ def test_a_cancelled_task_leaves_nothing_half_written(dsn: str, sql: psycopg.Con
     asyncio.run(work())
 
 
-def test_all_connections_in_use_is_an_error_that_says_so(
-    dsn: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_exhausted_pool_raises_connection_failed(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("draive_pg.database.pool.ACQUIRE_SECONDS", 0.2)
     held, done = threading.Event(), threading.Event()
     with Client(dsn, max_size=1) as db, ThreadPoolExecutor(1) as pool:
@@ -452,7 +452,7 @@ def test_all_connections_in_use_is_an_error_that_says_so(
         holding.result(30)
 
 
-def test_the_first_call_opens_one_connection(connect: Connect, dsn: str) -> None:
+def test_sequential_calls_open_one_connection(connect: Connect, dsn: str) -> None:
     with recording(dsn) as wire:
         db = connect(wire.dsn)
         for _ in range(3):
@@ -462,7 +462,7 @@ def test_the_first_call_opens_one_connection(connect: Connect, dsn: str) -> None
 
 
 @pytest.mark.parametrize("end", ["", "db.close()", "os._exit(0)"])
-def test_a_script_ends_at_once_whether_it_closes_or_not(dsn: str, end: str) -> None:
+def test_script_exits_promptly_with_and_without_close(dsn: str, end: str) -> None:
     code = f"import os, draive_pg; db = draive_pg.Client(); print(db.memories.identifiers()); {end}"
     started = time.monotonic()
     done = subprocess.run(

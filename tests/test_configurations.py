@@ -23,7 +23,7 @@ class Limits(Configuration):
 
 
 class Account(Configuration):
-    """A field has none."""
+    """A field has no default."""
 
     owner: str
 
@@ -33,38 +33,38 @@ class Schedule(Configuration):
     key: UUID
 
 
-def test_nothing_is_known_at_first(db: Client) -> None:
+def test_new_database_has_no_configurations(db: Client) -> None:
     assert db.configurations.configurations() == ()
     assert db.configurations.load_raw("limits") is None
     assert db.configurations.load(Account) is None
 
 
-def test_the_newest_snapshot_wins(db: Client) -> None:
+def test_load_returns_newest_snapshot(db: Client) -> None:
     for tokens in (1, 2, 3):
         db.configurations.define("limits", {"tokens": tokens})
         assert db.configurations.load_raw("limits") == {"tokens": tokens}
 
 
-def test_a_configuration_is_kept_under_its_class_name(db: Client) -> None:
+def test_configuration_is_stored_under_class_name(db: Client) -> None:
     db.configurations.define(Limits(tokens=7))
     assert db.configurations.configurations() == ("Limits",)
     assert db.configurations.load(Limits) == Limits(tokens=7)
     assert db.configurations.load_raw("Limits") == {"tokens": 7, "model": "small"}
 
 
-def test_a_configuration_is_kept_under_a_given_identifier(db: Client) -> None:
+def test_configuration_is_stored_under_given_identifier(db: Client) -> None:
     db.configurations.define("production", Limits(tokens=9))
     assert db.configurations.load(Limits, identifier="production") == Limits(tokens=9)
     assert db.configurations.load(Limits) is None
 
 
-def test_times_and_uuids_in_a_configuration_come_back(db: Client) -> None:
+def test_datetime_and_uuid_fields_round_trip(db: Client) -> None:
     schedule = Schedule(at=datetime(2026, 1, 2, 3, 4, 5, 6, UTC), key=UUID(int=7))
     db.configurations.define(schedule)
     assert db.configurations.load(Schedule) == schedule
 
 
-def test_any_mapping_is_kept_with_its_types(db: Client) -> None:
+def test_mapping_round_trips_with_types(db: Client) -> None:
     value = {
         "i": 2,
         "f": 2.0,
@@ -82,22 +82,22 @@ def test_any_mapping_is_kept_with_its_types(db: Client) -> None:
     }
 
 
-def test_the_default_is_returned_where_there_is_none(db: Client) -> None:
+def test_load_of_missing_configuration_returns_default(db: Client) -> None:
     assert db.configurations.load(Account, default=Account(owner="me")) == Account(owner="me")
     db.configurations.define(Account(owner="you"))
     assert db.configurations.load(Account, default=Account(owner="me")) == Account(owner="you")
 
 
-def test_a_required_one_is_made_of_the_defaults_of_its_class(db: Client) -> None:
+def test_required_configuration_is_built_from_defaults(db: Client) -> None:
     assert db.configurations.load(Limits, required=True) == Limits()
 
 
-def test_a_required_one_without_defaults_is_missing(db: Client) -> None:
+def test_required_configuration_without_defaults_raises(db: Client) -> None:
     with pytest.raises(ConfigurationMissing, match="Account"):
         db.configurations.load(Account, required=True)
 
 
-def test_a_snapshot_that_does_not_fit_its_class_is_invalid(db: Client) -> None:
+def test_snapshot_not_matching_its_class_raises(db: Client) -> None:
     db.configurations.define("Account", {"owner": 7})
     with pytest.raises(ConfigurationInvalid, match="Account"):
         db.configurations.load(Account)
@@ -105,7 +105,7 @@ def test_a_snapshot_that_does_not_fit_its_class_is_invalid(db: Client) -> None:
     assert db.configurations.load(Account) == Account(owner="mended")
 
 
-def test_a_snapshot_that_python_cannot_hold_is_named(db: Client, sql: psycopg.Connection) -> None:
+def test_unreadable_snapshot_is_named_in_error(db: Client, sql: psycopg.Connection) -> None:
     sql.execute(
         "INSERT INTO configurations VALUES ('Limits', $1::TEXT::JSONB)",
         (f'{{"tokens": {"9" * 5000}}}',),
@@ -123,7 +123,7 @@ def test_a_snapshot_that_python_cannot_hold_is_named(db: Client, sql: psycopg.Co
     assert db.configurations.configurations() == ("Limits", "other")
 
 
-def test_removing_takes_all_snapshots_and_says_how_many(db: Client) -> None:
+def test_remove_deletes_all_snapshots_and_returns_count(db: Client) -> None:
     db.configurations.define("limits", {"tokens": 1})
     db.configurations.define("limits", {"tokens": 2})
     db.configurations.define("other", {})
@@ -135,7 +135,7 @@ def test_removing_takes_all_snapshots_and_says_how_many(db: Client) -> None:
     assert db.configurations.remove(Limits) == 1
 
 
-def test_identifiers_are_listed_once_each_in_order(db: Client) -> None:
+def test_identifiers_are_listed_once_and_sorted(db: Client) -> None:
     for identifier in ("b", "a", "c", "a", "'; DROP TABLE configurations; --", '"%s" {x} 😀'):
         db.configurations.define(identifier, {})
     listed = db.configurations.configurations()
@@ -145,7 +145,7 @@ def test_identifiers_are_listed_once_each_in_order(db: Client) -> None:
     assert list(listed).index("a") < list(listed).index("b") < list(listed).index("c")
 
 
-def test_snapshots_of_one_identifier_never_share_a_time(
+def test_snapshots_of_one_transaction_have_distinct_timestamps(
     db: Client, sql: psycopg.Connection
 ) -> None:
     with db.transaction():
@@ -155,7 +155,7 @@ def test_snapshots_of_one_identifier_never_share_a_time(
     assert [row[0]["number"] for row in rows] == list(range(20))
 
 
-def test_a_clock_that_stepped_back_does_not_hide_the_newest(
+def test_newest_snapshot_is_loaded_after_clock_steps_back(
     db: Client, sql: psycopg.Connection
 ) -> None:
     sql.execute(
@@ -182,7 +182,7 @@ def test_a_clock_that_stepped_back_does_not_hide_the_newest(
         (Limits(), {}, TypeError, "alone"),
     ],
 )
-def test_what_cannot_be_kept_is_refused_and_nothing_written(
+def test_invalid_configuration_is_rejected_and_not_written(
     db: Client, config: Any, value: Any, error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
@@ -190,7 +190,7 @@ def test_what_cannot_be_kept_is_refused_and_nothing_written(
     assert db.configurations.configurations() == ()
 
 
-def test_a_document_nested_too_deep_is_refused(db: Client) -> None:
+def test_too_deeply_nested_document_is_rejected(db: Client) -> None:
     nested: dict[str, object] = {}
     for _ in range(5000):
         nested = {"a": nested}
@@ -198,7 +198,7 @@ def test_a_document_nested_too_deep_is_refused(db: Client) -> None:
         db.configurations.define("deep", nested)
 
 
-def test_load_takes_only_configuration_classes(db: Client) -> None:
+def test_load_accepts_only_configuration_classes(db: Client) -> None:
     wrongs: list[Any] = [dict, "Limits", Limits()]
     for wrong in wrongs:
         with pytest.raises(TypeError, match="Configuration class"):
@@ -210,7 +210,7 @@ def test_load_takes_only_configuration_classes(db: Client) -> None:
 # --- Snapshots
 
 
-def test_the_history_has_everything_newest_first(db: Client) -> None:
+def test_history_lists_snapshots_newest_first(db: Client) -> None:
     made = [db.configurations.define("limits", {"tokens": number}) for number in (1, 2, 3)]
     history = db.configurations.history("limits")
     assert [each.revision for each in history] == [3, 2, 1]
@@ -223,7 +223,7 @@ def test_the_history_has_everything_newest_first(db: Client) -> None:
     assert db.configurations.history("none") == ()
 
 
-def test_a_snapshot_is_loaded_by_number_and_time(db: Client) -> None:
+def test_load_by_revision_and_as_of(db: Client) -> None:
     first, second = (db.configurations.define(Limits(tokens=number)) for number in (1, 2))
     load_raw, load = partial(db.configurations.load_raw, "Limits"), db.configurations.load
     past = first.created - timedelta(microseconds=1)
@@ -252,21 +252,21 @@ def test_a_snapshot_is_loaded_by_number_and_time(db: Client) -> None:
         ({"revision": 1, "as_of": datetime.now(UTC)}, ValueError),
     ],
 )
-def test_a_choice_that_means_nothing_is_refused(
+def test_invalid_selector_is_rejected(
     db: Client, choose: dict[str, Any], error: type[Exception]
 ) -> None:
     with pytest.raises(error, match=r"revision|as_of"):
         db.configurations.load_raw("limits", **choose)
 
 
-def test_what_changes_nothing_makes_no_snapshot(db: Client) -> None:
+def test_unchanged_value_creates_no_snapshot(db: Client) -> None:
     first = db.configurations.define("limits", {"a": 1, "b": [True, None]})
     assert db.configurations.define("limits", {"b": [True, None], "a": 1}) == first
     for number, other in enumerate(({"a": 1.0}, {"a": 1}, {"a": True}, {}, {"a": None}), 2):
         assert db.configurations.define("limits", other).revision == number
 
 
-def test_a_write_on_condition_is_done_where_it_holds(db: Client) -> None:
+def test_conditional_define_checks_expected_revision(db: Client) -> None:
     first = db.configurations.define("limits", {"n": 1}, expected=0)
     second = db.configurations.define("limits", {"n": 2}, expected=first)
     for expected in (0, 1, 3, first):
@@ -284,7 +284,7 @@ def test_a_write_on_condition_is_done_where_it_holds(db: Client) -> None:
     assert db.configurations.load_raw("limits") == {"n": 2}
 
 
-def test_snapshots_of_many_are_in_one_order(db: Client) -> None:
+def test_concurrent_defines_are_totally_ordered(db: Client) -> None:
     def define(db: Client, *, content: dict[str, int]) -> object:
         return db.configurations.define("limits", content)
 

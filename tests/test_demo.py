@@ -1,4 +1,4 @@
-"""The demo and an import as newcomers start them: on an embedded server, in an empty home."""
+"""The demo, and an import on a new embedded server."""
 
 import os
 import pty
@@ -36,7 +36,7 @@ def home() -> Iterator[Path]:
 
 
 def python(*arguments: object, **variables: object) -> str:
-    """Run Python in a process where warnings are errors; it may not complain."""
+    """Run Python with warnings as errors; stderr must be empty."""
     done = subprocess.run(
         [sys.executable, "-W", "error", *map(str, arguments)],
         cwd=REPOSITORY,
@@ -50,23 +50,23 @@ def python(*arguments: object, **variables: object) -> str:
     return done.stdout
 
 
-def ended(home: Path) -> bool:
-    """Tell whether a server ran in the home, and runs no more."""
+def server_stopped(home: Path) -> bool:
+    """Return whether the server created in the home directory has stopped."""
     (version,) = home.glob("*/PG_VERSION")
     return not Server(version.parent).running() and not list(home.rglob("postmaster.pid"))
 
 
 def snippet(shown: str) -> str:
-    """Return the code of which the demo says that it opens its database."""
+    """Return the code in the output that opens the database of the demo."""
     (code,) = re.findall(r"^    from draive_pg .+\n    db = .+\n    db\..+$", shown, re.MULTILINE)
     return re.sub("^    ", "", code, flags=re.MULTILINE)
 
 
-def test_a_newcomer_runs_the_demo_and_imports_chats_with_nothing_set_up(home: Path) -> None:
+def test_demo_and_import_work_without_setup(home: Path) -> None:
     first = python(*COMMAND, "demo", DRAIVE_PG_HOME=home)
-    assert ended(home)
+    assert server_stopped(home)
     second = python(*COMMAND, "demo", DRAIVE_PG_HOME=home)
-    assert ended(home)
+    assert server_stopped(home)
     introduction, rest = first.split("\n\n", 1)
     assert "63 were imported now, 0 were there already" in " ".join(introduction.split())
     introduction, same = second.split("\n\n", 1)
@@ -80,7 +80,7 @@ def test_a_newcomer_runs_the_demo_and_imports_chats_with_nothing_set_up(home: Pa
 
     imported = python(*COMMAND, "import", "chat", support(), DRAIVE_PG_HOME=home)
     assert imported.startswith("Imported 63 conversations (591 elements), skipped 0, failed 0, in ")
-    assert ended(home)
+    assert server_stopped(home)
 
 
 # --- On any server
@@ -88,7 +88,7 @@ def test_a_newcomer_runs_the_demo_and_imports_chats_with_nothing_set_up(home: Pa
 
 @pytest.fixture
 def shown(empty_dsn: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """What the demo prints into a pipe."""
+    """The output of the demo in a pipe."""
     with Client(empty_dsn, schema="toured") as db:
         run(db, opened_by="Client('…')")
     out, err = capsys.readouterr()
@@ -96,7 +96,7 @@ def shown(empty_dsn: str, capsys: pytest.CaptureFixture[str]) -> str:
     return out
 
 
-def test_what_the_demo_shows_is_what_the_tables_hold(shown: str, empty_dsn: str) -> None:
+def test_demo_output_matches_tables(shown: str, empty_dsn: str) -> None:
     with Client(empty_dsn, schema="toured") as db:
         sessions, calls = db.frames.sessions(), db.frames.tool_calls()
         recalled = db.memory(sessions["identifier"][0]).recall(limit=6)
@@ -127,25 +127,25 @@ def test_what_the_demo_shows_is_what_the_tables_hold(shown: str, empty_dsn: str)
     assert resolved.split("!")[0] in text
 
 
-def test_the_demo_keeps_the_revisions_that_are_there(shown: str, empty_dsn: str) -> None:
+def test_demo_keeps_existing_revisions(shown: str, empty_dsn: str) -> None:
     with Client(empty_dsn, schema="toured") as db:
         db.instructions.define(PROMPT, content="Hi {customer}")
         run(db, opened_by="Client()")
         assert len(db.frames.instruction_revisions(PROMPT)) == 3
 
 
-def widest(shown: str) -> int:
-    # The client is whole, to be copied, however long its address is.
+def max_line_length(shown: str) -> int:
+    # The line with the client is not wrapped, so that it can be copied.
     return max(len(line) for line in shown.splitlines() if not line.startswith("    Client("))
 
 
-def test_in_a_pipe_it_is_plain_and_fits(shown: str) -> None:
+def test_output_in_pipe_is_plain_and_fits_width(shown: str) -> None:
     assert "\x1b" not in shown
-    assert widest(shown) <= WIDTH
+    assert max_line_length(shown) <= WIDTH
 
 
 @pytest.mark.parametrize("columns", [70, 140])
-def test_at_a_terminal_it_has_colours_and_fits(empty_dsn: str, columns: int) -> None:
+def test_output_on_terminal_is_coloured_and_fits_width(empty_dsn: str, columns: int) -> None:
     terminal, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
     unset = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE"}
@@ -167,17 +167,17 @@ def test_at_a_terminal_it_has_colours_and_fits(empty_dsn: str, columns: int) -> 
     plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
     assert "Client(dsn, schema='draive_pg_demo')" in plain
     assert "secret" not in plain
-    assert widest(plain) <= min(columns, WIDTH)
+    assert max_line_length(plain) <= min(columns, WIDTH)
 
 
 def read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 4096)
-    except OSError:  # how Linux tells that the other side is gone
+    except OSError:  # raised on Linux when the other side is closed
         return b""
 
 
-def test_a_reader_who_saw_enough_ends_it_silently(dsn: str) -> None:
+def test_closed_stdout_ends_demo_silently(dsn: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-W", "error", *COMMAND, "demo", "--dsn", dsn],
         cwd=REPOSITORY,
@@ -191,7 +191,7 @@ def test_a_reader_who_saw_enough_ends_it_silently(dsn: str) -> None:
         assert process.wait(timeout=60) == 1
 
 
-def test_the_address_is_not_asked_for_where_the_environment_has_it(empty_dsn: str) -> None:
+def test_snippet_omits_dsn_of_environment(empty_dsn: str) -> None:
     shown = python(*COMMAND, "demo", "--schema", "mine", DRAIVE_PG_DSN=empty_dsn)
     *opening, frame = snippet(shown).splitlines()
     assert "db = Client(schema='mine')" in opening

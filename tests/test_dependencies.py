@@ -1,4 +1,4 @@
-"""What the package needs: declared, bounded where it must be, and reported where it is missing."""
+"""Dependencies: declared, with upper bounds for private APIs, and reported if missing."""
 
 import ast
 import subprocess
@@ -15,7 +15,7 @@ PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 
 
 def declared() -> dict[str, Requirement]:
-    """Return all requirements by name, those of extras too."""
+    """Return all requirements by name, including those of extras."""
     extras = PROJECT["optional-dependencies"].values()
     requirements = [*PROJECT["dependencies"], *(each for extra in extras for each in extra)]
     return {
@@ -45,7 +45,7 @@ def test_every_imported_package_is_declared() -> None:
 
 
 @pytest.mark.parametrize("name", ["psycopg", "haiway", "draive"])
-def test_what_has_private_interfaces_in_use_is_bounded(name: str) -> None:
+def test_dependency_with_private_api_in_use_has_upper_bound(name: str) -> None:
     operators = {each.operator for each in declared()[name].specifier}
     assert operators & {"<", "~="}
 
@@ -60,7 +60,7 @@ def test_what_has_private_interfaces_in_use_is_bounded(name: str) -> None:
         ),
     ],
 )
-def test_another_psycopg_is_refused_when_it_is_imported(broken: str, needs: str) -> None:
+def test_incompatible_psycopg_is_rejected_on_import(broken: str, needs: str) -> None:
     done = run(f"{broken}; import draive_pg")
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("ImportError: draive_pg needs psycopg 3.3, found 3.")
@@ -68,7 +68,7 @@ def test_another_psycopg_is_refused_when_it_is_imported(broken: str, needs: str)
     assert "pip install 'psycopg" in last
 
 
-def test_another_haiway_is_refused_when_the_adapters_are_imported() -> None:
+def test_incompatible_haiway_is_rejected_on_import_of_adapters() -> None:
     done = run(
         "from haiway.postgres import PostgresRow; PostgresRow.__slots__ = (); "
         "import draive_pg.adapters"
@@ -76,7 +76,7 @@ def test_another_haiway_is_refused_when_the_adapters_are_imported() -> None:
     assert "ImportError: draive_pg.adapters needs haiway 0." in done.stderr.splitlines()[-1]
 
 
-def test_a_command_line_without_its_packages_says_so_in_one_line() -> None:
+def test_command_line_without_typer_is_one_line_error() -> None:
     done = run(
         "import sys; sys.modules['typer'] = None; from draive_pg.__main__ import main; main()"
     )
@@ -84,7 +84,7 @@ def test_a_command_line_without_its_packages_says_so_in_one_line() -> None:
     assert done.returncode == 1
 
 
-def test_a_frame_without_its_packages_says_so_in_one_line(dsn: str) -> None:
+def test_frame_without_pandas_raises_module_not_found(dsn: str) -> None:
     done = run(
         f"import sys; sys.modules['pandas'] = None; from draive_pg import Client; "
         f"Client({dsn!r}).frames.sessions()"
@@ -95,7 +95,7 @@ def test_a_frame_without_its_packages_says_so_in_one_line(dsn: str) -> None:
     assert "pandas" in line
 
 
-def test_the_package_can_be_imported_on_windows() -> None:
+def test_package_can_be_imported_on_windows() -> None:
     done = run(
         """
 import asyncio, logging, multiprocessing, os, select, socket, subprocess, sys, threading, typing

@@ -1,4 +1,4 @@
-"""What docs/differences.md says of draive_pg, and no other test shows."""
+"""Statements of docs/differences.md that no other test checks."""
 
 import ast
 import asyncio
@@ -42,7 +42,7 @@ TESTS = Path(__file__).parent
 DOCUMENT = (TESTS.parent / "docs" / "differences.md").read_text(encoding="utf-8")
 
 
-def test_every_difference_has_tests_that_exist() -> None:
+def test_every_difference_names_existing_tests() -> None:
     sections = re.findall(r"(?ms)^## (\d+)\. (.*?)(?=^## |\Z)", DOCUMENT)
     assert [int(number) for number, _ in sections] == list(range(1, 26))
     for number, section in sections:
@@ -58,7 +58,7 @@ def test_every_difference_has_tests_that_exist() -> None:
 # --- Memory, through the adapters
 
 
-def test_a_new_memory_needs_no_maintenance(in_scope: InScope) -> None:
+def test_new_memory_needs_no_maintenance(in_scope: InScope) -> None:
     async def body() -> None:
         await PostgresModelMemory("new").remember(asked("q"), answered("a"))
         assert texts((await PostgresModelMemory("new").recall()).context) == ["q", "a"]
@@ -66,7 +66,7 @@ def test_a_new_memory_needs_no_maintenance(in_scope: InScope) -> None:
     in_scope(body())
 
 
-def test_limits_are_checked_and_none_is_that_of_the_memory(in_scope: InScope) -> None:
+def test_limit_is_validated_and_none_means_recall_limit(in_scope: InScope) -> None:
     async def body() -> None:
         recalling = PostgresModelMemory("m", recall_limit=1)
         await recalling.remember(asked("q1"), answered("a1"), asked("q2"), answered("a2"))
@@ -81,7 +81,7 @@ def test_limits_are_checked_and_none_is_that_of_the_memory(in_scope: InScope) ->
     in_scope(body())
 
 
-def test_a_turn_of_many_tool_calls_is_recalled_whole(in_scope: InScope) -> None:
+def test_turn_with_many_tool_calls_is_recalled_whole(in_scope: InScope) -> None:
     turn = (asked("q"), *(part for n in range(10) for part in (called(f"{n}"), responded(f"{n}"))))
 
     async def body() -> None:
@@ -93,7 +93,7 @@ def test_a_turn_of_many_tool_calls_is_recalled_whole(in_scope: InScope) -> None:
 
 
 @pytest.mark.parametrize("bad", ["a\0b", "\ud800", float("nan")])
-def test_what_cannot_be_kept_is_refused_and_named(in_scope: InScope, bad: Any) -> None:
+def test_unstorable_value_is_rejected_with_its_path(in_scope: InScope, bad: Any) -> None:
     async def body() -> None:
         for call in (
             lambda: PostgresModelMemory("m").remember(asked("fine"), called("c", x=bad)),
@@ -110,7 +110,7 @@ def test_what_cannot_be_kept_is_refused_and_named(in_scope: InScope, bad: Any) -
 # --- Caches, through the adapters
 
 
-def test_many_cold_loads_of_a_service_make_one_query(dsn: str, sql: psycopg.Connection) -> None:
+def test_concurrent_cache_misses_share_one_query(dsn: str, sql: psycopg.Connection) -> None:
     async def body() -> None:
         await InstructionsRepository.define("greeting", content="Hello")
         with sql.transaction():
@@ -126,7 +126,7 @@ def test_many_cold_loads_of_a_service_make_one_query(dsn: str, sql: psycopg.Conn
     run_in_scope(pool, body(), PostgresInstructionsRepository())
 
 
-def test_a_service_keeps_what_was_not_changed_and_cannot_corrupt_it(
+def test_unrelated_write_or_mutation_does_not_change_cache(
     in_scope: InScope, sql: psycopg.Connection
 ) -> None:
     async def body() -> None:
@@ -141,7 +141,7 @@ def test_a_service_keeps_what_was_not_changed_and_cannot_corrupt_it(
     in_scope(body(), PostgresConfigurationRepository())
 
 
-def test_extra_arguments_of_any_kind_change_nothing(in_scope: InScope) -> None:
+def test_extra_arguments_are_ignored(in_scope: InScope) -> None:
     async def body() -> None:
         await ConfigurationRepository.define("c", {"a": 1})
         await InstructionsRepository.define("i", content="Hello")
@@ -157,7 +157,7 @@ def test_extra_arguments_of_any_kind_change_nothing(in_scope: InScope) -> None:
 # --- Instructions, through the adapters
 
 
-def test_descriptions_stay_what_they_are_and_meta_chooses_nothing(in_scope: InScope) -> None:
+def test_description_round_trips_and_meta_is_no_selector(in_scope: InScope) -> None:
     async def body() -> None:
         for name, description in (("empty", ""), ("none", None)):
             declared = InstructionsDeclaration.of(
@@ -177,7 +177,7 @@ def test_descriptions_stay_what_they_are_and_meta_chooses_nothing(in_scope: InSc
 # --- Statements and connections
 
 
-def test_no_statement_reads_a_whole_table_for_one_subject(sql: psycopg.Connection) -> None:
+def test_no_statement_scans_whole_table_for_one_subject(sql: psycopg.Connection) -> None:
     rows = "generate_series(1, 300) AS n, generate_series(1, 30) AS k"
     sql.execute("INSERT INTO memories (identifier) SELECT 'm' || n FROM generate_series(1, 5000) n")
     for table, columns, value in (
@@ -243,7 +243,7 @@ def test_no_statement_reads_a_whole_table_for_one_subject(sql: psycopg.Connectio
             assert not [line for line in plan if "Seq Scan on" in line], operation.name
 
 
-def test_one_connection_is_enough_for_who_holds_it(dsn: str) -> None:
+def test_held_connection_is_reused_by_operations(dsn: str) -> None:
     async def body() -> None:
         async with Postgres.acquire_connection() as connection:
             with ctx.updated(connection):
@@ -256,7 +256,7 @@ def test_one_connection_is_enough_for_who_holds_it(dsn: str) -> None:
     run_in_scope(pool, body(), PostgresInstructionsRepository())
 
 
-def test_a_service_takes_every_form_of_a_dsn(dsn: str, sql: psycopg.Connection) -> None:
+def test_pool_accepts_uri_and_keyword_dsn(dsn: str, sql: psycopg.Connection) -> None:
     role, password = 'odd@name:"/é', "p@ss/w:?#%"
     sql.execute(f'CREATE ROLE "odd@name:""/é" LOGIN SUPERUSER PASSWORD \'{password}\''.encode())
     given = conninfo_to_dict(dsn)
@@ -283,7 +283,7 @@ def test_a_service_takes_every_form_of_a_dsn(dsn: str, sql: psycopg.Connection) 
         sql.execute('DROP ROLE "odd@name:""/é"'.encode())
 
 
-def test_a_service_is_told_the_code_of_an_error(in_scope: InScope, sql: psycopg.Connection) -> None:
+def test_cause_of_adapter_error_has_sqlstate(in_scope: InScope, sql: psycopg.Connection) -> None:
     sql.execute("DROP TABLE memories CASCADE")
 
     async def body() -> None:
@@ -295,10 +295,8 @@ def test_a_service_is_told_the_code_of_an_error(in_scope: InScope, sql: psycopg.
     in_scope(body())
 
 
-def test_drives_own_class_takes_a_failed_load_for_none(
-    in_scope: InScope, sql: psycopg.Connection
-) -> None:
-    """What the adapters cannot mend: haiway's class above them catches what they raise."""
+def test_haiway_returns_none_for_failed_load(in_scope: InScope, sql: psycopg.Connection) -> None:
+    """A limitation of haiway, whose class catches the errors of the adapters."""
     sql.execute("DROP TABLE configurations CASCADE")
 
     async def body() -> None:

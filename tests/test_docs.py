@@ -1,4 +1,4 @@
-"""What the documents show works: code, commands, examples, notebooks, and the built site."""
+"""Documentation: code, commands, examples, notebooks, and the built site."""
 
 import html
 import os
@@ -32,7 +32,7 @@ WORKFLOW = REPOSITORY / ".github" / "workflows" / "ci.yml"
 
 
 def run_python(*arguments: object, cwd: Path, dsn: str) -> str:
-    """Run Python code that must not fail nor complain, and return what it printed."""
+    """Run Python code that must succeed without warnings, and return its output."""
     done = subprocess.run(
         [sys.executable, "-W", "error", *map(str, arguments)],
         cwd=cwd,
@@ -65,7 +65,7 @@ def run_python(*arguments: object, cwd: Path, dsn: str) -> str:
         ("release.py", ["Yo Bo!", "After rolling back: Hello Bo!", "by bo: People did not like"]),
     ],
 )
-def test_an_example_runs_twice(
+def test_example_runs_twice(
     empty_dsn: str, tmp_path: Path, example: str, printed: list[str]
 ) -> None:
     for _ in range(2):
@@ -84,7 +84,7 @@ def test_every_example_is_tested() -> None:
 
 # --- Code and commands of the documents
 
-# Each document has an empty schema, a namespace and an event loop of its own, as a notebook would.
+# Each document runs with an empty schema, a new namespace and a new event loop.
 RUN_DOCUMENTS = """
 import asyncio, os, sys
 from pathlib import Path
@@ -104,13 +104,13 @@ for path in sys.argv[1:]:
 """
 
 
-def test_blocks_stand_at_their_lines() -> None:
+def test_python_blocks_keep_their_line_numbers() -> None:
     text = "```python\na\n```\n## B\n```sh\nno\n```\n```python\nb\n```\n"
     assert python_blocks(text) == ["\na\n", "\n" * 8 + "b\n"]
 
 
 @pytest.mark.slow
-def test_the_code_of_the_documents_runs(empty_dsn: str, tmp_path: Path) -> None:
+def test_documented_code_runs(empty_dsn: str, tmp_path: Path) -> None:
     paths = [path for path in DOCUMENTS if python_blocks(path.read_text(encoding="utf-8"))]
     assert REPOSITORY / "README.md" in paths
     run_python("-c", RUN_DOCUMENTS, *paths, cwd=tmp_path, dsn=empty_dsn)
@@ -126,7 +126,7 @@ def commands(text: str, name: str) -> list[list[str]]:
 
 
 def unknown(words: list[str], app: Typer) -> str:
-    """Return what the command line does not know of a call, or nothing."""
+    """Return the unknown command or options of a call, or an empty string."""
     path: list[str] = []
     while True:
         shown = CliRunner().invoke(app, [*path, "--help"], prog_name="draive-pg")
@@ -141,12 +141,12 @@ def unknown(words: list[str], app: Typer) -> str:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_the_commands_of_a_document_exist(path: Path) -> None:
+def test_documented_commands_exist(path: Path) -> None:
     for words in commands(path.read_text(encoding="utf-8"), "draive-pg"):
         assert unknown(words, app) == ""
 
 
-def test_commands_that_do_not_exist_are_found() -> None:
+def test_unknown_commands_are_detected() -> None:
     text = "`draive-pg import chat logs.jsonl`\n```sh\n$ draive-pg fly --high  # up\n```\n"
     calls = commands(text, "draive-pg")
     assert calls == [["fly", "--high"], ["import", "chat", "logs.jsonl"]]
@@ -157,7 +157,7 @@ def test_commands_that_do_not_exist_are_found() -> None:
 
 
 def tasks() -> set[str]:
-    """Return the tasks that ``./dev`` knows."""
+    """Return the tasks of ``./dev``."""
     usage = subprocess.run(
         [REPOSITORY / "dev"], capture_output=True, check=False, text=True, timeout=60
     ).stderr
@@ -165,12 +165,12 @@ def tasks() -> set[str]:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_the_tasks_of_a_document_exist(path: Path) -> None:
+def test_documented_tasks_exist(path: Path) -> None:
     used = {words[0] for words in commands(path.read_text(encoding="utf-8"), "./dev") if words}
     assert used <= tasks()
 
 
-def test_the_figures_of_the_readme_are_measured() -> None:
+def test_readme_figures_match_performance_document() -> None:
     measured = (REPOSITORY / "docs" / "performance.md").read_text(encoding="utf-8")
     figures = re.findall(r"(?m)^\|[^|]+\| ([^|]+) \| ([^|]+) \| ([\d.]+x) \|$", README)
     assert figures
@@ -179,7 +179,7 @@ def test_the_figures_of_the_readme_are_measured() -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_the_methods_that_a_document_names_exist(path: Path) -> None:
+def test_documented_methods_exist(path: Path) -> None:
     text = path.read_text(encoding="utf-8").partition("\n## 0.1.0")[0]  # of the changelog
     db = Client("host=nowhere")
     for subject in ("analysis", "configurations", "frames", "instructions", "memories"):
@@ -189,7 +189,7 @@ def test_the_methods_that_a_document_names_exist(path: Path) -> None:
         assert hasattr(db.memory("m"), method), f"db.memory(…).{method}"
 
 
-def test_the_files_that_the_architecture_names_exist() -> None:
+def test_files_named_in_architecture_exist() -> None:
     text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
     names = re.findall(r"`([\w/.*-]+(?:/|\.py|\.sql|\.toml))`", text)
     assert len(names) > 30
@@ -202,7 +202,7 @@ def test_the_files_that_the_architecture_names_exist() -> None:
 
 
 @pytest.mark.slow
-def test_the_site_is_complete(tmp_path: Path) -> None:
+def test_site_is_complete(tmp_path: Path) -> None:
     subprocess.run(
         [REPOSITORY / "dev", "docs", "--site-dir", tmp_path / "site"],
         cwd=REPOSITORY,
@@ -238,7 +238,7 @@ def text_of(path: Path) -> str:
 # --- Continuous integration
 
 
-def test_the_workflow_runs_tasks_that_exist() -> None:
+def test_workflow_runs_existing_tasks() -> None:
     jobs = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]
     runs = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
     assert {run.removeprefix("./dev ") for run in runs} == {"lint", "docs", "test", "newest"}
@@ -248,7 +248,7 @@ def test_the_workflow_runs_tasks_that_exist() -> None:
     assert {row["postgres"] for row in linux} == {"15", "16", "17", "18"}
 
 
-def test_the_hooks_run_modules_that_exist() -> None:
+def test_pre_commit_hooks_run_existing_modules() -> None:
     text = (REPOSITORY / ".pre-commit-config.yaml").read_text(encoding="utf-8")
     (repository,) = yaml.safe_load(text)["repos"]
     for hook in repository["hooks"]:
@@ -261,7 +261,7 @@ def test_the_hooks_run_modules_that_exist() -> None:
 # --- Notebooks
 
 
-def test_the_notebooks_run(empty_dsn: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_notebooks_run(empty_dsn: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DRAIVE_PG_DSN", empty_dsn)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     with kernels():

@@ -1,4 +1,4 @@
-"""What documents are accepted, and that those come back equal."""
+"""Encoding of JSON documents: accepted, rejected, and round-tripped values."""
 
 import json
 import math
@@ -35,14 +35,12 @@ DOCUMENTS = st.recursive(
 @example(document=5e-324)
 @example(document=1.7976931348623157e308)
 @example(document={"text 1e+16 e+": -1e22, "\\": '"1e+5"'})
-def test_what_is_accepted_comes_back_equal_and_of_the_same_types(
-    sql: psycopg.Connection, document: Any
-) -> None:
+def test_document_round_trips_with_types(sql: psycopg.Connection, document: Any) -> None:
     ((stored,),) = sql.execute("SELECT ($1::JSONB)::TEXT", (encode(document, "it"),)).fetchall()
     assert with_types(json.loads(stored)) == with_types(document)
 
 
-def test_values_of_other_types_are_written_as_draive_writes_them() -> None:
+def test_other_types_are_encoded_as_by_draive() -> None:
     document = MappingProxyType(
         {
             "uuid": UUID(int=7),
@@ -73,7 +71,7 @@ def test_values_of_other_types_are_written_as_draive_writes_them() -> None:
         ([[math.inf]], r"^it\[0\]\[0\] is inf"),
     ],
 )
-def test_what_postgresql_cannot_keep_is_refused_naming_the_place(document: Any, says: str) -> None:
+def test_value_invalid_in_postgresql_is_rejected_with_its_path(document: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         encode(document, "it")
 
@@ -87,18 +85,18 @@ def test_what_postgresql_cannot_keep_is_refused_naming_the_place(document: Any, 
         (1j, "^it is complex"),
     ],
 )
-def test_what_json_cannot_hold_is_refused_naming_the_place(document: Any, says: str) -> None:
+def test_value_invalid_in_json_is_rejected_with_its_path(document: Any, says: str) -> None:
     with pytest.raises(TypeError, match=says):
         encode(document, "it")
 
 
-def test_a_document_that_holds_itself_is_refused() -> None:
+def test_recursive_document_is_rejected() -> None:
     document: list[Any] = []
     document.append(document)
     with pytest.raises(ValueError, match="nested deeper than 256 levels"):
         encode(document, "it")
 
 
-def test_an_integer_of_too_many_digits_is_refused() -> None:
+def test_integer_with_too_many_digits_is_rejected() -> None:
     with pytest.raises(ValueError, match=r"^it\.n has too many digits"):
         encode({"n": 10**5000}, "it")

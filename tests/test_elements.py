@@ -1,4 +1,4 @@
-"""Elements to JSON and back: draive is the measure of both."""
+"""Encoding and decoding of elements, compared with draive."""
 
 import copy
 import json
@@ -34,14 +34,14 @@ def by_draive(document: Any) -> ModelInput | ModelOutput:
 
 
 @given(elements(with_artifacts=True))
-def test_what_is_written_is_what_draive_writes(element: ModelInput | ModelOutput) -> None:
+def test_encoding_equals_that_of_draive(element: ModelInput | ModelOutput) -> None:
     assert json.loads(encode(element, "it")) == json.loads(
         documents.encode(element.to_mapping(), "it")
     )
 
 
 def values(element: object) -> object:
-    """All that an element is made of, with the types, which equality does not compare."""
+    """Return the values of an element with their types, which equality does not compare."""
     if hasattr(element, "__dict__"):
         return type(element), {name: values(value) for name, value in vars(element).items()}
     if isinstance(element, tuple | list):
@@ -52,7 +52,7 @@ def values(element: object) -> object:
 
 
 @given(elements(with_artifacts=True))
-def test_what_is_read_is_what_draive_reads(element: ModelInput | ModelOutput) -> None:
+def test_decoding_equals_that_of_draive(element: ModelInput | ModelOutput) -> None:
     document = json.loads(encode(element, "it"))
     mine, drives = decode(document), by_draive(document)
     assert mine == drives
@@ -63,17 +63,17 @@ def test_what_is_read_is_what_draive_reads(element: ModelInput | ModelOutput) ->
 
 
 @given(elements())
-def test_what_was_written_is_read_back(element: ModelInput | ModelOutput) -> None:
+def test_element_round_trip(element: ModelInput | ModelOutput) -> None:
     assert decode(json.loads(encode(element, "it"))) == element
 
 
-# What a later draive, or a hand at psql, may have made of a document.
+# Values that a later draive or plain SQL may have stored.
 OTHER = [None, True, 1, 0.5, "other", [], ["other"], {}, {"type": "other"}, {"text": "other"}]
 
 
 @st.composite
 def altered(draw: st.DrawFn) -> Document:
-    """The document of an element, with one thing in it removed, added or replaced."""
+    """Return the document of an element with one value removed, added or replaced."""
     document = json.loads(encode(draw(elements(with_artifacts=True)), "it"))
     places = list(objects(document))
     place = draw(st.sampled_from(places))
@@ -105,17 +105,17 @@ def outcome(read: Any, document: Document) -> object:
 
 
 @given(altered())
-def test_what_is_not_as_draive_writes_it_is_judged_by_draive(document: Document) -> None:
+def test_altered_document_is_decoded_as_by_draive(document: Document) -> None:
     assert outcome(decode, document) == outcome(by_draive, document)
 
 
 @pytest.mark.parametrize("document", [*OTHER, {"type": "model_input"}])
-def test_what_is_no_element_is_judged_by_draive(document: Any) -> None:
+def test_other_document_is_decoded_as_by_draive(document: Any) -> None:
     assert outcome(decode, document) == outcome(by_draive, document)
 
 
 @given(altered())
-def test_a_document_is_valid_without_draive_if_draive_can_read_it(document: Document) -> None:
+def test_outline_accepts_exactly_what_draive_accepts(document: Document) -> None:
     try:
         element = by_draive(document)
     except Exception:  # draive's validation raises many kinds
@@ -126,12 +126,12 @@ def test_a_document_is_valid_without_draive_if_draive_can_read_it(document: Docu
 
 
 @pytest.mark.parametrize("document", [*OTHER, {"type": "model_input"}])
-def test_what_is_no_element_is_invalid(document: Any) -> None:
+def test_outline_rejects_other_document(document: Any) -> None:
     with pytest.raises(ValueError, match=r"^(type|blocks) must be "):
         outline(document)
 
 
-# --- Refused
+# --- Rejected
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_what_is_no_element_is_invalid(document: Any) -> None:
         (asked("q", note="a\0b"), r"it\.meta\.note contains a NUL"),
     ],
 )
-def test_what_cannot_be_kept_is_refused_naming_the_place(
+def test_unstorable_value_is_rejected_with_its_path(
     element: ModelInput | ModelOutput, place: str | None
 ) -> None:
     if place is None:
@@ -159,13 +159,13 @@ def test_what_cannot_be_kept_is_refused_naming_the_place(
         encode(element, "it")
 
 
-def test_what_only_looks_as_if_it_could_not_be_kept_is_kept() -> None:
+def test_text_resembling_invalid_json_round_trips() -> None:
     for text in ("\\u0000", "1e+16", "[{" * 300, "\\\\u0000"):
         element = asked(text)
         assert decode(json.loads(encode(element, "it"))) == element
 
 
-def test_nesting_is_bounded() -> None:
+def test_nesting_depth_is_limited() -> None:
     arguments: Any = "end"
     for _ in range(240):
         arguments = [arguments]

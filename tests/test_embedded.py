@@ -80,13 +80,13 @@ def copy(template: Path, data: Path) -> Path:
     return data
 
 
-def ask(server: Server, query: str) -> object:
+def query_value(server: Server, query: str) -> object:
     with psycopg.connect(server.uri()) as connection:
         (answer,) = connection.execute(query.encode()).fetchall()[0]
     return answer
 
 
-def keep(server: Server, value: int) -> None:
+def store_value(server: Server, value: int) -> None:
     with psycopg.connect(server.uri()) as connection:
         connection.execute(f"CREATE TABLE kept AS SELECT {value} AS n".encode())
 
@@ -135,7 +135,7 @@ def python(code: str, *arguments: object, options: tuple[str, ...] = ()) -> subp
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    """Let a process go on to its end, and return what it printed; it may not complain."""
+    """Let a process finish, and return its output; stderr must be empty."""
     said, complaint = process.communicate("\n", timeout=60)
     assert (process.returncode, complaint) == (0, "")
     return said.strip()
@@ -171,18 +171,18 @@ def test_new_server_keeps_its_data(place: Path) -> None:
     assert not server.running()
     assert server.start() is server
     assert server.running()
-    assert ask(server, "SHOW timezone") == "UTC"
-    assert ask(server, "SHOW fsync") == "off"
-    # Before PostgreSQL 17 no locale that is the same everywhere knows more than ASCII.
+    assert query_value(server, "SHOW timezone") == "UTC"
+    assert query_value(server, "SHOW fsync") == "off"
+    # Before PostgreSQL 17, portable locales support only ASCII.
     capitals = "ZAŻÓŁĆ" if binaries.major(binaries.find()) >= 17 else "ZAżółć"
-    assert ask(server, "SELECT upper('zażółć')") == capitals
-    assert ask(server, "SELECT to_tsvector('Zażółć foxes')::text") == "'foxes':2 'zażółć':1"
-    keep(server, 7)
+    assert query_value(server, "SELECT upper('zażółć')") == capitals
+    assert query_value(server, "SELECT to_tsvector('Zażółć foxes')::text") == "'foxes':2 'zażółć':1"
+    store_value(server, 7)
     assert server.stop()
     assert not server.running()
 
     server.start()
-    assert ask(server, "SELECT n FROM kept") == 7
+    assert query_value(server, "SELECT n FROM kept") == 7
     assert server.stop()
     assert not server.stop()
     assert sorted(path.name for path in server.data.parent.iterdir()) == [
@@ -196,7 +196,7 @@ def test_new_server_keeps_its_data(place: Path) -> None:
 def test_empty_directory_becomes_the_data_directory(place: Path) -> None:
     (place / "data").mkdir()
     server = Server(str(place / "data"), settings=FAST).start()
-    assert ask(server, "SELECT 1") == 1
+    assert query_value(server, "SELECT 1") == 1
     assert server.stop()
 
 
@@ -204,10 +204,12 @@ def test_empty_directory_becomes_the_data_directory(place: Path) -> None:
     "name",
     ["a b", "it's", '"quoted"', "$HOME", "a,b", "zażółć-数", "back\\slash", "100%41", "x" * 140],
 )
-def test_unusual_paths_work(template: Path, place: Path, name: str) -> None:
+def test_special_characters_in_path_are_supported(template: Path, place: Path, name: str) -> None:
     server = Server(copy(template, place / name), settings=FAST).start()
-    assert ask(server, "SHOW data_directory") == str(place / name)
-    sockets = Path(str(ask(server, "SHOW unix_socket_directories")).strip('"').replace('""', '"'))
+    assert query_value(server, "SHOW data_directory") == str(place / name)
+    sockets = Path(
+        str(query_value(server, "SHOW unix_socket_directories")).strip('"').replace('""', '"')
+    )
     assert server.stop()
     assert not sockets.exists()
 
@@ -221,7 +223,7 @@ def test_uri_of_another_database(data: Path) -> None:
     server.stop()
 
 
-def test_only_the_owner_can_connect(data: Path) -> None:
+def test_only_owner_can_connect(data: Path) -> None:
     server = Server(data, settings={**FAST, "listen_addresses": "*"}).start()
     socket_directory, tcp_address = (data / "postmaster.pid").read_text().split("\n")[4:6]
     assert socket_directory == f"{data}.sock"
@@ -288,13 +290,13 @@ def test_variables_and_services_of_libpq_are_overridden(
     assert server.stop()
 
 
-def test_unknown_service_is_one_error(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_service_is_rejected(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSERVICE", "unknown")
     with pytest.raises(EmbeddedServerError, match="check the variable PGSERVICE"):
         Server(data).start()
 
 
-def test_server_gets_no_secrets_of_the_environment(
+def test_server_does_not_inherit_secrets_of_environment(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("OPENAI_API_KEY", "PGPASSWORD", "DRAIVE_PG_DSN"):
@@ -324,7 +326,7 @@ def test_large_log_is_rotated(data: Path) -> None:
 # --- Several users
 
 
-def test_last_user_stops_the_server(data: Path) -> None:
+def test_last_user_stops_server(data: Path) -> None:
     with user(data) as other:
         first, second = Server(data).start(), Server(data).start()
         assert first.start() is first
@@ -363,7 +365,7 @@ for _ in range(8):
     assert not Server(data).running()
 
 
-def test_concurrent_starts_of_threads(data: Path) -> None:
+def test_concurrent_starts_of_threads_start_one_server(data: Path) -> None:
     server = Server(data, settings=FAST)
     with ThreadPoolExecutor(8) as threads:
         for starting in [threads.submit(server.start) for _ in range(16)]:
@@ -373,7 +375,7 @@ def test_concurrent_starts_of_threads(data: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGHUP", "SIGKILL", "_exit"])
-def test_server_stops_when_its_last_user_ends_without_stopping_it(data: Path, how: str) -> None:
+def test_server_stops_after_last_user_exits_without_stop(data: Path, how: str) -> None:
     code = USER.replace("print(server.stop(), flush=True)", "import os; os._exit(0)")
     with user(data, code) as last:
         pid = pid_of(data)
@@ -387,7 +389,7 @@ def test_server_stops_when_its_last_user_ends_without_stopping_it(data: Path, ho
     assert "database system is shut down" in Server(data).log.read_text()
 
 
-def test_server_stops_when_the_object_of_its_last_user_is_deleted(data: Path) -> None:
+def test_server_stops_after_object_of_last_user_is_deleted(data: Path) -> None:
     server = Server(data, settings=FAST).start()
     pid = pid_of(data)
     del server
@@ -405,14 +407,14 @@ def test_kept_server_stops_when_it_is_no_longer_kept(data: Path) -> None:
     wait_until(lambda: not exists(pid))
 
 
-def test_server_without_a_supervisor_is_stopped_by_its_last_user(data: Path) -> None:
+def test_server_without_supervisor_is_stopped_by_last_user(data: Path) -> None:
     server = Server(data, settings=FAST).start()
     os.kill(supervisor_of(data), signal.SIGKILL)
-    assert ask(server, "SELECT 1") == 1
+    assert query_value(server, "SELECT 1") == 1
     assert server.stop()
 
 
-def test_terminated_supervisor_stops_the_server(data: Path) -> None:
+def test_terminated_supervisor_stops_server(data: Path) -> None:
     server = Server(data, settings=FAST).start()
     pid = pid_of(data)
     os.kill(supervisor_of(data), signal.SIGTERM)
@@ -420,7 +422,7 @@ def test_terminated_supervisor_stops_the_server(data: Path) -> None:
     assert not server.stop()
 
 
-def test_garbage_collection_during_a_start_does_not_wait_for_it(
+def test_garbage_collection_during_start_does_not_block(
     template: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DRAIVE_PG_HOME", str(place))
@@ -486,7 +488,7 @@ atexit.register(server.stop)
     assert not Server(data).running()
 
 
-def test_forked_process_neither_stops_nor_keeps_the_server(data: Path) -> None:
+def test_forked_process_neither_stops_nor_keeps_server(data: Path) -> None:
     code = """
 import atexit, os, sys
 from draive_pg.embedded import Server
@@ -513,22 +515,22 @@ os.read(0, 1)
         os.kill(child, signal.SIGKILL)
 
 
-# --- Accidents
+# --- Crashes
 
 
 def test_killed_server_is_restarted(data: Path) -> None:
     server = Server(data, settings={**FAST, "synchronous_commit": "on"}).start()
-    keep(server, 7)
+    store_value(server, 7)
     pid = pid_of(data)
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not exists(pid))
     assert not server.running()
     server.start()
-    assert ask(server, "SELECT n FROM kept") == 7
+    assert query_value(server, "SELECT n FROM kept") == 7
     assert server.stop()
 
 
-def test_killed_server_that_is_a_zombie_is_restarted(data: Path) -> None:
+def test_zombie_server_is_restarted(data: Path) -> None:
     server = Server(data, settings=FAST).start()
     pid = pid_of(data)
     with suspended(supervisor_of(data)):  # which cannot reap it
@@ -547,7 +549,7 @@ def test_killed_server_that_is_a_zombie_is_restarted(data: Path) -> None:
         "1",  # not complete, though there is such a process
     ],
 )
-def test_invalid_lock_file_does_not_prevent_a_start(data: Path, content: str) -> None:
+def test_invalid_lock_file_does_not_prevent_start(data: Path, content: str) -> None:
     lock_file = data / "postmaster.pid"
     lock_file.write_text(content)
     owner = Owner.of(data)
@@ -555,11 +557,11 @@ def test_invalid_lock_file_does_not_prevent_a_start(data: Path, content: str) ->
     server = Server(data, settings=FAST)
     assert server.pid() is None
     server.start()
-    assert ask(server, "SELECT 1") == 1
+    assert query_value(server, "SELECT 1") == 1
     assert server.stop()
 
 
-def test_start_waits_for_a_session_that_outlives_its_server(data: Path) -> None:
+def test_start_waits_for_orphaned_backend(data: Path) -> None:
     server = Server(data, settings=FAST).start()
     with psycopg.connect(server.uri()) as connection, ThreadPoolExecutor() as threads:
         session = connection.info.backend_pid
@@ -570,23 +572,23 @@ def test_start_waits_for_a_session_that_outlives_its_server(data: Path) -> None:
         os.kill(session, signal.SIGKILL)
         starting.result()
         connection.close()
-    assert ask(server, "SELECT 1") == 1
+    assert query_value(server, "SELECT 1") == 1
     assert server.stop()
 
 
-def test_launched_process_without_a_command_line_is_not_taken_for_dead(
+def test_launched_process_before_exec_is_not_considered_dead(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = Server(data, settings=FAST)
     with monkeypatch.context() as patched:
         patched.setattr(postmaster, "serves", lambda pid, layout: False)
         server.start()
-    assert ask(server, "SELECT 1") == 1
+    assert query_value(server, "SELECT 1") == 1
     assert server.stop()
 
 
-def crashed_with_pid(data: Path, pid: int) -> None:
-    """Leave the lock files of a crashed server, in which ``pid`` has its number."""
+def crash_with_pid_file(data: Path, pid: int) -> None:
+    """Leave the lock files of a crashed server, with ``pid`` as its process id."""
     server = Server(data, settings=FAST).start()
     killed = pid_of(data)
     os.kill(killed, signal.SIGKILL)
@@ -597,32 +599,32 @@ def crashed_with_pid(data: Path, pid: int) -> None:
     server.stop()
 
 
-def test_stale_process_id_of_an_unrelated_process(data: Path) -> None:
-    with subprocess.Popen(["sleep", "60"]) as innocent:
-        crashed_with_pid(data, innocent.pid)
+def test_stale_pid_does_not_affect_unrelated_process(data: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as unrelated:
+        crash_with_pid_file(data, unrelated.pid)
         assert not Server(data).stop(force=True)
         server = Server(data, settings=FAST).start()
-        assert ask(server, "SELECT 1") == 1
+        assert query_value(server, "SELECT 1") == 1
         assert server.stop()
-        assert innocent.poll() is None
-        innocent.kill()
+        assert unrelated.poll() is None
+        unrelated.kill()
 
 
-def test_stale_process_id_of_another_server(template: Path, data: Path, place: Path) -> None:
+def test_stale_pid_does_not_affect_other_server(template: Path, data: Path, place: Path) -> None:
     other = Server(copy(template, place / "data2"), settings=FAST).start()
-    crashed_with_pid(data, pid_of(other.data))
+    crash_with_pid_file(data, pid_of(other.data))
     assert not Server(data).stop(force=True)
     server = Server(data, settings=FAST).start()
     assert server.stop()
-    assert ask(other, "SELECT 1") == 1
+    assert query_value(other, "SELECT 1") == 1
     assert other.stop()
 
 
-def test_server_started_by_hand_is_left_alone(data: Path) -> None:
+def test_manually_started_server_is_not_stopped(data: Path) -> None:
     owner = Owner.of(data)
     log = owner.open(data.with_name("hand.log"))
     program = binaries.within_reach(binaries.find(), owner) / "postgres"
-    # A path of its own to the same directory, as people type it.
+    # A different path to the same directory.
     options = ("-c", "listen_addresses=", "-c", f"unix_socket_directories={data}")
     command = (program, "-D", f"{data}/.", *options)
     by_hand = subprocess.Popen(
@@ -647,22 +649,22 @@ def test_killed_initdb_leaves_nothing(place: Path) -> None:
         killed.kill()
     assert not (place / "data").exists()
     server = Server(place / "data", settings=FAST).start()
-    assert ask(server, "SELECT 1") == 1
+    assert query_value(server, "SELECT 1") == 1
     assert server.stop()
 
 
-def test_deleted_data_directory_is_created_again(data: Path) -> None:
+def test_deleted_data_directory_is_recreated(data: Path) -> None:
     server = Server(data, settings=FAST).start()
     pid = pid_of(data)
     shutil.rmtree(data)
     server.start()
     assert pid_of(data) != pid
     wait_until(lambda: not exists(pid))
-    assert ask(server, "SELECT 1") == 1
+    assert query_value(server, "SELECT 1") == 1
     assert server.stop()
 
 
-def test_start_timeout_of_a_hanging_server(data: Path) -> None:
+def test_start_of_hanging_server_times_out(data: Path) -> None:
     server = Server(data, settings=FAST).start()
     late = Server(data, start_timeout=0.1)
     with (
@@ -675,17 +677,17 @@ def test_start_timeout_of_a_hanging_server(data: Path) -> None:
     assert server.stop()
 
 
-def test_start_timeout_of_a_locked_server(data: Path) -> None:
+def test_start_times_out_waiting_for_lock(data: Path) -> None:
     starting = FileLock().exclusive(data.with_name(".data.lock"), Owner.of(data), timeout=1)
     message = r"locked by another start or stop for 0\.1 s"
     with starting, pytest.raises(EmbeddedServerError, match=message):
         Server(data, start_timeout=0.1).start()
 
 
-# --- What cannot be started
+# --- Failed starts
 
 
-def test_failed_start_reports_the_reason(data: Path) -> None:
+def test_failed_start_reports_reason(data: Path) -> None:
     wrong = Server(data, settings={**FAST, "work_mem": "many"})
     with pytest.raises(EmbeddedServerError, match=r'work_mem": "many".*data\.log') as caught:
         wrong.start()
@@ -695,7 +697,7 @@ def test_failed_start_reports_the_reason(data: Path) -> None:
     assert server.stop()
 
 
-def test_data_of_another_major_version_is_rejected(data: Path) -> None:
+def test_data_of_other_major_version_is_rejected(data: Path) -> None:
     (data / "PG_VERSION").write_text("12\n")
     with pytest.raises(EmbeddedServerError, match=r"PostgreSQL 12.*binaries==12.*pg_upgrade"):
         Server(data).start()
@@ -709,7 +711,7 @@ def test_directory_with_other_files_is_rejected(place: Path) -> None:
     assert [path.name for path in (place / "data").iterdir()] == ["thesis.txt"]
 
 
-def test_impossible_path_is_one_error(place: Path) -> None:
+def test_data_path_below_file_is_rejected(place: Path) -> None:
     (place / "file").touch()
     with pytest.raises(EmbeddedServerError, match=r"could not start PostgreSQL on .*file/data"):
         Server(place / "file" / "data").start()
@@ -719,7 +721,9 @@ def no_package(name: str) -> None:
     return None
 
 
-def test_missing_programs_are_one_error(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_programs_error_suggests_installation(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("PGBINDIR", raising=False)
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(importlib.util, "find_spec", no_package)
@@ -732,7 +736,7 @@ def test_missing_programs_are_one_error(place: Path, monkeypatch: pytest.MonkeyP
     )
 
 
-def test_order_in_which_programs_are_found(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_are_searched_in_order(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def install(bin_dir: Path) -> Path:
         bin_dir.mkdir(parents=True)
         for name in ("postgres", "initdb"):
@@ -762,7 +766,7 @@ def test_start_timeout_must_be_positive() -> None:
         Server(start_timeout=0)
 
 
-# --- Where it is
+# --- Location and permissions
 
 
 def test_default_directory_contains_the_major_version(
@@ -792,7 +796,7 @@ print(Server(sys.argv[1]), Server())
     assert not any(place.iterdir())
 
 
-def test_server_runs_as_an_ordinary_user_and_changes_no_permissions(data: Path) -> None:
+def test_server_runs_unprivileged_and_changes_no_permissions(data: Path) -> None:
     before = {path: path.stat() for path in data.parents}
     server = Server(data, settings=FAST).start()
     server_uid = (data / "postmaster.pid").stat().st_uid
@@ -809,7 +813,7 @@ def test_server_runs_as_an_ordinary_user_and_changes_no_permissions(data: Path) 
 
 
 @pytest.mark.skipif(not ROOT, reason="another user runs the server of root only")
-def test_directory_that_the_user_of_the_server_cannot_enter_is_rejected(
+def test_directory_inaccessible_to_server_user_is_rejected(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = place / "closed"
@@ -822,7 +826,7 @@ def test_directory_that_the_user_of_the_server_cannot_enter_is_rejected(
 
 
 @pytest.mark.skipif(not ROOT, reason="another user runs the server of root only")
-def test_default_directory_of_root_is_one_that_the_user_of_the_server_can_enter(
+def test_default_directory_of_root_is_accessible_to_server_user(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (place / "closed").mkdir(mode=0o700)
@@ -836,7 +840,7 @@ def test_default_directory_of_root_is_one_that_the_user_of_the_server_can_enter(
     assert default_data() == data  # also when the user may enter the other one later
 
 
-def test_unknown_user_in_the_home_directory_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_user_in_home_directory_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRAIVE_PG_HOME", "~no_such_user/data")
     with pytest.raises(EmbeddedServerError, match="DRAIVE_PG_HOME=~no_such_user/data is no path"):
         default_data()
@@ -863,7 +867,7 @@ def test_log_of_another_user_is_rejected(data: Path) -> None:
 
 
 @pytest.mark.skipif(not ROOT, reason="only root can act as another user")
-def test_root_accesses_files_with_the_rights_of_their_owner(place: Path) -> None:
+def test_root_accesses_files_with_privileges_of_their_owner(place: Path) -> None:
     secret = place / "secret"
     secret.touch(mode=0o600)
     owner = Owner(12345, 12345)
@@ -886,10 +890,10 @@ def test_root_accesses_files_with_the_rights_of_their_owner(place: Path) -> None
     assert Layout.of(place / "data").keeper == Owner.current()
 
 
-def test_programs_that_the_user_of_the_server_cannot_run_are_copied(
+def test_programs_inaccessible_to_server_user_are_copied(
     place_on_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # On disk, for programs cannot be run from every /dev/shm.
+    # On disk, because /dev/shm may be mounted with noexec.
     shared, closed = place_on_disk / "shared", place_on_disk / "closed"
     monkeypatch.setattr(binaries, "SHARED", shared)
     prefix = binaries.find().parent
@@ -901,7 +905,7 @@ def test_programs_that_the_user_of_the_server_cannot_run_are_copied(
     monkeypatch.setenv("PGBINDIR", str(closed / package.name / prefix.name / "bin"))
 
     server = Server(place_on_disk / "data", settings=FAST).start()
-    assert ask(server, "SELECT 1") == 1
+    assert query_value(server, "SELECT 1") == 1
     assert server.stop()
     assert closed.stat().st_mode & 0o777 == 0o700
     assert any(shared.glob("bin-*")) is ROOT

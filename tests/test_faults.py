@@ -1,4 +1,4 @@
-"""Faults, made on purpose: what the client says, what is left, and that the next call works."""
+"""Injected faults: the error, the stored rows, and that the next call works."""
 
 import os
 import random
@@ -45,31 +45,29 @@ from tests.sync_facade import run_concurrently
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[FaultServer]:
-    """A server that may be hurt, with few connections, so that there can be too many."""
+    """A server for fault injection, with a low max_connections."""
     with fault_server(max_connections="40", synchronous_commit="on") as own:
         yield own
 
 
 @pytest.fixture
 def own_dsn(own: FaultServer) -> Iterator[str]:
-    """A fresh database there, with all tables; the server runs again afterwards."""
+    """A clean database on `own`, which runs again afterwards."""
     yield own.database()
     own.start()
 
 
-def ended_when_waiting(dsn: str, *, times: int = 1) -> None:
-    """End the client's sessions when they wait for a lock, as often as said."""
+def terminate_when_waiting(dsn: str, *, times: int = 1) -> None:
+    """Terminate the sessions of the client when they wait for a lock, ``times`` times."""
     for _ in range(times):
         wait_for_lock_waiters(dsn, at_least=1)
         terminate_sessions(dsn)
 
 
-# --- A session that is ended
+# --- Terminated sessions
 
 
-def test_calls_whose_session_was_ended_in_idleness_know_nothing_of_it(
-    connect: Connect, dsn: str
-) -> None:
+def test_terminated_idle_session_is_replaced_transparently(connect: Connect, dsn: str) -> None:
     db = connect(dsn, cache_limit=0)
     fill(db)
     for call in (*READS.values(), *WRITES.values()):
@@ -89,72 +87,66 @@ def test_calls_whose_session_was_ended_in_idleness_know_nothing_of_it(
     ],
     ids=["listing", "recall", "frame", "prompts", "configuration"],
 )
-def test_a_read_whose_session_is_ended_is_repeated_unseen(
+def test_read_is_retried_after_session_is_terminated(
     db: Client, dsn: str, table: str, call: Callable[[Client], Any]
 ) -> None:
     fill(db)
 
-    def end_it_once() -> None:
-        ended_when_waiting(dsn)
+    def terminate_once() -> None:
+        terminate_when_waiting(dsn)
         release()
 
-    with table_locked(dsn, table) as release, in_background(end_it_once):
+    with table_locked(dsn, table) as release, in_background(terminate_once):
         assert len(call(db)) == 1
 
 
-def test_a_read_whose_session_is_ended_twice_fails(db: Client, dsn: str) -> None:
-    with table_locked(dsn, "memories"), in_background(lambda: ended_when_waiting(dsn, times=2)):
+def test_read_fails_after_session_is_terminated_twice(db: Client, dsn: str) -> None:
+    with table_locked(dsn, "memories"), in_background(lambda: terminate_when_waiting(dsn, times=2)):
         assert_fails(
-            ConnectionFailed, db.memories.identifiers, asked="list memories", sqlstate="57P01"
+            ConnectionFailed, db.memories.identifiers, operation="list memories", sqlstate="57P01"
         )
     assert db.memories.identifiers() == ()
 
 
-def test_a_write_whose_session_is_ended_before_it_was_done_is_done_once(
-    db: Client, dsn: str
-) -> None:
-    def end_it_once() -> None:
-        ended_when_waiting(dsn)
+def test_write_terminated_before_commit_is_retried_once(db: Client, dsn: str) -> None:
+    def terminate_once() -> None:
+        terminate_when_waiting(dsn)
         release()
 
-    with table_locked(dsn, "memories_elements") as release, in_background(end_it_once):
+    with table_locked(dsn, "memories_elements") as release, in_background(terminate_once):
         write(db)
     assert row_counts(dsn) == ALL_ROWS
 
 
-def test_a_write_whose_session_is_ended_twice_fails_and_leaves_nothing(
-    db: Client, dsn: str
-) -> None:
+def test_write_fails_after_session_is_terminated_twice(db: Client, dsn: str) -> None:
     with (
         table_locked(dsn, "memories_elements"),
-        in_background(lambda: ended_when_waiting(dsn, times=2)),
+        in_background(lambda: terminate_when_waiting(dsn, times=2)),
     ):
-        assert_fails(ConnectionFailed, lambda: write(db), asked=REMEMBER, sqlstate="57P01")
+        assert_fails(ConnectionFailed, lambda: write(db), operation=REMEMBER, sqlstate="57P01")
     assert row_counts(dsn) == NO_ROWS
     write(db)
     assert row_counts(dsn) == ALL_ROWS
 
 
-def test_a_write_whose_session_is_ended_after_it_was_done_is_not_repeated(
-    connect: Connect, dsn: str
-) -> None:
+def test_write_terminated_after_commit_is_not_retried(connect: Connect, dsn: str) -> None:
     with recording(dsn) as wire:
         db = connect(wire.dsn)
         db.memories.identifiers()
         wire.lost = "S"  # the server commits, and waits for more
 
-        def end_it_when_committed() -> None:
+        def terminate_when_committed() -> None:
             wait_until(lambda: row_counts(dsn) != NO_ROWS)
             wire.lost = ""
             terminate_sessions(dsn)
 
-        with in_background(end_it_when_committed):
+        with in_background(terminate_when_committed):
             write(db)  # the result of COMMIT arrives before the end of the session
         assert row_counts(dsn) == ALL_ROWS
         assert db.memories.identifiers() == ("m",)
 
 
-def test_a_commit_whose_outcome_was_not_told_is_not_repeated(
+def test_commit_with_unknown_outcome_is_not_retried(
     connect: Connect, own: FaultServer, own_dsn: str
 ) -> None:
     own.execute("ALTER SYSTEM SET synchronous_standby_names = 'nosuch'")
@@ -163,7 +155,7 @@ def test_a_commit_whose_outcome_was_not_told_is_not_repeated(
     db = connect(own_dsn)
     db.memories.identifiers()
 
-    def end_it_when_committed() -> None:
+    def terminate_when_committed() -> None:
         with psycopg.connect(own_dsn, autocommit=True) as connection:
             wait_until(
                 lambda: bool(
@@ -175,8 +167,8 @@ def test_a_commit_whose_outcome_was_not_told_is_not_repeated(
         terminate_sessions(own_dsn)
 
     try:
-        with in_background(end_it_when_committed):
-            error = assert_fails(ConnectionFailed, lambda: write(db), asked=REMEMBER)
+        with in_background(terminate_when_committed):
+            error = assert_fails(ConnectionFailed, lambda: write(db), operation=REMEMBER)
         assert row_counts(own_dsn) == ALL_ROWS
     finally:
         own.execute("ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
@@ -184,49 +176,45 @@ def test_a_commit_whose_outcome_was_not_told_is_not_repeated(
     assert db.memories.identifiers() == ("m",)
 
 
-# --- A session that is ended in a transaction
+# --- Sessions terminated in a transaction
 
 
-def test_a_transaction_whose_session_was_ended_fails_and_leaves_nothing(
-    db: Client, dsn: str
-) -> None:
+def test_transaction_terminated_between_calls_is_rolled_back(db: Client, dsn: str) -> None:
     def block() -> None:
         with db.transaction():
             write(db)
             terminate_sessions(dsn)
             write(db)
 
-    assert_fails(ConnectionFailed, block, asked=REMEMBER, sqlstate="57P01", told=False)
+    assert_fails(ConnectionFailed, block, operation=REMEMBER, sqlstate="57P01", has_sqlstate=False)
     assert row_counts(dsn) == NO_ROWS
     write(db)
     assert row_counts(dsn) == ALL_ROWS
 
 
-def test_a_transaction_whose_session_is_ended_amid_a_call_fails_and_leaves_nothing(
-    db: Client, dsn: str
-) -> None:
+def test_transaction_terminated_during_call_is_rolled_back(db: Client, dsn: str) -> None:
     def block() -> None:
         with table_locked(dsn, "configurations"), db.transaction():
             write(db)
-            with in_background(lambda: ended_when_waiting(dsn)):
+            with in_background(lambda: terminate_when_waiting(dsn)):
                 db.configurations.load_raw("limits")
 
-    assert_fails(ConnectionFailed, block, asked="load configuration 'limits'", sqlstate="57P01")
+    assert_fails(ConnectionFailed, block, operation="load configuration 'limits'", sqlstate="57P01")
     assert row_counts(dsn) == NO_ROWS
     write(db)
 
 
-def test_a_transaction_whose_session_was_ended_cannot_end_well(db: Client, dsn: str) -> None:
+def test_commit_of_terminated_transaction_fails(db: Client, dsn: str) -> None:
     def block() -> None:
         with db.transaction():
             write(db)
             terminate_sessions(dsn)
 
-    assert_fails(ConnectionFailed, block, asked="commit a transaction", sqlstate="57P01")
+    assert_fails(ConnectionFailed, block, operation="commit a transaction", sqlstate="57P01")
     assert row_counts(dsn) == NO_ROWS
 
 
-def test_a_loss_that_was_caught_is_not_taken_for_success(db: Client, dsn: str) -> None:
+def test_caught_connection_error_still_fails_transaction(db: Client, dsn: str) -> None:
     def block() -> None:
         with db.transaction():
             terminate_sessions(dsn)
@@ -240,7 +228,7 @@ def test_a_loss_that_was_caught_is_not_taken_for_success(db: Client, dsn: str) -
     assert row_counts(dsn) == NO_ROWS
 
 
-# --- A server that goes away
+# --- Server outages
 
 
 @contextmanager
@@ -251,7 +239,7 @@ def restarted(own: FaultServer) -> Generator[None]:
 
 
 @contextmanager
-def quit_at_once(own: FaultServer) -> Generator[None]:
+def quit_immediately(own: FaultServer) -> Generator[None]:
     own.crash(signal.SIGQUIT)
     yield
     own.start()
@@ -266,66 +254,66 @@ def killed(own: FaultServer) -> Generator[None]:
 
 type Outage = Callable[[FaultServer], AbstractContextManager[None]]
 
-GOING = [restarted, quit_at_once, killed]
+OUTAGES = [restarted, quit_immediately, killed]
 
 
-def test_a_server_that_is_down_is_named_until_it_is_up(
+def test_stopped_server_raises_connection_failed_until_restart(
     connect: Connect, own: FaultServer, own_dsn: str
 ) -> None:
     db = connect(own_dsn)
     db.memories.identifiers()
     with restarted(own):
-        error = assert_fails(ConnectionFailed, lambda: write(db), asked="connect")
+        error = assert_fails(ConnectionFailed, lambda: write(db), operation="connect")
         assert str(error).endswith("the server is running and accepts your connection")
     write(db)
     assert row_counts(own_dsn) == ALL_ROWS
 
 
-@pytest.mark.parametrize("going", GOING)
-def test_a_pool_of_idle_connections_outlives_the_server(
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_pool_of_idle_connections_recovers_after_outage(
     connect: Connect,
     own: FaultServer,
     own_dsn: str,
-    going: Callable[[FaultServer], AbstractContextManager[None]],
+    outage: Callable[[FaultServer], AbstractContextManager[None]],
 ) -> None:
     db = connect(own_dsn)
     four = [[lambda db: db.memories.identifiers()]] * 4
     run_concurrently(db, *four)
-    with going(own):
+    with outage(own):
         pass
     assert run_concurrently(db, *four) == [[()]] * 4
     write(db)
     assert row_counts(own_dsn) == ALL_ROWS
 
 
-@pytest.mark.parametrize("going", GOING)
-def test_the_call_after_a_restart_is_a_write_that_works(
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_first_write_after_outage_succeeds(
     connect: Connect,
     own: FaultServer,
     own_dsn: str,
-    going: Callable[[FaultServer], AbstractContextManager[None]],
+    outage: Callable[[FaultServer], AbstractContextManager[None]],
 ) -> None:
     db = connect(own_dsn)
     db.memories.identifiers()
-    with going(own):
+    with outage(own):
         pass
     write(db)
     assert row_counts(own_dsn) == ALL_ROWS
 
 
-@pytest.mark.parametrize("going", GOING)
-def test_a_transaction_does_not_outlive_the_server(
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_transaction_fails_after_outage(
     connect: Connect,
     own: FaultServer,
     own_dsn: str,
-    going: Callable[[FaultServer], AbstractContextManager[None]],
+    outage: Callable[[FaultServer], AbstractContextManager[None]],
 ) -> None:
     db = connect(own_dsn)
 
     def block() -> None:
         with db.transaction():
             write(db)
-            with going(own):
+            with outage(own):
                 pass
             write(db)
 
@@ -336,7 +324,7 @@ def test_a_transaction_does_not_outlive_the_server(
     assert row_counts(own_dsn) == ALL_ROWS
 
 
-def test_an_embedded_server_that_was_killed_comes_back_by_itself(
+def test_killed_embedded_server_is_restarted(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, own: FaultServer
 ) -> None:
     home = scratch_directory()
@@ -349,7 +337,7 @@ def test_an_embedded_server_that_was_killed_comes_back_by_itself(
             killed = pid_file.read_text().split()[0]
             os.kill(int(killed), signal.SIGKILL)
 
-            def back() -> bool:  # sessions of the old server may live on a moment
+            def back() -> bool:  # sessions of the old server may still exist
                 with suppress(ConnectionFailed):
                     db.memories.identifiers()
                 return pid_file.read_text().split()[0] != killed
@@ -362,7 +350,7 @@ def test_an_embedded_server_that_was_killed_comes_back_by_itself(
         shutil.rmtree(home, ignore_errors=True)
 
 
-def test_a_backend_that_is_killed_takes_all_sessions_with_it_and_no_data(
+def test_killed_backend_ends_all_sessions_without_data_loss(
     connect: Connect, own: FaultServer, own_dsn: str
 ) -> None:
     db, other = connect(own_dsn), connect(own_dsn)
@@ -376,7 +364,7 @@ def test_a_backend_that_is_killed_takes_all_sessions_with_it_and_no_data(
     (idle,) = session_pids(own_dsn)
     with pytest.raises(psycopg.OperationalError), table_locked(own_dsn, "memories_elements"):
         with in_background(kill_it):
-            assert_fails(ConnectionFailed, lambda: write(db), asked=REMEMBER)
+            assert_fails(ConnectionFailed, lambda: write(db), operation=REMEMBER)
         raise psycopg.OperationalError  # the lock's own session is gone, too
     wait_until(lambda: accepts_connections(own_dsn))
     assert row_counts(own_dsn) == NO_ROWS
@@ -385,17 +373,17 @@ def test_a_backend_that_is_killed_takes_all_sessions_with_it_and_no_data(
     assert len(db.memory("m").log()) == 2
 
 
-# --- What is large, and a server that has no room for it
+# --- Large writes, and exhausted resources of the server
 
 
-def test_what_is_larger_than_a_socket_takes_at_once_is_written(db: Client, dsn: str) -> None:
+def test_write_larger_than_socket_buffer_succeeds(db: Client, dsn: str) -> None:
     db.memory("m").remember(asked("much" * 4_000_000), answered("a"), variables={"n": 1})
     with db.transaction():
         db.memory("m").remember(asked("much" * 4_000_000))
     assert row_counts(dsn) == (1, 1, 3)
 
 
-def test_a_server_without_free_slots_says_so_and_is_used_again_later(
+def test_too_many_connections_raises_and_recovers(
     connect: Connect, own: FaultServer, own_dsn: str
 ) -> None:
     own.execute(
@@ -409,7 +397,7 @@ def test_a_server_without_free_slots_says_so_and_is_used_again_later(
         with pytest.raises(psycopg.OperationalError, match="remaining connection slots"):
             while True:
                 held.append(psycopg.connect(ordinary))
-        error = assert_fails(ConnectionFailed, db.memories.identifiers, asked="connect")
+        error = assert_fails(ConnectionFailed, db.memories.identifiers, operation="connect")
         assert "remaining connection slots" in str(error)
         assert "close other connections, or raise the server's max_connections" in str(error)
     finally:
@@ -419,14 +407,14 @@ def test_a_server_without_free_slots_says_so_and_is_used_again_later(
     assert db.memories.identifiers() == ()
 
 
-def test_a_result_too_large_for_the_disk_quota_is_named(connect: Connect, own_dsn: str) -> None:
+def test_temp_file_limit_is_reported(connect: Connect, own_dsn: str) -> None:
     with connect(own_dsn) as db:
         db.memory("m").remember(*(asked(secrets.token_hex(500)) for _ in range(500)))
     db = connect(make_conninfo(own_dsn, options="-c temp_file_limit=0 -c work_mem=64kB"))
     error = assert_fails(
         OperationFailed,
         lambda: db.frames.conversation_log(limit=500),
-        asked="read frame conversation_log",
+        operation="read frame conversation_log",
         sqlstate="53400",
     )
     assert "temp_file_limit" in str(error)
@@ -435,7 +423,7 @@ def test_a_result_too_large_for_the_disk_quota_is_named(connect: Connect, own_ds
 
 @pytest.fixture
 def small_disk(own: FaultServer) -> Iterator[Path]:
-    """A directory of the server that holds 24 MB; only root can make it."""
+    """A directory of the server with a limit of 24 MB; only root can create it."""
     top = scratch_directory()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", top], capture_output=True, check=False
@@ -450,7 +438,7 @@ def small_disk(own: FaultServer) -> Iterator[Path]:
     top.rmdir()
 
 
-def test_a_full_disk_keeps_nothing_of_a_write_and_works_once_there_is_room(
+def test_write_on_full_disk_is_rolled_back_and_recovers(
     connect: Connect, own: FaultServer, own_dsn: str, small_disk: Path
 ) -> None:
     database = str(conninfo_to_dict(own_dsn)["dbname"])
@@ -460,12 +448,12 @@ def test_a_full_disk_keeps_nothing_of_a_write_and_works_once_there_is_room(
         ballast = small_disk / "ballast"
         ballast.write_bytes(bytes(12 * 2**20))
         db = connect(own_dsn)
-        # Random, for PostgreSQL would compress anything else.
+        # Random, because PostgreSQL would compress other data.
         large = [asked(random.randbytes(500_000).hex()) for _ in range(20)]
         assert_fails(
             OperationFailed,
             lambda: db.memory("m").remember(asked("q"), *large, variables={"n": 1}),
-            asked=REMEMBER,
+            operation=REMEMBER,
             sqlstate="53100",
         )
         assert row_counts(own_dsn) == NO_ROWS
@@ -477,14 +465,14 @@ def test_a_full_disk_keeps_nothing_of_a_write_and_works_once_there_is_room(
         own.execute(f"DROP DATABASE {database} WITH (FORCE)", "DROP TABLESPACE small")
 
 
-# --- Time that is up
+# --- Timeouts of the server
 
 
 @pytest.mark.parametrize(
     ("setting", "sqlstate"), [("statement_timeout", "57014"), ("lock_timeout", "55P03")]
 )
 @pytest.mark.parametrize("table", ["memories_elements", None], ids=["table", "turn"])
-def test_a_write_that_waits_too_long_is_named_and_leaves_nothing(
+def test_write_over_server_timeout_is_rolled_back(
     connect: Connect, own_dsn: str, setting: str, sqlstate: str, table: str | None
 ) -> None:
     db = connect(make_conninfo(own_dsn, options=f"-c {setting}=50"))
@@ -492,11 +480,15 @@ def test_a_write_that_waits_too_long_is_named_and_leaves_nothing(
         if table is None:  # another one writes to the same memory
             with other.transaction():
                 write(other)
-                assert_fails(OperationFailed, lambda: write(db), asked=REMEMBER, sqlstate=sqlstate)
+                assert_fails(
+                    OperationFailed, lambda: write(db), operation=REMEMBER, sqlstate=sqlstate
+                )
             assert row_counts(own_dsn) == ALL_ROWS
         else:
             with table_locked(own_dsn, table):
-                assert_fails(OperationFailed, lambda: write(db), asked=REMEMBER, sqlstate=sqlstate)
+                assert_fails(
+                    OperationFailed, lambda: write(db), operation=REMEMBER, sqlstate=sqlstate
+                )
             assert row_counts(own_dsn) == NO_ROWS
             write(db)
             assert row_counts(own_dsn) == ALL_ROWS
@@ -508,7 +500,7 @@ def test_a_write_that_waits_too_long_is_named_and_leaves_nothing(
     ("setting", "sqlstate", "since"),
     [("idle_in_transaction_session_timeout", "25P03", 15), ("transaction_timeout", "25P04", 17)],
 )
-def test_a_transaction_that_takes_too_long_fails_and_leaves_nothing(
+def test_transaction_over_server_timeout_is_rolled_back(
     connect: Connect, own: FaultServer, own_dsn: str, setting: str, sqlstate: str, since: int
 ) -> None:
     if int((own.data / "PG_VERSION").read_text()) < since:
@@ -521,13 +513,13 @@ def test_a_transaction_that_takes_too_long_fails_and_leaves_nothing(
             wait_until(lambda: not session_pids(own_dsn))
             write(db)
 
-    assert_fails(ConnectionFailed, block, asked=REMEMBER, sqlstate=sqlstate, told=False)
+    assert_fails(ConnectionFailed, block, operation=REMEMBER, sqlstate=sqlstate, has_sqlstate=False)
     assert row_counts(own_dsn) == NO_ROWS
     write(db)
     assert row_counts(own_dsn) == ALL_ROWS
 
 
-def test_a_session_that_idled_too_long_is_not_missed(connect: Connect, own_dsn: str) -> None:
+def test_session_over_idle_timeout_is_replaced(connect: Connect, own_dsn: str) -> None:
     db = connect(make_conninfo(own_dsn, options="-c idle_session_timeout=50"))
     for number in range(2):
         db.memory("m").remember(asked(str(number)))
@@ -535,7 +527,7 @@ def test_a_session_that_idled_too_long_is_not_missed(connect: Connect, own_dsn: 
     assert texts(db.memory("m").recall().context) == ["0", "1"]
 
 
-# --- A peer that stalls
+# --- Stalled servers and networks
 
 
 def open_transaction(db: Client) -> None:
@@ -549,7 +541,7 @@ OPENING = ("begin a transaction", open_transaction)
 
 
 @pytest.mark.parametrize(("name", "call"), [READING, OPENING], ids=["read", "transaction"])
-def test_a_server_process_that_stands_still_is_given_up(
+def test_call_on_stopped_backend_times_out(
     connect: Connect, own_dsn: str, name: str, call: Callable[[Client], object]
 ) -> None:
     db = connect(own_dsn, timeout=1.0)
@@ -557,26 +549,26 @@ def test_a_server_process_that_stands_still_is_given_up(
     (pid,) = session_pids(own_dsn)
     os.kill(pid, signal.SIGSTOP)
     try:
-        error = assert_fails(TimedOut, lambda: call(db), asked=name)
+        error = assert_fails(TimedOut, lambda: call(db), operation=name)
         assert "raise Client(timeout=...)" in str(error)
-        db.configurations.define("limits", {})  # by another server process
+        db.configurations.define("limits", {})  # in another backend
     finally:
         os.kill(pid, signal.SIGCONT)
     wait_until(lambda: pid not in session_pids(own_dsn))
-    assert row_counts(own_dsn) in (NO_ROWS, ALL_ROWS)  # it may have done what it was sent
+    assert row_counts(own_dsn) in (NO_ROWS, ALL_ROWS)  # the write may have been completed
     db.memory("after").remember(answered("a"))
     assert "after" in db.memories.identifiers()
 
 
 @pytest.mark.parametrize(("name", "call"), [READING, WRITING], ids=["read", "write"])
-def test_a_network_that_loses_everything_is_given_up(
+def test_call_on_stalled_network_times_out(
     connect: Connect, dsn: str, name: str, call: Callable[[Client], object]
 ) -> None:
     with recording(dsn) as wire:
         db = connect(make_conninfo(wire.dsn, connect_timeout=2), timeout=1.0)
         db.memories.identifiers()
         wire.stalled = True
-        error = assert_fails(TimedOut, lambda: call(db), asked=name)
+        error = assert_fails(TimedOut, lambda: call(db), operation=name)
         assert "raise Client(timeout=...)" in str(error)
         assert row_counts(dsn) == NO_ROWS
         wire.stalled = False
@@ -585,7 +577,7 @@ def test_a_network_that_loses_everything_is_given_up(
         db.close()
 
 
-def test_an_idle_connection_that_the_network_dropped_is_replaced_in_seconds(
+def test_idle_connection_dropped_by_network_is_replaced(
     connect: Connect, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("draive_pg.database.driver.IDLE_SECONDS", 0.0)
@@ -593,11 +585,11 @@ def test_an_idle_connection_that_the_network_dropped_is_replaced_in_seconds(
     with recording(dsn) as wire:
         db = connect(wire.dsn, timeout=None)
         db.memories.identifiers()
-        wire.taken()
+        wire.take_sent()
         wire.stalled = True
 
         def restore_when_checked() -> None:
-            wait_until(lambda: wire.taken() != "")  # this message is lost for ever
+            wait_until(lambda: wire.take_sent() != "")  # this message is dropped
             wire.stalled = False
 
         started = time.monotonic()
@@ -607,9 +599,7 @@ def test_an_idle_connection_that_the_network_dropped_is_replaced_in_seconds(
         db.close()
 
 
-def test_a_transaction_in_a_network_that_loses_everything_leaves_nothing(
-    connect: Connect, dsn: str
-) -> None:
+def test_transaction_on_stalled_network_is_rolled_back(connect: Connect, dsn: str) -> None:
     with recording(dsn) as wire:
         db = connect(make_conninfo(wire.dsn, connect_timeout=2), timeout=1.0)
 
@@ -619,7 +609,7 @@ def test_a_transaction_in_a_network_that_loses_everything_leaves_nothing(
                 wire.stalled = True
                 write(db)
 
-        error = assert_fails(TimedOut, block, asked=REMEMBER)
+        error = assert_fails(TimedOut, block, operation=REMEMBER)
         assert "raise Client(timeout=...)" in str(error)
         assert row_counts(dsn) == NO_ROWS
         wire.stalled = False
@@ -637,7 +627,7 @@ CONNECTING = {
 
 
 @pytest.mark.parametrize("call", CONNECTING.values(), ids=CONNECTING)
-def test_timeout_limits_the_whole_call(
+def test_timeout_limits_whole_call(
     connect: Connect, dsn: str, call: Callable[[Client], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The liveness check of an idle connection, connecting, the statement and its retry."""
@@ -657,7 +647,7 @@ def test_timeout_limits_the_whole_call(
         call(db)
 
 
-def test_timeout_limits_the_wait_for_a_connection(connect: Connect, dsn: str) -> None:
+def test_timeout_limits_wait_for_connection(connect: Connect, dsn: str) -> None:
     db = connect(dsn, max_size=1, timeout=0.2)
     slow = [lambda db: db.memory("m").recall()]
     with table_locked(dsn, "memories_elements"):
@@ -667,26 +657,26 @@ def test_timeout_limits_the_wait_for_a_connection(connect: Connect, dsn: str) ->
         assert time.monotonic() - started < 1.5
 
 
-def test_connection_is_checked_after_the_computer_slept(
+def test_connection_is_checked_after_system_sleep(
     connect: Connect, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The monotonic clock stands still meanwhile."""
     with recording(dsn) as wire:
         db = connect(wire.dsn)
         db.memories.identifiers()
-        wire.taken()
+        wire.take_sent()
         later = time.time() + 3600
         monkeypatch.setattr(time, "time", lambda: later)
         monkeypatch.setattr("draive_pg.database.driver.time", lambda: later, raising=False)
         db.memories.identifiers()
-        assert len(wire.taken()) == 2  # the check, and the query
+        assert len(wire.take_sent()) == 2  # the check, and the query
         db.close()
 
 
-def test_a_call_that_takes_too_long_is_cancelled_on_the_server(connect: Connect, dsn: str) -> None:
+def test_timed_out_call_is_cancelled_on_server(connect: Connect, dsn: str) -> None:
     db = connect(dsn, timeout=1.0)
     with table_locked(dsn, "memories_elements"):
-        error = assert_fails(TimedOut, lambda: write(db), asked=REMEMBER)
+        error = assert_fails(TimedOut, lambda: write(db), operation=REMEMBER)
         assert "raise Client(timeout=...)" in str(error)
         wait_until(lambda: not busy(dsn))
     assert row_counts(dsn) == NO_ROWS
@@ -704,12 +694,12 @@ def busy(dsn: str) -> bool:
         )
 
 
-# --- A server that cannot be reached
+# --- Unreachable servers
 
 
 @pytest.fixture(scope="module")
-def walled(own: FaultServer) -> str:
-    """A role that must give a password."""
+def password_dsn(own: FaultServer) -> str:
+    """The DSN of a role that requires a password."""
     rules = own.data / "pg_hba.conf"
     rules.write_text(f"local all drill_walled scram-sha-256\n{rules.read_text()}")
     own.execute("CREATE ROLE drill_walled LOGIN PASSWORD 'right'", "SELECT pg_reload_conf()")
@@ -718,7 +708,7 @@ def walled(own: FaultServer) -> str:
 
 @contextmanager
 def listener(answer: bytes) -> Generator[int]:
-    """A port that answers a first message, if at all, by the given bytes."""
+    """A port that replies to the first message with the given bytes, or not at all."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -752,10 +742,13 @@ def closed_port() -> Generator[int]:
 
 @pytest.fixture
 def unreachable(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
-    """How to connect to what cannot be connected to, and what is said of it."""
+    """The DSN of an unreachable server, and the reason in the error."""
     match request.param:
         case "password":
-            yield request.getfixturevalue("walled"), 'password authentication failed for user "'
+            yield (
+                request.getfixturevalue("password_dsn"),
+                'password authentication failed for user "',
+            )
         case "role":
             yield make_conninfo(request.getfixturevalue("dsn"), user="nosuch"), '"nosuch"'
         case "database":
@@ -781,7 +774,7 @@ def unreachable(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     ["password", "role", "database", "port", "socket", "name", "encryption", "silence"],
     indirect=True,
 )
-def test_a_server_that_cannot_be_reached_is_named_and_no_password_told(
+def test_unreachable_server_error_hides_password(
     connect: Connect, unreachable: tuple[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
@@ -789,7 +782,7 @@ def test_a_server_that_cannot_be_reached_is_named_and_no_password_told(
     secret = secrets.token_hex()
     db = connect(make_conninfo(dsn, password=secret))
     kind = TimedOut if reason == "timeout" else ConnectionFailed
-    error = assert_fails(kind, db.memories.identifiers, asked="connect")
+    error = assert_fails(kind, db.memories.identifiers, operation="connect")
     assert reason in str(error)
     assert "; check the DSN" in str(error)
     assert isinstance(error.__cause__, psycopg.OperationalError)
@@ -797,12 +790,12 @@ def test_a_server_that_cannot_be_reached_is_named_and_no_password_told(
     assert secret not in "".join(told)
 
 
-# --- A server that takes no writes
+# --- Read-only servers
 
 
 @pytest.fixture(params=["read-only", "standby"])
 def unwritable(request: pytest.FixtureRequest, own: FaultServer, standby: FaultServer) -> str:
-    """A database that can only be read, and has what the reads read."""
+    """A read-only database with the rows that the reads return."""
     dsn = own.database()
     with Client(dsn) as db:
         fill(db)
@@ -830,7 +823,7 @@ def following(own: FaultServer) -> Generator[FaultServer]:
 
 
 def replayed(standby: FaultServer, written: str) -> None:
-    """Wait until a standby has all that was written up to a position."""
+    """Wait until a standby has replayed the WAL up to a position."""
     with psycopg.connect(standby.dsn(), autocommit=True) as connection:
         wait_until(
             lambda: bool(
@@ -841,7 +834,7 @@ def replayed(standby: FaultServer, written: str) -> None:
         )
 
 
-def test_a_server_that_takes_no_writes_can_be_read_and_refuses_the_rest(
+def test_read_only_server_accepts_reads_and_rejects_writes(
     connect: Connect, unwritable: str
 ) -> None:
     db = connect(unwritable, live=True)
@@ -849,14 +842,14 @@ def test_a_server_that_takes_no_writes_can_be_read_and_refuses_the_rest(
         read(db)
     for name, call in WRITES.items():
         error = assert_fails(
-            OperationFailed, lambda call=call: call(db), asked=name, sqlstate="25006"
+            OperationFailed, lambda call=call: call(db), operation=name, sqlstate="25006"
         )
         assert str(error).endswith("; connect to a server that accepts writes")
     assert db.setup() == ()
     assert row_counts(unwritable) == (1, 1, 1)
 
 
-def test_of_several_hosts_the_one_that_takes_writes_is_found(connect: Connect) -> None:
+def test_target_session_attrs_selects_host_and_failover(connect: Connect) -> None:
     with fault_server() as primary, following(primary) as standby:
         dsn = primary.database()
         hosts = [str(conninfo_to_dict(server.dsn())["host"]) for server in (standby, primary)]
@@ -878,39 +871,37 @@ def test_of_several_hosts_the_one_that_takes_writes_is_found(connect: Connect) -
         assert db.memories.identifiers() == ("m", "n")
 
 
-# --- Writers in each other's way
+# --- Conflicting writers
 
 
-def test_of_two_transactions_that_block_each_other_one_fails_and_one_is_kept(
-    connect: Connect, own_dsn: str
-) -> None:
-    # Who looks for a deadlock first is the one to go.
+def test_deadlock_aborts_one_transaction(connect: Connect, own_dsn: str) -> None:
+    # The session with the shorter deadlock_timeout is aborted.
     db = connect(make_conninfo(own_dsn, options="-c deadlock_timeout=50"))
     patient = make_conninfo(own_dsn, options="-c deadlock_timeout=60s")
-    each_has_one = threading.Barrier(2)
+    both_locked = threading.Barrier(2)
 
     def opposite() -> None:
         with Client(patient) as other, other.transaction():
             other.memory("b").remember(asked("theirs"))
-            each_has_one.wait(20)
+            both_locked.wait(20)
             other.memory("a").remember(asked("theirs"))
 
     def block() -> None:
         with db.transaction():
             db.memory("a").remember(asked("ours"))
-            each_has_one.wait(20)
+            both_locked.wait(20)
             wait_for_lock_waiters(own_dsn, at_least=1)
             db.memory("b").remember(asked("ours"))
 
     with in_background(opposite):
-        assert_fails(OperationFailed, block, asked="remember in memory 'b'", sqlstate="40P01")
+        assert_fails(OperationFailed, block, operation="remember in memory 'b'", sqlstate="40P01")
     for name in ("a", "b"):
         assert texts(db.memory(name).recall().context) == ["theirs"]
         db.memory(name).remember(asked("ours"))
         assert texts(db.memory(name).recall().context) == ["theirs", "ours"]
 
 
-def test_writers_of_one_memory_all_succeed_whatever_isolation_is_the_default(
+def test_concurrent_writes_succeed_with_serializable_default(
     connect: Connect, own: FaultServer, own_dsn: str
 ) -> None:
     name = conninfo_to_dict(own_dsn)["dbname"]
@@ -924,7 +915,7 @@ def test_writers_of_one_memory_all_succeed_whatever_isolation_is_the_default(
 # --- Processes
 
 
-def test_a_writer_that_is_killed_leaves_whole_batches_only(dsn: str) -> None:
+def test_killed_writer_leaves_only_complete_batches(dsn: str) -> None:
     code = """
 import sys
 from draive_pg import Client
@@ -951,7 +942,7 @@ for batch in range(100_000):
         assert db.memory("m").recall().variables == {"n": batches - 1}
 
 
-def test_ten_processes_write_one_new_memory_at_once(dsn: str) -> None:
+def test_ten_processes_write_to_one_new_memory(dsn: str) -> None:
     code = """
 import os, sys
 from draive_pg import Client

@@ -22,7 +22,7 @@ from draive_pg.sync.kinds import CONFIGURATIONS, PROMPTS
 from draive_pg.sync.names import name_of_path, path_of_name
 from tests.folders import HOSTILE_NAMES, file_contents
 
-# --- What is kept in PostgreSQL
+# --- Strategies
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 LINES = st.lists(
@@ -64,17 +64,17 @@ def prompts(draw: st.DrawFn) -> Prompt:
 
 
 @given(prompts())
-def test_a_prompt_comes_back_from_its_file(prompt: Prompt) -> None:
+def test_prompt_file_round_trip(prompt: Prompt) -> None:
     data = prompt.encode(".md")
     assert Prompt.read(data, ".md", "") == prompt
     assert Prompt.read(data, ".md", "").encode(".md") == data
 
 
 @given(OBJECTS, st.sampled_from([".json", ".toml"]))
-def test_a_configuration_comes_back_from_its_file(value: dict[str, object], suffix: str) -> None:
+def test_configuration_file_round_trip(value: dict[str, object], suffix: str) -> None:
     configuration = Configuration.of(value, (), "")
     if suffix == ".toml" and "null" in json.dumps(value).replace('"', " "):
-        with suppress(FileInvalid):  # null may stand in a text, too
+        with suppress(FileInvalid):  # null may be part of a text
             configuration.encode(suffix)
         return
     data = configuration.encode(suffix)
@@ -82,7 +82,7 @@ def test_a_configuration_comes_back_from_its_file(value: dict[str, object], suff
     assert Configuration.read(data, suffix, "").digest == configuration.digest
 
 
-def test_a_text_is_readable_as_text() -> None:
+def test_prompt_file_format() -> None:
     assert Prompt("Hello {name}!").encode(".md") == b"Hello {name}!\n"
     prompt = Prompt(
         "Hello {name}!\n\nBe brief.",
@@ -99,10 +99,12 @@ def test_a_text_is_readable_as_text() -> None:
     )
 
 
-def test_files_that_people_write() -> None:
+def test_hand_written_prompt_files_are_read() -> None:
     read = lambda data: Prompt.read(data, ".md", "")  # noqa: E731
     assert read(b"Hello") == read(b"Hello\n") == Prompt("Hello", arguments=[])
-    assert read(b"\xef\xbb\xbfHello\r\nyou\r\n").content == "Hello\nyou"  # by an editor of Windows
+    assert (
+        read(b"\xef\xbb\xbfHello\r\nyou\r\n").content == "Hello\nyou"
+    )  # saved by an editor on Windows
     assert read(b"+++\r\ndescription = 'x'\r\n+++\r\na\r\nb\r\n").content == "a\nb"
     assert read(b"+++\n+++\na\r\nb\r\n").content == "a\r\nb\r"
     assert read(b"+++\n+++").content == ""
@@ -134,7 +136,7 @@ def test_files_that_people_write() -> None:
         (b"+++\nmeta.x = " + b"[" * 5000 + b"\n+++\n", "TOML"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named(data: bytes, said: str) -> None:
+def test_invalid_prompt_file_is_named_in_error(data: bytes, said: str) -> None:
     with pytest.raises(FileInvalid, match=r"^greeting\.md") as caught:
         Prompt.read(data, ".md", "greeting.md")
     assert said in str(caught.value)
@@ -152,7 +154,7 @@ def test_a_file_that_cannot_be_read_is_named(data: bytes, said: str) -> None:
         (b"a", ".toml", "not TOML"),
     ],
 )
-def test_a_configuration_that_cannot_be_read_is_named(data: bytes, suffix: str, said: str) -> None:
+def test_invalid_configuration_file_is_named_in_error(data: bytes, suffix: str, said: str) -> None:
     with pytest.raises(FileInvalid, match=r"^limits") as caught:
         Configuration.read(data, suffix, f"limits{suffix}")
     assert said in str(caught.value)
@@ -164,15 +166,15 @@ NAMES = st.sampled_from(HOSTILE_NAMES) | TEXTS | st.text("aA./%\u0301é .-😀",
 
 
 @given(name=NAMES, plain=st.booleans())
-def test_a_name_comes_back_from_its_path(*, name: str, plain: bool) -> None:
+def test_name_round_trips_through_path(*, name: str, plain: bool) -> None:
     path = path_of_name(name, ".md", plain=plain)
     assert name_of_path(path, ".md") == name
-    apart = PurePosixPath(unicodedata.normalize("NFD", str(path)))  # as some systems keep it
+    apart = PurePosixPath(unicodedata.normalize("NFD", str(path)))  # as some file systems store it
     assert name_of_path(apart, ".md") == name
 
 
 @given(name=NAMES, plain=st.booleans())
-def test_a_path_stays_in_its_folder_and_is_one_on_every_system(*, name: str, plain: bool) -> None:
+def test_path_is_portable_and_within_folder(*, name: str, plain: bool) -> None:
     path = path_of_name(name, ".md", plain=plain)
     assert not path.is_absolute()
     for part in path.parts:
@@ -186,14 +188,14 @@ def test_a_path_stays_in_its_folder_and_is_one_on_every_system(*, name: str, pla
 
 
 @given(st.text("aA.c-noN /%é", max_size=8), st.text("aA.c-noN /%É", max_size=8))
-def test_an_escaped_path_is_that_of_one_name_where_case_does_not_count(a: str, b: str) -> None:
+def test_escaped_path_is_unique_ignoring_case(a: str, b: str) -> None:
     escaped = str(path_of_name(a, ".md", plain=False))
     others = {str(path_of_name(b, ".md", plain=plain)).casefold() for plain in (True, False)}
     assert a == b or escaped.casefold() not in others
 
 
 @pytest.mark.parametrize("path", ["100%.md", "%zz.md", "%ff.md", "a%2.md"])
-def test_a_path_of_no_name_is_refused(path: str) -> None:
+def test_path_with_invalid_escape_is_rejected(path: str) -> None:
     with pytest.raises(FileInvalid, match="%25"):
         name_of_path(PurePosixPath(path), ".md")
 
@@ -218,7 +220,7 @@ def pull(
     return comparison
 
 
-def test_a_pull_writes_files_and_repeating_it_changes_nothing(tmp_path: Path) -> None:
+def test_pull_writes_files_and_is_idempotent(tmp_path: Path) -> None:
     path = tmp_path / "prompts"
     database = {name: stored(f"content of {name!r}") for name in HOSTILE_NAMES}
     pull(path, database)
@@ -232,7 +234,7 @@ def test_a_pull_writes_files_and_repeating_it_changes_nothing(tmp_path: Path) ->
     assert not Comparison(Folder(path, PROMPTS), database).differing
 
 
-def test_names_that_differ_in_case_have_files_that_differ_in_more(tmp_path: Path) -> None:
+def test_names_differing_in_case_have_distinct_paths(tmp_path: Path) -> None:
     names = ["Greeting", "greeting", "GREETING", "a/x", "A/y", "Con", "CON", ".a", ".A"]
     pull(tmp_path, {name: stored(name) for name in names})
     paths = [PurePosixPath(name) for name in file_contents(tmp_path) if name.endswith(".md")]
@@ -243,7 +245,7 @@ def test_names_that_differ_in_case_have_files_that_differ_in_more(tmp_path: Path
     assert Folder(tmp_path, PROMPTS).documents.keys() == set(names)
 
 
-def test_a_link_is_neither_read_nor_written_through(tmp_path: Path) -> None:
+def test_symbolic_links_are_not_followed(tmp_path: Path) -> None:
     outside, folder = tmp_path / "outside", tmp_path / "folder"
     outside.mkdir()
     folder.mkdir()
@@ -263,7 +265,7 @@ def test_a_link_is_neither_read_nor_written_through(tmp_path: Path) -> None:
         Folder(folder, PROMPTS)
 
 
-def test_a_write_that_fails_leaves_all_files_as_they_were(tmp_path: Path) -> None:
+def test_failed_pull_leaves_files_unchanged(tmp_path: Path) -> None:
     pull(tmp_path, {"a": stored("1"), "b": stored("1")})
     before = file_contents(tmp_path)
     (tmp_path / "z").write_text("a file where a folder is to be")
@@ -274,7 +276,7 @@ def test_a_write_that_fails_leaves_all_files_as_they_were(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads all")
-def test_a_folder_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path) -> None:
+def test_unreadable_directory_raises_permission_error(tmp_path: Path) -> None:
     pull(tmp_path, {"a/b": stored("1")})
     (tmp_path / "a").chmod(0)
     with pytest.raises(PermissionError):
@@ -282,7 +284,7 @@ def test_a_folder_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path) -> Non
     (tmp_path / "a").chmod(0o700)
 
 
-def test_removed_files_leave_no_empty_folders(tmp_path: Path) -> None:
+def test_removed_files_leave_no_empty_directories(tmp_path: Path) -> None:
     pull(tmp_path, {"a/b/c": stored("1"), "a/d": stored("1")})
     pull(tmp_path, {"a/d": stored("1")}, delete=True)
     assert file_contents(tmp_path).keys() == {"a/d.md", ".draive_pg.json"}
@@ -299,20 +301,20 @@ def test_removed_files_leave_no_empty_folders(tmp_path: Path) -> None:
         ('{"format": 1, "kind": "configurations", "revisions": {}}', "another folder"),
     ],
 )
-def test_a_state_that_is_not_ours_is_refused(tmp_path: Path, state: str, said: str) -> None:
+def test_invalid_state_file_is_rejected(tmp_path: Path, state: str, said: str) -> None:
     (tmp_path / ".draive_pg.json").write_text(state)
     with pytest.raises(FileInvalid, match=said):
         Folder(tmp_path, PROMPTS)
 
 
-def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_files_of_one_name_are_rejected(tmp_path: Path) -> None:
     for name in ("limits.json", "limits.toml"):
         (tmp_path / name).write_text("" if name.endswith("toml") else "{}")
     with pytest.raises(FileInvalid, match=r"limits.json.*limits.toml.*remove one"):
         Folder(tmp_path, CONFIGURATIONS)
 
 
-def test_what_was_pulled_without_labels_keeps_those_of_its_file(tmp_path: Path) -> None:
+def test_pull_without_labels_keeps_labels_of_file(tmp_path: Path) -> None:
     pull(tmp_path, {"a": stored("1", "production")})
     assert file_contents(tmp_path)["a.md"] == b"1\n"
     pull(tmp_path, {"a": stored("1", "production")}, labels=True)
@@ -348,7 +350,7 @@ HOW = st.fixed_dictionaries({"force": st.booleans(), "delete": st.booleans()})
         (1, 2, None, Change.CONFLICT),
     ],
 )
-def test_how_the_sides_differ(
+def test_three_way_comparison(
     base: int | None, folder: int | None, database: int | None, change: Change
 ) -> None:
     sides = [{} if side is None else {"a": side} for side in (base, folder, database)]
@@ -356,7 +358,7 @@ def test_how_the_sides_differ(
 
 
 @given(VERSIONS, VERSIONS, VERSIONS, HOW)
-def test_a_transfer_leaves_nothing_of_the_source_behind_and_loses_nothing(
+def test_transfer_is_complete_and_loses_nothing(
     base: dict[str, int], source: dict[str, int], target: dict[str, int], how: dict[str, bool]
 ) -> None:
     for name in source | target:
@@ -382,7 +384,7 @@ STATES = st.dictionaries(
 
 
 @given(base=STATES, folder=STATES, database=STATES, labels=st.booleans())
-def test_after_a_pull_only_changes_of_the_folder_differ(
+def test_only_folder_changes_differ_after_pull(
     *,
     tmp_path_factory: pytest.TempPathFactory,
     base: dict[str, tuple[str, tuple[str, ...]]],
@@ -417,7 +419,7 @@ def test_after_a_pull_only_changes_of_the_folder_differ(
 
 
 @given(base=STATES, folder=STATES, database=STATES)
-def test_a_push_and_then_a_pull_leave_no_difference(
+def test_push_then_pull_leaves_no_difference(
     *,
     tmp_path_factory: pytest.TempPathFactory,
     base: dict[str, tuple[str, tuple[str, ...]]],

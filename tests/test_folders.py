@@ -47,7 +47,7 @@ def changes(status: FolderStatus) -> dict[str, tuple[str, str | None]]:
     return {each.name: (each.change, each.action) for each in status.changes}
 
 
-def test_pull_and_push_carry_over_changes(documents: Any, side: Sides) -> None:
+def test_pull_and_push_transfer_changes(documents: Any, side: Sides) -> None:
     for name in "abc":
         side.define(name, 1)
     pulled = documents.pull(side.folder)
@@ -80,7 +80,7 @@ def test_pull_and_push_carry_over_changes(documents: Any, side: Sides) -> None:
     assert (status.drift, status.unchanged) == (False, 2)
 
 
-def test_a_conflict_is_returned_and_nothing_is_written(documents: Any, side: Sides) -> None:
+def test_conflict_is_returned_and_nothing_is_written(documents: Any, side: Sides) -> None:
     for name in "ab":
         side.define(name, 1)
     documents.pull(side.folder)
@@ -101,7 +101,7 @@ def test_a_conflict_is_returned_and_nothing_is_written(documents: Any, side: Sid
     assert side.stored() == {"a": 2, "b": 2}
 
 
-def test_a_dry_run_writes_nothing(documents: Any, side: Sides) -> None:
+def test_dry_run_writes_nothing(documents: Any, side: Sides) -> None:
     side.define("a", 1)
     assert not documents.pull(side.folder, dry_run=True).done
     assert not side.folder.exists()
@@ -115,7 +115,7 @@ def test_a_dry_run_writes_nothing(documents: Any, side: Sides) -> None:
     assert side.stored() == {"a": 2}
 
 
-def test_a_diff_has_the_lines_of_both_sides(documents: Any, side: Sides) -> None:
+def test_diff_shows_lines_of_folder_and_database(documents: Any, side: Sides) -> None:
     for name in "ab":
         side.define(name, 1)
     documents.pull(side.folder)
@@ -130,7 +130,7 @@ def test_a_diff_has_the_lines_of_both_sides(documents: Any, side: Sides) -> None
     assert f"a{side.suffix}" in diff._repr_html_()
 
 
-def test_a_folder_that_cannot_be_read_is_refused(documents: Any, side: Sides) -> None:
+def test_missing_folder_or_unreadable_file_is_rejected(documents: Any, side: Sides) -> None:
     side.define("a", 1)
     for call in (documents.push, documents.status, documents.diff_folder):
         with pytest.raises(FileInvalid, match="no folder"):
@@ -147,7 +147,7 @@ def test_a_folder_that_cannot_be_read_is_refused(documents: Any, side: Sides) ->
     assert side.stored() == {"a": 1}
 
 
-def test_a_push_is_part_of_a_transaction(documents: Any, db: Client, side: Sides) -> None:
+def test_push_joins_transaction(documents: Any, db: Client, side: Sides) -> None:
     side.write("a", 1)
     with pytest.raises(ZeroDivisionError), db.transaction():
         assert documents.push(side.folder).done
@@ -171,7 +171,7 @@ def run_with(db: Client, request: Workflow[Any], before_writing: Any) -> Any:
 
 
 @pytest.mark.parametrize("late", ["written", "new", "removed"])
-def test_a_concurrent_write_stops_a_push(
+def test_concurrent_write_aborts_push(
     kind: str, db: Client, documents: Any, side: Sides, late: str
 ) -> None:
     for name in "abc":
@@ -197,7 +197,7 @@ def test_a_concurrent_write_stops_a_push(
     assert side.stored() == {"a": 1, "b": 1, "c": 1} | {name: 7}
 
 
-def test_of_two_pushes_at_once_one_wins(
+def test_concurrent_pushes_one_wins(
     kind: str, db: Client, documents: Any, side: Sides, tmp_path: Path
 ) -> None:
     for name in "ab":
@@ -232,7 +232,7 @@ def test_of_two_pushes_at_once_one_wins(
 # --- Prompts
 
 
-def test_author_and_message_are_kept(db: Client, folder: Path) -> None:
+def test_push_stores_author_and_message(db: Client, folder: Path) -> None:
     folder.mkdir()
     (folder / "greeting.md").write_text("Hi\n")
     db.instructions.push(folder, message="why", author="ada")
@@ -240,7 +240,7 @@ def test_author_and_message_are_kept(db: Client, folder: Path) -> None:
     assert (revision.message, revision.author) == ("why", "ada")
 
 
-def test_a_prompt_that_does_not_match_its_arguments_stops_a_push(db: Client, folder: Path) -> None:
+def test_prompt_not_matching_its_arguments_aborts_push(db: Client, folder: Path) -> None:
     folder.mkdir()
     (folder / "a.md").write_text("fine\n")
     (folder / "b.md").write_text('+++\narguments = [{name = "n"}]\n+++\n{m}\n')
@@ -250,7 +250,7 @@ def test_a_prompt_that_does_not_match_its_arguments_stops_a_push(db: Client, fol
     assert db.instructions.search() == ()
 
 
-def test_labels_are_carried_over_on_request(db: Client, folder: Path) -> None:
+def test_labels_are_synchronized_on_request(db: Client, folder: Path) -> None:
     db.instructions.define("greeting", content="1")
     db.instructions.label("greeting", "production")
     db.instructions.pull(folder)
@@ -331,7 +331,7 @@ def test_a_pull_in_a_transaction_records_nothing(db: Client, documents: Any, sid
     assert change.change == "changed in folder"
 
 
-def test_labels_of_configurations_stay_where_they_are(db: Client, folder: Path) -> None:
+def test_push_does_not_move_labels_of_configurations(db: Client, folder: Path) -> None:
     db.configurations.define("limits", {"n": 1})
     db.configurations.label("limits", "production")
     db.configurations.pull(folder)

@@ -1,4 +1,4 @@
-"""Frames written to files: what is in them, and what is left when something goes wrong."""
+"""Exports of frames: contents, formats, and atomic replacement of files."""
 
 import csv
 import gzip
@@ -41,12 +41,12 @@ def fill(db: Client) -> None:
 
 
 def parsed(document: Any) -> Any:
-    """Return the document of a JSON text; what is missing is None."""
+    """Return the document of a JSON text, or None if it is missing."""
     return json.loads(document) if isinstance(document, str) else None
 
 
 def expected(frame: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Return the rows of a frame as JSON has them."""
+    """Return the rows of a frame as in JSON Lines."""
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     for row in rows:
         for name, value in row.items():
@@ -56,9 +56,7 @@ def expected(frame: pd.DataFrame) -> list[dict[Any, Any]]:
 
 
 @pytest.mark.parametrize("name", COLUMNS)
-def test_parquet_is_read_as_the_frame_with_json_as_text(
-    db: Client, tmp_path: Path, name: str
-) -> None:
+def test_parquet_equals_frame_with_json_as_text(db: Client, tmp_path: Path, name: str) -> None:
     fill(db)
     path = tmp_path / "frame.parquet"
     frame = getattr(db.frames, name)()
@@ -70,7 +68,7 @@ def test_parquet_is_read_as_the_frame_with_json_as_text(
 
 
 @pytest.mark.parametrize("name", COLUMNS)
-def test_json_lines_are_the_rows_of_the_frame(db: Client, tmp_path: Path, name: str) -> None:
+def test_json_lines_equal_rows_of_frame(db: Client, tmp_path: Path, name: str) -> None:
     fill(db)
     path = tmp_path / "frame.jsonl"
     frame = getattr(db.frames, name)()
@@ -80,7 +78,7 @@ def test_json_lines_are_the_rows_of_the_frame(db: Client, tmp_path: Path, name: 
     assert [json.loads(line) for line in lines] == expected(frame)
 
 
-def test_csv_is_the_rows_of_the_frame(db: Client, tmp_path: Path) -> None:
+def test_csv_equals_rows_of_frame(db: Client, tmp_path: Path) -> None:
     fill(db)
     path = tmp_path / "frame.csv"
     for name in ("conversation_log", "tool_calls"):
@@ -99,7 +97,7 @@ def test_csv_is_the_rows_of_the_frame(db: Client, tmp_path: Path) -> None:
         assert all(datetime.fromisoformat(row["created"]).tzinfo for row in rows)
 
 
-def test_a_suffix_or_the_format_says_how_it_is_written(db: Client, tmp_path: Path) -> None:
+def test_format_is_selected_by_suffix_or_argument(db: Client, tmp_path: Path) -> None:
     fill(db)
     db.frames.export("sessions", tmp_path / "a.csv")
     db.frames.export("sessions", str(tmp_path / "a.csv.gz"))
@@ -124,7 +122,7 @@ def test_a_suffix_or_the_format_says_how_it_is_written(db: Client, tmp_path: Pat
     assert {*tmp_path.iterdir()} == before
 
 
-def test_exports_take_filters(db: Client, tmp_path: Path) -> None:
+def test_export_accepts_filters(db: Client, tmp_path: Path) -> None:
     for identifier in ("a", "b"):
         db.memory(identifier).remember(asked("q"), answered("a"))
     path = tmp_path / "log.jsonl"
@@ -135,7 +133,7 @@ def test_exports_take_filters(db: Client, tmp_path: Path) -> None:
     assert path.read_text() == ""
 
 
-def test_what_was_there_is_replaced_with_all_its_rows_or_stays(
+def test_export_replaces_file_atomically(
     connect: Connect,
     dsn: str,
     sql: psycopg.Connection,
@@ -156,13 +154,13 @@ def test_what_was_there_is_replaced_with_all_its_rows_or_stays(
     def interrupted(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    hurts = {
+    faults = {
         OSError: full,
         KeyboardInterrupt: interrupted,
     }
-    for error, hurt in hurts.items():
+    for error, fault in faults.items():
         with monkeypatch.context() as patched:
-            patched.setattr(exporting.Csv, "write", hurt)
+            patched.setattr(exporting.Csv, "write", fault)
             with pytest.raises(error):
                 db.frames.export("conversation_log", path)
         assert path.read_text() == "before"
@@ -172,7 +170,7 @@ def test_what_was_there_is_replaced_with_all_its_rows_or_stays(
         assert_fails(
             ConnectionFailed,
             lambda: db.frames.export("conversation_log", path),
-            asked="export frame conversation_log",
+            operation="export frame conversation_log",
         )
     assert path.read_text() == "before"
     assert db.frames.export("conversation_log", path) == 100_000
@@ -180,12 +178,12 @@ def test_what_was_there_is_replaced_with_all_its_rows_or_stays(
     assert path.read_bytes().count(b"\n") == 100_001
 
 
-def test_a_directory_that_is_missing_is_named(db: Client, tmp_path: Path) -> None:
+def test_missing_directory_is_named_in_error(db: Client, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
         db.frames.export("sessions", tmp_path / "nowhere" / "a.csv")
 
 
-def test_progress_is_shown_where_it_is_asked_for(
+def test_progress_is_shown_on_request(
     db: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill(db)

@@ -1,4 +1,4 @@
-"""A log read whole, whose rows are put in order by the client."""
+"""Ordering of the rows of a complete log by the client."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ from tests.conftest import Connect
 from tests.elements import insert_elements
 from tests.fault_server import assert_fails, session_pids
 
-# With a limit, PostgreSQL puts the rows in order.
+# With a limit, PostgreSQL orders the rows.
 ORDERED = 1 << 62
 
 SHUFFLED = """
@@ -36,14 +36,14 @@ ORDER BY md5(identifier || n)
 """
 
 
-def test_rows_come_in_the_order_that_postgresql_gives(db: Client, sql: psycopg.Connection) -> None:
+def test_rows_have_the_order_of_postgresql(db: Client, sql: psycopg.Connection) -> None:
     names = [f"{mark}{number}" for number in range(100) for mark in ("a-", "A ", "ż", "漢", "-")]
     for name in names:
         sql.execute("INSERT INTO memories (identifier) VALUES ($1)", (name,))
     sql.execute(SHUFFLED)
     sql.execute("DELETE FROM memories_elements WHERE content -> 'meta' -> 'n' IN ('2', '5')")
     sql.execute("VACUUM memories_elements")
-    sql.execute(SHUFFLED)  # where others were
+    sql.execute(SHUFFLED)  # reuses the space of deleted rows
     log = db.frames.conversation_log()
     assert len(log) == 500 * 22
     pd.testing.assert_frame_equal(log, db.frames.conversation_log(limit=ORDERED))
@@ -54,9 +54,7 @@ def test_rows_come_in_the_order_that_postgresql_gives(db: Client, sql: psycopg.C
 
 
 @pytest.mark.parametrize("rows", [0, 1, ROWS - 1, ROWS, ROWS + 1, 2 * ROWS])
-def test_rows_are_received_whatever_batch_the_last_is_in(
-    sql: psycopg.Connection, rows: int
-) -> None:
+def test_all_rows_are_received_at_batch_boundaries(sql: psycopg.Connection, rows: int) -> None:
     with psycopg.connect(sql.info.dsn, autocommit=True) as connection:
         text = f"COPY (SELECT n FROM generate_series(1, {rows}) AS n) TO STDOUT (FORMAT BINARY)"
         with connection.cursor().copy(text.encode()) as copy:
@@ -66,7 +64,7 @@ def test_rows_are_received_whatever_batch_the_last_is_in(
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_elements_whose_memory_has_no_row_are_not_lost(db: Client, sql: psycopg.Connection) -> None:
+def test_elements_without_memory_row_are_included(db: Client, sql: psycopg.Connection) -> None:
     insert_elements(db, sql, 2)
     sql.execute("SET session_replication_role = replica")
     for identifier in ("b", "a", "b"):
@@ -92,7 +90,7 @@ atexit.register(lambda: print(len(db.frames.conversation_log())))
 """
 
 
-def test_a_log_can_be_read_at_exit(db: Client, dsn: str, sql: psycopg.Connection) -> None:
+def test_log_can_be_read_at_exit(db: Client, dsn: str, sql: psycopg.Connection) -> None:
     insert_elements(db, sql, 2)
     done = subprocess.run(
         [sys.executable, "-c", AT_EXIT, dsn], capture_output=True, text=True, check=True
@@ -100,7 +98,7 @@ def test_a_log_can_be_read_at_exit(db: Client, dsn: str, sql: psycopg.Connection
     assert (done.stdout, done.stderr) == ("2\n", "")
 
 
-def test_it_does_not_matter_in_which_order_rows_arrive(
+def test_result_is_independent_of_arrival_order(
     db: Client, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from draive_pg.frames.order import Ordered
@@ -109,7 +107,7 @@ def test_it_does_not_matter_in_which_order_rows_arrive(
     sql.execute(SHUFFLED)
     sql.execute("UPDATE memories_elements SET created = '2026-01-01Z'")
     log = db.frames.conversation_log()
-    took, finished = Ordered.take, Ordered.finish
+    original_take, finished = Ordered.take, Ordered.finish
     arrived: list[Rows] = []
 
     def take(self: Ordered, rows: Rows) -> object:
@@ -118,7 +116,7 @@ def test_it_does_not_matter_in_which_order_rows_arrive(
 
     def finish(self: Ordered) -> object:
         for rows in reversed(arrived):
-            took(self, rows)
+            original_take(self, rows)
         return finished(self)
 
     monkeypatch.setattr(Ordered, "take", take)
@@ -127,7 +125,7 @@ def test_it_does_not_matter_in_which_order_rows_arrive(
     assert len(arrived) > 1
 
 
-def test_memories_may_be_of_any_size(db: Client, sql: psycopg.Connection) -> None:
+def test_memories_of_any_size_are_ordered(db: Client, sql: psycopg.Connection) -> None:
     insert_elements(db, sql, 70_000, "long")
     insert_elements(db, sql, 1, "short")
     for number in range(3):
@@ -142,32 +140,32 @@ def test_memories_may_be_of_any_size(db: Client, sql: psycopg.Connection) -> Non
     pd.testing.assert_frame_equal(log, db.frames.conversation_log(limit=ORDERED))
 
 
-def test_what_fails_amid_the_rows_is_told_and_leaves_the_client_usable(
+def test_error_during_copy_leaves_client_usable(
     connect: Connect, dsn: str, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from draive_pg.frames.order import Ordered
 
     db = connect(dsn)
     insert_elements(db, sql, 50_000)
-    took = Ordered.take
+    original_take = Ordered.take
 
     def take(self: Ordered, rows: Rows) -> object:
         for backend in session_pids(dsn):
             sql.execute("SELECT pg_cancel_backend($1)", (backend,))
-        return took(self, rows)
+        return original_take(self, rows)
 
     monkeypatch.setattr(Ordered, "take", take)
     assert_fails(
         OperationFailed,
         db.frames.conversation_log,
-        asked="read frame conversation_log",
+        operation="read frame conversation_log",
         sqlstate="57014",
     )
     monkeypatch.undo()
     assert len(db.frames.conversation_log()) == 50_000
 
 
-# --- Blocks of any kinds
+# --- Arbitrary blocks
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=5)
 PARTS = st.lists(st.one_of(st.fixed_dictionaries({"text": TEXTS}), st.just({"uri": "x"})))
@@ -192,7 +190,7 @@ CONTENTS = st.fixed_dictionaries(
 
 
 def row(content: dict[str, Any]) -> dict[str, Any]:
-    """Return what the log says of an element."""
+    """Return the expected row of an element."""
     blocks = content.get("blocks", [])
     kinds = [block.get("type", "content") for block in blocks]
     parts = [part for block in blocks for part in block.get("parts", [])]
@@ -218,7 +216,7 @@ def row(content: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(contents=st.lists(CONTENTS, min_size=1, max_size=40))
-def test_blocks_of_any_kinds_are_taken_apart_right(
+def test_arbitrary_blocks_are_parsed_correctly(
     db: Client, sql: psycopg.Connection, contents: list[dict[str, Any]]
 ) -> None:
     sql.execute("TRUNCATE memories CASCADE")

@@ -1,4 +1,4 @@
-"""Frames by COPY: what the caller's transaction, an interrupt or a loss make of it; chunks."""
+"""Frames by COPY: in transactions, in chunks, with interrupts and lost connections."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from tests.server import wait_for_lock_waiters, wait_until
 
 
 def idle(sql: psycopg.Connection) -> bool:
-    """Tell whether none of the client's sessions does anything."""
+    """Return whether all sessions of the client are idle."""
     return not sql.execute(
         "SELECT FROM pg_stat_activity WHERE datname = current_database() "
         "AND application_name = 'draive_pg' AND state <> 'idle'"
@@ -31,7 +31,7 @@ def idle(sql: psycopg.Connection) -> bool:
 # --- In a transaction
 
 
-def test_a_transaction_sees_in_frames_what_it_has_written(db: Client, dsn: str) -> None:
+def test_frame_in_transaction_includes_uncommitted_writes(db: Client, dsn: str) -> None:
     with db.transaction():
         db.memory("m").remember(asked("q"))
         assert list(db.frames.conversation_log().text) == ["q"]
@@ -42,7 +42,7 @@ def test_a_transaction_sees_in_frames_what_it_has_written(db: Client, dsn: str) 
     assert list(db.frames.conversation_log().text) == ["q", "a"]
 
 
-def test_chunks_left_early_do_not_fail_the_transaction(db: Client, sql: psycopg.Connection) -> None:
+def test_chunks_closed_early_keep_transaction_usable(db: Client, sql: psycopg.Connection) -> None:
     insert_elements(db, sql, 50_000)
     with db.transaction():
         db.memory("n").remember(asked("kept"))
@@ -52,9 +52,7 @@ def test_chunks_left_early_do_not_fail_the_transaction(db: Client, sql: psycopg.
     assert list(db.memory("n").log().text) == ["kept", "kept too"]
 
 
-def test_a_transaction_that_ends_closes_the_chunks_that_were_begun_in_it(
-    db: Client, sql: psycopg.Connection
-) -> None:
+def test_end_of_transaction_closes_its_chunks(db: Client, sql: psycopg.Connection) -> None:
     insert_elements(db, sql, 50_000)
     with db.transaction():
         db.memory("n").remember(asked("kept"))
@@ -65,9 +63,7 @@ def test_a_transaction_that_ends_closes_the_chunks_that_were_begun_in_it(
     wait_until(lambda: idle(sql))
 
 
-def test_an_error_in_a_frame_leaves_the_transaction_usable(
-    db: Client, sql: psycopg.Connection
-) -> None:
+def test_failed_frame_keeps_transaction_usable(db: Client, sql: psycopg.Connection) -> None:
     with db.transaction():
         db.memory("m").remember(asked("q"))
         with pytest.raises(OperationFailed):
@@ -84,7 +80,7 @@ def test_an_error_in_a_frame_leaves_the_transaction_usable(
 @pytest.mark.parametrize(
     ("elements", "rows"), [(50, 1), (2500, 999), (2500, 1000), (2500, 2500), (2500, 10_000)]
 )
-def test_chunks_have_the_rows_of_the_frame(
+def test_chunks_contain_rows_of_frame(
     db: Client, sql: psycopg.Connection, elements: int, rows: int
 ) -> None:
     insert_elements(db, sql, elements)
@@ -95,12 +91,12 @@ def test_chunks_have_the_rows_of_the_frame(
     pd.testing.assert_frame_equal(pd.concat(chunks, ignore_index=True), whole)
 
 
-def test_chunks_of_nothing_are_one_empty_frame(db: Client) -> None:
+def test_chunks_of_empty_result_are_one_empty_frame(db: Client) -> None:
     (chunk,) = db.frames.chunks("tool_calls", identifier="no such one")
     pd.testing.assert_frame_equal(chunk, db.frames.tool_calls())
 
 
-def test_chunks_take_filters(db: Client) -> None:
+def test_chunks_accept_filters(db: Client) -> None:
     for identifier in ("a", "b"):
         db.memory(identifier).remember(asked("q"), answered("a"))
     (chunk,) = db.frames.chunks("conversation_log", identifier="b", role="output", columns=["text"])
@@ -118,7 +114,7 @@ def test_chunks_take_filters(db: Client) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"surprise": 1}, {"any_order": True}, {"frame_": None}])
-def test_an_unknown_filter_is_refused_naming_the_frame_and_its_filters(
+def test_unknown_filter_error_lists_valid_filters(
     db: Client, tmp_path: Path, wrong: dict[str, Any]
 ) -> None:
     says = f"frame sessions takes no argument {next(iter(wrong))!r}, "
@@ -130,7 +126,7 @@ def test_an_unknown_filter_is_refused_naming_the_frame_and_its_filters(
     assert not list(tmp_path.iterdir())
 
 
-def test_chunks_left_early_give_their_connection_back(
+def test_chunks_closed_early_release_their_connection(
     connect: Connect, dsn: str, sql: psycopg.Connection
 ) -> None:
     db = connect(dsn, max_size=1)
@@ -142,9 +138,7 @@ def test_chunks_left_early_give_their_connection_back(
         assert len(db.frames.sessions()) == 1
 
 
-def test_chunks_that_nobody_closes_give_their_connection_back(
-    dsn: str, sql: psycopg.Connection
-) -> None:
+def test_abandoned_chunks_release_their_connection(dsn: str, sql: psycopg.Connection) -> None:
     async def left(db: AsyncClient) -> int:
         async for chunk in db.frames.chunks("conversation_log", rows=10):
             return len(chunk)
@@ -161,7 +155,7 @@ def test_chunks_that_nobody_closes_give_their_connection_back(
     asyncio.run(main())
 
 
-def test_tasks_go_on_while_a_frame_is_read(dsn: str, sql: psycopg.Connection) -> None:
+def test_other_tasks_run_while_frame_is_read(dsn: str, sql: psycopg.Connection) -> None:
     ticks = 0
 
     async def tick() -> None:
@@ -185,41 +179,41 @@ def test_tasks_go_on_while_a_frame_is_read(dsn: str, sql: psycopg.Connection) ->
     asyncio.run(main())
 
 
-# --- Losses and interrupts
+# --- Lost connections and interrupts
 
 
-def test_a_frame_whose_session_ends_amid_its_rows_is_read_again(
+def test_frame_is_retried_after_session_is_terminated(
     connect: Connect, dsn: str, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from draive_pg.frames.order import Ordered
 
     db = connect(dsn)
     insert_elements(db, sql, 50_000)
-    took = Ordered.take
+    original_take = Ordered.take
     ends = [1]
 
     def take(self: Ordered, rows: Rows) -> object:
         if ends.pop() if ends else False:
             terminate_sessions(dsn)
-        return took(self, rows)
+        return original_take(self, rows)
 
     monkeypatch.setattr(Ordered, "take", take)
     assert len(db.frames.conversation_log()) == 50_000
     assert ends == []
 
 
-def test_chunks_whose_session_ends_after_the_first_fail(
+def test_chunks_fail_after_session_is_terminated(
     db: Client, dsn: str, sql: psycopg.Connection
 ) -> None:
     insert_elements(db, sql, 200_000)
     chunks = db.frames.chunks("conversation_log", rows=10)
     next(chunks)
     terminate_sessions(dsn)
-    assert_fails(ConnectionFailed, lambda: list(chunks), asked="read frame conversation_log")
+    assert_fails(ConnectionFailed, lambda: list(chunks), operation="read frame conversation_log")
     assert len(db.frames.sessions()) == 1
 
 
-def test_an_interrupt_ends_the_query_and_leaves_the_client_usable(
+def test_interrupt_cancels_query_and_client_stays_usable(
     connect: Connect, dsn: str, sql: psycopg.Connection
 ) -> None:
     db = connect(dsn, max_size=1)

@@ -1,4 +1,4 @@
-"""The DataFrames, through both clients, counted independently of the SQL that makes them."""
+"""DataFrames of both clients, compared with counts that do not use their SQL."""
 
 import json
 from collections import Counter
@@ -52,7 +52,7 @@ def fill(db: Client) -> None:
 
 
 @pytest.mark.parametrize("name", COLUMNS)
-def test_columns_and_types_are_fixed_even_when_empty(db: Client, name: str) -> None:
+def test_columns_and_dtypes_are_fixed_even_when_empty(db: Client, name: str) -> None:
     read = getattr(db.frames, name)
     assert documented(getattr(Frames, name)) == COLUMNS[name]
     assert dtypes(read()) == COLUMNS[name]
@@ -65,7 +65,7 @@ def test_columns_and_types_are_fixed_even_when_empty(db: Client, name: str) -> N
 
 
 @pytest.mark.parametrize("name", COLUMNS)
-def test_columns_are_chosen_in_the_order_asked_for(db: Client, name: str) -> None:
+def test_columns_are_selected_in_requested_order(db: Client, name: str) -> None:
     fill(db)
     read = getattr(db.frames, name)
     whole = read()
@@ -76,7 +76,7 @@ def test_columns_are_chosen_in_the_order_asked_for(db: Client, name: str) -> Non
             read(columns=wrong)
 
 
-def test_the_log_has_a_row_an_element(db: Client) -> None:
+def test_log_has_one_row_per_element(db: Client) -> None:
     reference = ResourceReference.of("https://example.org/a.png", mime_type="image/png")
     elements = (
         ModelInput.of(
@@ -116,7 +116,7 @@ def test_the_log_has_a_row_an_element(db: Client) -> None:
     assert log.created.is_unique
 
 
-def test_positions_count_from_the_start_of_each_memory_whatever_is_chosen(db: Client) -> None:
+def test_positions_are_independent_of_filters(db: Client) -> None:
     for identifier in ("a", "b"):
         db.memory(identifier).remember(*(asked(str(n)) for n in range(5)))
     whole = db.frames.conversation_log()
@@ -129,7 +129,7 @@ def test_positions_count_from_the_start_of_each_memory_whatever_is_chosen(db: Cl
     assert list(db.frames.conversation_log(limit=7).text) == list(whole.text[:7])
 
 
-def test_one_or_several_are_chosen(db: Client) -> None:
+def test_filter_by_one_or_several_identifiers(db: Client) -> None:
     for identifier in ("a", "b", "c"):
         db.memory(identifier).remember(asked(identifier))
     assert list(db.frames.conversation_log("b").text) == ["b"]
@@ -138,7 +138,7 @@ def test_one_or_several_are_chosen(db: Client) -> None:
     assert list(db.frames.sessions(("a", "b")).identifier) == ["a", "b"]
 
 
-def test_requests_are_joined_with_their_responses(db: Client, sql: psycopg.Connection) -> None:
+def test_tool_requests_are_joined_with_their_responses(db: Client, sql: psycopg.Connection) -> None:
     memory = db.memory("m")
     memory.remember(asked("q"), called("c1", "c2", tool="find", query={"a": [1]}))
     memory.remember(
@@ -168,7 +168,7 @@ def test_requests_are_joined_with_their_responses(db: Client, sql: psycopg.Conne
     assert missing.to_numpy()[2].tolist() == [True] * 4
 
 
-def test_a_call_number_used_again_is_joined_with_its_own_response(db: Client) -> None:
+def test_reused_call_id_is_joined_with_its_own_response(db: Client) -> None:
     db.memory("m").remember(
         *(called("call_0"), responded("call_0", text="first")),
         *(called("call_0"), asked("never mind")),
@@ -191,7 +191,7 @@ def test_a_call_number_used_again_is_joined_with_its_own_response(db: Client) ->
         ((called("c"), called("c"), both("1", "2")), [None, "1"]),
     ],
 )
-def test_calls_of_one_id_in_an_element_are_paired_in_order(
+def test_calls_sharing_an_id_in_one_element_are_paired_in_order(
     db: Client, elements: tuple[Any, ...], responses: list[str | None]
 ) -> None:
     db.memory("m").remember(*elements)
@@ -221,7 +221,7 @@ def test_seconds_to_an_infinite_time_are_missing(
     assert calls.seconds.isna().all()
 
 
-def test_sessions_count_what_their_memories_hold(db: Client) -> None:
+def test_sessions_summarize_memories(db: Client) -> None:
     db.memory("empty").maintenance()
     db.memory("full").remember(
         asked("q"), called("c1", "c2"), responded("c1", "c2"), answered("abc")
@@ -245,7 +245,7 @@ def test_sessions_count_what_their_memories_hold(db: Client) -> None:
     )
 
 
-def test_variables_have_a_row_a_snapshot(db: Client) -> None:
+def test_variables_have_one_row_per_snapshot(db: Client) -> None:
     for number in range(3):
         db.memory("m").remember(variables={"n": number, "nested": {"b": True}})
     frame = db.frames.variables()
@@ -253,7 +253,7 @@ def test_variables_have_a_row_a_snapshot(db: Client) -> None:
     assert frame.created.is_monotonic_increasing
 
 
-def test_revisions_count_from_one_and_one_is_current(db: Client) -> None:
+def test_revisions_are_numbered_from_one_and_newest_is_current(db: Client) -> None:
     for number in range(3):
         db.instructions.define(
             InstructionsDeclaration.of("a", description="d", meta={"n": number}),
@@ -280,7 +280,7 @@ def test_revisions_count_from_one_and_one_is_current(db: Client) -> None:
     assert list(db.frames.instruction_revisions("a", since=later).revision) == [2, 3]
 
 
-def test_an_infinite_time_is_missing(db: Client, sql: psycopg.Connection) -> None:
+def test_infinite_timestamp_is_missing(db: Client, sql: psycopg.Connection) -> None:
     db.memory("m").remember(asked("q"))
     sql.execute("UPDATE memories SET created = 'infinity'")
     sql.execute("UPDATE memories_elements SET created = '-infinity'")
@@ -288,7 +288,7 @@ def test_an_infinite_time_is_missing(db: Client, sql: psycopg.Connection) -> Non
     assert db.memory("m").log().created.isna().all()
 
 
-def test_times_do_not_depend_on_the_time_zone_of_the_session(
+def test_timestamps_are_independent_of_session_timezone(
     db: Client, dsn: str, connect: Connect
 ) -> None:
     fill(db)
@@ -297,7 +297,7 @@ def test_times_do_not_depend_on_the_time_zone_of_the_session(
     assert abs(db.frames.conversation_log().created[0] - datetime.now(UTC)) < timedelta(minutes=5)
 
 
-def test_wrong_filters_are_refused(db: Client) -> None:
+def test_invalid_filters_are_rejected(db: Client) -> None:
     with pytest.raises(ValueError, match="since must be a time"):
         db.frames.sessions(since="yesterday")
     with pytest.raises(TypeError, match="until must be a datetime"):
@@ -310,9 +310,7 @@ def test_wrong_filters_are_refused(db: Client) -> None:
         db.frames.conversation_log(role=["input"])  # pyright: ignore
 
 
-def test_rows_that_draive_would_not_write_are_shown_too(
-    db: Client, sql: psycopg.Connection
-) -> None:
+def test_rows_invalid_for_draive_are_included(db: Client, sql: psycopg.Connection) -> None:
     db.memory("m").maintenance()
     for content in (
         '{"type": "poem"}',
@@ -329,7 +327,7 @@ def test_rows_that_draive_would_not_write_are_shown_too(
     assert db.frames.sessions().elements.tolist() == [5]
 
 
-def test_the_sample_conversations_are_counted_right(db: Client) -> None:
+def test_sample_conversations_are_counted_correctly(db: Client) -> None:
     chats = [json.loads(line) for line in samples.support().read_text().splitlines()]
     for chat in chats:
         db.memories.import_chat(chat["id"], chat["messages"])
@@ -378,7 +376,7 @@ def test_the_sample_conversations_are_counted_right(db: Client) -> None:
 # --- Filters
 
 
-def test_elements_are_chosen_by_role(db: Client) -> None:
+def test_filter_by_role(db: Client) -> None:
     db.memory("m").remember(asked("q"), called("c"), responded("c"), answered("a"))
     log = db.frames.conversation_log(role="output")
     assert list(log.position) == [1, 3]
@@ -388,7 +386,7 @@ def test_elements_are_chosen_by_role(db: Client) -> None:
             db.frames.conversation_log(role=wrong)
 
 
-def test_elements_and_calls_are_chosen_by_tool(db: Client) -> None:
+def test_filter_by_tool(db: Client) -> None:
     db.memory("m").remember(
         *(asked("q"), called("1"), responded("1")),
         *(called("2", tool="count"), responded("2", tool="count"), called("3", tool="100%'$1")),
@@ -417,7 +415,7 @@ ODD = [
 ]
 
 
-def test_no_text_of_a_filter_becomes_sql(connect: Connect, empty_dsn: str) -> None:
+def test_filter_values_are_not_interpreted_as_sql(connect: Connect, empty_dsn: str) -> None:
     db = connect(empty_dsn, schema="a$1\"{schema}%s'")
     db.setup()
     for identifier in ODD:
@@ -430,14 +428,14 @@ def test_no_text_of_a_filter_becomes_sql(connect: Connect, empty_dsn: str) -> No
     assert len(db.frames.sessions(ODD)) == len(ODD)
 
 
-# --- What goes in comes out
+# --- Round trips
 
 
 TEXTS = ["NA", "null", "", "1e5", "2026-01-01", "NaN", "żółć 漢字 😀", "a\n\\\"'", "x" * 100_000]
 
 
-def test_texts_stay_what_they_are_in_any_number(db: Client, sql: psycopg.Connection) -> None:
-    many = TEXTS * 250  # several batches, of which one is cut short by its size
+def test_texts_round_trip_across_batches(db: Client, sql: psycopg.Connection) -> None:
+    many = TEXTS * 250  # several batches, one of them limited by size
     db.memory("m").remember(*map(asked, many))
     log = db.memory("m").log()
     assert list(log.text) == many
@@ -446,7 +444,7 @@ def test_texts_stay_what_they_are_in_any_number(db: Client, sql: psycopg.Connect
     assert list(db.frames.conversation_log(columns=["n_chars"]).n_chars) == list(log.n_chars)
 
 
-def test_integers_are_exact_and_json_is_no_one_elses(db: Client) -> None:
+def test_integers_are_exact_and_json_values_are_not_shared(db: Client) -> None:
     db.memory("m").remember(
         *(asked("q", n=9007199254740993, deep={"a": [1]}), asked("q"), asked("q")),
         *(called("c", n=9007199254740993), called("c", n=9007199254740993)),
@@ -463,7 +461,7 @@ def test_integers_are_exact_and_json_is_no_one_elses(db: Client) -> None:
     assert calls.arguments[1] == {"n": 9007199254740993}
 
 
-def test_roles_with_another_encoding_read_the_same(
+def test_client_encoding_does_not_affect_text(
     connect: Connect, dsn: str, db: Client, sql: psycopg.Connection
 ) -> None:
     db.memory("m").remember(asked("żółć 漢字 😀"))
@@ -471,7 +469,7 @@ def test_roles_with_another_encoding_read_the_same(
     assert list(latin.memory("m").log().text) == ["żółć 漢字 😀"]
 
 
-def test_elements_of_one_time_are_numbered_as_they_came(
+def test_elements_with_equal_timestamps_keep_insertion_order(
     db: Client, sql: psycopg.Connection
 ) -> None:
     db.memory("m").maintenance()
@@ -496,7 +494,7 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_statements_are_those_of_the_files_with_fewer_columns(name: str) -> None:
+def test_statements_equal_files_except_for_selected_columns(name: str) -> None:
     frame, ordered = SOURCES[name]
     file = (FOLDER / f"frames.{name}.sql").read_text(encoding="utf-8")
     parameters = dict.fromkeys(frame.filters) if frame is SEARCH else {}
@@ -512,7 +510,7 @@ def test_statements_are_those_of_the_files_with_fewer_columns(name: str) -> None
         assert {line.rstrip(",") for line in selected} <= {line.rstrip(",") for line in whole}
 
 
-def test_only_what_is_asked_for_is_computed(db: Client, sql: psycopg.Connection) -> None:
+def test_only_selected_columns_are_computed(db: Client, sql: psycopg.Connection) -> None:
     for ordered in (True, False):
         asked_for = FrameQuery(
             CONVERSATION_LOG, {"columns": ["role", "created"]}, any_order=not ordered

@@ -1,4 +1,4 @@
-"""Chat logs into memories, through both clients."""
+"""Import of chat logs, with both clients."""
 
 import json
 from pathlib import Path
@@ -17,14 +17,14 @@ CHAT = [
 ]
 
 
-def test_a_chat_becomes_a_memory_that_can_be_recalled(db: Client) -> None:
+def test_imported_chat_can_be_recalled(db: Client) -> None:
     assert db.memories.import_chat("chat", iter(CHAT)) == 2
     recalled = db.memory("chat").recall()
     assert texts(recalled.context) == ["Hi", "Hello"]
     assert recalled.variables == {"system": "Be kind."}
 
 
-def test_a_chat_is_not_imported_twice(db: Client) -> None:
+def test_second_import_of_chat_is_rejected(db: Client) -> None:
     db.memories.import_chat("chat", CHAT)
     with pytest.raises(MemoryExists, match="'chat': it already has elements"):
         db.memories.import_chat("chat", CHAT)
@@ -32,19 +32,19 @@ def test_a_chat_is_not_imported_twice(db: Client) -> None:
     assert len(db.frames.variables()) == 1
 
 
-def test_a_chat_is_appended_on_request(db: Client) -> None:
+def test_chat_is_appended_on_request(db: Client) -> None:
     db.memories.import_chat("chat", CHAT)
     assert db.memories.import_chat("chat", CHAT, append=True) == 2
     assert texts(db.memory("chat").recall().context) == ["Hi", "Hello"] * 2
 
 
-def test_a_memory_without_elements_takes_a_chat(db: Client) -> None:
+def test_import_into_memory_without_elements_succeeds(db: Client) -> None:
     db.memory("chat").maintenance(variables={"a": 1})
     assert db.memories.import_chat("chat", CHAT) == 2
     assert db.memory("chat").recall().variables == {"system": "Be kind."}
 
 
-def test_of_two_imports_at_once_one_is_refused(db: Client, sql: psycopg.Connection) -> None:
+def test_concurrent_imports_one_wins(db: Client, sql: psycopg.Connection) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     def write(dsn: str) -> int:
@@ -78,7 +78,7 @@ def test_of_two_imports_at_once_one_is_refused(db: Client, sql: psycopg.Connecti
         ),
     ],
 )
-def test_a_chat_that_cannot_be_kept_is_refused_whole(
+def test_invalid_chat_is_rejected_and_not_written(
     db: Client, message: dict[str, object], says: str
 ) -> None:
     with pytest.raises(ChatInvalid, match=says):
@@ -95,7 +95,7 @@ def test_arguments_nested_too_deep_are_refused(db: Client, depth: int) -> None:
     assert db.memories.identifiers() == ()
 
 
-def test_an_empty_chat_is_refused(db: Client) -> None:
+def test_empty_chat_is_rejected(db: Client) -> None:
     with pytest.raises(ChatInvalid, match="no messages"):
         db.memories.import_chat("chat", [])
     db.memory("other").remember(asked("q"))

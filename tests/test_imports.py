@@ -1,4 +1,4 @@
-"""What imports what: layers point down, and a light import stays light."""
+"""Import rules: layers, cycles, and lazy imports of large packages."""
 
 import ast
 import subprocess
@@ -8,8 +8,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "draive_pg"
 
-# From the bottom up: a module imports, at its top, only from the rows below its own, and from its
-# own package.
+# From the bottom up: a module imports at top level only from lower layers and its own package.
 LAYERS = [
     {"errors", "uninterrupted"},
     {"codec", "atomic_file", "input_file", "dataframes", "embedded", "samples"},
@@ -27,7 +26,7 @@ LAYERS = [
     {"__main__"},
 ]
 
-# The only modules that may name draive or haiway at run time.
+# The only modules that may import draive or haiway at run time.
 DRAIVE = {
     "codec.draive_types",
     *("adapters", "adapters.connection", "adapters.pool", "adapters.repositories"),
@@ -42,12 +41,12 @@ def named(path: Path) -> str:
 
 
 def level(name: str) -> int | None:
-    """Return the row of a module or, where that has none of its own, of its package."""
+    """Return the layer of a module or, if it is not listed, of its package."""
     return LEVELS.get(name, LEVELS.get(name.partition(".")[0]))
 
 
 def imported(path: Path) -> set[str]:
-    """Return the dotted names that a module imports, those for type checkers left out."""
+    """Return the dotted names that a module imports, except for type checkers."""
     names: set[str] = set()
     todo: list[ast.AST] = [ast.parse(path.read_text())]
     while todo:
@@ -65,7 +64,7 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-def test_imports_point_down() -> None:
+def test_modules_import_only_lower_layers() -> None:
     for path in PACKAGE.rglob("*.py"):
         name = "draive_pg" if path.parent == PACKAGE and path.stem == "__init__" else named(path)
         own = level(name)
@@ -79,11 +78,11 @@ def test_imports_point_down() -> None:
             assert row < own or beside, (name, target)
 
 
-def test_no_module_imports_itself_by_a_detour() -> None:
+def test_there_are_no_import_cycles() -> None:
     modules = {f"draive_pg.{named(path)}": imported(path) for path in PACKAGE.rglob("*.py")}
     graph = TopologicalSorter(
         {
-            # Whoever names a module beside itself names their package, too.
+            # An import of a sibling module also names their package.
             name: {target for target in targets & {*modules} if not name.startswith(target)}
             for name, targets in modules.items()
         }
@@ -91,7 +90,7 @@ def test_no_module_imports_itself_by_a_detour() -> None:
     assert {*graph.static_order()} == {*modules}  # which raises CycleError
 
 
-def test_draive_is_known_to_few_modules() -> None:
+def test_only_listed_modules_import_draive() -> None:
     for path in PACKAGE.rglob("*.py"):
         tops = {target.split(".")[0] for target in imported(path)}
         assert named(path) in DRAIVE or not tops & {"draive", "haiway"}, path.name
@@ -103,14 +102,14 @@ def test_heavy_modules_are_imported_by_one_module() -> None:
     assert names == {"dataframes"}
 
 
-def test_importing_the_package_loads_neither_pandas_nor_draive() -> None:
+def test_importing_package_loads_neither_pandas_nor_draive() -> None:
     heavy = {"pandas", "numpy", "pyarrow", "draive", "haiway"}
     code = f"import draive_pg, sys; print(*sorted({heavy} & {{*sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 
 
-def test_the_public_names_are_pinned() -> None:
+def test_public_names_are_sorted() -> None:
     import draive_pg
 
     assert list(draive_pg.__all__) == sorted(draive_pg.__all__)
@@ -152,13 +151,13 @@ print("done")
 """
 
 
-def test_conversations_need_no_draive(dsn: str) -> None:
+def test_conversations_work_without_draive(dsn: str) -> None:
     command = [sys.executable, "-c", WITHOUT_DRAIVE, dsn]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == "done\n", done.stderr
 
 
-# What methods return before they are run: `Client` returns, and `AsyncClient` awaits, the result.
+# Internal types that methods return; the clients run them and return the result.
 REQUESTS = {"Call", "Copy", "Operation", "Request", "Workflow"}
 
 
@@ -177,7 +176,7 @@ def annotated(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     return names
 
 
-def test_types_in_public_signatures_can_be_imported_from_the_package() -> None:
+def test_types_in_public_signatures_are_exported() -> None:
     import draive_pg
 
     for path in (*(PACKAGE / "api").glob("[a-z]*.py"), PACKAGE / "client.py"):
@@ -228,7 +227,7 @@ print(*pending)
 """
 
 
-def test_an_interrupted_import_does_not_break_later_calls(dsn: str) -> None:
+def test_interrupted_import_does_not_break_later_calls(dsn: str) -> None:
     command = [sys.executable, "-c", INTERRUPTED, dsn]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("interrupted\n" * 3 + "\n", "")

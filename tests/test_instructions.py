@@ -21,7 +21,7 @@ GREETING = InstructionsDeclaration.of(
 )
 
 
-def test_nothing_is_available_at_first(db: Client) -> None:
+def test_new_database_has_no_instructions(db: Client) -> None:
     assert db.instructions.available_instructions() == ()
     with pytest.raises(InstructionsMissing, match="greeting"):
         db.instructions.load("greeting")
@@ -29,13 +29,13 @@ def test_nothing_is_available_at_first(db: Client) -> None:
         db.instructions.resolve("greeting")
 
 
-def test_the_newest_revision_wins(db: Client) -> None:
+def test_load_returns_newest_revision(db: Client) -> None:
     for number in range(3):
         db.instructions.define("greeting", content=f"Hello {number}")
         assert db.instructions.load("greeting") == f"Hello {number}"
 
 
-def test_declarations_come_back_as_they_were_given(db: Client) -> None:
+def test_declaration_round_trip(db: Client) -> None:
     db.instructions.define(GREETING, content="Hello {name}")
     db.instructions.define("bare", content="Hi")
     bare, greeting = db.instructions.available_instructions()
@@ -43,7 +43,7 @@ def test_declarations_come_back_as_they_were_given(db: Client) -> None:
     assert (bare.name, bare.description, bare.arguments, dict(bare.meta)) == ("bare", None, (), {})
 
 
-def test_an_empty_description_stays_empty(db: Client) -> None:
+def test_empty_description_round_trip(db: Client) -> None:
     db.instructions.define(InstructionsDeclaration.of("a", description=""), content="")
     assert db.instructions.available_instructions()[0].description == ""
     assert db.instructions.load("a") == ""
@@ -57,32 +57,32 @@ def test_an_empty_description_stays_empty(db: Client) -> None:
         Instructions.of("greeting"),
     ],
 )
-def test_a_name_a_reference_and_a_declaration_do_alike(db: Client, reference: Any) -> None:
+def test_name_reference_and_declaration_are_equivalent(db: Client, reference: Any) -> None:
     db.instructions.define(reference, content="Hello {name}")
     assert db.instructions.load(reference) == "Hello {name}"
     assert db.instructions.resolve(reference, arguments={"name": "Ada"}) == "Hello Ada"
     assert db.instructions.remove(reference) == 1
 
 
-def test_arguments_are_those_of_the_reference_and_of_the_call_over_them(db: Client) -> None:
+def test_call_arguments_override_those_of_reference(db: Client) -> None:
     db.instructions.define("greeting", content="Hello {name}, {mood:>5}!")
     reference = Instructions.of("greeting", arguments={"name": "Ada", "mood": "sad"})
     assert db.instructions.resolve(reference) == "Hello Ada,   sad!"
     assert db.instructions.resolve(reference, arguments={"mood": "glad"}) == "Hello Ada,  glad!"
 
 
-def test_none_resolves_to_the_default(db: Client) -> None:
+def test_resolve_none_returns_default(db: Client) -> None:
     assert db.instructions.resolve(None) == ""
     assert db.instructions.resolve(None, default="Hi {x}", arguments={"x": 1}) == "Hi 1"
 
 
-def test_missing_ones_resolve_to_the_default(db: Client) -> None:
+def test_resolve_missing_instructions_returns_default(db: Client) -> None:
     assert db.instructions.resolve("none", default="Hi {x}", arguments={"x": 1}) == "Hi 1"
     db.instructions.define("none", content="Hello {x}")
     assert db.instructions.resolve("none", default="Hi {x}", arguments={"x": 1}) == "Hello 1"
 
 
-def test_a_missing_argument_is_named_with_what_was_given_instead(db: Client) -> None:
+def test_missing_argument_error_names_unknown_arguments(db: Client) -> None:
     db.instructions.define("greeting", content="Hello {name} of {place}")
     with pytest.raises(TemplateInvalid, match=r"'greeting' need 'place'.*'plaec', unknown"):
         db.instructions.resolve("greeting", arguments={"name": "Ada", "plaec": "Rome"})
@@ -100,7 +100,7 @@ def test_a_missing_argument_is_named_with_what_was_given_instead(db: Client) -> 
         "{a b}",
     ],
 )
-def test_a_template_reaches_no_attribute_nor_item(db: Client, content: str) -> None:
+def test_template_cannot_access_attributes_or_items(db: Client, content: str) -> None:
     db.instructions.define("greeting", content=content)
     assert db.instructions.load("greeting") == content
     with pytest.raises(TemplateInvalid, match=r"'greeting'.*not a name"):
@@ -121,18 +121,18 @@ def test_a_template_reaches_no_attribute_nor_item(db: Client, content: str) -> N
         "{a:" * 3000 + "}" * 3000,
     ],
 )
-def test_a_malformed_template_is_named(db: Client, content: str) -> None:
+def test_malformed_template_is_named_in_error(db: Client, content: str) -> None:
     db.instructions.define("greeting", content=content)
     with pytest.raises(TemplateInvalid, match="'greeting'"):
         db.instructions.resolve("greeting", arguments={"x": 1})
 
 
-def test_doubled_braces_are_braces(db: Client) -> None:
+def test_doubled_braces_are_literal(db: Client) -> None:
     db.instructions.define("json", content='{{"answer": {x}}}')
     assert db.instructions.resolve("json", arguments={"x": 1}) == '{"answer": 1}'
 
 
-def test_removing_takes_all_revisions_and_says_how_many(db: Client) -> None:
+def test_remove_deletes_all_revisions_and_returns_count(db: Client) -> None:
     db.instructions.define("greeting", content="1")
     db.instructions.define("greeting", content="2")
     db.instructions.define("greeting-2", content="other")
@@ -141,7 +141,7 @@ def test_removing_takes_all_revisions_and_says_how_many(db: Client) -> None:
     assert [found.name for found in db.instructions.available_instructions()] == ["greeting-2"]
 
 
-def test_revisions_of_one_transaction_never_share_a_time(
+def test_revisions_of_one_transaction_have_distinct_timestamps(
     db: Client, sql: psycopg.Connection
 ) -> None:
     with db.transaction():
@@ -151,9 +151,7 @@ def test_revisions_of_one_transaction_never_share_a_time(
     assert [row[0] for row in rows] == [str(number) for number in range(20)]
 
 
-def test_a_stored_declaration_that_cannot_be_read_is_named(
-    db: Client, sql: psycopg.Connection
-) -> None:
+def test_unreadable_declaration_is_named_in_error(db: Client, sql: psycopg.Connection) -> None:
     sql.execute("INSERT INTO instructions (name, content, arguments) VALUES ('odd', '', '[7]')")
     with pytest.raises(StoredDataInvalid, match="'odd'"):
         db.instructions.available_instructions()
@@ -176,7 +174,7 @@ def test_a_stored_declaration_that_cannot_be_read_is_named(
         (InstructionsDeclaration.of("a", description="\0"), "b", ValueError, "description"),
     ],
 )
-def test_what_cannot_be_kept_is_refused_and_nothing_written(
+def test_invalid_instructions_are_rejected_and_not_written(
     db: Client, reference: Any, content: Any, error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
@@ -184,7 +182,7 @@ def test_what_cannot_be_kept_is_refused_and_nothing_written(
     assert db.instructions.available_instructions() == ()
 
 
-def test_wrong_arguments_are_refused(db: Client) -> None:
+def test_invalid_arguments_are_rejected(db: Client) -> None:
     with pytest.raises(TypeError, match="arguments must be a mapping"):
         db.instructions.resolve("a", arguments=["x"])  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="default must be a str"):

@@ -1,4 +1,4 @@
-"""What Ctrl-C and rolled-back transactions leave behind: no hang, no lost edit, no noise."""
+"""Interrupted and rolled-back transactions: no hang, no lost edit, no log messages."""
 
 import random
 import signal
@@ -10,9 +10,7 @@ import pytest
 from draive_pg import Client
 
 
-def test_a_push_in_a_transaction_that_is_rolled_back_is_not_recorded(
-    dsn: str, tmp_path: Path
-) -> None:
+def test_rolled_back_push_is_not_recorded_in_folder(dsn: str, tmp_path: Path) -> None:
     with Client(dsn) as db:
         db.instructions.define("a", content="v1")
         db.instructions.pull(tmp_path)
@@ -33,7 +31,7 @@ def test_a_push_in_a_transaction_that_is_rolled_back_is_not_recorded(
 @pytest.mark.skipif(
     threading.current_thread() is not threading.main_thread(), reason="signals need the main thread"
 )
-def test_transactions_work_after_interrupts_at_any_moment(
+def test_transactions_work_after_interrupts_at_random_times(
     dsn: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     chance = random.Random(1)
@@ -55,7 +53,7 @@ def test_transactions_work_after_interrupts_at_any_moment(
     assert "error ignored terminating" not in caplog.text
 
 
-def test_errors_keep_the_context_of_the_caller(dsn: str) -> None:
+def test_error_keeps_exception_context_of_caller(dsn: str) -> None:
     with Client(dsn) as db, pytest.raises(TypeError) as raised:
         try:
             raise KeyError("a")

@@ -1,4 +1,4 @@
-"""Calls that are given up half way: cancelled tasks, closed clients, forks, odd messages."""
+"""Interrupted calls: cancelled tasks, closed clients, forks, unexpected payloads."""
 
 import asyncio
 import random
@@ -28,7 +28,7 @@ from tests.server import interrupt_main_thread, wait_until
 NO_LIMIT = Deadline(None)
 
 
-def test_tasks_cancelled_at_any_moment_leave_nothing_behind(dsn: str) -> None:
+def test_tasks_cancelled_at_random_times_leave_no_partial_writes(dsn: str) -> None:
     chance = random.Random(7)
 
     async def call(db: AsyncClient, kind: int) -> None:
@@ -84,7 +84,7 @@ def test_cancelled_call_waits_for_its_thread(dsn: str) -> None:
     asyncio.run(asyncio.wait_for(work(), 30))
 
 
-def test_a_connection_attempt_that_is_cancelled_is_undone(dsn: str) -> None:
+def test_cancelled_connection_attempt_is_undone(dsn: str) -> None:
     async def work() -> None:
         connecting, go = asyncio.Event(), asyncio.Event()
 
@@ -103,14 +103,14 @@ def test_a_connection_attempt_that_is_cancelled_is_undone(dsn: str) -> None:
         assert asyncio.all_tasks() == others
         assert not session_pids(dsn)
         go.set()
-        pool.release(await pool.acquire(NO_LIMIT))  # there is room for it
+        pool.release(await pool.acquire(NO_LIMIT))  # its slot is free again
         assert len(session_pids(dsn)) == 1
         pool.close()
 
     asyncio.run(asyncio.wait_for(work(), 30))
 
 
-def test_a_connection_attempt_that_is_interrupted_is_undone(dsn: str) -> None:
+def test_interrupted_connection_attempt_is_undone(dsn: str) -> None:
     interrupted = iter((True, False))
 
     def connect(deadline: Deadline) -> TimedConnection:
@@ -127,7 +127,7 @@ def test_a_connection_attempt_that_is_interrupted_is_undone(dsn: str) -> None:
     pool.close()
 
 
-def test_who_was_interrupted_while_waiting_is_given_no_connection(dsn: str) -> None:
+def test_interrupted_waiter_gets_no_connection(dsn: str) -> None:
     held, done = threading.Event(), threading.Event()
     with Client(dsn, max_size=1) as db, ThreadPoolExecutor(2) as pool:
 
@@ -155,13 +155,13 @@ def test_who_was_interrupted_while_waiting_is_given_no_connection(dsn: str) -> N
         assert time.monotonic() - started < 5
 
 
-def test_a_pool_makes_up_for_connections_that_were_lost(
+def test_pool_replaces_connections_that_were_not_released(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("draive_pg.database.pool.ACQUIRE_SECONDS", 0.1)
     pool = Pool(partial(TimedConnection.open, dsn), 2)
     for _ in range(3):
-        pool.acquire(NO_LIMIT)  # and an interrupt comes before anybody has it
+        pool.acquire(NO_LIMIT)  # as if an interrupt came before the caller got it
         used = [pool.acquire(NO_LIMIT) for _ in range(2)]
         with pytest.raises(TimedOut, match="all 2 connections of this client were in use"):
             pool.acquire(NO_LIMIT)
@@ -170,7 +170,7 @@ def test_a_pool_makes_up_for_connections_that_were_lost(
     pool.close()
 
 
-def test_a_pool_of_tasks_makes_up_for_connections_that_were_lost(
+def test_async_pool_replaces_connections_that_were_not_released(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("draive_pg.database.pool.ACQUIRE_SECONDS", 0.1)
@@ -189,7 +189,7 @@ def test_a_pool_of_tasks_makes_up_for_connections_that_were_lost(
     asyncio.run(work())
 
 
-def test_a_close_that_meets_an_opening_leaves_no_connection(dsn: str) -> None:
+def test_close_while_connecting_leaves_no_connection(dsn: str) -> None:
     async def work() -> None:
         db = AsyncClient(dsn)
         for _ in range(20):
@@ -205,9 +205,7 @@ def test_a_close_that_meets_an_opening_leaves_no_connection(dsn: str) -> None:
     asyncio.run(work())
 
 
-def test_a_close_that_is_interrupted_does_not_end_the_client(
-    dsn: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_close_leaves_client_usable(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_: Pool) -> None:
         raise KeyboardInterrupt
 
@@ -220,7 +218,7 @@ def test_a_close_that_is_interrupted_does_not_end_the_client(
         assert db.memories.identifiers() == ()
 
 
-def test_a_client_may_be_closed_under_the_hands_of_others(dsn: str) -> None:
+def test_client_can_be_closed_while_threads_use_it(dsn: str) -> None:
     with Client(dsn, max_size=2) as db, ThreadPoolExecutor(4) as pool:
         stop = threading.Event()
 
@@ -238,7 +236,7 @@ def test_a_client_may_be_closed_under_the_hands_of_others(dsn: str) -> None:
         assert sum(user.result(30) for user in users) == len(db.memory("m").log())
 
 
-def test_a_child_of_a_process_that_asks_does_not_wait_for_its_answer() -> None:
+def test_forked_process_does_not_wait_for_cache_leader_of_parent() -> None:
     code = """
 import os
 from draive_pg.database.cache import Cache
@@ -262,7 +260,7 @@ print(os.waitpid(child, 0)[1], cache.join(Key("t", "asked by the parent"))[1])
     "payload",
     ["", "7", "[1, [2], 3]", '[null, {}, "x"]', "[" * 7000, '["s", "t"]', '["s", "t", 1]'],
 )
-def test_what_others_say_on_the_channel_ends_no_listener(
+def test_unexpected_payload_does_not_stop_listener(
     connect: Connect, dsn: str, sql: psycopg.Connection, payload: str
 ) -> None:
     db = connect(dsn, live=True)
@@ -282,7 +280,7 @@ def test_what_others_say_on_the_channel_ends_no_listener(
         seen({"n": number})
 
 
-def test_a_live_service_without_triggers_is_told_so_once(dsn: str, sql: psycopg.Connection) -> None:
+def test_live_service_without_triggers_warns_once(dsn: str, sql: psycopg.Connection) -> None:
     async def serve() -> None:
         pool = PostgresConnectionPool.of(dsn, connection_limit=2, live=True)
         async with ctx.scope("service", PostgresInstructionsRepository(), disposables=(pool,)):
@@ -299,7 +297,7 @@ def test_a_live_service_without_triggers_is_told_so_once(dsn: str, sql: psycopg.
     assert len(told) == 1
 
 
-def test_a_live_client_whose_first_call_failed_is_told_so_by_the_next(
+def test_missing_triggers_warn_after_failed_first_call(
     connect: Connect, dsn: str, sql: psycopg.Connection
 ) -> None:
     sql.execute("DROP FUNCTION draive_pg_notify CASCADE")

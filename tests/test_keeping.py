@@ -1,4 +1,4 @@
-"""Memories as things that people manage: listed, copied, renamed, pruned, erased."""
+"""Management of memories: list, fork, rename, prune and erase."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,7 +19,7 @@ from tests.elements import answered, asked, called, responded, texts
 TABLES = ("memories", "memories_elements", "memories_variables")
 
 
-def counted(sql: psycopg.Connection) -> tuple[int, ...]:
+def row_counts(sql: psycopg.Connection) -> tuple[int, ...]:
     return tuple(
         sql.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()[0]  # pyright: ignore
         for table in TABLES
@@ -27,7 +27,7 @@ def counted(sql: psycopg.Connection) -> tuple[int, ...]:
 
 
 def fill(db: Client, sql: psycopg.Connection) -> None:
-    """Five memories: `n/0` last written to 0 days ago, `n/1` a day ago, and so on."""
+    """Write five memories: `n/0` now, `n/1` a day ago, and so on."""
     for days in range(5):
         memory = db.memory(f"n/{days}")
         memory.remember(*(asked(f"{days} {n}", user="ada") for n in range(days)))
@@ -40,7 +40,7 @@ def fill(db: Client, sql: psycopg.Connection) -> None:
 # --- Lists
 
 
-def test_a_list_tells_how_much_there_is(db: Client, sql: psycopg.Connection) -> None:
+def test_list_returns_counts_sizes_and_timestamps(db: Client, sql: psycopg.Connection) -> None:
     fill(db, sql)
     listed = db.memories.list()
     assert [each.identifier for each in listed] == [f"n/{days}" for days in range(5)]
@@ -79,7 +79,7 @@ def test_a_list_tells_how_much_there_is(db: Client, sql: psycopg.Connection) -> 
         ({"since": timedelta(days=2.5), "until": timedelta(days=1.5)}, ["n/2"]),
     ],
 )
-def test_a_list_is_filtered_sorted_and_paged(
+def test_list_is_filtered_sorted_and_paginated(
     db: Client, sql: psycopg.Connection, chosen: dict[str, Any], finds: list[str]
 ) -> None:
     fill(db, sql)
@@ -93,28 +93,26 @@ def test_a_list_is_filtered_sorted_and_paged(
         assert db.memories.count(**filters) == len(finds)
 
 
-def test_times_that_python_cannot_hold_are_listed_as_none(
-    db: Client, sql: psycopg.Connection
-) -> None:
+def test_timestamp_out_of_python_range_is_none(db: Client, sql: psycopg.Connection) -> None:
     db.memory("m").remember(asked("q"))
     for far in ("infinity", "-infinity", "20000-01-01Z"):
         sql.execute("UPDATE memories SET created = $1", (far,))
         assert db.memories.list()[0].created is None
 
 
-def test_nothing_is_listed_where_there_is_nothing(db: Client) -> None:
+def test_list_of_empty_database_is_empty(db: Client) -> None:
     assert db.memories.list() == ()
     assert len(db.memories.list().to_df().columns) == 7
     assert db.memories.count() == 0
 
 
-# --- Copies and names
+# --- Forks and renames
 
 TURNS = (asked("q1"), called("c1"), responded("c1"), answered("a1"))
 
 
 @pytest.mark.parametrize("position", range(6))
-def test_a_fork_ends_at_a_position_with_the_variables_of_then(db: Client, position: int) -> None:
+def test_fork_at_position_has_variables_of_that_time(db: Client, position: int) -> None:
     memory = db.memory("old")
     memory.remember(*TURNS, variables={"n": 1})
     memory.remember(asked("q2"), variables={"n": 2})
@@ -123,12 +121,12 @@ def test_a_fork_ends_at_a_position_with_the_variables_of_then(db: Client, positi
     copy = memory.fork("new", position=position)
     assert list(copy.log().created) == list(memory.log().created[: position + 1])
     assert list(copy.log().text) == list(memory.log().text[: position + 1])
-    # In the middle of what was written at once, the variables of before hold.
+    # Within a batch, the variables before the batch apply.
     expected = {3: {"n": 1}, 4: {"n": 2}, 5: {"n": 3}}.get(position, {})
     assert copy.recall().variables == expected
 
 
-def test_a_fork_of_the_beginning_of_a_chat_has_its_system_message(db: Client) -> None:
+def test_fork_at_first_position_has_system_message(db: Client) -> None:
     db.memories.import_chat(
         "chat",
         [
@@ -142,7 +140,7 @@ def test_a_fork_of_the_beginning_of_a_chat_has_its_system_message(db: Client) ->
     assert len(copy.log()) == 1
 
 
-def test_a_fork_at_no_position_is_refused_and_nothing_made(db: Client) -> None:
+def test_fork_at_invalid_position_is_rejected(db: Client) -> None:
     db.memory("old").remember(asked("q"))
     with pytest.raises(ValueError, match=r"fork memory 'old': position 1 is out of range"):
         db.memory("old").fork("new", position=1)
@@ -155,9 +153,7 @@ def test_a_fork_at_no_position_is_refused_and_nothing_made(db: Client) -> None:
             db.memory("old").fork("new", position=position)
 
 
-def test_a_renamed_memory_is_the_same_under_its_new_name(
-    db: Client, sql: psycopg.Connection
-) -> None:
+def test_rename_keeps_content_and_timestamps(db: Client, sql: psycopg.Connection) -> None:
     db.memory("old").remember(*TURNS, variables={"n": 1})
     before = (db.memory("old").recall(), list(db.memory("old").log().created))
     (listed,) = db.memories.list()
@@ -166,10 +162,10 @@ def test_a_renamed_memory_is_the_same_under_its_new_name(
     assert (renamed.recall(), list(renamed.log().created)) == before
     assert db.memories.identifiers() == ("new",)
     assert db.memories.list()[0].created == listed.created
-    assert counted(sql) == (1, 4, 1)
+    assert row_counts(sql) == (1, 4, 1)
 
 
-def test_a_name_that_is_taken_or_a_memory_that_is_not_there_is_refused(
+def test_rename_rejects_existing_name_and_missing_memory(
     db: Client, sql: psycopg.Connection
 ) -> None:
     db.memory("old").remember(asked("q"))
@@ -179,10 +175,10 @@ def test_a_name_that_is_taken_or_a_memory_that_is_not_there_is_refused(
     for name in ("taken", "old"):
         with pytest.raises(MemoryExists, match=f"memory '{name}' exists already"):
             db.memory("old").rename(name)
-    assert counted(sql) == (2, 1, 0)
+    assert row_counts(sql) == (2, 1, 0)
 
 
-def test_renaming_back_and_forth_at_once_blocks_nobody_for_ever(dsn: str) -> None:
+def test_concurrent_opposite_renames_do_not_deadlock(dsn: str) -> None:
     def rename(old: str, new: str) -> None:
         for _ in range(20):
             with suppress(MemoryMissing):
@@ -214,7 +210,7 @@ def test_renaming_back_and_forth_at_once_blocks_nobody_for_ever(dsn: str) -> Non
     ],
 )
 @pytest.mark.parametrize("batch", [2, 500])
-def test_what_is_old_or_too_much_goes_and_a_dry_run_tells_the_same(
+def test_prune_removes_what_dry_run_lists(
     db: Client,
     sql: psycopg.Connection,
     monkeypatch: pytest.MonkeyPatch,
@@ -224,9 +220,9 @@ def test_what_is_old_or_too_much_goes_and_a_dry_run_tells_the_same(
 ) -> None:
     monkeypatch.setattr(removal, "BATCH", batch)
     fill(db, sql)
-    before = counted(sql)
+    before = row_counts(sql)
     would = db.memories.prune(**chosen, dry_run=True)
-    assert counted(sql) == before
+    assert row_counts(sql) == before
     assert sorted(would.identifiers) == sorted(goes)
     assert would.dry_run
     did = db.memories.prune(**chosen, dry_run=False)
@@ -238,12 +234,12 @@ def test_what_is_old_or_too_much_goes_and_a_dry_run_tells_the_same(
     )
     assert sorted(did.identifiers) == sorted(goes)
     removed = (did.memories, did.elements, did.variables)
-    assert counted(sql) == tuple(b - r for b, r in zip(before, removed, strict=True))
+    assert row_counts(sql) == tuple(b - r for b, r in zip(before, removed, strict=True))
     assert set(db.memories.identifiers()).isdisjoint(goes)
     assert db.memories.prune(**chosen, dry_run=False).memories == 0
 
 
-def test_pruning_without_dry_run_warns_and_removes_nothing(
+def test_prune_without_dry_run_warns_and_removes_nothing(
     db: Client, sql: psycopg.Connection
 ) -> None:
     fill(db, sql)
@@ -253,7 +249,7 @@ def test_pruning_without_dry_run_warns_and_removes_nothing(
     assert (would.memories, db.memories.count()) == (4, 5)
 
 
-def test_a_listing_knows_whether_there_is_more(db: Client, sql: psycopg.Connection) -> None:
+def test_list_reports_truncation(db: Client, sql: psycopg.Connection) -> None:
     fill(db, sql)
     assert db.memories.list(limit=4).truncated
     assert len(db.memories.list(limit=4)) == 4
@@ -286,7 +282,7 @@ def test_similar_identifiers_are_suggested_for_a_missing_memory(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_memory_is_suggested_for_in_a_transaction(db: Client) -> None:
+def test_similar_identifiers_are_suggested_in_transaction(db: Client) -> None:
     db.memory("visit-1").maintenance()
     with db.transaction():
         with pytest.raises(MemoryMissing, match="similar: 'visit-1'"):
@@ -295,13 +291,13 @@ def test_a_missing_memory_is_suggested_for_in_a_transaction(db: Client) -> None:
     assert db.memories.identifiers() == ("visit-1", "visit-2")
 
 
-def test_pruning_before_a_moment(db: Client, sql: psycopg.Connection) -> None:
+def test_prune_before_datetime(db: Client, sql: psycopg.Connection) -> None:
     fill(db, sql)
     moment = datetime.now(UTC) - timedelta(days=3.5)
     assert db.memories.prune(moment, dry_run=False).identifiers == ("n/4",)
 
 
-def test_what_is_written_to_while_it_is_due_stays(dsn: str, sql: psycopg.Connection) -> None:
+def test_prune_keeps_memory_written_to_in_the_meantime(dsn: str, sql: psycopg.Connection) -> None:
     with Client(dsn) as db:
         fill(db, sql)
         pruning = removal.prune(timedelta(days=0.5), None, None, dry_run=False)
@@ -330,7 +326,7 @@ def test_what_is_written_to_while_it_is_due_stays(dsn: str, sql: psycopg.Connect
         ({"keep": 1, "prefix": 7}, TypeError, "prefix must be a str"),
     ],
 )
-def test_pruning_is_refused_where_it_is_not_clear_what(
+def test_prune_rejects_invalid_arguments(
     connect: Connect, chosen: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
@@ -352,26 +348,26 @@ def test_pruning_is_refused_where_it_is_not_clear_what(
         ({"meta": {"user": "ada"}, "variables": {"user": {"name": "bob"}}}, ["n/2", "n/4"]),
     ],
 )
-def test_a_persons_memories_go_and_a_dry_run_tells_which(
+def test_erase_removes_what_dry_run_lists(
     db: Client, sql: psycopg.Connection, described: dict[str, Any], goes: list[str]
 ) -> None:
     fill(db, sql)
-    db.memory("n/1").remember(variables={"later": True})  # whose it was is still known
-    before = counted(sql)
+    db.memory("n/1").remember(variables={"later": True})  # earlier snapshots are matched, too
+    before = row_counts(sql)
     would = db.memories.erase(**described)
     assert list(would.identifiers) == goes
     assert would.dry_run
-    assert counted(sql) == before
+    assert row_counts(sql) == before
     did = db.memories.erase(**described, dry_run=False)
     assert list(did.identifiers) == goes
     assert (did.elements, did.variables) == (would.elements, would.variables)
     removed = (did.memories, did.elements, did.variables)
-    assert counted(sql) == tuple(b - r for b, r in zip(before, removed, strict=True))
+    assert row_counts(sql) == tuple(b - r for b, r in zip(before, removed, strict=True))
     assert db.memories.erase(**described).memories == 0
     assert repr(did).startswith(f"Removal(memories={len(goes)}, elements=")
 
 
-def test_erasing_is_part_of_a_transaction(db: Client, sql: psycopg.Connection) -> None:
+def test_erase_joins_transaction(db: Client, sql: psycopg.Connection) -> None:
     fill(db, sql)
     with pytest.raises(ZeroDivisionError), db.transaction():
         db.memories.erase(prefix="n/", dry_run=False)
@@ -380,7 +376,9 @@ def test_erasing_is_part_of_a_transaction(db: Client, sql: psycopg.Connection) -
     assert db.memories.count() == 5
 
 
-def test_more_memories_than_are_locked_go_too(db: Client, sql: psycopg.Connection) -> None:
+def test_erase_of_more_memories_than_are_locked_individually(
+    db: Client, sql: psycopg.Connection
+) -> None:
     sql.execute(
         "INSERT INTO memories SELECT 'p/' || number FROM generate_series(1, 9000) AS number"
     )
@@ -399,7 +397,7 @@ def test_more_memories_than_are_locked_go_too(db: Client, sql: psycopg.Connectio
         ({"identifiers": 7}, TypeError, "identifier must be a str"),
     ],
 )
-def test_erasing_is_refused_where_it_is_not_clear_what(
+def test_erase_rejects_invalid_arguments(
     connect: Connect, described: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
@@ -416,7 +414,7 @@ def test_erasing_is_refused_where_it_is_not_clear_what(
         ({"since": 7}, TypeError, "since must be a datetime"),
     ],
 )
-def test_a_list_is_refused_before_any_io(
+def test_list_rejects_invalid_arguments_before_io(
     connect: Connect, chosen: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):

@@ -1,4 +1,4 @@
-"""In a notebook's kernel, and in scripts: both clients where people use them."""
+"""Both clients in notebook kernels and in scripts."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from tests.server import scratch_directory, wait_until
 
 REPOSITORY = Path(__file__).parent.parent
 
-# The statements of our clients that the server is busy with.
+# Active statements of clients of draive_pg.
 BUSY = """
 SELECT wait_event_type FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = 'draive_pg' AND state = 'active'
@@ -30,7 +30,7 @@ WHERE datname = current_database() AND application_name = 'draive_pg' AND state 
 
 @pytest.fixture
 def start() -> Iterator[StartKernel]:
-    """Start kernels with additions to the environment; all are shut down at the end."""
+    """Start kernels with environment variables; all are shut down at the end."""
     with kernels() as start:
         yield start
 
@@ -45,7 +45,7 @@ ERRORS = (
 # --- Cells
 
 
-def test_the_sync_client_works_in_cells(start: StartKernel, dsn: str) -> None:
+def test_sync_client_works_in_cells(start: StartKernel, dsn: str) -> None:
     kernel = start(DRAIVE_PG_DSN=dsn)
     kernel.run("from draive_pg import Client")
     kernel.run("db = Client()")
@@ -57,9 +57,7 @@ def test_the_sync_client_works_in_cells(start: StartKernel, dsn: str) -> None:
     assert kernel.run("db.configurations.configurations()") == "()"
 
 
-def test_the_async_client_works_in_consecutive_cells_and_many_times_at_once(
-    start: StartKernel, dsn: str
-) -> None:
+def test_async_client_works_in_cells_and_concurrently(start: StartKernel, dsn: str) -> None:
     kernel = start(DRAIVE_PG_DSN=dsn)
     kernel.run("import asyncio; from draive_pg import AsyncClient; db = AsyncClient()")
     kernel.run("await db.configurations.define('limits', {'tokens': 3})")
@@ -77,7 +75,7 @@ def test_the_async_client_works_in_consecutive_cells_and_many_times_at_once(
 
 
 @KINDS
-def test_an_interrupt_ends_a_waiting_cell_and_its_query(
+def test_interrupt_ends_waiting_cell_and_cancels_query(
     start: StartKernel,
     dsn: str,
     database: psycopg.Connection,
@@ -95,7 +93,7 @@ def test_an_interrupt_ends_a_waiting_cell_and_its_query(
         kernel.interrupt()
         shown = kernel.end(waiting)
         assert monotonic() - begun < 5
-        # The latter is how IPython ends a cell that awaits, whatever it awaits.
+        # IPython cancels a cell that awaits.
         assert shown.error[-1].startswith(("KeyboardInterrupt", "CancelledError"))
         text = "\n".join(shown.error)
         assert "draive_pg/" not in text
@@ -133,7 +131,7 @@ FAILING = {
 
 
 @KINDS
-def test_an_error_is_a_few_lines_without_internals(
+def test_traceback_is_short_and_hides_internals(
     start: StartKernel, empty_dsn: str, kind: str, wait: str
 ) -> None:
     kernel = start(DRAIVE_PG_DSN=empty_dsn)
@@ -143,14 +141,14 @@ def test_an_error_is_a_few_lines_without_internals(
     for name, call in FAILING.items():
         text = "\n".join(kernel.end(kernel.begin(call.format(**words))).error)
         last = text.rpartition("\n")[2].removeprefix("draive_pg.errors.")
-        # Five lines are those of psycopg's error, the cause.
+        # Five lines belong to the cause, the error of psycopg.
         if not last.startswith(ERRORS) or "\nFile " in text or len(text.splitlines()) > 13:
             too_long[name] = text
     assert too_long == {}, "\n\n".join(too_long.values())
 
 
 @KINDS
-def test_an_error_ends_in_one_readable_line(
+def test_error_message_is_one_line(
     start: StartKernel, empty_dsn: str, kind: str, wait: str
 ) -> None:
     kernel = start(DRAIVE_PG_DSN=empty_dsn)
@@ -161,7 +159,7 @@ def test_an_error_ends_in_one_readable_line(
 
 
 @KINDS
-def test_conversations_are_looked_at_and_taken_along_in_cells(
+def test_conversations_are_shown_and_exported_in_cells(
     start: StartKernel, dsn: str, tmp_path: Path, kind: str, wait: str
 ) -> None:
     kernel = start(DRAIVE_PG_DSN=dsn)
@@ -178,7 +176,7 @@ def test_conversations_are_looked_at_and_taken_along_in_cells(
     assert kernel.run(f"({wait}db.memories.import_file({file!r})).unchanged") == "1"
 
 
-def test_showing_a_client_asks_no_server(start: StartKernel) -> None:
+def test_displaying_client_does_no_io(start: StartKernel) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         kernel = start(DRAIVE_PG_DSN=f"postgresql://ada:secret@127.0.0.1:{port}/chats")
@@ -194,7 +192,7 @@ def test_showing_a_client_asks_no_server(start: StartKernel) -> None:
         assert select.select([server], [], [], 0)[0] == []
 
 
-def test_the_tab_key_offers_public_names_only(start: StartKernel, dsn: str) -> None:
+def test_completion_offers_only_public_names(start: StartKernel, dsn: str) -> None:
     kernel = start(DRAIVE_PG_DSN=dsn)
     kernel.run("from draive_pg import Client; db = Client(); memory = db.memory('m')")
     offered = kernel.complete("db.")
@@ -215,7 +213,7 @@ def test_the_tab_key_offers_public_names_only(start: StartKernel, dsn: str) -> N
 
 
 @KINDS
-def test_tooltips_show_docstring_and_return_type_and_tab_offers_parameters(
+def test_tooltips_show_docstring_and_completion_offers_parameters(
     start: StartKernel, kind: str, wait: str
 ) -> None:
     kernel = start()
@@ -232,7 +230,7 @@ def test_tooltips_show_docstring_and_return_type_and_tab_offers_parameters(
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """Where the embedded server of this module's kernels and scripts keeps its data."""
+    """The home directory of the embedded server of kernels and scripts."""
     home = scratch_directory()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DRAIVE_PG_HOME", str(home))
@@ -261,7 +259,7 @@ def stopped(server: Server) -> bool:
 
 
 @KINDS
-def test_a_kernel_starts_the_server_and_stops_it_at_restart_and_shutdown(
+def test_kernel_starts_server_and_stops_it_on_restart_and_shutdown(
     start: StartKernel, server: Server, kind: str, wait: str
 ) -> None:
     kernel = start()
@@ -274,7 +272,7 @@ def test_a_kernel_starts_the_server_and_stops_it_at_restart_and_shutdown(
         wait_until(lambda: stopped(server))
 
 
-def test_an_interrupt_does_not_reach_the_server(start: StartKernel, server: Server) -> None:
+def test_interrupt_does_not_stop_embedded_server(start: StartKernel, server: Server) -> None:
     kernel = start()
     kernel.run("import time; from draive_pg import Client; db = Client(); db.setup()")
     started = pid(server)
@@ -287,7 +285,7 @@ def test_an_interrupt_does_not_reach_the_server(start: StartKernel, server: Serv
     assert pid(server) == started
 
 
-def test_server_of_a_killed_kernel_stops(start: StartKernel, server: Server) -> None:
+def test_server_of_killed_kernel_stops(start: StartKernel, server: Server) -> None:
     kernel = start()
     kernel.run("from draive_pg import Client; db = Client(); db.configurations.configurations()")
     assert server.running()
@@ -344,7 +342,7 @@ asyncio.run(db.configurations.remove("limits"))
 print(*asyncio.run(main(2)))
 """
 
-# The loop ends while connections are being made that nobody needs any more.
+# The loop ends while connections are still being opened.
 ASYNC_HASTY = """
 import asyncio
 from draive_pg import AsyncClient
@@ -360,7 +358,7 @@ print("() 0")
 
 
 def run_script(code: str, **environment: str) -> str:
-    """Run a script that must end well, soon, and without a complaint; return what it printed."""
+    """Run a script that must succeed quickly without warnings, and return its output."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=REPOSITORY,
@@ -387,11 +385,11 @@ SCRIPTS = pytest.mark.parametrize(
 
 
 @SCRIPTS
-def test_a_script_that_closes_nothing_ends_in_silence(dsn: str, script: str) -> None:
+def test_script_without_close_exits_silently(dsn: str, script: str) -> None:
     assert run_script(script, DRAIVE_PG_DSN=dsn) == "() 0"
 
 
 @SCRIPTS
-def test_script_that_closes_nothing_leaves_no_server_behind(server: Server, script: str) -> None:
+def test_script_without_close_stops_embedded_server(server: Server, script: str) -> None:
     assert run_script(script) == "() 0"
     wait_until(lambda: stopped(server))

@@ -26,13 +26,13 @@ from tests.sync_facade import run_concurrently
 
 @pytest.fixture
 def three(db: Client) -> Client:
-    """A client of instructions with three revisions."""
+    """A client of a database with three revisions of a prompt."""
     for content in ("1", "2", "3"):
         db.instructions.define("greeting", content=content)
     return db
 
 
-def test_a_label_is_read_moved_and_removed(three: Client) -> None:
+def test_label_is_read_moved_and_removed(three: Client) -> None:
     prompts = three.instructions
     made = prompts.label("greeting", "production", message="go", author="ada")
     assert (made.name, made.label, made.revision) == ("greeting", "production", 3)
@@ -51,7 +51,7 @@ def test_a_label_is_read_moved_and_removed(three: Client) -> None:
     assert prompts.unlabel("greeting", "never") is False
 
 
-def test_labels_are_moved_to_numbers_labels_times_and_revisions(three: Client) -> None:
+def test_label_accepts_number_label_time_and_revision(three: Client) -> None:
     third, second, first = three.instructions.history("greeting")
     move = partial(three.instructions.label, "greeting")
     assert move("a", 1).revision == 1
@@ -62,7 +62,7 @@ def test_labels_are_moved_to_numbers_labels_times_and_revisions(three: Client) -
     assert move("a", revision=None).revision_created == third.created
 
 
-def test_the_labels_of_one_name_and_of_all_are_listed(three: Client) -> None:
+def test_labels_lists_one_name_or_all(three: Client) -> None:
     three.instructions.define("farewell", content="Bye")
     three.instructions.label("greeting", "staging")
     three.instructions.label("greeting", "production", 1)
@@ -75,7 +75,7 @@ def test_the_labels_of_one_name_and_of_all_are_listed(three: Client) -> None:
     assert three.instructions.history("greeting")[2].labels == ("production",)
 
 
-def test_who_moved_what_when_is_kept(three: Client) -> None:
+def test_label_history_has_author_message_and_time(three: Client) -> None:
     prompts = three.instructions
     prompts.label("greeting", "production", 2, author="ada", message="release")
     prompts.label("greeting", "staging", 3)
@@ -92,13 +92,13 @@ def test_who_moved_what_when_is_kept(three: Client) -> None:
     assert prompts.label_history("nobody") == ()
 
 
-def test_a_label_that_is_there_already_is_not_moved(three: Client) -> None:
+def test_label_already_on_revision_is_not_moved(three: Client) -> None:
     first = three.instructions.label("greeting", "production", 2, author="ada")
     assert three.instructions.label("greeting", "production", 2, author="bo") == first
     assert len(three.instructions.label_history("greeting")) == 1
 
 
-def test_a_label_is_read_as_of_a_time(three: Client) -> None:
+def test_label_is_read_as_of_time(three: Client) -> None:
     prompts = three.instructions
     moves = [prompts.label("greeting", "production", number) for number in (2, 1, 3)]
     prompts.unlabel("greeting", "production")
@@ -111,7 +111,7 @@ def test_a_label_is_read_as_of_a_time(three: Client) -> None:
                 prompts.load("greeting", label="production", as_of=gone)
 
 
-def test_what_has_a_label_is_listed_and_nothing_in_its_place(three: Client) -> None:
+def test_available_instructions_by_label_omit_unlabelled_ones(three: Client) -> None:
     three.instructions.define(InstructionsDeclaration.of("farewell", description="1"), content="")
     moved = three.instructions.label("farewell", "production").moved
     three.instructions.define(InstructionsDeclaration.of("farewell", description="2"), content="")
@@ -132,7 +132,7 @@ def test_what_has_a_label_is_listed_and_nothing_in_its_place(three: Client) -> N
         *[(label, TypeError) for label in (7, None, b"a")],
     ],
 )
-def test_a_label_that_means_something_else_is_refused(
+def test_invalid_or_reserved_label_is_rejected(
     three: Client, label: Any, error: type[Exception]
 ) -> None:
     with pytest.raises(error, match="label"):
@@ -142,7 +142,7 @@ def test_a_label_that_means_something_else_is_refused(
     assert three.instructions.labels() == ()
 
 
-def test_a_label_goes_on_nothing_that_is_not_there(three: Client) -> None:
+def test_label_on_missing_revision_is_rejected(three: Client) -> None:
     with pytest.raises(RevisionMissing, match=r"^label instructions 'greeting': .*no revision 4"):
         three.instructions.label("greeting", "production", 4)
     with pytest.raises(RevisionMissing, match="no label 'staging'"):
@@ -152,7 +152,7 @@ def test_a_label_goes_on_nothing_that_is_not_there(three: Client) -> None:
     assert three.instructions.label_history("greeting") == ()
 
 
-def test_a_label_is_moved_on_condition(three: Client) -> None:
+def test_conditional_label_move_checks_expected_revision(three: Client) -> None:
     move = partial(three.instructions.label, "greeting", "production")
     with pytest.raises(RevisionConflict, match="expected revision 1, but the label is on none"):
         move(2, expected=1)
@@ -165,7 +165,7 @@ def test_a_label_is_moved_on_condition(three: Client) -> None:
 
 
 @pytest.mark.parametrize("by", ["us", "draive"])
-def test_labels_of_a_removed_document_are_on_no_revision_of_a_new_one(
+def test_labels_of_removed_name_do_not_apply_to_new_definition(
     three: Client, sql: psycopg.Connection, by: str
 ) -> None:
     prompts = three.instructions
@@ -186,7 +186,7 @@ def test_labels_of_a_removed_document_are_on_no_revision_of_a_new_one(
     assert prompts.load("greeting", label="production") == "anew"
 
 
-def test_the_label_of_one_revision_that_is_gone_does_not_fall_back(
+def test_label_of_deleted_revision_does_not_fall_back(
     three: Client, sql: psycopg.Connection
 ) -> None:
     for number in (1, 3):
@@ -196,9 +196,7 @@ def test_the_label_of_one_revision_that_is_gone_does_not_fall_back(
         three.instructions.load("greeting", label="production")
 
 
-def test_a_move_evicts_what_it_moves_and_nothing_else(
-    three: Client, sql: psycopg.Connection
-) -> None:
+def test_label_move_invalidates_only_its_name(three: Client, sql: psycopg.Connection) -> None:
     three.instructions.define("other", content="1")
     for name in ("greeting", "other"):
         three.instructions.label(name, "production", 1)
@@ -214,7 +212,7 @@ def test_a_move_evicts_what_it_moves_and_nothing_else(
         three.instructions.load("greeting", label="production")
 
 
-def test_a_move_that_was_rolled_back_is_not_served(three: Client) -> None:
+def test_rolled_back_label_move_is_not_served(three: Client) -> None:
     three.instructions.label("greeting", "production", 1)
     with pytest.raises(ZeroDivisionError), three.transaction():
         three.instructions.label("greeting", "production", 2)
@@ -223,7 +221,7 @@ def test_a_move_that_was_rolled_back_is_not_served(three: Client) -> None:
     assert three.instructions.load("greeting", label="production") == "1"
 
 
-def test_moves_of_one_transaction_are_in_order(three: Client) -> None:
+def test_label_moves_of_one_transaction_are_ordered(three: Client) -> None:
     with three.transaction():
         for number in (1, 2, 3, 1, 2):
             three.instructions.label("greeting", "production", number)
@@ -231,14 +229,14 @@ def test_moves_of_one_transaction_are_in_order(three: Client) -> None:
     assert [each.revision for each in history] == [2, 1, 3, 2, 1]
 
 
-# --- Many at once
+# --- Concurrency
 
 
 def move(db: Any, *, label: str, number: int) -> Any:
     return db.instructions.label("greeting", label, number, author=label)
 
 
-def test_moves_of_many_are_all_kept_in_one_order(three: Client) -> None:
+def test_concurrent_label_moves_are_totally_ordered(three: Client) -> None:
     users = [
         [partial(move, label=f"user {user}", number=number) for number in (1, 2, 3)]
         + [partial(move, label="shared", number=number) for number in (1, 2, 3)]
@@ -274,7 +272,7 @@ with Client(sys.argv[1]) as db:
 """
 
 
-def test_processes_that_move_on_condition_take_each_step_once(three: Client, dsn: str) -> None:
+def test_conditional_label_moves_of_processes_are_serialized(three: Client, dsn: str) -> None:
     three.instructions.label("greeting", "production", 1)
     processes = [subprocess.Popen([sys.executable, "-c", MOVER, dsn]) for _ in range(2)]
     assert [process.wait(120) for process in processes] == [0, 0]
@@ -282,10 +280,10 @@ def test_processes_that_move_on_condition_take_each_step_once(three: Client, dsn
     assert moves[::-1] == [number % 3 + 1 for number in range(31)]
 
 
-# --- Others see it
+# --- Notifications
 
 
-def test_a_moved_label_is_seen_at_once(connect: Connect, dsn: str, sql: psycopg.Connection) -> None:
+def test_live_client_sees_moved_label(connect: Connect, dsn: str, sql: psycopg.Connection) -> None:
     live = connect(dsn, live=True)
     live.configurations.configurations()
     wait_for_listener(live, sql)
@@ -309,7 +307,7 @@ def test_a_moved_label_is_seen_at_once(connect: Connect, dsn: str, sql: psycopg.
 
 
 @pytest.mark.parametrize("pool_of", [psycopg_pool, asyncpg_pool])
-def test_a_draive_service_serves_the_labelled_revision(
+def test_draive_service_serves_labelled_revision(
     three: Client, dsn: str, pool_of: Callable[[str], Any]
 ) -> None:
     three.instructions.define("unlabelled", content="new")
@@ -335,7 +333,7 @@ def test_a_draive_service_serves_the_labelled_revision(
     asyncio.run(serve())
 
 
-def test_a_draive_service_sees_a_moved_label_at_once(dsn: str, sql: psycopg.Connection) -> None:
+def test_live_draive_service_sees_moved_label(dsn: str, sql: psycopg.Connection) -> None:
     greeting = Instructions.of("greeting")
 
     async def serve() -> None:
@@ -360,13 +358,13 @@ def test_a_draive_service_sees_a_moved_label_at_once(dsn: str, sql: psycopg.Conn
 
 
 @pytest.mark.parametrize("label", [7, "a\0"])
-def test_a_label_that_cannot_be_is_refused_where_the_service_starts(label: Any) -> None:
+def test_repository_rejects_invalid_label(label: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="label"):
         PostgresInstructionsRepository(label=label)
 
 
 @given(label=texts, message=texts, author=texts)
-def test_labels_and_messages_are_returned_as_given(
+def test_label_message_and_author_round_trip(
     dsn: str, label: str, message: str, author: str
 ) -> None:
     label = f"label {label}".strip()
@@ -379,7 +377,7 @@ def test_labels_and_messages_are_returned_as_given(
         assert db.instructions.label_history("any", label)[0] == made
 
 
-def test_a_time_to_come_is_now(three: Client) -> None:
+def test_future_as_of_reads_current_label(three: Client) -> None:
     three.instructions.label("greeting", "production", 1)
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     assert three.instructions.load("greeting", label="production", as_of=tomorrow) == "1"

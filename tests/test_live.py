@@ -1,4 +1,4 @@
-"""Changes that others commit, seen at once with ``live=True``."""
+"""Changes by others, visible immediately with ``live=True``."""
 
 import asyncio
 import subprocess
@@ -47,7 +47,7 @@ def terminate_others(sql: psycopg.Connection) -> None:
 
 @pytest.fixture
 def live(connect: Connect, dsn: str, sql: psycopg.Connection) -> Client:
-    """A client of either colour that listens already."""
+    """A sync or async client that is already listening."""
     db = connect(dsn, live=True)
     db.configurations.configurations()
     wait_for_listener(db, sql)
@@ -89,7 +89,7 @@ def test_a_change_is_seen_only_after_its_commit(live: Client, dsn: str) -> None:
         wait_for_value(lambda: live.instructions.load("greeting"), "new")
 
 
-def test_a_change_evicts_nothing_else(live: Client, sql: psycopg.Connection) -> None:
+def test_notification_invalidates_only_its_subject(live: Client, sql: psycopg.Connection) -> None:
     for name in ("chat", "chat-v2"):
         live.instructions.define(name, content="1")
     wait_for_listener(live, sql)
@@ -171,7 +171,7 @@ def test_values_of_a_service_stay_in_use_during_an_outage(
     asyncio.run(serve())
 
 
-def test_closing_ends_the_listener(live: Client, sql: psycopg.Connection) -> None:
+def test_close_stops_listener(live: Client, sql: psycopg.Connection) -> None:
     live.close()
     wait_until(lambda: count_listeners(sql) == 0)
     live.configurations.configurations()
@@ -216,9 +216,7 @@ def test_moved_labels_of_configurations_are_seen(live: Client, dsn: str) -> None
         wait_for_value(typed, Limits())
 
 
-def test_a_draive_service_sees_a_published_prompt_at_once(
-    dsn: str, sql: psycopg.Connection
-) -> None:
+def test_draive_service_sees_published_prompt(dsn: str, sql: psycopg.Connection) -> None:
     greeting = Instructions.of("greeting")
 
     async def serve() -> None:

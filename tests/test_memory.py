@@ -1,4 +1,4 @@
-"""One memory, through both clients."""
+"""One memory, with both clients."""
 
 import threading
 from typing import Any
@@ -12,13 +12,13 @@ from draive_pg import Client, MemoryExists, MemoryMissing, StoredDataInvalid
 from tests.elements import answered, asked, called, responded, texts, thought
 
 
-def test_a_memory_that_nobody_wrote_to_is_empty(db: Client) -> None:
+def test_new_memory_is_empty(db: Client) -> None:
     recalled = db.memory("new").recall()
     assert (recalled.context, recalled.variables) == ((), {})
     assert db.memories.identifiers() == ()
 
 
-def test_the_first_write_makes_the_memory(db: Client) -> None:
+def test_first_write_creates_memory(db: Client) -> None:
     db.memory("new").remember(asked("hi"), answered("hello"), variables={"mood": "good"})
     recalled = db.memory("new").recall()
     assert texts(recalled.context) == ["hi", "hello"]
@@ -26,7 +26,7 @@ def test_the_first_write_makes_the_memory(db: Client) -> None:
     assert db.memories.identifiers() == ("new",)
 
 
-def test_elements_come_back_equal(db: Client) -> None:
+def test_elements_round_trip(db: Client) -> None:
     elements = (
         ModelInput.of(
             MultimodalContent.of("see", ResourceContent.of(b"\x89PNG\x00", mime_type="image/png")),
@@ -40,7 +40,7 @@ def test_elements_come_back_equal(db: Client) -> None:
     assert db.memory("all").recall().context == elements
 
 
-def test_variables_come_back_with_the_types_that_went_in(db: Client) -> None:
+def test_variables_round_trip_with_types(db: Client) -> None:
     variables = {
         "i": 2,
         "b": True,
@@ -69,12 +69,12 @@ def test_variables_are_replaced_by_each_snapshot(db: Client) -> None:
     assert memory.recall().variables == {}
 
 
-def test_remembering_nothing_writes_nothing(db: Client) -> None:
+def test_remember_without_arguments_writes_nothing(db: Client) -> None:
     db.memory("none").remember()
     assert db.memories.identifiers() == ()
 
 
-def test_maintenance_makes_the_memory_and_seeds_what_it_lacks(
+def test_maintenance_creates_memory_and_seeds_missing_variables(
     db: Client, sql: psycopg.Connection
 ) -> None:
     memory = db.memory("kept")
@@ -105,21 +105,19 @@ TURNS = (
     ("limit", "first"),
     [(None, "q1"), (100, "q1"), (8, "q1"), (7, "q2"), (6, "q2"), (5, "q2"), (2, "q2"), (1, "q2")],
 )
-def test_a_limit_returns_whole_turns_of_the_newest(
-    db: Client, limit: int | None, first: str
-) -> None:
+def test_limit_returns_newest_whole_turns(db: Client, limit: int | None, first: str) -> None:
     db.memory("turns").remember(*TURNS)
     start = 0 if first == "q1" else 2
     assert db.memory("turns").recall(limit=limit).context == TURNS[start:]
     assert db.memory("turns", recall_limit=limit).recall().context == TURNS[start:]
 
 
-def test_the_limit_of_a_call_outdoes_that_of_the_memory(db: Client) -> None:
+def test_limit_of_call_overrides_recall_limit(db: Client) -> None:
     db.memory("turns").remember(*TURNS)
     assert db.memory("turns", recall_limit=1).recall(limit=8).context == TURNS
 
 
-def test_a_turn_longer_than_the_limit_is_recalled_whole(db: Client) -> None:
+def test_turn_longer_than_limit_is_recalled_whole(db: Client) -> None:
     turn = (asked("q"), *(part for n in range(30) for part in (called(f"{n}"), responded(f"{n}"))))
     db.memory("long").remember(asked("old"), answered("older"), *turn, answered("a"))
     assert db.memory("long", recall_limit=20).recall().context == (*turn, answered("a"))
@@ -143,7 +141,7 @@ def test_a_turn_longer_than_the_limit_is_recalled_whole(db: Client) -> None:
         ((asked("q"), called("c"), responded("c"), responded("c")), slice(0, 3)),
     ],
 )
-def test_what_is_recalled_can_be_replayed(
+def test_recalled_context_is_complete_turns(
     db: Client, stored: tuple[ModelInput | ModelOutput, ...], recalled: slice
 ) -> None:
     db.memory("odd").remember(*stored)
@@ -152,7 +150,7 @@ def test_what_is_recalled_can_be_replayed(
     assert len(db.memory("odd").log()) == len(stored)
 
 
-def test_an_exchange_left_unanswered_in_the_middle_is_left_out(db: Client) -> None:
+def test_unanswered_tool_request_is_not_recalled(db: Client) -> None:
     db.memory("gap").remember(asked("q1"), called("c1"), asked("q2"), answered("a2"))
     assert texts(db.memory("gap").recall().context) == ["q1", "q2", "a2"]
 
@@ -186,7 +184,7 @@ def test_new_elements_are_in_order_beside_one_with_an_infinite_time(
     assert sql.execute(finite).fetchone() == (4,)
 
 
-def test_order_does_not_depend_on_any_clock(db: Client, sql: psycopg.Connection) -> None:
+def test_order_is_independent_of_clocks(db: Client, sql: psycopg.Connection) -> None:
     memory = db.memory("clocks")
     memory.remember(asked("q1"), answered("a1"), variables={"n": 1})
     sql.execute("UPDATE memories_elements SET created = created + INTERVAL '1 hour'")
@@ -199,7 +197,7 @@ def test_order_does_not_depend_on_any_clock(db: Client, sql: psycopg.Connection)
     assert created == sorted(set(created))
 
 
-def test_batches_of_many_writers_stay_together(db: Client, dsn: str) -> None:
+def test_concurrent_batches_are_contiguous(db: Client, dsn: str) -> None:
     def write(writer: int) -> None:
         with Client(dsn) as own:
             for batch in range(5):
@@ -220,7 +218,7 @@ def test_batches_of_many_writers_stay_together(db: Client, dsn: str) -> None:
         assert numbers == tuple(str(n) for n in range(20))
 
 
-def test_ten_writers_make_a_memory_at_once(db: Client, dsn: str) -> None:
+def test_ten_concurrent_writers_create_one_memory(db: Client, dsn: str) -> None:
     barrier = threading.Barrier(10)
 
     def write(number: int) -> None:
@@ -237,7 +235,7 @@ def test_ten_writers_make_a_memory_at_once(db: Client, dsn: str) -> None:
     assert sorted(texts(db.memory("fresh").recall().context)) == [str(n) for n in range(10)]
 
 
-def test_writers_on_other_memories_do_not_wait(db: Client, dsn: str) -> None:
+def test_writers_to_other_memories_do_not_block(db: Client, dsn: str) -> None:
     with Client(dsn) as other, other.transaction():
         other.memory("held").remember(asked("not yet committed"))
         db.memory("free").remember(asked("q"))
@@ -249,7 +247,7 @@ class Receipt(DataModel):
     total: int
 
 
-def test_an_artifact_comes_back_as_draive_reads_it(db: Client) -> None:
+def test_artifact_round_trips_as_in_draive(db: Client) -> None:
     element = ModelInput.of(MultimodalContent.of(ArtifactContent.of(Receipt(total=3))))
     db.memory("artifact").remember(element)
     assert db.memory("artifact").recall().context == (ModelInput.from_json(element.to_json()),)
@@ -259,7 +257,7 @@ def test_an_artifact_comes_back_as_draive_reads_it(db: Client) -> None:
     "content",
     ['{"type": "model_poem", "blocks": []}', "7", "null", '{"type": "model_input", "blocks": 7}'],
 )
-def test_a_stored_row_that_cannot_be_read_is_named(
+def test_unreadable_element_is_named_in_error(
     db: Client, sql: psycopg.Connection, content: str
 ) -> None:
     db.memory("bad").remember(asked("q"))
@@ -272,7 +270,7 @@ def test_a_stored_row_that_cannot_be_read_is_named(
 
 
 @pytest.mark.parametrize("stored", ["5", "null", '"x"', "[1]"])
-def test_stored_variables_that_are_no_object_are_named(
+def test_non_object_variables_are_named_in_error(
     db: Client, sql: psycopg.Connection, stored: str
 ) -> None:
     db.memory("bad").remember(asked("q"))
@@ -285,7 +283,7 @@ def test_stored_variables_that_are_no_object_are_named(
     assert db.memory("bad").recall().variables == {"a": 1}
 
 
-def test_a_fork_has_all_and_goes_its_own_way(db: Client) -> None:
+def test_fork_copies_all_and_is_independent(db: Client) -> None:
     db.memory("old").remember(*TURNS, variables={"a": 1})
     copy = db.memory("old", recall_limit=3).fork("new")
     assert (copy.identifier, copy.recall_limit) == ("new", 3)
@@ -296,7 +294,7 @@ def test_a_fork_has_all_and_goes_its_own_way(db: Client) -> None:
     assert len(db.memory("old").log()) == len(TURNS)
 
 
-def test_a_fork_mixes_with_no_memory_and_needs_one(db: Client) -> None:
+def test_fork_rejects_existing_target_and_missing_source(db: Client) -> None:
     with pytest.raises(MemoryMissing, match="'none'"):
         db.memory("none").fork("new")
     db.memory("old").remember(asked("q"))
@@ -307,7 +305,7 @@ def test_a_fork_mixes_with_no_memory_and_needs_one(db: Client) -> None:
     assert len(db.memory("taken").log()) == 0
 
 
-def test_removing_takes_all_of_one_memory(db: Client, sql: psycopg.Connection) -> None:
+def test_remove_deletes_all_rows_of_one_memory(db: Client, sql: psycopg.Connection) -> None:
     for identifier in ("one", "two"):
         db.memory(identifier).remember(asked("q"), variables={"a": 1})
     assert db.memory("one").remove() is True
@@ -319,7 +317,7 @@ def test_removing_takes_all_of_one_memory(db: Client, sql: psycopg.Connection) -
 
 
 @pytest.mark.parametrize("limit", [0, -1, 2.5, "3", True, 2**63])
-def test_a_limit_is_a_positive_int(db: Client, limit: Any) -> None:
+def test_invalid_limit_is_rejected(db: Client, limit: Any) -> None:
     with pytest.raises(ValueError, match="limit must be a positive int or None"):
         db.memory("any").recall(limit=limit)
     with pytest.raises(ValueError, match="recall_limit must be a positive int or None"):
@@ -343,7 +341,7 @@ def test_a_limit_is_a_positive_int(db: Client, limit: Any) -> None:
         ((asked("ok"),), [1], TypeError, "variables must be a mapping"),
     ],
 )
-def test_what_cannot_be_kept_is_refused_and_nothing_of_the_call_written(
+def test_invalid_items_are_rejected_and_nothing_is_written(
     db: Client, items: tuple[Any, ...], variables: Any, error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
@@ -352,20 +350,20 @@ def test_what_cannot_be_kept_is_refused_and_nothing_of_the_call_written(
 
 
 @pytest.mark.parametrize("identifier", [7, None, b"x"])
-def test_an_identifier_is_a_text(db: Client, identifier: Any) -> None:
+def test_identifier_must_be_str(db: Client, identifier: Any) -> None:
     with pytest.raises(TypeError, match="identifier must be a str"):
         db.memory(identifier)
 
 
 @pytest.mark.parametrize("identifier", ["", "a'b\"c;--", "%s %(x)s {y} $1", "😀\n\t", "é" * 1000])
-def test_any_text_is_an_identifier(db: Client, identifier: str) -> None:
+def test_any_text_is_accepted_as_identifier(db: Client, identifier: str) -> None:
     db.memory(identifier).remember(asked("q"))
     assert texts(db.memory(identifier).recall().context) == ["q"]
     assert db.memories.identifiers() == (identifier,)
     assert list(db.frames.sessions(identifier).identifier) == [identifier]
 
 
-def test_the_object_shows_itself_without_asking_the_server(dsn: str) -> None:
+def test_repr_does_no_io(dsn: str) -> None:
     with Client("host=nowhere.invalid") as db:
         assert repr(db.memory("a", recall_limit=3)) == "Memory('a', recall_limit=3)"
         assert len(repr(db.memory("x" * 10_000))) < 120

@@ -1,4 +1,4 @@
-"""What a program is told of operations: log records, the hook, and spans; both clients."""
+"""Observability of both clients: log records, the hook, and spans."""
 
 import logging
 import subprocess
@@ -33,7 +33,7 @@ def warnings_of(log: pytest.LogCaptureFixture) -> list[str]:
 # --- The hook
 
 
-def test_the_hook_is_called_after_each_operation(connect: Connect, dsn: str) -> None:
+def test_hook_is_called_after_each_operation(connect: Connect, dsn: str) -> None:
     events: list[OperationEvent] = []
     db = connect(dsn, on_operation=events.append)
     db.memory("m").remember(asked("q"), answered("a"))
@@ -45,7 +45,7 @@ def test_the_hook_is_called_after_each_operation(connect: Connect, dsn: str) -> 
     assert all(each.seconds > 0 and not each.cached and each.error is None for each in events)
 
 
-def test_the_hook_sees_what_the_cache_answered(connect: Connect, dsn: str) -> None:
+def test_hook_reports_cache_hits(connect: Connect, dsn: str) -> None:
     events: list[OperationEvent] = []
     db = connect(dsn, on_operation=events.append)
     for _ in range(2):
@@ -53,7 +53,7 @@ def test_the_hook_sees_what_the_cache_answered(connect: Connect, dsn: str) -> No
     assert [(each.cached, each.round_trips) for each in events] == [(False, 1), (True, 0)]
 
 
-def test_the_hook_counts_rows_and_round_trips_of_a_frame_and_of_setup(
+def test_hook_counts_rows_and_round_trips_of_frame_and_setup(
     connect: Connect, dsn: str, empty_dsn: str
 ) -> None:
     events: list[OperationEvent] = []
@@ -67,7 +67,7 @@ def test_the_hook_counts_rows_and_round_trips_of_a_frame_and_of_setup(
     assert applied.round_trips == 3 + 2 * len(migrations())
 
 
-def test_the_hook_sees_errors(connect: Connect, empty_dsn: str) -> None:
+def test_hook_reports_errors(connect: Connect, empty_dsn: str) -> None:
     events: list[OperationEvent] = []
     db = connect(empty_dsn, on_operation=events.append)
     with pytest.raises(TableMissing) as raised:
@@ -75,7 +75,7 @@ def test_the_hook_sees_errors(connect: Connect, empty_dsn: str) -> None:
     assert [each.error for each in events] == [raised.value]
 
 
-def test_a_hook_that_fails_is_logged_and_harms_nothing(
+def test_failing_hook_is_logged_and_call_succeeds(
     connect: Connect, dsn: str, log: pytest.LogCaptureFixture
 ) -> None:
     db = connect(dsn, on_operation=lambda event: 1 / 0)
@@ -88,7 +88,7 @@ def test_a_hook_that_fails_is_logged_and_harms_nothing(
 # --- The log
 
 
-def test_each_operation_is_logged_at_level_debug(db: Client, log: pytest.LogCaptureFixture) -> None:
+def test_operation_is_logged_at_debug_level(db: Client, log: pytest.LogCaptureFixture) -> None:
     for _ in range(2):
         db.configurations.load_raw("limits")
     first, second = [record.getMessage() for record in log.records]
@@ -98,7 +98,7 @@ def test_each_operation_is_logged_at_level_debug(db: Client, log: pytest.LogCapt
     assert {record.name for record in log.records} == {"draive_pg"}
 
 
-def test_a_connection_that_was_lost_is_a_warning(
+def test_lost_idle_connection_is_logged_as_warning(
     db: Client, dsn: str, log: pytest.LogCaptureFixture
 ) -> None:
     db.memories.identifiers()
@@ -107,7 +107,7 @@ def test_a_connection_that_was_lost_is_a_warning(
     assert warnings_of(log) == ["an idle connection was lost; connecting again"]
 
 
-def test_a_listener_that_lost_its_connection_is_a_warning(
+def test_lost_listener_connection_is_logged_as_warning(
     connect: Connect, dsn: str, log: pytest.LogCaptureFixture, sql: psycopg.Connection
 ) -> None:
     db = connect(dsn, live=True)
@@ -123,7 +123,7 @@ def test_a_listener_that_lost_its_connection_is_a_warning(
     wait_until(reported)
 
 
-def test_no_logger_of_another_library_is_touched() -> None:
+def test_loggers_of_other_libraries_are_unchanged() -> None:
     code = """
 import logging
 import psycopg
@@ -151,7 +151,7 @@ logging.getLogger("draive_pg").warning("unseen")
 
 @pytest.fixture(scope="module")
 def exporter() -> InMemorySpanExporter:
-    """Where the spans of this process end: there can be one provider only."""
+    """The exporter of this process, which can have only one tracer provider."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -166,7 +166,7 @@ def spans(exporter: InMemorySpanExporter) -> Iterator[InMemorySpanExporter]:
     exporter.clear()
 
 
-def test_an_operation_is_a_span(
+def test_operation_creates_span(
     db: Client, spans: InMemorySpanExporter, sql: psycopg.Connection
 ) -> None:
     db.memory("secret name").remember(asked("q"))
@@ -179,9 +179,7 @@ def test_an_operation_is_a_span(
     }
 
 
-def test_a_span_has_the_error(
-    connect: Connect, empty_dsn: str, spans: InMemorySpanExporter
-) -> None:
+def test_span_records_error(connect: Connect, empty_dsn: str, spans: InMemorySpanExporter) -> None:
     with pytest.raises(TableMissing):
         connect(empty_dsn).memories.identifiers()
     (span,) = spans.get_finished_spans()
@@ -189,13 +187,13 @@ def test_a_span_has_the_error(
     assert span.attributes["error.type"] == span.attributes["db.response.status_code"] == "42P01"
 
 
-def test_opentelemetry_is_not_imported_before_it_is_needed() -> None:
+def test_opentelemetry_is_imported_lazily() -> None:
     code = "import draive_pg, sys; print([name for name in sys.modules if 'opentel' in name])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
 
-def test_without_opentelemetry_all_works(dsn: str) -> None:
+def test_client_works_without_opentelemetry(dsn: str) -> None:
     code = """
 import sys
 sys.modules["opentelemetry"] = None

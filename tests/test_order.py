@@ -1,4 +1,4 @@
-"""Order is the server's: of many writers at once, and whatever any clock says."""
+"""Order of concurrent writes, independent of clocks."""
 
 import threading
 from collections.abc import Callable
@@ -32,7 +32,7 @@ NUMBERS = {
     "instructions": "SELECT content::INT FROM instructions ORDER BY created",
     "configurations": "SELECT (content ->> 'n')::INT FROM configurations ORDER BY created",
 }
-revised = pytest.mark.parametrize("table", DEFINES)
+each_kind = pytest.mark.parametrize("table", DEFINES)
 
 
 def numbers(sql: psycopg.Connection, table: str) -> list[int]:
@@ -46,7 +46,7 @@ def newest(db: Client, table: str) -> int:
 
 
 @pytest.mark.parametrize("memories", [1, 3])
-def test_batches_of_many_writers_are_contiguous_in_each_memory(
+def test_concurrent_batches_are_contiguous_in_each_memory(
     connect: Connect, dsn: str, memories: int
 ) -> None:
     db = connect(dsn, max_size=8)
@@ -67,7 +67,7 @@ def test_batches_of_many_writers_are_contiguous_in_each_memory(
             assert own == [f"{writer}/{number}" for number in range(4)]
 
 
-def test_nothing_lands_within_a_large_batch(connect: Connect, dsn: str) -> None:
+def test_large_batch_is_contiguous(connect: Connect, dsn: str) -> None:
     db = connect(dsn, max_size=4)
     large = [asked(f"large {n}") for n in range(2000)]
     run_concurrently(
@@ -91,7 +91,7 @@ WRITES: dict[str, Callable[[Client], Any]] = {
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
-def test_writers_of_one_subject_take_turns_until_each_has_committed(
+def test_writer_waits_for_commit_of_writer_of_same_subject(
     db: Client, dsn: str, write: Callable[[Client], Any]
 ) -> None:
     order: list[str] = []
@@ -111,8 +111,8 @@ def test_writers_of_one_subject_take_turns_until_each_has_committed(
     assert order == ["the first commits", "the other has written"]
 
 
-@revised
-def test_no_revision_of_many_writers_is_lost(
+@each_kind
+def test_concurrent_writes_lose_no_revision(
     connect: Connect, dsn: str, sql: psycopg.Connection, table: str
 ) -> None:
     db = connect(dsn, max_size=8)
@@ -131,8 +131,8 @@ def test_no_revision_of_many_writers_is_lost(
     assert distinct == (50,)
 
 
-@revised
-def test_a_clock_that_stepped_back_hides_no_revision(
+@each_kind
+def test_clock_stepping_back_hides_no_revision(
     db: Client, sql: psycopg.Connection, table: str
 ) -> None:
     DEFINES[table](db, 1)
@@ -143,18 +143,16 @@ def test_a_clock_that_stepped_back_hides_no_revision(
     assert numbers(sql, table) == [1, 2, 3]
 
 
-def test_the_variables_of_who_writes_last_hold_though_their_transaction_began_first(
-    db: Client, dsn: str
-) -> None:
+def test_last_written_variables_win_over_later_transaction(db: Client, dsn: str) -> None:
     with Client(dsn) as other, db.transaction():
-        db.memories.identifiers()  # so that it has begun
+        db.memories.identifiers()  # begins the transaction
         other.memory("m").remember(variables={"by": "who began later"})
         db.memory("m").remember(variables={"by": "who wrote last"})
     assert db.memory("m").recall().variables == {"by": "who wrote last"}
     assert len(db.frames.variables("m")) == 2
 
 
-def test_what_is_recalled_is_of_one_instant(db: Client, dsn: str) -> None:
+def test_recall_reads_one_snapshot(db: Client, dsn: str) -> None:
     stop = threading.Event()
 
     def write() -> None:
@@ -180,8 +178,8 @@ def test_what_is_recalled_is_of_one_instant(db: Client, dsn: str) -> None:
         writing.result(30)
 
 
-@revised
-def test_writers_of_other_names_do_not_wait(
+@each_kind
+def test_writers_to_other_names_do_not_block(
     db: Client, dsn: str, sql: psycopg.Connection, table: str
 ) -> None:
     with Client(dsn) as other, other.transaction():
@@ -197,7 +195,7 @@ def test_writers_of_other_names_do_not_wait(
 # --- Through the adapters, over either pool
 
 
-def test_the_adapters_define_twice_in_one_transaction(
+def test_adapters_define_repeatedly_in_one_transaction(
     in_scope: InScope, sql: psycopg.Connection
 ) -> None:
     async def body() -> None:
@@ -212,7 +210,7 @@ def test_the_adapters_define_twice_in_one_transaction(
         assert numbers(sql, table) == [0, 1, 2]
 
 
-def test_the_adapters_keep_the_order_whatever_any_clock_says(
+def test_order_of_adapters_is_independent_of_clocks(
     in_scope: InScope, sql: psycopg.Connection
 ) -> None:
     async def body() -> None:

@@ -1,4 +1,4 @@
-"""What is built of the repository, and that it works where it is installed."""
+"""The sdist, the wheel, and the installed package."""
 
 import importlib.util
 import os
@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).parent.parent
 
 
 def run(*command: object, **environment: str) -> str:
-    """Run a command that must succeed, far from the repository, and return what it printed."""
+    """Run a command that must succeed, outside the repository, and return its output."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd="/",
@@ -53,9 +53,9 @@ def wheel(built: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory into which the wheel, and nothing else, was installed."""
+    """A directory in which only the wheel is installed."""
     target = tmp_path_factory.mktemp("installed")
-    # ./dev makes the environment with uv where there is uv, and then without pip.
+    # ./dev creates the environment with uv if it is available, and then without pip.
     pip = [sys.executable, "-m", "pip", "install"]
     uv = ["uv", "pip", "install", "--python", sys.executable]
     install = pip if importlib.util.find_spec("pip") else uv
@@ -68,7 +68,7 @@ def contents(wheel: Path) -> Mapping[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_the_wheel_has_the_package_and_its_data(wheel: Path) -> None:
+def test_wheel_contains_package_and_data(wheel: Path) -> None:
     files = contents(wheel)
     expected = {
         path.relative_to(REPOSITORY).as_posix(): path
@@ -83,12 +83,12 @@ def test_the_wheel_has_the_package_and_its_data(wheel: Path) -> None:
         assert files[name] == path.read_bytes(), name
 
 
-def test_the_wheel_has_nothing_else(wheel: Path) -> None:
+def test_wheel_contains_nothing_else(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in contents(wheel)}
     assert tops == {"draive_pg", f"draive_pg-{draive_pg.__version__}.dist-info"}
 
 
-def test_the_sdist_has_what_a_developer_needs(built: Path) -> None:
+def test_sdist_contains_development_files(built: Path) -> None:
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         modes = {
@@ -104,7 +104,7 @@ def test_the_sdist_has_what_a_developer_needs(built: Path) -> None:
     assert modes["dev"] & 0o100
 
 
-def test_what_is_installed_works_far_from_the_repository(installed: Path, empty_dsn: str) -> None:
+def test_installed_package_works_outside_repository(installed: Path, empty_dsn: str) -> None:
     code = """if True:
         import sys
         from pathlib import Path
@@ -124,14 +124,14 @@ def test_what_is_installed_works_far_from_the_repository(installed: Path, empty_
     assert run(sys.executable, "-c", code, installed, empty_dsn, **run_there) == "1"
 
 
-def test_the_command_is_installed(installed: Path, dsn: str) -> None:
+def test_command_is_installed(installed: Path, dsn: str) -> None:
     command = installed / "bin" / "draive-pg"
     run_there = {"PYTHONPATH": str(installed), "PYTHONWARNINGS": "error"}
     assert run(command, "--version", **run_there) == f"draive-pg {draive_pg.__version__}"
     assert "up to date" in run(command, "setup", "--dsn", dsn, **run_there)
 
 
-def test_the_version_is_the_same_everywhere(wheel: Path) -> None:
+def test_version_is_consistent(wheel: Path) -> None:
     metadata = contents(wheel)[f"draive_pg-{draive_pg.__version__}.dist-info/METADATA"].decode()
     assert f"\nVersion: {draive_pg.__version__}\n" in metadata
     changelog = REPOSITORY / "CHANGELOG.md"

@@ -112,7 +112,7 @@ def test_methods_have_the_same_parameters_and_docstrings(sync: Any, asynchronous
 
 
 @both
-def test_signatures_show_what_a_call_returns(sync: Any, asynchronous: Any) -> None:
+def test_signatures_show_return_type(sync: Any, asynchronous: Any) -> None:
     for name, function in public(sync).items():
         result = str(inspect.signature(function).return_annotation)
         assert "Operation[" not in result, name
@@ -127,7 +127,7 @@ def test_signatures_show_what_a_call_returns(sync: Any, asynchronous: Any) -> No
             assert str(other) == f"Async{result}", name
 
 
-def test_help_shows_the_docstring_and_the_return_type() -> None:
+def test_help_shows_docstring_and_return_type() -> None:
     from pydoc import plaintext, render_doc  # pyright: ignore[reportAttributeAccessIssue]
 
     for db, returns in (
@@ -205,7 +205,7 @@ def use(db: Client, async_db: AsyncClient) -> None:
 """
 
 
-def test_an_editor_shows_signature_and_docstring_for_both_clients(tmp_path: Path) -> None:
+def test_editor_shows_signature_and_docstring_for_both_clients(tmp_path: Path) -> None:
     write_pyright_config(tmp_path)
     sync, asynchronous = hovers(tmp_path, HOVERED, [(3, 18), (4, 24)])
     for shown, returns in ((sync, "int"), (asynchronous, "Coroutine[Any, Any, int]")):

@@ -1,4 +1,4 @@
-"""The tables of ``schema/partitioned/tables.sql``: all works on them as it does on plain ones."""
+"""The tables of ``schema/partitioned/tables.sql``, which behave like plain ones."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def query(dsn: str, statement: bytes) -> list[tuple[Any, ...]]:
         return connection.execute(statement).fetchall()
 
 
-def test_setup_adopts_them(connect: Connect, empty_dsn: str) -> None:
+def test_setup_adopts_partitioned_tables(connect: Connect, empty_dsn: str) -> None:
     with psycopg.connect(empty_dsn, autocommit=True) as connection:
         connection.execute((SCHEMA / "partitioned" / "tables.sql").read_bytes())
     db = connect(empty_dsn)
@@ -48,7 +48,7 @@ def test_setup_adopts_them(connect: Connect, empty_dsn: str) -> None:
 
 
 def rows_without_times(dsn: str) -> dict[str, list[Any]]:
-    """Return what the tables hold, by their names, but for columns of times."""
+    """Return the rows of each table, without timestamps."""
     tables = query(
         dsn,
         b"SELECT relname::TEXT FROM pg_class WHERE relnamespace = 'public'::REGNAMESPACE "
@@ -69,7 +69,7 @@ def rows_without_times(dsn: str) -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("call", every_call.READS.values(), ids=every_call.READS)
-def test_a_read_returns_what_it_returns_from_plain_tables(
+def test_read_returns_same_type_as_from_plain_tables(
     db: Client, connect: Connect, dsn: str, call: Callable[[Client], object]
 ) -> None:
     plain = connect(dsn)
@@ -79,7 +79,7 @@ def test_a_read_returns_what_it_returns_from_plain_tables(
 
 
 @pytest.mark.parametrize("call", every_call.WRITES.values(), ids=every_call.WRITES)
-def test_a_write_leaves_the_rows_that_it_leaves_in_plain_tables(
+def test_write_leaves_same_rows_as_in_plain_tables(
     db: Client,
     connect: Connect,
     partitioned_dsn: str,
@@ -93,7 +93,7 @@ def test_a_write_leaves_the_rows_that_it_leaves_in_plain_tables(
     assert rows_without_times(partitioned_dsn) == rows_without_times(dsn)
 
 
-def test_every_table_has_its_rows_in_several_partitions(db: Client, partitioned_dsn: str) -> None:
+def test_rows_are_distributed_over_partitions(db: Client, partitioned_dsn: str) -> None:
     for number in range(20):
         db.memory(f"m{number}").remember(asked("q"), answered("a"), variables={"n": number})
         db.configurations.define(f"n{number}", {"n": number})
@@ -117,7 +117,7 @@ def test_every_table_has_its_rows_in_several_partitions(db: Client, partitioned_
     assert db.memory("m7").recall().variables == {"n": 7}
 
 
-def test_order_holds_also_of_equal_times(db: Client, partitioned_dsn: str) -> None:
+def test_rows_with_equal_timestamps_keep_insertion_order(db: Client, partitioned_dsn: str) -> None:
     db.memory("m").remember(*(asked(str(number)) for number in range(50)))
     query(partitioned_dsn, b"UPDATE memories_elements SET created = '2026-01-01Z' RETURNING 1")
     assert texts(db.memory("m").recall().context) == [str(number) for number in range(50)]
@@ -126,7 +126,7 @@ def test_order_holds_also_of_equal_times(db: Client, partitioned_dsn: str) -> No
     assert texts(db.memory("m").recall(limit=2).context) == ["49", "last"]
 
 
-def test_batches_of_many_writers_stay_together(db: Client) -> None:
+def test_concurrent_batches_are_contiguous(db: Client) -> None:
     def write(writer: int, batch: int) -> Callable[[Client], object]:
         items = [asked(f"{writer} {batch}") for _ in range(5)]
         return lambda db: db.memory("m").remember(*items)
@@ -138,7 +138,7 @@ def test_batches_of_many_writers_stay_together(db: Client) -> None:
     assert all(len(set(batch)) == 1 for batch in batches)
 
 
-def test_a_removed_memory_leaves_nothing(db: Client, partitioned_dsn: str) -> None:
+def test_remove_deletes_all_rows_of_one_memory(db: Client, partitioned_dsn: str) -> None:
     db.memory("m").remember(asked("q"), variables={"n": 1})
     db.memory("other").remember(asked("q"), variables={"n": 1})
     assert db.memory("m").remove()
@@ -146,7 +146,7 @@ def test_a_removed_memory_leaves_nothing(db: Client, partitioned_dsn: str) -> No
         assert query(partitioned_dsn, f"SELECT identifier FROM {table}".encode()) == [("other",)]
 
 
-def test_changes_are_told_by_the_name_of_the_table_itself(db: Client, partitioned_dsn: str) -> None:
+def test_notification_names_partitioned_table(db: Client, partitioned_dsn: str) -> None:
     with psycopg.connect(partitioned_dsn, autocommit=True) as connection:
         connection.execute("LISTEN draive_pg")
         db.instructions.define("greeting", content="Hi")
@@ -162,7 +162,7 @@ def test_changes_are_told_by_the_name_of_the_table_itself(db: Client, partitione
     ]
 
 
-def test_a_client_hears_of_changes(connect: Connect, partitioned_dsn: str) -> None:
+def test_live_client_sees_changes(connect: Connect, partitioned_dsn: str) -> None:
     here, elsewhere = connect(partitioned_dsn, live=True), connect(partitioned_dsn)
     here.instructions.define("greeting", content="Hi")
     assert here.instructions.load("greeting") == "Hi"
@@ -170,13 +170,13 @@ def test_a_client_hears_of_changes(connect: Connect, partitioned_dsn: str) -> No
     wait_until(lambda: here.instructions.load("greeting") == "Hello")
 
 
-def test_what_plain_tables_hold_can_be_moved(connect: Connect, dsn: str) -> None:
+def test_rows_of_plain_tables_can_be_moved(connect: Connect, dsn: str) -> None:
     with connect(dsn) as db:
         every_call.fill(db)
         db.memory("m").remember(*(asked(str(number)) for number in range(50)))
         before = db.memory("m").recall()
     with psycopg.connect(dsn, autocommit=True) as connection:
-        # Rows of equal time, which only their places tell apart.
+        # Rows with equal timestamps, distinguished only by their position in the table.
         connection.execute("UPDATE memories_elements SET created = '2026-01-01Z'")
         connection.execute("CREATE SCHEMA partitioned; SET search_path = partitioned")
         connection.execute((SCHEMA / "partitioned" / "tables.sql").read_bytes())
@@ -201,7 +201,7 @@ STATEMENTS = {
 
 
 @pytest.mark.parametrize("operation", STATEMENTS.values(), ids=STATEMENTS)
-def test_what_is_about_one_subject_keeps_to_one_partition(
+def test_statement_about_one_subject_reads_one_partition(
     partitioned_dsn: str, operation: Operation[object]
 ) -> None:
     statement = operation.statements[-1]

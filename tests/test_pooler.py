@@ -1,4 +1,4 @@
-"""Behind a transaction pooler, where each transaction may be another session's."""
+"""Clients behind a transaction pooler."""
 
 import shutil
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ SIZE = 2
 
 @pytest.fixture(params=["ours", "pgbouncer"])
 def through(request: pytest.FixtureRequest, dsn: str) -> Iterator[str]:
-    """The way to the database of `dsn` by a pooler with two server connections."""
+    """The DSN of a pooler with two server connections to the database of `dsn`."""
     if request.param == "ours":
         with pooled(dsn, size=SIZE) as through:
             yield through
@@ -35,11 +35,11 @@ def through(request: pytest.FixtureRequest, dsn: str) -> Iterator[str]:
 
 @pytest.fixture
 def users(connect: Connect) -> int:
-    """How many use a client at once: threads are dearer than tasks."""
+    """The number of concurrent users: threads cost more than tasks."""
     return 6 if isinstance(connect("dbname=unused"), Client) else 20
 
 
-def test_the_pooler_of_these_tests_keeps_no_sessions(dsn: str) -> None:
+def test_pooler_shares_server_sessions(dsn: str) -> None:
     with (
         pooled(dsn, size=SIZE) as through,
         psycopg.connect(through, autocommit=True, prepare_threshold=0) as connection,
@@ -49,7 +49,7 @@ def test_the_pooler_of_these_tests_keeps_no_sessions(dsn: str) -> None:
             connection.execute("SELECT %s", (1,)).fetchone()
 
 
-def test_setup_and_every_call_work(connect: Connect, empty_dsn: str) -> None:
+def test_setup_and_every_call_work_behind_pooler(connect: Connect, empty_dsn: str) -> None:
     with pooled(empty_dsn, size=SIZE) as through:
         db = connect(through, cache_limit=0)
         assert db.setup() != ()
@@ -61,7 +61,7 @@ def test_setup_and_every_call_work(connect: Connect, empty_dsn: str) -> None:
 
 
 def transact(db: Any, identifier: str, number: int) -> Any:
-    """Write and read in a transaction, with a client of either colour."""
+    """Write and read in a transaction, with a sync or async client."""
     write: Any = transact_async if isinstance(db, AsyncClient) else transact_sync
     return write(db, identifier, number)
 
@@ -80,8 +80,8 @@ async def transact_async(db: AsyncClient, identifier: str, number: int) -> int:
         return len((await db.memory(identifier).recall()).context)
 
 
-def a_round(user: str, number: int) -> list[Step]:
-    """What somebody does who writes to a memory of their own, and to one that all share."""
+def round_steps(user: str, number: int) -> list[Step]:
+    """Return the steps of a user with a private memory and a shared one."""
     return [
         lambda db: db.memory(user).remember(asked("q"), variables={"n": number}),
         lambda db: db.memory("shared").remember(asked("q"), answered("a")),
@@ -94,7 +94,7 @@ def a_round(user: str, number: int) -> list[Step]:
     ]
 
 
-def test_many_at_once_share_few_server_connections(
+def test_concurrent_users_share_few_server_connections(
     connect: Connect, users: int, through: str, dsn: str
 ) -> None:
     db = connect(through, max_size=users, cache_limit=0)
@@ -102,7 +102,7 @@ def test_many_at_once_share_few_server_connections(
     done = run_concurrently(
         db,
         *(
-            [step for number in range(rounds) for step in a_round(f"user {user}", number)]
+            [step for number in range(rounds) for step in round_steps(f"user {user}", number)]
             for user in range(users)
         ),
     )
@@ -119,7 +119,7 @@ def test_many_at_once_share_few_server_connections(
         assert len(past.memories.identifiers()) == users + 1
 
 
-def test_listening_hears_nothing_and_breaks_nothing(
+def test_live_client_behind_pooler_works_without_notifications(
     connect: Connect, through: str, dsn: str
 ) -> None:
     db = connect(through, live=True, cache_expiration=0.5)

@@ -24,7 +24,7 @@ class Note(Record):
     meta: Any = None
 
 
-def test_a_record_is_frozen_and_its_repr_bounded() -> None:
+def test_record_is_frozen_and_has_bounded_repr() -> None:
     note = Note("a", MOMENT, "x" * 10_000, {str(n): "y" * 10_000 for n in range(1000)})
     assert len(repr(note)) < 500
     assert repr(note).startswith("Note(name='a', created=2026-01-02 03:04:05+00:00, text='xxx")
@@ -41,7 +41,7 @@ def test_records_can_be_copied_and_pickled(limit: int | None) -> None:
         assert other.truncated is (limit == 1)
 
 
-def test_public_classes_are_pickled_by_their_public_name() -> None:
+def test_public_classes_are_pickled_by_public_name() -> None:
     for name in draive_pg.__all__:
         if isinstance(public := getattr(draive_pg, name), type):
             assert public.__module__ == "draive_pg", name
@@ -50,7 +50,7 @@ def test_public_classes_are_pickled_by_their_public_name() -> None:
     assert pickle.loads(pickle.dumps(state)) == state
 
 
-def test_a_slice_of_records_is_records() -> None:
+def test_slice_of_records_is_records() -> None:
     notes = Records(Note, [Note(str(n), MOMENT, "x") for n in range(10)])
     assert type(notes[2:4]) is Records
     assert [note.name for note in notes[::-3]] == ["9", "6", "3", "0"]
@@ -59,7 +59,7 @@ def test_a_slice_of_records_is_records() -> None:
     assert list(none.to_df().columns) == ["name", "created", "text", "meta"]
 
 
-def test_records_say_that_a_limit_cut_them() -> None:
+def test_records_report_truncation_by_limit() -> None:
     found = [Note(str(n), MOMENT, "x") for n in range(3)]
     whole, cut = Records(Note, found, limit=3), Records(Note, found, limit=2)
     assert (whole.truncated, cut.truncated, cut[:1].truncated) == (False, True, True)
@@ -70,7 +70,7 @@ def test_records_say_that_a_limit_cut_them() -> None:
         assert "there are more" not in shown
 
 
-def test_printed_records_are_a_table_cut_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_printed_records_are_a_table_of_terminal_width(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "50")
     notes = Records(Note, [Note("a\x1b[2J\n", MOMENT, "x" * 1_000_000, n) for n in range(1000)])
     lines = str(notes).split("\n")
@@ -82,7 +82,7 @@ def test_printed_records_are_a_table_cut_to_the_terminal(monkeypatch: pytest.Mon
     assert str(Records(Note)).split("\n")[1:] == ["0 in all"]
 
 
-def test_printed_records_of_many_columns_leave_out_those_without_a_value() -> None:
+def test_printed_table_omits_empty_columns() -> None:
     from draive_pg.display import text
 
     columns = ("name", "created", "author", "message", "current")
@@ -97,14 +97,14 @@ def test_printed_records_of_many_columns_leave_out_those_without_a_value() -> No
 
 
 @pytest.mark.parametrize("width", [1, 7, 30, 200])
-def test_tables_align_characters_of_any_width(width: int) -> None:
+def test_printed_table_aligns_wide_characters(width: int) -> None:
     rows = [["ż", "漢字" * 20, 1], ["e\u0301", None, 20_000], [True, {"a": [MOMENT]}, None]]
     lines = text.table(["first", "second", "third"], rows, width=width).split("\n")
     assert len(lines) == 4
     assert all(text.width_of(line) <= max(width, text.MIN_WIDTH) for line in lines)
 
 
-def test_records_are_a_tuple_with_a_bounded_repr() -> None:
+def test_records_are_a_tuple_with_bounded_repr() -> None:
     notes = Records(Note, [Note(str(n), MOMENT, "x" * 10_000) for n in range(1000)])
     assert len(notes) == 1000
     assert notes[7].name == "7"
@@ -114,14 +114,14 @@ def test_records_are_a_tuple_with_a_bounded_repr() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 1000])
-def test_records_make_a_frame_with_the_columns_of_their_fields(count: int) -> None:
+def test_records_to_df_has_a_column_per_field(count: int) -> None:
     frame = Records(Note, [Note(str(n), MOMENT, "x") for n in range(count)]).to_df()
     assert list(frame.columns) == ["name", "created", "text", "meta"]
     assert len(frame) == count
 
 
 @pytest.mark.parametrize("count", [0, 1, 1000])
-def test_a_notebook_shows_a_table_that_is_escaped_and_bounded(count: int) -> None:
+def test_html_table_is_escaped_and_bounded(count: int) -> None:
     hostile = "<script>alert('x')</script>" + "&" * 5000
     shown = Records(Note, [Note("<b>", MOMENT, "short") for _ in range(count)])._repr_html_()
     assert f"{count:,} in all" in shown
@@ -130,24 +130,24 @@ def test_a_notebook_shows_a_table_that_is_escaped_and_bounded(count: int) -> Non
     assert "<script" not in one
     assert "<b>" not in one
     assert "&lt;b&gt;" in one
-    assert "<details" in one  # what is long unfolds, and is all there
+    assert "<details" in one  # long values are collapsed, but complete
     assert one.count("&amp;") > 5000
 
 
-def test_of_many_columns_those_without_a_value_are_only_named() -> None:
+def test_html_table_omits_and_names_empty_columns() -> None:
     shown = html.table(list("abcdef"), [[1, None, "", {}, 5, 0], [2, None, "", {}, 5, 0]])
     assert "no value in b, c, d" in shown
     assert shown.count("<th ") == 3
     assert html.table(list("abc"), [[1, None, ""]]).count("<th ") == 3
 
 
-def test_what_has_a_look_of_its_own_keeps_it_in_a_table() -> None:
+def test_html_table_includes_html_of_cell() -> None:
     inner = Records(Note, [Note("inner", MOMENT, "x")])
     assert inner._repr_html_() in html.table(("notes",), [[inner]])
 
 
 @pytest.mark.parametrize("value", [None, True, 7, 0.5, "", [], ["a"], {"a": MOMENT}, object()])
-def test_any_value_can_be_shown(value: object) -> None:
+def test_any_value_has_html(value: object) -> None:
     assert isinstance(html.shown(value), str)
 
 

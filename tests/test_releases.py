@@ -24,7 +24,7 @@ class Limits(Configuration):
     tokens: int = 1
 
 
-def test_a_release_makes_everything_and_returns_it(db: Client) -> None:
+def test_release_writes_and_returns_everything(db: Client) -> None:
     made = db.release(
         prompts={GREETING: "Hello", "farewell": "Bye"},
         configurations={"limits": {"tokens": 2}, "Limits": Limits(tokens=3)},
@@ -51,7 +51,7 @@ def test_a_release_makes_everything_and_returns_it(db: Client) -> None:
     assert len(repr(made)) < 1000
 
 
-def test_a_release_of_what_is_so_already_writes_nothing(db: Client) -> None:
+def test_repeated_release_writes_nothing(db: Client) -> None:
     release = partial(
         db.release,
         prompts={"greeting": "Hello"},
@@ -65,12 +65,12 @@ def test_a_release_of_what_is_so_already_writes_nothing(db: Client) -> None:
     assert len(db.instructions.history("greeting")) == 1
 
 
-def test_a_release_of_nothing_does_nothing(db: Client) -> None:
+def test_empty_release_does_nothing(db: Client) -> None:
     made = db.release()
     assert (made.prompts, made.configurations, made.labels) == ((), (), ())
 
 
-def test_a_release_rolls_back_by_labels_alone(db: Client) -> None:
+def test_release_of_labels_only_rolls_back(db: Client) -> None:
     for version in ("1", "2"):
         db.release(
             prompts={"a": version, "b": version}, labels={"production": ["a", "b"]}, message=version
@@ -90,7 +90,7 @@ def test_a_release_rolls_back_by_labels_alone(db: Client) -> None:
         ({"labels": {"production": ["nobody"]}}, InstructionsMissing),
     ],
 )
-def test_a_release_that_fails_in_part_fails_as_a_whole(
+def test_failed_release_is_rolled_back(
     db: Client, fault: dict[str, Any], error: type[Exception]
 ) -> None:
     db.configurations.define("limits", {"tokens": 1})
@@ -108,7 +108,7 @@ def test_a_release_that_fails_in_part_fails_as_a_whole(
     assert db.instructions.label_history("greeting") == ()
 
 
-def test_a_release_on_condition_is_done_where_it_holds(db: Client) -> None:
+def test_conditional_release_succeeds_if_expected_matches(db: Client) -> None:
     first = db.instructions.define("greeting", content="1")
     snapshot = db.configurations.define("limits", {})
     made = db.release(
@@ -138,14 +138,14 @@ def test_a_release_on_condition_is_done_where_it_holds(db: Client) -> None:
         ({"prompts": {"a": ""}, "message": 7}, TypeError, "message must be a str"),
     ],
 )
-def test_what_cannot_be_released_is_refused_before_anything_is_asked(
+def test_invalid_release_is_rejected_before_io(
     connect: Connect, given: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
         connect("host=nowhere.invalid").release(**given)
 
 
-def test_a_release_is_visible_at_once_and_as_a_whole(db: Client, dsn: str) -> None:
+def test_release_becomes_visible_atomically(db: Client, dsn: str) -> None:
     with Client(dsn, cache_limit=0) as other:
         with db.transaction():
             db.release(prompts={"a": "1"}, configurations={"c": {}}, labels={"production": ["a"]})
@@ -156,9 +156,7 @@ def test_a_release_is_visible_at_once_and_as_a_whole(db: Client, dsn: str) -> No
         assert other.configurations.configurations() == ("c",)
 
 
-def test_a_release_is_seen_by_who_listens(
-    connect: Connect, dsn: str, sql: psycopg.Connection
-) -> None:
+def test_live_client_sees_release(connect: Connect, dsn: str, sql: psycopg.Connection) -> None:
     live = connect(dsn, live=True)
     live.configurations.configurations()
     wait_for_listener(live, sql)
@@ -183,7 +181,7 @@ def released(db: Any, *, names: tuple[str, ...], content: str) -> Any:
     )
 
 
-def test_releases_in_any_order_never_wait_for_each_other_and_never_mix(db: Client) -> None:
+def test_concurrent_releases_neither_deadlock_nor_interleave(db: Client) -> None:
     orders = list(itertools.permutations(NAMES))[::5]
     users = [
         [partial(released, names=names, content=f"{user}.{number}") for number in range(6)]
@@ -218,7 +216,7 @@ with Client(sys.argv[1]) as db:
 """
 
 
-def test_releases_of_processes_never_mix(db: Client, dsn: str) -> None:
+def test_releases_of_processes_do_not_interleave(db: Client, dsn: str) -> None:
     orders = ("a,b,c,d", "d,c,b,a")
     processes = [subprocess.Popen([sys.executable, "-c", RELEASER, dsn, names]) for names in orders]
     assert [process.wait(120) for process in processes] == [0, 0]

@@ -1,4 +1,4 @@
-"""Revisions of instructions: read, compared, searched, written on condition, restored."""
+"""Revisions of instructions: read, search, compare, conditional writes, restore."""
 
 import contextlib
 import re
@@ -33,17 +33,17 @@ DECLARED = InstructionsDeclaration.of(
 
 @pytest.fixture
 def three(db: Client) -> Client:
-    """A client of instructions with three revisions."""
+    """A client of a database with three revisions of a prompt."""
     db.instructions.define("greeting", content="Hi", message="the first", author="ada")
     db.instructions.define("greeting", content="Hello")
     db.instructions.define("greeting", content="Hello {name}", message="the third", author="bo")
     return db
 
 
-# --- Reading them
+# --- Reading
 
 
-def test_the_history_has_everything_newest_first(three: Client) -> None:
+def test_history_lists_revisions_newest_first(three: Client) -> None:
     history = three.instructions.history("greeting")
     assert isinstance(history, Records)
     assert [each.revision for each in history] == [3, 2, 1]
@@ -56,13 +56,13 @@ def test_the_history_has_everything_newest_first(three: Client) -> None:
     assert list(history.to_df().revision) == [3, 2, 1]
 
 
-def test_the_history_of_nothing_is_empty(db: Client) -> None:
+def test_history_of_missing_name_is_empty(db: Client) -> None:
     history = db.instructions.history("greeting")
     assert history == ()
     assert "labels" in history.to_df().columns
 
 
-def test_a_revision_is_found_by_number_time_label_and_itself(three: Client) -> None:
+def test_revision_accepts_number_time_label_and_revision(three: Client) -> None:
     newest, second, first = three.instructions.history("greeting")
     three.instructions.label("greeting", "production", 2)
     find = three.instructions.revision
@@ -84,9 +84,7 @@ def test_a_revision_is_found_by_number_time_label_and_itself(three: Client) -> N
         {"as_of": datetime(2001, 1, 1, tzinfo=UTC)},
     ],
 )
-def test_what_is_not_there_is_missing_and_the_error_says_what_is(
-    three: Client, choose: dict[str, Any]
-) -> None:
+def test_missing_revision_error_lists_existing_ones(three: Client, choose: dict[str, Any]) -> None:
     three.instructions.label("greeting", "staging", 1)
     says = r"^load instructions 'greeting': there is no (revision|label) .*; there are revisions 1 "
     with pytest.raises(RevisionMissing, match=says + "to 3, and 'staging'$"):
@@ -99,7 +97,7 @@ def test_what_is_not_there_is_missing_and_the_error_says_what_is(
     assert three.instructions.resolve("farewell", default="none", **choose) == "none"
 
 
-def test_a_revision_loads_and_resolves_by_number_and_time(three: Client) -> None:
+def test_load_and_resolve_by_revision_and_as_of(three: Client) -> None:
     _, second, first = three.instructions.history("greeting")
     for _ in range(2):  # from the server, and from the cache
         assert three.instructions.load("greeting", revision=1) == "Hi"
@@ -111,7 +109,7 @@ def test_a_revision_loads_and_resolves_by_number_and_time(three: Client) -> None
         assert three.instructions.load("greeting") == "Hello {name}"
 
 
-def test_what_was_available_then_is_listed(three: Client) -> None:
+def test_available_instructions_as_of_time(three: Client) -> None:
     before = three.instructions.history("greeting")[1].created
     three.instructions.define(DECLARED, content="Hello {name}!")
     three.instructions.define("later", content="")
@@ -137,7 +135,7 @@ def test_what_was_available_then_is_listed(three: Client) -> None:
         ({"as_of": 2001}, TypeError, "as_of must be a datetime"),
     ],
 )
-def test_a_choice_that_means_nothing_is_refused(
+def test_invalid_selector_is_rejected(
     db: Client, choose: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
@@ -147,24 +145,24 @@ def test_a_choice_that_means_nothing_is_refused(
 
 
 @pytest.mark.parametrize("wanted", [0, True, 1.5, b"1", 2**63])
-def test_a_revision_that_means_nothing_is_refused(db: Client, wanted: Any) -> None:
+def test_invalid_revision_is_rejected(db: Client, wanted: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="a revision"):
         db.instructions.revision("greeting", wanted)
     with pytest.raises((TypeError, ValueError), match="a revision"):
         db.instructions.diff("greeting", 1, wanted)
 
 
-def test_a_revision_of_another_name_is_refused(three: Client) -> None:
+def test_revision_of_another_name_is_rejected(three: Client) -> None:
     with pytest.raises(
         ValueError, match="a Revision of 'greeting', not of instructions 'farewell'"
     ):
         three.instructions.revision("farewell", three.instructions.revision("greeting"))
 
 
-# --- Searching them
+# --- Searching
 
 
-def test_search_finds_by_text_in_any_case_as_it_stands(three: Client) -> None:
+def test_search_text_is_case_insensitive_and_literal(three: Client) -> None:
     three.instructions.define("100%", content="a_b")
     found = lambda text: [  # noqa: E731
         (each.name, each.revision) for each in three.instructions.search(text)
@@ -177,7 +175,7 @@ def test_search_finds_by_text_in_any_case_as_it_stands(three: Client) -> None:
     assert len(found(None)) == 4
 
 
-def test_search_finds_by_everything_at_once(three: Client) -> None:
+def test_search_filters(three: Client) -> None:
     three.instructions.define(DECLARED, content="Hello {name}")
     three.instructions.label("greeting", "production", 3)
     search = three.instructions.search
@@ -199,15 +197,15 @@ def test_search_finds_by_everything_at_once(three: Client) -> None:
     "given",
     [{"text": 7}, {"meta": ["a"]}, {"since": "now"}, {"limit": 0}, {"author": 1}, {"label": 1}],
 )
-def test_a_search_for_what_cannot_be_is_refused(db: Client, given: dict[str, Any]) -> None:
+def test_search_rejects_invalid_arguments(db: Client, given: dict[str, Any]) -> None:
     with pytest.raises((TypeError, ValueError), match=next(iter(given))):
         db.instructions.search(**given)
 
 
-# --- Comparing them
+# --- Comparing
 
 
-def test_a_diff_is_unified_text(three: Client) -> None:
+def test_diff_is_unified_text(three: Client) -> None:
     diff = three.instructions.diff("greeting", 1)
     assert bool(diff) is True
     assert repr(diff) == "Diff(greeting: revision 1 -> 3, +1 -1 lines)"
@@ -217,14 +215,14 @@ def test_a_diff_is_unified_text(three: Client) -> None:
     assert lines[2:] == ["@@ -1 +1 @@", "-Hi", "+Hello {name}"]
 
 
-def test_a_diff_of_equal_revisions_is_empty_and_false(three: Client) -> None:
+def test_diff_of_equal_revisions_is_empty_and_false(three: Client) -> None:
     diff = three.instructions.diff("greeting", 2, 2)
     assert (bool(diff), str(diff)) == (False, "")
     assert repr(diff) == "Diff(greeting: revision 2 -> 2, no difference)"
     assert "no difference" in diff._repr_html_()
 
 
-def test_a_diff_shows_what_else_was_declared_and_a_missing_newline(three: Client) -> None:
+def test_diff_shows_declaration_and_missing_newline(three: Client) -> None:
     three.instructions.define(DECLARED, content="Hello {name}\n")
     text = str(three.instructions.diff("greeting", 3, "latest"))
     assert "+" in text.split("\n")
@@ -232,7 +230,7 @@ def test_a_diff_shows_what_else_was_declared_and_a_missing_newline(three: Client
         assert added in text
 
 
-def test_a_diff_in_a_notebook_is_side_by_side_and_escaped(db: Client) -> None:
+def test_diff_html_is_side_by_side_and_escaped(db: Client) -> None:
     before = "\n".join(f"line {number}" for number in range(40))
     db.instructions.define("<b>", content=before)
     db.instructions.define("<b>", content=before.replace("line 20", "<script>alert(1)</script>"))
@@ -245,7 +243,7 @@ def test_a_diff_in_a_notebook_is_side_by_side_and_escaped(db: Client) -> None:
     assert "line 30" not in html
 
 
-def test_a_diff_takes_labels_and_revisions(three: Client) -> None:
+def test_diff_accepts_labels_and_revisions(three: Client) -> None:
     three.instructions.label("greeting", "production", 1)
     first, third = (three.instructions.revision("greeting", number) for number in (1, 3))
     diff = three.instructions.diff("greeting", "production", third)
@@ -254,10 +252,10 @@ def test_a_diff_takes_labels_and_revisions(three: Client) -> None:
         three.instructions.diff("greeting", 1, "staging")
 
 
-# --- Writing them
+# --- Writing
 
 
-def test_define_returns_the_revision_that_it_wrote(db: Client) -> None:
+def test_define_returns_written_revision(db: Client) -> None:
     first = db.instructions.define(DECLARED, content="Hi {name}", message="why", author="ada")
     assert first == db.instructions.revision("greeting")
     assert (first.revision, first.message, first.author, first.current) == (1, "why", "ada", True)
@@ -266,7 +264,7 @@ def test_define_returns_the_revision_that_it_wrote(db: Client) -> None:
     assert second == db.instructions.revision("greeting", 2)
 
 
-def test_what_changes_nothing_makes_no_revision(db: Client) -> None:
+def test_unchanged_content_creates_no_revision(db: Client) -> None:
     first = db.instructions.define(DECLARED, content="Hi {name}", message="why", author="ada")
     db.instructions.label("greeting", "production")
     again = db.instructions.define(DECLARED, content="Hi {name}", message="another")
@@ -287,13 +285,13 @@ def test_what_changes_nothing_makes_no_revision(db: Client) -> None:
         ),
     ],
 )
-def test_another_declaration_is_another_revision(db: Client, other: Any) -> None:
+def test_changed_declaration_creates_revision(db: Client, other: Any) -> None:
     db.instructions.define(InstructionsDeclaration.of("greeting", meta={"n": 1}), content="Hi")
     assert db.instructions.define(other, content="Hi").revision == 2
     assert db.instructions.available_instructions() == (other,)
 
 
-def test_a_name_keeps_what_was_declared(db: Client) -> None:
+def test_define_by_name_keeps_declaration(db: Client) -> None:
     db.instructions.define(DECLARED, content="Hi {name}")
     db.instructions.define("greeting", content="Hello {name}")
     db.instructions.define(Instructions.of("greeting"), content="Hey {name}")
@@ -303,7 +301,7 @@ def test_a_name_keeps_what_was_declared(db: Client) -> None:
     assert (kept.description, kept.meta) == ("How to greet", {"lang": "pl"})
 
 
-def test_a_write_on_condition_is_done_where_it_holds(db: Client) -> None:
+def test_conditional_define_succeeds_if_expected_matches(db: Client) -> None:
     first = db.instructions.define("greeting", content="1", expected=0)
     second = db.instructions.define("greeting", content="2", expected=1)
     third = db.instructions.define("greeting", content="3", expected=second)
@@ -312,7 +310,7 @@ def test_a_write_on_condition_is_done_where_it_holds(db: Client) -> None:
 
 
 @pytest.mark.parametrize("expected", [0, 1, 3, "first"])
-def test_a_conflict_names_both_and_writes_nothing(db: Client, expected: int | str) -> None:
+def test_conflict_names_both_revisions_and_writes_nothing(db: Client, expected: int | str) -> None:
     first = db.instructions.define("greeting", content="1")
     db.instructions.define("greeting", content="2", author="bo")
     condition: Any = first if expected == "first" else expected
@@ -326,18 +324,18 @@ def test_a_conflict_names_both_and_writes_nothing(db: Client, expected: int | st
     assert len(db.instructions.history("greeting")) == 2
 
 
-def test_a_conflict_with_nothing_says_so(db: Client) -> None:
+def test_conflict_with_missing_name(db: Client) -> None:
     with pytest.raises(RevisionConflict, match="expected revision 2, but there is none"):
         db.instructions.define("greeting", content="3", expected=2)
 
 
 @pytest.mark.parametrize("expected", [-1, True, "1", 1.0, 2**63])
-def test_an_expectation_that_means_nothing_is_refused(db: Client, expected: Any) -> None:
+def test_invalid_expected_is_rejected(db: Client, expected: Any) -> None:
     with pytest.raises(ValueError, match="expected must be"):
         db.instructions.define("greeting", content="", expected=expected)
 
 
-def test_a_removed_revision_is_not_the_expected_one_of_a_new_document(
+def test_expected_revision_of_removed_name_is_a_conflict(
     db: Client,
 ) -> None:
     first = db.instructions.define("greeting", content="1", message="old")
@@ -350,7 +348,7 @@ def test_a_removed_revision_is_not_the_expected_one_of_a_new_document(
         db.instructions.revision("greeting", first)
 
 
-def test_of_many_who_expect_the_same_one_writes(db: Client) -> None:
+def test_concurrent_conditional_writes_one_wins(db: Client) -> None:
     db.instructions.define("greeting", content="start")
     for number in range(1, 6):
         done = run_concurrently(
@@ -361,7 +359,7 @@ def test_of_many_who_expect_the_same_one_writes(db: Client) -> None:
 
 
 def attempt(db: Any, content: str) -> Any:
-    """Write if the newest revision is the one that the content names, and tell whether it was."""
+    """Write if the newest revision is that named in the content, and return whether it was."""
     expected = int(content.split()[0])
     if isinstance(db, AsyncClient):
         return attempt_async(db, content, expected)
@@ -393,7 +391,7 @@ with Client(sys.argv[1]) as db:
 """
 
 
-def test_processes_that_count_on_condition_lose_nothing(db: Client, dsn: str) -> None:
+def test_conditional_writes_of_processes_lose_no_update(db: Client, dsn: str) -> None:
     db.instructions.define("counter", content="0")
     processes = [subprocess.Popen([sys.executable, "-c", WRITER, dsn]) for _ in range(2)]
     assert [process.wait(120) for process in processes] == [0, 0]
@@ -401,7 +399,7 @@ def test_processes_that_count_on_condition_lose_nothing(db: Client, dsn: str) ->
     assert len(db.instructions.history("counter")) == 41
 
 
-def test_an_old_revision_is_restored_as_a_new_one(three: Client) -> None:
+def test_restore_creates_new_revision(three: Client) -> None:
     three.instructions.define(DECLARED, content="Hey {name}")
     restored = three.instructions.restore("greeting", 2, message="back", author="cy")
     assert (restored.revision, restored.content, restored.description) == (5, "Hello", None)
@@ -413,7 +411,7 @@ def test_an_old_revision_is_restored_as_a_new_one(three: Client) -> None:
     assert declared.revision == 6
 
 
-def test_what_is_not_there_cannot_be_restored(three: Client) -> None:
+def test_restore_of_missing_revision_is_rejected(three: Client) -> None:
     with pytest.raises(RevisionMissing, match=r"^restore instructions .*there is no rev"):
         three.instructions.restore("greeting", 7)
     with pytest.raises(InstructionsMissing):
@@ -421,7 +419,7 @@ def test_what_is_not_there_cannot_be_restored(three: Client) -> None:
     assert len(three.instructions.history("greeting")) == 3
 
 
-def test_nothing_of_what_was_rolled_back_is_kept_or_served(three: Client) -> None:
+def test_rolled_back_revision_is_neither_stored_nor_cached(three: Client) -> None:
     with pytest.raises(ZeroDivisionError), three.transaction():
         three.instructions.define("greeting", content="gone", message="m")
         assert three.instructions.load("greeting", revision=4) == "gone"
@@ -433,9 +431,7 @@ def test_nothing_of_what_was_rolled_back_is_kept_or_served(three: Client) -> Non
 
 
 @given(content=texts, meta=metas, message=texts, author=texts)
-def test_what_goes_in_comes_out(
-    dsn: str, content: str, meta: Any, message: str, author: str
-) -> None:
+def test_revision_round_trip(dsn: str, content: str, meta: Any, message: str, author: str) -> None:
     declaration = InstructionsDeclaration.of("any", description=content, meta=meta)
     with Client(dsn, max_size=1) as db:
         db.instructions.remove("any")
@@ -451,17 +447,17 @@ def test_what_goes_in_comes_out(
             assert read in db.instructions.search(content)
 
 
-# --- A database that draive made
+# --- Databases created by draive
 
 
 @pytest.fixture
 def bare(connect: Connect, empty_dsn: str) -> Client:
-    """A client of a database with the seed's tables alone."""
+    """A client of a database with only the tables of draive."""
     run_sql(empty_dsn, DRAIVE_TABLES)
     return connect(empty_dsn)
 
 
-def test_revisions_need_no_tables_of_our_own(bare: Client) -> None:
+def test_revisions_work_without_tables_of_draive_pg(bare: Client) -> None:
     db = bare
     first = db.instructions.define(DECLARED, content="Hi {name}")
     assert db.instructions.define("greeting", content="Hi {name}", expected=1) == first
@@ -479,7 +475,7 @@ def test_revisions_need_no_tables_of_our_own(bare: Client) -> None:
     assert db.instructions.remove("greeting") == 3
 
 
-def test_what_needs_them_says_so_and_works_after_setup(bare: Client) -> None:
+def test_messages_and_labels_require_setup(bare: Client) -> None:
     needs = [
         lambda: bare.instructions.define("a", content="", message="why"),
         lambda: bare.instructions.label("a", "production"),
@@ -497,7 +493,7 @@ def test_what_needs_them_says_so_and_works_after_setup(bare: Client) -> None:
     assert bare.instructions.revision("a").labels == ("production",)
 
 
-def test_everything_works_on_partitioned_tables(connect: Connect, empty_dsn: str) -> None:
+def test_every_call_works_on_partitioned_tables(connect: Connect, empty_dsn: str) -> None:
     script = "".join(path.read_text() for path in sorted(SCHEMA.glob("*.sql")))
     for subject in ("identifier", "name"):
         script = re.sub(
@@ -524,6 +520,8 @@ def test_everything_works_on_partitioned_tables(connect: Connect, empty_dsn: str
     assert [each.name for each in db.instructions.labels()] == ["released"]
 
 
-def test_what_draive_removes_takes_its_notes_along(three: Client, sql: psycopg.Connection) -> None:
+def test_rows_deleted_by_draive_delete_their_messages(
+    three: Client, sql: psycopg.Connection
+) -> None:
     sql.execute("DELETE FROM instructions WHERE name = 'greeting'")
     assert sql.execute("SELECT count(*) FROM draive_pg_revisions").fetchone() == (0,)

@@ -1,4 +1,4 @@
-"""Roles with as few rights as they need, made by the SQL of docs/how-to/roles.md."""
+"""Roles with least privilege, created by the SQL of docs/how-to/roles.md."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ DOCUMENT = Path(__file__).parent.parent / "docs" / "how-to" / "roles.md"
 ROLES = ("owner", "writer", "reader")
 
 MAKE_ROLES, GRANT_BEFORE, GRANT_AFTER, REVOKE, PROTECT = (
-    # Names of their own, for a server may have those of the document.
+    # Other names, because a server may have the roles of the document.
     re.sub(r"\bdraive_(owner|writer|reader)\b", r"dpg_roles_\1", code)
     for _, language, code in fences(DOCUMENT.read_text(encoding="utf-8"))
     if language == "sql"
@@ -50,7 +50,7 @@ def connect_as(admin: psycopg.Connection, connect: Connect, empty_dsn: str) -> A
 
 @pytest.fixture(params=["granted before", "granted after"])
 def granted(request: pytest.FixtureRequest, connect_as: As, admin: psycopg.Connection) -> None:
-    """Tables of the owner, which the others were given their rights on, before or after."""
+    """Tables of the owner, with privileges granted before or after their creation."""
     if request.param == "granted before":
         admin.execute(GRANT_BEFORE.encode())
     connect_as("owner").setup()
@@ -60,8 +60,8 @@ def granted(request: pytest.FixtureRequest, connect_as: As, admin: psycopg.Conne
     admin.execute(REVOKE.encode())
 
 
-def denied(call: Callable[[], object], asked: str) -> None:
-    error = assert_fails(PermissionDenied, call, asked=asked, sqlstate="42501")
+def assert_denied(call: Callable[[], object], asked: str) -> None:
+    error = assert_fails(PermissionDenied, call, operation=asked, sqlstate="42501")
     assert str(error).endswith(
         "; connect as a role with the privilege, or ask the owner of the tables to GRANT it"
     )
@@ -69,20 +69,20 @@ def denied(call: Callable[[], object], asked: str) -> None:
 
 
 @pytest.mark.usefixtures("granted")
-def test_a_reader_reads_everything_and_writes_nothing(connect_as: As) -> None:
+def test_reader_can_read_everything_and_write_nothing(connect_as: As) -> None:
     fill(connect_as("owner"))
     reader = connect_as("reader")
     for call in READS.values():
         call(reader)
     for name, call in WRITES.items():
-        denied(lambda call=call: call(reader), name)
+        assert_denied(lambda call=call: call(reader), name)
     assert len(reader.frames.conversation_log()) == 1
     assert reader.setup() == ()
 
 
 @pytest.mark.usefixtures("granted")
 @pytest.mark.parametrize("role", ["writer", "owner"])
-def test_a_writer_and_the_owner_read_and_write_everything(connect_as: As, role: str) -> None:
+def test_writer_and_owner_can_read_and_write_everything(connect_as: As, role: str) -> None:
     db = connect_as(role)
     fill(db)
     for call in (*READS.values(), *WRITES.values()):
@@ -94,17 +94,19 @@ def test_a_writer_and_the_owner_read_and_write_everything(connect_as: As, role: 
 
 
 @pytest.mark.usefixtures("granted")
-def test_who_may_move_no_labels_may_still_define(connect_as: As, admin: psycopg.Connection) -> None:
+def test_writer_without_label_privileges_can_define(
+    connect_as: As, admin: psycopg.Connection
+) -> None:
     fill(connect_as("owner"))
     admin.execute("REVOKE INSERT, DELETE ON draive.draive_pg_labels FROM dpg_roles_writer")
     writer = connect_as("writer")
     assert writer.instructions.define("greeting", content="Hey", author="bo").revision == 2
     move = lambda: writer.instructions.label("greeting", "production")  # noqa: E731
-    denied(move, "label instructions 'greeting'")
+    assert_denied(move, "label instructions 'greeting'")
     release = lambda: writer.release(  # noqa: E731
         prompts={"greeting": "Ho"}, labels={"production": ["greeting"]}
     )
-    denied(release, "label instructions 'greeting'")
+    assert_denied(release, "label instructions 'greeting'")
     assert writer.instructions.load("greeting", label="production") == "Hello"
     assert writer.instructions.load("greeting") == "Hey"
     with pytest.raises(RevisionLabelled):
@@ -113,15 +115,15 @@ def test_who_may_move_no_labels_may_still_define(connect_as: As, admin: psycopg.
 
 
 @pytest.mark.usefixtures("granted")
-def test_row_level_security_protects_a_label(connect_as: As, admin: psycopg.Connection) -> None:
+def test_row_level_security_protects_label(connect_as: As, admin: psycopg.Connection) -> None:
     fill(connect_as("owner"))
     admin.execute(PROTECT.encode())
     writer = connect_as("writer")
     assert writer.instructions.define("greeting", content="Hey").revision == 2
-    denied(
+    assert_denied(
         lambda: writer.instructions.label("greeting", "production"), "label instructions 'greeting'"
     )
-    denied(
+    assert_denied(
         lambda: writer.instructions.unlabel("greeting", "production"),
         "remove a label of instructions 'greeting'",
     )
@@ -132,28 +134,28 @@ def test_row_level_security_protects_a_label(connect_as: As, admin: psycopg.Conn
 
 
 @pytest.mark.usefixtures("granted")
-def test_only_the_owner_can_make_what_is_missing(connect_as: As, admin: psycopg.Connection) -> None:
+def test_only_owner_can_apply_migrations(connect_as: As, admin: psycopg.Connection) -> None:
     admin.execute("DELETE FROM draive.draive_pg_migrations WHERE version = 5")
     names = tuple(each.name for each in migrations()[5:])
     for role in ("writer", "reader"):
-        denied(connect_as(role).setup, f"setup: apply {names[0]} to {names[-1]}")
+        assert_denied(connect_as(role).setup, f"setup: apply {names[0]} to {names[-1]}")
     assert connect_as("owner").setup() == names
     assert connect_as("writer").setup() == ()
 
 
-def test_where_nothing_was_made_all_but_the_owner_are_told_so(
+def test_reader_without_tables_is_told_to_run_setup(
     connect_as: As, admin: psycopg.Connection
 ) -> None:
     admin.execute(GRANT_BEFORE.encode())
     reader = connect_as("reader")
     with pytest.raises(TableMissing, match="create the tables with setup"):
         reader.memories.identifiers()
-    denied(reader.setup, f"setup: apply 000_migrations to {migrations()[-1].name}")
+    assert_denied(reader.setup, f"setup: apply 000_migrations to {migrations()[-1].name}")
 
 
 @pytest.mark.usefixtures("granted")
 @pytest.mark.parametrize("role", ["reader", "writer"])
-def test_who_listens_needs_no_other_right(
+def test_live_client_needs_no_other_privilege(
     connect: Connect, connect_as: As, empty_dsn: str, role: str
 ) -> None:
     dsn = make_conninfo(empty_dsn, user=f"dpg_roles_{role}", password="secret")

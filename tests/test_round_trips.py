@@ -1,7 +1,7 @@
-"""How often the server is asked, counted on the wire, through both clients.
+"""Round trips of each call, counted by a proxy, with both clients.
 
-Each S (Sync) or Q (Query) is waited for. Nothing may follow it: a pooler would take what follows
-for the beginning of another transaction, and wait for its end.
+Clients wait for the response to each S (Sync) or Q (Query). No message may follow before it: a
+pooler would take it for the beginning of another transaction, and wait for its end.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,11 +22,11 @@ def wire(dsn: str) -> Iterator[RecordingProxy]:
 
 @pytest.fixture
 def through(connect: Connect, wire: RecordingProxy) -> Client:
-    """A client whose connection is open already, and recorded."""
+    """A client with an open, recorded connection."""
     db = connect(wire.dsn, cache_limit=0)
-    db.instructions.history("greeting")  # and has found the tables of our own
+    db.instructions.history("greeting")  # and detects the tables of draive_pg
     db.configurations.history("limits")
-    wire.taken()
+    wire.take_sent()
     return db
 
 
@@ -72,42 +72,45 @@ CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
 
 
 @pytest.mark.parametrize(("call", "sent"), CALLS.values(), ids=CALLS)
-def test_a_call_is_one_round_trip(
+def test_call_takes_one_round_trip(
     through: Client, wire: RecordingProxy, call: Callable[[Client], object], sent: str
 ) -> None:
     call(through)
-    assert wire.taken() == sent
+    assert wire.take_sent() == sent
 
 
-def test_a_transaction_takes_one_more_to_begin_and_one_to_end(
+def test_transaction_adds_round_trips_to_begin_and_commit(
     through: Client, wire: RecordingProxy
 ) -> None:
     with through.transaction():
         through.memory("m").remember(asked("q"))
         through.instructions.define("greeting", content="Hello")
-    assert wire.taken() == "Q" + ("PBDE" * 2 + "S") * 2 + "Q"
+    assert wire.take_sent() == "Q" + ("PBDE" * 2 + "S") * 2 + "Q"
 
 
-def test_a_release_takes_one_for_each_thing_and_three_around_them(
+def test_release_takes_one_round_trip_per_item_and_three_more(
     through: Client, wire: RecordingProxy
 ) -> None:
     through.release(
         prompts={"a": "1", "b": "2"}, configurations={"c": {}}, labels={"production": ["a", "b"]}
     )
-    assert wire.taken() == "Q" + "PBDES" + ("PBDE" * 2 + "S") * 5 + "Q"
+    assert wire.take_sent() == "Q" + "PBDES" + ("PBDE" * 2 + "S") * 5 + "Q"
 
 
-def test_a_write_that_fails_is_taken_back(through: Client, wire: RecordingProxy) -> None:
+def test_failed_write_is_rolled_back(through: Client, wire: RecordingProxy) -> None:
     with pytest.raises(Exception, match="54000"):
         through.memory("".join(map(chr, range(0x4E00, 0x7000)))).remember(asked("q"))
-    assert wire.taken() in (WRITE + "Q", WRITE.replace("PBDES", "S") + "Q")  # seen early or late
+    assert wire.take_sent() in (
+        WRITE + "Q",
+        WRITE.replace("PBDES", "S") + "Q",
+    )  # seen early or late
     through.memory("m").remember(asked("q"))
-    assert wire.taken() == WRITE
+    assert wire.take_sent() == WRITE
 
 
 def test_a_missing_label_is_read_once(through: Client, wire: RecordingProxy) -> None:
     through.configurations.define("limits", {})
-    wire.taken()
+    wire.take_sent()
     with pytest.raises(RevisionMissing, match="no label 'missing'"):
         through.configurations.load_raw("limits", label="missing")
-    assert wire.taken() == READ * 2  # the revision, and for the message what there is
+    assert wire.take_sent() == READ * 2  # the revision, and for the message what there is

@@ -1,4 +1,4 @@
-"""Finding elements: by words, by what is known of them, with the index and without it."""
+"""Search of elements by text and by filters, with and without the index."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,7 +36,7 @@ DTYPES = {
 
 
 class Note(DataModel):
-    """An artifact of a service's own."""
+    """A custom artifact."""
 
     text: str
 
@@ -113,14 +113,14 @@ FINDS: dict[str, tuple[dict[str, Any], list[tuple[str, int]]]] = {
 
 
 @pytest.mark.parametrize(("wanted", "finds"), FINDS.values(), ids=FINDS)
-def test_what_is_looked_for_is_found(
+def test_search_finds_matching_elements(
     db: Client, wanted: dict[str, Any], finds: list[tuple[str, int]]
 ) -> None:
     fill(db)
     assert found(db, **wanted) == finds
 
 
-def test_the_index_changes_no_result(db: Client) -> None:
+def test_index_does_not_change_results(db: Client) -> None:
     fill(db)
     results = [db.memories.search(**wanted) for wanted, _ in FINDS.values()]
     assert [db.memories.create_search_index(language=name) for name in ("simple", "english")] == [
@@ -131,7 +131,7 @@ def test_the_index_changes_no_result(db: Client) -> None:
         assert db.memories.search(**wanted).equals(result)
 
 
-def test_the_best_come_first_with_the_words_marked(db: Client) -> None:
+def test_results_are_ranked_and_words_are_highlighted(db: Client) -> None:
     fill(db)
     db.memory("more").remember(asked(f"{'x ' * 200}red{' y' * 200} red red"))
     frame = db.memories.search("red")
@@ -181,14 +181,14 @@ SAID = (
         ('"or not"', "substring", [5]),
     ],
 )
-def test_parts_of_words_are_found(
+def test_substring_search_finds_parts_of_words(
     db: Client, text: str, match: Match | None, finds: list[int]
 ) -> None:
     db.memory("said").remember(*map(asked, SAID))
     assert found(db, text, match=match) == [("said", position) for position in finds]
 
 
-def test_found_parts_of_words_are_marked(db: Client) -> None:
+def test_matching_parts_of_words_are_highlighted(db: Client) -> None:
     db.memory("said").remember(*map(asked, SAID), asked(f"{'x ' * 200}A (b) a{' y' * 200}"))
     frame = db.memories.search("qwen RUN", match="substring")
     assert list(frame.excerpt) == ["we [[run]] [[Qwen]]3.6 here"]
@@ -198,7 +198,7 @@ def test_found_parts_of_words_are_marked(db: Client) -> None:
     assert len(excerpt) < 300
 
 
-def test_a_latin1_database_can_be_searched(database: psycopg.Connection, connect: Connect) -> None:
+def test_search_in_latin1_database(database: psycopg.Connection, connect: Connect) -> None:
     name = f"{database.info.dbname}_latin1"
     dsn = dsn_of(database)
     with psycopg.connect(dsn, autocommit=True) as admin:
@@ -220,7 +220,7 @@ def test_a_latin1_database_can_be_searched(database: psycopg.Connection, connect
 
 
 @pytest.mark.parametrize("limit", [None, 1, 3, 4, 5, 2**63 - 1])
-def test_the_result_says_whether_the_limit_cut_it(db: Client, limit: int | None) -> None:
+def test_result_reports_truncation_by_limit(db: Client, limit: int | None) -> None:
     fill(db)
     frame = db.memories.search(identifier="boats", limit=limit)
     assert len(frame) == min(limit or 4, 4)
@@ -228,7 +228,7 @@ def test_the_result_says_whether_the_limit_cut_it(db: Client, limit: int | None)
     assert list(frame.index) == list(range(len(frame)))
 
 
-def test_without_words_the_newest_come_first_with_what_they_say(db: Client) -> None:
+def test_search_without_text_returns_newest_first(db: Client) -> None:
     fill(db)
     frame = db.memories.search(identifier="boats")
     assert list(frame.position) == [3, 2, 1, 0]
@@ -241,13 +241,11 @@ def test_without_words_the_newest_come_first_with_what_they_say(db: Client) -> N
     assert set(frame["rank"]) == {0}
 
 
-def test_nothing_is_found_where_there_is_nothing(db: Client) -> None:
+def test_search_of_empty_database_finds_nothing(db: Client) -> None:
     assert found(db, "red") == found(db) == []
 
 
-def test_rows_that_draive_cannot_read_are_in_nobodys_way(
-    db: Client, sql: psycopg.Connection
-) -> None:
+def test_unreadable_rows_do_not_break_search(db: Client, sql: psycopg.Connection) -> None:
     fill(db)
     for content in ("7", '{"blocks": 7}', '{"blocks": [{"parts": [{"text": 7}]}]}', "[]"):
         sql.execute("INSERT INTO memories_elements VALUES ('odd', $1)", (content,))
@@ -257,7 +255,7 @@ def test_rows_that_draive_cannot_read_are_in_nobodys_way(
     assert found(db, "boat") == [("boats", 0)]
 
 
-def test_a_long_text_is_found_by_its_beginning_and_can_be_written_beside_the_index(
+def test_only_beginning_of_long_text_is_indexed(
     db: Client,
 ) -> None:
     db.memories.create_search_index()
@@ -267,7 +265,7 @@ def test_a_long_text_is_found_by_its_beginning_and_can_be_written_beside_the_ind
     assert found(db, "end") == []
 
 
-def test_the_index_is_used(db: Client, dsn: str, sql: psycopg.Connection) -> None:
+def test_search_uses_index(db: Client, dsn: str, sql: psycopg.Connection) -> None:
     fill(db)
     db.memories.create_search_index()
     sql.execute("SET enable_seqscan = off")
@@ -278,7 +276,7 @@ def test_the_index_is_used(db: Client, dsn: str, sql: psycopg.Connection) -> Non
     assert "Bitmap Index Scan on memories_elements_search_simple" in plan
 
 
-def test_the_trigram_index_is_used_and_changes_no_result(
+def test_trigram_index_is_used_and_does_not_change_results(
     db: Client, sql: psycopg.Connection
 ) -> None:
     db.memory("said").remember(*map(asked, SAID))
@@ -298,18 +296,20 @@ def test_the_trigram_index_is_used_and_changes_no_result(
     assert "Bitmap Index Scan on memories_elements_substring" in plan
 
 
-def test_the_trigram_index_creates_its_extension(db: Client, sql: psycopg.Connection) -> None:
+def test_trigram_index_creates_its_extension(db: Client, sql: psycopg.Connection) -> None:
     assert db.memories.create_search_index(match="substring")
     assert sql.execute("SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm'").fetchone()
 
 
-def test_a_server_without_trigrams_is_named(db: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_trigram_extension_is_named_in_error(
+    db: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(search_index, "TRIGRAMS", "pg_absent")
     with pytest.raises(OperationFailed, match='extension "pg_absent" is not available'):
         db.memories.create_search_index(match="substring")
 
 
-def test_the_index_of_a_schema_is_its_own(connect: Connect, dsn: str) -> None:
+def test_index_is_created_per_schema(connect: Connect, dsn: str) -> None:
     db = connect(dsn, schema='team "a"')
     db.setup()
     fill(db)
@@ -318,7 +318,7 @@ def test_the_index_of_a_schema_is_its_own(connect: Connect, dsn: str) -> None:
     assert found(db, "boat") == [("boats", 0)]
 
 
-def test_an_index_that_was_not_finished_is_made_anew(db: Client, sql: psycopg.Connection) -> None:
+def test_invalid_index_is_recreated(db: Client, sql: psycopg.Connection) -> None:
     db.memories.create_search_index()
     sql.execute(
         "UPDATE pg_index SET indisvalid = FALSE"
@@ -328,7 +328,7 @@ def test_an_index_that_was_not_finished_is_made_anew(db: Client, sql: psycopg.Co
     assert not db.memories.create_search_index()
 
 
-def test_partitioned_tables_have_the_index_too(empty_dsn: str, connect: Connect) -> None:
+def test_index_on_partitioned_table(empty_dsn: str, connect: Connect) -> None:
     with psycopg.connect(empty_dsn, autocommit=True) as admin:
         admin.execute(
             "CREATE TABLE memories_elements (identifier TEXT NOT NULL, content JSONB NOT NULL,"
@@ -347,12 +347,12 @@ def test_partitioned_tables_have_the_index_too(empty_dsn: str, connect: Connect)
     assert found(db, "red") == [("bikes", 0), ("bikes", 3), ("boats", 0)]
 
 
-def test_the_index_cannot_be_made_in_a_transaction(db: Client) -> None:
+def test_index_cannot_be_created_in_transaction(db: Client) -> None:
     with pytest.raises(OperationFailed, match=r"transaction block.*25001"), db.transaction():
         db.memories.create_search_index()
 
 
-def test_times_bound_what_is_found(db: Client) -> None:
+def test_search_since_and_until(db: Client) -> None:
     fill(db)
     moment = db.memory("bikes").log().created[0].to_pydatetime()
     assert found(db, "red", identifier="bikes", until=moment) == []
@@ -383,7 +383,7 @@ def test_times_bound_what_is_found(db: Client) -> None:
         ({"identifier": 7}, TypeError, "identifier must be a str or several, not int"),
     ],
 )
-def test_bad_arguments_are_refused_before_any_io(
+def test_invalid_arguments_are_rejected_before_io(
     connect: Connect, wanted: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     db = connect(make_conninfo("host=nowhere.invalid"))
@@ -392,12 +392,12 @@ def test_bad_arguments_are_refused_before_any_io(
 
 
 @pytest.mark.parametrize("language", ["", "x" * 60, 7])
-def test_an_index_is_for_a_language(connect: Connect, language: Any) -> None:
+def test_invalid_language_of_index_is_rejected(connect: Connect, language: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="language"):
         connect("host=nowhere.invalid").memories.create_search_index(language=language)
 
 
-def test_a_language_that_the_server_does_not_know_is_named(db: Client) -> None:
+def test_unknown_language_is_named_in_error(db: Client) -> None:
     for call in (
         lambda: db.memories.search("red", language="klingon"),
         lambda: db.memories.create_search_index(language="kling'on"),

@@ -1,4 +1,4 @@
-"""What the document that describes the adapters says of them, sentence by sentence."""
+"""The documented behaviour of the adapters."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -83,9 +83,7 @@ def address(dsn: str) -> str:
 
 
 @pytest.mark.parametrize("form", [str, address])
-def test_the_first_block_runs_when_only_its_import_line_is_changed(
-    dsn: str, form: Callable[[str], str]
-) -> None:
+def test_documented_block_runs_with_changed_import(dsn: str, form: Callable[[str], str]) -> None:
     block = BLOCK.replace('"postgresql://draive:secret@localhost:5432/draive"', repr(form(dsn)))
     names: dict[str, Any] = {
         "asked": asked,
@@ -162,7 +160,7 @@ def test_load_parses_the_newest_document_into_the_requested_type(in_scope: InSco
     in_scope(body(), PostgresConfigurationRepository())
 
 
-def test_load_of_a_missing_one_follows_its_arguments(in_scope: InScope) -> None:
+def test_load_of_missing_configuration_uses_default_or_required(in_scope: InScope) -> None:
     async def body() -> None:
         assert await ConfigurationRepository.load(Limits) is None
         default = Limits(tokens=5)
@@ -189,7 +187,7 @@ def test_load_raw_returns_the_raw_mapping(in_scope: InScope) -> None:
     in_scope(body(), PostgresConfigurationRepository())
 
 
-def test_define_keeps_the_snapshots_before(in_scope: InScope, sql: psycopg.Connection) -> None:
+def test_define_keeps_earlier_snapshots(in_scope: InScope, sql: psycopg.Connection) -> None:
     async def body() -> None:
         await ConfigurationRepository.define("limits", {"n": 1})
         await ConfigurationRepository.define("limits", {"n": 2})
@@ -199,7 +197,7 @@ def test_define_keeps_the_snapshots_before(in_scope: InScope, sql: psycopg.Conne
     assert rows == [({"n": 1},), ({"n": 2},)]
 
 
-def test_define_of_a_configuration_guarantees_fresh_reads_on_the_next_call(
+def test_load_after_define_returns_new_configuration(
     in_scope: InScope,
 ) -> None:
     async def body() -> None:
@@ -229,7 +227,7 @@ def test_remove_deletes_all_snapshots_and_purges_the_caches(
     assert sql.execute("SELECT count(*) FROM configurations").fetchall() == [(0,)]
 
 
-def test_cache_limit_bounds_how_many_configurations_are_kept(
+def test_cache_limit_bounds_number_of_configurations(
     in_scope: InScope, sql: psycopg.Connection
 ) -> None:
     async def body() -> None:
@@ -242,9 +240,7 @@ def test_cache_limit_bounds_how_many_configurations_are_kept(
     in_scope(body(), PostgresConfigurationRepository(cache_limit=1))
 
 
-def test_cache_expiration_bounds_how_long_a_configuration_is_kept(
-    in_scope: InScope, sql: psycopg.Connection
-) -> None:
+def test_cached_configuration_expires(in_scope: InScope, sql: psycopg.Connection) -> None:
     async def body() -> None:
         assert await ConfigurationRepository.load_raw("limits") is None
         sql.execute("INSERT INTO configurations VALUES ('limits', '{}')")
@@ -280,7 +276,7 @@ def test_available_instructions_uses_cached_results(
     in_scope(body(), PostgresInstructionsRepository())
 
 
-def test_resolve_fills_the_latest_body_with_the_arguments(in_scope: InScope) -> None:
+def test_resolve_renders_latest_content_with_arguments(in_scope: InScope) -> None:
     async def body() -> None:
         await InstructionsRepository.define(DECLARED, content="Hi {name}")
         await InstructionsRepository.define(DECLARED, content="Hello {name}, {daytime}")
@@ -290,7 +286,7 @@ def test_resolve_fills_the_latest_body_with_the_arguments(in_scope: InScope) -> 
     in_scope(body(), PostgresInstructionsRepository())
 
 
-def test_resolve_of_a_missing_one_takes_the_default(in_scope: InScope) -> None:
+def test_resolve_of_missing_instructions_returns_default(in_scope: InScope) -> None:
     async def body() -> None:
         missing = Instructions.of("missing", arguments={"name": "Ada"})
         assert await InstructionsRepository.resolve(missing, default="Hi {name}") == "Hi Ada"
@@ -300,7 +296,7 @@ def test_resolve_of_a_missing_one_takes_the_default(in_scope: InScope) -> None:
     in_scope(body(), PostgresInstructionsRepository())
 
 
-def test_load_returns_the_raw_latest_body(in_scope: InScope) -> None:
+def test_load_returns_raw_latest_content(in_scope: InScope) -> None:
     async def body() -> None:
         await InstructionsRepository.define("greeting", content="Hi {name}")
         await InstructionsRepository.define("greeting", content="Hello {name}")
@@ -309,7 +305,7 @@ def test_load_returns_the_raw_latest_body(in_scope: InScope) -> None:
     in_scope(body(), PostgresInstructionsRepository())
 
 
-def test_define_of_instructions_guarantees_fresh_reads_on_the_next_call(
+def test_load_after_define_returns_new_instructions(
     in_scope: InScope, sql: psycopg.Connection
 ) -> None:
     async def body() -> None:
@@ -346,7 +342,7 @@ def test_remove_deletes_all_revisions_and_drops_cache_entries(
 TURN = (asked("weather?"), called("1", city="Oslo"), responded("1"), answered("sunny"))
 
 
-def test_recall_returns_the_latest_variables_and_the_elements(in_scope: InScope) -> None:
+def test_recall_returns_elements_and_latest_variables(in_scope: InScope) -> None:
     async def body() -> None:
         memory = PostgresModelMemory("chat")
         assert (await memory.recall()).context == ()
@@ -360,7 +356,7 @@ def test_recall_returns_the_latest_variables_and_the_elements(in_scope: InScope)
     in_scope(body())
 
 
-def test_recall_respects_the_recall_limit_and_the_limit_of_the_call(in_scope: InScope) -> None:
+def test_recall_respects_recall_limit_and_limit_of_call(in_scope: InScope) -> None:
     async def body() -> None:
         memory = PostgresModelMemory("chat", recall_limit=2)
         for n in range(4):
@@ -373,7 +369,7 @@ def test_recall_respects_the_recall_limit_and_the_limit_of_the_call(in_scope: In
     in_scope(body())
 
 
-def test_what_is_recalled_can_be_replayed(in_scope: InScope) -> None:
+def test_recalled_context_starts_with_user_turn(in_scope: InScope) -> None:
     async def body() -> None:
         memory = PostgresModelMemory("chat")
         await memory.remember(asked("hi"), answered("hello"), *TURN)
@@ -385,9 +381,7 @@ def test_what_is_recalled_can_be_replayed(in_scope: InScope) -> None:
     in_scope(body())
 
 
-def test_remember_writes_elements_and_variables_together_or_not_at_all(
-    in_scope: InScope, sql: psycopg.Connection
-) -> None:
+def test_remember_is_atomic(in_scope: InScope, sql: psycopg.Connection) -> None:
     sql.execute("ALTER TABLE memories_elements ADD CHECK (content::TEXT NOT LIKE '%forbidden%')")
 
     async def body() -> None:
@@ -405,7 +399,7 @@ def test_remember_writes_elements_and_variables_together_or_not_at_all(
     in_scope(body())
 
 
-def test_maintenance_makes_the_memory_and_seeds_variables_without_messages(
+def test_maintenance_creates_memory_and_seeds_variables(
     in_scope: InScope, sql: psycopg.Connection
 ) -> None:
     async def body() -> None:
@@ -424,7 +418,7 @@ def test_maintenance_makes_the_memory_and_seeds_variables_without_messages(
 
 
 class ForecastModel:
-    """A model that asks for the weather once a turn, and counts the turns that it sees."""
+    """A model that requests the weather once per turn, and counts turns in its context."""
 
     def __init__(self) -> None:
         self.instructions: list[str] = []
@@ -448,7 +442,7 @@ async def weather(city: str) -> str:
     return f"sun over {city}"
 
 
-def test_a_conversation_remembers_its_turns_and_its_tool_calls(in_scope: InScope, dsn: str) -> None:
+def test_conversation_remembers_turns_and_tool_calls(in_scope: InScope, dsn: str) -> None:
     model = ForecastModel()
     memory = PostgresModelMemory("chat")
     instructions = Instructions.of("forecaster")
@@ -492,7 +486,9 @@ type Side = tuple[ModuleType, Callable[[str], Pool]]
 
 @pytest.mark.parametrize("reader", SIDES)
 @pytest.mark.parametrize("writer", SIDES)
-def test_each_side_reads_what_the_other_wrote(dsn: str, writer: Side, reader: Side) -> None:
+def test_adapters_of_draive_and_draive_pg_are_interoperable(
+    dsn: str, writer: Side, reader: Side
+) -> None:
     async def write(memory: Any) -> None:
         for content in ("Hi {name}", "Hello {name}"):
             await InstructionsRepository.define(DECLARED, content=content)

@@ -80,7 +80,7 @@ READS: list[Callable[[Client], Any]] = [
 
 
 def set_for_database(sql: psycopg.Connection, name: str, value: str) -> None:
-    """Set what new sessions of a database begin with."""
+    """Set the defaults of new sessions of a database."""
     values = SQL(", ").join(map(Literal, value.split(", ")))
     sql.execute(
         SQL("ALTER DATABASE {} SET {} = {}").format(

@@ -1,4 +1,4 @@
-"""The tables: made, upgraded, adopted, and made by many at once."""
+"""Setup of the tables: creation, upgrade, adoption, and concurrency."""
 
 import subprocess
 import sys
@@ -50,7 +50,7 @@ def described(dsn: str, schema: str = "public") -> dict[str, tuple[str, ...]]:
     }
 
 
-def test_setup_makes_the_tables_once(connect: Connect, empty_dsn: str) -> None:
+def test_setup_creates_tables_once(connect: Connect, empty_dsn: str) -> None:
     db = connect(empty_dsn)
     assert db.setup() == tuple(migration.name for migration in migrations.migrations())
     assert db.setup() == ()
@@ -58,7 +58,7 @@ def test_setup_makes_the_tables_once(connect: Connect, empty_dsn: str) -> None:
     assert texts(db.memory("m").recall().context) == ["q"]
 
 
-def test_the_tables_are_those_of_the_seed(empty_dsn: str, dsn: str) -> None:
+def test_tables_equal_those_of_draive(empty_dsn: str, dsn: str) -> None:
     run_sql(empty_dsn, DRAIVE_TABLES)
     seed, ours = described(empty_dsn), described(dsn)
     assert set(SEED_TABLES) <= seed.keys()
@@ -66,7 +66,7 @@ def test_the_tables_are_those_of_the_seed(empty_dsn: str, dsn: str) -> None:
         assert ours[relation] == description
 
 
-def test_without_tables_the_error_says_what_to_do(connect: Connect, empty_dsn: str) -> None:
+def test_missing_tables_error_suggests_setup(connect: Connect, empty_dsn: str) -> None:
     db = connect(empty_dsn)
     for ask in (
         db.memories.identifiers,
@@ -82,7 +82,7 @@ def test_without_tables_the_error_says_what_to_do(connect: Connect, empty_dsn: s
             ask()
 
 
-def test_a_database_that_draive_made_is_adopted(connect: Connect, empty_dsn: str, dsn: str) -> None:
+def test_setup_adopts_database_of_draive(connect: Connect, empty_dsn: str, dsn: str) -> None:
     run_sql(empty_dsn, DRAIVE_TABLES)
     run_sql(
         empty_dsn,
@@ -98,7 +98,7 @@ def test_a_database_that_draive_made_is_adopted(connect: Connect, empty_dsn: str
     assert described(empty_dsn) == described(dsn)
 
 
-def test_the_files_can_be_applied_by_hand_and_adopted(empty_dsn: str, dsn: str) -> None:
+def test_setup_adopts_manually_applied_migrations(empty_dsn: str, dsn: str) -> None:
     for path in sorted(SCHEMA.glob("*.sql")):
         run_sql(empty_dsn, path.read_text())
     assert described(empty_dsn) == described(dsn)
@@ -107,14 +107,14 @@ def test_the_files_can_be_applied_by_hand_and_adopted(empty_dsn: str, dsn: str) 
     assert described(empty_dsn) == described(dsn)
 
 
-def test_every_file_can_be_applied_again(dsn: str) -> None:
+def test_migration_files_are_idempotent(dsn: str) -> None:
     before = described(dsn)
     for path in sorted(SCHEMA.glob("*.sql")):
         run_sql(dsn, path.read_text())
     assert described(dsn) == before
 
 
-def test_ten_processes_at_once_all_succeed(empty_dsn: str) -> None:
+def test_concurrent_setup_by_processes_succeeds(empty_dsn: str) -> None:
     code = "import sys, draive_pg; draive_pg.Client(sys.argv[1], schema='team').setup()"
     processes = [
         subprocess.Popen([sys.executable, "-c", code, empty_dsn], stderr=subprocess.PIPE)
@@ -125,7 +125,7 @@ def test_ten_processes_at_once_all_succeed(empty_dsn: str) -> None:
     ] * 10
 
 
-def test_many_threads_at_once_all_succeed(empty_dsn: str) -> None:
+def test_concurrent_setup_by_threads_succeeds(empty_dsn: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         clients = [Client(empty_dsn) for _ in range(8)]
         applied = list(pool.map(lambda db: db.setup(), clients))
@@ -137,7 +137,7 @@ def test_many_threads_at_once_all_succeed(empty_dsn: str) -> None:
 @pytest.mark.parametrize(
     "schema", ["team_a", 'Team "A"\'s; DROP TABLE memories; --', "żółć😀", "select", "%s %(x)s $1"]
 )
-def test_a_schema_keeps_everything_apart(connect: Connect, dsn: str, schema: str) -> None:
+def test_schemas_are_isolated(connect: Connect, dsn: str, schema: str) -> None:
     apart, public = connect(dsn, schema=schema), connect(dsn)
     with pytest.raises(TableMissing):
         apart.memories.identifiers()
@@ -161,9 +161,7 @@ def test_a_schema_keeps_everything_apart(connect: Connect, dsn: str, schema: str
 
 
 @pytest.mark.usefixtures("server_roles")
-def test_a_role_without_ddl_rights_works_on_tables_that_are_there(
-    connect: Connect, dsn: str
-) -> None:
+def test_role_without_ddl_privileges_can_use_existing_tables(connect: Connect, dsn: str) -> None:
     role = make_role(
         dsn, "dpg_test_writer", "SELECT, INSERT, DELETE ON ALL TABLES IN SCHEMA public"
     )
@@ -176,7 +174,7 @@ def test_a_role_without_ddl_rights_works_on_tables_that_are_there(
 
 
 @pytest.mark.usefixtures("server_roles")
-def test_a_role_without_ddl_rights_is_told_so_by_setup(connect: Connect, dsn: str) -> None:
+def test_setup_without_ddl_privileges_raises_permission_denied(connect: Connect, dsn: str) -> None:
     role = make_role(dsn, "dpg_test_nobody")
     with pytest.raises(PermissionDenied, match=r"^setup: .*permission denied.*\(42501\)") as caught:
         connect(role, schema="team").setup()
@@ -187,7 +185,7 @@ def test_a_role_without_ddl_rights_is_told_so_by_setup(connect: Connect, dsn: st
         db.memory("m").recall()
 
 
-def test_a_migration_of_another_text_is_refused(connect: Connect, dsn: str) -> None:
+def test_changed_migration_is_rejected(connect: Connect, dsn: str) -> None:
     run_sql(dsn, "UPDATE draive_pg_migrations SET checksum = 'other' WHERE version = 2")
     with pytest.raises(SchemaInvalid, match="002_instructions was applied with another text"):
         connect(dsn).setup()
@@ -272,7 +270,7 @@ def test_setup_repairs_what_is_gone(
     assert db.instructions.load("p") == "x"
 
 
-def test_migrations_are_numbered_without_a_gap_and_without_schema_names() -> None:
+def test_migrations_are_consecutive_and_without_schema_names() -> None:
     found = migrations.migrations()
     assert [migration.version for migration in found] == list(range(len(found)))
     for migration in found:

@@ -1,4 +1,4 @@
-"""Memories as people read them: all that is stored, marked where it is odd, and harmless."""
+"""Transcripts of memories: complete, with anomalies marked, and escaped."""
 
 import base64
 import json
@@ -35,13 +35,13 @@ PIXEL = base64.b64decode(
 
 
 class Note(DataModel):
-    """An artifact of a service's own."""
+    """A custom artifact."""
 
     secret: str
 
 
 class Reader(HTMLParser):
-    """What a browser finds in HTML: tags that are closed in their order, addresses, and text."""
+    """A parser of HTML with balanced tags, for tags, attributes, sources and text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class Reader(HTMLParser):
 
 
 def stored(*contents: str, first: int = 0, variables: object = None) -> Transcript:
-    """A transcript of documents as they are stored, a second apart."""
+    """Return a transcript of stored documents, one second apart."""
     rows = [(second * 1_000_000, content) for second, content in enumerate(contents)]
     return Transcript(
         identifier="<m>",
@@ -83,7 +83,7 @@ def stored(*contents: str, first: int = 0, variables: object = None) -> Transcri
 TAGS = {"div", "b", "i", "span", "details", "summary", "table", "thead", "tbody", "tr", "th", "td"}
 
 
-def harmless(page: str) -> Reader:
+def assert_harmless(page: str) -> Reader:
     read = Reader(page)
     assert read.tags <= {*TAGS, "img"}
     assert read.names <= {"style", "title", "open", "alt", "src"}
@@ -92,15 +92,15 @@ def harmless(page: str) -> Reader:
     return read
 
 
-# --- Whatever is stored
+# --- Arbitrary rows
 
 
 @given(st.lists(elements(with_artifacts=True), max_size=4), variables)
-def test_any_elements_are_shown_and_none_escapes(
+def test_any_elements_are_shown_and_escaped(
     shown: list[ModelInput | ModelOutput], values: dict[str, object]
 ) -> None:
     transcript = stored(*(element.to_json() for element in shown), variables=values)
-    harmless(transcript._repr_html_())
+    assert_harmless(transcript._repr_html_())
     assert str(transcript).count("\n#") == len(shown)
     assert not any("cannot read" in mark for _, mark in transcript.marks)
     for entry in transcript.entries:
@@ -110,9 +110,9 @@ def test_any_elements_are_shown_and_none_escapes(
 @given(
     st.lists(documents | st.fixed_dictionaries({"type": names, "blocks": documents}), max_size=4)
 )
-def test_any_documents_are_shown_though_draive_cannot_read_them(shown: list[object]) -> None:
+def test_any_documents_are_shown_and_marked_unreadable(shown: list[object]) -> None:
     transcript = stored(*map(json.dumps, shown))
-    read = harmless(transcript._repr_html_())
+    read = assert_harmless(transcript._repr_html_())
     assert str(transcript).count("\n#") == len(shown)
     for position, document in enumerate(shown):
         assert any(place == position and "cannot read" in mark for place, mark in transcript.marks)
@@ -138,7 +138,7 @@ def test_any_documents_are_shown_though_draive_cannot_read_them(shown: list[obje
         ("[" * 900 + "]" * 900, "[[[["),
     ],
 )
-def test_a_row_that_cannot_be_read_is_shown_as_it_is_and_harms_no_other(
+def test_unreadable_row_is_shown_raw_and_others_are_unaffected(
     db: Client, sql: psycopg.Connection, broken: str, shows: str
 ) -> None:
     db.memory("bad").remember(asked("q"))
@@ -151,26 +151,26 @@ def test_a_row_that_cannot_be_read_is_shown_as_it_is_and_harms_no_other(
     assert {position for position, _ in shown.marks} == {1}
     assert "not as draive writes it" in [mark for _, mark in shown.marks]
     assert shown.entries[2].created is None
-    for text in (harmless(shown._repr_html_()).text, str(shown)):
+    for text in (assert_harmless(shown._repr_html_()).text, str(shown)):
         assert "not as draive writes it" in text
         assert shows in text
 
 
 @pytest.mark.parametrize("value", ["7", "null", "[1]", '"<i>x"'])
-def test_variables_that_are_no_object_are_shown_as_they_are(
+def test_non_object_variables_are_shown_raw(
     db: Client, sql: psycopg.Connection, value: str
 ) -> None:
     db.memory("bad").remember(asked("q"))
     sql.execute("INSERT INTO memories_variables VALUES ('bad', $1)", (value,))
     shown = db.memory("bad").show()
-    assert value in harmless(shown._repr_html_()).text
+    assert value in assert_harmless(shown._repr_html_()).text
     assert f"[variables] {value}  ! no object" in str(shown).replace("\\", "")
 
 
-# --- What is in it
+# --- Contents
 
 
-def test_a_conversation_reads_as_it_went(db: Client) -> None:
+def test_transcript_of_conversation(db: Client) -> None:
     db.memory("m").remember(
         asked("Is the <red> one there?", channel="web"),
         thought("I should look.", "A moment."),
@@ -194,14 +194,14 @@ def test_a_conversation_reads_as_it_went(db: Client) -> None:
     ):
         assert part in written
     page = shown._repr_html_()
-    read = harmless(page)
+    read = assert_harmless(page)
     assert "Is the <red> one there?" in read.text
     assert '"free": [\n' in read.text  # unfolded, JSON is indented
     assert page.count("<details>") == 2
     assert "https:" not in page
 
 
-def test_images_are_shown_and_all_else_that_is_no_text_is_named() -> None:
+def test_images_are_embedded_and_other_resources_are_named() -> None:
     resources = [
         ResourceContent.of(PIXEL, mime_type="image/png"),
         ResourceContent.of(b"<svg onload=alert(1)>", mime_type="image/svg+xml"),
@@ -211,7 +211,7 @@ def test_images_are_shown_and_all_else_that_is_no_text_is_named() -> None:
         ArtifactContent.of(Note(secret="psst"), category="note", hidden=True),
     ]
     shown = stored(ModelInput.of(MultimodalContent.of(*resources)).to_json())
-    read = harmless(shown._repr_html_())
+    read = assert_harmless(shown._repr_html_())
     assert read.sources == [f"data:image/png;base64,{base64.b64encode(PIXEL).decode()}"]
     assert "image/svg+xml, 21 bytes" in read.text
     assert "image/jpeg, 600,000 bytes" in read.text
@@ -222,17 +222,17 @@ def test_images_are_shown_and_all_else_that_is_no_text_is_named() -> None:
 
 
 @pytest.mark.parametrize("data", ["", "!!!", "<script>", "AAA"])
-def test_an_image_that_is_no_base64_is_only_named(data: str) -> None:
+def test_image_with_invalid_base64_is_not_embedded(data: str) -> None:
     part = {"data": data, "mime_type": "image/png", "meta": {}}
     content = {"type": "model_input", "blocks": [{"type": "content", "parts": [part]}], "meta": {}}
-    assert harmless(stored(json.dumps(content))._repr_html_()).sources == []
+    assert assert_harmless(stored(json.dumps(content))._repr_html_()).sources == []
 
 
-def test_a_terminal_is_not_steered_by_what_is_shown() -> None:
+def test_control_characters_are_escaped() -> None:
     assert "\x1b" not in str(stored(asked("\x1b[2J\x07 end\x9b").to_json()))
 
 
-# --- What is odd
+# --- Anomalies
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_a_terminal_is_not_steered_by_what_is_shown() -> None:
         ),
     ],
 )
-def test_what_is_odd_is_marked(
+def test_anomalies_are_marked(
     db: Client, elements: Sequence[ModelInput | ModelOutput], marks: list[tuple[int, str]]
 ) -> None:
     db.memory("m").remember(*elements)
@@ -273,7 +273,7 @@ def test_what_is_odd_is_marked(
     assert shown._repr_html_().count("⚠") == len(marks)
 
 
-def test_pauses_and_equal_times_are_told(db: Client, sql: psycopg.Connection) -> None:
+def test_pauses_and_equal_timestamps_are_shown(db: Client, sql: psycopg.Connection) -> None:
     for text, moment in (("a", "10:00"), ("b", "10:00"), ("c", "10:59"), ("d", "13:14")):
         db.memory("m").maintenance()
         sql.execute(
@@ -287,7 +287,7 @@ def test_pauses_and_equal_times_are_told(db: Client, sql: psycopg.Connection) ->
     assert "2 h 15 min later · 2026-01-02" in shown._repr_html_()
 
 
-def test_the_newest_alone_are_judged_as_if_all_were_there(db: Client) -> None:
+def test_limit_does_not_change_marks(db: Client) -> None:
     db.memory("m").remember(
         asked("q1"), called("c1"), responded("c1"), answered("a1"), asked("q2"), called("c2")
     )
@@ -298,12 +298,12 @@ def test_the_newest_alone_are_judged_as_if_all_were_there(db: Client) -> None:
     assert repr(db.memory("m").show(2)) == "Transcript('m', 2 of 6 elements)"
 
 
-# --- How much
+# --- Sizes
 
 
-def test_a_long_memory_is_cut_in_a_notebook_and_can_be_seen_whole() -> None:
+def test_long_transcript_is_truncated_only_in_notebook() -> None:
     shown = stored(*(asked(f"number {n}.").to_json() for n in range(2000)))
-    page = harmless(shown._repr_html_())
+    page = assert_harmless(shown._repr_html_())
     assert len(shown._repr_html_()) < 200_000
     assert page.text.count("number ") == FIRST_ENTRIES + LAST_ENTRIES
     assert "1,800 more elements here" in page.text
@@ -311,14 +311,14 @@ def test_a_long_memory_is_cut_in_a_notebook_and_can_be_seen_whole() -> None:
     assert "number 1840." in page.text
     assert (
         "number 40."
-        in harmless(shown[FIRST_ENTRIES : FIRST_ENTRIES + LAST_ENTRIES]._repr_html_()).text
+        in assert_harmless(shown[FIRST_ENTRIES : FIRST_ENTRIES + LAST_ENTRIES]._repr_html_()).text
     )
     assert Reader(shown.to_html()).text.count("number ") == 2000
     assert str(shown).count("number ") == 2000
     assert repr(shown[:3]) == "Transcript('<m>', 3 of 2,000 elements)"
 
 
-def test_however_much_there_is_a_notebook_is_given_little() -> None:
+def test_size_of_notebook_html_is_bounded() -> None:
     picture = ResourceContent.of(b"\x89" * 400_000, mime_type="image/png")
     much = ModelOutput.of(
         ModelReasoning.of(MultimodalContent.of("t" * 100_000)),
@@ -330,21 +330,21 @@ def test_however_much_there_is_a_notebook_is_given_little() -> None:
     assert len(repr(shown)) < 100
 
 
-def test_a_memory_that_is_not_there_says_so(db: Client) -> None:
+def test_missing_memory_is_reported(db: Client) -> None:
     shown = db.memory("none").show()
     assert not shown.exists
     assert "there is no such memory" in str(shown)
-    assert "there is no such memory" in harmless(shown._repr_html_()).text
+    assert "there is no such memory" in assert_harmless(shown._repr_html_()).text
     db.memory("none").maintenance()
     assert "0 elements" in str(db.memory("none").show())
 
 
 @pytest.mark.parametrize("limit", [0, -1, "3", True])
-def test_a_limit_is_a_positive_int(db: Client, limit: Any) -> None:
+def test_invalid_limit_is_rejected(db: Client, limit: Any) -> None:
     with pytest.raises(ValueError, match="limit must be a positive int or None"):
         db.memory("m").show(limit)
 
 
-def test_transcripts_are_cut_by_slices() -> None:
+def test_transcript_supports_only_slices() -> None:
     with pytest.raises(TypeError, match="cut by slices, not by int"):
         stored(asked("q").to_json())[0]  # pyright: ignore

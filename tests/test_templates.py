@@ -35,7 +35,7 @@ def declaring(*names: str, required: bool = True) -> InstructionsDeclaration:
         ("Hello {}", "not a name"),
     ],
 )
-def test_content_that_is_not_as_declared_is_refused(
+def test_content_not_matching_declaration_is_rejected(
     db: Client, content: str, says: str, when: str
 ) -> None:
     declared = declaring("name", "mood", required=False)
@@ -47,20 +47,20 @@ def test_content_that_is_not_as_declared_is_refused(
     assert db.instructions.history("greeting") == before
 
 
-def test_what_is_declared_may_be_used_often_and_need_not_be(db: Client) -> None:
+def test_declared_argument_can_be_used_any_number_of_times(db: Client) -> None:
     declared = declaring("name", "mood", required=False)
     for content in ("{name} {name!r:>9} {mood}", "{{ {name} }}", "nothing"):
         assert db.instructions.define(declared, content=content).content == content
 
 
-def test_an_argument_that_is_required_in_vain_is_warned_of(db: Client) -> None:
+def test_required_argument_without_placeholder_warns(db: Client) -> None:
     with pytest.warns(UserWarning, match="'greeting' have no placeholder for 'mood'") as caught:
         db.instructions.define(declaring("name", "mood"), content="Hello {name}")
     assert len(caught) == 1
     assert db.instructions.load("greeting") == "Hello {name}"
 
 
-def test_the_warning_names_the_line_of_the_caller(dsn: str) -> None:
+def test_warning_points_to_caller(dsn: str) -> None:
     with Client(dsn) as db, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         db.instructions.define(declaring("name"), content="Hello")
@@ -69,13 +69,13 @@ def test_the_warning_names_the_line_of_the_caller(dsn: str) -> None:
 
 
 @pytest.mark.parametrize("content", ['{"answer": 1}', "{", "{}", "{x.y}", "{any} {thing}"])
-def test_without_declared_arguments_any_content_is_kept(db: Client, content: str) -> None:
+def test_any_content_is_accepted_without_declared_arguments(db: Client, content: str) -> None:
     for reference in ("plain", InstructionsDeclaration.of("declared", description="JSON")):
         db.instructions.define(reference, content=content)
         assert db.instructions.load(reference) == content
 
 
-def test_a_new_declaration_lets_other_placeholders_in(db: Client) -> None:
+def test_new_declaration_allows_other_placeholders(db: Client) -> None:
     db.instructions.define(declaring("name"), content="{name}")
     db.instructions.define(declaring("other"), content="{other}")
     db.instructions.define(InstructionsDeclaration.of("greeting"), content="{anything}")
@@ -90,9 +90,7 @@ UNKNOWN = r"^instructions 'greeting' have no placeholder for 'nmae', 'mood'; lea
 
 
 @pytest.mark.parametrize("reference", ["greeting", Instructions.of("greeting", arguments=GIVEN)])
-def test_what_a_prompt_that_declares_arguments_does_not_know_is_refused(
-    db: Client, reference: Any
-) -> None:
+def test_unknown_argument_is_rejected_if_arguments_are_declared(db: Client, reference: Any) -> None:
     db.instructions.define(declaring("name"), content="Hello {name}")
     for strict in (None, True):
         with pytest.raises(TemplateInvalid, match=UNKNOWN):
@@ -100,7 +98,7 @@ def test_what_a_prompt_that_declares_arguments_does_not_know_is_refused(
     assert db.instructions.resolve(reference, arguments=GIVEN, strict=False) == "Hello Ada"
 
 
-def test_what_a_prompt_without_declaration_does_not_use_is_ignored_unless_asked(db: Client) -> None:
+def test_unused_argument_without_declaration_is_ignored_unless_strict(db: Client) -> None:
     db.instructions.define("greeting", content="Hello {name}")
     for strict in (None, False):
         assert db.instructions.resolve("greeting", arguments=GIVEN, strict=strict) == "Hello Ada"
@@ -108,7 +106,7 @@ def test_what_a_prompt_without_declaration_does_not_use_is_ignored_unless_asked(
         db.instructions.resolve("greeting", arguments=GIVEN, strict=True)
 
 
-def test_what_is_declared_may_be_passed_also_where_it_is_not_used(db: Client) -> None:
+def test_declared_argument_can_be_passed_if_unused(db: Client) -> None:
     db.instructions.define(declaring("name", "mood", required=False), content="Hello {name}")
     arguments = {"name": "Ada", "mood": "glad"}
     for _ in range(2):
@@ -126,7 +124,7 @@ def test_each_revision_has_its_own_declaration(db: Client) -> None:
 
 
 @pytest.mark.parametrize("arguments", ["7", "{}", "null", "[7]", '[{"name": 7}, {}]'])
-def test_arguments_that_nobody_declares_so_keep_nobody_from_loading(
+def test_invalid_stored_arguments_do_not_prevent_loading(
     db: Client, sql: psycopg.Connection, arguments: str
 ) -> None:
     sql.execute(
@@ -139,7 +137,7 @@ def test_arguments_that_nobody_declares_so_keep_nobody_from_loading(
     assert db.instructions.define("odd", content="{b}").revision == 2
 
 
-def test_a_default_takes_what_it_has_no_use_for(db: Client) -> None:
+def test_default_ignores_unused_arguments(db: Client) -> None:
     assert db.instructions.resolve("none", default="Hi", arguments=GIVEN, strict=True) == "Hi"
     assert db.instructions.resolve(None, default="Hi", arguments={"name": "Ada"}) == "Hi"
 
@@ -148,9 +146,7 @@ def test_a_default_takes_what_it_has_no_use_for(db: Client) -> None:
 
 
 @given(content=texts | st.text("{}ab!:. ", max_size=12), arguments=st.sets(st.sampled_from("ab")))
-def test_what_is_as_declared_can_be_rendered_and_what_is_malformed_never_is(
-    content: str, arguments: set[str]
-) -> None:
+def test_only_well_formed_templates_are_rendered(content: str, arguments: set[str]) -> None:
     values = dict.fromkeys(arguments, "x")
     if well_formed(content) is None:
         for call in (lambda: placeholders(content, name=""), lambda: render(content, {}, name="")):

@@ -168,7 +168,7 @@ def test_colours_can_be_turned_off(
     assert "\x1b[3" not in table  # no colour; bold is allowed
 
 
-def test_closed_standard_streams_are_no_error(dsn: str, tmp_path: Path) -> None:
+def test_closed_standard_streams_are_ignored(dsn: str, tmp_path: Path) -> None:
     with Client(dsn) as db:
         db.instructions.define("p", content="x")
     program = f"exec {sys.executable} -W error -m draive_pg"

@@ -11,12 +11,12 @@ FOLDER = Path(__file__).parent
 # Functions whose call is an assertion.
 ASSERTING = {
     "approx",
+    "assert_denied",
     "assert_fails",
     "assert_frame_equal",
     "assert_ok",
     "assert_one_line_error",
     "check_returncode",
-    "denied",
     "raises",
     "wait_for_value",
     "wait_until",

@@ -1,4 +1,4 @@
-"""Time arguments: what is accepted, and that each operation takes all of it."""
+"""Timestamp arguments: accepted forms, and the operations that accept them."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
@@ -31,7 +31,7 @@ TEN = datetime(2026, 11, 1, 10, tzinfo=UTC)
         ("2026-11-01T11:00+01:00", TEN),
     ],
 )
-def test_accepted_times(value: object, expected: datetime | None) -> None:
+def test_valid_timestamps_are_accepted(value: object, expected: datetime | None) -> None:
     checked = check_timestamp(value, "since")
     assert checked == expected
     assert checked is None or checked.tzinfo is not None
@@ -57,7 +57,7 @@ def test_accepted_times(value: object, expected: datetime | None) -> None:
         (pd.NaT, TypeError),
     ],
 )
-def test_rejected_times(value: object, error: type[Exception]) -> None:
+def test_invalid_timestamps_are_rejected(value: object, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"^since must be ") as raised:
         check_timestamp(value, "since")
     assert "\n" not in str(raised.value)
@@ -74,7 +74,7 @@ FORMS = [
 
 
 @pytest.mark.parametrize("at", FORMS, ids=repr)
-def test_operations_take_any_form_of_a_time(db: Client, dsn: str, at: Any) -> None:
+def test_operations_accept_any_form_of_timestamp(db: Client, dsn: str, at: Any) -> None:
     fill(db, dsn)
     assert db.memories.count(since=at) == db.memories.count(until=at) == 1
     assert [each.identifier for each in db.memories.list(since=at)] == ["new"]

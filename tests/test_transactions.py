@@ -1,4 +1,4 @@
-"""Several operations, all or nothing, through both clients."""
+"""Transactions, with both clients."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from tests.conftest import Connect
 from tests.elements import asked, texts
 
 
-def test_all_takes_effect_together(db: Client, dsn: str) -> None:
+def test_transaction_commits_all_operations_together(db: Client, dsn: str) -> None:
     with Client(dsn) as other:
         with db.transaction() as tx:
             tx.configurations.define("limits", {"a": 1})
@@ -30,7 +30,7 @@ def test_all_takes_effect_together(db: Client, dsn: str) -> None:
         assert other.memories.identifiers() == ("chat", "m")
 
 
-def test_nothing_takes_effect_where_the_block_fails(db: Client) -> None:
+def test_exception_rolls_back_transaction(db: Client) -> None:
     db.configurations.define("limits", {"a": 0})
     with pytest.raises(ZeroDivisionError), db.transaction():
         db.configurations.define("limits", {"a": 1})
@@ -41,14 +41,14 @@ def test_nothing_takes_effect_where_the_block_fails(db: Client) -> None:
     assert db.memories.identifiers() == ()
 
 
-def test_the_client_itself_joins(db: Client) -> None:
+def test_calls_on_client_join_transaction(db: Client) -> None:
     with pytest.raises(ZeroDivisionError), db.transaction():
         db.configurations.define("limits", {"a": 1})
         raise ZeroDivisionError
     assert db.configurations.load_raw("limits") is None
 
 
-def test_nested_blocks_are_savepoints(db: Client) -> None:
+def test_nested_transactions_are_savepoints(db: Client) -> None:
     with db.transaction():
         db.configurations.define("outer", {})
         with pytest.raises(ZeroDivisionError), db.transaction():
@@ -70,7 +70,7 @@ def test_a_rolled_back_value_is_never_served(db: Client) -> None:
     assert db.instructions.load("greeting") == "old"
 
 
-def test_what_was_committed_is_served_at_once(db: Client) -> None:
+def test_committed_value_is_served_immediately(db: Client) -> None:
     db.instructions.define("greeting", content="old")
     assert db.instructions.load("greeting") == "old"
     with db.transaction():
@@ -78,7 +78,7 @@ def test_what_was_committed_is_served_at_once(db: Client) -> None:
     assert db.instructions.load("greeting") == "new"
 
 
-def test_a_failed_statement_ends_the_transaction_with_an_error(db: Client, dsn: str) -> None:
+def test_failed_statement_aborts_transaction(db: Client, dsn: str) -> None:
     with pytest.raises(OperationFailed, match=r"\(25P02\)"), db.transaction():
         db.configurations.define("limits", {})
         with pytest.raises(OperationFailed):
@@ -89,7 +89,7 @@ def test_a_failed_statement_ends_the_transaction_with_an_error(db: Client, dsn: 
     assert db.configurations.configurations() == ()
 
 
-def test_a_failure_that_was_caught_is_not_taken_for_success(db: Client) -> None:
+def test_caught_error_still_fails_commit(db: Client) -> None:
     with pytest.raises(OperationFailed, match="nothing was committed"), db.transaction():
         db.memory("kept?").remember(asked("q"))
         with contextlib.suppress(OperationFailed):
@@ -97,7 +97,7 @@ def test_a_failure_that_was_caught_is_not_taken_for_success(db: Client) -> None:
     assert db.memories.identifiers() == ()
 
 
-def test_a_failure_in_a_nested_block_is_caught_and_the_rest_kept(db: Client) -> None:
+def test_caught_error_in_nested_transaction_keeps_outer_one(db: Client) -> None:
     with db.transaction():
         db.memory("kept").remember(asked("q"))
         with contextlib.suppress(OperationFailed), db.transaction():
@@ -107,7 +107,7 @@ def test_a_failure_in_a_nested_block_is_caught_and_the_rest_kept(db: Client) -> 
 
 
 @pytest.mark.parametrize("within", ["transaction", "call"])
-def test_a_failure_that_is_told_while_more_is_sent_leaves_the_connection_usable(
+def test_error_while_sending_leaves_connection_usable(
     connect: Connect, dsn: str, sql: psycopg.Connection, within: str
 ) -> None:
     db = connect(dsn + " options='-c lock_timeout=1'", max_size=1)
@@ -120,7 +120,7 @@ def test_a_failure_that_is_told_while_more_is_sent_leaves_the_connection_usable(
     assert texts(db.memory("m").recall().context) == ["q"]
 
 
-def test_errors_of_other_databases_leave_the_block_as_they_are(
+def test_errors_of_other_connections_propagate_unchanged(
     db: Client, sql: psycopg.Connection
 ) -> None:
     with pytest.raises(psycopg.errors.DivisionByZero), db.transaction():
@@ -129,7 +129,7 @@ def test_errors_of_other_databases_leave_the_block_as_they_are(
     assert db.configurations.configurations() == ()
 
 
-def test_tasks_of_the_block_take_turns_in_it(dsn: str) -> None:
+def test_tasks_in_transaction_are_serialized(dsn: str) -> None:
     async def work() -> None:
         async with AsyncClient(dsn) as db:
             await db.instructions.define("greeting", content="Hello")
@@ -151,7 +151,7 @@ def test_tasks_of_the_block_take_turns_in_it(dsn: str) -> None:
     asyncio.run(work())
 
 
-def test_a_task_that_outlives_the_block_is_not_in_the_next(dsn: str) -> None:
+def test_task_outliving_transaction_does_not_join_next_one(dsn: str) -> None:
     async def work() -> None:
         async with AsyncClient(dsn, max_size=2) as db:
             go = asyncio.Event()
@@ -173,7 +173,7 @@ def test_a_task_that_outlives_the_block_is_not_in_the_next(dsn: str) -> None:
     asyncio.run(work())
 
 
-def test_a_block_may_be_left_by_another_task(dsn: str) -> None:
+def test_transaction_can_be_exited_by_another_task(dsn: str) -> None:
     async def work() -> None:
         async with AsyncClient(dsn) as db:
             await db.instructions.define("greeting", content="old")
@@ -194,7 +194,7 @@ def test_a_block_may_be_left_by_another_task(dsn: str) -> None:
     asyncio.run(work())
 
 
-def test_setup_takes_part(db: Client, empty_dsn: str, connect: Connect) -> None:
+def test_setup_joins_transaction(db: Client, empty_dsn: str, connect: Connect) -> None:
     fresh = connect(empty_dsn)
     with pytest.raises(ZeroDivisionError), fresh.transaction():
         assert fresh.setup() != ()
@@ -204,7 +204,7 @@ def test_setup_takes_part(db: Client, empty_dsn: str, connect: Connect) -> None:
         fresh.configurations.configurations()
 
 
-def test_other_threads_are_not_part_of_a_transaction(dsn: str) -> None:
+def test_other_threads_do_not_join_transaction(dsn: str) -> None:
     async def work() -> None:
         with db.transaction():
             db.configurations.define("limits", {})

@@ -1,4 +1,4 @@
-"""Whole memories between databases: what is exported comes back equal, once, whatever happens."""
+"""Export and import of memories: round trips, idempotence, and failures."""
 
 import asyncio
 import gzip
@@ -58,7 +58,7 @@ def fill(db: Client) -> None:
 
 
 def other(db: Client, connect: Connect, dsn: str) -> Client:
-    """A client for other tables in the same database."""
+    """Return a client of another schema in the same database."""
     elsewhere = connect(dsn, schema="elsewhere")
     elsewhere.setup()
     return elsewhere
@@ -70,7 +70,7 @@ def rows(sql: psycopg.Connection, schema: str) -> list[tuple[Any, ...]]:
 
 
 @FILES
-def test_what_is_exported_comes_back_equal_and_once(
+def test_export_and_import_round_trip_and_are_idempotent(
     db: Client, connect: Connect, dsn: str, sql: psycopg.Connection, tmp_path: Path, name: str
 ) -> None:
     fill(db)
@@ -88,7 +88,7 @@ def test_what_is_exported_comes_back_equal_and_once(
     assert rows(sql, "elsewhere") == rows(sql, "public")
 
 
-def test_a_file_is_a_memory_a_line(db: Client, tmp_path: Path) -> None:
+def test_export_has_one_memory_per_line(db: Client, tmp_path: Path) -> None:
     fill(db)
     db.memories.export(tmp_path / "m.jsonl")
     lines = (tmp_path / "m.jsonl").read_text(encoding="utf-8").split("\n")
@@ -113,7 +113,7 @@ def test_a_file_is_a_memory_a_line(db: Client, tmp_path: Path) -> None:
         ({"identifiers": []}, []),
     ],
 )
-def test_some_can_be_exported(
+def test_export_filters(
     db: Client, tmp_path: Path, chosen: dict[str, Any], goes: list[str]
 ) -> None:
     fill(db)
@@ -129,16 +129,16 @@ def test_some_can_be_exported(
         max_size=3,
     )
 )
-def test_anything_that_can_be_remembered_comes_back_equal(
+def test_arbitrary_memories_round_trip(
     tmp_path_factory: pytest.TempPathFactory,
-    travelled: Client,
+    imported_into: Client,
     sql: psycopg.Connection,
     memories: dict[str, list[list[ModelInput | ModelOutput] | dict[str, Any]]],
 ) -> None:
     with Client(sql.info.dsn) as db:
         for identifier in db.memories.identifiers():
             db.memory(identifier).remove()
-            travelled.memory(identifier).remove()
+            imported_into.memory(identifier).remove()
         for identifier, writes in memories.items():
             db.memory(identifier).maintenance()
             for write in writes:
@@ -148,19 +148,19 @@ def test_anything_that_can_be_remembered_comes_back_equal(
                     db.memory(identifier).remember(*write)
         path = tmp_path_factory.mktemp("any") / "m.jsonl"
         db.memories.export(path)
-        assert travelled.memories.import_file(path).memories == len(memories)
-        assert travelled.memories.import_file(path).unchanged == len(memories)
+        assert imported_into.memories.import_file(path).memories == len(memories)
+        assert imported_into.memories.import_file(path).unchanged == len(memories)
         assert rows(sql, "elsewhere") == rows(sql, "public")
 
 
 @pytest.fixture
-def travelled(dsn: str) -> Any:
+def imported_into(dsn: str) -> Any:
     with Client(dsn, schema="elsewhere") as elsewhere:
         elsewhere.setup()
         yield elsewhere
 
 
-def test_rows_that_draive_cannot_read_and_times_without_end_come_back_too(
+def test_unreadable_rows_and_infinite_timestamps_round_trip(
     db: Client, connect: Connect, dsn: str, sql: psycopg.Connection, tmp_path: Path
 ) -> None:
     fill(db)
@@ -183,7 +183,7 @@ def test_rows_that_draive_cannot_read_and_times_without_end_come_back_too(
     assert elsewhere.memories.import_file(tmp_path / "m.jsonl").unchanged == 3
 
 
-def test_a_memory_that_is_there_with_other_content_is_named_and_left(
+def test_import_keeps_existing_memory_with_other_content(
     db: Client, connect: Connect, dsn: str, tmp_path: Path
 ) -> None:
     fill(db)
@@ -208,7 +208,7 @@ def test_a_memory_that_is_there_with_other_content_is_named_and_left(
         lambda db: db.memory("empty 'ż\n\"").remember(asked("more")),
     ],
 )
-def test_any_difference_is_one(
+def test_import_detects_any_difference(
     db: Client, tmp_path: Path, change: Callable[[Client], None]
 ) -> None:
     fill(db)
@@ -219,9 +219,7 @@ def test_any_difference_is_one(
         db.memories.import_file(tmp_path / "m.jsonl")
 
 
-def test_the_same_memory_twice_in_a_file_is_compared_with_itself(
-    db: Client, tmp_path: Path
-) -> None:
+def test_duplicate_memory_in_file_is_compared_with_first(db: Client, tmp_path: Path) -> None:
     fill(db)
     path = tmp_path / "m.jsonl"
     db.memories.export(path, "visits/1")
@@ -234,7 +232,7 @@ def test_the_same_memory_twice_in_a_file_is_compared_with_itself(
 
 
 @FILES
-def test_an_import_that_breaks_off_goes_on_where_it_was(
+def test_interrupted_import_can_be_resumed(
     db: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(transfer, "MAX_ELEMENTS", 3)
@@ -271,7 +269,7 @@ def test_an_import_that_breaks_off_goes_on_where_it_was(
         ('{"identifier": "\\u0000", "created": "", "elements": [], "variables": []}', "NUL"),
     ],
 )
-def test_what_no_export_wrote_is_refused_by_its_line(
+def test_invalid_line_is_rejected_with_its_number(
     db: Client, tmp_path: Path, line: str, says: str
 ) -> None:
     (tmp_path / "m.jsonl").write_text(line + "\n", encoding="utf-8")
@@ -281,7 +279,7 @@ def test_what_no_export_wrote_is_refused_by_its_line(
 
 
 @pytest.mark.parametrize("bad", ['"created": "yesterday, roughly"', '"content": "\\u0000"'])
-def test_what_postgresql_cannot_keep_is_refused_whole(db: Client, tmp_path: Path, bad: str) -> None:
+def test_value_invalid_in_postgresql_imports_nothing(db: Client, tmp_path: Path, bad: str) -> None:
     element = {"created": "2026-01-01Z", "content": "ok"}
     name = bad.split(":")[0].strip('"')
     written = json.dumps(element).replace(json.dumps({name: element[name]})[1:-1], bad)
@@ -308,13 +306,13 @@ def test_a_line_is_read_up_to_a_limit(
         db.memories.import_file(path)
 
 
-def test_a_file_that_is_no_gzip_says_so(db: Client, tmp_path: Path) -> None:
+def test_invalid_gzip_file_is_rejected(db: Client, tmp_path: Path) -> None:
     (tmp_path / "m.jsonl.gz").write_text("plain")
     with pytest.raises(ExportInvalid, match=r"m.jsonl.gz, after line 0: the file is incomplete"):
         db.memories.import_file(tmp_path / "m.jsonl.gz")
 
 
-def test_an_export_that_fails_leaves_what_was_there(db: Client, tmp_path: Path) -> None:
+def test_failed_export_keeps_existing_file(db: Client, tmp_path: Path) -> None:
     fill(db)
     path = tmp_path / "m.jsonl"
     path.write_text("before")
@@ -351,16 +349,16 @@ def test_export_replaces_regular_files_only_and_follows_links(db: Client, tmp_pa
     assert link.stat().st_mode & 0o777 == 0o600
 
 
-def test_an_export_that_the_server_refuses_leaves_nothing(
+def test_export_rejected_by_server_leaves_no_file(
     connect: Connect, empty_dsn: str, tmp_path: Path
 ) -> None:
     with pytest.raises(TableMissing) as caught:
         connect(empty_dsn).memories.export(tmp_path / "m.jsonl.gz")
-    assert list(tmp_path.iterdir()) == []  # though the error, and where it arose, is still held
+    assert list(tmp_path.iterdir()) == []  # although the traceback is still referenced
     assert caught.value.sqlstate == "42P01"
 
 
-def test_the_same_export_is_the_same_file(db: Client, tmp_path: Path) -> None:
+def test_export_is_deterministic(db: Client, tmp_path: Path) -> None:
     fill(db)
     for name in ("a.jsonl.gz", "b.jsonl.gz"):
         db.memories.export(tmp_path / name)
@@ -368,7 +366,7 @@ def test_the_same_export_is_the_same_file(db: Client, tmp_path: Path) -> None:
     assert gzip.decompress((tmp_path / "a.jsonl.gz").read_bytes()).count(b"\n") == 3
 
 
-def test_however_many_memories_there_are_few_are_held_at_once(
+def test_memory_usage_of_export_and_import_is_bounded(
     db: Client, tmp_path: Path, sql: psycopg.Connection
 ) -> None:
     sql.execute("INSERT INTO memories SELECT 'm' || n FROM generate_series(1, 400) AS n")
@@ -391,9 +389,7 @@ def test_however_many_memories_there_are_few_are_held_at_once(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
-def test_an_export_keeps_the_permissions_of_the_file_it_replaces(
-    db: Client, tmp_path: Path
-) -> None:
+def test_export_keeps_permissions_of_replaced_file(db: Client, tmp_path: Path) -> None:
     fill(db)
     path = tmp_path / "m.jsonl"
     path.touch(mode=0o600)
@@ -403,10 +399,10 @@ def test_an_export_keeps_the_permissions_of_the_file_it_replaces(
 
 
 @FILES
-def test_the_event_loop_runs_during_exports_and_imports(
+def test_event_loop_runs_during_exports_and_imports(
     dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Count the turns of the loop while threads write and read the file."""
+    """Count iterations of the event loop while threads write and read the file."""
     loop_thread = threading.get_ident()
     in_threads: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What instructions and configurations have in common, for both kinds and through both clients."""
+"""Common behaviour of instructions and configurations, with both clients."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -82,7 +82,7 @@ def names(records: Sequence[Any]) -> list[str]:
     return [each.identifier if isinstance(each, Snapshot) else each.name for each in records]
 
 
-def test_author_message_and_labels_are_kept_with_a_revision(three: Kind) -> None:
+def test_revision_has_author_message_and_labels(three: Kind) -> None:
     three.namespace.label("a", "production", 2, author="cy", message="go")
     history = three.namespace.history("a")
     assert three.numbers(history) == [3, 2, 1]
@@ -95,7 +95,7 @@ def test_author_message_and_labels_are_kept_with_a_revision(three: Kind) -> None
     assert three.namespace.revision("a") == history[0]
 
 
-def test_labels_are_moved_on_condition_and_their_history_is_kept(three: Kind) -> None:
+def test_conditional_label_move_and_label_history(three: Kind) -> None:
     label = partial(three.namespace.label, "a", "production")
     assert label(1, expected=0).revision == 1
     with pytest.raises(RevisionConflict, match="the label is on revision 1, since 20"):
@@ -108,7 +108,7 @@ def test_labels_are_moved_on_condition_and_their_history_is_kept(three: Kind) ->
     assert three.namespace.labels() == three.namespace.labels("a") == ()
 
 
-def test_revisions_are_compared_restored_and_searched(three: Kind) -> None:
+def test_diff_restore_and_search(three: Kind) -> None:
     diff = three.namespace.diff("a", 1)
     assert diff
     assert "number" in str(diff)
@@ -125,7 +125,7 @@ def test_revisions_are_compared_restored_and_searched(three: Kind) -> None:
     assert [each.revision for each in three.namespace.search(current=True)] == [4]
 
 
-def test_the_list_has_the_current_revision_of_each_document(three: Kind) -> None:
+def test_list_has_current_revision_of_each_document(three: Kind) -> None:
     before = datetime.now(UTC)
     three.define("b", 7)
     three.namespace.label("a", "production", 2)
@@ -140,7 +140,7 @@ def test_the_list_has_the_current_revision_of_each_document(three: Kind) -> None
     assert list_("nothing") == ()
 
 
-def test_a_renamed_document_keeps_everything(three: Kind) -> None:
+def test_rename_keeps_revisions_and_labels(three: Kind) -> None:
     three.namespace.label("a", "production", 2, author="cy", message="go")
     three.namespace.label("a", "production", 3)
     before, moves = three.namespace.history("a"), three.namespace.label_history("a")
@@ -156,7 +156,7 @@ def test_a_renamed_document_keeps_everything(three: Kind) -> None:
     assert three.namespace.history("a") == three.namespace.label_history("a") == ()
 
 
-def test_a_rename_takes_no_name_in_use_and_nothing_that_is_not_there(three: Kind) -> None:
+def test_rename_rejects_existing_name_and_missing_document(three: Kind) -> None:
     three.define("b", 7)
     with pytest.raises(DocumentExists, match="'b' exists already"):
         three.namespace.rename("a", "b")
@@ -169,7 +169,7 @@ def test_a_rename_takes_no_name_in_use_and_nothing_that_is_not_there(three: Kind
     assert [len(three.namespace.history(name)) for name in "ab"] == [3, 1]
 
 
-def test_labels_of_a_removed_document_do_not_hide_those_of_a_renamed_one(three: Kind) -> None:
+def test_labels_of_removed_name_do_not_hide_those_of_renamed_one(three: Kind) -> None:
     three.namespace.label("a", "production", 2)
     three.define("b", 7)
     three.namespace.label("b", "production")
@@ -194,7 +194,7 @@ async def _define_and_rename(db: AsyncClient, *, kind: str, number: int) -> None
         await getattr(db, kind).rename("a", f"a{number}")
 
 
-def test_no_revision_is_lost_by_renames_among_definitions(kind: Kind) -> None:
+def test_concurrent_renames_and_defines_lose_no_revision(kind: Kind) -> None:
     users = [
         [partial(define_and_rename, kind=kind.name, number=10 * user + n) for n in range(5)]
         for user in range(1, 5)
@@ -204,7 +204,7 @@ def test_no_revision_is_lost_by_renames_among_definitions(kind: Kind) -> None:
     assert sorted(found) == sorted(10 * user + n for user in range(1, 5) for n in range(5))
 
 
-def test_a_label_is_promoted_to_where_another_one_is(three: Kind) -> None:
+def test_promote_moves_label_to_revisions_of_another_label(three: Kind) -> None:
     three.define("b", 7)
     three.define("c", 8)
     three.namespace.label("a", "staging", 2)
@@ -220,7 +220,7 @@ def test_a_label_is_promoted_to_where_another_one_is(three: Kind) -> None:
     assert three.namespace.revision("a", "production").revision == 2
 
 
-def test_an_error_for_a_missing_document_suggests_similar_names(kind: Kind) -> None:
+def test_missing_document_error_suggests_similar_names(kind: Kind) -> None:
     kind.define("support/greeting", 1)
     with pytest.raises(kind.missing, match="similar: 'support/greeting'") as caught:
         kind.namespace.revision("support/greetng")
@@ -230,13 +230,13 @@ def test_an_error_for_a_missing_document_suggests_similar_names(kind: Kind) -> N
     assert "similar" not in str(caught.value)
 
 
-def test_missing_instructions_are_an_error_of_both_packages_when_loaded(db: Client) -> None:
+def test_load_of_missing_instructions_raises_document_missing(db: Client) -> None:
     for load in (db.instructions.load, db.instructions.resolve):
         with pytest.raises(DocumentMissing, match="there are no instructions of that name"):
             load("greeting")
 
 
-def test_a_configuration_is_loaded_by_label_and_number(db: Client) -> None:
+def test_load_configuration_by_label_and_revision(db: Client) -> None:
     first = db.configurations.define("limits", {"n": 1})
     db.configurations.define("limits", {"n": 2})
     moved = db.configurations.label("limits", "production", first).moved
@@ -251,7 +251,7 @@ def test_a_configuration_is_loaded_by_label_and_number(db: Client) -> None:
     assert db.configurations.load_raw("limits", label="production") == {"n": 2}
 
 
-def test_a_release_moves_labels_of_configurations(db: Client) -> None:
+def test_release_moves_labels_of_configurations(db: Client) -> None:
     made = db.release(
         configurations={"limits": {"n": 1}},
         configuration_labels={"production": ["limits"]},
@@ -272,7 +272,7 @@ def test_a_release_moves_labels_of_configurations(db: Client) -> None:
     assert db.configurations.load_raw("limits", label="production") == {"n": 2}
 
 
-def test_old_names_warn_and_work(db: Client) -> None:
+def test_deprecated_names_warn_and_work(db: Client) -> None:
     db.configurations.define("limits", {})
     with pytest.warns(DeprecationWarning, match=r"use list\(\)"):
         assert db.configurations.newest() == db.configurations.list()
@@ -283,7 +283,7 @@ def test_old_names_warn_and_work(db: Client) -> None:
         assert move.created == move.revision_created
 
 
-def test_configurations_need_no_tables_of_our_own(connect: Connect, empty_dsn: str) -> None:
+def test_configurations_work_without_tables_of_draive_pg(connect: Connect, empty_dsn: str) -> None:
     run_sql(empty_dsn, DRAIVE_TABLES)
     db = connect(empty_dsn)
     first = db.configurations.define("limits", {"n": 1}, expected=0)
@@ -296,7 +296,7 @@ def test_configurations_need_no_tables_of_our_own(connect: Connect, empty_dsn: s
     assert len(db.frames.instruction_revisions()) == 0
 
 
-def test_the_frames_have_authors_messages_and_labels(three: Kind) -> None:
+def test_frames_have_author_message_and_labels(three: Kind) -> None:
     three.namespace.label("a", "production", 2)
     three.namespace.label("a", "canary", 2)
     frames = three.db.frames
@@ -326,9 +326,7 @@ def rows(dsn: str) -> dict[str, list[str]]:
         }
 
 
-def test_a_database_of_version_0_1_0_is_upgraded_with_nothing_lost(
-    connect: Connect, empty_dsn: str
-) -> None:
+def test_upgrade_from_version_0_1_0_loses_nothing(connect: Connect, empty_dsn: str) -> None:
     run_sql(empty_dsn, DUMP.read_text(encoding="utf-8"))
     db, before = connect(empty_dsn), rows(empty_dsn)
     assert [each.revision for each in db.configurations.history("limits")] == [2, 1]
@@ -363,7 +361,9 @@ def remove(kind: Kind, sql: psycopg.Connection, by: str) -> None:
 
 
 @pytest.mark.parametrize("by", ["remove", "DELETE", "TRUNCATE"])
-def test_numbers_continue_after_a_removal(three: Kind, sql: psycopg.Connection, by: str) -> None:
+def test_revision_numbers_continue_after_removal(
+    three: Kind, sql: psycopg.Connection, by: str
+) -> None:
     remove(three, sql, by)
     assert three.namespace.history("a") == ()
     assert three.define("a", 7, expected=0).revision == 4
@@ -376,14 +376,16 @@ def test_numbers_continue_after_a_removal(three: Kind, sql: psycopg.Connection, 
     assert three.numbers([three.namespace.revision("a", 4)]) == [7]
 
 
-def test_the_newest_removed_number_is_not_used_again(three: Kind, sql: psycopg.Connection) -> None:
+def test_number_of_removed_newest_revision_is_not_reused(
+    three: Kind, sql: psycopg.Connection
+) -> None:
     future = f"UPDATE {three.name} SET created = '2099-01-01' WHERE content::TEXT ~ '3'"
     sql.execute(future.encode())
     assert three.namespace.remove("a", revision=3) == 1
     assert three.define("a", 4).revision == 4
 
 
-def test_one_revision_is_removed(three: Kind) -> None:
+def test_remove_deletes_single_revision(three: Kind) -> None:
     first, second, third = (three.namespace.revision("a", number) for number in (1, 2, 3))
     assert three.namespace.remove("a", revision=2) == 1
     assert list(three.namespace.history("a")) == [third, first]
@@ -397,14 +399,14 @@ def test_one_revision_is_removed(three: Kind) -> None:
     assert three.namespace.remove("a") == 0
 
 
-def test_frames_number_revisions_as_listings_do(three: Kind) -> None:
+def test_frames_and_listings_have_equal_revision_numbers(three: Kind) -> None:
     three.namespace.remove("a", revision=2)
     frames = three.db.frames
     read = frames.instruction_revisions if three.name == "instructions" else frames.configurations
     assert list(read("a").revision) == [1, 3]
 
 
-def test_a_renamed_document_keeps_its_numbers(three: Kind) -> None:
+def test_rename_keeps_revision_numbers(three: Kind) -> None:
     three.namespace.remove("a", revision=2)
     assert three.namespace.rename("a", "b").revision == 3
     assert [each.revision for each in three.namespace.history("b")] == [3, 1]
@@ -415,14 +417,14 @@ def test_a_renamed_document_keeps_its_numbers(three: Kind) -> None:
     assert three.define("b", 8).revision == 4
 
 
-def test_a_document_renamed_and_renamed_back_has_its_numbers(three: Kind) -> None:
+def test_document_renamed_back_keeps_revision_numbers(three: Kind) -> None:
     before = three.namespace.history("a")
     three.namespace.rename("a", "b")
     three.namespace.rename("b", "a")
     assert three.namespace.history("a") == before
 
 
-def test_numbers_of_a_removed_document_are_not_used_by_a_renamed_one(kind: Kind) -> None:
+def test_numbers_of_removed_document_are_not_reused_by_renamed_one(kind: Kind) -> None:
     kind.define("b", 1)
     kind.define("a", 10)
     kind.define("b", 2)
@@ -435,7 +437,7 @@ def test_numbers_of_a_removed_document_are_not_used_by_a_renamed_one(kind: Kind)
     assert kind.numbers(kind.namespace.history("b")) == [11, 10]
 
 
-def test_removal_needs_no_right_to_the_table_of_removals(
+def test_remove_needs_no_privilege_on_removals_table(
     server_roles: None, kind: Kind, dsn: str, connect: Connect
 ) -> None:
     kind.define("a", 1)
@@ -448,10 +450,10 @@ def test_removal_needs_no_right_to_the_table_of_removals(
     assert writer.define("a", 2).revision == 2
 
 
-# --- A label protects what it is on
+# --- Labels protect revisions
 
 
-def test_a_labelled_revision_is_not_removed_without_asking(three: Kind) -> None:
+def test_remove_rejects_labelled_revision_unless_requested(three: Kind) -> None:
     three.namespace.label("a", "production", 2)
     message = "it has the label 'production'; move or remove the label first, or use labelled=True"
     for revision in (None, 2, "production"):
@@ -464,7 +466,7 @@ def test_a_labelled_revision_is_not_removed_without_asking(three: Kind) -> None:
     assert three.namespace.remove("a") == 1
 
 
-def test_a_removal_on_condition_is_done_where_it_holds(three: Kind) -> None:
+def test_conditional_remove_checks_expected_revision(three: Kind) -> None:
     for expected in (0, 2, 4, three.namespace.revision("a", 1)):
         with pytest.raises(RevisionConflict, match="but the newest is revision 3 of 20"):
             three.namespace.remove("a", revision=1, expected=expected)
@@ -474,7 +476,7 @@ def test_a_removal_on_condition_is_done_where_it_holds(three: Kind) -> None:
         three.namespace.remove("a", expected=3)
 
 
-def test_a_label_is_removed_on_condition(three: Kind) -> None:
+def test_conditional_unlabel_checks_expected_revision(three: Kind) -> None:
     unlabel = partial(three.namespace.unlabel, "a", "production")
     with pytest.raises(RevisionConflict, match="the label is on none"):
         unlabel(expected=1)
@@ -489,7 +491,7 @@ def test_a_label_is_removed_on_condition(three: Kind) -> None:
 FORGED = {"instructions": "'number 9'", "configurations": """'{"number": 9}'"""}
 
 
-def test_a_label_is_not_on_another_content_written_at_the_same_time(
+def test_label_does_not_apply_to_other_content_with_same_timestamp(
     three: Kind, sql: psycopg.Connection
 ) -> None:
     three.namespace.label("a", "production", 2)
@@ -513,7 +515,7 @@ def test_a_label_is_not_on_another_content_written_at_the_same_time(
     assert three.numbers([three.namespace.revision("a", "production")]) == [9]
 
 
-def test_a_label_is_not_on_another_declaration(db: Client, sql: psycopg.Connection) -> None:
+def test_label_does_not_apply_to_other_declaration(db: Client, sql: psycopg.Connection) -> None:
     db.instructions.define("a", content="Hi {name}")
     db.instructions.label("a", "production")
     sql.execute('UPDATE instructions SET arguments = \'[{"name": "other"}]\'')
@@ -521,7 +523,7 @@ def test_a_label_is_not_on_another_declaration(db: Client, sql: psycopg.Connecti
         db.instructions.load("a", label="production")
 
 
-def test_labels_of_the_version_before_are_used_unchecked(
+def test_labels_of_previous_version_are_used_unchecked(
     kind: Kind, sql: psycopg.Connection, connect: Connect, dsn: str
 ) -> None:
     kind.define("a", 1)
@@ -542,7 +544,7 @@ def test_labels_of_the_version_before_are_used_unchecked(
 
 
 @pytest.mark.parametrize("label", ["production ", "\tproduction", "production\u00a0"])
-def test_a_label_with_white_space_around_it_is_refused(three: Kind, label: str) -> None:
+def test_label_with_surrounding_whitespace_is_rejected(three: Kind, label: str) -> None:
     namespace = three.namespace
     calls: list[Callable[[], object]] = [
         lambda: namespace.label("a", label),
@@ -564,7 +566,7 @@ def test_a_label_with_white_space_around_it_is_refused(three: Kind, label: str) 
     assert namespace.unlabel("a", label) is False  # removes one that an older version accepted
 
 
-def test_promoting_a_label_that_is_nowhere_is_an_error(three: Kind) -> None:
+def test_promote_of_unused_label_is_rejected(three: Kind) -> None:
     with pytest.raises(RevisionMissing, match="has the label 'stagin'"):
         three.namespace.promote("stagin", "production")
     with pytest.raises(ValueError, match="promote from 'latest' needs names"):
@@ -579,7 +581,7 @@ UNREADABLE = ["infinity", "-infinity", "15000-01-01 00:00Z", "4000-01-01 00:00Z 
 
 
 @pytest.mark.parametrize("time", UNREADABLE)
-def test_a_revision_at_an_unreadable_time_is_named_and_everything_else_works(
+def test_revision_with_unreadable_timestamp_is_skipped_with_warning(
     kind: Kind, sql: psycopg.Connection, time: str, tmp_path: Path
 ) -> None:
     key = "name" if kind.name == "instructions" else "identifier"
@@ -613,7 +615,7 @@ def test_a_revision_at_an_unreadable_time_is_named_and_everything_else_works(
     assert kind.namespace.remove("broken") == 1
 
 
-def test_an_unreadable_time_of_a_removed_revision_is_no_revision(
+def test_removed_revision_with_unreadable_timestamp_is_not_counted(
     kind: Kind, sql: psycopg.Connection
 ) -> None:
     key = "name" if kind.name == "instructions" else "identifier"
@@ -630,7 +632,7 @@ def test_an_unreadable_time_of_a_removed_revision_is_no_revision(
 # --- Large texts
 
 
-def test_search_finds_text_in_a_document_of_many_megabytes(db: Client) -> None:
+def test_search_finds_text_in_large_document(db: Client) -> None:
     db.instructions.define("small", content="Needle")
     db.instructions.define("large", content=f"{'x' * 19_999_997}NEEDLE{'x' * 1_000_000}")
     assert [each.name for each in db.instructions.search("needle")] == ["large", "small"]
