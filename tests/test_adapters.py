@@ -193,6 +193,7 @@ def test_a_database_of_version_0_1_0_works_before_and_after_its_upgrade(empty_ds
         production = db.instructions.load("greeting", label="production")
         assert content != production
         service(empty_dsn, body)
+        service(empty_dsn, labelled)
         assert db.setup()
         service(empty_dsn, body)
         service(empty_dsn, labelled)

@@ -223,9 +223,10 @@ class _ScopeDatabase(AsyncRunner):
     async def _execute(self, operation: Operation[Any]) -> Any:
         if not operation.statements:
             return operation.decode(())
+        statements = await self._resolve(operation.statements, operation.fallback)
         with self._observer.operation(operation.name) as observed:
             try:
-                rows = await self._fetch(operation.statements)
+                rows = await self._fetch(statements)
             finally:
                 self._cache.evict(*operation.invalidates)
                 if operation.invalidates and self._in_transaction():

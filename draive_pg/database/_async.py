@@ -69,9 +69,13 @@ type Stream = weakref.ref[AsyncGenerator[Any]]
 class AsyncRunner(ABC):
     """Runs requests asynchronously; a subclass executes the statements."""
 
+    schema: str | None = None
+    _known_tables: set[str]  # those of draive_pg that are known to exist
+
     def __init__(self, cache: Cache, observer: Observer) -> None:
         self._cache = cache
         self._observer = observer
+        self._known_tables = set()
 
     async def run[T](self, request: Request[T]) -> T:
         """Return the result of a request."""
@@ -119,6 +123,18 @@ class AsyncRunner(ABC):
     async def _read(self, operation: Operation[Any]) -> Any:
         """Return a value to be cached."""
         return await self._execute(operation)
+
+    async def _resolve(
+        self, statements: Sequence[Statement], fallback: Fallback | None
+    ) -> Sequence[Statement]:
+        if fallback is None:
+            return statements
+        if not self._known_tables.issuperset(fallback.empty):
+            missing = await self._execute(missing_tables(self.schema, fallback.empty))
+            if missing:
+                return [fallback.apply(statement, missing) for statement in statements]
+            self._known_tables.update(fallback.empty)
+        return statements
 
     @abstractmethod
     async def _execute(self, operation: Operation[Any]) -> Any:
@@ -170,18 +186,6 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                 self._evict(operation)
             observed.rows = len(rows)
             return operation.decode(rows)
-
-    async def _resolve(
-        self, statements: Sequence[Statement], fallback: Fallback | None
-    ) -> Sequence[Statement]:
-        if fallback is None:
-            return statements
-        if not self._known_tables.issuperset(fallback.empty):
-            missing = await self._execute(missing_tables(self.schema, fallback.empty))
-            if missing:
-                return [fallback.apply(statement, missing) for statement in statements]
-            self._known_tables.update(fallback.empty)
-        return statements
 
     async def _attempt(
         self,

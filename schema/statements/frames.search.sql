@@ -73,7 +73,7 @@ END
                 ELSE ts_rank(
                     CASE
     WHEN octet_length(jsonb_path_query_array(content, '$.blocks[*].parts[*].text')::TEXT) <= 250000 THEN to_tsvector($2::REGCONFIG, jsonb_path_query_array(content, '$.blocks[*].parts[*].text'))
-    ELSE to_tsvector($2::REGCONFIG, replace(left(jsonb_path_query_array(content, '$.blocks[*].parts[*].text')::TEXT, 60000), '\n', ' '))
+    ELSE to_tsvector($2::REGCONFIG, replace(left(jsonb_path_query_array(content, '$.blocks[*].parts[*].text')::TEXT, 60000), E'\\n', ' '))
 END,
                     websearch_to_tsquery($2::REGCONFIG, $1::TEXT)
                 )
@@ -87,7 +87,7 @@ END,
             AND ($1::TEXT IS NULL OR (
                 CASE
     WHEN octet_length(jsonb_path_query_array(content, '$.blocks[*].parts[*].text')::TEXT) <= 250000 THEN to_tsvector($2::REGCONFIG, jsonb_path_query_array(content, '$.blocks[*].parts[*].text'))
-    ELSE to_tsvector($2::REGCONFIG, replace(left(jsonb_path_query_array(content, '$.blocks[*].parts[*].text')::TEXT, 60000), '\n', ' '))
+    ELSE to_tsvector($2::REGCONFIG, replace(left(jsonb_path_query_array(content, '$.blocks[*].parts[*].text')::TEXT, 60000), E'\\n', ' '))
 END
             ) @@ websearch_to_tsquery($2::REGCONFIG, $1::TEXT))
             -- The first condition can use an index. It matches JSON, so it finds too much.

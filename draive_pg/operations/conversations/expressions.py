@@ -31,7 +31,7 @@ def vector(language: LiteralString) -> LiteralString:
     """
     return f"""CASE
     WHEN octet_length({SPOKEN}::TEXT) <= 250000 THEN to_tsvector({language}, {SPOKEN})
-    ELSE to_tsvector({language}, replace(left({SPOKEN}::TEXT, 60000), '\\n', ' '))
+    ELSE to_tsvector({language}, replace(left({SPOKEN}::TEXT, 60000), E'\\\\n', ' '))
 END"""
 
 
