@@ -78,7 +78,6 @@ def test_async_client_works_in_cells_and_concurrently(start: StartKernel, dsn: s
 def test_interrupt_ends_waiting_cell_and_cancels_query(
     start: StartKernel,
     dsn: str,
-    database: psycopg.Connection,
     sql: psycopg.Connection,
     kind: str,
     wait: str,
@@ -86,7 +85,8 @@ def test_interrupt_ends_waiting_cell_and_cancels_query(
     kernel = start(DRAIVE_PG_DSN=dsn)
     kernel.run(f"from draive_pg import {kind}; db = {kind}(cache_limit=0)")
     for _ in range(2):
-        database.execute("LOCK TABLE configurations")
+        holder = psycopg.connect(dsn)
+        holder.execute("LOCK TABLE configurations")
         waiting = kernel.begin(f"{wait}db.configurations.load_raw('limits')")
         wait_until(lambda: sql.execute(BUSY).fetchall() == [("Lock",)])
         begun = monotonic()
@@ -99,7 +99,7 @@ def test_interrupt_ends_waiting_cell_and_cancels_query(
         assert "draive_pg/" not in text
         assert len(text.splitlines()) <= (60 if wait else 12)
         wait_until(lambda: sql.execute(BUSY).fetchall() == [])
-        database.rollback()
+        holder.close()
         kernel.run(f"{wait}db.configurations.define('limits', {{'tokens': 3}})")
         assert kernel.run(f"{wait}db.configurations.load_raw('limits')") == "{'tokens': 3}"
 

@@ -14,14 +14,14 @@ from draive import (
     ModelToolResponse,
     MultimodalContent,
 )
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from draive_pg import Client, OperationFailed
 from draive_pg.api.memories import Memories
 from draive_pg.frames.search import Match, SearchCriteria, search_query
 from draive_pg.operations.conversations import search_index
 from draive_pg.operations.operation import qualified
-from tests.conftest import Connect, dsn_of
+from tests.conftest import Connect
 from tests.docstrings import documented, dtypes
 from tests.elements import answered, asked, called, responded
 
@@ -198,9 +198,8 @@ def test_matching_parts_of_words_are_highlighted(db: Client) -> None:
     assert len(excerpt) < 300
 
 
-def test_search_in_latin1_database(database: psycopg.Connection, connect: Connect) -> None:
-    name = f"{database.info.dbname}_latin1"
-    dsn = dsn_of(database)
+def test_search_in_latin1_database(dsn: str, connect: Connect) -> None:
+    name = f"{conninfo_to_dict(dsn)['dbname']}_latin1"
     with psycopg.connect(dsn, autocommit=True) as admin:
         admin.execute(
             f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C'"
