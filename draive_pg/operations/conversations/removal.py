@@ -18,7 +18,7 @@ from draive_pg.operations.operation import Operation, Query, Row, Steps, workflo
 BATCH = 500  # memories removed in one transaction, which holds a lock on each
 
 # Memories that were last written before a time, or are not among the newest `:keep`.
-DUE = Query(
+PRUNABLE = Query(
     "memories.prune.find",
     f"""
 SELECT
@@ -85,7 +85,7 @@ REMOVE_MATCHING: LiteralString = f"""removed AS (
 )
 {COUNT_MATCHING}"""
 
-# The caller holds the locks. Memories that were written to after `DUE` ran are kept.
+# The caller holds the locks. Memories that were written to after `PRUNABLE` ran are kept.
 PRUNE = Query(
     "memories.prune",
     f"""
@@ -132,7 +132,7 @@ def prune(
     age = older_than if isinstance(older_than, timedelta) else None
     if age is not None and age < timedelta():
         raise ValueError(f"older_than must not be negative, not {age!r}")
-    find = DUE(
+    find = PRUNABLE(
         prefix=check_optional(prefix, "prefix"),
         before=None if age is not None else check_timestamp(older_than, "older_than"),
         age=age,
