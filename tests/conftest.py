@@ -158,7 +158,7 @@ def partitioned_dsn(empty_dsn: str) -> str:
 
 
 @pytest.fixture
-def server_roles(endpoint: Endpoint) -> Iterator[None]:
+def server_roles(endpoint: Endpoint, databases: Databases) -> Iterator[None]:
     """Let one test at a time create roles named ``dpg_...``, since databases share roles.
 
     Set up before the database of the test, so that the roles own nothing when they are dropped.
@@ -166,6 +166,7 @@ def server_roles(endpoint: Endpoint) -> Iterator[None]:
     with psycopg.connect(os.environ[VARIABLE], autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(hashtext('draive_pg_test_roles'))")
         yield
+        databases.drop()
         names = "SELECT rolname FROM pg_roles WHERE rolname ~ '^dpg_(test|roles)_'"
         for (role,) in connection.execute(names).fetchall():
             connection.execute(SQL("DROP ROLE {}").format(Identifier(role)))

@@ -454,4 +454,7 @@ def test_every_call_works_on_partitioned_tables(connect: Connect, empty_dsn: str
         for call in (*every_call.READS.values(), *every_call.WRITES.values()):
             call(db)
         db.memories.erase(["chat", "n"], dry_run=False)
+        with psycopg.connect(empty_dsn, autocommit=True) as admin:
+            for table in ("draive_pg_removals", "draive_pg_configuration_removals"):
+                admin.execute(f"DELETE FROM {table}".encode())  # numbers begin with 1 again
     assert db.memories.count() == 0

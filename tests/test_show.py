@@ -86,7 +86,7 @@ TAGS = {"div", "b", "i", "span", "details", "summary", "table", "thead", "tbody"
 def assert_harmless(page: str) -> Reader:
     read = Reader(page)
     assert read.tags <= {*TAGS, "img"}
-    assert read.names <= {"style", "title", "open", "alt", "src"}
+    assert read.names <= {"class", "style", "title", "open", "alt", "src"}
     assert all(source.startswith("data:image/") for source in read.sources)
     assert "svg" not in "".join(read.sources)
     return read

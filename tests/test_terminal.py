@@ -74,7 +74,7 @@ def fill_with_controls(dsn: str) -> None:
         note: Any = {"author": HOSTILE, "message": HOSTILE}
         db.instructions.define(PROMPT, content=f"c{HOSTILE}", **note)
         db.instructions.define(PROMPT, content=f"{HOSTILE}\nc\n{HOSTILE}", **note)
-        db.instructions.label(PROMPT, f"l{HOSTILE}", 1, **note)
+        db.instructions.label(PROMPT, f"l{HOSTILE}x", 1, **note)
         db.configurations.define(CONFIG, {f"k{HOSTILE}": HOSTILE})
         db.configurations.define(CONFIG, {f"k{HOSTILE}": f"{HOSTILE}2"})
 

@@ -6,7 +6,7 @@ the adapters (haiway's ``Postgres`` state). It means the same on each of them.
 
 import re
 from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache, wraps
 from typing import Any, LiteralString, NamedTuple, cast
 
@@ -188,7 +188,6 @@ type Steps[T] = Generator[Request[Any], Any, T]
 """A generator of requests; each ``yield`` evaluates to the result of its request."""
 
 
-@dataclass(slots=True)
 class Workflow[T](Request[T]):
     """Requests that depend on the results of earlier ones.
 
@@ -206,14 +205,15 @@ class Workflow[T](Request[T]):
         The result, if there is no request.
     """
 
-    steps: Steps[T]
-    transaction: bool = False
-    first: Request[Any] | None = field(init=False, default=None)
-    result: Any = field(init=False, default=None)
+    __slots__ = ("first", "result", "steps", "transaction")
 
-    def __post_init__(self) -> None:
+    def __init__(self, steps: Steps[T], *, transaction: bool = False) -> None:
+        self.steps = steps
+        self.transaction = transaction
+        self.first: Request[Any] | None = None
+        self.result: Any = None
         try:
-            self.first = next(self.steps)
+            self.first = next(steps)
         except StopIteration as end:
             self.result = end.value
 

@@ -12,8 +12,9 @@ SELECT
             AND has_table_privilege(found.oid, kind)
     ),
     ARRAY(
-        SELECT ARRAY[attname::TEXT, format_type(atttypid, NULL)]
+        SELECT ARRAY[attname::TEXT, typname::TEXT]
         FROM pg_attribute
+        JOIN pg_type ON pg_type.oid = atttypid
         WHERE attrelid = found.oid AND attnum > 0 AND NOT attisdropped
     ),
     ARRAY(

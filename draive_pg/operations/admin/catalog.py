@@ -113,8 +113,9 @@ SELECT
             AND has_table_privilege(found.oid, kind)
     ),
     ARRAY(
-        SELECT ARRAY[attname::TEXT, format_type(atttypid, NULL)]
+        SELECT ARRAY[attname::TEXT, typname::TEXT]
         FROM pg_attribute
+        JOIN pg_type ON pg_type.oid = atttypid
         WHERE attrelid = found.oid AND attnum > 0 AND NOT attisdropped
     ),
     ARRAY(
@@ -212,10 +213,10 @@ def read_catalog(schema: str | None) -> Operation[list[CatalogRow]]:
 def column_type(table: str, column: str) -> str:
     """Return the type of a column as `setup` creates it."""
     if column in TIMES:
-        return "timestamp with time zone"
+        return "timestamptz"
     if column in DOCUMENTS or (column == "content" and table != "instructions"):
         return "jsonb"
-    return "integer" if column == "version" else "text"
+    return "int4" if column == "version" else "text"
 
 
 def missing_objects(found: CatalogRow) -> list[ExpectedObject]:
