@@ -14,7 +14,7 @@ if sys.platform != "win32":
     import fcntl
 
 PRIVATE = 0o600  # for files with conversations
-USUAL = 0o666  # what the umask allows
+USUAL = 0o666  # for other files: the umask decides
 
 _PREFIX = ".draive_pg-"
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows
@@ -132,13 +132,13 @@ def _keep_permissions(target: Path, draft: Path) -> None:
                 try:
                     os.chown(draft, -1, status.st_gid)
                 except PermissionError:
-                    mode &= ~stat.S_IRWXG  # these permissions are of another group
+                    mode &= ~stat.S_IRWXG  # they were meant for another group
         draft.chmod(mode)
 
 
 @contextmanager
 def _naming(file: Path) -> Generator[None]:
-    """Name a file in errors of the operating system, instead of its draft or of no file."""
+    """Make errors of the operating system name the file instead of its draft."""
     try:
         yield
     except OSError as error:

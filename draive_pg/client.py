@@ -53,7 +53,7 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         timeout: float | None = 300.0,
         on_operation: Callable[[OperationEvent], object] | None = None,
     ) -> None:
-        with short_argument_errors:  # whose frames have the DSN in their variables
+        with short_argument_errors:  # also removes frames whose variables contain the DSN
             database = self._database_type(
                 endpoint_of(dsn),
                 Cache(cache_limit, cache_expiration),
@@ -100,8 +100,8 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         PermissionDenied
             If something is missing and the role may not create it.
         SchemaInvalid
-            If the text of an applied migration differs from that of this version, or a table or
-            view of something else has the name of a table.
+            If the text of an applied migration differs from that of this version, or another
+            table or view has the name of one of the tables.
 
         Examples
         --------
@@ -140,9 +140,9 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         expected: Mapping[str, Expected[Revision]] | None = None,
         expected_configurations: Mapping[str, Expected[Snapshot]] | None = None,
     ) -> Workflow[Release]:
-        """Define prompts and configurations and move labels, all of it at once or none of it.
+        """Define prompts and configurations and move labels, in one transaction.
 
-        Releases of the same things take turns, whatever order they name them in.
+        Concurrent releases of the same documents wait for each other, and cannot deadlock.
 
         Parameters
         ----------
@@ -151,30 +151,30 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         configurations : Mapping[str, Configuration | Mapping]
             Their new documents by identifier.
         labels : Mapping[str, Iterable[str] | Mapping[str, int | str | datetime | Revision | None]]
-            By label, the names of prompts: it is moved to their newest revisions, those of this
-            release included; or to the revisions that a mapping has by name.
+            For each label, the names of prompts, to whose newest revisions it is moved, those of
+            this release included; or a mapping of names to revisions.
         configuration_labels : Mapping[str, Iterable[str] | Mapping[str, ...]]
             The same for configurations.
         message, author : str | None
             Kept with each new revision and each move of a label.
         expected : Mapping[str, int | Revision | None]
-            By name of released prompts, which revision must be the newest, or 0 for none. For a
-            prompt whose labels alone are moved: which revision those must be on.
+            For each released prompt, the revision that must be the newest; 0 for none. If only
+            labels of the prompt are moved, the revision that they must be on.
         expected_configurations : Mapping[str, int | Snapshot | None]
-            The same of released configurations, by identifier.
+            The same for configurations, by identifier.
 
         Returns
         -------
         Release
-            The newest revisions, snapshots and moves of what was released; where something was
-            so already, nothing new was written for it.
+            The newest revisions, snapshots and moves of what was released. Unchanged ones are
+            included, but were not written again.
 
         Raises
         ------
         RevisionConflict
-            If something else than was expected is the newest; nothing is released.
+            If an expected revision is not the newest; nothing is released.
         RevisionMissing, DocumentMissing
-            If there is no revision that a label is to be moved to; nothing is released.
+            If a revision to label does not exist; nothing is released.
         """
         return releases.release(
             prompts=prompts or {},
@@ -213,7 +213,7 @@ class Client(BaseClient[Database]):
         exceeded, the statement is cancelled, and `TimedOut` raised.
     on_operation : callable | None
         Called after each operation with an `OperationEvent`, in the thread or task that ran it.
-        What it raises is logged by the logger ``draive_pg``.
+        Its exceptions are logged by the logger ``draive_pg``.
 
     Attributes
     ----------

@@ -3,31 +3,31 @@
 ::
 
     DraivePGError
-    ├── ConnectionFailed         the server cannot be reached, refuses us, or was lost
+    ├── ConnectionFailed         a connection was impossible, refused or lost
     │   └── TimedOut             a time limit of the client was exceeded (also a TimeoutError)
     ├── OperationFailed          the server refused a statement
     │   ├── TableMissing         a table does not exist: run setup()
     │   └── PermissionDenied     the role lacks a privilege
     ├── StoredDataInvalid        a stored row is not what draive writes
-    ├── TemplateInvalid          a prompt cannot be rendered so (also a ValueError)
+    ├── TemplateInvalid          a prompt and its arguments do not match (also a ValueError)
     ├── DocumentMissing          there are no instructions or no configuration of that name
     ├── DocumentExists           a document would be renamed to a name that is in use
     ├── RevisionMissing          there is no such revision, or no such label
-    ├── RevisionConflict         a conditional write met another revision than was expected
+    ├── RevisionConflict         a conditional write found another revision than expected
     ├── RevisionLabelled         a revision with a label would be removed
     ├── MemoryMissing            there is no memory of the given identifier
-    ├── MemoryExists             an import or a copy would mix with a memory that is there
+    ├── MemoryExists             an import or a copy would change an existing memory
     ├── ChatInvalid              a chat log cannot be read (also a ValueError)
-    ├── ExportInvalid            a file is none that an export wrote (also a ValueError)
+    ├── ExportInvalid            a file is not a complete export (also a ValueError)
     ├── FileInvalid              a file of prompts or configurations cannot be read (also a
     │                            ValueError)
-    ├── SchemaInvalid            the recorded migrations are not those of this package
-    └── EmbeddedServerError      the local PostgreSQL cannot be found, started, stopped
+    ├── SchemaInvalid            the tables or recorded migrations are not those of this package
+    └── EmbeddedServerError      the local PostgreSQL cannot be found, started or stopped
 
 Arguments of a wrong type or value raise plain ``TypeError`` or ``ValueError`` before any I/O.
 A `DocumentMissing` is also draive's ``InstructionsMissing`` or ``ConfigurationMissing``;
-``ConfigurationInvalid`` is draive's own. ``StoredDataSkipped`` is a warning: ``lenient=True``
-issues one for each row that it skips.
+``ConfigurationInvalid`` is draive's own. ``StoredDataSkipped`` is a warning for each row that is
+left out, with ``lenient=True`` or because Python cannot represent its time.
 """
 
 import os
@@ -61,11 +61,11 @@ class DraivePGError(Exception):
 
 
 class ConnectionFailed(DraivePGError):
-    """The server cannot be reached, refuses us, or the connection was lost."""
+    """The server cannot be reached, refuses the connection, or the connection was lost."""
 
 
 class TimedOut(ConnectionFailed, TimeoutError):
-    """A time limit of the client was exceeded: to connect, for an answer, or for a lock.
+    """A time limit of the client was exceeded: to connect, for an operation, or for a lock.
 
     A limit of the server (``statement_timeout``, ``lock_timeout``) raises `OperationFailed`.
     """
@@ -88,11 +88,11 @@ class StoredDataInvalid(DraivePGError):
 
 
 class StoredDataSkipped(UserWarning):
-    """A stored row is not what draive writes, and a lenient reading left it out."""
+    """A stored row cannot be read, and was left out of the result."""
 
 
 class TemplateInvalid(DraivePGError, ValueError):
-    """A prompt cannot be rendered with the given arguments, or not with those it declares."""
+    """A prompt cannot be rendered with the given arguments, or does not match the declared ones."""
 
 
 class DocumentMissing(DraivePGError):
@@ -107,11 +107,11 @@ class DocumentExists(DraivePGError):
 
 
 class RevisionMissing(DraivePGError):
-    """There is no such revision, or no such label, of something that has others."""
+    """A document exists, but does not have the revision or label."""
 
 
 class RevisionConflict(DraivePGError):
-    """A conditional write met another revision than the one that was expected."""
+    """A conditional write found another revision than the expected one."""
 
 
 class RevisionLabelled(DraivePGError):
@@ -123,7 +123,7 @@ class MemoryMissing(DraivePGError):
 
 
 class MemoryExists(DraivePGError):
-    """An import or a copy would mix with a memory that is there already."""
+    """An import or a copy would change an existing memory."""
 
 
 class ChatInvalid(DraivePGError, ValueError):
@@ -131,15 +131,15 @@ class ChatInvalid(DraivePGError, ValueError):
 
 
 class ExportInvalid(DraivePGError, ValueError):
-    """A file is none that an export of memories wrote, or not all of one."""
+    """A file was not written by an export of memories, or is incomplete."""
 
 
 class FileInvalid(DraivePGError, ValueError):
-    """A file of a folder of prompts or configurations cannot be read."""
+    """A file or a folder of prompts or configurations cannot be read or written."""
 
 
 class SchemaInvalid(DraivePGError):
-    """The migrations recorded in the database are not those of this package."""
+    """The tables or the recorded migrations in the schema are not those of this package."""
 
 
 class EmbeddedServerError(DraivePGError):

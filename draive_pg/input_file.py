@@ -1,4 +1,4 @@
-"""Open files that callers name."""
+"""Open files for imports."""
 
 import errno
 import stat
@@ -15,6 +15,6 @@ def open_input(path: Path) -> IO[bytes]:
         If it cannot be opened, or is a pipe or a device, which may block or never end.
     """
     mode = path.stat().st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # `open` refuses a directory itself
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     return path.open("rb")

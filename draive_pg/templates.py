@@ -71,7 +71,7 @@ def check_declared(content: str, arguments: Collection[str], *, name: str) -> No
 
 
 def declared_names(arguments: object) -> tuple[str, ...]:
-    """Return the names of declared arguments as they are stored, whoever stored what."""
+    """Return the names of stored declared arguments; skip what draive could not have written."""
     if not isinstance(arguments, list):
         return ()
     named = map(_name, cast("list[object]", arguments))

@@ -152,7 +152,7 @@ class PostgresConnectionPool:
         ValueError
             If libpq cannot read the DSN, or the limit in it is no number.
         """
-        with short_argument_errors:  # whose frames have the DSN in their variables
+        with short_argument_errors:  # also removes frames whose variables contain the DSN
             if dsn is None:
                 endpoint = endpoint_of(None)
             else:

@@ -183,7 +183,7 @@ def _selector(served: RevisionSelector, extra: Mapping[str, Any]) -> RevisionSel
 class _Repository:
     """Runs the requests of a repository, with a cache for each pool.
 
-    Scopes with other pools may be other tenants, who must not see each other's values.
+    Pools may belong to different tenants, who must not see each other's values.
     """
 
     def __init__(self, cache_limit: int, cache_expiration: float) -> None:
@@ -256,7 +256,7 @@ class _ScopeDatabase(AsyncRunner):
 async def _connection() -> AsyncGenerator[PostgresConnection]:
     """Provide the connection of the caller's scope, else one of the pool.
 
-    haiway forbids to acquire a second one. Tasks that share a connection wait for each other.
+    haiway forbids acquiring a second one. Tasks that share a connection wait for each other.
     """
     if ctx.check_state(PostgresConnection):
         held = ctx.state(PostgresConnection)

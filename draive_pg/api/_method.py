@@ -151,9 +151,9 @@ class _Functions:
 def _documented(
     source: FunctionType, run: Callable[..., object], returns: str, owner: type
 ) -> FunctionType:
-    """Return a copy of a function with the name, docstring and signature of another.
+    """Return a copy of ``run`` with the name, docstring and signature of ``source``.
 
-    Its return type is its own, and types are shown as in the class that has it.
+    ``returns`` is the return type, and type variables are replaced by the arguments of ``owner``.
     """
     run = cast("FunctionType", run)
     function = FunctionType(run.__code__, run.__globals__, source.__name__, None, run.__closure__)
@@ -184,7 +184,7 @@ class _Type(str):
 
 
 def _shown(annotation: object, owner: type) -> "_Type":
-    """Return an annotation without modules, and with the type arguments of a class."""
+    """Return an annotation without modules, with the type arguments of a class filled in."""
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
     text = MODULES.sub("", text).replace("[D]", "")
     for base in get_original_bases(owner):

@@ -394,8 +394,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
     ) -> Request[int]:
         """Remove a document, or one revision of it, and return how many revisions were removed.
 
-        Numbers of removed revisions are not used again, also not after a later definition of the
-        name.
+        Numbers of removed revisions are never used again, even if the name is defined again.
 
         Parameters
         ----------

@@ -275,8 +275,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             | column | dtype | content |
             |---|---|---|
             | name | str | name of the instructions |
-            | revision | int64 | number of the revision, from 1 |
-            | created | datetime64[us, UTC] | when it was written |
+            | revision | int64 | number of the revision, from 1; 0 if `created` is missing |
+            | created | datetime64[us, UTC] | when it was written, if Python can represent it |
             | description | str | purpose of the instructions, if any |
             | content | str | the template |
             | arguments | object | list of the declared arguments |
@@ -329,8 +329,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             | column | dtype | content |
             |---|---|---|
             | identifier | str | identifier of the configuration |
-            | revision | int64 | number of the revision, from 1 |
-            | created | datetime64[us, UTC] | when it was written |
+            | revision | int64 | number of the revision, from 1; 0 if `created` is missing |
+            | created | datetime64[us, UTC] | when it was written, if Python can represent it |
             | content | object | dict |
             | author | str | who wrote it, if recorded |
             | message | str | why, if recorded |

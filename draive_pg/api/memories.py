@@ -156,10 +156,10 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         variables : Mapping[str, Any] | None
             Part of the newest variables of the memory.
         match : {"words", "substring"} | None
-            Whether ``text`` has whole words, or words and phrases that are found anywhere, also
-            in a longer word, with ``-`` for exclusion, but without ``or``. None is ``substring``
-            for a text with a URL or with letters of Chinese, Japanese, Korean, Thai, Lao, Burmese
-            or Khmer, which PostgreSQL does not split into words, else ``words``.
+            ``words`` finds whole words. ``substring`` finds words and phrases anywhere, also
+            inside longer words; it supports ``-``, but not ``or``. None is ``substring`` for a
+            text with a URL or with letters of Chinese, Japanese, Korean, Thai, Lao, Burmese or
+            Khmer, which PostgreSQL does not split into words, else ``words``.
         language : str
             PostgreSQL text search configuration: ``simple`` compares words as they are,
             ``english`` and others also find other forms of a word. Only for ``words``, which
@@ -214,9 +214,9 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         Parameters
         ----------
         match : {"words", "substring"}
-            The ``match`` of `search`; each has its own index. That for ``substring`` needs the
-            extension pg_trgm, which is created if the server has it. It serves words of three or
-            more letters.
+            The ``match`` of `search`; each has its own index. The one for ``substring`` needs the
+            extension pg_trgm, which is created if the server has it, and speeds up searches for
+            words of three or more letters.
         language : str
             The ``language`` of `search`; each has its own index for words.
 

@@ -74,7 +74,7 @@ def main() -> None:
         sys.exit(app(prog_name="draive-pg", standalone_mode=False, obj=tracebacks))
     except TyperException as error:
         message = error.format_message()
-        if "\n" not in message:  # otherwise it is the help, shown when no command is given
+        if "\n" not in message:  # not the help, which is shown when no command is given
             message = f"draive-pg: {hide_passwords(message)} See --help."
         echo(*message.split("\n"), err=True)
         sys.exit(error.exit_code)

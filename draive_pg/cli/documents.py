@@ -187,7 +187,7 @@ def _add_reading_commands(app: typer.Typer, group: CommandGroup) -> None:
     ) -> None:
         """Find revisions of all <noun>s.
 
-        All conditions must hold. The exit code is 1 if there are none.
+        All conditions must hold. The exit code is 1 if nothing is found.
 
         \b
         Examples:
@@ -233,8 +233,8 @@ def _add_writing_commands(app: typer.Typer, group: CommandGroup) -> None:
         """Write a new revision of a <noun>.
 
         Nothing is written if the current one is equal. The file is like those of show and pull.
-        What a prompt's front matter does not contain stays as it was. Labels in the file are not
-        moved, with a warning: use --label.
+        What a prompt's front matter does not contain stays as it was. Labels in the file are
+        ignored with a warning: use --label.
 
         \b
         Examples:
@@ -327,7 +327,7 @@ def _add_writing_commands(app: typer.Typer, group: CommandGroup) -> None:
     ) -> None:
         """Remove a <noun>, or one revision of it.
 
-        Numbers of removed revisions are not used again. The exit code is 1 if there are none.
+        Numbers of removed revisions are not used again. The exit code is 1 if nothing was removed.
 
         \b
         Examples:
@@ -488,7 +488,7 @@ def _add_label_commands(app: typer.Typer, group: CommandGroup) -> None:
     ) -> None:
         """Move a label to revisions of several <noun>s.
 
-        All are moved, or none. A name that contains = is followed by =.
+        All are moved, or none. After a name that contains =, write another =.
 
         \b
         Examples:

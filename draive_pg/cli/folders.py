@@ -98,9 +98,9 @@ def add_folder_commands(app: typer.Typer, group: CommandGroup) -> None:
         <noun> changed on both sides, or is written by somebody else at the same time, nothing is
         written, and the exit code is 4.
 
-        Documents whose files were removed stay without --delete, which removes all their revisions:
-        it asks for confirmation; without a terminal, it needs --yes. If a label is on one of them,
-        it needs --labels, too.
+        With --delete, documents whose files were removed are removed with all their revisions. It
+        asks for confirmation; without a terminal, it needs --yes. If a label is on one of them, it
+        needs --labels, too.
 
         Labels stay where they are. With --labels, those listed in a file move to the new revision,
         and those no longer listed are removed from it.

@@ -206,7 +206,7 @@ def search(
     ] = None,
     match: Annotated[
         Match | None,
-        typer.Option(help="Find whole words, or TEXT also in longer words; else TEXT decides."),
+        typer.Option(help="Whole words, or also parts of words; the default depends on TEXT."),
     ] = None,
     language: Annotated[
         str, typer.Option(metavar="NAME", help="Such as english, to find other forms of words.")

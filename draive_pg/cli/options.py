@@ -53,7 +53,7 @@ Message = Annotated[
 ]
 
 Since = Annotated[
-    str | None, typer.Option(metavar="TIME", help="Only from this time on (ISO 8601, or UTC).")
+    str | None, typer.Option(metavar="TIME", help="Only from this time on (ISO 8601; else UTC).")
 ]
 
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only before this time.")]

@@ -1,8 +1,8 @@
 """draive's objects to JSON documents and back.
 
-The only module outside the adapters that imports draive, itself imported only when an object of
-draive is needed. Elements in exactly the shape that draive writes are converted without validation,
-which is several times as fast; all others go through draive.
+Outside the adapters, only this module imports draive; others import it when they need an object of
+draive. Elements in exactly the shape that draive writes are converted without validation, which is
+several times as fast; all others go through draive.
 """
 
 # ruff: noqa: E402

@@ -315,7 +315,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                     pool.release(await pool.acquire(self._deadline()))
                     conninfo = partial(conninfo_async, self.endpoint)
                     own.listener = asyncio.create_task(listen(conninfo, self._cache))
-                    # A loop that is closed before the client is must not complain of the listener.
+                    # No message about a pending task if the loop is closed before the client.
                     cast("Any", own.listener)._log_destroy_pending = False  # noqa: SLF001
                 own.pool = pool
             return own.pool

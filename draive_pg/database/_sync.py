@@ -153,7 +153,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
     def _resolve(
         self, statements: Sequence[Statement], fallback: Fallback | None
     ) -> Sequence[Statement]:
-        """Apply the fallback to missing tables; existing ones are not looked for again."""
+        """Apply the fallback to missing tables; remember which tables exist."""
         if fallback is None:
             return statements
         if not self._known_tables.issuperset(fallback.empty):
@@ -293,9 +293,8 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                 pool = Pool(partial(_connect, self.endpoint), self._max_size)
                 listener = None
                 if self._live:
-                    pool.release(
-                        pool.acquire(self._deadline())
-                    )  # a wrong DSN fails here, not in the listener
+                    # A wrong DSN must fail here, not in the listener.
+                    pool.release(pool.acquire(self._deadline()))
                     listener = Listener(self.endpoint.conninfo, self._cache)
                 # Does not stop an embedded server: garbage collection must not wait for a lock.
                 self._finalizer = weakref.finalize(self, _close, pool, listener)
@@ -315,7 +314,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
 class _Connection:
     """A connection for a block: of the current transaction if there is one, or from the pool.
 
-    Not a generator, for the same reason as `map_errors`.
+    A class instead of a generator, because every call enters it, as with `map_errors`.
     """
 
     __slots__ = ("_connection", "_database", "_deadline", "_pool", "_transaction")
@@ -376,7 +375,7 @@ def _free(transaction: Transaction[TimedConnection, threading.Lock]) -> None:
 def _wait_for_others(transaction: Transaction[TimedConnection, threading.Lock]) -> None:
     """Wait, at the end of a transaction, for its operations in other threads.
 
-    An operation of this thread has ended, even if an interrupt kept it from releasing the lock.
+    If this thread holds the lock, an interrupt prevented its release: there is nothing to wait for.
     """
     if transaction.user != threading.get_ident():
         transaction.lock.acquire(timeout=LOCK_SECONDS)

@@ -135,7 +135,7 @@ class Cache:
                     del entries[cached]
 
     def outdate(self, *changed: Key) -> None:
-        """Read all variants of the given tables and subjects again; without any, all values."""
+        """Mark all variants of the given keys as outdated, or all values if no key is given."""
         with self._lock:
             for key in changed:
                 for entries, cached in self._variants(key):

@@ -243,11 +243,11 @@ class _Pooled:
     Attributes
     ----------
     call_timeout : float | None
-        Seconds to wait for each answer, unless there is a deadline; None: no limit.
+        Seconds to wait for each answer if there is no deadline (adapters); None: no limit.
     deadline : Deadline | None
         The end of the timeout of the current call.
     last_used : float
-        The time when it was returned to the pool, by the clock that goes on while a laptop sleeps.
+        The wall-clock time of its return to the pool; it also counts while a computer sleeps.
     lease : Any
         The pool's lease while the connection is in use; see `pool._Lease`.
     """
@@ -422,7 +422,7 @@ def _settle(
 ) -> Future[None]:
     """Cancel the statements on the server and receive their results, or close the connection.
 
-    In a thread of its own, where no further interrupt or cancellation arrives.
+    This runs in a thread of its own, where no further interrupt or cancellation can arrive.
     """
     deadline = Deadline(CANCEL_SECONDS if isinstance(error, Error) else INTERRUPT_SECONDS)
     pgconn, settled = connection.pgconn, Future[None]()
@@ -453,7 +453,7 @@ def _settle(
 
 
 def _raise_unless_committed(error: BaseException, exchange: Exchange, deadline: Deadline) -> None:
-    """Raise an error, unless it came after the answer to COMMIT and is no interrupt."""
+    """Raise an error; if COMMIT was answered, raise only an interrupt, and log other errors."""
     if exchange.committed and isinstance(error, Exception):
         logger.warning("an error after COMMIT: %s", error)
     elif isinstance(error, _WaitTimeout):
@@ -465,7 +465,7 @@ def _raise_unless_committed(error: BaseException, exchange: Exchange, deadline: 
 
 
 def _in_doubt(connection: TimedConnection | AsyncTimedConnection) -> bool:
-    """Return whether the socket is readable (input or end of file), or was idle for long.
+    """Return whether a connection needs a check: it is readable (input or EOF), or was long idle.
 
     Most calls therefore need no round trip for the liveness check.
     """
@@ -479,7 +479,7 @@ def _in_doubt(connection: TimedConnection | AsyncTimedConnection) -> bool:
 
 
 def _is_idle(status: int) -> bool:
-    """Return whether a session is alive and executes no statement, nor is in a pipeline."""
+    """Return whether a session is alive, and neither runs a statement nor is in a pipeline."""
     return status not in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
 
 

@@ -120,7 +120,7 @@ def endpoint_of(dsn: str | None) -> Endpoint:
 def parameters_of(dsn: str) -> Mapping[str, ConnParam]:
     """Return the parameters of a DSN, or raise ValueError if libpq cannot read it."""
     if not dsn.strip():
-        # A variable that should hold an address is often empty by mistake.
+        # An environment variable for an address is often empty by mistake.
         raise ValueError(
             "the DSN is empty: set DRAIVE_PG_DSN or the argument to an address, or leave both out "
             "for the embedded server"

@@ -1,9 +1,9 @@
-"""LISTEN for committed changes of other processes, and read the cached values again.
+"""LISTEN for committed changes of other processes, and mark cached values as outdated.
 
-The triggers of ``schema/008_notifications.sql`` send the notifications. A value that has changed is
-read again before it is used, and so is every value after the listener has connected, for it may
-have missed notifications. While the server cannot be reached, cached values stay in use. A
-transaction pooler delivers no notifications; cached values then only expire.
+The triggers of ``schema/008_notifications.sql`` send the notifications. A changed value is read
+again before it is used. Whenever the listener connects, all values are marked, because it may have
+missed notifications. While the server cannot be reached, outdated values stay in use. A transaction
+pooler delivers no notifications; cached values then only expire.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class Outdatable(Protocol):
     """One or several caches."""
 
     def outdate(self, *changed: Key) -> None:
-        """Read all variants of the given tables and subjects again; without any, all values."""
+        """Mark all variants of the given keys as outdated, or all values if no key is given."""
         ...
 
 
@@ -63,7 +63,7 @@ def warn_missing_triggers(*, installed: bool) -> None:
     if not installed:
         warn(
             "live=True: the triggers that notify of changes are missing, so a change by another "
-            "process is seen when the cached value expires; make them with setup() as the owner "
+            "process is seen when the cached value expires; create them with setup() as the owner "
             "of the tables",
             RuntimeWarning,
         )

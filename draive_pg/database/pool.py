@@ -74,7 +74,7 @@ class Pool:
             if connection is not None and not connection.usable(deadline):
                 logger.warning(RECONNECT)
                 connection.close()
-                self._close_idle()  # probably lost, too
+                self._close_idle()  # they were probably lost, too
                 connection = None
             if connection is None:
                 with map_errors(CONNECT):
@@ -205,7 +205,7 @@ class AsyncPool:
     def _wake_next(self) -> None:
         while self._waiters:
             waiter = self._waiters.popleft()
-            if not waiter.done():  # by a cancellation
+            if not waiter.done():  # it is done if it was cancelled
                 waiter.set_result(None)
                 return
 

@@ -1,8 +1,8 @@
 """The current transaction of a thread or task.
 
-Other threads have none, even if they run in a copy of its context, as ``asyncio.to_thread`` does. A
-new task inherits those of the task that created it, so ``gather`` in a ``transaction()`` block is
-part of the transaction; tasks that outlive the block are not.
+A transaction belongs to one thread: a function in ``asyncio.to_thread`` is not part of it, although
+it runs in a copy of the context. A new task inherits the transactions of the task that created it,
+so ``gather`` in a ``transaction()`` block is part of the transaction, until the block ends.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Output of the commands: laid out for a terminal, one line per row in a pipe."""
+"""Tables and texts laid out for a terminal; one line per row in a pipe."""
 
 import os
 import shutil

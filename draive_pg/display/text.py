@@ -16,7 +16,7 @@ MAX_COMPLETE = 4  # columns of a table that shows those without values, too
 EMPTY: tuple[object, ...] = (None, "", (), [], {})
 GAP = "  "
 
-# What a terminal obeys, what reverses the direction of a text, and what cannot be encoded.
+# Control characters, bidirectional overrides, line separators, and lone surrogates.
 CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 LINES = "\n\t"  # controls that a text of several lines keeps
 
@@ -86,7 +86,7 @@ def with_values(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> lis
 
 
 def printable(value: object) -> str:
-    """Return a value on one line, without characters that a terminal would obey."""
+    """Return a value on one line, with control characters as escape sequences."""
     if value is None or value != value:  # noqa: PLR0124 - pandas' NaN and NaT
         return "-"
     match value:

@@ -73,7 +73,7 @@ def transcribe(
 
 
 def _not_recalled(documents: Sequence[object]) -> tuple[dict[int, str], set[int]]:
-    """Return why draive cannot read some elements; if it can read all, which ones recall omits."""
+    """Return the reasons by unreadable element; if all are readable, those that recall omits."""
     unreadable: dict[int, str] = {}
     outlines: list[Outline] = []
     for index, document in enumerate(documents):

@@ -61,7 +61,7 @@ def _end_orphan(layout: Layout) -> None:
 
 
 def _create(layout: Layout, bin_dir: Path) -> None:
-    # Renamed when complete: an initdb that is killed leaves no data directory.
+    # Renamed when complete, so that a killed initdb leaves no data directory.
     draft = Path(tempfile.mkdtemp(dir=layout.data.parent, prefix=layout.draft))
     try:
         layout.owner.give(draft)

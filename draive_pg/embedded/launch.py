@@ -54,7 +54,7 @@ def launch(layout: Layout, bin_dir: Path, settings: Mapping[str, str]) -> Launch
     """Start the server of a data directory, without waiting; the caller holds the lock."""
     if getattr(sys, "frozen", False) or not sys.executable:
         raise EmbeddedServerError(
-            "the embedded server needs a Python interpreter, and this program has its own: "
+            "the embedded server needs a Python interpreter, which a frozen program does not have: "
             "set DRAIVE_PG_DSN to the address of a server"
         )
     _make_private(layout.sockets, layout.owner)
@@ -62,7 +62,7 @@ def launch(layout: Layout, bin_dir: Path, settings: Mapping[str, str]) -> Launch
     _rotate(layout.log)
     files = (layout.lock, layout.users, layout.kept)
     server = (*postmaster.command(bin_dir, layout), *_options(layout, settings))
-    # Isolated and without site-packages: it needs none, and PYTHONPATH may be anything.
+    # Isolated and without site-packages: it needs only the standard library, not PYTHONPATH.
     python = (sys.executable, "-I", "-S", _SUPERVISOR)
     with os.fdopen(layout.owner.open(layout.log), "ab") as log, Owner.current().acting():
         log_start = os.fstat(log.fileno()).st_size

@@ -20,8 +20,8 @@ _locks: WeakSet["FileLock"] = WeakSet()
 class FileLock:
     """A lock on a file (``flock``), shared or exclusive.
 
-    It also excludes other objects of the same process, is released when the process ends in any
-    way, and is not inherited by a fork.
+    It also excludes other objects of the same process. It is released when the process ends in any
+    way, and a forked process does not inherit it.
     """
 
     _descriptor: int | None = None

@@ -93,7 +93,7 @@ def terminate(pid: int, layout: Layout, how: signal.Signals, *, timeout: float) 
 
 
 def exists(pid: int) -> bool:
-    """Return whether there is a process of this id; a zombie is one."""
+    """Return whether there is a process with this id, even a zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

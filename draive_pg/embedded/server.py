@@ -42,9 +42,9 @@ _PARAMETERS = {
 class Server:
     """A PostgreSQL server for the processes of one user on this machine.
 
-    The first process that calls `start` starts it, the others join it; the last one that calls
-    `stop` stops it. If the last one ends in any other way, or its object is garbage-collected, a
-    small supervising process stops it. The server listens on a Unix socket that only its user can
+    The first process that calls `start` starts it, and the others join it. The last one that calls
+    `stop` stops it. If it ends without `stop`, or its object is garbage-collected, a small
+    supervising process stops the server. The server listens on a Unix socket that only its user can
     open, never on a TCP port.
 
     Parameters

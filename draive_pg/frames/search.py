@@ -22,8 +22,8 @@ type Match = Literal["words", "substring"]
 
 VECTOR = vector(":language::REGCONFIG")
 
-# URLs, which the parser of PostgreSQL splits otherwise in a query than in a text, and letters of
-# scripts in which it finds no words: Thai, Lao, Burmese, Khmer, Japanese, Chinese, Korean.
+# URLs, which PostgreSQL splits differently in a query and in a text, and letters of scripts in
+# which it finds no words: Thai, Lao, Burmese, Khmer, Japanese, Chinese, Korean.
 WITHOUT_WORDS = re.compile(
     "://|[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
     "\U00020000-\U0003ffff]"
@@ -213,7 +213,7 @@ def _pattern(term: str) -> str:
 
 
 def search(criteria: SearchCriteria, filters: Filters) -> "Workflow[DataFrame]":
-    """Return the matching elements, with ``attrs["truncated"]`` true if the limit cut them.
+    """Return the matching elements; ``attrs["truncated"]`` is true if the limit cut them.
 
     Raises
     ------

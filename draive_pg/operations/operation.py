@@ -1,7 +1,7 @@
 """Requests to PostgreSQL as values: SQL, parameters and a pure decoder, built without I/O.
 
 A `Request` is executed by any runner: `Database` (sync psycopg), `AsyncDatabase` (async psycopg) or
-the adapters (haiway's ``Postgres`` state). It means the same on each of them.
+the adapters (haiway's ``Postgres`` state). Its result is the same on each of them.
 """
 
 import re
@@ -263,7 +263,7 @@ def advisory_lock(subject: str) -> Statement:
 
 
 def advisory_locks(subjects: Iterable[str]) -> Statement:
-    """Take several advisory locks in sorted order, so that no deadlock is possible."""
+    """Take several advisory locks in sorted order, which prevents deadlocks."""
     return LOCK_ALL(subjects=list(subjects))
 
 

@@ -92,7 +92,7 @@ class Folder:
         self._taken |= {str(part).casefold(): str(part) for part in (path, *path.parents)}
 
     def _free_place(self, name: str) -> PurePosixPath:
-        """Return a path that is unique on case-insensitive file systems, too."""
+        """Return an unused path, also unique on case-insensitive file systems."""
         path = path_of_name(name, self.kind.suffixes[0])
         for part in map(str, (path, *path.parents)):
             if self._taken.get(part.casefold(), part) != part:

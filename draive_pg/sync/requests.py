@@ -69,7 +69,7 @@ def _publish(
     labels: bool,
 ) -> Steps[dict[str, datetime]]:
     """Define documents, or remove those that are None; raise if one was changed meanwhile."""
-    # Documents to remove are first defined unchanged, which checks the precondition and locks them
+    # Documents to remove are first defined unchanged: this checks the precondition, and locks them
     # until the transaction ends.
     defined = {name: document or stored[name].document for name, document in documents.items()}
     kept = {name: document for name, document in documents.items() if document is not None}

@@ -1,4 +1,4 @@
-"""The tables that `setup` creates, and what the catalog of a database says of them."""
+"""The tables that `setup` creates, compared with the catalog of a database."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -96,8 +96,8 @@ TABLES = (
     ExpectedTable("draive_pg_configuration_removals", "010_removals", ("name", "created")),
 )
 
-# From the catalog, which every role may read, even without a privilege on the schema. Partitions
-# are counted with their table.
+# Every role may read the catalog, even without a privilege on the schema. Partitions are counted
+# with their table.
 CATALOG = Query(
     "setup.tables",
     """
@@ -187,7 +187,7 @@ class CatalogRow(NamedTuple):
 
     @property
     def expected(self) -> ExpectedTable:
-        """What `setup` creates by its name."""
+        """The table of that name as `setup` creates it."""
         return next(table for table in TABLES if table.name == self.name)
 
 
@@ -242,7 +242,7 @@ def missing_objects(found: CatalogRow) -> list[ExpectedObject]:
 
 
 def foreign_tables(found: Sequence[CatalogRow]) -> list[str]:
-    """Return what is not a table of draive or of this package, although it has the name of one."""
+    """Return the problems of tables and views that have the name of a table, but are others."""
     other = "use another schema, or rename it"
     return [
         *(

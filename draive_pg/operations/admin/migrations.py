@@ -106,7 +106,7 @@ def migrations() -> tuple[Migration, ...]:
 def setup(schema: str | None) -> Steps[tuple[str, ...]]:
     """Create, upgrade or repair the tables, and return the names of the migrations applied now.
 
-    All are applied in one transaction, after a check that no other table has the name of one.
+    They are applied in one transaction, after a check that no table of others has the same name.
     """
     exists, recorded = yield state(schema)
     found = yield read_catalog(schema)
@@ -186,7 +186,7 @@ def apply(
     create_schema : bool
         Whether to create the schema.
     replace : iterable of str
-        Indexes to drop before, as an interrupted CREATE INDEX CONCURRENTLY left them invalid.
+        Indexes to drop first: an interrupted CREATE INDEX CONCURRENTLY left them invalid.
     """
     return Operation(
         name=f"setup: apply {' to '.join(dict.fromkeys((missing[0].name, missing[-1].name)))}",

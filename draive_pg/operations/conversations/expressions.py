@@ -25,9 +25,9 @@ SPOKEN: LiteralString = "jsonb_path_query_array(content, '$.blocks[*].parts[*].t
 def vector(language: LiteralString) -> LiteralString:
     """Return the tsvector of an element's text, for a text search configuration.
 
-    It has the text of content blocks only: not of tools, reasoning or artifacts. PostgreSQL limits
-    a tsvector to 1 MB, so only the beginning of a text over 250 kB is used. An index is used only
-    for exactly the expression that it was made with.
+    It has only the text of content blocks, not of tools, reasoning or artifacts. PostgreSQL limits
+    a tsvector to 1 MB, so only the beginning of a text over 250 kB is used. The expression must
+    stay the same as in existing indexes, which PostgreSQL would otherwise not use.
     """
     return f"""CASE
     WHEN octet_length({SPOKEN}::TEXT) <= 250000 THEN to_tsvector({language}, {SPOKEN})

@@ -9,8 +9,8 @@ from typing import LiteralString
 
 from draive_pg.operations.operation import Statement, advisory_lock, advisory_locks
 
-# `place` makes the order of rows with the same `created` the same in every statement. It is not
-# the order of their arrival. The planner merges the subqueries into a statement.
+# `place` gives rows with the same `created` one order in every statement, which need not be the
+# order of insertion. The planner merges the subqueries into a statement.
 ELEMENTS: LiteralString = """(
         SELECT identifier, created, ctid AS place, content FROM {schema}.memories_elements
     )"""

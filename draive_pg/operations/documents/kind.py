@@ -5,12 +5,12 @@ All statements are written once. `DocumentKind.fill` replaces these names in the
 ``{every}``
     The table of a kind with the columns name, created, content, description, arguments and meta.
 ``{documents}``
-    The same without rows whose time Python cannot represent, such as infinity, which anybody can
-    write by SQL: such a row would be the newest for ever.
+    The same without rows whose time Python cannot represent. A row at infinity, which SQL can
+    write, would always be the newest.
 ``{revisions}``
-    Name and time of each revision there is or was, which is what numbers are counted by.
+    Name and time of each existing or removed revision; their order determines the numbers.
 ``{numbered}``
-    A query of the same with their numbers, and whether they are current; without WHERE.
+    A query of the same with numbers, and whether each is current; a WHERE clause can be appended.
 ``{moves}``
     The moves of labels.
 ``{notes}``, ``{labels}``, ``{removals}``
@@ -106,7 +106,7 @@ class DocumentKind[Reference, R: DocumentRevision]:
     notes, labels, removals : str
         The tables of authors and messages, of label moves, and of removed revisions.
     noun, none : str
-        Words for messages: one document, and "there ... of that name" for a missing one.
+        Words for messages: one document, and what follows "there" if it is missing.
     record : type
         The class of its revisions.
     name_of : callable
@@ -135,7 +135,7 @@ class DocumentKind[Reference, R: DocumentRevision]:
 
     @property
     def fallback(self) -> Fallback:
-        """Empty tables for a database that `setup` never extended, or not to this version."""
+        """Empty tables for a database on which `setup` of this version was not run."""
         return Fallback(
             {
                 self.notes: "(SELECT '' AS name, now() AS created, '' AS author, '' AS message "
@@ -301,6 +301,6 @@ def per_kind(action: str, template: LiteralString) -> Mapping[DocumentKind[Any, 
 
 
 def lock_all(names: Mapping[DocumentKind[Any, Any], Iterable[str]]) -> Operation[None]:
-    """Lock several names against concurrent writers, in one order, so that none deadlocks."""
+    """Lock several names against concurrent writers, in sorted order, which prevents deadlocks."""
     subjects = [kind.subject(name) for kind, some in names.items() for name in some]
     return Operation(name="lock documents", statements=(advisory_locks(subjects),))

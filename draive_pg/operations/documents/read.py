@@ -125,7 +125,7 @@ def with_unreadable(names: LiteralString, revisions: LiteralString) -> LiteralSt
     Parameters
     ----------
     names : str
-        A query that defines the names to look at as ``wanted``.
+        A WITH clause that defines the names as ``wanted``.
     revisions : str
         The revisions, with the columns of `revision_columns`.
     """
@@ -232,8 +232,8 @@ LEFT JOIN {{notes}} AS note ON note.name = document.name AND note.created = docu
     ),
 )
 
-# In smaller parts if it is large: the intermediate values of lower() may not exceed 1 GB. The parts
-# overlap, so that no match is lost.
+# Characters of a part. A larger text is searched in parts, because the intermediate values of
+# lower() must not exceed 1 GB. The parts overlap, so that no match is lost.
 PART: LiteralString = "20000000"
 
 

@@ -40,7 +40,7 @@ def release(
     expected: Mapping[str, Expected[Revision]] = NOTHING,
     expected_configurations: Mapping[str, Expected[Snapshot]] = NOTHING,
 ) -> Steps[Release]:
-    """Define documents and move labels in one transaction; arguments are checked first."""
+    """Define documents and move labels in one transaction; check all arguments first."""
     for given, what in (
         (prompts, "prompts"),
         (configurations, "configurations"),

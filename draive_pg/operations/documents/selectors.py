@@ -37,7 +37,7 @@ class RevisionSelector(NamedTuple):
 
     @property
     def is_pinned(self) -> bool:
-        """Whether a revision is given."""
+        """Whether one revision is given, by number or time of creation."""
         return (self.number, self.created) != (None, None)
 
     @property
@@ -59,7 +59,7 @@ NEWEST = RevisionSelector()
 
 
 def digest(row: LiteralString) -> LiteralString:
-    """Return SQL for a digest of a revision, as it is kept with the move of a label."""
+    """Return SQL for the digest of a revision that is stored with the move of a label."""
     return f"""encode(sha256(
         sha256(convert_to({row}.content::TEXT, 'UTF8'))
         || convert_to(
@@ -69,7 +69,7 @@ def digest(row: LiteralString) -> LiteralString:
 
 
 def unchanged(row: LiteralString, move: LiteralString) -> LiteralString:
-    """Return SQL for whether a revision is what a label was moved to.
+    """Return SQL for whether a revision has the content that a label was moved to.
 
     A move by an older version has no digest, and its table may have no such column.
     """

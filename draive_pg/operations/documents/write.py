@@ -491,7 +491,7 @@ def remove[R: DocumentRevision](
     Raises
     ------
     RevisionLabelled
-        If a label is on one of them, unless ``labelled``; ``option`` names this in the message.
+        If a label is on one of them, unless ``labelled``; the message recommends ``option``.
     RevisionMissing
         If there are revisions, but not the given one.
     """
@@ -614,7 +614,7 @@ def _declared(declaration: "InstructionsDeclaration", content: str) -> Content:
 def _check_placeholders(declaration: "InstructionsDeclaration", content: str, name: str) -> None:
     """Raise for placeholders that are not declared; warn of required arguments without one.
 
-    The latter is no error: callers may pass an argument until no revision uses it any more.
+    The latter is not an error: callers may still pass an argument that older revisions use.
     """
     check_declared(content, [argument.name for argument in declaration.arguments], name=name)
     used = well_formed(content) or ()
