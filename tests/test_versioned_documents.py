@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psycopg
 import pytest
 from draive.models.instructions import InstructionsMissing
@@ -28,6 +29,7 @@ from draive_pg import (
 )
 from draive_pg.models.documents import Revision, Snapshot
 from tests.conftest import Connect
+from tests.elements import asked
 from tests.schema import DRAIVE_TABLES, make_role, run_sql
 from tests.sync_facade import run_concurrently
 
@@ -58,6 +60,18 @@ class Kind:
             int(each.content.split()[1]) if isinstance(each, Revision) else each.content["number"]
             for each in records
         ]
+
+    def frame(self) -> pd.DataFrame:
+        frames = self.db.frames
+        if self.name == "instructions":
+            return frames.instruction_revisions()
+        return frames.configurations()
+
+    def live(self, name: str) -> pd.DataFrame:
+        analysis = self.db.analysis
+        if self.name == "instructions":
+            return analysis.live_instructions(name)
+        return analysis.live_configurations(name)
 
     @property
     def missing(self) -> type[Exception]:
@@ -511,7 +525,9 @@ def test_label_does_not_apply_to_other_content_with_same_timestamp(
     assert three.namespace.list(label="production") == ()
     assert three.namespace.search(label="production") == ()
     assert three.namespace.history("a")[1].labels == ()
+    assert list(three.frame().labels) == [[], [], []]
     assert three.namespace.label("a", "production", 2).revision == 2  # it was checked
+    assert list(three.frame().labels) == [[], ["production"], []]
     assert three.numbers([three.namespace.revision("a", "production")]) == [9]
 
 
@@ -613,6 +629,8 @@ def test_revision_with_unreadable_timestamp_is_skipped_with_warning(
         assert not kind.namespace.status(tmp_path / "folder").drift
     assert kind.namespace.restore("a", 1).revision == 3
     assert kind.namespace.remove("broken") == 1
+    kind.db.memory("m").remember(asked("q"))
+    assert list(kind.live("a").revision) == [3]
 
 
 def test_removed_revision_with_unreadable_timestamp_is_not_counted(

@@ -91,7 +91,7 @@ def live_revisions(log: pd.DataFrame, revisions: pd.DataFrame) -> pd.DataFrame:
     >>> live_revisions(pd.read_csv("log.csv"), pd.read_csv("revisions.csv"))
     """
     key = "name" if "name" in revisions else "identifier"
-    revisions = prepared(revisions, key, "revision", "created")
+    revisions = prepared(revisions, key, "revision", "created").dropna(subset=["created"])
     elements = prepared(log, "identifier", "position", "created", "role")
     timed = elements[elements["created"].notna()].sort_values("created", kind="stable")
     found = [

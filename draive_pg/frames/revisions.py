@@ -4,8 +4,9 @@ from typing import LiteralString
 
 from draive_pg.frames.frame import Frame
 from draive_pg.operations.documents import kind
+from draive_pg.operations.documents.selectors import unchanged
 
-ROWS: LiteralString = """
+ROWS: LiteralString = f"""
     SELECT
         revision.*,
         name AS identifier,
@@ -18,23 +19,25 @@ ROWS: LiteralString = """
             document.*,
             coalesce(numbered.revision, 0) AS revision,
             coalesce(numbered.current, FALSE) AS current
-        FROM {every} AS document
+        FROM {{every}} AS document
         LEFT JOIN (
-            {numbered}
+            {{numbered}}
             WHERE :identifier::TEXT[] IS NULL OR name = ANY (:identifier::TEXT[])
         ) AS numbered USING (name, created)
         WHERE :identifier::TEXT[] IS NULL OR name = ANY (:identifier::TEXT[])
     ) AS revision
-    LEFT JOIN {notes} AS note USING (name, created)
+    LEFT JOIN {{notes}} AS note USING (name, created)
     LEFT JOIN (
-        SELECT name, revision AS created, json_agg(label ORDER BY label) AS labels
+        SELECT name, created, json_agg(label ORDER BY label) AS labels
         FROM (
-            SELECT DISTINCT ON (name, label) name, label, revision
-            FROM {moves} AS move
+            SELECT DISTINCT ON (name, label) *, revision AS created
+            FROM {{moves}} AS every_move
             WHERE :identifier::TEXT[] IS NULL OR name = ANY (:identifier::TEXT[])
             ORDER BY name, label, moved DESC
-        ) AS newest
-        GROUP BY name, revision
+        ) AS move
+        JOIN {{documents}} AS document USING (name, created)
+        WHERE {unchanged("document", "move")}
+        GROUP BY name, created
     ) AS labelled USING (name, created)
     WHERE (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
         AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
