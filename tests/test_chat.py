@@ -56,17 +56,17 @@ def only_part(part: dict[str, Any]) -> Any:
 # Roles
 
 
-def test_a_user_message_is_an_input_of_one_content():
+def test_user_message_becomes_input():
     [element] = convert([USER]).elements
     assert element == ModelInput.of(MultimodalContent.of("hi"))
 
 
-def test_an_assistant_message_is_an_output_of_one_content():
+def test_assistant_message_becomes_output():
     [element] = convert([{"role": "assistant", "content": "hello"}]).elements
     assert element == ModelOutput.of(MultimodalContent.of("hello"))
 
 
-def test_system_and_developer_texts_are_joined_by_a_blank_line_and_are_no_elements():
+def test_system_and_developer_messages_are_joined_into_system_text():
     chat = convert(
         [
             {"role": "system", "content": "Be kind."},
@@ -78,15 +78,15 @@ def test_system_and_developer_texts_are_joined_by_a_blank_line_and_are_no_elemen
     assert len(chat.elements) == 1
 
 
-def test_without_system_messages_there_is_no_system_text():
+def test_system_text_is_none_without_system_messages():
     assert convert([USER]).system is None
 
 
-def test_messages_may_come_from_a_generator():
+def test_messages_can_be_a_generator():
     assert convert(message for message in [USER]) == convert([USER])
 
 
-def test_a_name_is_kept_in_the_meta_of_inputs_and_outputs():
+def test_message_name_is_stored_in_meta():
     chat = convert([USER | {"name": "ann"}, {"role": "assistant", "content": "x", "name": "bot"}])
     assert [element.meta for element in chat.elements] == [
         Meta.of({"name": "ann"}),
@@ -100,7 +100,7 @@ def test_other_fields_are_kept_in_the_meta():
     assert element.meta == Meta.of(fields)
 
 
-def test_converted_elements_survive_draives_own_json():
+def test_converted_elements_round_trip_through_draive_json():
     chat = convert(
         [
             USER | {"name": "ann"},
@@ -117,17 +117,17 @@ def test_converted_elements_survive_draives_own_json():
 
 
 @pytest.mark.parametrize("kind", ["text", "input_text", "output_text"])
-def test_text_parts_are_text(kind: str):
+def test_text_part_becomes_text_content(kind: str):
     assert only_part({"type": kind, "text": "hi"}) == TextContent.of("hi")
 
 
-def test_neighbouring_text_parts_stay_apart():
+def test_adjacent_text_parts_are_not_merged():
     parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
     [element] = convert([{"role": "user", "content": parts}]).elements
     assert [part.to_str() for part in element.content.parts] == ["one", "two"]
 
 
-def test_an_image_url_is_a_reference_with_the_type_its_path_tells():
+def test_image_url_becomes_reference_with_guessed_mime_type():
     url = "https://x.example/a/photo.JPG?size=2#top"
     part = only_part({"type": "image_url", "image_url": {"url": url, "detail": "low"}})
     assert part == ResourceReference(
@@ -136,28 +136,28 @@ def test_an_image_url_is_a_reference_with_the_type_its_path_tells():
 
 
 @pytest.mark.parametrize("url", ["https://x.example/photo", "http://[", "https://x.example/a.pdf"])
-def test_an_image_url_whose_path_tells_no_image_type_has_none(url: str):
+def test_image_url_without_image_extension_has_no_mime_type(url: str):
     part = only_part({"type": "image_url", "image_url": {"url": url}})
     assert part == ResourceReference(uri=url, mime_type=None)
 
 
-def test_an_image_data_uri_is_content():
+def test_image_data_uri_becomes_resource_content():
     url = f"data:image/png;base64,{PIXEL}"
     part = only_part({"type": "image_url", "image_url": {"url": url}})
     assert part == ResourceContent(data=PIXEL, mime_type="image/png")
 
 
-def test_a_data_uri_without_base64_is_percent_decoded():
+def test_data_uri_without_base64_is_percent_decoded():
     part = only_part({"type": "image_url", "image_url": "data:image/svg+xml,%3Csvg/%3E"})
     assert (part.mime_type, part.to_bytes()) == ("image/svg+xml", b"<svg/>")
 
 
-def test_audio_is_content_of_its_format():
+def test_audio_part_becomes_resource_content():
     part = only_part({"type": "input_audio", "input_audio": {"data": PIXEL, "format": "wav"}})
     assert part == ResourceContent(data=PIXEL, mime_type="audio/wav")
 
 
-def test_a_file_is_content_that_keeps_its_name():
+def test_file_part_becomes_resource_content_with_filename():
     file = {"file_data": f"data:application/pdf;base64,{PIXEL}", "filename": "bill.pdf"}
     part = only_part({"type": "file", "file": file})
     assert part == ResourceContent(
@@ -169,17 +169,17 @@ def test_a_file_is_content_that_keeps_its_name():
     ("name", "mime_type"),
     [({"filename": "a.pdf"}, "application/pdf"), ({}, "application/octet-stream")],
 )
-def test_a_file_of_bare_base64_has_the_type_its_name_tells(name: dict[str, str], mime_type: str):
+def test_base64_file_has_mime_type_of_its_filename(name: dict[str, str], mime_type: str):
     part = only_part({"type": "file", "file": {"file_data": PIXEL, **name}})
     assert (part.data, part.mime_type) == (PIXEL, mime_type)
 
 
-def test_a_file_id_is_a_reference_that_names_the_store():
+def test_file_id_becomes_reference():
     part = only_part({"type": "file", "file": {"file_id": "file-a/1"}})
     assert part == ResourceReference(uri="openai://files/file-a%2F1")
 
 
-def test_refusals_are_kept_as_marked_text():
+def test_refusal_becomes_text_marked_in_meta():
     refusal = TextContent.of("I cannot.", meta={"refusal": True})
     assert only_part({"type": "refusal", "refusal": "I cannot."}) == refusal
     message = {"role": "assistant", "content": None, "refusal": "I cannot."}
@@ -190,7 +190,7 @@ def test_refusals_are_kept_as_marked_text():
 # Assistant
 
 
-def test_an_output_holds_reasoning_then_content_then_requests():
+def test_output_blocks_are_reasoning_content_and_requests():
     message = calling(
         call("a", "find", '{"id": 1}'), call("b", "book", {"day": "fri"}), content="One moment."
     )
@@ -203,20 +203,20 @@ def test_an_output_holds_reasoning_then_content_then_requests():
     )
 
 
-def test_the_other_name_of_reasoning_is_read_too_and_only_one_is_kept():
+def test_reasoning_under_both_keys_is_read_once():
     message = {"role": "assistant", "content": "x", "reasoning": "why"}
     assert convert([message]) == convert([message | {"reasoning_content": "why"}])
 
 
 @pytest.mark.parametrize("content", [None, "", []])
-def test_an_empty_assistant_message_keeps_its_place_as_an_output_without_blocks(content: Any):
+def test_empty_assistant_message_becomes_output_without_blocks(content: Any):
     chat = convert([USER, {"role": "assistant", "content": content}, USER])
     assert chat.elements[1] == ModelOutput.of()
     assert len(chat.elements) == 3
 
 
 @pytest.mark.parametrize("blank", ["", "  ", None])
-def test_blank_arguments_are_an_empty_object(blank: str | None):
+def test_blank_tool_arguments_become_empty_object(blank: str | None):
     [output] = convert([calling(call("a", arguments=blank))]).elements
     (request,) = output.tools
     assert isinstance(request, ModelToolRequest)
@@ -226,7 +226,7 @@ def test_blank_arguments_are_an_empty_object(blank: str | None):
 # Tools
 
 
-def test_answers_that_follow_one_another_form_one_input():
+def test_consecutive_tool_messages_become_one_input():
     chat = convert(
         [calling(call("a", "find"), call("b", "book")), answer("b", "2"), answer("a", "1")]
     )
@@ -238,24 +238,24 @@ def test_answers_that_follow_one_another_form_one_input():
     ]
 
 
-def test_answers_apart_form_inputs_apart():
+def test_separated_tool_messages_become_separate_inputs():
     chat = convert([calling(call("a"), call("b")), answer("a"), USER, answer("b")])
     assert [len(element.tools) for element in chat.elements] == [2, 1, 0, 1]
 
 
-def test_a_tool_message_that_names_its_tool_is_believed():
+def test_name_of_tool_message_overrides_tool_of_call():
     _, answers = convert([calling(call("a", "find")), answer("a", name="find_v2")]).elements
     assert answers.tools[0].tool == "find_v2"
 
 
-def test_an_id_used_again_means_the_latest_call():
+def test_reused_call_id_refers_to_latest_call():
     chat = convert(
         [calling(call("a", "find")), answer("a"), calling(call("a", "book")), answer("a")]
     )
     assert [e.tools[0].tool for e in chat.elements] == ["find", "find", "book", "book"]
 
 
-def test_the_older_function_calls_get_ids_by_which_they_match():
+def test_legacy_function_calls_get_generated_ids():
     function = {"role": "assistant", "content": None, "function_call": call("", "find")["function"]}
     result = {"role": "function", "name": "find", "content": "done"}
     requests = convert([function, result, function, result]).elements
@@ -371,7 +371,7 @@ def test_order_of_messages_is_kept_whatever_their_times(times: list[datetime | N
         assert list(ordered) == increasing
 
 
-# What is refused
+# Rejected messages
 
 DEEP = "[" * 100_000
 REFUSED = [
@@ -411,9 +411,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("messages", "problem"), REFUSED)
-def test_what_cannot_be_kept_whole_is_refused_in_one_line_that_says_where(
-    messages: list[Any], problem: str
-):
+def test_invalid_messages_are_rejected_with_their_position(messages: list[Any], problem: str):
     with pytest.raises(ChatInvalid) as refused:
         convert(messages)
     assert problem in str(refused.value)
@@ -440,27 +438,27 @@ def test_what_cannot_be_kept_whole_is_refused_in_one_line_that_says_where(
         ({"type": "file", "file": {"file_data": "\ud800"}}, "expected base64 data"),
     ],
 )
-def test_a_part_that_is_not_understood_is_refused(part: Any, problem: str):
+def test_invalid_content_part_is_rejected(part: Any, problem: str):
     with pytest.raises(ChatInvalid, match=r"^message 1 \(user\): part 1: .*$") as refused:
         convert([{"role": "user", "content": [part]}])
     assert problem in str(refused.value)
 
 
-def test_a_system_message_with_more_than_text_is_refused():
+def test_system_message_with_non_text_part_is_rejected():
     image = {"type": "image_url", "image_url": "https://x.example/a.png"}
     text = {"type": "text", "text": "see"}
     with pytest.raises(ChatInvalid, match=r"^message 1 \(system\): part 2: expected text only$"):
         convert([{"role": "system", "content": [text, image]}])
 
 
-def test_long_values_are_shortened_and_line_breaks_are_escaped_in_errors():
+def test_values_in_errors_are_truncated_and_escaped():
     with pytest.raises(ChatInvalid) as refused:
         convert([{"role": "user\n" * 1000}])
     assert len(str(refused.value)) < 200
     assert "\n" not in str(refused.value)
 
 
-# Documents of any kind
+# Arbitrary documents
 
 TEXT = st.text(max_size=20)
 TURN = st.one_of(
@@ -484,7 +482,7 @@ KEYS = ("role", "content", "tool_calls", "tool_call_id", "name", "function_call"
 
 
 @given(TURNS)
-def test_well_formed_messages_give_each_turn_its_element_and_keep_all_text(
+def test_valid_messages_keep_all_turns_and_text(
     turns: list[list[dict[str, Any]]],
 ):
     messages = [message for turn in turns for message in turn]
@@ -517,12 +515,12 @@ def refusal(messages: list[Any]) -> str:
 
 
 @given(st.lists(JSON, max_size=4))
-def test_documents_of_any_kind_are_converted_or_refused_in_one_line(messages: list[Any]):
+def test_arbitrary_messages_are_converted_or_rejected(messages: list[Any]):
     assert len(refusal(messages).splitlines()) <= 1
 
 
 @given(TURNS, st.data())
-def test_a_message_with_anything_in_a_field_is_converted_or_refused_in_one_line(
+def test_arbitrary_message_field_is_converted_or_rejected(
     turns: list[list[dict[str, Any]]], data: st.DataObject
 ):
     messages = [message for turn in turns for message in turn]
@@ -539,7 +537,7 @@ def test_a_message_with_anything_in_a_field_is_converted_or_refused_in_one_line(
 # The sample conversations
 
 
-def test_every_message_of_the_samples_is_found_again():
+def test_sample_conversations_are_converted_completely():
     lines = samples.support().read_text(encoding="utf-8").splitlines()
     conversations = [json.loads(line)["messages"] for line in lines]
     roles = Counter(message["role"] for messages in conversations for message in messages)
@@ -565,7 +563,7 @@ def test_every_message_of_the_samples_is_found_again():
     )
 
 
-def test_the_samples_show_what_conversations_are_like():
+def test_sample_conversations_cover_all_kinds_of_content():
     lines = samples.support().read_text(encoding="utf-8").splitlines()
     chats = [convert(json.loads(line)["messages"]) for line in lines]
     elements = [element for chat in chats for element in chat.elements]

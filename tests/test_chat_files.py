@@ -70,7 +70,7 @@ def places(source: Any) -> list[str]:
     return [item.where for item in entries(source) if isinstance(item, Log)]
 
 
-# Shapes
+# Formats
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_conversation_is_read_in_each_of_its_shapes(logs: Path, text: str) -> No
     assert places(logs) == ["logs.jsonl"]
 
 
-def test_one_message_is_a_conversation(logs: Path) -> None:
+def test_single_message_is_a_conversation(logs: Path) -> None:
     assert spoken(written(logs, json_lines(HI))) == [SPOKEN[:1]]
 
 
@@ -135,7 +135,7 @@ def test_events_of_a_stream_are_documents() -> None:
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
-def test_only_a_line_feed_ends_a_line(logs: Path, separator: str) -> None:
+def test_unicode_line_separators_do_not_split_lines(logs: Path, separator: str) -> None:
     lines = [[{"role": "user", "content": f"a{separator}{n}"}] for n in range(2)]
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     assert spoken(written(logs, text)) == [[("user", f"a{separator}{n}")] for n in range(2)]
@@ -422,7 +422,7 @@ def test_missing_comma_is_named(tmp_path: Path) -> None:
     assert error.startswith("logs.json, line 3, column 1: not JSON: Expecting ',")
 
 
-def test_malformed_json_is_refused_with_line_and_column(tmp_path: Path) -> None:
+def test_malformed_json_is_rejected_with_line_and_column(tmp_path: Path) -> None:
     text = '{"messages": [\n  {"role": "user",\n   "content": hi}\n]}'
     [error] = errors(written(tmp_path / "logs.json", text))
     assert error.startswith("logs.json, line 3, column 15: not JSON: Expecting")
@@ -536,7 +536,7 @@ def test_document_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) 
     assert "a document larger than 100,000 characters" in error
 
 
-# Documents of any kind
+# Arbitrary documents
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),

@@ -1,4 +1,4 @@
-"""The commands, on a real server: what they do, print, and exit with."""
+"""The command line: setup, import, export, errors, output and exit codes."""
 
 import json
 import os
@@ -23,8 +23,8 @@ from tests.cli_runner import Shell, assert_one_line_error, start_process
 # --- Chat logs
 
 
-def talk(*texts: str) -> list[dict[str, str]]:
-    """Make messages of texts that the user and the assistant say in turn."""
+def messages_of(*texts: str) -> list[dict[str, str]]:
+    """Return messages with the texts of user and assistant in turn."""
     return [
         {"role": "assistant" if number % 2 else "user", "content": text}
         for number, text in enumerate(texts)
@@ -32,7 +32,7 @@ def talk(*texts: str) -> list[dict[str, str]]:
 
 
 def chat(identifier: str, *texts: str) -> dict[str, Any]:
-    return {"id": identifier, "messages": talk(*(texts or ("Hi", "Hello")))}
+    return {"id": identifier, "messages": messages_of(*(texts or ("Hi", "Hello")))}
 
 
 def lines(path: Path, *values: object) -> Path:
@@ -42,8 +42,8 @@ def lines(path: Path, *values: object) -> Path:
     return path
 
 
-def counted(dsn: str, schema: str | None = None) -> Mapping[str, int]:
-    """Return how many elements each memory has."""
+def element_counts(dsn: str, schema: str | None = None) -> Mapping[str, int]:
+    """Return the number of elements of each memory."""
     with Client(dsn, schema=schema) as db:
         sessions = db.frames.sessions()
         return dict(zip(sessions["identifier"], sessions["elements"], strict=True))
@@ -52,7 +52,7 @@ def counted(dsn: str, schema: str | None = None) -> Mapping[str, int]:
 # --- Help and usage
 
 
-def test_help_and_version_load_neither_pandas_nor_draive() -> None:
+def test_help_and_version_import_neither_pandas_nor_draive() -> None:
     code = """
 import sys
 from draive_pg.cli import main
@@ -88,7 +88,7 @@ def test_every_command_and_option_has_help_and_commands_have_examples(shell: She
             assert f"  draive-pg {' '.join(names)}" in done.out
 
 
-def test_wrong_usage_exits_with_2(shell: Shell, tmp_path: Path) -> None:
+def test_usage_error_exits_with_code_2(shell: Shell, tmp_path: Path) -> None:
     for arguments in ([], ["nonsense"], ["import"], ["import", "chat"], ["setup", "--nonsense"]):
         done = shell(*arguments)
         assert done.code == 2
@@ -98,7 +98,7 @@ def test_wrong_usage_exits_with_2(shell: Shell, tmp_path: Path) -> None:
 # --- setup
 
 
-def test_setup_names_what_it_applied_and_where(shell: Shell, empty_dsn: str) -> None:
+def test_setup_prints_applied_migrations_and_database(shell: Shell, empty_dsn: str) -> None:
     address = f"{empty_dsn} password=secret"
     first = shell("setup", "--dsn", address)
     assert (first.code, first.err) == (0, "")
@@ -113,14 +113,14 @@ def test_setup_names_what_it_applied_and_where(shell: Shell, empty_dsn: str) -> 
         assert "secret" not in out
 
 
-def test_setup_takes_the_address_from_the_environment_and_a_schema(
+def test_setup_uses_dsn_of_environment_and_schema_option(
     shell: Shell, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DRAIVE_PG_DSN", empty_dsn)
     done = shell("setup", "--schema", "team_a")
     assert done.code == 0
     assert "schema='team_a'" in done.out
-    assert counted(empty_dsn, "team_a") == {}
+    assert element_counts(empty_dsn, "team_a") == {}
 
 
 # --- Errors
@@ -139,7 +139,7 @@ def test_setup_takes_the_address_from_the_environment_and_a_schema(
         "postgresql://ada:secret@127.0.0.1:1/chats?sslmode=nonsense",
     ],
 )
-def test_an_address_that_leads_nowhere_is_one_line_without_the_password(
+def test_unusable_dsn_is_one_line_error_without_password(
     shell: Shell, dsn: str, tmp_path: Path
 ) -> None:
     file = lines(tmp_path / "logs.jsonl", chat("a"), chat("b"))
@@ -158,78 +158,74 @@ def test_an_address_that_leads_nowhere_is_one_line_without_the_password(
         "password = 'my secret' host=127.0.0.1",
     ],
 )
-def test_an_address_in_the_wrong_place_is_refused_without_the_password(
-    shell: Shell, address: str
-) -> None:
+def test_misplaced_dsn_is_usage_error_without_password(shell: Shell, address: str) -> None:
     for command in (["setup", address], ["demo", address], [address], ["setup", f"--{address}"]):
         done = shell(*command)
         assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
         assert "secret" not in done.err
 
 
-def test_a_database_that_is_missing_is_named_without_the_password(shell: Shell, dsn: str) -> None:
+def test_missing_database_is_named_without_password(shell: Shell, dsn: str) -> None:
     done = shell("setup", "--dsn", f"{dsn} dbname=not_there password=secret")
     assert_one_line_error(done, "not_there")
     assert "secret" not in done.err
 
 
-def test_arguments_that_the_client_refuses_are_one_line(shell: Shell, dsn: str) -> None:
+def test_invalid_schema_is_one_line_error(shell: Shell, dsn: str) -> None:
     assert_one_line_error(shell("setup", "--dsn", dsn, "--schema", "x" * 64), "schema", "63")
 
 
-def test_missing_tables_are_one_line_that_says_what_to_run(
-    shell: Shell, empty_dsn: str, tmp_path: Path
-) -> None:
+def test_missing_tables_error_suggests_setup(shell: Shell, empty_dsn: str, tmp_path: Path) -> None:
     file = lines(tmp_path / "logs.jsonl", chat("a"), chat("b"))
     done = shell("import", "chat", file, "--dsn", empty_dsn)
     assert_one_line_error(done, "draive-pg setup")
 
 
-def test_without_a_postgresql_it_says_what_to_install(shell: Shell) -> None:
+def test_missing_postgresql_error_suggests_installation(shell: Shell) -> None:
     assert_one_line_error(shell("setup"), "PGBINDIR")
 
 
 # --- import chat
 
 
-def test_import_writes_each_conversation_as_a_memory(
+def test_import_writes_each_conversation_to_a_memory(
     shell: Shell, dsn: str, tmp_path: Path
 ) -> None:
     system = {"role": "system", "content": "Be brief."}
     several = lines(tmp_path / "several.jsonl", chat("a"), chat("b", "1", "2", "3"))
-    single = lines(tmp_path / "single.json", [system, *talk("Hi", "Hello")])
+    single = lines(tmp_path / "single.json", [system, *messages_of("Hi", "Hello")])
     done = shell("import", "chat", several, single, "--dsn", dsn, "--prefix", "p/")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("Imported 3 conversations (7 elements), skipped 0, failed 0, in ")
     assert done.out.count("\n") == 1
-    assert counted(dsn) == {"p/a": 2, "p/b": 3, "p/single": 2}
+    assert element_counts(dsn) == {"p/a": 2, "p/b": 3, "p/single": 2}
     with Client(dsn) as db:
         recalled = db.memory("p/single").recall()
     assert [element.content.to_str() for element in recalled.context] == ["Hi", "Hello"]
     assert recalled.variables == {"system": "Be brief."}
 
 
-def test_import_into_a_schema(shell: Shell, empty_dsn: str, tmp_path: Path) -> None:
+def test_import_into_schema(shell: Shell, empty_dsn: str, tmp_path: Path) -> None:
     place = ("--dsn", empty_dsn, "--schema", "team_a")
     assert shell("setup", *place).code == 0
     file = lines(tmp_path / "logs.jsonl", chat("a"), chat("b"))
     assert shell("import", "chat", file, *place).code == 0
-    assert counted(empty_dsn, "team_a") == {"a": 2, "b": 2}
+    assert element_counts(empty_dsn, "team_a") == {"a": 2, "b": 2}
 
 
-def test_importing_twice_skips_and_append_appends(shell: Shell, dsn: str, tmp_path: Path) -> None:
+def test_repeated_import_skips_and_append_appends(shell: Shell, dsn: str, tmp_path: Path) -> None:
     file = lines(tmp_path / "logs.jsonl", chat("a"), chat("b"))
     command = ("import", "chat", file, "--dsn", dsn)
     assert "Imported 2 conversations (4 elements), skipped 0" in shell(*command).out
     again = shell(*command)
     assert (again.code, again.err) == (0, "")
     assert "Imported 0 conversations (0 elements), skipped 2" in again.out
-    assert counted(dsn) == {"a": 2, "b": 2}
+    assert element_counts(dsn) == {"a": 2, "b": 2}
     assert "Imported 2 conversations (4 elements), skipped 0" in shell(*command, "--append").out
-    assert counted(dsn) == {"a": 4, "b": 4}
+    assert element_counts(dsn) == {"a": 4, "b": 4}
 
 
-def test_a_broken_conversation_is_reported_and_the_others_are_imported(
+def test_import_reports_invalid_conversations_and_continues(
     shell: Shell, dsn: str, tmp_path: Path
 ) -> None:
     broken = chat("broken", "1", "2", "3")
@@ -247,10 +243,10 @@ def test_a_broken_conversation_is_reported_and_the_others_are_imported(
     ):
         assert line.startswith("draive-pg: logs.jsonl, ")
         assert all(part in line for part in parts), line
-    assert counted(dsn) == {"a": 2, "b": 2}
+    assert element_counts(dsn) == {"a": 2, "b": 2}
 
 
-def test_files_that_cannot_be_read_do_not_stop_the_others(
+def test_import_reports_unreadable_files_and_continues(
     shell: Shell, dsn: str, tmp_path: Path
 ) -> None:
     text, empty = lines(tmp_path / "text.txt", "Dear diary,"), lines(tmp_path / "empty.json", "")
@@ -264,7 +260,7 @@ def test_files_that_cannot_be_read_do_not_stop_the_others(
         done.err.splitlines(), ("missing.json", "text.txt", "empty.json", "folder"), strict=True
     ):
         assert line.startswith(f"draive-pg: {name}")
-    assert counted(dsn) == {"a": 2, "b": 2}
+    assert element_counts(dsn) == {"a": 2, "b": 2}
 
 
 def test_conversation_of_two_files_is_imported_once_unless_it_differs(
@@ -283,23 +279,23 @@ def test_conversation_of_two_files_is_imported_once_unless_it_differs(
     assert "logs.jsonl, line 2: memory 'b' has other elements" in done.err
     appended = shell("import", "chat", monday, tuesday, "--dsn", dsn, "--append")
     assert appended.code == 0
-    assert counted(dsn) == {"a": 6, "b": 3, "monday": 4, "tuesday": 4}
+    assert element_counts(dsn) == {"a": 6, "b": 3, "monday": 4, "tuesday": 4}
 
 
 def test_conversation_with_an_identifier_that_is_too_long_does_not_stop_the_others(
     shell: Shell, dsn: str, tmp_path: Path
 ) -> None:
-    unwieldy = os.urandom(4000).hex()  # more than an index takes
+    unwieldy = os.urandom(4000).hex()  # over the size limit of an index row
     file = lines(tmp_path / "logs.jsonl", chat("a"), chat(unwieldy), chat("b"))
     done = shell("import", "chat", file, "--dsn", dsn)
     assert done.code == 1
     assert "Imported 2 conversations (4 elements), skipped 0, failed 1" in done.out
     assert done.err.startswith("draive-pg: logs.jsonl, line 2: ")
     assert done.err.count("\n") == 1
-    assert counted(dsn) == {"a": 2, "b": 2}
+    assert element_counts(dsn) == {"a": 2, "b": 2}
 
 
-def test_a_lost_connection_ends_the_import_and_says_how_far_it_came(
+def test_lost_connection_ends_import_and_reports_progress(
     shell: Shell, dsn: str, sql: psycopg.Connection, tmp_path: Path
 ) -> None:
     sql.execute(
@@ -319,13 +315,15 @@ def test_a_lost_connection_ends_the_import_and_says_how_far_it_came(
     file = lines(tmp_path / "logs.jsonl", whole_batch, chat("b"), chat("c"))
     done = shell("import", "chat", file, "--dsn", dsn)
     assert_one_line_error(done, "import logs.jsonl, line 2: memory 'b', and 1 more")
-    assert counted(dsn) == {"a": 2000}
+    assert element_counts(dsn) == {"a": 2000}
 
 
-def test_a_dry_run_checks_all_and_writes_nothing(shell: Shell, dsn: str, tmp_path: Path) -> None:
+def test_import_dry_run_checks_all_and_writes_nothing(
+    shell: Shell, dsn: str, tmp_path: Path
+) -> None:
     broken = {"id": "broken", "messages": [{"role": "wizard"}]}
     file = lines(tmp_path / "logs.jsonl", chat("a"), broken, chat("nul", "\0"), chat("b"))
-    for place in (("--dsn", dsn), ()):  # without an address too: it needs no database
+    for place in (("--dsn", dsn), ()):  # a dry run needs no database
         done = shell("import", "chat", file, *place, "--dry-run")
         assert done.code == 1
         assert done.out.startswith("Would import 2 conversations (4 elements), skipped 0, failed 2")
@@ -333,7 +331,7 @@ def test_a_dry_run_checks_all_and_writes_nothing(shell: Shell, dsn: str, tmp_pat
             "draive-pg: logs.jsonl, line 2: me",
             "draive-pg: logs.jsonl, line 3: me",
         ]
-    assert counted(dsn) == {}
+    assert element_counts(dsn) == {}
 
 
 def test_import_of_a_growing_log_adds_its_messages_and_names_what_is_not_read(
@@ -347,7 +345,7 @@ def test_import_of_a_growing_log_adds_its_messages_and_names_what_is_not_read(
     _, added, ignored = shell(*command).out.splitlines()
     assert added == "Added new messages to 1 conversations"
     assert ignored == "Not read: info (1)"
-    assert counted(dsn) == {"a": 2}
+    assert element_counts(dsn) == {"a": 2}
 
 
 def test_import_repairs_messages(shell: Shell, dsn: str, tmp_path: Path) -> None:
@@ -357,7 +355,7 @@ def test_import_repairs_messages(shell: Shell, dsn: str, tmp_path: Path) -> None
     repaired = shell(*command, "repair")
     assert repaired.code == 0
     assert repaired.err.startswith("draive-pg: logs.jsonl: message 1 (user): a NUL")
-    assert counted(dsn) == {"nul": 1}
+    assert element_counts(dsn) == {"nul": 1}
 
 
 def test_import_lists_its_formats(shell: Shell) -> None:
@@ -366,7 +364,7 @@ def test_import_lists_its_formats(shell: Shell) -> None:
     assert "chatgpt" in {each["name"] for each in listed}
 
 
-def test_json_gives_the_counts_as_one_object(shell: Shell, dsn: str, tmp_path: Path) -> None:
+def test_import_json_prints_counts(shell: Shell, dsn: str, tmp_path: Path) -> None:
     file = lines(tmp_path / "logs.jsonl", chat("a"), "{", chat("b"))
     assert shell("import", "chat", lines(tmp_path / "b.json", [chat("b")]), "--dsn", dsn).code == 0
     done = shell("import", "chat", file, "--dsn", dsn, "--json")
@@ -387,7 +385,7 @@ def test_json_gives_the_counts_as_one_object(shell: Shell, dsn: str, tmp_path: P
 # --- Terminals, pipes and signals
 
 
-def test_progress_is_shown_to_a_person_and_to_nobody_else(tmp_path: Path) -> None:
+def test_progress_is_shown_only_on_terminal(tmp_path: Path) -> None:
     file = lines(tmp_path / "logs.jsonl", chat("a"), "{", chat("b"))
     command = ("import", "chat", file, "--dry-run")
     with start_process(*command) as piped:
@@ -412,11 +410,11 @@ def test_progress_is_shown_to_a_person_and_to_nobody_else(tmp_path: Path) -> Non
 def read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 4096)
-    except OSError:  # how Linux tells that the other side is gone
+    except OSError:  # raised on Linux when the other side is closed
         return b""
 
 
-def test_a_reader_that_goes_away_is_no_reason_to_complain(dsn: str) -> None:
+def test_closed_stdout_is_ignored(dsn: str) -> None:
     for command in (["--help"], ["setup", "--dsn", dsn]):
         with start_process(*command) as process:
             process.stdout.close()
@@ -424,7 +422,7 @@ def test_a_reader_that_goes_away_is_no_reason_to_complain(dsn: str) -> None:
             assert process.wait(timeout=60) in (0, 1)
 
 
-def test_an_output_that_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
+def test_unwritable_stdout_is_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     with (
         (tmp_path / "out").open() as unwritable,
@@ -436,7 +434,7 @@ def test_an_output_that_cannot_be_written_to_is_one_line(tmp_path: Path) -> None
     assert err.count("\n") == 1
 
 
-def test_an_interrupt_exits_with_130_and_says_nothing() -> None:
+def test_interrupt_exits_with_code_130_silently() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(60)
         dsn = f"host=127.0.0.1 port={silent.getsockname()[1]}"
@@ -449,7 +447,7 @@ def test_an_interrupt_exits_with_130_and_says_nothing() -> None:
 # --- Exports
 
 
-def test_a_frame_is_exported_to_a_file(shell: Shell, dsn: str, tmp_path: Path) -> None:
+def test_export_writes_frame_to_file(shell: Shell, dsn: str, tmp_path: Path) -> None:
     log = lines(tmp_path / "chats.jsonl", chat("a", "Hi", "Hello"), chat("b", "Ho", "Hum"))
     assert shell("import", "chat", log, "--dsn", dsn).code == 0
     path = tmp_path / "log.jsonl"
@@ -469,7 +467,7 @@ def test_a_frame_is_exported_to_a_file(shell: Shell, dsn: str, tmp_path: Path) -
     assert (tmp_path / "calls").read_text().startswith('"identifier"')
 
 
-def test_an_export_that_cannot_be_says_why(shell: Shell, dsn: str, tmp_path: Path) -> None:
+def test_invalid_export_is_one_line_error(shell: Shell, dsn: str, tmp_path: Path) -> None:
     for arguments, part in (
         (("nope", "a.csv"), "no frame 'nope'"),
         (("sessions", "a.xlsx"), "parquet, csv, jsonl"),
@@ -490,18 +488,16 @@ def test_an_export_that_cannot_be_says_why(shell: Shell, dsn: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("group", ["", "prompts", "configs", "memories", "import", "server"])
-def test_what_commands_do_is_said_in_the_list_of_them_without_a_cut(
-    shell: Shell, group: str
-) -> None:
+def test_command_list_shows_complete_summaries(shell: Shell, group: str) -> None:
     commands = shell(*group.split(), "--help").out.partition("\nCommands:\n")[2]
     assert commands
     assert "..." not in commands
 
 
-# --- Bugs
+# --- Unexpected errors
 
 
-def test_an_error_that_is_a_bug_shows_its_traceback(
+def test_unexpected_error_shows_traceback(
     shell: Shell, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:

@@ -105,6 +105,7 @@ for name in ("fork", "geteuid", "getegid", "chown", "fchown"):
     delattr(os, name)
 for name in ("fcntl", "pwd", "grp"):
     sys.modules[name] = None
+sys.platform = "win32"
 import draive_pg, draive_pg.embedded, draive_pg.adapters, draive_pg.cli
 from draive_pg import Client, EmbeddedServerError
 print(Client("host=db.example.com"))

@@ -1,6 +1,6 @@
-"""How many rows PostgreSQL reads for a call: as many as it answers, however large the tables are.
+"""The number of rows that PostgreSQL reads for a call is independent of the size of tables.
 
-PostgreSQL itself says how many it read, also those of the foreign keys' checks and cascades.
+PostgreSQL reports these counts, including rows read by foreign key checks and cascades.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from tests.elements import answered, asked, called, responded
 NAMES, REVISIONS = 40, 300
 MEMORIES, ELEMENTS, SNAPSHOTS = 40, 500, 100
 
-# What is read beside what is asked for: the planner sorts rows of equal time in groups of 32.
+# Additional rows: incremental sort reads rows with equal timestamps in groups of 32.
 FEW = 40
 
 FILL = """
@@ -53,7 +53,7 @@ FROM generate_series(1, {revisions}) AS revision, generate_series(1, {names}) AS
 
 @pytest.fixture(params=["force_custom_plan", "force_generic_plan"])
 def filled(request: pytest.FixtureRequest, sql: psycopg.Connection) -> psycopg.Connection:
-    """Tables with many rows; a generic plan is what drivers that prepare statements come to."""
+    """Tables with many rows, with custom plans and with generic plans of prepared statements."""
     with sql.transaction():
         sql.execute(
             FILL.format(
@@ -72,7 +72,7 @@ def filled(request: pytest.FixtureRequest, sql: psycopg.Connection) -> psycopg.C
 
 
 def rows_read(connection: psycopg.Connection, operation: Operation[Any]) -> dict[str, int]:
-    """Run an operation, and return how many rows of which tables that took; it is rolled back."""
+    """Run an operation, roll it back, and return the number of rows read by table."""
     with connection.transaction(force_rollback=True):
         for statement in operation.statements:
             connection.execute(qualified(statement.sql, None), statement.parameters, prepare=True)
@@ -83,7 +83,7 @@ def rows_read(connection: psycopg.Connection, operation: Operation[Any]) -> dict
     return dict(read)
 
 
-# By what is done: the operation, and the most rows that it may read of any one table.
+# Operations, and the maximum number of rows that each may read from any one table.
 CHAT = [{"role": "user", "content": "q"}]
 
 CALLS: dict[str, tuple[Operation[Any], int]] = {
@@ -105,7 +105,7 @@ CALLS: dict[str, tuple[Operation[Any], int]] = {
 }
 
 
-# The same of what only the clients do, who prepare no statements. Revisions are counted to number
+# Operations of the clients only, which prepare no statements. Revisions are counted to number
 # them.
 UNPREPARED: dict[str, tuple[Operation[Any], int]] = {
     "define a configuration": (write.define_configuration("n1", {"a": 1}), REVISIONS + 1),
@@ -117,7 +117,7 @@ UNPREPARED: dict[str, tuple[Operation[Any], int]] = {
 
 
 @pytest.mark.parametrize(("operation", "most"), CALLS.values(), ids=CALLS)
-def test_a_call_reads_no_more_than_it_is_about(
+def test_call_reads_bounded_number_of_rows(
     filled: psycopg.Connection, operation: Operation[Any], most: int
 ) -> None:
     assert max(rows_read(filled, operation).values(), default=0) <= most
@@ -125,13 +125,13 @@ def test_a_call_reads_no_more_than_it_is_about(
 
 @pytest.mark.parametrize("filled", ["force_custom_plan"], indirect=True)
 @pytest.mark.parametrize(("operation", "most"), UNPREPARED.values(), ids=UNPREPARED)
-def test_a_definition_reads_no_more_than_the_revisions_that_it_counts(
+def test_define_reads_only_rows_of_its_revisions(
     filled: psycopg.Connection, operation: Operation[Any], most: int
 ) -> None:
     assert max(rows_read(filled, operation).values(), default=0) <= most
 
 
-def test_a_turn_longer_than_the_limit_is_all_that_is_read(filled: psycopg.Connection) -> None:
+def test_recall_of_turn_longer_than_limit_reads_only_that_turn(filled: psycopg.Connection) -> None:
     turn = [asked("q"), *(part for _ in range(30) for part in (called("c"), responded("c")))]
     for statement in memory.remember("m1", turn, None).statements:
         filled.execute(qualified(statement.sql, None), statement.parameters)
@@ -146,9 +146,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("limit", [1, 20])
-def test_recall_follows_the_index_and_stops_at_its_limit(
-    filled: psycopg.Connection, limit: int
-) -> None:
+def test_recall_uses_index_and_stops_at_limit(filled: psycopg.Connection, limit: int) -> None:
     (statement,) = recalling.recall("m1", limit).statements
     filled.execute(b"PREPARE recall AS " + qualified(statement.sql, None))
     (((explained,),),) = filled.execute(
