@@ -99,7 +99,7 @@ def test_package_can_be_imported_on_windows() -> None:
     done = run(
         """
 import asyncio, logging, multiprocessing, os, select, socket, subprocess, sys, threading, typing
-import psycopg
+import psycopg, typer
 del os.register_at_fork, select.poll
 for name in ("fork", "geteuid", "getegid", "chown", "fchown"):
     delattr(os, name)
