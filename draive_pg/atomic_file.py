@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import IO, Self
 
+from draive_pg.errors import FileInvalid
+
 if sys.platform != "win32":
     import fcntl
 
@@ -57,14 +59,14 @@ class Drafts:
 
         Raises
         ------
-        ValueError
+        FileInvalid
             If the file exists and is not a regular file.
         OSError
             If the draft cannot be written; the error names the file.
         """
         target = file.resolve()
         if target.exists() and not target.is_file():
-            raise ValueError(f"{str(file)!r:.200} exists and is not a regular file")
+            raise FileInvalid(f"{str(file)!r:.200} exists and is not a regular file")
         with _naming(target):
             if self._directory is None:
                 self._directory = self._create_directory()

@@ -135,7 +135,7 @@ class ExportInvalid(DraivePGError, ValueError):
 
 
 class FileInvalid(DraivePGError, ValueError):
-    """A file or a folder of prompts or configurations cannot be read or written."""
+    """A file or a folder cannot be read or written."""
 
 
 class SchemaInvalid(DraivePGError):

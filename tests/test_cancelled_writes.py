@@ -113,6 +113,28 @@ def test_write_cancelled_after_its_commit_is_reported_as_applied(dsn: str, block
     assert row_counts(dsn) == (1, 0, 1)
 
 
+@pytest.mark.parametrize("limit", [None, 0.1])
+def test_task_that_ends_with_an_applied_write_is_not_cancelled(
+    dsn: str, limit: float | None
+) -> None:
+    async def work() -> None:
+        async with AsyncClient(wire.dsn, max_size=1) as db:
+            await db.memories.count()
+            wire.delayed = True
+            task = asyncio.create_task(db.memory("m").remember(asked("q")))
+            waiting = asyncio.create_task(asyncio.wait_for(task, limit))
+            await asyncio.to_thread(wait_until, lambda: row_counts(dsn) != NO_ROWS)
+            if limit is None:
+                task.cancel()
+            await asyncio.sleep(limit or 0.05)
+            wire.delayed = False
+            await waiting
+            assert not task.cancelled()
+
+    with recording(dsn) as wire:
+        asyncio.run(asyncio.wait_for(work(), 30))
+
+
 def test_timeout_of_applied_write_is_not_raised(dsn: str) -> None:
     async def work() -> None:
         async with AsyncClient(wire.dsn, max_size=1) as db:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -50,6 +51,23 @@ def test_chunks_closed_early_keep_transaction_usable(db: Client, sql: psycopg.Co
             assert len(next(chunks)) == 10
         db.memory("n").remember(asked("kept too"))
     assert list(db.memory("n").log().text) == ["kept", "kept too"]
+
+
+def test_chunks_closed_after_the_timeout_keep_transaction_usable(
+    connect: Connect, sql: psycopg.Connection, dsn: str
+) -> None:
+    db = connect(dsn, timeout=0.5)
+    insert_elements(db, sql, 2500)
+    for leave in (True, False):
+        with db.transaction():
+            tokens = db.configurations.define("limits", {"tokens": leave}).content
+            chunks = iter(db.frames.chunks("conversation_log", rows=1000))
+            next(chunks)
+            time.sleep(0.6)  # the time that the caller takes does not count
+            if leave:
+                chunks.close()
+                assert db.configurations.load_raw("limits") == tokens
+        assert db.configurations.load_raw("limits") == tokens
 
 
 def test_end_of_transaction_closes_its_chunks(db: Client, sql: psycopg.Connection) -> None:

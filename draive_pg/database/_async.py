@@ -263,9 +263,11 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                         rows = await stack.enter_async_context(connection.cursor().copy(text))
                         while batch := await connection.wait(receive_rows(rows)):
                             observed.rows += len(batch)
-                            for item in await _in_thread(collector.take, batch):
-                                yield item
-                            connection.deadline = self._deadline()
+                            try:
+                                for item in await _in_thread(collector.take, batch):
+                                    yield item
+                            finally:
+                                connection.deadline = self._deadline()
             for item in await _in_thread(collector.finish):
                 yield item
 

@@ -246,8 +246,10 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                 rows = stack.enter_context(connection.cursor().copy(text))
                 while batch := connection.wait(receive_rows(rows)):
                     observed.rows += len(batch)
-                    yield from collector.take(batch)
-                    connection.deadline = self._deadline()  # for each batch
+                    try:
+                        yield from collector.take(batch)
+                    finally:  # each batch, and closing the COPY, has a deadline of its own
+                        connection.deadline = self._deadline()
             yield from collector.finish()
 
     @contextmanager

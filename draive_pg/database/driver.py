@@ -367,7 +367,8 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
         """Async twin of `TimedConnection.run`.
 
         If the task is cancelled but the server has committed, this returns, and the cancellation is
-        delivered at the next ``await``: a write that raises CancelledError was not applied.
+        delivered at the next ``await``: a write that raises CancelledError was not applied. A task
+        that ends before that is not cancelled, so its result is not lost.
         """
         deadline = _deadline(self)
         try:
@@ -380,8 +381,7 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
                 await wait_until_done(settled)
             task = asyncio.current_task()
             if exchange.committed and isinstance(error, asyncio.CancelledError) and task:
-                task.uncancel()
-                task.cancel()
+                asyncio.get_running_loop().call_soon(_cancel_again, task)
                 return
             _raise_unless_committed(error, exchange, deadline)
 
@@ -406,6 +406,13 @@ async def wait_until_done(future: asyncio.Future[Any]) -> None:
 
 # The deadline of a connection attempt, for `TimedConnection._connect_gen`.
 _connecting = ContextVar[Deadline]("draive_pg_connecting")
+
+
+def _cancel_again(task: asyncio.Task[Any]) -> None:
+    """Deliver a cancellation that was caught, unless a timeout has withdrawn it meanwhile."""
+    if task.cancelling():
+        task.uncancel()  # the request is counted already
+        task.cancel()
 
 
 def _deadline(connection: TimedConnection | AsyncTimedConnection) -> Deadline:
