@@ -29,7 +29,7 @@ SELECT array[
     (SELECT row(count(*), sum(xmin::text::bigint))::text FROM pg_trigger),
     (SELECT count(*)::text FROM pg_statistic),
     (SELECT sum(last_value)::text FROM pg_sequences),
-    (SELECT string_agg(name || applied, ',' ORDER BY name) FROM draive_pg_migrations),
+    (SELECT string_agg(each::text, ',' ORDER BY name) FROM draive_pg_migrations AS each),
     (SELECT row(datacl, datallowconn, datconnlimit, setconfig)::text
         FROM pg_database LEFT JOIN pg_db_role_setting ON setdatabase = pg_database.oid
         WHERE datname = current_database())
@@ -83,6 +83,8 @@ class Databases:
             with psycopg.connect(self._dsn()) as connection:
                 if _fingerprint(connection) != self._fingerprint or not _is_alone(connection):
                     return False
+                # Without the triggers, which record the removal of revisions in another table.
+                connection.execute("SET LOCAL session_replication_role = replica")
                 # TRUNCATE, because reusing the space of deleted rows would change the row order.
                 for (table,) in connection.execute(_TABLES).fetchall():
                     if connection.execute(f"SELECT 1 FROM {table} LIMIT 1".encode()).fetchone():
