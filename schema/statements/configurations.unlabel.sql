@@ -80,12 +80,13 @@ newest AS (
     LIMIT 1
 ),
 checked AS (
-    SELECT newest.*, 
-        ($3::INT8 IS NULL OR coalesce(newest.number, 0) = $3::INT8)
+    SELECT newest.*, (
+            ($3::INT8 IS NULL OR coalesce(newest.number, 0) = $3::INT8)
             AND (
                 $4::TIMESTAMPTZ IS NULL
                 OR newest.revision IS NOT DISTINCT FROM $4::TIMESTAMPTZ
-            ) AS expected
+            )
+        ) AS expected
     FROM (VALUES (TRUE)) AS always
     LEFT JOIN newest ON TRUE
 ),

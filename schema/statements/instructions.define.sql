@@ -67,11 +67,13 @@ checked AS (
         $1::TEXT AS name,
         greatest(clock_timestamp(), counted.last + INTERVAL '1 microsecond') AS created,
         proposed.*,
-        ($6::INT8 IS NULL OR counted.newest = $6::INT8)
+        (
+            ($6::INT8 IS NULL OR counted.newest = $6::INT8)
             AND (
                 $7::TIMESTAMPTZ IS NULL
                 OR latest.created IS NOT DISTINCT FROM $7::TIMESTAMPTZ
-            ) AS expected,
+            )
+        ) AS expected,
         cardinality(declared.names) = 0
             OR coalesce($8::TEXT[] <@ declared.names, FALSE) AS fits,
         latest.created IS NULL

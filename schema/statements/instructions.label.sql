@@ -65,12 +65,13 @@ checked AS (
             ROW(document.description, document.arguments::TEXT, document.meta::TEXT)::TEXT, 'UTF8'
         )
     ), 'hex') AS digest,
-        
-        ($3::INT8 IS NULL OR coalesce(newest.number, 0) = $3::INT8)
+        (
+            ($3::INT8 IS NULL OR coalesce(newest.number, 0) = $3::INT8)
             AND (
                 $4::TIMESTAMPTZ IS NULL
                 OR newest.revision IS NOT DISTINCT FROM $4::TIMESTAMPTZ
-            ) AS expected,
+            )
+        ) AS expected,
         newest.revision IS DISTINCT FROM document.created
             OR newest.digest <> encode(sha256(
         sha256(convert_to(document.content::TEXT, 'UTF8'))

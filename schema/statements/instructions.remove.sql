@@ -74,17 +74,11 @@ END
 END AS created
 ),
 latest AS (
-    SELECT max(created) AS created FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
-) AS document WHERE name = $2::TEXT
-),
-checked AS (
     SELECT
+        max(document.created) AS created,
         (
-            $6::INT8 IS NULL
-                OR (
-                    SELECT count(*)
-                    FROM (
+            SELECT count(*)
+            FROM (
     SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
 ) AS kept
@@ -100,14 +94,23 @@ checked AS (
             WHERE again.name = gone.name AND again.created = gone.created
         )
 ) AS revision
-                    WHERE revision.name = $2::TEXT AND revision.created <= latest.created
-                ) = $6::INT8
-        )
+            WHERE revision.name = $2::TEXT AND revision.created <= max(document.created)
+        ) AS number
+    FROM (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS document
+    WHERE document.name = $2::TEXT
+),
+checked AS (
+    SELECT
+        (
+            ($6::INT8 IS NULL OR latest.number = $6::INT8)
             AND (
                 $7::TIMESTAMPTZ IS NULL
                 OR latest.created IS NOT DISTINCT FROM $7::TIMESTAMPTZ
-            ) AS expected,
-        latest.created,
+            )
+        ) AS expected,
+        latest.*,
         ARRAY(
             SELECT newest.label
             FROM (
@@ -143,25 +146,6 @@ SELECT
     checked.expected,
     checked.labels,
     checked.created,
-    CASE WHEN NOT checked.expected THEN (
-        SELECT count(*)
-        FROM (
-    SELECT kept.name, kept.created, TRUE AS kept FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
-) AS kept
-    UNION ALL
-    SELECT gone.name, gone.created, FALSE
-    FROM draive_pg_removals AS gone
-    WHERE gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
-        AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
-        AND NOT EXISTS (
-            SELECT FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
-) AS again
-            WHERE again.name = gone.name AND again.created = gone.created
-        )
-) AS revision
-        WHERE revision.name = $2::TEXT AND revision.created <= checked.created
-    ) END,
+    checked.number,
     (SELECT count(*) FROM removed)
 FROM checked

@@ -9,7 +9,12 @@ from draive_pg.errors import RevisionConflict, RevisionMissing
 from draive_pg.models.documents import LabelMove
 from draive_pg.models.record import Records
 from draive_pg.operations.documents.kind import DocumentKind, DocumentRevision, lock_all, per_kind
-from draive_pg.operations.documents.preconditions import Expected, Precondition, precondition
+from draive_pg.operations.documents.preconditions import (
+    Expected,
+    Precondition,
+    met,
+    precondition,
+)
 from draive_pg.operations.documents.read import required
 from draive_pg.operations.documents.selectors import (
     LATEST,
@@ -90,12 +95,7 @@ newest AS (
     LIMIT 1
 )"""
 
-EXPECTED: LiteralString = """
-        (:expected_number::INT8 IS NULL OR coalesce(newest.number, 0) = :expected_number::INT8)
-            AND (
-                :expected_created::TIMESTAMPTZ IS NULL
-                OR newest.revision IS NOT DISTINCT FROM :expected_created::TIMESTAMPTZ
-            ) AS expected"""
+EXPECTED = met("coalesce(newest.number, 0)", "newest.revision")
 
 # The caller holds the lock, so `moved` is later than all earlier moves.
 MOVE = per_kind(
@@ -106,7 +106,7 @@ checked AS (
     SELECT
         document.created,
         {digest("document")} AS digest,
-        {EXPECTED},
+        {EXPECTED} AS expected,
         newest.revision IS DISTINCT FROM document.created
             OR newest.digest <> {digest("document")} AS changed,
         greatest(clock_timestamp(), newest.moved + INTERVAL '1 microsecond') AS moved
@@ -138,7 +138,7 @@ REMOVE = per_kind(
     f"""
 WITH {NEWEST},
 checked AS (
-    SELECT newest.*, {EXPECTED}
+    SELECT newest.*, {EXPECTED} AS expected
     FROM (VALUES (TRUE)) AS always
     LEFT JOIN newest ON TRUE
 ),
@@ -201,8 +201,8 @@ def move[R: DocumentRevision](
     def decode(rows: Sequence[Row]) -> LabelMove | None:
         if not rows:
             return None
-        met, *row = rows[0]
-        if not met:
+        holds, *row = rows[0]
+        if not holds:
             raise _conflict(condition, f"{action} as {label!r:.80}", row[2], row[4])
         return _decode(row)
 
@@ -240,8 +240,8 @@ def remove[R: DocumentRevision](
     _check_movable(label.strip() if isinstance(label, str) else label)
 
     def decode(rows: Sequence[Row]) -> bool:
-        met, removed, number, moved = rows[0]
-        if not met:
+        holds, removed, number, moved = rows[0]
+        if not holds:
             raise _conflict(condition, f"{action}, {label!r:.80}", number, moved)
         return removed
 

@@ -1,7 +1,7 @@
 """Preconditions of writes: the revision that must be the newest, or that a label must be on."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from draive_pg.codec.validation import MAX_INTEGER, is_integer
 from draive_pg.errors import RevisionConflict
@@ -32,6 +32,20 @@ class Precondition(NamedTuple):
             f"{action}: expected {self.shown}, but {found}; read the current revision, and try "
             "again"
         )
+
+
+def met(number: LiteralString, created: LiteralString) -> LiteralString:
+    """Return SQL for whether a precondition holds for the number and time of a revision.
+
+    The parameters are those of `Precondition.parameters`.
+    """
+    return f"""(
+            (:expected_number::INT8 IS NULL OR {number} = :expected_number::INT8)
+            AND (
+                :expected_created::TIMESTAMPTZ IS NULL
+                OR {created} IS NOT DISTINCT FROM :expected_created::TIMESTAMPTZ
+            )
+        )"""
 
 
 def precondition(kind: DocumentKind[Any, Any], expected: object, name: str) -> Precondition:

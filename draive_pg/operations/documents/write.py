@@ -20,7 +20,12 @@ from draive_pg.operations.documents.kind import (
     per_kind,
 )
 from draive_pg.operations.documents.load import LOAD_SELECTED
-from draive_pg.operations.documents.preconditions import Expected, Precondition, precondition
+from draive_pg.operations.documents.preconditions import (
+    Expected,
+    Precondition,
+    met,
+    precondition,
+)
 from draive_pg.operations.documents.read import REVISION_COLUMNS, required, selected
 from draive_pg.operations.documents.selectors import (
     NEWEST,
@@ -87,11 +92,7 @@ checked AS (
         :name::TEXT AS name,
         greatest(clock_timestamp(), counted.last + INTERVAL '1 microsecond') AS created,
         proposed.*,
-        (:expected_number::INT8 IS NULL OR counted.newest = :expected_number::INT8)
-            AND (
-                :expected_created::TIMESTAMPTZ IS NULL
-                OR latest.created IS NOT DISTINCT FROM :expected_created::TIMESTAMPTZ
-            ) AS expected,
+        {met} AS expected,
         cardinality(declared.names) = 0
             OR coalesce(:placeholders::TEXT[] <@ declared.names, FALSE) AS fits,
         latest.created IS NULL
@@ -155,7 +156,7 @@ LEFT JOIN (
     LEFT JOIN {notes} AS note ON note.name = document.name AND note.created = document.created
     WHERE NOT EXISTS (SELECT FROM written)
 ) AS revision ON TRUE
-""".replace("{fields}", REVISION_COLUMNS)
+""".replace("{fields}", REVISION_COLUMNS).replace("{met}", met("counted.newest", "latest.created"))
 
 # Removed from the statement if there is nothing to insert, so that the table is not needed.
 NOTE: LiteralString = "INSERT INTO {notes} (name, created, author, message)"
@@ -191,23 +192,20 @@ WITH selected AS (
     SELECT {SELECTED_CREATED} AS created
 ),
 latest AS (
-    SELECT max(created) AS created FROM {{documents}} AS document WHERE name = :name::TEXT
+    SELECT
+        max(document.created) AS created,
+        (
+            SELECT count(*)
+            FROM {{revisions}} AS revision
+            WHERE revision.name = :name::TEXT AND revision.created <= max(document.created)
+        ) AS number
+    FROM {{documents}} AS document
+    WHERE document.name = :name::TEXT
 ),
 checked AS (
     SELECT
-        (
-            :expected_number::INT8 IS NULL
-                OR (
-                    SELECT count(*)
-                    FROM {{revisions}} AS revision
-                    WHERE revision.name = :name::TEXT AND revision.created <= latest.created
-                ) = :expected_number::INT8
-        )
-            AND (
-                :expected_created::TIMESTAMPTZ IS NULL
-                OR latest.created IS NOT DISTINCT FROM :expected_created::TIMESTAMPTZ
-            ) AS expected,
-        latest.created,
+        {met("latest.number", "latest.created")} AS expected,
+        latest.*,
         ARRAY(
             SELECT newest.label
             FROM (
@@ -235,11 +233,7 @@ SELECT
     checked.expected,
     checked.labels,
     checked.created,
-    CASE WHEN NOT checked.expected THEN (
-        SELECT count(*)
-        FROM {{revisions}} AS revision
-        WHERE revision.name = :name::TEXT AND revision.created <= checked.created
-    ) END,
+    checked.number,
     (SELECT count(*) FROM removed)
 FROM checked
 """,
@@ -501,8 +495,8 @@ def remove[R: DocumentRevision](
     condition = precondition(kind, expected, name)
 
     def decode(rows: Sequence[Row]) -> int | None:
-        met, labels, created, number, removed = rows[0]
-        if not met:
+        holds, labels, created, number, removed = rows[0]
+        if not holds:
             raise condition.conflict_error(action, _newest(number, created))
         if labels:
             raise RevisionLabelled(
