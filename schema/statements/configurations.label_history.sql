@@ -3,8 +3,22 @@
 SELECT 
     move.name,
     move.label,
-    (
-        SELECT nullif(count(*), 0)
+    CASE WHEN EXISTS (
+        SELECT FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            NULL::TEXT AS description,
+            '[]'::JSONB AS arguments,
+            '{}'::JSONB AS meta
+        FROM configurations
+    ) AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS labelled
+        WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
+    ) THEN (
+        SELECT count(*)
         FROM (
     SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM (
@@ -39,24 +53,8 @@ SELECT
             WHERE again.name = gone.name AND again.created = gone.created
         )
 ) AS earlier
-        WHERE earlier.name = $1::TEXT
-            AND earlier.created <= move.revision
-            AND EXISTS (
-                SELECT FROM (
-    SELECT * FROM (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
-    ) AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
-) AS labelled
-                WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
-            )
-    ) AS number,
+        WHERE earlier.name = $1::TEXT AND earlier.created <= move.revision
+    ) END AS number,
     move.revision,
     move.moved,
     move.author,

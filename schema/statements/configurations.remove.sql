@@ -113,8 +113,8 @@ latest AS (
     SELECT
         max(document.created) AS created,
         (
-            SELECT count(*)
-            FROM (
+        SELECT count(*)
+        FROM (
     SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM (
         SELECT
@@ -147,9 +147,9 @@ latest AS (
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )
-) AS revision
-            WHERE revision.name = $2::TEXT AND revision.created <= max(document.created)
-        ) AS number
+) AS earlier
+        WHERE earlier.name = $2::TEXT AND earlier.created <= max(document.created)
+    ) AS number
     FROM (
     SELECT * FROM (
         SELECT

@@ -18,8 +18,8 @@ SELECT
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )
-) AS revision
-        WHERE revision.name = $1::TEXT AND revision.created <= max(document.created)
+) AS earlier
+        WHERE earlier.name = $1::TEXT AND earlier.created <= max(document.created)
     ),
     ARRAY(
         SELECT newest.label

@@ -13,8 +13,13 @@ newest AS (
     SELECT 
     move.name,
     move.label,
-    (
-        SELECT nullif(count(*), 0)
+    CASE WHEN EXISTS (
+        SELECT FROM (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS labelled
+        WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
+    ) THEN (
+        SELECT count(*)
         FROM (
     SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
@@ -31,15 +36,8 @@ newest AS (
             WHERE again.name = gone.name AND again.created = gone.created
         )
 ) AS earlier
-        WHERE earlier.name = $1::TEXT
-            AND earlier.created <= move.revision
-            AND EXISTS (
-                SELECT FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
-) AS labelled
-                WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
-            )
-    ) AS number,
+        WHERE earlier.name = $1::TEXT AND earlier.created <= move.revision
+    ) END AS number,
     move.revision,
     move.moved,
     move.author,
@@ -162,8 +160,13 @@ LEFT JOIN (
     SELECT 
     move.name,
     move.label,
-    (
-        SELECT nullif(count(*), 0)
+    CASE WHEN EXISTS (
+        SELECT FROM (
+    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+) AS labelled
+        WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
+    ) THEN (
+        SELECT count(*)
         FROM (
     SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
@@ -180,15 +183,8 @@ LEFT JOIN (
             WHERE again.name = gone.name AND again.created = gone.created
         )
 ) AS earlier
-        WHERE earlier.name = $1::TEXT
-            AND earlier.created <= move.revision
-            AND EXISTS (
-                SELECT FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
-) AS labelled
-                WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
-            )
-    ) AS number,
+        WHERE earlier.name = $1::TEXT AND earlier.created <= move.revision
+    ) END AS number,
     move.revision,
     move.moved,
     move.author,

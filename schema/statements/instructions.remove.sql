@@ -77,8 +77,8 @@ latest AS (
     SELECT
         max(document.created) AS created,
         (
-            SELECT count(*)
-            FROM (
+        SELECT count(*)
+        FROM (
     SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
 ) AS kept
@@ -93,9 +93,9 @@ latest AS (
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )
-) AS revision
-            WHERE revision.name = $2::TEXT AND revision.created <= max(document.created)
-        ) AS number
+) AS earlier
+        WHERE earlier.name = $2::TEXT AND earlier.created <= max(document.created)
+    ) AS number
     FROM (
     SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
 ) AS document

@@ -20,6 +20,7 @@ from draive_pg.operations.documents.selectors import (
     LATEST,
     SELECTED_CREATED,
     check_label,
+    counted,
     digest,
     selector_of,
     unchanged,
@@ -27,19 +28,13 @@ from draive_pg.operations.documents.selectors import (
 from draive_pg.operations.operation import Operation, Row, Steps, Workflow, transactional
 
 # The columns that `_decode` reads; the number is NULL if the revision was removed.
-MOVE_COLUMNS: LiteralString = """
+MOVE_COLUMNS: LiteralString = f"""
     move.name,
     move.label,
-    (
-        SELECT nullif(count(*), 0)
-        FROM {revisions} AS earlier
-        WHERE earlier.name = :name::TEXT
-            AND earlier.created <= move.revision
-            AND EXISTS (
-                SELECT FROM {documents} AS labelled
-                WHERE labelled.name = :name::TEXT AND labelled.created = move.revision
-            )
-    ) AS number,
+    CASE WHEN EXISTS (
+        SELECT FROM {{documents}} AS labelled
+        WHERE labelled.name = :name::TEXT AND labelled.created = move.revision
+    ) THEN {counted(":name::TEXT", "move.revision")} END AS number,
     move.revision,
     move.moved,
     move.author,

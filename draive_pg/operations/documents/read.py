@@ -23,6 +23,7 @@ from draive_pg.operations.documents.selectors import (
     SELECTED_CREATED,
     RevisionSelector,
     check_label,
+    counted,
     labelled,
     newest_of,
     select,
@@ -50,15 +51,6 @@ MAX_LABELS = 10  # labels in the error for a missing revision
 
 # A parameter instead of a column, so that PostgreSQL can prune partitions.
 NAME: LiteralString = ":name::TEXT"
-
-
-def counted(name: LiteralString) -> LiteralString:
-    """Return SQL for the number of a revision: a count of the revisions up to it, by the index."""
-    return f"""(
-        SELECT count(*)
-        FROM {{revisions}} AS earlier
-        WHERE earlier.name = {name} AND earlier.created <= document.created
-    )"""
 
 
 def revision_columns(number: LiteralString, name: LiteralString = "document.name") -> LiteralString:
@@ -95,7 +87,7 @@ def revision_columns(number: LiteralString, name: LiteralString = "document.name
 
 
 # For statements about one document, `:name`.
-REVISION_COLUMNS = revision_columns(counted(NAME), NAME)
+REVISION_COLUMNS = revision_columns(counted(NAME, "document.created"), NAME)
 
 # A loose index scan: one index lookup per name, independent of the number of revisions.
 NAMES: LiteralString = """
@@ -158,7 +150,7 @@ wanted AS (
     SELECT name FROM names WHERE :prefix::TEXT IS NULL OR starts_with(name, :prefix::TEXT)
 )""",
         f"""
-SELECT {revision_columns(counted("document.name"))}
+SELECT {revision_columns(counted("document.name", "document.created"))}
 FROM wanted
 CROSS JOIN LATERAL (
     SELECT revision.*
@@ -288,27 +280,23 @@ LIMIT :limit::INT8
 # For error messages. Labels of removed revisions are not included; those of changed ones are.
 EXISTING = per_kind(
     "existing",
-    """
+    f"""
 SELECT
     count(document.created),
-    (
-        SELECT count(*)
-        FROM {revisions} AS revision
-        WHERE revision.name = :name::TEXT AND revision.created <= max(document.created)
-    ),
+    {counted(NAME, "max(document.created)")},
     ARRAY(
         SELECT newest.label
         FROM (
             SELECT DISTINCT ON (move.label) move.label, move.revision
-            FROM {moves} AS move
+            FROM {{moves}} AS move
             WHERE move.name = :name::TEXT
             ORDER BY move.label, move.moved DESC
         ) AS newest
-        JOIN {documents} AS labelled
+        JOIN {{documents}} AS labelled
             ON labelled.name = :name::TEXT AND labelled.created = newest.revision
         ORDER BY newest.label
     )
-FROM {documents} AS document
+FROM {{documents}} AS document
 WHERE document.name = :name::TEXT
 """,
 )

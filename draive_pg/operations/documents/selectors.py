@@ -58,6 +58,15 @@ class RevisionSelector(NamedTuple):
 NEWEST = RevisionSelector()
 
 
+def counted(name: LiteralString, created: LiteralString) -> LiteralString:
+    """Return SQL for the number of a revision: a count of the revisions up to it, by the index."""
+    return f"""(
+        SELECT count(*)
+        FROM {{revisions}} AS earlier
+        WHERE earlier.name = {name} AND earlier.created <= {created}
+    )"""
+
+
 def digest(row: LiteralString) -> LiteralString:
     """Return SQL for the digest of a revision that is stored with the move of a label."""
     return f"""encode(sha256(

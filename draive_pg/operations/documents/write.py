@@ -31,6 +31,7 @@ from draive_pg.operations.documents.selectors import (
     NEWEST,
     SELECTED_CREATED,
     RevisionRef,
+    counted,
     selector_of,
 )
 from draive_pg.operations.operation import (
@@ -194,11 +195,7 @@ WITH selected AS (
 latest AS (
     SELECT
         max(document.created) AS created,
-        (
-            SELECT count(*)
-            FROM {{revisions}} AS revision
-            WHERE revision.name = :name::TEXT AND revision.created <= max(document.created)
-        ) AS number
+        {counted(":name::TEXT", "max(document.created)")} AS number
     FROM {{documents}} AS document
     WHERE document.name = :name::TEXT
 ),
