@@ -15,23 +15,22 @@ newest AS (
     move.label,
     CASE WHEN EXISTS (
         SELECT FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS labelled
         WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
     ) THEN (
         SELECT count(*)
         FROM (
     SELECT kept.name, kept.created, TRUE AS kept FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS kept
     UNION ALL
     SELECT gone.name, gone.created, FALSE
     FROM draive_pg_removals AS gone
-    WHERE gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
-        AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
             SELECT FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )
@@ -46,8 +45,7 @@ newest AS (
     FROM (
     SELECT *
     FROM draive_pg_labels AS stored
-    WHERE stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
-        AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
 ) AS move
     WHERE move.name = $1::TEXT AND move.label = $2::TEXT
@@ -79,7 +77,7 @@ checked AS (
     ), 'hex') AS changed,
         greatest(clock_timestamp(), newest.moved + INTERVAL '1 microsecond') AS moved
     FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS document
     LEFT JOIN newest ON TRUE
     WHERE document.name = $1::TEXT AND document.created = CASE
@@ -87,16 +85,15 @@ checked AS (
         SELECT revision.created
         FROM (
     SELECT kept.name, kept.created, TRUE AS kept FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS kept
     UNION ALL
     SELECT gone.name, gone.created, FALSE
     FROM draive_pg_removals AS gone
-    WHERE gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
-        AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
             SELECT FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )
@@ -115,8 +112,7 @@ checked AS (
         FROM (
     SELECT *
     FROM draive_pg_labels AS stored
-    WHERE stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
-        AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
 ) AS move
         WHERE move.name = $1::TEXT AND move.label = $7::TEXT AND ($8::TIMESTAMPTZ IS NULL OR move.moved <= $8::TIMESTAMPTZ)
@@ -124,7 +120,7 @@ checked AS (
         LIMIT 1
     ) AS newest
     JOIN (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS labelled
         ON labelled.name = $1::TEXT AND labelled.created = newest.revision
     WHERE CASE WHEN to_jsonb(newest) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(newest) ->> 'digest' = encode(sha256(
@@ -137,7 +133,7 @@ checked AS (
     ELSE (
         SELECT revision.created
         FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS revision
         WHERE revision.name = $1::TEXT
             AND ($8::TIMESTAMPTZ IS NULL OR revision.created <= $8::TIMESTAMPTZ)
@@ -162,23 +158,22 @@ LEFT JOIN (
     move.label,
     CASE WHEN EXISTS (
         SELECT FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS labelled
         WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
     ) THEN (
         SELECT count(*)
         FROM (
     SELECT kept.name, kept.created, TRUE AS kept FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS kept
     UNION ALL
     SELECT gone.name, gone.created, FALSE
     FROM draive_pg_removals AS gone
-    WHERE gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
-        AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
             SELECT FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )

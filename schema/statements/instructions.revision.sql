@@ -9,16 +9,15 @@ SELECT
         SELECT count(*)
         FROM (
     SELECT kept.name, kept.created, TRUE AS kept FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS kept
     UNION ALL
     SELECT gone.name, gone.created, FALSE
     FROM draive_pg_removals AS gone
-    WHERE gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
-        AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
             SELECT FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )
@@ -37,8 +36,7 @@ SELECT
         FROM (
     SELECT *
     FROM draive_pg_labels AS stored
-    WHERE stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
-        AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
 ) AS move
         WHERE move.name = $1::TEXT
@@ -47,8 +45,7 @@ SELECT
                 SELECT FROM (
     SELECT *
     FROM draive_pg_labels AS stored
-    WHERE stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
-        AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
 ) AS later
                 WHERE later.name = $1::TEXT
@@ -65,13 +62,13 @@ SELECT
     ) AS labels,
     NOT EXISTS (
         SELECT FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS later
         WHERE later.name = $1::TEXT AND later.created > document.created
     ) AS current
 
 FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS document
 LEFT JOIN draive_pg_revisions AS note ON note.name = document.name AND note.created = document.created
 WHERE document.name = $1::TEXT AND document.created = CASE
@@ -79,16 +76,15 @@ WHERE document.name = $1::TEXT AND document.created = CASE
         SELECT revision.created
         FROM (
     SELECT kept.name, kept.created, TRUE AS kept FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS kept
     UNION ALL
     SELECT gone.name, gone.created, FALSE
     FROM draive_pg_removals AS gone
-    WHERE gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
-        AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
             SELECT FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )
@@ -107,8 +103,7 @@ WHERE document.name = $1::TEXT AND document.created = CASE
         FROM (
     SELECT *
     FROM draive_pg_labels AS stored
-    WHERE stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z'
-        AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
 ) AS move
         WHERE move.name = $1::TEXT AND move.label = $4::TEXT AND ($5::TIMESTAMPTZ IS NULL OR move.moved <= $5::TIMESTAMPTZ)
@@ -116,7 +111,7 @@ WHERE document.name = $1::TEXT AND document.created = CASE
         LIMIT 1
     ) AS newest
     JOIN (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS labelled
         ON labelled.name = $1::TEXT AND labelled.created = newest.revision
     WHERE CASE WHEN to_jsonb(newest) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(newest) ->> 'digest' = encode(sha256(
@@ -129,7 +124,7 @@ WHERE document.name = $1::TEXT AND document.created = CASE
     ELSE (
         SELECT revision.created
         FROM (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS revision
         WHERE revision.name = $1::TEXT
             AND ($5::TIMESTAMPTZ IS NULL OR revision.created <= $5::TIMESTAMPTZ)

@@ -50,31 +50,35 @@ type DocumentRevision = Revision | Snapshot
 FIRST: LiteralString = "TIMESTAMPTZ '0001-01-03 00:00:00Z'"
 END: LiteralString = "TIMESTAMPTZ '9999-12-30 00:00:00Z'"
 
+
+def representable(time: LiteralString) -> LiteralString:
+    """Return SQL for whether Python can represent a time."""
+    return f"({time} >= {FIRST} AND {time} < {END})"
+
+
 DOCUMENTS: LiteralString = f"""(
-    SELECT * FROM {{every}} AS stored WHERE stored.created >= {FIRST} AND stored.created < {END}
+    SELECT * FROM {{every}} AS stored WHERE {representable("stored.created")}
 )"""
 
 MOVES: LiteralString = f"""(
     SELECT *
     FROM {{labels}} AS stored
-    WHERE stored.moved >= {FIRST}
-        AND stored.moved < {END}
-        AND (stored.revision IS NULL OR (stored.revision >= {FIRST} AND stored.revision < {END}))
+    WHERE {representable("stored.moved")}
+        AND (stored.revision IS NULL OR {representable("stored.revision")})
 )"""
 
 # A removed revision may have been inserted again, by rename or by SQL.
-REVISIONS: LiteralString = """(
-    SELECT kept.name, kept.created, TRUE AS kept FROM {documents} AS kept
+REVISIONS: LiteralString = f"""(
+    SELECT kept.name, kept.created, TRUE AS kept FROM {{documents}} AS kept
     UNION ALL
     SELECT gone.name, gone.created, FALSE
-    FROM {removals} AS gone
-    WHERE gone.created >= {FIRST}
-        AND gone.created < {END}
+    FROM {{removals}} AS gone
+    WHERE {representable("gone.created")}
         AND NOT EXISTS (
-            SELECT FROM {documents} AS again
+            SELECT FROM {{documents}} AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )
-)""".replace("{FIRST}", FIRST).replace("{END}", END)
+)"""
 
 NUMBERED: LiteralString = """
     SELECT
@@ -173,21 +177,25 @@ class DocumentKind[Reference, R: DocumentRevision]:
 
     def fill(self, template: LiteralString) -> LiteralString:
         """Return the SQL of a template for the tables of this kind."""
-        return (
-            template.replace("{numbered}", NUMBERED)
-            .replace("{revisions}", REVISIONS)
-            .replace("{documents}", DOCUMENTS)
-            .replace("{moves}", MOVES)
-            .replace("{every}", self.source)
-            .replace("{table}", f"{{schema}}.{self.table}")
-            .replace("{key}", self.key)
-            .replace("{columns}", self.columns)
-            .replace("{values}", self.values)
-            .replace("{content_type}", self.content_type)
-            .replace("{notes}", f"{{schema}}.{self.notes}")
-            .replace("{labels}", f"{{schema}}.{self.labels}")
-            .replace("{removals}", f"{{schema}}.{self.removals}")
-        )
+        replacements: Mapping[LiteralString, LiteralString] = {
+            # Some of these contain later names.
+            "{numbered}": NUMBERED,
+            "{revisions}": REVISIONS,
+            "{documents}": DOCUMENTS,
+            "{moves}": MOVES,
+            "{every}": self.source,
+            "{table}": f"{{schema}}.{self.table}",
+            "{key}": self.key,
+            "{columns}": self.columns,
+            "{values}": self.values,
+            "{content_type}": self.content_type,
+            "{notes}": f"{{schema}}.{self.notes}",
+            "{labels}": f"{{schema}}.{self.labels}",
+            "{removals}": f"{{schema}}.{self.removals}",
+        }
+        for name, sql in replacements.items():
+            template = template.replace(name, sql)
+        return template
 
 
 def _name_of_instructions(reference: InstructionsReference) -> str:
