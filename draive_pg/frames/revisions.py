@@ -28,16 +28,13 @@ ROWS: LiteralString = f"""
     ) AS revision
     LEFT JOIN {{notes}} AS note USING (name, created)
     LEFT JOIN (
-        SELECT name, created, json_agg(label ORDER BY label) AS labels
-        FROM (
-            SELECT DISTINCT ON (name, label) *, revision AS created
-            FROM {{moves}} AS every_move
-            WHERE :identifier::TEXT[] IS NULL OR name = ANY (:identifier::TEXT[])
-            ORDER BY name, label, moved DESC
-        ) AS move
-        JOIN {{documents}} AS document USING (name, created)
-        WHERE {unchanged("document", "move")}
-        GROUP BY name, created
+        SELECT move.name, move.revision AS created, json_agg(label ORDER BY label) AS labels
+        FROM {{current_labels}} AS move
+        JOIN {{documents}} AS document
+            ON document.name = move.name AND document.created = move.revision
+        WHERE (:identifier::TEXT[] IS NULL OR move.name = ANY (:identifier::TEXT[]))
+            AND {unchanged("document", "move")}
+        GROUP BY move.name, move.revision
     ) AS labelled USING (name, created)
     WHERE (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
         AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)

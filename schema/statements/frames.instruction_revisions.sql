@@ -57,28 +57,27 @@ FROM (
     ) AS revision
     LEFT JOIN draive_pg_revisions AS note USING (name, created)
     LEFT JOIN (
-        SELECT name, created, json_agg(label ORDER BY label) AS labels
+        SELECT move.name, move.revision AS created, json_agg(label ORDER BY label) AS labels
         FROM (
-            SELECT DISTINCT ON (name, label) *, revision AS created
-            FROM (
+    SELECT DISTINCT ON (name, label) * FROM (
     SELECT *
     FROM draive_pg_labels AS stored
     WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
-) AS every_move
-            WHERE $1::TEXT[] IS NULL OR name = ANY ($1::TEXT[])
-            ORDER BY name, label, moved DESC
-        ) AS move
+) AS move ORDER BY name, label, moved DESC
+) AS move
         JOIN (
-    SELECT * FROM instructions AS stored WHERE stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z'
-) AS document USING (name, created)
-        WHERE CASE WHEN to_jsonb(move) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(move) ->> 'digest' = encode(sha256(
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS document
+            ON document.name = move.name AND document.created = move.revision
+        WHERE ($1::TEXT[] IS NULL OR move.name = ANY ($1::TEXT[]))
+            AND CASE WHEN to_jsonb(move) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(move) ->> 'digest' = encode(sha256(
         sha256(convert_to(document.content::TEXT, 'UTF8'))
         || convert_to(
             ROW(document.description, document.arguments::TEXT, document.meta::TEXT)::TEXT, 'UTF8'
         )
     ), 'hex') END
-        GROUP BY name, created
+        GROUP BY move.name, move.revision
     ) AS labelled USING (name, created)
     WHERE ($2::TIMESTAMPTZ IS NULL OR created >= $2::TIMESTAMPTZ)
         AND ($3::TIMESTAMPTZ IS NULL OR created < $3::TIMESTAMPTZ)

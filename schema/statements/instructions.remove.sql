@@ -109,25 +109,23 @@ checked AS (
         ) AS expected,
         latest.*,
         ARRAY(
-            SELECT newest.label
+            SELECT move.label
             FROM (
-                SELECT DISTINCT ON (move.label) move.label, move.revision
-                FROM (
+    SELECT DISTINCT ON (name, label) * FROM (
     SELECT *
     FROM draive_pg_labels AS stored
     WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
+) AS move ORDER BY name, label, moved DESC
 ) AS move
-                WHERE move.name = $2::TEXT
-                ORDER BY move.label, move.moved DESC
-            ) AS newest
             JOIN (
     SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS labelled
-                ON labelled.name = $2::TEXT AND labelled.created = newest.revision
-            WHERE NOT $8::BOOLEAN
-                AND ($9::BOOLEAN OR newest.revision = selected.created)
-            ORDER BY newest.label
+                ON labelled.name = $2::TEXT AND labelled.created = move.revision
+            WHERE move.name = $2::TEXT
+                AND NOT $8::BOOLEAN
+                AND ($9::BOOLEAN OR move.revision = selected.created)
+            ORDER BY move.label
         ) AS labels
     FROM selected, latest
 ),

@@ -13,6 +13,8 @@ All statements are written once. `DocumentKind.fill` replaces these names in the
     A query of the same with numbers, and whether each is current; a WHERE clause can be appended.
 ``{moves}``
     The moves of labels.
+``{current_labels}``
+    The newest move of each label of each name.
 ``{notes}``, ``{labels}``, ``{removals}``
     The tables of draive_pg that belong to a kind: authors and messages, label moves, and times of
     removed revisions.
@@ -65,6 +67,11 @@ MOVES: LiteralString = f"""(
     FROM {{labels}} AS stored
     WHERE {representable("stored.moved")}
         AND (stored.revision IS NULL OR {representable("stored.revision")})
+)"""
+
+# PostgreSQL applies a condition on the name, or on name and label, before it sorts.
+CURRENT_LABELS: LiteralString = """(
+    SELECT DISTINCT ON (name, label) * FROM {moves} AS move ORDER BY name, label, moved DESC
 )"""
 
 # A removed revision may have been inserted again, by rename or by SQL.
@@ -182,6 +189,7 @@ class DocumentKind[Reference, R: DocumentRevision]:
             "{numbered}": NUMBERED,
             "{revisions}": REVISIONS,
             "{documents}": DOCUMENTS,
+            "{current_labels}": CURRENT_LABELS,
             "{moves}": MOVES,
             "{every}": self.source,
             "{table}": f"{{schema}}.{self.table}",

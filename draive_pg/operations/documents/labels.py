@@ -54,19 +54,14 @@ SELECT
     move.moved,
     move.author,
     move.message
-FROM (
-    SELECT DISTINCT ON (name, label) *
-    FROM {{moves}} AS every
-    WHERE :name::TEXT IS NULL OR name = :name::TEXT
-    ORDER BY name, label, moved DESC
-) AS move
+FROM {{current_labels}} AS move
 JOIN (
     {{numbered}}
     WHERE :name::TEXT IS NULL OR name = :name::TEXT
 ) AS numbered ON numbered.name = move.name AND numbered.created = move.revision
 JOIN {{documents}} AS document
     ON document.name = move.name AND document.created = move.revision
-WHERE {unchanged("document", "move")}
+WHERE (:name::TEXT IS NULL OR move.name = :name::TEXT) AND {unchanged("document", "move")}
 ORDER BY move.name, move.label
 """,
 )

@@ -285,16 +285,12 @@ SELECT
     count(document.created),
     {counted(NAME, "max(document.created)")},
     ARRAY(
-        SELECT newest.label
-        FROM (
-            SELECT DISTINCT ON (move.label) move.label, move.revision
-            FROM {{moves}} AS move
-            WHERE move.name = :name::TEXT
-            ORDER BY move.label, move.moved DESC
-        ) AS newest
+        SELECT move.label
+        FROM {{current_labels}} AS move
         JOIN {{documents}} AS labelled
-            ON labelled.name = :name::TEXT AND labelled.created = newest.revision
-        ORDER BY newest.label
+            ON labelled.name = :name::TEXT AND labelled.created = move.revision
+        WHERE move.name = :name::TEXT
+        ORDER BY move.label
     )
 FROM {{documents}} AS document
 WHERE document.name = :name::TEXT

@@ -204,18 +204,14 @@ checked AS (
         {met("latest.number", "latest.created")} AS expected,
         latest.*,
         ARRAY(
-            SELECT newest.label
-            FROM (
-                SELECT DISTINCT ON (move.label) move.label, move.revision
-                FROM {{moves}} AS move
-                WHERE move.name = :name::TEXT
-                ORDER BY move.label, move.moved DESC
-            ) AS newest
+            SELECT move.label
+            FROM {{current_labels}} AS move
             JOIN {{documents}} AS labelled
-                ON labelled.name = :name::TEXT AND labelled.created = newest.revision
-            WHERE NOT :labelled::BOOLEAN
-                AND (:whole::BOOLEAN OR newest.revision = selected.created)
-            ORDER BY newest.label
+                ON labelled.name = :name::TEXT AND labelled.created = move.revision
+            WHERE move.name = :name::TEXT
+                AND NOT :labelled::BOOLEAN
+                AND (:whole::BOOLEAN OR move.revision = selected.created)
+            ORDER BY move.label
         ) AS labels
     FROM selected, latest
 ),
