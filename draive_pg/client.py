@@ -177,14 +177,14 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
             If a revision to label does not exist; nothing is released.
         """
         return releases.release(
-            prompts=prompts or {},
-            configurations=configurations or {},
-            labels=labels or {},
-            configuration_labels=configuration_labels or {},
+            prompts=prompts,
+            configurations=configurations,
+            labels=labels,
+            configuration_labels=configuration_labels,
             message=message,
             author=author,
-            expected=expected or {},
-            expected_configurations=expected_configurations or {},
+            expected=expected,
+            expected_configurations=expected_configurations,
         )
 
 

@@ -17,7 +17,7 @@ from draive_pg.operations.documents.kind import (
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.selectors import RevisionRef
 from draive_pg.operations.documents.write import define_configuration, define_instructions
-from draive_pg.operations.operation import Request, Steps, transactional
+from draive_pg.operations.operation import Request, Steps, Workflow, transactional
 
 if TYPE_CHECKING:
     from draive import Configuration
@@ -25,109 +25,104 @@ if TYPE_CHECKING:
 type LabelTargets[R] = Mapping[str, Iterable[str] | Mapping[str, RevisionRef[R]]]
 """Targets by label: names, for their newest revisions, or a mapping of names to revisions."""
 
-NOTHING: Mapping[str, Any] = {}
-
 
 @transactional
 def release(
     *,
-    prompts: Mapping[Any, str] = NOTHING,
-    configurations: "Mapping[str, Configuration | Mapping[str, Any]]" = NOTHING,
-    labels: LabelTargets[Revision] = NOTHING,
-    configuration_labels: LabelTargets[Snapshot] = NOTHING,
+    prompts: Mapping[Any, str] | None = None,
+    configurations: "Mapping[str, Configuration | Mapping[str, Any]] | None" = None,
+    labels: LabelTargets[Revision] | None = None,
+    configuration_labels: LabelTargets[Snapshot] | None = None,
     message: str | None = None,
     author: str | None = None,
-    expected: Mapping[str, Expected[Revision]] = NOTHING,
-    expected_configurations: Mapping[str, Expected[Snapshot]] = NOTHING,
+    expected: Mapping[str, Expected[Revision]] | None = None,
+    expected_configurations: Mapping[str, Expected[Snapshot]] | None = None,
 ) -> Steps[Release]:
     """Define documents and move labels in one transaction; check all arguments first."""
-    for given, what in (
-        (prompts, "prompts"),
-        (configurations, "configurations"),
-        (labels, "labels"),
-        (configuration_labels, "configuration_labels"),
-        (expected, "expected"),
-        (expected_configurations, "expected_configurations"),
-    ):
-        check_mapping(given, what)
+    prompts = check_mapping(prompts or {}, "prompts")
+    configurations = check_mapping(configurations or {}, "configurations")
+    expected = check_mapping(expected or {}, "expected")
+    expected_configurations = check_mapping(
+        expected_configurations or {}, "expected_configurations"
+    )
+    targets = _targets(labels, "labels")
+    configuration_targets = _targets(configuration_labels, "configuration_labels")
     named = {INSTRUCTIONS.name_of(prompt): prompt for prompt in prompts}
     if len(named) < len(prompts):
         raise ValueError("prompts contains two entries for one name")
+    names = _names(named, targets, expected, "expected")
+    identifiers = _names(
+        configurations, configuration_targets, expected_configurations, "expected_configurations"
+    )
     note = {"message": message, "author": author}
-
-    def moves[R: DocumentRevision](
-        kind: DocumentKind[Any, R],
-        labels: LabelTargets[R],
-        what: str,
-        defined: Collection[str],
-        expected: Mapping[str, Expected[R]],
-        expecting: str,
-    ) -> tuple[list[str], list[Request[LabelMove]]]:
-        """Return the names in a release, and its label moves."""
-        targets = _targets(labels, what)
-        released = [*defined, *(name for _, name, _ in targets)]
-        for name in expected:
-            if name not in released:
-                raise ValueError(
-                    f"{expecting} names {name!r:.80}, which is not part of the release"
-                )
-        return released, [
-            labelling.move(
-                kind,
-                name,
-                label,
-                revision,
-                **note,
-                expected=None if name in defined else expected.get(name),
-            )
-            for label, name, revision in targets
-        ]
-
-    released_prompts, prompt_moves = moves(
-        INSTRUCTIONS, labels, "labels", named, expected, "expected"
+    defined = [
+        define_instructions(prompt, content=prompts[prompt], expected=expected.get(name), **note)
+        for name, prompt in named.items()
+    ]
+    defined_configurations = [
+        define_configuration(name, value, expected=expected_configurations.get(name), **note)
+        for name, value in configurations.items()
+    ]
+    moves = _moves(INSTRUCTIONS, targets, expected, named, note)
+    configuration_moves = _moves(
+        CONFIGURATIONS, configuration_targets, expected_configurations, configurations, note
     )
-    released_configurations, configuration_moves = moves(
-        CONFIGURATIONS,
-        configuration_labels,
-        "configuration_labels",
-        configurations,
-        expected_configurations,
-        "expected_configurations",
-    )
-    writes: tuple[list[Request[Any]], ...] = (
-        [
-            define_instructions(
-                prompt, content=prompts[prompt], **note, expected=expected.get(name)
-            )
-            for name, prompt in named.items()
-        ],
-        [
-            define_configuration(
-                identifier, value, **note, expected=expected_configurations.get(identifier)
-            )
-            for identifier, value in configurations.items()
-        ],
-        [*prompt_moves],
-        [*configuration_moves],
-    )
-    yield lock_all({INSTRUCTIONS: released_prompts, CONFIGURATIONS: released_configurations})
-    written: list[list[Any]] = []
-    for requests in writes:
-        written.append([])
-        for request in requests:
-            written[-1].append((yield request))
+    yield lock_all({INSTRUCTIONS: names, CONFIGURATIONS: identifiers})
     return Release(
-        prompts=Records(Revision, written[0]),
-        configurations=Records(Snapshot, written[1]),
-        labels=Records(LabelMove, written[2]),
-        configuration_labels=Records(LabelMove, written[3]),
+        prompts=Records(Revision, (yield from _results(defined))),
+        configurations=Records(Snapshot, (yield from _results(defined_configurations))),
+        labels=Records(LabelMove, (yield from _results(moves))),
+        configuration_labels=Records(LabelMove, (yield from _results(configuration_moves))),
     )
 
 
-def _targets[R](labels: LabelTargets[R], what: str) -> list[tuple[str, str, RevisionRef[R]]]:
+def _results[T](requests: Iterable[Request[T]]) -> Steps[list[T]]:
+    """Run requests in order."""
+    results: list[T] = []
+    for request in requests:
+        results += [(yield request)]
+    return results
+
+
+def _names(
+    defined: Iterable[str],
+    targets: Iterable[tuple[str, str, object]],
+    expected: Iterable[str],
+    what: str,
+) -> list[str]:
+    """Return the names in a release; raise if an expected revision is of another name."""
+    names = [*defined, *(name for _, name, _ in targets)]
+    for name in expected:
+        if name not in names:
+            raise ValueError(f"{what} names {name!r:.80}, which is not part of the release")
+    return names
+
+
+def _moves[R: DocumentRevision](
+    kind: DocumentKind[Any, R],
+    targets: Iterable[tuple[str, str, RevisionRef[R]]],
+    expected: Mapping[str, Expected[R]],
+    defined: Collection[str],
+    note: Mapping[str, str | None],
+) -> list[Workflow[LabelMove]]:
+    """Return the label moves; the definition of a document checks its expected revision instead."""
+    return [
+        labelling.move(
+            kind,
+            name,
+            label,
+            revision,
+            expected=None if name in defined else expected.get(name),
+            **note,
+        )
+        for label, name, revision in targets
+    ]
+
+
+def _targets[R](labels: LabelTargets[R] | None, what: str) -> list[tuple[str, str, RevisionRef[R]]]:
     """Return the label, name and revision of each move."""
     moves: list[tuple[str, str, RevisionRef[R]]] = []
-    for label, given in cast("Mapping[str, object]", labels).items():
+    for label, given in check_mapping(labels or {}, what).items():
         match given:
             case Mapping():
                 revisions = cast("Mapping[str, RevisionRef[R]]", given)
