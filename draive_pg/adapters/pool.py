@@ -35,7 +35,7 @@ from draive_pg.database.endpoint import (
 )
 from draive_pg.database.errors import short_argument_errors
 from draive_pg.database.live import (
-    listen,
+    start_listening,
     stop_listening,
     triggers_installed,
     warn_missing_triggers,
@@ -186,8 +186,7 @@ class PostgresConnectionPool:
             except BaseException:
                 pool.close()
                 raise
-            conninfo = partial(conninfo_async, self._endpoint)
-            self._listener = asyncio.create_task(listen(conninfo, self.caches))
+            self._listener = start_listening(self._endpoint, self.caches)
         return Postgres(connection_acquiring=cast("Any", self.acquire_connection))
 
     async def _check_triggers(self) -> None:

@@ -35,7 +35,7 @@ from draive_pg.database.driver import (
 from draive_pg.database.endpoint import Endpoint, conninfo_async
 from draive_pg.database.errors import map_errors, short_tracebacks
 from draive_pg.database.live import (
-    listen,
+    start_listening,
     stop_listening,
     triggers_installed,
     warn_missing_triggers,
@@ -315,10 +315,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                 pool = AsyncPool(partial(_connect, self.endpoint), self._max_size)
                 if self._live:
                     pool.release(await pool.acquire(self._deadline()))
-                    conninfo = partial(conninfo_async, self.endpoint)
-                    own.listener = asyncio.create_task(listen(conninfo, self._cache))
-                    # No message about a pending task if the loop is closed before the client.
-                    cast("Any", own.listener)._log_destroy_pending = False  # noqa: SLF001
+                    own.listener = start_listening(self.endpoint, self._cache)
                 own.pool = pool
             return own.pool
 

@@ -11,12 +11,14 @@ import json
 import selectors
 import socket
 import threading
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Protocol, cast
 
 import psycopg
 from psycopg import AsyncConnection, Connection
 
+from draive_pg.database.endpoint import Endpoint, conninfo_async
 from draive_pg.database.observe import logger
 from draive_pg.errors import DraivePGError, warn
 from draive_pg.operations.operation import Key, Operation, Query
@@ -112,14 +114,23 @@ class Listener:
                 selector.select()
 
 
-async def listen(conninfo: Callable[[], Awaitable[str]], cache: Outdatable) -> None:
+def start_listening(endpoint: Endpoint, cache: Outdatable) -> asyncio.Task[None]:
+    """Start a task that listens, on a connection of its own, until `stop_listening`."""
+    listener = asyncio.create_task(_listen(endpoint, cache))
+    with suppress(AttributeError):  # private; it avoids a message if the loop is closed before
+        cast("Any", listener)._log_destroy_pending = False  # noqa: SLF001
+    return listener
+
+
+async def _listen(endpoint: Endpoint, cache: Outdatable) -> None:
     """Async twin of `Listener`: listen until cancelled."""
     failures = 0
     try:
         while True:
             await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
             try:
-                connection = await AsyncConnection.connect(await conninfo(), autocommit=True)
+                conninfo = await conninfo_async(endpoint)
+                connection = await AsyncConnection.connect(conninfo, autocommit=True)
                 try:  # `async with` would roll back, and log that it could not
                     await connection.execute(LISTEN)
                     cache.outdate()
