@@ -19,7 +19,6 @@ from draive_pg.database._base import (
     TRANSACTION,
     BaseDatabase,
     Options,
-    can_retry,
     is_open,
 )
 from draive_pg.database.cache import Cache, LeaderInterrupted
@@ -40,7 +39,7 @@ from draive_pg.database.live import (
     triggers_installed,
     warn_missing_triggers,
 )
-from draive_pg.database.observe import Observation, Observer, logger
+from draive_pg.database.observe import Observation, Observer
 from draive_pg.database.pool import AsyncPool
 from draive_pg.database.transactions import (
     LOCK_SECONDS,
@@ -193,31 +192,27 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
         statements: Sequence[Statement],
         observed: Observation,
         deadline: Deadline,
-        *,
-        retry: bool = True,
     ) -> Sequence[Row]:
-        exchange: Exchange | None = None
-        try:
-            async with self._connection(deadline) as connection:
-                with map_errors(operation.name):
-                    observed.use(connection)
-                    exchange = self._exchange(connection, statements)
-                    observed.round_trips += exchange.round_trips
-                    try:
-                        await connection.run(exchange)
-                    finally:
-                        if exchange.commits and is_open(connection):
-                            observed.round_trips += 1
-                            with suppress(Error):
-                                await connection.run(Exchange(connection, (ROLLBACK, None)))
-                    return exchange.rows()
-        except ConnectionFailed as error:
-            retry = retry and not self._in_transaction()
-            written = None if operation.read_only else exchange
-            if not retry or not can_retry(error, observed, written):
-                raise
-            logger.warning("retrying after a lost connection: %s", error)
-        return await self._attempt(operation, statements, observed, deadline, retry=False)
+        while True:
+            exchange: Exchange | None = None
+            try:
+                async with self._connection(deadline) as connection:
+                    with map_errors(operation.name):
+                        observed.use(connection)
+                        exchange = self._exchange(connection, statements)
+                        observed.round_trips += exchange.round_trips
+                        try:
+                            await connection.run(exchange)
+                        finally:
+                            if exchange.commits and is_open(connection):
+                                observed.round_trips += 1
+                                with suppress(Error):
+                                    await connection.run(Exchange(connection, (ROLLBACK, None)))
+                        return exchange.rows()
+            except ConnectionFailed as error:
+                written = None if operation.read_only else exchange
+                if not self._may_retry(error, observed, written):
+                    raise
 
     def stream[T](self, copy: Copy[T]) -> AsyncGenerator[T]:
         """Async twin of `Database.stream`; the collector runs in other threads."""
@@ -227,25 +222,23 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
         return stream
 
     async def _stream[T](self, copy: Copy[T], itself: Sequence[Stream]) -> AsyncGenerator[T]:
-        deadline, retry = self._deadline(), not self._in_transaction()
+        deadline, started = self._deadline(), False
         with short_tracebacks, self._observer.operation(copy.name) as observed:
             while True:
                 try:
                     async with aclosing(self._copy(copy, itself, observed, deadline)) as results:
                         async for item in results:
-                            retry = False
+                            started = True
                             yield item
                     return
                 except ConnectionFailed as error:
-                    if not retry or not can_retry(error, observed, None):
+                    if started or not self._may_retry(error, observed, None):
                         raise
-                    retry = False
-                    logger.warning("retrying after a lost connection: %s", error)
 
     async def _copy[T](
         self,
         copy: Copy[T],
-        stream: Sequence[Stream],
+        itself: Sequence[Stream],
         observed: Observation,
         deadline: Deadline,
     ) -> AsyncGenerator[T]:
@@ -257,7 +250,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                         observed.use(connection)
                         observed.round_trips += 1
                         if (transaction := current_transaction(self)) is not None:
-                            transaction.streams.extend(stream)
+                            transaction.streams.extend(itself)
                             await stack.enter_async_context(self._block(connection))
                         text = copy_text(statement, self.schema, connection)
                         rows = await stack.enter_async_context(connection.cursor().copy(text))

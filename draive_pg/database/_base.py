@@ -10,7 +10,7 @@ from psycopg.pq import TransactionStatus
 from draive_pg.database.cache import Cache
 from draive_pg.database.driver import BEGIN, COMMIT, ROLLBACK, Deadline, Exchange
 from draive_pg.database.endpoint import Endpoint
-from draive_pg.database.observe import Observation, Observer
+from draive_pg.database.observe import Observation, Observer, logger
 from draive_pg.database.transactions import Lock, Transaction, as_current, current_transaction
 from draive_pg.errors import ConnectionFailed, TimedOut
 from draive_pg.models.admin import OperationEvent
@@ -116,16 +116,23 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
         commits = len(queries) > 1 and not self._in_transaction()
         return Exchange(connection, *queries, commits=commits)
 
+    def _may_retry(
+        self, error: ConnectionFailed, observed: Observation, written: Exchange | None
+    ) -> bool:
+        """Return whether to repeat an operation that lost its connection, and log it if so.
 
-def can_retry(error: ConnectionFailed, observed: Observation, written: Exchange | None) -> bool:
-    """Return whether an operation that lost its connection can be repeated safely.
-
-    Reads can, if they were sent. Writes can if the server reported the end of the session instead
-    of the result of a statement before COMMIT: then it did not execute COMMIT.
-    """
-    if not observed.round_trips or isinstance(error, TimedOut):
-        return False
-    return written is None or (written.refused and error.sqlstate in ENDED)
+        It is repeated once: a read if it was sent; a write if the server reported the end of the
+        session instead of the result of a statement before COMMIT, which it then did not execute.
+        """
+        if observed.retried or not observed.round_trips or isinstance(error, TimedOut):
+            return False
+        if written is not None and not (written.refused and error.sqlstate in ENDED):
+            return False
+        if self._in_transaction():
+            return False
+        observed.retried = True
+        logger.warning("retrying after a lost connection: %s", error)
+        return True
 
 
 def is_open(connection: Connection | AsyncConnection) -> bool:

@@ -17,7 +17,6 @@ from draive_pg.database._base import (
     TRANSACTION,
     BaseDatabase,
     Options,
-    can_retry,
     is_open,
 )
 from draive_pg.database.cache import Cache, LeaderInterrupted
@@ -32,7 +31,7 @@ from draive_pg.database.driver import (
 from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.errors import map_errors, short_tracebacks
 from draive_pg.database.live import Listener, triggers_installed, warn_missing_triggers
-from draive_pg.database.observe import Observation, logger
+from draive_pg.database.observe import Observation
 from draive_pg.database.pool import Pool
 from draive_pg.database.transactions import (
     LOCK_SECONDS,
@@ -169,31 +168,27 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
         statements: Sequence[Statement],
         observed: Observation,
         deadline: Deadline,
-        *,
-        retry: bool = True,
     ) -> Sequence[Row]:
         """Run statements in one transaction, and return the rows of the last one."""
-        exchange: Exchange | None = None
-        try:
-            with self._connection(deadline) as connection, map_errors(operation.name):
-                observed.use(connection)
-                exchange = self._exchange(connection, statements)
-                observed.round_trips += exchange.round_trips
-                try:
-                    connection.run(exchange)
-                finally:
-                    if exchange.commits and is_open(connection):
-                        observed.round_trips += 1
-                        with suppress(Error):  # keep the original error
-                            connection.run(Exchange(connection, (ROLLBACK, None)))
-                return exchange.rows()
-        except ConnectionFailed as error:
-            retry = retry and not self._in_transaction()
-            written = None if operation.read_only else exchange
-            if not retry or not can_retry(error, observed, written):
-                raise
-            logger.warning("retrying after a lost connection: %s", error)
-        return self._attempt(operation, statements, observed, deadline, retry=False)
+        while True:
+            exchange: Exchange | None = None
+            try:
+                with self._connection(deadline) as connection, map_errors(operation.name):
+                    observed.use(connection)
+                    exchange = self._exchange(connection, statements)
+                    observed.round_trips += exchange.round_trips
+                    try:
+                        connection.run(exchange)
+                    finally:
+                        if exchange.commits and is_open(connection):
+                            observed.round_trips += 1
+                            with suppress(Error):  # keep the original error
+                                connection.run(Exchange(connection, (ROLLBACK, None)))
+                    return exchange.rows()
+            except ConnectionFailed as error:
+                written = None if operation.read_only else exchange
+                if not self._may_retry(error, observed, written):
+                    raise
 
     def stream[T](self, copy: Copy[T]) -> Generator[T]:
         """Yield the results of a COPY as its rows arrive.
@@ -207,25 +202,23 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
         return stream
 
     def _stream[T](self, copy: Copy[T], itself: Sequence[Stream]) -> Generator[T]:
-        deadline, retry = self._deadline(), not self._in_transaction()
+        deadline, started = self._deadline(), False
         with short_tracebacks, self._observer.operation(copy.name) as observed:
             while True:
                 try:
                     with closing(self._copy(copy, itself, observed, deadline)) as results:
                         for item in results:
-                            retry = False
+                            started = True
                             yield item
                     return
                 except ConnectionFailed as error:
-                    if not retry or not can_retry(error, observed, None):
+                    if started or not self._may_retry(error, observed, None):
                         raise
-                    retry = False
-                    logger.warning("retrying after a lost connection: %s", error)
 
     def _copy[T](
         self,
         copy: Copy[T],
-        stream: Sequence[Stream],
+        itself: Sequence[Stream],
         observed: Observation,
         deadline: Deadline,
     ) -> Generator[T]:
@@ -239,7 +232,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                 observed.use(connection)
                 observed.round_trips += 1
                 if (transaction := current_transaction(self)) is not None:
-                    transaction.streams.extend(stream)
+                    transaction.streams.extend(itself)
                     # A savepoint: closing an unfinished COPY is an error in the transaction.
                     stack.enter_context(self._block(connection))
                 text = copy_text(statement, self.schema, connection)

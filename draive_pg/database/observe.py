@@ -84,15 +84,18 @@ class Observation:
         How often the client has waited for the server.
     rows : int
         The number of rows received.
+    retried : bool
+        Whether it was repeated after a lost connection.
     """
 
-    __slots__ = ("_name", "_observer", "_span", "_started", "round_trips", "rows")
+    __slots__ = ("_name", "_observer", "_span", "_started", "retried", "round_trips", "rows")
 
     def __init__(self, observer: Observer, name: str) -> None:
         self._observer = observer
         self._name = name
         self.round_trips = 0
         self.rows = 0
+        self.retried = False
 
     def __enter__(self) -> "Observation":
         self._span = _start_span(self._name)
