@@ -17,7 +17,8 @@ from draive import Instructions, InstructionsRepository, ctx
 
 from draive_pg import AsyncClient, Client, TimedOut
 from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepository
-from draive_pg.database.driver import AsyncTimedConnection, Deadline, TimedConnection
+from draive_pg.database.deadline import Deadline
+from draive_pg.database.driver import AsyncTimedConnection, TimedConnection
 from draive_pg.database.pool import AsyncPool, Pool
 from draive_pg.operations.operation import Call
 from tests.conftest import Connect

@@ -25,7 +25,8 @@ from psycopg.types.string import TextLoader
 from draive_pg.adapters.connection import wrapped_connection
 from draive_pg.codec.validation import check_timeout
 from draive_pg.database.cache import Cache
-from draive_pg.database.driver import AsyncTimedConnection, Deadline
+from draive_pg.database.deadline import Deadline
+from draive_pg.database.driver import AsyncTimedConnection
 from draive_pg.database.endpoint import (
     DsnEndpoint,
     Endpoint,

@@ -22,10 +22,10 @@ from draive_pg.database._base import (
     is_open,
 )
 from draive_pg.database.cache import Cache, LeaderInterrupted
+from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import (
     ROLLBACK,
     AsyncTimedConnection,
-    Deadline,
     Exchange,
     copy_text,
     receive_rows,
@@ -344,7 +344,7 @@ class _AsyncConnection:
     async def __aenter__(self) -> AsyncTimedConnection:
         transaction = self._transaction = current_transaction(self._database)
         if transaction is not None:
-            seconds = self._deadline.left(LOCK_SECONDS)
+            seconds = self._deadline.within(LOCK_SECONDS)
             try:
                 async with asyncio.timeout(seconds):
                     await transaction.lock.acquire()

@@ -8,7 +8,8 @@ from psycopg import AsyncConnection, Connection
 from psycopg.pq import TransactionStatus
 
 from draive_pg.database.cache import Cache
-from draive_pg.database.driver import BEGIN, COMMIT, ROLLBACK, Deadline, Exchange
+from draive_pg.database.deadline import Deadline
+from draive_pg.database.driver import BEGIN, COMMIT, ROLLBACK, Exchange
 from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.observe import Observation, Observer, logger
 from draive_pg.database.transactions import Lock, Transaction, as_current, current_transaction

@@ -20,9 +20,9 @@ from draive_pg.database._base import (
     is_open,
 )
 from draive_pg.database.cache import Cache, LeaderInterrupted
+from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import (
     ROLLBACK,
-    Deadline,
     Exchange,
     TimedConnection,
     copy_text,
@@ -321,7 +321,7 @@ class _Connection:
     def __enter__(self) -> TimedConnection:
         transaction = self._transaction = current_transaction(self._database)
         if transaction is not None:
-            seconds = self._deadline.left(LOCK_SECONDS) or 0.0
+            seconds = self._deadline.within(LOCK_SECONDS)
             if not transaction.lock.acquire(timeout=seconds):
                 raise lock_timed_out(seconds)
             transaction.user = threading.get_ident()

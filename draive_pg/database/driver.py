@@ -14,8 +14,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import ContextVar
 from inspect import signature
-from math import inf
-from time import monotonic, time
+from time import time
 from typing import TYPE_CHECKING, Any, LiteralString, cast, override
 
 import psycopg
@@ -36,6 +35,7 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ExecStatus, Format, PipelineStatus, TransactionStatus
 from psycopg.sql import Literal
 
+from draive_pg.database.deadline import Deadline
 from draive_pg.database.observe import logger
 from draive_pg.operations.copy import Rows
 from draive_pg.operations.operation import Row, Statement, qualified
@@ -89,35 +89,6 @@ REPEAT_SECONDS = 0.3
 IDLE_SECONDS = 60.0
 
 INTERVAL = 0.1  # seconds between checks for Ctrl-C
-
-
-class NoAnswer(OperationalError):
-    """The server did not answer within the timeout of the call."""
-
-
-class Deadline:
-    """The end of a call's timeout.
-
-    Parameters
-    ----------
-    seconds : float | None
-        The timeout; None: no limit.
-    """
-
-    __slots__ = ("_end", "seconds")
-
-    def __init__(self, seconds: float | None) -> None:
-        self.seconds = seconds
-        self._end = inf if seconds is None else monotonic() + seconds
-
-    def left(self, limit: float = inf) -> float | None:
-        """Return the seconds that are left, at most ``limit``; None: no limit."""
-        left = max(0.0, min(self._end - monotonic(), limit))
-        return None if left == inf else left
-
-    def error(self) -> NoAnswer:
-        """Return the error for a call that exceeded the timeout."""
-        return NoAnswer(f"no answer from the server within the timeout of {self.seconds:g} s")
 
 
 class Exchange:
@@ -327,7 +298,7 @@ class TimedConnection(_Pooled, Connection):
             return True
         try:
             ping = Exchange(self, (b"", None)).run()
-            wait(ping, self.pgconn.socket, INTERVAL, deadline.left(CHECK_SECONDS))
+            wait(ping, self.pgconn.socket, INTERVAL, deadline.within(CHECK_SECONDS))
         except Error:
             return False
         return True
@@ -391,7 +362,7 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
             return True
         try:
             ping = Exchange(self, (b"", None)).run()
-            await wait_async(ping, self.pgconn.socket, INTERVAL, deadline.left(CHECK_SECONDS))
+            await wait_async(ping, self.pgconn.socket, INTERVAL, deadline.within(CHECK_SECONDS))
         except Error:
             return False
         return True
@@ -444,7 +415,7 @@ def _settle(
                 except Error:  # the request may arrive during a later statement
                     clean = False
                 with suppress(_WaitTimeout):
-                    left = deadline.left(REPEAT_SECONDS)
+                    left = deadline.within(REPEAT_SECONDS)
                     wait(exchange.receive(), pgconn.socket, INTERVAL, left)
         except Error:
             clean = False

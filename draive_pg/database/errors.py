@@ -6,7 +6,7 @@ from types import TracebackType
 
 import psycopg
 
-from draive_pg.database.driver import NoAnswer
+from draive_pg.database.deadline import NoAnswer
 from draive_pg.database.observe import logger
 from draive_pg.errors import (
     ConnectionFailed,

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from time import time
 from weakref import WeakSet
 
+from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import (
     AsyncTimedConnection,
-    Deadline,
     TimedConnection,
     is_reusable,
 )
@@ -65,7 +65,7 @@ class Pool:
         """
         lease = _Lease()
         with self._changed:
-            seconds = deadline.left(ACQUIRE_SECONDS)
+            seconds = deadline.within(ACQUIRE_SECONDS)
             if not self._changed.wait_for(self._has_room, seconds):
                 raise _exhausted(self._max_size, seconds)
             self._leases.add(lease)
@@ -134,7 +134,7 @@ class AsyncPool:
     async def acquire(self, deadline: Deadline) -> AsyncTimedConnection:
         """Async twin of `Pool.acquire`."""
         lease = _Lease()
-        seconds = deadline.left(ACQUIRE_SECONDS)
+        seconds = deadline.within(ACQUIRE_SECONDS)
         try:
             async with asyncio.timeout(seconds):
                 await self._wait_for_room()
@@ -210,8 +210,8 @@ class AsyncPool:
                 return
 
 
-def _exhausted(max_size: int, seconds: float | None) -> TimedOut:
+def _exhausted(max_size: int, seconds: float) -> TimedOut:
     return TimedOut(
         f"{CONNECT}: all {max_size} connections of this client were in use for "
-        f"{seconds or 0:.3g} s; raise max_size, or end transactions that hold them"
+        f"{seconds:.3g} s; raise max_size, or end transactions that hold them"
     )

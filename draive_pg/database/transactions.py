@@ -109,9 +109,9 @@ def release_lock(lock: Lock) -> None:
         lock.release()
 
 
-def lock_timed_out(seconds: float | None) -> TimedOut:
+def lock_timed_out(seconds: float) -> TimedOut:
     """Return the error for a wait of some seconds."""
     return TimedOut(
-        f"transaction: its connection was in use by another operation for {seconds or 0:.3g} s; "
+        f"transaction: its connection was in use by another operation for {seconds:.3g} s; "
         "do not wait in a nested transaction() for operations outside of it"
     )
