@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from draive_pg.operations.operation import Operation, Query
 
 TABLE_KINDS = ("r", "p")  # relkind of a table, and of a partitioned one
 KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence"}
-
-TIMES = ("created", "moved", "applied", "revision")
-DOCUMENTS = ("arguments", "meta", "variables")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +20,8 @@ class ExpectedTable:
         Its name.
     migration : str
         The file of ``schema/`` that creates it.
-    columns : tuple of str
-        Its columns.
+    columns : dict
+        The types of its columns.
     indexes, triggers : dict
         The names of its indexes, beside the primary key, and of its triggers, each with the last
         file that creates it.
@@ -32,68 +29,94 @@ class ExpectedTable:
 
     name: str
     migration: str
-    columns: tuple[str, ...]
-    indexes: dict[str, str] = field(default_factory=dict[str, str])
+    columns: dict[str, str]
+    indexes: dict[LiteralString, str] = field(default_factory=dict[LiteralString, str])
     triggers: dict[str, str] = field(default_factory=dict[str, str])
 
 
-NOTIFY: dict[str, str] = dict.fromkeys(
+NOTIFY_TRIGGERS: dict[str, str] = dict.fromkeys(
     ("draive_pg_notify", "draive_pg_notify_truncate"), "008_notifications"
 )
 
-RECORD: dict[str, str] = dict.fromkeys(
+REMOVAL_TRIGGERS: dict[str, str] = dict.fromkeys(
     ("draive_pg_record_removal", "draive_pg_record_truncate"), "010_removals"
 )
 
+REVISION_COLUMNS: dict[str, str] = {
+    "name": "text",
+    "created": "timestamptz",
+    "author": "text",
+    "message": "text",
+}
+
+LABEL_COLUMNS: dict[str, str] = {
+    "name": "text",
+    "label": "text",
+    "revision": "timestamptz",
+    "moved": "timestamptz",
+    "author": "text",
+    "message": "text",
+    "digest": "text",
+}
+
+REMOVAL_COLUMNS: dict[str, str] = {"name": "text", "created": "timestamptz"}
+
 TABLES = (
     ExpectedTable(
-        "draive_pg_migrations", "000_migrations", ("version", "name", "checksum", "applied")
+        "draive_pg_migrations",
+        "000_migrations",
+        {"version": "int4", "name": "text", "checksum": "text", "applied": "timestamptz"},
     ),
     ExpectedTable(
         "configurations",
         "001_configurations",
-        ("identifier", "content", "created"),
-        triggers=NOTIFY | RECORD,
+        {"identifier": "text", "content": "jsonb", "created": "timestamptz"},
+        triggers=NOTIFY_TRIGGERS | REMOVAL_TRIGGERS,
     ),
     ExpectedTable(
         "instructions",
         "002_instructions",
-        ("name", "description", "content", "arguments", "meta", "created"),
-        triggers=NOTIFY | RECORD,
+        {
+            "name": "text",
+            "description": "text",
+            "content": "text",
+            "arguments": "jsonb",
+            "meta": "jsonb",
+            "created": "timestamptz",
+        },
+        triggers=NOTIFY_TRIGGERS | REMOVAL_TRIGGERS,
     ),
-    ExpectedTable("memories", "003_memories", ("identifier", "created")),
+    ExpectedTable("memories", "003_memories", {"identifier": "text", "created": "timestamptz"}),
     ExpectedTable(
         "memories_variables",
         "003_memories",
-        ("identifier", "variables", "created"),
+        {"identifier": "text", "variables": "jsonb", "created": "timestamptz"},
         indexes={"memories_variables_identifier_created": "004_memory_indexes"},
     ),
     ExpectedTable(
         "memories_elements",
         "003_memories",
-        ("identifier", "content", "created"),
+        {"identifier": "text", "content": "jsonb", "created": "timestamptz"},
         indexes={"memories_elements_identifier_created": "004_memory_indexes"},
     ),
-    ExpectedTable("draive_pg_revisions", "006_revisions", ("name", "created", "author", "message")),
+    ExpectedTable("draive_pg_revisions", "006_revisions", REVISION_COLUMNS),
     ExpectedTable(
         "draive_pg_labels",
         "007_labels",
-        ("name", "label", "revision", "moved", "author", "message", "digest"),
-        triggers=NOTIFY,
+        LABEL_COLUMNS,
+        triggers=NOTIFY_TRIGGERS,
     ),
     ExpectedTable(
-        "draive_pg_configuration_revisions",
-        "009_configuration_labels",
-        ("name", "created", "author", "message"),
+        "draive_pg_configuration_revisions", "009_configuration_labels", REVISION_COLUMNS
     ),
     ExpectedTable(
         "draive_pg_configuration_labels",
         "009_configuration_labels",
-        ("name", "label", "revision", "moved", "author", "message", "digest"),
-        triggers=dict.fromkeys(NOTIFY, "009_configuration_labels"),
+        LABEL_COLUMNS,
+        triggers=dict.fromkeys(NOTIFY_TRIGGERS, "009_configuration_labels"),
     ),
-    ExpectedTable("draive_pg_removals", "010_removals", ("name", "created")),
-    ExpectedTable("draive_pg_configuration_removals", "010_removals", ("name", "created")),
+    ExpectedTable("draive_pg_removals", "010_removals", REMOVAL_COLUMNS),
+    ExpectedTable("draive_pg_configuration_removals", "010_removals", REMOVAL_COLUMNS),
 )
 
 # Every role may read the catalog, even without a privilege on the schema. Partitions are counted
@@ -210,26 +233,13 @@ def read_catalog(schema: str | None) -> Operation[list[CatalogRow]]:
     )
 
 
-def column_type(table: str, column: str) -> str:
-    """Return the type of a column as `setup` creates it."""
-    if column in TIMES:
-        return "timestamptz"
-    if column in DOCUMENTS or (column == "content" and table != "instructions"):
-        return "jsonb"
-    return "int4" if column == "version" else "text"
-
-
 def missing_objects(found: CatalogRow) -> list[ExpectedObject]:
     """Return what a table lacks: itself, or columns, indexes and triggers."""
     table = found.expected
     if not found.present:
         return [ExpectedObject("table", table.name, table.name, table.migration)]
     expected = (
-        (
-            "column",
-            dict.fromkeys(table.columns, table.migration),
-            [name for name, _ in found.columns],
-        ),
+        ("column", dict.fromkeys(table.columns, table.migration), dict(found.columns)),
         ("index", table.indexes, found.indexes),
         ("trigger", table.triggers, found.triggers),
     )
@@ -241,7 +251,7 @@ def missing_objects(found: CatalogRow) -> list[ExpectedObject]:
     ]
 
 
-def foreign_tables(found: Sequence[CatalogRow]) -> list[str]:
+def name_conflicts(found: Sequence[CatalogRow]) -> list[str]:
     """Return the problems of tables and views that have the name of a table, but are others."""
     other = "use another schema, or rename it"
     return [

@@ -9,9 +9,8 @@ from draive_pg.models.admin import AppliedMigration, Diagnosis, Listener, TableS
 from draive_pg.models.record import Records
 from draive_pg.operations.admin.catalog import (
     CatalogRow,
-    column_type,
-    foreign_tables,
     missing_objects,
+    name_conflicts,
     read_catalog,
 )
 from draive_pg.operations.admin.migrations import APPLIED, Migration, migrations
@@ -102,9 +101,9 @@ def diagnose(schema: str | None) -> Steps[Diagnosis]:
     history = _migrations(applied) if readable or not recorded.present else []
     listeners = yield _read("the listeners", LISTENERS())
     elsewhere = () if recorded.present else (yield _read("other schemas", ELSEWHERE()))
-    foreign, types = foreign_tables(found), _problems_of_types(found)
+    conflicts, types = name_conflicts(found), _problems_of_types(found)
     unreadable: list[str] = []
-    for table in found if not foreign and not types else ():
+    for table in found if not conflicts and not types else ():
         if table.name in UNREADABLE and "SELECT" in table.rights:
             statement = UNREADABLE[table.name](limit=MAX_INSPECTED)
             ((count, example),) = yield _read("the rows", statement)
@@ -129,7 +128,7 @@ def diagnose(schema: str | None) -> Steps[Diagnosis]:
                 "search path with it"
                 for (name,) in elsewhere
             ),
-            *foreign,
+            *conflicts,
             *types,
             *unreadable,
             *_problems_of_rights(found, role),
@@ -223,12 +222,12 @@ def _problems_of_tables(
 
 def _problems_of_types(found: Sequence[CatalogRow]) -> list[str]:
     return [
-        f"{row.name}: column {column} has type {kind}, not {column_type(row.name, column)}: change "
-        "it with ALTER TABLE, or use another schema"
+        f"{row.name}: column {column} has type {kind}, not {expected}: change it with ALTER TABLE, "
+        "or use another schema"
         for row in found
         if row.present
         for column, kind in row.columns
-        if column in row.expected.columns and kind != column_type(row.name, column)
+        if kind != (expected := row.expected.columns.get(column, kind))
     ]
 
 

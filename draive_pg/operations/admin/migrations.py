@@ -13,9 +13,10 @@ from typing import LiteralString, cast
 
 from draive_pg.errors import SchemaInvalid
 from draive_pg.operations.admin.catalog import (
+    TABLES,
     CatalogRow,
-    foreign_tables,
     missing_objects,
+    name_conflicts,
     read_catalog,
 )
 from draive_pg.operations.operation import (
@@ -70,14 +71,9 @@ ON CONFLICT (version) DO NOTHING
 )
 
 DROP_INDEX = {
-    "memories_elements_identifier_created": Query(
-        "setup.drop_elements_index",
-        "DROP INDEX IF EXISTS {schema}.memories_elements_identifier_created",
-    ),
-    "memories_variables_identifier_created": Query(
-        "setup.drop_variables_index",
-        "DROP INDEX IF EXISTS {schema}.memories_variables_identifier_created",
-    ),
+    index: Query(f"setup.drop_{index}", f"DROP INDEX IF EXISTS {{schema}}.{index}")
+    for table in TABLES
+    for index in table.indexes
 }
 
 
@@ -110,8 +106,8 @@ def setup(schema: str | None) -> Steps[tuple[str, ...]]:
     """
     exists, recorded = yield state(schema)
     found = yield read_catalog(schema)
-    if foreign := foreign_tables(found):
-        raise SchemaInvalid(f"setup: nothing was done: {'; '.join(foreign)}")
+    if conflicts := name_conflicts(found):
+        raise SchemaInvalid(f"setup: nothing was done: {'; '.join(conflicts)}")
     missing = pending((yield applied()) if recorded else {}, found)
     if missing:
         indexes = [name for row in found for name in row.invalid_indexes if name in DROP_INDEX]
