@@ -6,9 +6,10 @@ from datetime import datetime
 from html import escape
 from typing import Any, cast
 
+from draive_pg.display.text import MAX_COMPLETE, with_values
+
 FOLD = 160  # characters of a text before it is folded
-FOLD_WIDE = 60  # the same in a table of more than WIDE columns
-WIDE = 4
+FOLD_WIDE = 60  # the same in a table of more than MAX_COMPLETE columns
 MAX_UNBROKEN = 30  # characters of a text that is not wrapped
 MAX_ROWS = 200  # of a table; a notebook file keeps all that it shows
 
@@ -18,8 +19,6 @@ RULE = "border-bottom:1px solid color-mix(in srgb, currentColor 25%, transparent
 DIM = "opacity:0.65"
 WRAP = "white-space:pre-wrap;overflow-wrap:anywhere"
 TEXT = f"display:inline-block;min-width:12em;{WRAP}"
-
-EMPTY: tuple[object, ...] = (None, "", (), [], {})
 
 
 def table(
@@ -34,10 +33,8 @@ def table(
     Of more than four columns, those without any value are named below the table.
     """
     all_rows = list(rows)
-    kept = list(range(len(columns)))
-    if len(columns) > WIDE and all_rows:
-        kept = [n for n in kept if any(row[n] not in EMPTY for row in all_rows)]
-    limit = FOLD_WIDE if len(kept) > WIDE else FOLD
+    kept = with_values(columns, all_rows)
+    limit = FOLD_WIDE if len(kept) > MAX_COMPLETE else FOLD
     head = "".join(f'<th style="{CELL};{RULE}">{escape(columns[n])}</th>' for n in kept)
     cells = [[shown(row[n], limit=limit) for n in kept] for row in all_rows[:max_rows]]
     body = "".join(
