@@ -17,7 +17,7 @@ from draive_pg.cli import chats, documents, frames, memories, server
 from draive_pg.cli.doctor import doctor, print_problems
 from draive_pg.cli.kinds import CONFIGS, PROMPTS
 from draive_pg.cli.options import Dsn, Schema, connect
-from draive_pg.cli.output import CONFLICT, echo, one_line
+from draive_pg.cli.output import CONFLICT, echo, message_of
 from draive_pg.errors import hide_passwords
 
 __all__ = ("app", "main")
@@ -92,7 +92,7 @@ def _report_error(error: Exception, tracebacks: Tracebacks) -> int:
     if tracebacks.shown or not expected:
         echo(*tracebacks.of(error).splitlines(), err=True)
     if expected:
-        echo(f"draive-pg: {one_line(error)}", err=True)
+        echo(f"draive-pg: {message_of(error)}", err=True)
     else:
         echo("draive-pg: this is a bug in draive_pg: please report the traceback", err=True)
     return CONFLICT if isinstance(error, RevisionConflict) else 1

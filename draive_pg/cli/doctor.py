@@ -9,7 +9,14 @@ import typer
 
 from draive_pg import Client, Diagnosis, DraivePGError
 from draive_pg.cli.options import AsJson, Dsn, Schema
-from draive_pg.cli.output import echo, format_size, one_line, print_json, print_records, print_table
+from draive_pg.cli.output import (
+    echo,
+    format_size,
+    message_of,
+    print_json,
+    print_records,
+    print_table,
+)
 from draive_pg.database.endpoint import EmbeddedEndpoint, endpoint_of
 from draive_pg.database.errors import short_argument_errors
 from draive_pg.embedded import Server
@@ -60,7 +67,7 @@ def doctor(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -
         if dsn is not None:
             _inspect(dsn, schema, report)
     except (DraivePGError, psycopg.Error) as error:
-        report.problems.append(one_line(error))
+        report.problems.append(message_of(error))
     if as_json:
         print_json(report)
     else:

@@ -97,7 +97,7 @@ def format_size(size: float) -> str:
     return f"{size:,.1f} TB"
 
 
-def one_line(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     """Return the message of an error and its notes on one line, without control characters."""
     texts = (str(error), *getattr(error, "__notes__", ()))
     return escaped("; ".join(" ".join(text.split()) for text in texts))

@@ -18,7 +18,7 @@ from types import NoneType
 from typing import Any, cast, get_args
 from uuid import UUID
 
-from draive_pg.codec.elements import Outline
+from draive_pg.codec.elements import Document, Outline
 from draive_pg.codec.json import decode, encode, is_plain, is_sound, parse
 from draive_pg.errors import DocumentMissing, StoredDataInvalid, hide_passwords
 from draive_pg.uninterrupted import import_uninterrupted
@@ -77,7 +77,6 @@ class ConfigurationMissing(DocumentMissing, HaiwayConfigurationMissing):
 
 FROZEN = (str, int, float, bytes, NoneType, date, time, timedelta, UUID, Enum)
 
-type Document = Mapping[str, Any]
 type Fields = Sequence[Attribute[Any]]
 
 ELEMENTS = {"model_input": ModelInput, "model_output": ModelOutput}

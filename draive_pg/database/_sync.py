@@ -30,7 +30,7 @@ from draive_pg.database.driver import (
 )
 from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.errors import map_errors, short_tracebacks
-from draive_pg.database.live import Listener, triggers_installed, warn_missing_triggers
+from draive_pg.database.live import ListenerThread, triggers_installed, warn_missing_triggers
 from draive_pg.database.observe import Observation
 from draive_pg.database.pool import Pool
 from draive_pg.database.transactions import (
@@ -290,7 +290,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                 if self._live:
                     # A wrong DSN must fail here, not in the listener.
                     pool.release(pool.acquire(self._deadline()))
-                    listener = Listener(self.endpoint.conninfo, self._cache)
+                    listener = ListenerThread(self.endpoint.conninfo, self._cache)
                 # Does not stop an embedded server: garbage collection must not wait for a lock.
                 self._finalizer = weakref.finalize(self, _close, pool, listener)
                 self._pool = pool
@@ -382,7 +382,7 @@ def _close_all(streams: Sequence[Stream]) -> None:
             stream.close()
 
 
-def _close(pool: Pool, listener: Listener | None) -> None:
+def _close(pool: Pool, listener: ListenerThread | None) -> None:
     if listener is not None:
         listener.stop()
     pool.close()

@@ -71,7 +71,7 @@ def warn_missing_triggers(*, installed: bool) -> None:
         )
 
 
-class Listener:
+class ListenerThread:
     """A thread that listens, on a connection of its own, until it is stopped."""
 
     def __init__(self, conninfo: Callable[[], str], cache: Outdatable) -> None:
@@ -123,7 +123,7 @@ def start_listening(endpoint: Endpoint, cache: Outdatable) -> asyncio.Task[None]
 
 
 async def _listen(endpoint: Endpoint, cache: Outdatable) -> None:
-    """Async twin of `Listener`: listen until cancelled."""
+    """Async twin of `ListenerThread`: listen until cancelled."""
     failures = 0
     try:
         while True:

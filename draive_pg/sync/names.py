@@ -68,7 +68,7 @@ def _pieces(part: str, *, plain: bool) -> list[str]:
     """Escape a part of a name, and split it between characters if it is too long."""
     if not part:
         return [EMPTY]
-    characters = [_escaped(each, keep=_is_plain if plain else _is_plainest) for each in part]
+    characters = [_escaped(each, keep=str.isprintable if plain else _is_plainest) for each in part]
     if not unicodedata.is_normalized("NFC", "".join(characters)):
         characters = [_escaped(each, keep=str.isascii) for each in part]
     pieces = [""]
@@ -78,10 +78,6 @@ def _pieces(part: str, *, plain: bool) -> list[str]:
         pieces[-1] += character
     safe = [_with_safe_ends(piece) for piece in pieces]
     return [*(piece + CONTINUED for piece in safe[:-1]), safe[-1]]
-
-
-def _is_plain(character: str) -> bool:
-    return character.isprintable()
 
 
 def _is_plainest(character: str) -> bool:
