@@ -218,24 +218,21 @@ class Workflow[T](Request[T]):
             self.result = end.value
 
 
-def workflow[**P, T](steps: Callable[P, Steps[T]]) -> Callable[P, Workflow[T]]:
+def workflow[**P, T](
+    steps: Callable[P, Steps[T]], *, transaction: bool = False
+) -> Callable[P, Workflow[T]]:
     """Decorate a generator function so that it returns a `Workflow`."""
 
     @wraps(steps)
     def build(*args: P.args, **kwargs: P.kwargs) -> Workflow[T]:
-        return Workflow(steps(*args, **kwargs))
+        return Workflow(steps(*args, **kwargs), transaction=transaction)
 
     return build
 
 
 def transactional[**P, T](steps: Callable[P, Steps[T]]) -> Callable[P, Workflow[T]]:
     """Decorate a generator function so that it returns a `Workflow` that is one transaction."""
-
-    @wraps(steps)
-    def build(*args: P.args, **kwargs: P.kwargs) -> Workflow[T]:
-        return Workflow(steps(*args, **kwargs), transaction=True)
-
-    return build
+    return workflow(steps, transaction=True)
 
 
 LOCK = Query("lock.one", "SELECT pg_advisory_xact_lock(hashtextextended(:subject::TEXT, 0))")
