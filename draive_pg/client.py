@@ -58,7 +58,7 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
                 endpoint_of(dsn),
                 Cache(cache_limit, cache_expiration),
                 schema=check_schema(schema),
-                max_size=check_size(max_size),
+                max_size=check_size(max_size, "max_size"),
                 live=live,
                 timeout=check_timeout(timeout),
                 on_operation=on_operation,

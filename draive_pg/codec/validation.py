@@ -63,6 +63,11 @@ def is_integer(value: object) -> TypeIs[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def is_number(value: object) -> TypeIs[int | float]:
+    """Return whether a value is an int or float and not a bool."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def check_limit(value: object, what: str) -> int | None:
     """Return a positive int or None, or raise ValueError."""
     if value is None:
@@ -81,19 +86,18 @@ def check_position(value: object, what: str) -> int | None:
     raise ValueError(f"{what} must be an int of 0 or more, or None, not {value!r:.60}")
 
 
-def check_size(value: object) -> int:
-    """Return the maximum number of connections, or raise ValueError."""
-    size = check_limit(value, "max_size")
-    if size is None:
-        raise ValueError("max_size must be a positive int, not None")
-    return size
+def check_size(value: object, what: str) -> int:
+    """Return a positive int, or raise ValueError."""
+    if is_integer(value) and 0 < value <= MAX_INTEGER:
+        return value
+    raise ValueError(f"{what} must be a positive int, not {value!r:.60}")
 
 
 def check_timeout(value: object) -> float | None:
     """Return a positive number of seconds or None, or raise TypeError or ValueError."""
     if value is None:
         return None
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not is_number(value):
         raise TypeError(f"timeout must be seconds or None, not {type(value).__name__}")
     if not 0 < value < math.inf:
         raise ValueError(f"timeout must be a positive number of seconds or None, not {value!r:.60}")

@@ -11,12 +11,12 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from threading import Lock
 from time import monotonic
-from types import UnionType
 from typing import Any
 from weakref import WeakSet
 
 from cachetools import LRUCache
 
+from draive_pg.codec.validation import is_integer, is_number
 from draive_pg.errors import ConnectionFailed
 from draive_pg.operations.operation import Key
 
@@ -67,9 +67,9 @@ class Cache:
     """
 
     def __init__(self, limit: int, expiration: float) -> None:
-        if not _is_number(limit, int) or limit < 0:
+        if not is_integer(limit) or limit < 0:
             raise ValueError(f"cache_limit must be an int of 0 or more, not {limit!r:.60}")
-        if not _is_number(expiration, int | float) or not expiration > 0:
+        if not is_number(expiration) or not expiration > 0:
             raise ValueError(f"cache_expiration must be positive seconds, not {expiration!r:.60}")
         self._limit = limit
         self._expiration = expiration
@@ -179,7 +179,3 @@ def _reset_after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_reset_after_fork)
-
-
-def _is_number(value: object, kind: type | UnionType) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)

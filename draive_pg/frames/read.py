@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from draive_pg.codec.timestamps import Timestamp
-from draive_pg.codec.validation import check_limit
+from draive_pg.codec.validation import check_size
 from draive_pg.frames.frame import Frame
 from draive_pg.frames.query import Filters, FrameQuery, OneOrMany
 from draive_pg.operations.copy import Copy
@@ -53,8 +53,7 @@ def read_query(query: FrameQuery) -> "Copy[DataFrame]":
 def chunks(frame: Frame, filters: Filters, rows: int) -> "Copy[DataFrame]":
     """Read a frame as DataFrames of so many rows, at least one."""
     query = FrameQuery(frame, filters)
-    if check_limit(rows, "rows") is None:
-        raise ValueError("rows must be a positive int, not None")
+    check_size(rows, "rows")
 
     def collect() -> Any:
         from draive_pg.frames.assemble import Chunks
