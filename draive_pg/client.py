@@ -341,9 +341,13 @@ class _TransactionBlock[T]:
         self._transaction = transaction
 
     def __enter__(self) -> T:
-        with short_tracebacks:
-            self._transaction.__enter__()
+        try:
+            with short_tracebacks:
+                self._transaction.__enter__()
             return self._client
+        except BaseException as error:  # an interrupt may come when it has been entered
+            self._transaction.__exit__(type(error), error, error.__traceback__)
+            raise
 
     def __exit__(
         self,

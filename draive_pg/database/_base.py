@@ -1,7 +1,7 @@
 """Shared code of the sync and async database: state, caching and retry rules, without I/O."""
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypedDict, Unpack
 
 from psycopg import AsyncConnection, Connection
@@ -12,7 +12,13 @@ from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import BEGIN, COMMIT, ROLLBACK, Exchange
 from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.observe import Observation, Observer, logger
-from draive_pg.database.transactions import Lock, Transaction, as_current, current_transaction
+from draive_pg.database.transactions import (
+    Lock,
+    Transaction,
+    as_current,
+    current_transaction,
+    enter,
+)
 from draive_pg.errors import ConnectionFailed, TimedOut
 from draive_pg.models.admin import OperationEvent
 from draive_pg.operations.operation import Operation, Statement, qualified
@@ -84,7 +90,8 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
         """
         outer = current_transaction(self)
         try:
-            with as_current(self, transaction):
+            with ExitStack() as stack:
+                enter(stack, as_current(self, transaction))
                 yield
         finally:
             if outer is not None:

@@ -39,6 +39,7 @@ from draive_pg.database.transactions import (
     check_committable,
     clear_current,
     current_transaction,
+    enter,
     lock_timed_out,
     release_lock,
 )
@@ -234,7 +235,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                 if (transaction := current_transaction(self)) is not None:
                     transaction.streams.extend(itself)
                     # A savepoint: closing an unfinished COPY is an error in the transaction.
-                    stack.enter_context(self._block(connection))
+                    enter(stack, self._block(connection))
                 text = copy_text(statement, self.schema, connection)
                 rows = stack.enter_context(connection.cursor().copy(text))
                 while batch := connection.wait(receive_rows(rows)):
@@ -252,9 +253,8 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
             connection = stack.enter_context(self._connection(self._deadline()))
             transaction = Transaction(connection, threading.Lock())
             stack.callback(release_lock, transaction.lock)
-            stack.enter_context(self._as_current(transaction))
-            stack.enter_context(self._block(connection))
-            stack.callback(_wait_for_others, transaction)
+            enter(stack, self._as_current(transaction))
+            enter(stack, self._block(connection))
             stack.callback(_close_all, transaction.streams)
             yield
             check_committable(connection)
@@ -324,11 +324,10 @@ class _Connection:
             seconds = self._deadline.within(LOCK_SECONDS)
             if not transaction.lock.acquire(timeout=seconds):
                 raise lock_timed_out(seconds)
-            transaction.user = threading.get_ident()
             if not transaction.ended:  # while this waited
                 transaction.connection.deadline = self._deadline
                 return transaction.connection
-            _free(transaction)
+            transaction.lock.release()
             self._transaction = None
         self._pool = self._database.pool()
         self._connection = self._pool.acquire(self._deadline)
@@ -337,7 +336,7 @@ class _Connection:
 
     def __exit__(self, *error: object) -> None:
         if self._transaction is not None:
-            _free(self._transaction)
+            self._transaction.lock.release()
         else:
             self._pool.release(self._connection)
 
@@ -362,23 +361,9 @@ def _connect(endpoint: Endpoint, deadline: Deadline) -> TimedConnection:
     return TimedConnection.open(endpoint.conninfo(), deadline)
 
 
-def _free(transaction: Transaction[TimedConnection, threading.Lock]) -> None:
-    transaction.user = None
-    transaction.lock.release()
-
-
-def _wait_for_others(transaction: Transaction[TimedConnection, threading.Lock]) -> None:
-    """Wait, at the end of a transaction, for its operations in other threads.
-
-    If this thread holds the lock, an interrupt prevented its release: there is nothing to wait for.
-    """
-    if transaction.user != threading.get_ident():
-        transaction.lock.acquire(timeout=LOCK_SECONDS)
-
-
 def _close_all(streams: Sequence[Stream]) -> None:
     for stream in filter(None, [reference() for reference in streams]):
-        with suppress(ValueError):  # running in another thread; the transaction waits for it
+        with suppress(ValueError):  # running in another thread
             stream.close()
 
 

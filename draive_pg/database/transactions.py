@@ -8,7 +8,7 @@ so ``gather`` in a ``transaction()`` block is part of the transaction, until the
 import asyncio
 import threading
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -44,8 +44,6 @@ class Transaction[C: Connection | AsyncConnection, L: Lock]:
         Whether the block was left.
     thread : int
         The thread that began it.
-    user : int | None
-        The thread whose operation holds the lock.
     """
 
     connection: C
@@ -54,7 +52,6 @@ class Transaction[C: Connection | AsyncConnection, L: Lock]:
     streams: list[Any] = field(default_factory=list[Any])
     ended: bool = False
     thread: int = field(default_factory=threading.get_ident)
-    user: int | None = None
 
 
 type OpenTransactions = Mapping[object, Transaction[Any, Any]]
@@ -75,13 +72,25 @@ def current_transaction(database: object) -> Transaction[Any, Any] | None:
 @contextmanager
 def as_current(database: object, transaction: Transaction[Any, Any]) -> Generator[None]:
     """Make a transaction the current one of a database for a block."""
-    token = _open.set({**_open.get(), database: transaction})
+    token = None
     try:
+        token = _open.set({**_open.get(), database: transaction})
         yield
     finally:
         transaction.ended = True
-        with suppress(ValueError):  # another task may finish the generator
-            _open.reset(token)
+        if token is not None:
+            with suppress(ValueError):  # another task may finish the generator
+                _open.reset(token)
+
+
+def enter(stack: ExitStack, block: AbstractContextManager[None]) -> None:
+    """Enter a context manager made by ``contextmanager``; an interrupt cannot leave it open.
+
+    It is registered first: an interrupt may come when it has been entered, but before
+    ``enter_context`` has registered it.
+    """
+    stack.push(block)
+    block.__enter__()
 
 
 def clear_current() -> None:
