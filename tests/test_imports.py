@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "draive_pg"
 LAYERS = [
     {"errors", "uninterrupted"},
     {"codec", "atomic_file", "input_file", "dataframes", "embedded", "samples"},
-    {"chat", "templates"},
+    {"chat", "lines", "templates"},
     {"models"},
     {"display"},
     {"operations"},
