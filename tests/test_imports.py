@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "draive_pg"
 # From the bottom up: a module imports at top level only from lower layers and its own package.
 LAYERS = [
     {"errors", "uninterrupted"},
-    {"codec", "atomic_file", "input_file", "dataframes", "embedded", "samples"},
-    {"chat", "lines", "templates"},
+    {"codec", "atomic_file", "input_file", "dataframes", "embedded", "samples", "templates"},
+    {"chat", "lines"},
     {"models"},
     {"display"},
     {"operations"},
