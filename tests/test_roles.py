@@ -17,6 +17,7 @@ from tests.markdown_blocks import fences
 from tests.server import wait_until
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "how-to" / "roles.md"
+DUMP = Path(__file__).parent / "data" / "version_0_1_0.sql"
 ROLES = ("owner", "writer", "reader")
 
 MAKE_ROLES, GRANT_BEFORE, GRANT_AFTER, REVOKE, PROTECT = (
@@ -165,3 +166,36 @@ def test_live_client_needs_no_other_privilege(
         assert db.configurations.load_raw("limits") in (None, {"n": number - 1})
         owner.configurations.define("limits", {"n": number})
         wait_until(lambda number=number: db.configurations.load_raw("limits") == {"n": number})
+
+
+@pytest.mark.usefixtures("server_roles")
+def test_upgrade_gives_new_tables_the_grants_of_older_ones(
+    connect: Connect, empty_dsn: str
+) -> None:
+    granted = "instructions, configurations, draive_pg_revisions, draive_pg_labels"
+    with psycopg.connect(empty_dsn, autocommit=True) as admin:
+        admin.execute(DUMP.read_bytes())
+        admin.execute("CREATE ROLE \"dpg_roles_a b\" LOGIN PASSWORD 'secret'")
+        admin.execute(f'GRANT SELECT, INSERT, DELETE ON {granted} TO "dpg_roles_a b"'.encode())
+    connect(empty_dsn).setup()
+    writer = connect(make_conninfo(empty_dsn, user="dpg_roles_a b", password="secret"))
+    writer.configurations.define("limits", {"tokens": 3}, author="ada")
+    writer.configurations.label("limits", "production", 1)
+    assert writer.configurations.revision("limits", "production").content["tokens"] == 1
+    assert writer.configurations.remove("limits", labelled=True) == 3
+    assert writer.instructions.rename("greeting", "hello").name == "hello"
+
+
+@pytest.mark.usefixtures("server_roles")
+def test_setup_grants_nothing_on_tables_with_revoked_grants(connect: Connect, dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute("CREATE ROLE dpg_roles_reader LOGIN PASSWORD 'secret'")
+        granted = "instructions, configurations, draive_pg_revisions, draive_pg_labels"
+        admin.execute(f"GRANT SELECT ON {granted} TO dpg_roles_reader".encode())
+        admin.execute("REVOKE ALL ON draive_pg_configuration_labels FROM PUBLIC")
+        admin.execute("DROP INDEX memories_variables_identifier_created")
+    assert connect(dsn).setup()
+    reader = connect(make_conninfo(dsn, user="dpg_roles_reader", password="secret"))
+    assert reader.instructions.labels() == ()
+    with pytest.raises(PermissionDenied):
+        reader.configurations.labels()

@@ -25,13 +25,17 @@ class ExpectedTable:
     indexes, triggers : dict
         The names of its indexes, beside the primary key, and of its triggers, each with the last
         file that creates it.
+    grants_of : str | None
+        An older table whose grants `setup` copies to this one when it is new, so that roles with
+        grants for single tables can do after an upgrade what they could do before.
     """
 
-    name: str
+    name: LiteralString
     migration: str
     columns: dict[str, str]
     indexes: dict[LiteralString, str] = field(default_factory=dict[LiteralString, str])
     triggers: dict[str, str] = field(default_factory=dict[str, str])
+    grants_of: LiteralString | None = None
 
 
 NOTIFY_TRIGGERS: dict[str, str] = dict.fromkeys(
@@ -60,6 +64,11 @@ LABEL_COLUMNS: dict[str, str] = {
 }
 
 REMOVAL_COLUMNS: dict[str, str] = {"name": "text", "created": "timestamptz"}
+
+REMOVAL_TABLES: tuple[LiteralString, ...] = (
+    "draive_pg_removals",
+    "draive_pg_configuration_removals",
+)
 
 TABLES = (
     ExpectedTable(
@@ -107,16 +116,22 @@ TABLES = (
         triggers=NOTIFY_TRIGGERS,
     ),
     ExpectedTable(
-        "draive_pg_configuration_revisions", "009_configuration_labels", REVISION_COLUMNS
+        "draive_pg_configuration_revisions",
+        "009_configuration_labels",
+        REVISION_COLUMNS,
+        grants_of="draive_pg_revisions",
     ),
     ExpectedTable(
         "draive_pg_configuration_labels",
         "009_configuration_labels",
         LABEL_COLUMNS,
         triggers=dict.fromkeys(NOTIFY_TRIGGERS, "009_configuration_labels"),
+        grants_of="draive_pg_labels",
     ),
-    ExpectedTable("draive_pg_removals", "010_removals", REMOVAL_COLUMNS),
-    ExpectedTable("draive_pg_configuration_removals", "010_removals", REMOVAL_COLUMNS),
+    *(
+        ExpectedTable(name, "010_removals", REMOVAL_COLUMNS, grants_of="draive_pg_revisions")
+        for name in REMOVAL_TABLES
+    ),
 )
 
 # Every role may read the catalog, even without a privilege on the schema. Partitions are counted

@@ -70,6 +70,38 @@ ON CONFLICT (version) DO NOTHING
 """,
 )
 
+PAIRS: LiteralString = ", ".join(
+    f"('{table.name}', '{table.grants_of}')" for table in TABLES if table.grants_of is not None
+)
+
+# A table without an ACL is new: neither grants nor default privileges were ever applied to it.
+COPY_GRANTS = Query(
+    "setup.copy_grants",
+    f"""
+DO $$
+DECLARE
+    privilege RECORD;
+BEGIN
+    FOR privilege IN
+        SELECT pair.created, granted.privilege_type AS name, granted.grantee
+        FROM (VALUES {PAIRS}) AS pair (created, older)
+        JOIN pg_class AS new ON new.oid = to_regclass(pair.created) AND new.relacl IS NULL
+        JOIN pg_class AS older ON older.oid = to_regclass(pair.older)
+        CROSS JOIN aclexplode(older.relacl) AS granted
+        WHERE granted.grantee <> older.relowner
+    LOOP
+        EXECUTE format(
+            'GRANT %s ON %I TO %s',
+            privilege.name,
+            privilege.created,
+            CASE privilege.grantee WHEN 0 THEN 'PUBLIC' ELSE privilege.grantee::REGROLE::TEXT END
+        );
+    END LOOP;
+END
+$$
+""",
+)
+
 DROP_INDEX = {
     index: Query(f"setup.drop_{index}", f"DROP INDEX IF EXISTS {{schema}}.{index}")
     for table in TABLES
@@ -199,6 +231,7 @@ def apply(
                     RECORD(version=each.version, name=each.name, checksum=each.checksum),
                 )
             ),
+            COPY_GRANTS(),
         ),
     )
 
