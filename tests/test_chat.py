@@ -323,11 +323,11 @@ def test_malformed_message_is_repaired(messages: list[Any], arguments: Any, repa
         assert request.arguments == arguments
 
 
-@pytest.mark.parametrize(("messages", "arguments", "repair"), MALFORMED)
-def test_malformed_message_is_left_out(messages: list[Any], arguments: Any, repair: str):
+@pytest.mark.parametrize("messages", [messages for messages, *_ in MALFORMED])
+def test_malformed_message_is_left_out(messages: list[Any]):
     chat = chats.convert(read_messages([*messages[:1], USER]), "skip")
     assert len(chat.elements) == 1
-    assert chat.repairs[-1] == f"{chat.repairs[-1].partition(':')[0]}: left out"
+    assert chat.repairs[-1].endswith(": left out")
 
 
 def test_orphaned_result_is_marked():

@@ -434,7 +434,7 @@ def test_filter_values_are_not_interpreted_as_sql(connect: Connect, empty_dsn: s
 TEXTS = ["NA", "null", "", "1e5", "2026-01-01", "NaN", "żółć 漢字 😀", "a\n\\\"'", "x" * 100_000]
 
 
-def test_texts_round_trip_across_batches(db: Client, sql: psycopg.Connection) -> None:
+def test_texts_round_trip_across_batches(db: Client) -> None:
     many = TEXTS * 250  # several batches, one of them limited by size
     db.memory("m").remember(*map(asked, many))
     log = db.memory("m").log()
@@ -461,9 +461,7 @@ def test_integers_are_exact_and_json_values_are_not_shared(db: Client) -> None:
     assert calls.arguments[1] == {"n": 9007199254740993}
 
 
-def test_client_encoding_does_not_affect_text(
-    connect: Connect, dsn: str, db: Client, sql: psycopg.Connection
-) -> None:
+def test_client_encoding_does_not_affect_text(connect: Connect, dsn: str, db: Client) -> None:
     db.memory("m").remember(asked("żółć 漢字 😀"))
     latin = connect(f"{dsn} client_encoding=latin1")
     assert list(latin.memory("m").log().text) == ["żółć 漢字 😀"]
@@ -510,7 +508,7 @@ def test_statements_equal_files_except_for_selected_columns(name: str) -> None:
         assert {line.rstrip(",") for line in selected} <= {line.rstrip(",") for line in whole}
 
 
-def test_only_selected_columns_are_computed(db: Client, sql: psycopg.Connection) -> None:
+def test_only_selected_columns_are_computed(sql: psycopg.Connection) -> None:
     for ordered in (True, False):
         asked_for = FrameQuery(
             CONVERSATION_LOG, {"columns": ["role", "created"]}, any_order=not ordered

@@ -363,7 +363,7 @@ def test_any_text_is_accepted_as_identifier(db: Client, identifier: str) -> None
     assert list(db.frames.sessions(identifier).identifier) == [identifier]
 
 
-def test_repr_does_no_io(dsn: str) -> None:
+def test_repr_does_no_io() -> None:
     with Client("host=nowhere.invalid") as db:
         assert repr(db.memory("a", recall_limit=3)) == "Memory('a', recall_limit=3)"
         assert len(repr(db.memory("x" * 10_000))) < 120

@@ -179,9 +179,7 @@ def test_recall_reads_one_snapshot(db: Client, dsn: str) -> None:
 
 
 @each_kind
-def test_writers_to_other_names_do_not_block(
-    db: Client, dsn: str, sql: psycopg.Connection, table: str
-) -> None:
+def test_writers_to_other_names_do_not_block(db: Client, dsn: str, table: str) -> None:
     with Client(dsn) as other, other.transaction():
         DEFINES[table](other, 1)
         if table == "instructions":

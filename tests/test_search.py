@@ -264,7 +264,7 @@ def test_only_beginning_of_long_text_is_indexed(
     assert found(db, "end") == []
 
 
-def test_search_uses_index(db: Client, dsn: str, sql: psycopg.Connection) -> None:
+def test_search_uses_index(db: Client, sql: psycopg.Connection) -> None:
     fill(db)
     db.memories.create_search_index()
     sql.execute("SET enable_seqscan = off")

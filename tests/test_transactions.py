@@ -78,7 +78,7 @@ def test_committed_value_is_served_immediately(db: Client) -> None:
     assert db.instructions.load("greeting") == "new"
 
 
-def test_failed_statement_aborts_transaction(db: Client, dsn: str) -> None:
+def test_failed_statement_aborts_transaction(db: Client) -> None:
     with pytest.raises(OperationFailed, match=r"\(25P02\)"), db.transaction():
         db.configurations.define("limits", {})
         with pytest.raises(OperationFailed):
@@ -194,7 +194,7 @@ def test_transaction_can_be_exited_by_another_task(dsn: str) -> None:
     asyncio.run(work())
 
 
-def test_setup_joins_transaction(db: Client, empty_dsn: str, connect: Connect) -> None:
+def test_setup_joins_transaction(empty_dsn: str, connect: Connect) -> None:
     fresh = connect(empty_dsn)
     with pytest.raises(ZeroDivisionError), fresh.transaction():
         assert fresh.setup() != ()
