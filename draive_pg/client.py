@@ -17,6 +17,7 @@ from draive_pg.database import AsyncDatabase, Database
 from draive_pg.database.cache import Cache
 from draive_pg.database.endpoint import endpoint_of
 from draive_pg.database.errors import short_argument_errors, short_tracebacks
+from draive_pg.lines.line import chosen_line
 from draive_pg.models.admin import Diagnosis, OperationEvent
 from draive_pg.models.documents import Release, Revision, Snapshot
 from draive_pg.operations.admin import doctor, migrations
@@ -41,11 +42,12 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
 
     _database_type: type[D]
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options
         self,
         dsn: str | None = None,
         *,
         schema: str | None = None,
+        draive: str | None = None,
         cache_limit: int = 32,
         cache_expiration: float = 600.0,
         max_size: int = 4,
@@ -58,6 +60,7 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
                 endpoint_of(dsn),
                 Cache(cache_limit, cache_expiration),
                 schema=check_schema(schema),
+                line=chosen_line(draive),
                 max_size=check_size(max_size, "max_size"),
                 live=live,
                 timeout=check_timeout(timeout),
@@ -198,6 +201,9 @@ class Client(BaseClient[Database]):
         PostgreSQL under ``$DRAIVE_PG_HOME``.
     schema : str | None
         The schema of the tables; None: the search path of the connection.
+    draive : str | None
+        The release of draive whose conversations to use, such as ``"0.118"``; None:
+        ``$DRAIVE_PG_DRAIVE``, else that of the tables, which must be of one line of releases.
     cache_limit : int
         The most configurations, and the most instructions, to cache; 0 disables the cache.
     cache_expiration : float

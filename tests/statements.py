@@ -6,9 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from draive_pg import frames, operations
-from draive_pg.operations.operation import QUERIES, Query
+from draive_pg.operations.conversations.store import OLDEST_LINE
+from draive_pg.operations.operation import QUERIES, Query, Relations, Statement, qualified
 
 FOLDER = Path(__file__).parent.parent / "schema" / "statements"
+
+
+def sent(statement: Statement, relations: Relations = OLDEST_LINE) -> str:
+    """Return the SQL of a statement as it is sent, for tables of the search path."""
+    return qualified(relations.apply(statement).sql, None).decode()
 
 
 def rendered() -> Mapping[str, str]:
@@ -21,7 +27,7 @@ def rendered() -> Mapping[str, str]:
 
 def _text(query: Query) -> str:
     parameters = [f"-- ${number} {name}" for number, name in enumerate(query.parameters, 1)]
-    return "\n".join([*parameters, query.sql.replace("{schema}.", "").strip()]) + "\n"
+    return "\n".join([*parameters, sent(Statement(query.sql)).strip()]) + "\n"
 
 
 if __name__ == "__main__":

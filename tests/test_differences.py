@@ -4,7 +4,7 @@ import ast
 import asyncio
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import draive.postgres
@@ -33,10 +33,13 @@ from draive_pg.operations.conversations import write as memory
 from draive_pg.operations.documents import labels, load, read, write
 from draive_pg.operations.documents.kind import KINDS
 from draive_pg.operations.documents.selectors import NEWEST
-from draive_pg.operations.operation import Operation, qualified
 from tests.draive_scope import InScope, run_in_scope
 from tests.elements import answered, asked, called, responded, texts
 from tests.server import wait_for_lock_waiters
+from tests.statements import sent as sent_sql
+
+if TYPE_CHECKING:
+    from draive_pg.operations.operation import Operation
 
 TESTS = Path(__file__).parent
 DOCUMENT = (TESTS.parent / "docs" / "differences.md").read_text(encoding="utf-8")
@@ -238,7 +241,7 @@ def test_no_statement_scans_whole_table_for_one_subject(sql: psycopg.Connection)
     ]
     for operation in asked_of:
         for sent in operation.statements:
-            explained = b"EXPLAIN " + qualified(sent.sql, None)
+            explained = b"EXPLAIN " + sent_sql(sent).encode()
             plan = [line for (line,) in sql.execute(explained, sent.parameters).fetchall()]
             assert not [line for line in plan if "Seq Scan on" in line], operation.name
 

@@ -31,7 +31,7 @@ from tests.conftest import Connect
 from tests.docstrings import documented, dtypes
 from tests.elements import answered, asked, called, responded, thought
 from tests.frame_columns import COLUMNS
-from tests.statements import FOLDER
+from tests.statements import FOLDER, sent
 
 
 def both(*texts: str) -> ModelInput:
@@ -501,8 +501,8 @@ def test_statements_equal_files_except_for_selected_columns(name: str) -> None:
             frame, {"columns": columns}, parameters=parameters, any_order=not ordered
         )
         assert query.ordered is ordered
-        sent = query.statement.sql.replace("{schema}.", "").strip()
-        selected, whole = sent.splitlines(), file.splitlines()
+        text = sent(query.statement).strip()
+        selected, whole = text.splitlines(), file.splitlines()
         selected, rows = selected[: selected.index("FROM (")], selected[selected.index("FROM (") :]
         assert whole[whole.index("FROM (") :] == rows
         assert {line.rstrip(",") for line in selected} <= {line.rstrip(",") for line in whole}
@@ -513,7 +513,7 @@ def test_only_selected_columns_are_computed(sql: psycopg.Connection) -> None:
         asked_for = FrameQuery(
             CONVERSATION_LOG, {"columns": ["role", "created"]}, any_order=not ordered
         ).statement
-        text = asked_for.sql.replace("{schema}.", "")
+        text = sent(asked_for)
         for number, _ in enumerate(asked_for.parameters or (), 1):
             text = text.replace(f"${number}::", "NULL::")
         plan = "\n".join(

@@ -13,13 +13,14 @@ from draive_pg.operations.admin import migrations
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
 from draive_pg.operations.documents import load, write
-from draive_pg.operations.operation import Operation, qualified
+from draive_pg.operations.operation import Operation
 from tests import every_call
 from tests.conftest import Connect
 from tests.elements import answered, asked, texts
 from tests.markdown_blocks import fences
 from tests.schema import SCHEMA
 from tests.server import wait_until
+from tests.statements import sent
 from tests.sync_facade import run_concurrently
 
 DOCUMENT = (SCHEMA.parent / "docs" / "how-to" / "partitioned-tables.md").read_text(encoding="utf-8")
@@ -207,7 +208,7 @@ def test_statement_about_one_subject_reads_one_partition(
     statement = operation.statements[-1]
     with psycopg.connect(partitioned_dsn, cursor_factory=psycopg.RawCursor) as connection:
         plan = connection.execute(
-            b"EXPLAIN (VERBOSE) " + qualified(statement.sql, None), statement.parameters
+            b"EXPLAIN (VERBOSE) " + sent(statement).encode(), statement.parameters
         ).fetchall()
     scans = [line for (line,) in plan if re.search(r"Scan.* on public\.", line)]
     # Our own tables are not partitioned.

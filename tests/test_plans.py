@@ -15,8 +15,9 @@ from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
 from draive_pg.operations.documents import load, read, write
 from draive_pg.operations.documents.kind import CONFIGURATIONS, INSTRUCTIONS
-from draive_pg.operations.operation import Operation, qualified
+from draive_pg.operations.operation import Operation
 from tests.elements import answered, asked, called, responded
+from tests.statements import sent
 
 NAMES, REVISIONS = 40, 300
 MEMORIES, ELEMENTS, SNAPSHOTS = 40, 500, 100
@@ -75,7 +76,7 @@ def rows_read(connection: psycopg.Connection, operation: Operation[Any]) -> dict
     """Run an operation, roll it back, and return the number of rows read by table."""
     with connection.transaction(force_rollback=True):
         for statement in operation.statements:
-            connection.execute(qualified(statement.sql, None), statement.parameters, prepare=True)
+            connection.execute(sent(statement).encode(), statement.parameters, prepare=True)
         read = connection.execute(
             "SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) "
             "FROM pg_stat_xact_user_tables WHERE seq_scan + coalesce(idx_scan, 0) > 0"
@@ -134,7 +135,7 @@ def test_define_reads_only_rows_of_its_revisions(
 def test_recall_of_turn_longer_than_limit_reads_only_that_turn(filled: psycopg.Connection) -> None:
     turn = [asked("q"), *(part for _ in range(30) for part in (called("c"), responded("c")))]
     for statement in memory.remember("m1", turn, None).statements:
-        filled.execute(qualified(statement.sql, None), statement.parameters)
+        filled.execute(sent(statement).encode(), statement.parameters)
     read = rows_read(filled, recalling.recall("m1", 20))
     assert 61 <= read["memories_elements"] <= 3 * 61 + FEW
 
@@ -148,7 +149,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("limit", [1, 20])
 def test_recall_uses_index_and_stops_at_limit(filled: psycopg.Connection, limit: int) -> None:
     (statement,) = recalling.recall("m1", limit).statements
-    filled.execute(b"PREPARE recall AS " + qualified(statement.sql, None))
+    filled.execute(b"PREPARE recall AS " + sent(statement).encode())
     (((explained,),),) = filled.execute(
         f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE recall ('m1', {limit})".encode()
     ).fetchall()

@@ -26,6 +26,7 @@ def through(connect: Connect, wire: RecordingProxy) -> Client:
     db = connect(wire.dsn, cache_limit=0)
     db.instructions.history("greeting")  # and detects the tables of draive_pg
     db.configurations.history("limits")
+    db.memories.count()  # and detects the tables of conversations
     wire.take_sent()
     return db
 

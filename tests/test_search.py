@@ -20,10 +20,10 @@ from draive_pg import Client, OperationFailed
 from draive_pg.api.memories import Memories
 from draive_pg.frames.search import Match, SearchCriteria, search_query
 from draive_pg.operations.conversations import search_index
-from draive_pg.operations.operation import qualified
 from tests.conftest import Connect
 from tests.docstrings import documented, dtypes
 from tests.elements import answered, asked, called, responded
+from tests.statements import sent
 
 DTYPES = {
     "identifier": "str",
@@ -270,7 +270,7 @@ def test_search_uses_index(db: Client, sql: psycopg.Connection) -> None:
     sql.execute("SET enable_seqscan = off")
     criteria = SearchCriteria("boat", "words", "simple", None, None, None)
     statement = search_query(criteria, {"limit": 5}).statement
-    query = b"EXPLAIN " + qualified(statement.sql, None)
+    query = b"EXPLAIN " + sent(statement).encode()
     plan = "\n".join(row[0] for row in sql.execute(query, statement.parameters).fetchall())
     assert "Bitmap Index Scan on memories_elements_search_simple" in plan
 
@@ -290,7 +290,7 @@ def test_trigram_index_is_used_and_does_not_change_results(
         assert db.memories.search(text, match="substring").equals(result)
     criteria = SearchCriteria("qwen", "substring", "simple", None, None, None)
     statement = search_query(criteria, {"limit": 5}).statement
-    query = b"EXPLAIN " + qualified(statement.sql, None)
+    query = b"EXPLAIN " + sent(statement).encode()
     plan = "\n".join(row[0] for row in sql.execute(query, statement.parameters).fetchall())
     assert "Bitmap Index Scan on memories_elements_substring" in plan
 

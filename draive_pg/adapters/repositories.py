@@ -29,10 +29,11 @@ from draive_pg.database.cache import Cache
 from draive_pg.database.observe import Observer
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
+from draive_pg.operations.conversations.store import OLDEST_LINE
 from draive_pg.operations.documents import load, read, write
 from draive_pg.operations.documents.kind import CONFIGURATIONS, INSTRUCTIONS
 from draive_pg.operations.documents.selectors import RevisionSelector, select
-from draive_pg.operations.operation import Operation, Request, Row, Statement, qualified
+from draive_pg.operations.operation import Operation, Relations, Request, Row, Statement, qualified
 
 
 def PostgresConfigurationRepository(
@@ -235,6 +236,9 @@ class _ScopeDatabase(AsyncRunner):
                     on_transaction_end(ctx.state(PostgresConnection), evict)
             observed.rows = len(rows)
             return operation.decode(rows)
+
+    async def _conversations(self) -> Relations:
+        return OLDEST_LINE
 
     def _in_transaction(self) -> bool:
         # A caller that holds a connection may be in a transaction; haiway does not say.

@@ -51,15 +51,19 @@ from draive_pg.database.transactions import (
 )
 from draive_pg.errors import ConnectionFailed
 from draive_pg.operations.admin.migrations import missing_tables
+from draive_pg.operations.conversations.store import find
 from draive_pg.operations.copy import Copy
 from draive_pg.operations.operation import (
+    ByLine,
     Call,
     Fallback,
     Operation,
+    Relations,
     Request,
     Row,
     Statement,
     Workflow,
+    needs_relations,
 )
 
 type Stream = weakref.ref[AsyncGenerator[Any]]
@@ -83,6 +87,8 @@ class AsyncRunner(ABC):
                 return await self._run_operation(request)
             case Workflow():
                 return await self._run_workflow(request)
+            case ByLine():
+                return await self.run(request.build((await self._conversations()).line))
             case Call() if request.records_commit and self._in_transaction():
                 return cast("T", None)
             case Call():
@@ -126,6 +132,8 @@ class AsyncRunner(ABC):
     async def _resolve(
         self, statements: Sequence[Statement], fallback: Fallback | None
     ) -> Sequence[Statement]:
+        if any(needs_relations(sql) for sql, _ in statements):
+            statements = [*map((await self._conversations()).apply, statements)]
         if fallback is None:
             return statements
         if not self._known_tables.issuperset(fallback.empty):
@@ -134,6 +142,10 @@ class AsyncRunner(ABC):
                 return [fallback.apply(statement, missing) for statement in statements]
             self._known_tables.update(fallback.empty)
         return statements
+
+    @abstractmethod
+    async def _conversations(self) -> Relations:
+        """Return the relations of conversations."""
 
     @abstractmethod
     async def _execute(self, operation: Operation[Any]) -> Any:
@@ -185,6 +197,9 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                 self._evict(operation)
             observed.rows = len(rows)
             return operation.decode(rows)
+
+    async def _conversations(self) -> Relations:
+        return self._relations or self._found(await self._execute(find(self.schema, self._line)))
 
     async def _attempt(
         self,

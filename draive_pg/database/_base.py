@@ -20,8 +20,9 @@ from draive_pg.database.transactions import (
     enter,
 )
 from draive_pg.errors import ConnectionFailed, TimedOut
+from draive_pg.lines.line import Line
 from draive_pg.models.admin import OperationEvent
-from draive_pg.operations.operation import Operation, Statement, qualified
+from draive_pg.operations.operation import Operation, Relations, Statement, qualified
 
 # The session was ended by an administrator, or by idle_session_timeout.
 ENDED = ("57P01", "57P05")
@@ -45,6 +46,8 @@ class Options(TypedDict):
     ----------
     schema : str | None
         The schema of the tables; None: the search path.
+    line : Line | None
+        The line of the conversations; None: detect it.
     max_size : int
         Maximum number of connections.
     live : bool
@@ -56,6 +59,7 @@ class Options(TypedDict):
     """
 
     schema: str | None
+    line: Line | None
     max_size: int
     live: bool
     timeout: float | None
@@ -75,9 +79,17 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
         self._triggers_checked = not self._live
         self._observer = Observer(options["on_operation"])
         self._known_tables: set[str] = set()
+        self._line = options["line"]
+        self._relations: Relations | None = None
 
     def __repr__(self) -> str:
         return f"{self.endpoint!r}{'' if self.schema is None else f', schema={self.schema!r}'}"
+
+    def _found(self, found: tuple[Relations, bool]) -> Relations:
+        """Return the relations of conversations, and remember them if their tables exist."""
+        relations, exist = found
+        self._relations = relations if exist else None
+        return relations
 
     def _in_transaction(self) -> bool:
         return current_transaction(self) is not None

@@ -45,15 +45,19 @@ from draive_pg.database.transactions import (
 )
 from draive_pg.errors import ConnectionFailed
 from draive_pg.operations.admin.migrations import missing_tables
+from draive_pg.operations.conversations.store import find
 from draive_pg.operations.copy import Copy
 from draive_pg.operations.operation import (
+    ByLine,
     Call,
     Fallback,
     Operation,
+    Relations,
     Request,
     Row,
     Statement,
     Workflow,
+    needs_relations,
 )
 
 type Stream = weakref.ref[Generator[Any]]
@@ -91,6 +95,8 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
             case Copy():
                 with closing(self.stream(request)) as results:
                     return next(results)
+            case ByLine():
+                return self.run(request.build(self._conversations().line))
             case Call() if request.records_commit and self._in_transaction():
                 return cast("T", None)
             case Call():
@@ -153,7 +159,9 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
     def _resolve(
         self, statements: Sequence[Statement], fallback: Fallback | None
     ) -> Sequence[Statement]:
-        """Apply the fallback to missing tables; remember which tables exist."""
+        """Fill in the relations of conversations, and apply the fallback to missing tables."""
+        if any(needs_relations(sql) for sql, _ in statements):
+            statements = [*map(self._conversations().apply, statements)]
         if fallback is None:
             return statements
         if not self._known_tables.issuperset(fallback.empty):
@@ -162,6 +170,10 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                 return [fallback.apply(statement, missing) for statement in statements]
             self._known_tables.update(fallback.empty)
         return statements
+
+    def _conversations(self) -> Relations:
+        """Return the relations of conversations, read from the database the first time."""
+        return self._relations or self._found(self._execute(find(self.schema, self._line)))
 
     def _attempt(
         self,

@@ -4,7 +4,7 @@ from typing import LiteralString
 
 from draive_pg.frames.frame import Frame
 from draive_pg.operations.conversations.expressions import CALLS, ROLE, STARTS_TURN, TOOLS, seconds
-from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS
+from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, SNAPSHOTS
 
 
 def _count_blocks(kind: LiteralString) -> LiteralString:
@@ -36,6 +36,7 @@ POSITIONED: LiteralString = f"""
     SELECT
         identifier,
         created,
+        moment,
         content,
         place,
         row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
@@ -130,7 +131,7 @@ CONVERSATION_LOG = Frame(
                     identifier,
                     ((ntile(128) OVER ordered - 1)::INT8 << 32)
                         + row_number() OVER ordered AS memory
-                FROM {{schema}}.memories AS conversation
+                FROM {CONVERSATIONS} AS conversation
                 WHERE :identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[])
                 WINDOW ordered AS (ORDER BY identifier)
             ) AS memory USING (identifier)
@@ -194,7 +195,7 @@ TOOL_CALLS = Frame(
                 SELECT
                     element.identifier,
                     element.position,
-                    element.created,
+                    element.moment AS created,
                     block.number,
                     block.value AS block,
                     block.value ->> 'identifier' AS call
@@ -248,10 +249,10 @@ SESSIONS = Frame(
             SELECT
                 memory.identifier,
                 memory.created AS memory_created,
-                element.created,
+                element.moment AS created,
                 content,
                 {SINGLE}
-            FROM {{schema}}.memories AS memory
+            FROM {CONVERSATIONS} AS memory
             LEFT JOIN {ELEMENTS} AS element
                 ON element.identifier = memory.identifier
                 -- Repeated for the pruning of partitions.

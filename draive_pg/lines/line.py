@@ -4,6 +4,7 @@ A line is a range of releases that read and write the same tables. It is named a
 release that was tested, and is a property of a database, not of the installed draive.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -117,6 +118,12 @@ def line_of(release: str) -> Line:
             f"draive must be a release from 0.87 on, such as '0.118', not {release!r:.60}"
         )
     return found[-1]
+
+
+def chosen_line(release: str | None) -> Line | None:
+    """Return the line of a release; None: that of ``$DRAIVE_PG_DRAIVE``, if it is set."""
+    chosen = os.environ.get("DRAIVE_PG_DRAIVE") or None if release is None else release
+    return None if chosen is None else line_of(chosen)
 
 
 @cache

@@ -12,7 +12,8 @@ from typing import Any, LiteralString, NamedTuple, cast
 
 from psycopg.sql import Identifier
 
-from draive_pg.errors import StoredDataInvalid, StoredDataSkipped, warn
+from draive_pg.errors import SchemaInvalid, StoredDataInvalid, StoredDataSkipped, warn
+from draive_pg.lines.line import Line
 
 type Row = Sequence[Any]
 
@@ -123,6 +124,59 @@ class Fallback:
         return statement._replace(sql=sql)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Relations:
+    """What a statement about conversations reads and writes in the tables of a line of draive.
+
+    Attributes
+    ----------
+    line : Line
+        The line.
+    parts : Mapping[str, str]
+        SQL by the placeholder for it, such as ``{elements}``.
+    """
+
+    line: Line
+    parts: Mapping[LiteralString, LiteralString]
+
+    def apply(self, statement: Statement) -> Statement:
+        """Return the statement with SQL in place of its placeholders.
+
+        Raises
+        ------
+        SchemaInvalid
+            If the statement writes, and the line is read-only.
+        """
+        return statement._replace(sql=_applied(statement.sql, self))
+
+
+# Of `Relations`; `{schema}` is none of them.
+PLACEHOLDER = re.compile(
+    r"\{(?:conversations|elements|writes|snapshots|create_conversations|insert_elements"
+    r"|insert_snapshots|remove_conversations)\}"
+)
+
+
+@lru_cache(maxsize=1024)
+def needs_relations(sql: LiteralString) -> bool:
+    """Return whether a statement has placeholders of `Relations`."""
+    return PLACEHOLDER.search(sql) is not None
+
+
+@lru_cache(maxsize=1024)
+def _applied(sql: LiteralString, relations: Relations) -> LiteralString:
+    def replacement(match: re.Match[str]) -> str:
+        part = relations.parts.get(cast("LiteralString", match[0]))
+        if part is None:
+            raise SchemaInvalid(
+                f"conversations of {relations.line} are read-only: convert them to another line"
+            )
+        return part
+
+    # Replacing literals in a literal keeps it one, which re cannot express.
+    return cast("LiteralString", PLACEHOLDER.sub(replacement, sql))
+
+
 class Request[T]:
     """Base of everything a database can run; T is the type of the result."""
 
@@ -165,6 +219,19 @@ class Operation[T](Request[T]):
     invalidates: tuple[Key, ...] = ()
     read_only: bool = False
     fallback: Fallback | None = None
+
+
+@dataclass(slots=True)
+class ByLine[T](Request[T]):
+    """A request that differs by the line of the database.
+
+    Attributes
+    ----------
+    build : callable
+        Called with the line; returns the request.
+    """
+
+    build: Callable[[Line], Request[T]]
 
 
 @dataclass(slots=True)

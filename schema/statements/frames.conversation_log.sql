@@ -66,11 +66,13 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
         FROM (SELECT *, (content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single FROM (SELECT
         identifier,
         created,
+        moment,
         content,
         place,
         row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
     FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
     WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])) AS element OFFSET 0) AS element
         WHERE ($2::TIMESTAMPTZ IS NULL OR created >= $2::TIMESTAMPTZ)

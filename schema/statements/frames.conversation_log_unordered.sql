@@ -68,7 +68,8 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
                 coalesce(memory, (129::INT8 << 32) + hashtext(identifier)) AS memory,
                 (content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single
             FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
             LEFT JOIN (
                 SELECT

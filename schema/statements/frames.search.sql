@@ -26,7 +26,8 @@ FROM (
         (
             SELECT count(*)
             FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS before
             WHERE before.identifier = found.identifier
                 AND before.created <= found.created
@@ -79,7 +80,8 @@ END,
                 )
             END AS rank
         FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
         WHERE ($4::TEXT[] IS NULL OR identifier = ANY ($4::TEXT[]))
             AND ($5::TIMESTAMPTZ IS NULL OR created >= $5::TIMESTAMPTZ)

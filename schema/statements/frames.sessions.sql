@@ -39,12 +39,13 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
             SELECT
                 memory.identifier,
                 memory.created AS memory_created,
-                element.created,
+                element.moment AS created,
                 content,
                 (content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single
             FROM memories AS memory
             LEFT JOIN (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
                 ON element.identifier = memory.identifier
                 -- Repeated for the pruning of partitions.

@@ -51,18 +51,20 @@ END
                 SELECT
                     element.identifier,
                     element.position,
-                    element.created,
+                    element.moment AS created,
                     block.number,
                     block.value AS block,
                     block.value ->> 'identifier' AS call
                 FROM (SELECT
         identifier,
         created,
+        moment,
         content,
         place,
         row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
     FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
     WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])) AS element
                 CROSS JOIN LATERAL jsonb_path_query(element.content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")')

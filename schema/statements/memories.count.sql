@@ -7,9 +7,7 @@ WHERE
     AND ($2::TIMESTAMPTZ IS NULL OR greatest(
     conversation.created,
     (
-        SELECT max(created) FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
-    ) AS element
+        SELECT max(created) FROM memories_elements AS element
         WHERE element.identifier = conversation.identifier
     ),
     (
@@ -22,9 +20,7 @@ WHERE
     AND ($3::TIMESTAMPTZ IS NULL OR greatest(
     conversation.created,
     (
-        SELECT max(created) FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
-    ) AS element
+        SELECT max(created) FROM memories_elements AS element
         WHERE element.identifier = conversation.identifier
     ),
     (

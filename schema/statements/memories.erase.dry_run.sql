@@ -16,7 +16,8 @@ WITH matching AS (
         ))
         AND ($4::JSONB IS NULL OR EXISTS (
             SELECT FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
             WHERE element.identifier = conversation.identifier
                 AND element.content -> 'meta' @> $4::JSONB
@@ -27,7 +28,8 @@ SELECT
     (
         SELECT count(*) FROM matching
         JOIN (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element ON element.identifier = matching.identifier
     ),
     (

@@ -19,7 +19,8 @@ FROM (
         ))
         AND ($4::JSONB IS NULL OR EXISTS (
             SELECT FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
             WHERE element.identifier = conversation.identifier
                 AND element.content -> 'meta' @> $4::JSONB

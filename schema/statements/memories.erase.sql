@@ -16,15 +16,17 @@ WITH matching AS (
         ))
         AND ($4::JSONB IS NULL OR EXISTS (
             SELECT FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
             WHERE element.identifier = conversation.identifier
                 AND element.content -> 'meta' @> $4::JSONB
         ))
 ),
-removed AS (
-    DELETE FROM memories AS conversation USING matching
-    WHERE conversation.identifier = matching.identifier
+removed AS (SELECT identifier FROM matching),
+removed_conversations AS (
+    DELETE FROM memories AS conversation
+    USING removed WHERE conversation.identifier = removed.identifier
 )
 
 SELECT
@@ -32,7 +34,8 @@ SELECT
     (
         SELECT count(*) FROM matching
         JOIN (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element ON element.identifier = matching.identifier
     ),
     (

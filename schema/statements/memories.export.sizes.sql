@@ -18,7 +18,8 @@ FROM (
 CROSS JOIN LATERAL (
     SELECT count(*) AS elements, coalesce(sum(pg_column_size(content)), 0)::INT8 AS bytes
     FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
     WHERE element.identifier = conversation.identifier
 ) AS held

@@ -17,9 +17,10 @@ FROM (
     ) AS snapshot
     WHERE identifier = ANY ($1::TEXT[])
     UNION ALL
-    SELECT identifier, 2, (to_json(created AT TIME ZONE 'UTC') #>> '{}') || CASE WHEN isfinite(created) THEN 'Z' ELSE '' END, content::TEXT, created, place
+    SELECT identifier, 2, (to_json(moment AT TIME ZONE 'UTC') #>> '{}') || CASE WHEN isfinite(moment) THEN 'Z' ELSE '' END, content::TEXT, created, place
     FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
     WHERE identifier = ANY ($1::TEXT[])
 ) AS stored

@@ -9,26 +9,33 @@ numbered AS (
     SELECT
         content,
         created,
-        place,
+        moment,
         row_number() OVER (ORDER BY created, place) - 1 AS position
     FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
     WHERE identifier = $1::TEXT
 ),
-target AS (
-    INSERT INTO memories (identifier, created)
-    SELECT $2::TEXT, now()
+new_conversations AS (
+    SELECT $2::TEXT AS identifier, now() AS created
     FROM source
     WHERE $3::INT8 IS NULL
         OR EXISTS (SELECT FROM numbered WHERE position = $3::INT8)
+),
+created_conversations AS (
+    INSERT INTO memories (identifier, created)
+    SELECT identifier, created FROM new_conversations
     ON CONFLICT (identifier) DO NOTHING
     RETURNING identifier
 ),
-variables AS (
-    INSERT INTO memories_variables (identifier, variables, created)
-    SELECT $2::TEXT, snapshot.variables, snapshot.created
-    FROM target, (
+new_snapshots AS (
+    SELECT
+        created_conversations.identifier,
+        row_number() OVER (ORDER BY snapshot.created, snapshot.place) AS number,
+        snapshot.variables,
+        snapshot.created
+    FROM created_conversations, (
         SELECT identifier, created, ctid AS place, variables FROM memories_variables
     ) AS snapshot
     WHERE snapshot.identifier = $1::TEXT
@@ -36,16 +43,25 @@ variables AS (
             SELECT FROM numbered
             WHERE position = $3::INT8 + 1 AND numbered.created <= snapshot.created
         )
-    ORDER BY snapshot.created, snapshot.place
 ),
-elements AS (
-    INSERT INTO memories_elements (identifier, content, created)
-    SELECT $2::TEXT, numbered.content, numbered.created
-    FROM target, numbered
+inserted_snapshots AS (
+    INSERT INTO memories_variables (identifier, variables, created)
+    SELECT identifier, variables, created FROM new_snapshots ORDER BY identifier, number
+),
+new_elements AS (
+    SELECT
+        created_conversations.identifier,
+        numbered.position AS number,
+        numbered.content,
+        numbered.moment AS created
+    FROM created_conversations, numbered
     WHERE $3::INT8 IS NULL OR numbered.position <= $3::INT8
-    ORDER BY numbered.position
+),
+inserted_elements AS (
+    INSERT INTO memories_elements (identifier, content, created)
+    SELECT identifier, content, created FROM new_elements ORDER BY identifier, number
 )
 SELECT
     EXISTS (SELECT FROM source) AS existed,
     (SELECT count(*) FROM numbered) AS elements,
-    EXISTS (SELECT FROM target) AS created
+    EXISTS (SELECT FROM created_conversations) AS created

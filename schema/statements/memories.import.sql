@@ -33,18 +33,20 @@ present_rows AS (
         identifier,
         kind,
         row_number() OVER (PARTITION BY identifier, kind ORDER BY created, place) AS number,
-        created,
+        moment AS created,
         content
     FROM (
-        SELECT identifier, 1 AS kind, created, place, variables AS content
+        SELECT
+            identifier, 1 AS kind, created, created AS moment, place, variables AS content
         FROM (
         SELECT identifier, created, ctid AS place, variables FROM memories_variables
     ) AS snapshot
         WHERE identifier = ANY ($2::TEXT[])
         UNION ALL
-        SELECT identifier, 2, created, place, content
+        SELECT identifier, 2, created, moment, place, content
         FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
         WHERE identifier = ANY ($2::TEXT[])
     ) AS stored
@@ -60,26 +62,37 @@ differing AS (
     WHERE theirs.created IS DISTINCT FROM ours.created
         OR theirs.content IS DISTINCT FROM ours.content
 ),
-created AS (
+new_conversations AS (SELECT identifier, created FROM given),
+created_conversations AS (
     INSERT INTO memories (identifier, created)
-    SELECT identifier, created FROM given
+    SELECT identifier, created FROM new_conversations
     ON CONFLICT (identifier) DO NOTHING
     RETURNING identifier
 ),
-variables AS (
-    INSERT INTO memories_variables (identifier, variables, created)
-    SELECT given_rows.identifier, given_rows.content, given_rows.created
-    FROM created
-    JOIN given_rows ON given_rows.identifier = created.identifier AND given_rows.kind = 1
-    ORDER BY given_rows.identifier, given_rows.number
+new_snapshots AS (
+    SELECT
+        given_rows.identifier,
+        given_rows.number,
+        given_rows.content AS variables,
+        given_rows.created
+    FROM created_conversations
+    JOIN given_rows
+        ON given_rows.identifier = created_conversations.identifier AND given_rows.kind = 1
 ),
-elements AS (
+inserted_snapshots AS (
+    INSERT INTO memories_variables (identifier, variables, created)
+    SELECT identifier, variables, created FROM new_snapshots ORDER BY identifier, number
+),
+new_elements AS (
+    SELECT given_rows.identifier, given_rows.number, given_rows.content, given_rows.created
+    FROM created_conversations
+    JOIN given_rows
+        ON given_rows.identifier = created_conversations.identifier AND given_rows.kind = 2
+),
+inserted_elements AS (
     INSERT INTO memories_elements (identifier, content, created)
-    SELECT given_rows.identifier, given_rows.content, given_rows.created
-    FROM created
-    JOIN given_rows ON given_rows.identifier = created.identifier AND given_rows.kind = 2
-    ORDER BY given_rows.identifier, given_rows.number
+    SELECT identifier, content, created FROM new_elements ORDER BY identifier, number
 )
 SELECT
-    coalesce((SELECT array_agg(identifier) FROM created), '{}'),
+    coalesce((SELECT array_agg(identifier) FROM created_conversations), '{}'),
     coalesce((SELECT array_agg(identifier) FROM differing), '{}')

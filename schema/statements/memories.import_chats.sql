@@ -21,7 +21,8 @@ stored AS (
         created,
         content
     FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
     WHERE identifier = ANY ($2::TEXT[]) AND NOT $3::BOOLEAN
 ),
@@ -38,16 +39,14 @@ state AS MATERIALIZED (
     FROM given
     CROSS JOIN LATERAL (
         SELECT max(created) AS created
-        FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
-    ) AS element
+        FROM memories_elements AS element
         WHERE element.identifier = given.identifier AND created < 'infinity'
     ) AS newest
     LEFT JOIN stored USING (identifier)
     LEFT JOIN given_elements USING (identifier, number)
     GROUP BY given.identifier, newest.created
 ),
-added AS MATERIALIZED (
+new_elements AS MATERIALIZED (
     SELECT
         state.identifier,
         given_elements.number,
@@ -74,16 +73,16 @@ latest AS (
         LIMIT 1
     ) AS newest
 ),
-snapshots AS (
+new_snapshots AS (
     SELECT
         state.identifier,
         item.number,
         (item.value -> 'variables')::JSONB AS variables,
         greatest(
             coalesce(
-                added.created,
+                new_elements.created,
                 (
-                    SELECT max(each.created) + INTERVAL '1 microsecond' FROM added AS each
+                    SELECT max(each.created) + INTERVAL '1 microsecond' FROM new_elements AS each
                     WHERE each.identifier = state.identifier
                 ),
                 state.now
@@ -94,8 +93,8 @@ snapshots AS (
     JOIN given USING (identifier)
     CROSS JOIN LATERAL json_array_elements(given.snapshots)
         WITH ORDINALITY AS item (value, number)
-    LEFT JOIN added ON added.identifier = state.identifier
-        AND added.number = greatest(
+    LEFT JOIN new_elements ON new_elements.identifier = state.identifier
+        AND new_elements.number = greatest(
             (item.value ->> 'position')::INT8 + 1,
             state.stored + 1
         )
@@ -105,26 +104,30 @@ snapshots AS (
             (item.value ->> 'position')::INT8 >= state.stored
             OR (
                 item.number = json_array_length(given.snapshots)
-                AND added.identifier IS NOT NULL
+                AND new_elements.identifier IS NOT NULL
             )
         )
         AND latest.variables @> (item.value -> 'variables')::JSONB IS NOT TRUE
 ),
-conversations AS (
-    INSERT INTO memories (identifier, created)
-    SELECT given.identifier, coalesce(given.created, now())
+new_conversations AS (
+    SELECT given.identifier, coalesce(given.created, now()) AS created
     FROM given
     JOIN state USING (identifier)
     WHERE NOT state.differs
+),
+created_conversations AS (
+    INSERT INTO memories (identifier, created)
+    SELECT identifier, created FROM new_conversations
     ON CONFLICT (identifier) DO NOTHING
+    RETURNING identifier
 ),
 inserted_snapshots AS (
     INSERT INTO memories_variables (identifier, variables, created)
-    SELECT identifier, variables, created FROM snapshots ORDER BY identifier, number
+    SELECT identifier, variables, created FROM new_snapshots ORDER BY identifier, number
 ),
 inserted_elements AS (
     INSERT INTO memories_elements (identifier, content, created)
-    SELECT identifier, content, created FROM added ORDER BY identifier, number
+    SELECT identifier, content, created FROM new_elements ORDER BY identifier, number
 )
 SELECT
     state.identifier,
@@ -133,5 +136,5 @@ SELECT
     coalesce(counted.added, 0) AS added
 FROM state
 LEFT JOIN (
-    SELECT identifier, count(*) AS added FROM added GROUP BY identifier
+    SELECT identifier, count(*) AS added FROM new_elements GROUP BY identifier
 ) AS counted USING (identifier)

@@ -19,7 +19,8 @@ CROSS JOIN LATERAL (
         count(*) AS elements,
         coalesce(sum(pg_column_size(content)), 0)::INT8 AS bytes
     FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
     WHERE element.identifier = conversation.identifier
 ) AS held
@@ -38,9 +39,7 @@ WHERE
     AND ($2::TIMESTAMPTZ IS NULL OR greatest(
     conversation.created,
     (
-        SELECT max(created) FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
-    ) AS element
+        SELECT max(created) FROM memories_elements AS element
         WHERE element.identifier = conversation.identifier
     ),
     (
@@ -53,9 +52,7 @@ WHERE
     AND ($3::TIMESTAMPTZ IS NULL OR greatest(
     conversation.created,
     (
-        SELECT max(created) FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
-    ) AS element
+        SELECT max(created) FROM memories_elements AS element
         WHERE element.identifier = conversation.identifier
     ),
     (

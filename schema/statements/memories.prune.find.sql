@@ -7,7 +7,8 @@ SELECT
     (extract(EPOCH FROM CASE WHEN isfinite(last) THEN last END) * 1000000)::INT8,
     (
         SELECT count(*) FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
         WHERE element.identifier = ranked.identifier
     ),
@@ -23,9 +24,7 @@ FROM (
         SELECT conversation.identifier, greatest(
     conversation.created,
     (
-        SELECT max(created) FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
-    ) AS element
+        SELECT max(created) FROM memories_elements AS element
         WHERE element.identifier = conversation.identifier
     ),
     (

@@ -7,9 +7,7 @@ WITH matching AS (
     WHERE greatest(
     conversation.created,
     (
-        SELECT max(created) FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
-    ) AS element
+        SELECT max(created) FROM memories_elements AS element
         WHERE element.identifier = conversation.identifier
     ),
     (
@@ -20,9 +18,10 @@ WITH matching AS (
     )
 ) <= TIMESTAMPTZ 'epoch' + due.last * INTERVAL '1 microsecond'
 ),
-removed AS (
-    DELETE FROM memories AS conversation USING matching
-    WHERE conversation.identifier = matching.identifier
+removed AS (SELECT identifier FROM matching),
+removed_conversations AS (
+    DELETE FROM memories AS conversation
+    USING removed WHERE conversation.identifier = removed.identifier
 )
 
 SELECT
@@ -30,7 +29,8 @@ SELECT
     (
         SELECT count(*) FROM matching
         JOIN (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element ON element.identifier = matching.identifier
     ),
     (

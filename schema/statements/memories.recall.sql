@@ -4,7 +4,8 @@ SELECT written, document
 FROM (
     SELECT created::TEXT AS written, created, place, content::TEXT AS document
     FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
     WHERE identifier = $1::TEXT
     UNION ALL

@@ -5,7 +5,8 @@ FROM (
     (
         SELECT created::TEXT AS written, created, place, content::TEXT AS document
         FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
         WHERE identifier = $1::TEXT
         ORDER BY created DESC, place DESC
@@ -14,7 +15,8 @@ FROM (
             FROM (
                 SELECT content, row_number() OVER (ORDER BY created DESC, place DESC) AS number
                 FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
                 WHERE identifier = $1::TEXT
             ) AS backward

@@ -17,7 +17,8 @@ snapshot AS (
 batch AS (
     SELECT greatest(clock_timestamp(), max(created) + INTERVAL '1 microsecond') AS start
     FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
     WHERE identifier = $1::TEXT AND created < 'infinity'
 )

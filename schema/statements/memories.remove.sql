@@ -1,5 +1,9 @@
 -- $1 identifier
 WITH removed AS (
-    DELETE FROM memories WHERE identifier = $1::TEXT RETURNING identifier
+    SELECT identifier FROM memories AS conversation WHERE identifier = $1::TEXT
+),
+removed_conversations AS (
+    DELETE FROM memories AS conversation
+    USING removed WHERE conversation.identifier = removed.identifier
 )
 SELECT EXISTS (SELECT FROM removed)

@@ -4,32 +4,53 @@ WITH source AS (
     SELECT identifier, created FROM memories AS conversation
     WHERE identifier = $1::TEXT
 ),
-target AS (
+new_conversations AS (
+    SELECT $2::TEXT AS identifier, source.created FROM source
+),
+created_conversations AS (
     INSERT INTO memories (identifier, created)
-    SELECT $2::TEXT, source.created FROM source
+    SELECT identifier, created FROM new_conversations
     ON CONFLICT (identifier) DO NOTHING
     RETURNING identifier
 ),
-variables AS (
-    INSERT INTO memories_variables (identifier, variables, created)
-    SELECT $2::TEXT, snapshot.variables, snapshot.created
-    FROM target, (
+new_snapshots AS (
+    SELECT
+        created_conversations.identifier,
+        row_number() OVER (ORDER BY snapshot.created, snapshot.place) AS number,
+        snapshot.variables,
+        snapshot.created
+    FROM created_conversations, (
         SELECT identifier, created, ctid AS place, variables FROM memories_variables
     ) AS snapshot
     WHERE snapshot.identifier = $1::TEXT
-    ORDER BY snapshot.created, snapshot.place
 ),
-elements AS (
-    INSERT INTO memories_elements (identifier, content, created)
-    SELECT $2::TEXT, element.content, element.created
-    FROM target, (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+inserted_snapshots AS (
+    INSERT INTO memories_variables (identifier, variables, created)
+    SELECT identifier, variables, created FROM new_snapshots ORDER BY identifier, number
+),
+new_elements AS (
+    SELECT
+        created_conversations.identifier,
+        row_number() OVER (ORDER BY element.created, element.place) AS number,
+        element.content,
+        element.moment AS created
+    FROM created_conversations, (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
     WHERE element.identifier = $1::TEXT
-    ORDER BY element.created, element.place
+),
+inserted_elements AS (
+    INSERT INTO memories_elements (identifier, content, created)
+    SELECT identifier, content, created FROM new_elements ORDER BY identifier, number
 ),
 removed AS (
+    SELECT $1::TEXT AS identifier FROM created_conversations
+),
+removed_conversations AS (
     DELETE FROM memories AS conversation
-    USING target WHERE conversation.identifier = $1::TEXT
+    USING removed WHERE conversation.identifier = removed.identifier
 )
-SELECT EXISTS (SELECT FROM source) AS existed, EXISTS (SELECT FROM target) AS created
+SELECT
+    EXISTS (SELECT FROM source) AS existed,
+    EXISTS (SELECT FROM created_conversations) AS created

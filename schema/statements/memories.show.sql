@@ -1,9 +1,10 @@
 -- $1 identifier
 -- $2 limit
 WITH newest AS (
-    SELECT created, place, content
+    SELECT created, place, moment, content
     FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element
     WHERE identifier = $1::TEXT
     ORDER BY created DESC, place DESC
@@ -14,7 +15,8 @@ SELECT
         SELECT FROM memories AS conversation WHERE identifier = $1::TEXT
     ),
     (SELECT count(*) FROM (
-        SELECT identifier, created, ctid AS place, content FROM memories_elements
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
     ) AS element WHERE identifier = $1::TEXT),
     (
         SELECT variables::TEXT
@@ -27,7 +29,7 @@ SELECT
     )
 UNION ALL
 (
-    SELECT NULL, (extract(EPOCH FROM CASE WHEN isfinite(created) THEN created END) * 1000000)::INT8, content::TEXT
+    SELECT NULL, (extract(EPOCH FROM CASE WHEN isfinite(moment) THEN moment END) * 1000000)::INT8, content::TEXT
     FROM newest
     ORDER BY created, place
 )

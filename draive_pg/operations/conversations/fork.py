@@ -4,7 +4,16 @@ from collections.abc import Sequence
 
 from draive_pg.codec.validation import check_position, check_text
 from draive_pg.errors import MemoryExists
-from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS, lock_memories
+from draive_pg.operations.conversations.store import (
+    CONVERSATIONS,
+    CREATE_CONVERSATIONS,
+    ELEMENTS,
+    INSERT_ELEMENTS,
+    INSERT_SNAPSHOTS,
+    REMOVE_CONVERSATIONS,
+    SNAPSHOTS,
+    lock_memories,
+)
 from draive_pg.operations.operation import Operation, Query, Row
 
 # With a position, variables are copied up to the time of the element after it.
@@ -12,49 +21,53 @@ FORK = Query(
     "memories.fork",
     f"""
 WITH source AS (
-    SELECT identifier FROM {{schema}}.memories AS conversation
+    SELECT identifier FROM {CONVERSATIONS} AS conversation
     WHERE identifier = :identifier::TEXT
 ),
 numbered AS (
     SELECT
         content,
         created,
-        place,
+        moment,
         row_number() OVER (ORDER BY created, place) - 1 AS position
     FROM {ELEMENTS} AS element
     WHERE identifier = :identifier::TEXT
 ),
-target AS (
-    INSERT INTO {{schema}}.memories (identifier, created)
-    SELECT :new_identifier::TEXT, now()
+new_conversations AS (
+    SELECT :new_identifier::TEXT AS identifier, now() AS created
     FROM source
     WHERE :position::INT8 IS NULL
         OR EXISTS (SELECT FROM numbered WHERE position = :position::INT8)
-    ON CONFLICT (identifier) DO NOTHING
-    RETURNING identifier
 ),
-variables AS (
-    INSERT INTO {{schema}}.memories_variables (identifier, variables, created)
-    SELECT :new_identifier::TEXT, snapshot.variables, snapshot.created
-    FROM target, {SNAPSHOTS} AS snapshot
+{CREATE_CONVERSATIONS},
+new_snapshots AS (
+    SELECT
+        created_conversations.identifier,
+        row_number() OVER (ORDER BY snapshot.created, snapshot.place) AS number,
+        snapshot.variables,
+        snapshot.created
+    FROM created_conversations, {SNAPSHOTS} AS snapshot
     WHERE snapshot.identifier = :identifier::TEXT
         AND NOT EXISTS (
             SELECT FROM numbered
             WHERE position = :position::INT8 + 1 AND numbered.created <= snapshot.created
         )
-    ORDER BY snapshot.created, snapshot.place
 ),
-elements AS (
-    INSERT INTO {{schema}}.memories_elements (identifier, content, created)
-    SELECT :new_identifier::TEXT, numbered.content, numbered.created
-    FROM target, numbered
+{INSERT_SNAPSHOTS},
+new_elements AS (
+    SELECT
+        created_conversations.identifier,
+        numbered.position AS number,
+        numbered.content,
+        numbered.moment AS created
+    FROM created_conversations, numbered
     WHERE :position::INT8 IS NULL OR numbered.position <= :position::INT8
-    ORDER BY numbered.position
-)
+),
+{INSERT_ELEMENTS}
 SELECT
     EXISTS (SELECT FROM source) AS existed,
     (SELECT count(*) FROM numbered) AS elements,
-    EXISTS (SELECT FROM target) AS created
+    EXISTS (SELECT FROM created_conversations) AS created
 """,
 )
 
@@ -64,34 +77,40 @@ RENAME = Query(
     "memories.rename",
     f"""
 WITH source AS (
-    SELECT identifier, created FROM {{schema}}.memories AS conversation
+    SELECT identifier, created FROM {CONVERSATIONS} AS conversation
     WHERE identifier = :identifier::TEXT
 ),
-target AS (
-    INSERT INTO {{schema}}.memories (identifier, created)
-    SELECT :new_identifier::TEXT, source.created FROM source
-    ON CONFLICT (identifier) DO NOTHING
-    RETURNING identifier
+new_conversations AS (
+    SELECT :new_identifier::TEXT AS identifier, source.created FROM source
 ),
-variables AS (
-    INSERT INTO {{schema}}.memories_variables (identifier, variables, created)
-    SELECT :new_identifier::TEXT, snapshot.variables, snapshot.created
-    FROM target, {SNAPSHOTS} AS snapshot
+{CREATE_CONVERSATIONS},
+new_snapshots AS (
+    SELECT
+        created_conversations.identifier,
+        row_number() OVER (ORDER BY snapshot.created, snapshot.place) AS number,
+        snapshot.variables,
+        snapshot.created
+    FROM created_conversations, {SNAPSHOTS} AS snapshot
     WHERE snapshot.identifier = :identifier::TEXT
-    ORDER BY snapshot.created, snapshot.place
 ),
-elements AS (
-    INSERT INTO {{schema}}.memories_elements (identifier, content, created)
-    SELECT :new_identifier::TEXT, element.content, element.created
-    FROM target, {ELEMENTS} AS element
+{INSERT_SNAPSHOTS},
+new_elements AS (
+    SELECT
+        created_conversations.identifier,
+        row_number() OVER (ORDER BY element.created, element.place) AS number,
+        element.content,
+        element.moment AS created
+    FROM created_conversations, {ELEMENTS} AS element
     WHERE element.identifier = :identifier::TEXT
-    ORDER BY element.created, element.place
 ),
+{INSERT_ELEMENTS},
 removed AS (
-    DELETE FROM {{schema}}.memories AS conversation
-    USING target WHERE conversation.identifier = :identifier::TEXT
-)
-SELECT EXISTS (SELECT FROM source) AS existed, EXISTS (SELECT FROM target) AS created
+    SELECT :identifier::TEXT AS identifier FROM created_conversations
+),
+{REMOVE_CONVERSATIONS}
+SELECT
+    EXISTS (SELECT FROM source) AS existed,
+    EXISTS (SELECT FROM created_conversations) AS created
 """,
 )
 

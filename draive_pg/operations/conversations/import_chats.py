@@ -21,8 +21,12 @@ from draive_pg.display.progress import progress, watched
 from draive_pg.errors import ChatInvalid, MemoryExists
 from draive_pg.models.conversations import ChatImport
 from draive_pg.operations.conversations.store import (
+    CREATE_CONVERSATIONS,
     ELEMENTS,
+    INSERT_ELEMENTS,
+    INSERT_SNAPSHOTS,
     SNAPSHOTS,
+    WRITES,
     lock_memories,
     lock_memory,
 )
@@ -75,14 +79,14 @@ state AS MATERIALIZED (
     FROM given
     CROSS JOIN LATERAL (
         SELECT max(created) AS created
-        FROM {ELEMENTS} AS element
+        FROM {WRITES} AS element
         WHERE element.identifier = given.identifier AND created < 'infinity'
     ) AS newest
     LEFT JOIN stored USING (identifier)
     LEFT JOIN given_elements USING (identifier, number)
     GROUP BY given.identifier, newest.created
 ),
-added AS MATERIALIZED (
+new_elements AS MATERIALIZED (
     SELECT
         state.identifier,
         given_elements.number,
@@ -107,16 +111,16 @@ latest AS (
         LIMIT 1
     ) AS newest
 ),
-snapshots AS (
+new_snapshots AS (
     SELECT
         state.identifier,
         item.number,
         (item.value -> 'variables')::JSONB AS variables,
         greatest(
             coalesce(
-                added.created,
+                new_elements.created,
                 (
-                    SELECT max(each.created) + {STEP} FROM added AS each
+                    SELECT max(each.created) + {STEP} FROM new_elements AS each
                     WHERE each.identifier = state.identifier
                 ),
                 state.now
@@ -127,8 +131,8 @@ snapshots AS (
     JOIN given USING (identifier)
     CROSS JOIN LATERAL json_array_elements(given.snapshots)
         WITH ORDINALITY AS item (value, number)
-    LEFT JOIN added ON added.identifier = state.identifier
-        AND added.number = greatest(
+    LEFT JOIN new_elements ON new_elements.identifier = state.identifier
+        AND new_elements.number = greatest(
             (item.value ->> 'position')::INT8 + 1,
             state.stored + 1
         )
@@ -138,27 +142,20 @@ snapshots AS (
             (item.value ->> 'position')::INT8 >= state.stored
             OR (
                 item.number = json_array_length(given.snapshots)
-                AND added.identifier IS NOT NULL
+                AND new_elements.identifier IS NOT NULL
             )
         )
         AND latest.variables @> (item.value -> 'variables')::JSONB IS NOT TRUE
 ),
-conversations AS (
-    INSERT INTO {{schema}}.memories (identifier, created)
-    SELECT given.identifier, coalesce(given.created, now())
+new_conversations AS (
+    SELECT given.identifier, coalesce(given.created, now()) AS created
     FROM given
     JOIN state USING (identifier)
     WHERE NOT state.differs
-    ON CONFLICT (identifier) DO NOTHING
 ),
-inserted_snapshots AS (
-    INSERT INTO {{schema}}.memories_variables (identifier, variables, created)
-    SELECT identifier, variables, created FROM snapshots ORDER BY identifier, number
-),
-inserted_elements AS (
-    INSERT INTO {{schema}}.memories_elements (identifier, content, created)
-    SELECT identifier, content, created FROM added ORDER BY identifier, number
-)
+{CREATE_CONVERSATIONS},
+{INSERT_SNAPSHOTS},
+{INSERT_ELEMENTS}
 SELECT
     state.identifier,
     state.stored,
@@ -166,7 +163,7 @@ SELECT
     coalesce(counted.added, 0) AS added
 FROM state
 LEFT JOIN (
-    SELECT identifier, count(*) AS added FROM added GROUP BY identifier
+    SELECT identifier, count(*) AS added FROM new_elements GROUP BY identifier
 ) AS counted USING (identifier)
 """,
 )

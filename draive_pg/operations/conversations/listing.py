@@ -9,7 +9,7 @@ from draive_pg.errors import MemoryMissing, similar_names
 from draive_pg.models.conversations import MemorySummary
 from draive_pg.models.record import Records
 from draive_pg.operations.conversations.expressions import epoch_us
-from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS
+from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, SNAPSHOTS, WRITES
 from draive_pg.operations.operation import Operation, Query, Row, Steps, workflow
 
 type Order = Literal["identifier", "created", "last", "elements", "bytes"]
@@ -21,7 +21,7 @@ MAX_COMPARED = 1_000  # identifiers compared with a missing one
 LAST_WRITTEN: LiteralString = f"""greatest(
     conversation.created,
     (
-        SELECT max(created) FROM {ELEMENTS} AS element
+        SELECT max(created) FROM {WRITES} AS element
         WHERE element.identifier = conversation.identifier
     ),
     (
@@ -36,20 +36,20 @@ MATCHING: LiteralString = f"""
     AND (:until::TIMESTAMPTZ IS NULL OR {LAST_WRITTEN} < :until::TIMESTAMPTZ)"""
 
 IDENTIFIERS = Query(
-    "memories.identifiers", "SELECT identifier FROM {schema}.memories AS conversation ORDER BY 1"
+    "memories.identifiers", f"SELECT identifier FROM {CONVERSATIONS} AS conversation ORDER BY 1"
 )
 
 # Candidates are the neighbours in sort order, which share a prefix with the missing identifier.
 SIMILAR = Query(
     "memories.similar",
-    """
+    f"""
 (
-    SELECT identifier FROM {schema}.memories AS conversation
+    SELECT identifier FROM {CONVERSATIONS} AS conversation
     WHERE identifier >= :identifier::TEXT ORDER BY identifier LIMIT :limit::INT8 / 2
 )
 UNION ALL
 (
-    SELECT identifier FROM {schema}.memories AS conversation
+    SELECT identifier FROM {CONVERSATIONS} AS conversation
     WHERE identifier < :identifier::TEXT ORDER BY identifier DESC LIMIT :limit::INT8 / 2
 )
 """,
@@ -58,7 +58,7 @@ UNION ALL
 COUNT = Query(
     "memories.count",
     f"""
-SELECT count(*) FROM {{schema}}.memories AS conversation
+SELECT count(*) FROM {CONVERSATIONS} AS conversation
 WHERE{MATCHING}
 """,
 )
@@ -84,7 +84,7 @@ SELECT
     held.elements,
     kept.snapshots,
     held.bytes + kept.bytes
-FROM {{schema}}.memories AS conversation
+FROM {CONVERSATIONS} AS conversation
 CROSS JOIN LATERAL (
     SELECT
         min(created) AS first,

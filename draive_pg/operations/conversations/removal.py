@@ -12,7 +12,13 @@ from draive_pg.display.progress import progress
 from draive_pg.models.conversations import Removal
 from draive_pg.operations.conversations.expressions import epoch_us
 from draive_pg.operations.conversations.listing import LAST_WRITTEN
-from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS, lock_memories
+from draive_pg.operations.conversations.store import (
+    CONVERSATIONS,
+    ELEMENTS,
+    REMOVE_CONVERSATIONS,
+    SNAPSHOTS,
+    lock_memories,
+)
 from draive_pg.operations.operation import Operation, Query, Row, Steps, workflow
 
 BATCH = 500  # memories removed in one transaction, which holds a lock on each
@@ -36,7 +42,7 @@ FROM (
     SELECT identifier, last, row_number() OVER (ORDER BY last DESC, identifier DESC) AS rank
     FROM (
         SELECT conversation.identifier, {LAST_WRITTEN} AS last
-        FROM {{schema}}.memories AS conversation
+        FROM {CONVERSATIONS} AS conversation
         WHERE :prefix::TEXT IS NULL OR starts_with(conversation.identifier, :prefix::TEXT)
     ) AS aged
 ) AS ranked
@@ -51,7 +57,7 @@ ORDER BY last, identifier
 
 MATCHING: LiteralString = f"""
     SELECT conversation.identifier
-    FROM {{schema}}.memories AS conversation
+    FROM {CONVERSATIONS} AS conversation
     WHERE (:identifiers::TEXT[] IS NULL OR conversation.identifier = ANY (:identifiers::TEXT[]))
         AND (:prefix::TEXT IS NULL OR starts_with(conversation.identifier, :prefix::TEXT))
         AND (:variables::JSONB IS NULL OR EXISTS (
@@ -79,10 +85,8 @@ SELECT
     )
 """
 
-REMOVE_MATCHING: LiteralString = f"""removed AS (
-    DELETE FROM {{schema}}.memories AS conversation USING matching
-    WHERE conversation.identifier = matching.identifier
-)
+REMOVE_MATCHING: LiteralString = f"""removed AS (SELECT identifier FROM matching),
+{REMOVE_CONVERSATIONS}
 {COUNT_MATCHING}"""
 
 # The caller holds the locks. Memories that were written to after `PRUNABLE` ran are kept.
@@ -92,7 +96,7 @@ PRUNE = Query(
 WITH matching AS (
     SELECT conversation.identifier
     FROM unnest(:identifiers::TEXT[], :last::INT8[]) AS due (identifier, last)
-    JOIN {{schema}}.memories AS conversation ON conversation.identifier = due.identifier
+    JOIN {CONVERSATIONS} AS conversation ON conversation.identifier = due.identifier
     WHERE {LAST_WRITTEN} <= TIMESTAMPTZ 'epoch' + due.last * INTERVAL '1 microsecond'
 ),
 {REMOVE_MATCHING}""",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from draive_pg.codec.validation import check_limit, check_text
 from draive_pg.operations.conversations.expressions import epoch_us
-from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS
+from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, SNAPSHOTS
 from draive_pg.operations.operation import Operation, Query, Row
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ SHOW = Query(
     "memories.show",
     f"""
 WITH newest AS (
-    SELECT created, place, content
+    SELECT created, place, moment, content
     FROM {ELEMENTS} AS element
     WHERE identifier = :identifier::TEXT
     ORDER BY created DESC, place DESC
@@ -24,7 +24,7 @@ WITH newest AS (
 )
 SELECT
     EXISTS (
-        SELECT FROM {{schema}}.memories AS conversation WHERE identifier = :identifier::TEXT
+        SELECT FROM {CONVERSATIONS} AS conversation WHERE identifier = :identifier::TEXT
     ),
     (SELECT count(*) FROM {ELEMENTS} AS element WHERE identifier = :identifier::TEXT),
     (
@@ -36,7 +36,7 @@ SELECT
     )
 UNION ALL
 (
-    SELECT NULL, {epoch_us("created")}, content::TEXT
+    SELECT NULL, {epoch_us("moment")}, content::TEXT
     FROM newest
     ORDER BY created, place
 )

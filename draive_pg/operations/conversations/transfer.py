@@ -15,7 +15,15 @@ from draive_pg.errors import MemoryExists
 from draive_pg.models.conversations import Transfer
 from draive_pg.operations.conversations.export_format import Line, check_path, lines, written
 from draive_pg.operations.conversations.listing import memory_missing
-from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS, lock_memories
+from draive_pg.operations.conversations.store import (
+    CONVERSATIONS,
+    CREATE_CONVERSATIONS,
+    ELEMENTS,
+    INSERT_ELEMENTS,
+    INSERT_SNAPSHOTS,
+    SNAPSHOTS,
+    lock_memories,
+)
 from draive_pg.operations.operation import Call, Operation, Query, Row, Steps, workflow
 
 # Limits of one statement, unless a single memory exceeds them.
@@ -33,7 +41,7 @@ SELECT
     held.bytes
 FROM (
     SELECT identifier
-    FROM {{schema}}.memories AS conversation
+    FROM {CONVERSATIONS} AS conversation
     WHERE (:identifiers::TEXT[] IS NULL OR identifier = ANY (:identifiers::TEXT[]))
         AND (:prefix::TEXT IS NULL OR starts_with(identifier, :prefix::TEXT))
         AND (:after::TEXT IS NULL OR identifier > :after::TEXT)
@@ -49,10 +57,13 @@ ORDER BY conversation.identifier
 """,
 )
 
-UTC_TIME: LiteralString = (
-    "(to_json(created AT TIME ZONE 'UTC') #>> '{}')"
-    " || CASE WHEN isfinite(created) THEN 'Z' ELSE '' END"
-)
+
+def _utc(time: LiteralString) -> LiteralString:
+    return (
+        f"(to_json({time} AT TIME ZONE 'UTC') #>> '{{}}')"
+        f" || CASE WHEN isfinite({time}) THEN 'Z' ELSE '' END"
+    )
+
 
 # For each memory: its row, then its variables, then its elements, each in order.
 READ = Query(
@@ -63,18 +74,18 @@ FROM (
     SELECT
         identifier,
         0 AS kind,
-        {UTC_TIME} AS written,
+        {_utc("created")} AS written,
         '' AS document,
         created,
         NULL AS place
-    FROM {{schema}}.memories AS conversation
+    FROM {CONVERSATIONS} AS conversation
     WHERE identifier = ANY (:identifiers::TEXT[])
     UNION ALL
-    SELECT identifier, 1, {UTC_TIME}, variables::TEXT, created, place
+    SELECT identifier, 1, {_utc("created")}, variables::TEXT, created, place
     FROM {SNAPSHOTS} AS snapshot
     WHERE identifier = ANY (:identifiers::TEXT[])
     UNION ALL
-    SELECT identifier, 2, {UTC_TIME}, content::TEXT, created, place
+    SELECT identifier, 2, {_utc("moment")}, content::TEXT, created, place
     FROM {ELEMENTS} AS element
     WHERE identifier = ANY (:identifiers::TEXT[])
 ) AS stored
@@ -111,7 +122,7 @@ given_rows AS (
     ) AS row
 ),
 present AS (
-    SELECT identifier FROM {{schema}}.memories AS conversation
+    SELECT identifier FROM {CONVERSATIONS} AS conversation
     WHERE identifier = ANY (:identifiers::TEXT[])
 ),
 present_rows AS (
@@ -119,14 +130,15 @@ present_rows AS (
         identifier,
         kind,
         row_number() OVER (PARTITION BY identifier, kind ORDER BY created, place) AS number,
-        created,
+        moment AS created,
         content
     FROM (
-        SELECT identifier, 1 AS kind, created, place, variables AS content
+        SELECT
+            identifier, 1 AS kind, created, created AS moment, place, variables AS content
         FROM {SNAPSHOTS} AS snapshot
         WHERE identifier = ANY (:identifiers::TEXT[])
         UNION ALL
-        SELECT identifier, 2, created, place, content
+        SELECT identifier, 2, created, moment, place, content
         FROM {ELEMENTS} AS element
         WHERE identifier = ANY (:identifiers::TEXT[])
     ) AS stored
@@ -142,28 +154,28 @@ differing AS (
     WHERE theirs.created IS DISTINCT FROM ours.created
         OR theirs.content IS DISTINCT FROM ours.content
 ),
-created AS (
-    INSERT INTO {{schema}}.memories (identifier, created)
-    SELECT identifier, created FROM given
-    ON CONFLICT (identifier) DO NOTHING
-    RETURNING identifier
+new_conversations AS (SELECT identifier, created FROM given),
+{CREATE_CONVERSATIONS},
+new_snapshots AS (
+    SELECT
+        given_rows.identifier,
+        given_rows.number,
+        given_rows.content AS variables,
+        given_rows.created
+    FROM created_conversations
+    JOIN given_rows
+        ON given_rows.identifier = created_conversations.identifier AND given_rows.kind = 1
 ),
-variables AS (
-    INSERT INTO {{schema}}.memories_variables (identifier, variables, created)
-    SELECT given_rows.identifier, given_rows.content, given_rows.created
-    FROM created
-    JOIN given_rows ON given_rows.identifier = created.identifier AND given_rows.kind = 1
-    ORDER BY given_rows.identifier, given_rows.number
+{INSERT_SNAPSHOTS},
+new_elements AS (
+    SELECT given_rows.identifier, given_rows.number, given_rows.content, given_rows.created
+    FROM created_conversations
+    JOIN given_rows
+        ON given_rows.identifier = created_conversations.identifier AND given_rows.kind = 2
 ),
-elements AS (
-    INSERT INTO {{schema}}.memories_elements (identifier, content, created)
-    SELECT given_rows.identifier, given_rows.content, given_rows.created
-    FROM created
-    JOIN given_rows ON given_rows.identifier = created.identifier AND given_rows.kind = 2
-    ORDER BY given_rows.identifier, given_rows.number
-)
+{INSERT_ELEMENTS}
 SELECT
-    coalesce((SELECT array_agg(identifier) FROM created), '{{}}'),
+    coalesce((SELECT array_agg(identifier) FROM created_conversations), '{{}}'),
     coalesce((SELECT array_agg(identifier) FROM differing), '{{}}')
 """,
 )

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 from draive_pg.codec.json import encode_mapping
 from draive_pg.codec.validation import check_sent, check_text
-from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS, lock_memory
+from draive_pg.operations.conversations.store import (
+    CONVERSATIONS,
+    ELEMENTS,
+    REMOVE_CONVERSATIONS,
+    SNAPSHOTS,
+    lock_memory,
+)
 from draive_pg.operations.operation import Operation, Query
 
 if TYPE_CHECKING:
@@ -86,10 +92,11 @@ WHERE :defaults::JSONB || coalesce(current.variables, '{{}}') IS DISTINCT FROM c
 
 REMOVE = Query(
     "memories.remove",
-    """
+    f"""
 WITH removed AS (
-    DELETE FROM {schema}.memories WHERE identifier = :identifier::TEXT RETURNING identifier
-)
+    SELECT identifier FROM {CONVERSATIONS} AS conversation WHERE identifier = :identifier::TEXT
+),
+{REMOVE_CONVERSATIONS}
 SELECT EXISTS (SELECT FROM removed)
 """,
 )
