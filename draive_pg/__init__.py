@@ -46,7 +46,8 @@ from draive_pg.models.transcript import (
     TranscriptPiece,
 )
 from draive_pg.operations.conversations.listing import Order
-from draive_pg.operations.documents.kind import ConfigurationReference, InstructionsReference
+from draive_pg.operations.documents.declaration import InstructionsReference
+from draive_pg.operations.documents.kind import ConfigurationReference
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.release import LabelTargets
 from draive_pg.operations.documents.selectors import RevisionRef

@@ -22,7 +22,7 @@ from draive_pg.models.admin import Diagnosis, OperationEvent
 from draive_pg.models.documents import Release, Revision, Snapshot
 from draive_pg.operations.admin import doctor, migrations
 from draive_pg.operations.documents import release as releases
-from draive_pg.operations.documents.kind import InstructionsReference
+from draive_pg.operations.documents.declaration import InstructionsReference
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.release import LabelTargets
 from draive_pg.operations.operation import Workflow

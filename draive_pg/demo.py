@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING
@@ -45,7 +46,8 @@ def run(db: Client, opened_by: str) -> None:
     """
     page = Page()
     show_import(db, page)
-    show_recall(db, page)
+    with suppress(ImportError):  # of draive, whose objects it shows
+        show_recall(db, page)
     show_sessions(db, page)
     show_tools(db, page)
     show_prompt(db, page)

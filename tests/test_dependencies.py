@@ -44,10 +44,95 @@ def test_every_imported_package_is_declared() -> None:
     assert needed <= declared().keys()
 
 
-@pytest.mark.parametrize("name", ["psycopg", "haiway", "draive"])
-def test_dependency_with_private_api_in_use_has_upper_bound(name: str) -> None:
-    operators = {each.operator for each in declared()[name].specifier}
+def test_dependency_with_private_api_in_use_has_upper_bound() -> None:
+    operators = {each.operator for each in declared()["psycopg"].specifier}
     assert operators & {"<", "~="}
+
+
+def test_draive_is_an_extra_without_upper_bound() -> None:
+    required = {Requirement(each).name for each in PROJECT["dependencies"]}
+    assert not required & {"draive", "haiway"}
+    extra = {Requirement(each).name: each for each in PROJECT["optional-dependencies"]["draive"]}
+    assert extra["draive"] == "draive[postgres]>=0.89.5"
+    assert "<" not in extra["haiway"]  # each draive pins its own
+
+
+WITHOUT_DRAIVE = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"draive", "haiway"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Blocker())
+import importlib.metadata as metadata
+def version(name, found=metadata.version):
+    if name in {"draive", "haiway"}:
+        raise metadata.PackageNotFoundError(name)
+    return found(name)
+metadata.version = version
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            "db.memory('m').recall()",
+            "recall or remember needs draive 0.87 to 0.92, which is not installed: "
+            "pip install 'draive[postgres]~=0.89.5'",
+        ),
+        (
+            "db.memory('m').remember(1)",
+            "recall or remember needs draive 0.87 to 0.92, which is not installed: "
+            "pip install 'draive[postgres]~=0.89.5'",
+        ),
+        (
+            "db.instructions.available_instructions()",
+            "a declaration of instructions needs draive 0.87 to 0.89, which is not installed: "
+            "pip install 'draive[postgres]~=0.89.5'",
+        ),
+        (
+            "db.configurations.load(type('Config', (), {}))",
+            "a class of configurations needs draive 0.87 or newer, which is not installed: "
+            "pip install 'draive_pg[draive]'",
+        ),
+        (
+            "import draive_pg.adapters",
+            "draive_pg.adapters needs draive 0.87 or newer, which is not installed: "
+            "pip install 'draive_pg[draive]'",
+        ),
+    ],
+)
+def test_objects_of_draive_without_draive_are_one_line_error(
+    dsn: str, call: str, message: str
+) -> None:
+    done = run(f"{WITHOUT_DRAIVE}\nfrom draive_pg import Client\ndb = Client({dsn!r})\n{call}")
+    assert done.stderr.splitlines()[-1] == f"ImportError: {message}"
+
+
+def test_error_for_missing_document_does_not_need_draive(dsn: str) -> None:
+    done = run(
+        f"""{WITHOUT_DRAIVE}
+import pickle
+from draive_pg import Client, DocumentMissing
+with Client({dsn!r}) as db:
+    for load in (db.instructions.load, db.instructions.revision, db.configurations.revision):
+        try:
+            load("nothing")
+        except DocumentMissing as error:
+            assert type(error) is DocumentMissing
+            assert "'nothing'" in str(error)
+            print(pickle.loads(pickle.dumps(error)))
+"""
+    )
+    assert len(done.stdout.splitlines()) == 3, done.stderr
+
+
+def test_draive_without_the_objects_is_named() -> None:
+    done = run("import draive; del draive.ModelInput\nimport draive_pg.codec.draive_types")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: recall or remember needs draive 0.87 to 0.92, found 0.89.")
+    assert "cannot import name 'ModelInput'" in last
 
 
 @pytest.mark.parametrize(

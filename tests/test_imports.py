@@ -28,7 +28,7 @@ LAYERS = [
 
 # The only modules that may import draive or haiway at run time.
 DRAIVE = {
-    "codec.draive_types",
+    *("codec.draive_configurations", "codec.draive_instructions", "codec.draive_types"),
     *("adapters", "adapters.connection", "adapters.pool", "adapters.repositories"),
 }
 
@@ -116,14 +116,14 @@ def test_public_names_are_sorted() -> None:
     assert {"AsyncClient", "Client", "DraivePGError"} <= set(draive_pg.__all__)
 
 
-WITHOUT_DRAIVE = """
+WITHOUT_DRAIVE = r"""
 import sys, tempfile
 from pathlib import Path
 
 class Blocker:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {"draive", "haiway"}:
-            raise ImportError(f"{name} must not be imported")
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Blocker())
 
@@ -147,11 +147,25 @@ with Client(sys.argv[1]) as db, tempfile.TemporaryDirectory() as folder:
     assert db.memories.import_file(file).unchanged == 2
     assert len(db.memories.search("hello")) == 2
     assert db.memories.erase("n", dry_run=False).memories == 1
+
+    db.instructions.define("greeting", content="Hello {name}!")
+    db.instructions.label("greeting", "production")
+    assert db.instructions.resolve("greeting", arguments={"name": "Ada"}) == "Hello Ada!"
+    assert db.instructions.pull(folder)
+    declared = "+++\n[[arguments]]\nname = 'name'\nrequired = true\n+++\nHi {name}!\n"
+    Path(folder, "greeting.md").write_text(declared)
+    db.instructions.push(folder)
+    assert db.instructions.revision("greeting").arguments == [
+        {"name": "name", "description": None, "required": True}
+    ]
+    db.configurations.define("limits", {"tokens": 1})
+    assert db.configurations.load_raw("limits") == {"tokens": 1}
+    assert db.release(configurations={"limits": {"tokens": 2}}).configurations
 print("done")
 """
 
 
-def test_conversations_work_without_draive(dsn: str) -> None:
+def test_all_but_objects_of_draive_works_without_it(dsn: str) -> None:
     command = [sys.executable, "-c", WITHOUT_DRAIVE, dsn]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == "done\n", done.stderr

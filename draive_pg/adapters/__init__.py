@@ -5,21 +5,24 @@ types are the same. The repositories and the memory also work with haiway's asyn
 draive's own with the pool of this module; ``PostgresVectorIndex`` is draive's own.
 """
 
-from draive.postgres import PostgresVectorIndex
-from haiway.postgres import (
-    Postgres,
-    PostgresConnection,
-    PostgresException,
-    PostgresRow,
-    PostgresValue,
-)
+from draive_pg.codec.draive_import import Importing
 
-from draive_pg.adapters.pool import PostgresConnectionPool
-from draive_pg.adapters.repositories import (
-    PostgresConfigurationRepository,
-    PostgresInstructionsRepository,
-    PostgresModelMemory,
-)
+with Importing("draive_pg.adapters", "0.87 or newer", "draive_pg[draive]"):
+    from draive.postgres import PostgresVectorIndex
+    from haiway.postgres import (
+        Postgres,
+        PostgresConnection,
+        PostgresException,
+        PostgresRow,
+        PostgresValue,
+    )
+
+    from draive_pg.adapters.pool import PostgresConnectionPool
+    from draive_pg.adapters.repositories import (
+        PostgresConfigurationRepository,
+        PostgresInstructionsRepository,
+        PostgresModelMemory,
+    )
 
 __all__ = (
     "Postgres",

@@ -10,7 +10,8 @@ from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.models.documents import Revision
 from draive_pg.operations.documents import load, read, write
-from draive_pg.operations.documents.kind import INSTRUCTIONS, InstructionsReference
+from draive_pg.operations.documents.declaration import InstructionsReference
+from draive_pg.operations.documents.kind import INSTRUCTIONS
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.selectors import select
 from draive_pg.operations.operation import Operation, Request

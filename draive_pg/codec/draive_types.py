@@ -1,81 +1,40 @@
-"""draive's objects to JSON documents and back.
+"""The elements and memories of draive 0.87 to 0.92 to JSON documents and back.
 
-Outside the adapters, only this module imports draive; others import it when they need an object of
-draive. Elements in exactly the shape that draive writes are converted without validation, which is
-several times as fast; all others go through draive.
+Outside the adapters, only modules of this package named ``draive_*`` import draive; others import
+them when they need an object of draive. Elements in exactly the shape that draive writes are
+converted without validation, which is several times as fast; all others go through draive.
 """
-
-# ruff: noqa: E402
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, time, timedelta
-from enum import Enum
-from functools import partial
 from json.encoder import encode_basestring
 from operator import attrgetter
-from types import NoneType
 from typing import Any, cast, get_args
-from uuid import UUID
 
+from draive_pg.codec.draive_import import Importing
 from draive_pg.codec.elements import Document, Outline
 from draive_pg.codec.json import decode, encode, is_plain, is_sound, parse
-from draive_pg.errors import DocumentMissing, StoredDataInvalid, hide_passwords
-from draive_pg.uninterrupted import import_uninterrupted
+from draive_pg.errors import StoredDataInvalid
 
-import_uninterrupted("draive")  # which imports numpy
-
-from draive import (
-    META_EMPTY,
-    Configuration,
-    DataModel,
-    Instructions,
-    InstructionsDeclaration,
-    Meta,
-    ModelInput,
-    ModelMemoryRecall,
-    ModelOutput,
-    ModelReasoning,
-    ModelToolRequest,
-    ModelToolResponse,
-    MultimodalContent,
-    ResourceContent,
-    ResourceReference,
-    TextContent,
-)
-from draive.models.instructions import InstructionsMissing as DraiveInstructionsMissing
-from draive.models.instructions.types import InstructionsArgumentDeclaration
-from draive.models.types import ModelToolHandling
-from haiway import ConfigurationInvalid, Map, State
-from haiway import ConfigurationMissing as HaiwayConfigurationMissing
-from haiway.attributes import Attribute
-
-
-class InstructionsMissing(DocumentMissing, DraiveInstructionsMissing):
-    """There are no instructions of the given name; draive's error with our message."""
-
-    def __init__(self, message: str, *, name: str) -> None:
-        DraiveInstructionsMissing.__init__(self, name=name)
-        self.args = (hide_passwords(message),)
-        self.sqlstate = None
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return partial(type(self), name=self.name), self.args
-
-
-class ConfigurationMissing(DocumentMissing, HaiwayConfigurationMissing):
-    """There is no configuration of the given identifier; draive's error with our message."""
-
-    def __init__(self, message: str, *, identifier: str) -> None:
-        HaiwayConfigurationMissing.__init__(self, identifier=identifier)
-        self.args = (hide_passwords(message),)
-        self.sqlstate = None
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return partial(type(self), identifier=self.identifier), self.args
-
-
-FROZEN = (str, int, float, bytes, NoneType, date, time, timedelta, UUID, Enum)
+with Importing("recall or remember", "0.87 to 0.92", "draive[postgres]~=0.89.5"):
+    from draive import (
+        META_EMPTY,
+        DataModel,
+        Meta,
+        ModelInput,
+        ModelMemoryRecall,
+        ModelOutput,
+        ModelReasoning,
+        ModelToolRequest,
+        ModelToolResponse,
+        MultimodalContent,
+        ResourceContent,
+        ResourceReference,
+        TextContent,
+    )
+    from draive.models.types import ModelToolHandling
+    from haiway import Map
+    from haiway.attributes import Attribute
 
 type Fields = Sequence[Attribute[Any]]
 
@@ -338,77 +297,3 @@ def recall(
     object.__setattr__(recalled, "context", tuple(context))
     object.__setattr__(recalled, "variables", Map(variables))
     return recalled
-
-
-# --- Instructions and configurations
-
-
-def as_reference(instructions: object) -> Instructions:
-    """Return the Instructions reference of a name, a reference or a declaration."""
-    match instructions:
-        case str():
-            return Instructions.of(instructions)
-        case Instructions():
-            return instructions
-        case InstructionsDeclaration():
-            return instructions.to_instructions()
-        case _:
-            raise TypeError(
-                "instructions must be a name, an Instructions or an InstructionsDeclaration, "
-                f"not {type(instructions).__name__}"
-            )
-
-
-def encode_arguments(declaration: InstructionsDeclaration, what: str) -> str:
-    """Encode the arguments of a declaration as JSON text."""
-    return encode([argument.to_mapping() for argument in declaration.arguments], what)
-
-
-def decode_declaration(
-    name: str, description: str | None, arguments: str, meta: str
-) -> InstructionsDeclaration:
-    """Build the declaration of a stored revision.
-
-    Raises
-    ------
-    StoredDataInvalid
-        If draive 0.89 cannot read its arguments or its meta.
-    """
-    try:
-        return InstructionsDeclaration(
-            name=name,
-            description=description,
-            arguments=InstructionsArgumentDeclaration.from_json_array(arguments),
-            meta=Meta.from_json(meta),
-        )
-    except Exception as error:  # draive's validation raises many kinds
-        raise StoredDataInvalid(
-            f"the stored arguments or meta of instructions {name!r:.80} cannot be read "
-            f"({str(error).splitlines()[0]:.120}); define them anew"
-        ) from error
-
-
-def decode_configuration[Config: Configuration](
-    config: type[Config], identifier: str, content: Mapping[str, Any]
-) -> Config:
-    """Build a stored configuration as the given class, or raise ConfigurationInvalid."""
-    try:
-        return config.from_mapping(content)
-    except Exception as error:  # draive's validation raises many kinds
-        raise ConfigurationInvalid(identifier=identifier, reason=str(error)) from error
-
-
-def immutable_or_factory[T](make: Callable[[], T]) -> Callable[[], T]:
-    """Return a factory: one shared instance if deeply immutable, else a new one per call."""
-    value = make()
-    return (lambda: value) if _is_frozen(value) else make
-
-
-def _is_frozen(value: object) -> bool:
-    if isinstance(value, FROZEN):
-        return True
-    if isinstance(value, tuple | frozenset):
-        return all(map(_is_frozen, cast("Iterable[object]", value)))
-    if isinstance(value, Map | Meta):
-        return all(map(_is_frozen, cast("Mapping[str, object]", value).values()))
-    return isinstance(value, State) and all(map(_is_frozen, vars(value).values()))

@@ -16,6 +16,7 @@ from draive_pg.codec.json import encode
 from draive_pg.codec.validation import check_mapping, check_optional, check_text
 from draive_pg.errors import FileInvalid
 from draive_pg.models.documents import Revision, Snapshot
+from draive_pg.operations.documents.declaration import Declaration
 from draive_pg.operations.documents.selectors import check_label
 from draive_pg.templates import check_declared
 
@@ -149,13 +150,10 @@ class Prompt:
     def check(self, name: str) -> None:
         check_declared(self.content, [argument["name"] for argument in self.arguments], name=name)
 
-    def declaration(self, name: str) -> Any:
-        """Return draive's declaration of the prompt under a name."""
-        from draive_pg.codec import draive_types
-
-        return draive_types.decode_declaration(
-            name, self.description, json.dumps(self.arguments), json.dumps(self.meta)
-        )
+    def declaration(self, name: str) -> Declaration:
+        """Return the declaration of the prompt under a name."""
+        arguments = [{"description": None, **argument} for argument in self.arguments]
+        return Declaration(name, self.description, arguments, self.meta)
 
     def _is_plain(self) -> bool:
         """Return whether a file of the content alone is parsed as that content."""

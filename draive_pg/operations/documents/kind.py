@@ -23,12 +23,18 @@ All statements are written once. `DocumentKind.fill` replaces these names in the
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from draive_pg.codec.json import parse
+from draive_pg.codec.missing import document_missing
 from draive_pg.codec.validation import check_text
 from draive_pg.errors import DocumentMissing
 from draive_pg.models.documents import Revision, Snapshot, document_name
+from draive_pg.operations.documents.declaration import (
+    InstructionsReference,
+    name_of_instructions,
+)
 from draive_pg.operations.operation import (
     Fallback,
     Key,
@@ -41,9 +47,8 @@ from draive_pg.operations.operation import (
 )
 
 if TYPE_CHECKING:
-    from draive import Configuration, Instructions, InstructionsDeclaration
+    from draive import Configuration
 
-type InstructionsReference = str | Instructions | InstructionsDeclaration
 type ConfigurationReference = str | type[Configuration]
 
 type DocumentRevision = Revision | Snapshot
@@ -206,14 +211,6 @@ class DocumentKind[Reference, R: DocumentRevision]:
         return template
 
 
-def _name_of_instructions(reference: InstructionsReference) -> str:
-    if isinstance(reference, str):
-        return check_text(reference, "the name of the instructions")
-    from draive_pg.codec import draive_types as codec
-
-    return check_text(codec.as_reference(reference).name, "the name of the instructions")
-
-
 def _name_of_configuration(reference: ConfigurationReference) -> str:
     named = reference.__qualname__ if isinstance(reference, type) else reference
     return check_text(named, "identifier")
@@ -251,18 +248,6 @@ def _snapshot(row: Row) -> Snapshot:
     )
 
 
-def _instructions_missing(message: str, name: str) -> DocumentMissing:
-    from draive_pg.codec.draive_types import InstructionsMissing
-
-    return InstructionsMissing(message, name=name)
-
-
-def _configuration_missing(message: str, name: str) -> DocumentMissing:
-    from draive_pg.codec.draive_types import ConfigurationMissing
-
-    return ConfigurationMissing(message, identifier=name)
-
-
 INSTRUCTIONS = DocumentKind[InstructionsReference, Revision](
     table="instructions",
     key="name",
@@ -276,9 +261,9 @@ INSTRUCTIONS = DocumentKind[InstructionsReference, Revision](
     noun="instructions",
     none="are no instructions",
     record=Revision,
-    name_of=_name_of_instructions,
+    name_of=name_of_instructions,
     decode=_revision,
-    missing=_instructions_missing,
+    missing=partial(document_missing, "draive.models.instructions", "InstructionsMissing", "name"),
 )
 
 CONFIGURATIONS = DocumentKind[ConfigurationReference, Snapshot](
@@ -305,7 +290,7 @@ CONFIGURATIONS = DocumentKind[ConfigurationReference, Snapshot](
     record=Snapshot,
     name_of=_name_of_configuration,
     decode=_snapshot,
-    missing=_configuration_missing,
+    missing=partial(document_missing, "haiway", "ConfigurationMissing", "identifier"),
 )
 
 KINDS: tuple[DocumentKind[Any, Any], ...] = (INSTRUCTIONS, CONFIGURATIONS)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from draive_pg.codec.json import parse
 from draive_pg.codec.validation import check_mapping, check_text
+from draive_pg.operations.documents.declaration import InstructionsReference, given_arguments
 from draive_pg.operations.documents.kind import (
     CONFIGURATIONS,
     INSTRUCTIONS,
     DocumentKind,
-    InstructionsReference,
     per_kind,
 )
 from draive_pg.operations.documents.read import (
@@ -111,10 +111,7 @@ def resolve(
             decode=lambda _: render(default or "", values, name="default"),
         )
     name = INSTRUCTIONS.name_of(instructions)
-    if not isinstance(instructions, str):
-        from draive_pg.codec import draive_types as codec
-
-        values = {**codec.as_reference(instructions).arguments, **values}
+    values = {**given_arguments(instructions), **values}
 
     def to_result(found: Template | None) -> str | None:
         if found is None:
@@ -174,7 +171,7 @@ def load_configuration[Config: "Configuration"](
     RevisionMissing
         If there are snapshots, but not the revision or label that is asked for, and no default.
     """
-    from draive_pg.codec import draive_types as codec
+    from draive_pg.codec import draive_configurations as codec
 
     if not (isinstance(config, type) and issubclass(config, codec.Configuration)):
         raise TypeError(f"load takes a Configuration class, not {config!r:.80}")

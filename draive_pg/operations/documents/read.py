@@ -347,7 +347,8 @@ def declarations(
     *, as_of: Timestamp | None = None, label: str | None = None, lenient: bool
 ) -> Operation[tuple["InstructionsDeclaration", ...]]:
     """List the declarations of each name's newest or labelled revision, in order of the names."""
-    from draive_pg.codec import draive_types as codec
+    from draive_pg.codec import draive_instructions as codec
+    from draive_pg.codec.draive_configurations import immutable_or_factory
 
     selector = select(label=label, as_of=as_of)
     if selector.label is None:
@@ -358,7 +359,7 @@ def declarations(
     def decode(
         rows: Sequence[Row],
     ) -> Callable[[], tuple[tuple["InstructionsDeclaration", ...], tuple[str, ...]]]:
-        return codec.immutable_or_factory(
+        return immutable_or_factory(
             lambda: decode_rows(
                 rows, lambda row: codec.decode_declaration(*row), skip_invalid=lenient
             )

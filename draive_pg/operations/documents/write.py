@@ -9,13 +9,18 @@ from draive_pg.codec.json import encode
 from draive_pg.codec.validation import check_mapping, check_optional, check_text
 from draive_pg.errors import DocumentExists, RevisionLabelled, warn
 from draive_pg.models.documents import Revision, Snapshot
+from draive_pg.operations.documents.declaration import (
+    Declaration,
+    InstructionsReference,
+    as_declaration,
+    declaration_of,
+)
 from draive_pg.operations.documents.kind import (
     CONFIGURATIONS,
     INSTRUCTIONS,
     KINDS,
     DocumentKind,
     DocumentRevision,
-    InstructionsReference,
     lock_all,
     per_kind,
 )
@@ -343,14 +348,11 @@ def define_instructions(
     name = INSTRUCTIONS.name_of(instructions)
     check_text(content, f"the content of instructions {name!r:.80}")
     proposed = Content(content)
-    if not isinstance(instructions, str):
-        from draive_pg.codec import draive_types as codec
-
-        if isinstance(instructions, codec.InstructionsDeclaration):
-            proposed = _declared(instructions, content)
-            _check_placeholders(instructions, content, name)
-        elif instructions.meta:
-            proposed = Content(content, meta=encode(instructions.meta, "meta"))
+    if declaration := declaration_of(instructions):
+        proposed = _declared(declaration, content)
+        _check_placeholders(declaration, content, name)
+    elif not isinstance(instructions, str) and instructions.meta:
+        proposed = Content(content, meta=encode(instructions.meta, "meta"))
     return _define(
         INSTRUCTIONS,
         name,
@@ -386,7 +388,7 @@ def append_instructions(declaration: "InstructionsDeclaration", *, content: str)
     """Write a new revision even if it equals the newest one, as draive does."""
     name = INSTRUCTIONS.name_of(declaration)
     check_text(content, f"the content of instructions {name!r:.80}")
-    return _append(INSTRUCTIONS, name, _declared(declaration, content))
+    return _append(INSTRUCTIONS, name, _declared(as_declaration(declaration), content))
 
 
 def append_configuration(identifier: str, value: Mapping[str, Any]) -> Operation[None]:
@@ -586,29 +588,28 @@ def _newest(number: int | None, created: datetime | None, author: str | None = N
     return f"the newest is revision {number} of {created.astimezone(UTC)}{by}"
 
 
-def _declared(declaration: "InstructionsDeclaration", content: str) -> Content:
+def _declared(declaration: Declaration, content: str) -> Content:
     """Return a content with a declaration's description, arguments and meta."""
-    from draive_pg.codec import draive_types as codec
-
     return Content(
         content,
-        arguments=codec.encode_arguments(declaration, "arguments"),
+        arguments=encode(declaration.arguments, "arguments"),
         description=check_optional(declaration.description, "the description"),
         meta=encode(declaration.meta, "meta"),
     )
 
 
-def _check_placeholders(declaration: "InstructionsDeclaration", content: str, name: str) -> None:
+def _check_placeholders(declaration: Declaration, content: str, name: str) -> None:
     """Raise for placeholders that are not declared; warn of required arguments without one.
 
     The latter is not an error: callers may still pass an argument that older revisions use.
     """
-    check_declared(content, [argument.name for argument in declaration.arguments], name=name)
+    arguments = declaration.arguments
+    check_declared(content, [argument["name"] for argument in arguments], name=name)
     used = well_formed(content) or ()
     unused = [
-        argument.name
-        for argument in declaration.arguments
-        if argument.required and argument.name not in used
+        argument["name"]
+        for argument in arguments
+        if argument["required"] and argument["name"] not in used
     ]
     if unused:
         warn(
@@ -636,8 +637,6 @@ def _configuration(
 def _members(value: "Configuration | Mapping[str, Any]") -> Mapping[str, Any]:
     if isinstance(value, Mapping):
         return value
-    from draive_pg.codec import draive_types as codec
-
-    if isinstance(value, codec.Configuration):
-        return value.to_mapping(recursive=True)
-    return check_mapping(value, "the configuration")
+    if isinstance(value, type) or not hasattr(value, "to_mapping"):
+        return check_mapping(value, "the configuration")
+    return value.to_mapping(recursive=True)
