@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from draive_pg.client import Client
+from draive_pg.codec.failures import failed
 from draive_pg.display import terminal
 from draive_pg.samples import support
 
@@ -103,10 +104,8 @@ def show_sessions(db: Client, page: "Page") -> None:
 
 def show_tools(db: Client, page: "Page") -> None:
     """Show which tools fail, computed from a DataFrame."""
-    from draive_pg.analysis import FAILURE
-
     calls = db.frames.tool_calls()
-    calls["failed"] = calls["response"].str.match(FAILURE, case=False)
+    calls["failed"] = [*map(failed, calls["handling"], calls["response"])]
     failures = calls[calls["failed"]]
     tools = (
         calls.groupby("tool", as_index=False)

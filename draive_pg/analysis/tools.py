@@ -4,10 +4,8 @@ import json
 import re
 
 from draive_pg.analysis.inputs import prepared
-from draive_pg.dataframes import pd
-
-# Start of a response that reports a failure. Chat logs do not mark failures otherwise.
-FAILURE = r'\s*(?:\{\s*"error"|error\b)'
+from draive_pg.codec.failures import FAILURE, failed
+from draive_pg.dataframes import np, pd
 
 
 def tools(calls: pd.DataFrame, failure: str = FAILURE) -> pd.DataFrame:
@@ -42,10 +40,10 @@ def tools(calls: pd.DataFrame, failure: str = FAILURE) -> pd.DataFrame:
         *("identifier", "call", "tool", "arguments"),
         *("response", "handling", "responded", "seconds"),
     )
-    matches = calls["response"].str.match(failure, case=False).eq(True)  # noqa: FBT003 - or missing
-    failed = (calls["handling"] == "error") | matches
+    responses = zip(calls["handling"], calls["response"], strict=True)
+    failures = np.array([failed(*response, failure) for response in responses], dtype=bool)
     found = (
-        calls.assign(failed=failed, repeated=_comparable(calls).duplicated())
+        calls.assign(failed=failures, repeated=_comparable(calls).duplicated())
         .groupby("tool")
         .agg(
             calls=("call", "size"),

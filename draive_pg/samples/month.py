@@ -5,7 +5,6 @@ a prompt whose second revision made things worse and was reverted, and a larger,
 """
 
 import json
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +13,10 @@ from pathlib import Path
 from random import Random
 from typing import Any, LiteralString
 
-from draive_pg.analysis import FAILURE
 from draive_pg.chat.convert import convert
 from draive_pg.chat.reader import read_messages
 from draive_pg.client import Client
+from draive_pg.codec.failures import failed
 from draive_pg.operations.operation import Key, Operation, Statement
 from draive_pg.samples import Conversation
 from draive_pg.samples import conversations as sample_conversations
@@ -158,7 +157,7 @@ def _simulate(
         if out and tools.get(message.get("tool_call_id", "")) in OUTAGE_TOOLS:
             now += timedelta(seconds=OUTAGE_SECONDS)
             message = {**message, "content": OUTAGE_RESPONSE}
-        failures += message["role"] == "tool" and _fails(str(message["content"]))
+        failures += message["role"] == "tool" and failed(None, str(message["content"]))
         result.messages.append((now, message))
     if stays:
         stars = min(5, max(1, round(random.gauss(4.6 - 1.2 * failures - 0.5 * worse, 0.7))))
@@ -227,13 +226,9 @@ def _marked(element: dict[str, Any]) -> dict[str, Any]:
     for block in element["blocks"]:
         if block["type"] == "tool_response":
             said = "".join(part.get("text", "") for part in block["content"]["parts"])
-            if _fails(said):
+            if failed(None, said):
                 block["handling"] = "error"
     return element
-
-
-def _fails(response: str) -> bool:
-    return re.match(FAILURE, response, re.IGNORECASE) is not None
 
 
 def _past(
