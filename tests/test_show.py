@@ -2,9 +2,11 @@
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -48,6 +50,7 @@ class Reader(HTMLParser):
         self.tags: set[str] = set()
         self.names: set[str] = set()
         self.sources: list[str] = []
+        self.links: list[str] = []
         self.text = ""
         self._open: list[str] = []
         self.feed(page)
@@ -58,14 +61,16 @@ class Reader(HTMLParser):
         self.tags.add(tag)
         self.names |= {name for name, _ in attrs}
         self.sources += [value or "" for name, value in attrs if name == "src"]
-        if tag not in ("img", "br", "meta"):
+        self.links += [value or "" for name, value in attrs if name == "href"]
+        if tag not in ("img", "br", "hr", "meta", "input"):
             self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        if self._open[-1:] not in (["style"], ["script"]):
+            self.text += data
 
 
 def stored(*contents: str, first: int = 0, variables: object = None) -> Transcript:
@@ -80,13 +85,24 @@ def stored(*contents: str, first: int = 0, variables: object = None) -> Transcri
     )
 
 
-TAGS = {"div", "b", "i", "span", "details", "summary", "table", "thead", "tbody", "tr", "th", "td"}
+TAGS = {
+    *("div", "b", "i", "span", "details", "summary", "table", "thead", "tbody", "tr", "th", "td"),
+    *("style", "label", "input"),
+    # Of Markdown.
+    *("p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a"),
+    *(f"h{level}" for level in range(1, 7)),
+}
+NAMES = {
+    *("class", "style", "title", "open", "alt", "src", "type", "href", "rel", "target", "start"),
+}
 
 
 def assert_harmless(page: str) -> Reader:
     read = Reader(page)
     assert read.tags <= {*TAGS, "img"}
-    assert read.names <= {"class", "style", "title", "open", "alt", "src"}
+    assert read.names <= NAMES
+    assert page.count("<style>") == 1
+    assert all(re.match("https?:|mailto:", link, re.IGNORECASE) for link in read.links)
     assert all(source.startswith("data:image/") for source in read.sources)
     assert "svg" not in "".join(read.sources)
     return read
@@ -147,7 +163,7 @@ def test_unreadable_row_is_shown_raw_and_others_are_unaffected(
         "INSERT INTO memories_elements VALUES ('bad', $1, 'infinity')", (answered("a").to_json(),)
     )
     shown = db.memory("bad").show()
-    assert [entry.who for entry in shown.entries][::2] == ["user", "model"]
+    assert [entry.who for entry in shown.entries][::2] == ["user", "assistant"]
     assert {position for position, _ in shown.marks} == {1}
     assert "not as draive writes it" in [mark for _, mark in shown.marks]
     assert shown.entries[2].created is None
@@ -182,13 +198,19 @@ def test_transcript_of_conversation(db: Client) -> None:
     shown = db.memory("m").show()
     assert repr(shown) == "Transcript('m', 5 elements)"
     assert shown.marks == ()
-    assert [entry.who for entry in shown.entries] == ["user", "model", "model", "tool", "model"]
+    assert [entry.who for entry in shown.entries] == [
+        "user",
+        "assistant",
+        "assistant",
+        "tool",
+        "assistant",
+    ]
     written = str(shown)
     for part in (
         "m: 5 elements, 20",
         "  mood = glad\n  visits = 2\n",
         '  user\n    ({"channel": "web"})\n    Is the <red> one there?\n',
-        "  model\n    ~ I should look.\n    A moment.\n",
+        "  assistant\n    ~ I should look.\n    A moment.\n",
         '    -> stock {"colour": "red"}\n',
         '    <- stock {"free": [2]}\n',
     ):
@@ -197,7 +219,7 @@ def test_transcript_of_conversation(db: Client) -> None:
     read = assert_harmless(page)
     assert "Is the <red> one there?" in read.text
     assert '"free": [\n' in read.text  # unfolded, JSON is indented
-    assert page.count("<details>") == 2
+    assert page.count("<details>") == 1  # of the request and its response
     assert "https:" not in page
 
 
@@ -230,6 +252,75 @@ def test_image_with_invalid_base64_is_not_embedded(data: str) -> None:
 
 def test_control_characters_are_escaped() -> None:
     assert "\x1b" not in str(stored(asked("\x1b[2J\x07 end\x9b").to_json()))
+
+
+def test_markdown_of_model_is_rendered_without_markup_of_its_own() -> None:
+    said = (
+        "**Hi** `x<y`\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n- one\n- two\n\n"
+        "<script>alert(1)</script>\n\n[web](https://example.com/a) [mail](mailto:a@b.c) "
+        "[bad](javascript:alert(1)) [file](/etc)\n"
+        "![picture](https://example.com/x.png) ![inline](data:image/png;base64,AA) <https://d.e>"
+    )
+    page = stored(asked("**Hi** <b>").to_json(), answered(said).to_json())._repr_html_()
+    read = assert_harmless(page)
+    assert page.count("<strong>") == 1  # texts of users are shown as they are
+    assert {"table", "li", "code"} <= read.tags
+    assert read.sources == []
+    assert read.links == [
+        *("https://example.com/a", "mailto:a@b.c", "https://example.com/x.png", "https://d.e"),
+    ]
+    for part in (
+        "**Hi** <b>",
+        "<script>alert(1)</script>",
+        "[bad](javascript:alert(1))",
+        "[file](/etc)",
+    ):
+        assert part in read.text
+    long = "*x* " * 100_000
+    assert "<em>" not in stored(answered(long).to_json()).to_html()
+
+
+@given(st.text() | st.text("[]()<>!*_`|-:#\n\"'&; ahtps/"))
+def test_markdown_of_any_text_is_harmless(said: str) -> None:
+    assert_harmless(stored(answered(said).to_json())._repr_html_())
+
+
+@pytest.mark.parametrize("failure", ["Error: no such user", '{"error": "timeout"}'])
+def test_failed_calls_are_marked_in_the_block_of_their_request(failure: str) -> None:
+    shown = stored(
+        called("c1", "c2").to_json(),
+        responded("c1").to_json(),
+        responded("c2", text=failure).to_json(),
+    )
+    assert [[piece.failed for piece in entry.pieces] for entry in shown.entries] == [
+        *([False, False], [False], [True]),
+    ]
+    assert [entry.pieces[0].request for entry in shown.entries] == [None, (0, 0), (0, 1)]
+    page = shown._repr_html_()
+    assert page.count(">failed</span>") >= 1  # unfolding repeats it
+    assert str(shown).count("<- find failed:") == 1
+    assert "#1 · " not in page  # responses have no rows of their own
+    assert "#2 · " not in page
+    alone = shown[2:]._repr_html_()  # without the request
+    assert "#2 · " in alone
+    assert ">failed</span>" in alone
+
+
+def test_transcript_is_saved_as_page_without_requests_or_scripts(tmp_path: Path) -> None:
+    shown = stored(asked("q").to_json(), answered("# A").to_json())
+    path = tmp_path / "m.html"
+    assert shown.save(path) == path
+    page = path.read_text()
+    assert page == shown.to_html()
+    read = Reader(page)
+    assert read.sources == []
+    assert not read.tags & {"script", "link", "iframe"}
+    assert "default-src 'none'" in page
+    for wrong, error in ((tmp_path / "m.pdf", ValueError), (7, TypeError)):
+        with pytest.raises(error, match="path must"):
+            shown.save(wrong)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(FileNotFoundError):
+        shown.save(tmp_path / "none" / "m.html")
 
 
 # --- Anomalies

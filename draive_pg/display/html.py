@@ -83,7 +83,8 @@ def folded(text: str, *, limit: int = FOLD) -> str:
         style = "white-space:pre" if len(text) <= MAX_UNBROKEN else TEXT
         return f'<span style="{style}">{escape(text)}</span>'
     return (
-        f'<details style="min-width:12em"><summary style="{WRAP}">{escape(text[:limit])}… '
+        f'<details style="min-width:12em"><summary style="{WRAP}">'
+        f'<span class="preview">{escape(text[:limit])}… </span>'
         f'<span style="{DIM}">({len(text):,} characters)</span></summary>'
         f'<div style="{WRAP}">{escape(text)}</div></details>'
     )

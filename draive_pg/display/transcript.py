@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import cast
 
 from draive_pg.codec.elements import Document, Outline, outline, replayable
+from draive_pg.codec.failures import failed
 from draive_pg.codec.timestamps import from_epoch_us
 from draive_pg.models.transcript import TranscriptEntry, TranscriptImage, TranscriptPiece
 
@@ -38,7 +39,7 @@ def transcribe(
     documents = [parsed(document) for _, document in rows]
     unreadable, not_recalled = _not_recalled(documents)
     complete = next((i for i, each in enumerate(documents) if _who(each) == "user"), len(rows))
-    problems = _call_problems(documents)
+    problems, requests = _calls(documents)
     entries: list[TranscriptEntry] = []
     before: int | None = None
     for index, ((written, _), document) in enumerate(zip(rows, documents, strict=True)):
@@ -51,18 +52,22 @@ def transcribe(
         pause = None
         if written is not None and before is not None:
             pause = timedelta(microseconds=written - before)
-        pieces = tuple(
-            replace(piece, notes=(*piece.notes, problems[index, number]))
-            if (index, number) in problems and (certain or problems[index, number] == UNANSWERED)
-            else piece
-            for number, piece in enumerate(_blocks(document))
-        )
+        pieces: list[TranscriptPiece] = []
+        for number, piece in enumerate(_blocks(document)):
+            problem = problems.get((index, number), "")
+            request = requests.get((index, number))
+            if problem and (certain or problem == UNANSWERED):
+                pieces.append(replace(piece, notes=(*piece.notes, problem)))
+            elif request:
+                pieces.append(replace(piece, request=(first + request[0], request[1])))
+            else:
+                pieces.append(piece)
         entries.append(
             TranscriptEntry(
                 position=first + index,
                 created=from_epoch_us(written),
                 who=_who(document),
-                pieces=pieces,
+                pieces=tuple(pieces),
                 meta=_meta(_object(document)),
                 notes=tuple(notes),
                 pause=pause if pause is not None and pause >= MIN_PAUSE else None,
@@ -86,13 +91,16 @@ def _not_recalled(documents: Sequence[object]) -> tuple[dict[int, str], set[int]
     return {}, set(range(len(documents))) - {*replayable(outlines)}
 
 
-def _call_problems(documents: Sequence[object]) -> dict[tuple[int, int], str]:
-    """Return the requests without a response, and the responses without a request.
+def _calls(
+    documents: Sequence[object],
+) -> tuple[dict[tuple[int, int], str], dict[tuple[int, int], tuple[int, int]]]:
+    """Return the problems of requests and responses, and the request of each other response.
 
     Ids may repeat. The first response with an id answers the first request with it in the newest
     element that has one, and so on.
     """
     problems: dict[tuple[int, int], str] = {}
+    answered: dict[tuple[int, int], tuple[int, int]] = {}
     requests: dict[str, list[tuple[int, int]]] = {}
     for index, document in enumerate(documents):
         for number, value in enumerate(_items(_object(document).get("blocks"))):
@@ -106,16 +114,17 @@ def _call_problems(documents: Sequence[object]) -> dict[tuple[int, int], str]:
                 problems[index, number] = UNANSWERED
             elif block.get("type") == "tool_response":
                 if waiting := requests.get(call):
-                    del problems[waiting.pop(0)]
+                    answered[index, number] = waiting.pop(0)
+                    del problems[answered[index, number]]
                 else:
                     problems[index, number] = UNREQUESTED
-    return problems
+    return problems, answered
 
 
 def _who(document: object) -> str:
     kind = _object(document).get("type")
     if kind != "model_input":
-        return "model" if kind == "model_output" else "unknown"
+        return "assistant" if kind == "model_output" else "unknown"
     blocks = _items(_object(document).get("blocks"))
     answers = any(_object(block).get("type") == "tool_response" for block in blocks)
     return "tool" if answers else "user"
@@ -140,13 +149,16 @@ def _block(value: object) -> TranscriptPiece:
             return TranscriptPiece("request", tool, _json(arguments), call=call, meta=_meta(block))
         case {"type": "tool_response", "tool": str(tool), "content": {"parts": list()}}:
             handling = _text(block, "handling")
+            inner = _parts(block["content"])
+            said = "".join(piece.text for piece in inner if piece.kind == "text")
             return TranscriptPiece(
                 "response",
                 label=tool,
                 text="" if handling == "response" else handling,
-                inner=_parts(block["content"]),
+                inner=inner,
                 call=_text(block, "identifier"),
                 meta=_meta(block),
+                failed=failed(handling, said),
             )
         case {"type": "reasoning", "content": {"parts": list()}}:
             return TranscriptPiece("reasoning", inner=_parts(block["content"]), meta=_meta(block))

@@ -9,6 +9,8 @@ from html import escape
 from typing import Any, cast
 
 from draive_pg.display import html
+from draive_pg.display.markdown import rendered
+from draive_pg.display.page import closing, opening
 from draive_pg.display.text import duration, json_text, one_line, plural
 from draive_pg.models.transcript import (
     Transcript,
@@ -33,11 +35,26 @@ ROW = "display:grid;grid-template-columns:8em minmax(0,1fr);column-gap:1em;margi
 SIDE = f"{html.DIM};text-align:right;font-size:0.85em;padding-top:0.2em;white-space:nowrap"
 BODY = "padding:0.1em 0.9em;border-left:3px solid "
 ASKED = "background:color-mix(in srgb, currentColor 6%, transparent)"
-CODE = "font-family:monospace;font-size:0.9em;margin:0.3em 0 0.3em 1.2em"
+CODE = "font-family:ui-monospace,monospace;font-size:0.9em;margin:0.3em 0 0.3em 1.2em"
 PICTURE = "display:block;max-width:100%;max-height:20em;margin:0.3em 0"
-COLOURS = {"user": "dodgerblue", "model": "mediumseagreen", "tool": "darkgoldenrod"}
+COLOURS = {"user": "dodgerblue", "assistant": "mediumseagreen", "tool": "darkgoldenrod"}
 OTHER = "orangered"
+FAILED = "border-left:3px solid orangered;padding-left:0.6em;margin-left:calc(-0.6em - 3px)"
+# Where a notebook removes style elements, previews stay, and the checkbox has no effect.
+STYLE = """
+.draive-pg details[open]>summary .preview,.draive-pg:has(.unfold:checked) .preview{display:none}
+.draive-pg:has(.unfold:checked) details::details-content{content-visibility:visible;height:auto}
+@media print{.draive-pg details::details-content{content-visibility:visible;height:auto}}
+""".strip()
+UNFOLD = (
+    f'<label style="float:right;{html.DIM};font-size:0.85em">'
+    '<input class="unfold" type="checkbox"> unfold all</label>'
+)
 URL_SAFE = str.maketrans("-_", "+/")  # both alphabets of base64 are in use
+
+
+type Answer = tuple[TranscriptEntry, TranscriptPiece]
+"""A response, with the element that it is in."""
 
 
 def bounded(transcript: Transcript) -> str:
@@ -47,12 +64,8 @@ def bounded(transcript: Transcript) -> str:
 
 def page(transcript: Transcript) -> str:
     """Return a complete HTML page with every element in full."""
-    title = escape(f"Memory {transcript.identifier}")
-    style = "color-scheme:light dark;font-family:sans-serif;margin:2em"
-    return (
-        f'<!DOCTYPE html><html style="{style}"><head><meta charset="utf-8">'
-        f"<title>{title}</title></head><body>{Page(math.inf).transcript(transcript)}</body></html>"
-    )
+    shown = Page(math.inf).transcript(transcript)
+    return f"{opening(f'Memory {transcript.identifier}')}{shown}{closing()}"
 
 
 class Page:
@@ -68,18 +81,32 @@ class Page:
         self._bounded = max_chars < math.inf
         self._texts = max_chars
         self._images = max_chars
+        self._markdown = False
+        # Shown positions, and the responses to show with their requests.
+        self._shown: set[int] = set()
+        self._answers: dict[tuple[int, int], Answer] = {}
 
     def transcript(self, shown: Transcript) -> str:
         """Return the transcript, or its first and last entries."""
         entries = shown.entries
         over = len(entries) - FIRST_ENTRIES - LAST_ENTRIES if self._bounded else 0
-        if over <= 0:
-            body = "".join(map(self._entry, entries))
-        else:
-            # The last entries first: the limit of characters should leave out earlier ones.
-            last = "".join(map(self._entry, entries[-LAST_ENTRIES:]))
-            body = "".join(map(self._entry, entries[:FIRST_ENTRIES])) + _between(over) + last
-        return html.block(f"{self._head(shown)}{body}", "max-width:60em")
+        first, last = (
+            (entries, ()) if over <= 0 else (entries[:FIRST_ENTRIES], entries[-LAST_ENTRIES:])
+        )
+        self._shown = {entry.position for entry in (*first, *last)}
+        self._answers = {
+            piece.request: (entry, piece)
+            for entry in (*first, *last)
+            for piece in entry.pieces
+            if piece.request
+        }
+        # The last entries first: the limit of characters should leave out earlier ones.
+        end = "".join(map(self._entry, last))
+        body = "".join(map(self._entry, first)) + (_between(over) if last else "") + end
+        return html.block(
+            f'<div class="draive-pg"><style>{STYLE}</style>{UNFOLD}{self._head(shown)}{body}</div>',
+            "max-width:60em",
+        )
 
     def _head(self, shown: Transcript) -> str:
         facts = [f"<b>{escape(f'{shown.identifier:.200}')}</b>", *map(escape, shown.facts)]
@@ -103,13 +130,16 @@ class Page:
         return f'<details open style="margin:0.5em 0"><summary>Variables</summary>{table}</details>'
 
     def _entry(self, entry: TranscriptEntry) -> str:
+        if entry.pieces and all(map(self._is_answer, entry.pieces)):
+            return _pause(entry)
         when = "-"
         if entry.created is not None:
             moment = f"{entry.created:%Y-%m-%d %H:%M:%S}"
             when = f'<span title="{moment} UTC">{moment[11:]}</span>'
         colour = COLOURS.get(entry.who, OTHER)
         body = f"{BODY}{colour}" + (f";{ASKED}" if entry.who == "user" else "")
-        said = self._pieces(entry.pieces)
+        self._markdown = entry.who == "assistant"
+        said = self._pieces(entry.pieces, entry.position)
         return (
             f"{_pause(entry)}"
             f'<div style="{ROW}"><div style="{SIDE}">#{entry.position} · {when}</div>'
@@ -117,12 +147,22 @@ class Page:
             f"{self._meta(entry.meta)}{said}</div></div>"
         )
 
-    def _pieces(self, pieces: Sequence[TranscriptPiece]) -> str:
-        most = MAX_PIECES if self._bounded else len(pieces)
-        over = f"<div>{plural(len(pieces) - most, 'more part')}</div>" * (len(pieces) > most)
-        return "".join(map(self._piece, pieces[:most])) + over
+    def _is_answer(self, piece: TranscriptPiece) -> bool:
+        """Return whether a piece is shown with the request that it answers."""
+        return piece.request is not None and piece.request[0] in self._shown
 
-    def _piece(self, piece: TranscriptPiece) -> str:
+    def _pieces(self, pieces: Sequence[TranscriptPiece], position: int = -1) -> str:
+        """Return pieces; with the position of their element, each request with its response."""
+        shown = [
+            (piece, self._answers.get((position, number)))
+            for number, piece in enumerate(pieces)
+            if not self._is_answer(piece)
+        ]
+        most = MAX_PIECES if self._bounded else len(shown)
+        over = f"<div>{plural(len(shown) - most, 'more part')}</div>" * (len(shown) > most)
+        return "".join(self._piece(*each) for each in shown[:most]) + over
+
+    def _piece(self, piece: TranscriptPiece, answer: Answer | None = None) -> str:
         match piece.kind:
             case "text":
                 said = self._spoken(piece)
@@ -132,9 +172,9 @@ class Page:
                     f"{self._pieces(piece.inner)}</div>"
                 )
             case "request":
-                said = self._unfolds(f"→ <b>{escape(piece.label)}</b>", piece, piece.text)
+                said = self._call(piece, answer)
             case "response":
-                said = self._response(piece)
+                said = self._response(piece, _head(piece, "←"))
             case "resource":
                 said = self._resource(piece)
             case "reference":
@@ -142,34 +182,69 @@ class Page:
                 said = self._named(f"{escape(self._cut(piece.label))}{kind}", "reference")
             case "artifact":
                 head = f"artifact <b>{escape(self._cut(piece.label))}</b>"
-                said = self._unfolds(head, piece, piece.text)
+                said = self._unfolds((f"{head}{_notes(piece.notes)}", piece.text))
             case "raw":
-                said = self._unfolds(escape(piece.label), piece, piece.text)
+                said = self._unfolds((f"{escape(piece.label)}{_notes(piece.notes)}", piece.text))
         return said + self._meta(piece.meta)
 
     def _spoken(self, piece: TranscriptPiece) -> str:
         if piece.inner:
             return self._pieces(piece.inner)
-        return f'<div style="{html.WRAP}">{escape(self._cut(piece.text))}</div>'
+        text = self._cut(piece.text)
+        if self._markdown and (document := _document(text)) is not None:
+            return f'<div style="{html.WRAP};{CODE}">{escape(document)}</div>'
+        return (
+            rendered(text) if self._markdown else f'<div style="{html.WRAP}">{escape(text)}</div>'
+        )
 
-    def _response(self, piece: TranscriptPiece) -> str:
-        handling = f' <span style="{MARK}">{escape(piece.text)}</span>' if piece.text else ""
-        head = f"← <b>{escape(piece.label)}</b>{handling}"
-        if len(piece.inner) == 1 and (text := _pretty(piece.inner[0])) is not None:
-            return self._unfolds(head, piece, text) + self._meta(piece.inner[0].meta)
-        return f"<div>{head}{_notes(piece.notes)}{self._pieces(piece.inner)}</div>"
+    def _call(self, piece: TranscriptPiece, answer: Answer | None) -> str:
+        """Return a request with its response in one block."""
+        head = f"{_head(piece, '→')}{_notes(piece.notes)}"
+        if answer is None:
+            return self._unfolds((head, piece.text))
+        entry, response = answer
+        when = f'<span style="{html.DIM};font-size:0.85em">#{entry.position}</span>'
+        answered = _head(response, f"← {when}", named=False)
+        text = _only_text(response)
+        if text is None:
+            said = self._unfolds((head, piece.text)) + self._response(response, answered)
+        else:
+            said = self._unfolds((head, piece.text), (answered, text))
+            said += self._meta(response.inner[0].meta)
+        said += self._meta(response.meta)
+        if response is entry.pieces[0] and all(map(self._is_answer, entry.pieces)):
+            said += _notes(entry.notes) + self._meta(entry.meta)  # it has no row of its own
+        style = FAILED if response.failed else ""
+        return f'<div style="{style}">{said}</div>'
 
-    def _unfolds(self, head: str, piece: TranscriptPiece, text: str) -> str:
-        """Return a text of one line, or the start of a longer text, which unfolds."""
-        cut = self._cut(text)
-        line = one_line(cut)
-        few = line if len(line) <= html.FOLD else f"{line[: html.FOLD]}…"
-        shown = f'{head} <span style="{html.DIM}">{escape(few)}</span>{_notes(piece.notes)}'
-        if few == cut:
-            return f'<div style="{html.WRAP}">{shown}</div>'
-        more = f'<div style="{html.WRAP};{CODE}">{escape(cut)}</div>'
-        summary = f'<summary style="overflow-wrap:anywhere">{shown}</summary>'
-        return f"<details>{summary}{more}</details>"
+    def _response(self, piece: TranscriptPiece, head: str) -> str:
+        head += _notes(piece.notes)
+        if (text := _only_text(piece)) is not None:
+            return self._unfolds((head, text)) + self._meta(piece.inner[0].meta)
+        return f"<div>{head}{self._pieces(piece.inner)}</div>"
+
+    def _unfolds(self, *rows: tuple[str, str]) -> str:
+        """Return each text after its head: on one line, or its start, which unfolds."""
+        lines: list[str] = []
+        whole: list[str] = []
+        complete = True
+        for head, text in rows:
+            cut = self._cut(text)
+            line = one_line(cut)
+            few = line if len(line) <= html.FOLD else f"{line[: html.FOLD]}…"
+            complete &= few == cut
+            lines.append(f'{head} <span class="preview" style="{html.DIM}">{escape(few)}</span>')
+            whole.append(f'<div style="{html.WRAP};{CODE}">{escape(cut)}</div>')
+        if complete:
+            return "".join(f'<div style="{html.WRAP}">{line}</div>' for line in lines)
+        first, *others = lines
+        preview = "".join(
+            f'<div class="preview" style="padding-left:1.1em">{line}</div>' for line in others
+        )
+        summary = f'<summary style="overflow-wrap:anywhere">{first}{preview}</summary>'
+        heads = ("", *(f"<div>{head}</div>" for head, _ in rows[1:]))
+        body = "".join(f"{head}{text}" for head, text in zip(heads, whole, strict=True))
+        return f"<details>{summary}{body}</details>"
 
     def _resource(self, piece: TranscriptPiece) -> str:
         image = None if piece.image is None else self._image(piece.image)
@@ -229,13 +304,30 @@ def _notes(notes: Sequence[str]) -> str:
     )
 
 
-def _pretty(piece: TranscriptPiece) -> str | None:
-    """Return the text of a piece, indented if it is JSON; None if it is not text."""
-    if piece.kind != "text" or piece.inner:
+def _head(piece: TranscriptPiece, arrow: str, *, named: bool = True) -> str:
+    """Return the name of a request or response, and how a response differs from a usual one."""
+    name = f" <b>{escape(piece.label)}</b>" if named else ""
+    handling = piece.text if piece.kind == "response" else ""
+    if piece.failed and handling in ("", "error"):
+        handling = "failed"
+    state = f' <span style="{MARK}">{escape(handling)}</span>' if handling else ""
+    return f"{arrow}{name}{state}"
+
+
+def _only_text(piece: TranscriptPiece) -> str | None:
+    """Return the text of a response, indented if it is JSON; None if it has other parts."""
+    if len(piece.inner) != 1 or piece.inner[0].kind != "text" or piece.inner[0].inner:
         return None
-    if piece.text[:1] in ("{", "[") and len(piece.text) <= MAX_TEXT:
+    text = piece.inner[0].text
+    document = _document(text)
+    return text if document is None else document
+
+
+def _document(text: str) -> str | None:
+    """Return a text that is a JSON object or array indented; None if it is not."""
+    if text[:1] in ("{", "[") and len(text) <= MAX_TEXT:
         try:
-            return json_text(json.loads(piece.text), indent=2)
+            return json_text(json.loads(text), indent=2)
         except (ValueError, RecursionError):
             pass
-    return piece.text
+    return None

@@ -60,7 +60,8 @@ def _piece(piece: TranscriptPiece) -> Iterator[str]:
         case "request":
             yield f"-> {piece.label} {_shortened(piece.text)}{notes}"
         case "response":
-            handling = f" {piece.text}:" if piece.text else ""
+            state = piece.text or ("failed" if piece.failed else "")
+            handling = f" {state}:" if state else ""
             yield f"<- {piece.label}{handling} {_shortened('\n'.join(inner))}{notes}"
         case "resource" | "reference":
             yield f"[{' '.join(filter(None, (piece.kind, piece.label, piece.text)))}]"

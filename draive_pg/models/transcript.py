@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from os import PathLike
+from pathlib import Path
 from typing import Any, Literal
 
 
@@ -45,6 +47,10 @@ class TranscriptPiece:
         Its metadata.
     notes : tuple of str
         What is wrong with it.
+    request : tuple[int, int] | None
+        Of a response, the request that it answers: position of the element, and index of the piece.
+    failed : bool
+        Of a response, whether the tool failed, by the rule of `Analysis.tools`.
     """
 
     kind: Literal[
@@ -57,6 +63,8 @@ class TranscriptPiece:
     call: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
     notes: tuple[str, ...] = ()
+    request: tuple[int, int] | None = None
+    failed: bool = False
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -75,7 +83,7 @@ class TranscriptEntry:
     created : datetime | None
         When it was written; None for a time that Python cannot represent.
     who : str
-        ``user``, ``model``, ``tool`` or ``unknown``.
+        ``user``, ``assistant``, ``tool`` or ``unknown``.
     pieces : tuple of TranscriptPiece
         Its blocks.
     meta : Mapping[str, Any]
@@ -148,10 +156,45 @@ class Transcript:
         return replace(self, entries=self.entries[part])
 
     def to_html(self) -> str:
-        """Return a complete HTML page with every element in full."""
+        """Return a complete HTML page with every element in full.
+
+        The page has no script, and loads nothing from elsewhere.
+        """
         from draive_pg.display import transcript_html
 
         return transcript_html.page(self)
+
+    def save(self, path: str | PathLike[str]) -> Path:
+        """Write the page of `to_html` to a file, which appears or is replaced when it is complete.
+
+        Parameters
+        ----------
+        path : str | PathLike
+            File whose name ends in ``.html``.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the path is none, or has another ending.
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> db.memory("visit-1").show().save("visit-1.html")
+        """
+        from draive_pg.display import page
+
+        file = page.check_path(path)
+        text = self.to_html()
+        with page.written(file) as draft:
+            draft.write(text.encode())
+        return file
 
     def __repr__(self) -> str:
         number = f"{self.elements:,} element{'' if self.elements == 1 else 's'}"
