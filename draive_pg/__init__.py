@@ -5,7 +5,7 @@ same tables into draive. Importing this package loads neither pandas nor draive.
 """
 
 from draive_pg.api.memory import Memory
-from draive_pg.chat.conversation import Branches, OnError
+from draive_pg.chat.conversation import Branches, ExportFormat, OnError
 from draive_pg.client import AsyncClient, Client
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.errors import (
@@ -35,7 +35,13 @@ from draive_pg.errors import (
 from draive_pg.frames.frame import Format
 from draive_pg.frames.query import Filters, OneOrMany
 from draive_pg.models.admin import AppliedMigration, Diagnosis, Listener, OperationEvent, TableState
-from draive_pg.models.conversations import ChatImport, MemorySummary, Removal, Transfer
+from draive_pg.models.conversations import (
+    ChatExport,
+    ChatImport,
+    MemorySummary,
+    Removal,
+    Transfer,
+)
 from draive_pg.models.documents import Diff, LabelMove, Release, Revision, Snapshot
 from draive_pg.models.folders import FileDiff, FolderChange, FolderDiff, FolderStatus
 from draive_pg.models.record import Record, Records
@@ -56,6 +62,7 @@ __all__ = (
     "AppliedMigration",
     "AsyncClient",
     "Branches",
+    "ChatExport",
     "ChatImport",
     "ChatInvalid",
     "Client",
@@ -68,6 +75,7 @@ __all__ = (
     "DraivePGError",
     "EmbeddedServerError",
     "Expected",
+    "ExportFormat",
     "ExportInvalid",
     "FileDiff",
     "FileInvalid",

@@ -125,7 +125,7 @@ def grown(conversation: dict[str, Any], *messages: dict[str, Any]) -> dict[str, 
 
 def test_logs_become_memories_with_their_times_and_variables(db: Client) -> None:
     done = db.memories.import_chats(LOG)
-    assert done == ChatImport(2, 0, 0, 4, (), (), {})
+    assert done == ChatImport(2, 0, 0, 4, (), (), {}, 1)
     assert db.memory("a").recall().variables == {"title": "Bikes"}
     created = db.memory("a").log().created
     assert [time.isoformat() for time in created] == [
@@ -138,7 +138,7 @@ def test_logs_become_memories_with_their_times_and_variables(db: Client) -> None
 def test_importing_logs_again_adds_nothing(db: Client) -> None:
     db.memories.import_chats(LOG)
     before = db.frames.conversation_log()
-    assert db.memories.import_chats(LOG) == ChatImport(0, 0, 2, 0, (), (), {})
+    assert db.memories.import_chats(LOG) == ChatImport(0, 0, 2, 0, (), (), {}, 1)
     assert db.frames.conversation_log().equals(before)
     assert len(db.frames.variables()) == 2
 
@@ -146,7 +146,7 @@ def test_importing_logs_again_adds_nothing(db: Client) -> None:
 def test_grown_log_adds_its_new_messages(db: Client) -> None:
     db.memories.import_chats(LOG)
     changed = {**grown(LOG[0], BYE), "title": "Red bikes"}
-    assert db.memories.import_chats([changed, LOG[1]]) == ChatImport(0, 1, 1, 1, (), (), {})
+    assert db.memories.import_chats([changed, LOG[1]]) == ChatImport(0, 1, 1, 1, (), (), {}, 1)
     recalled = db.memory("a").recall()
     assert texts(recalled.context) == ["Hi", "Hello", "Bye"]
     assert recalled.variables == {"title": "Red bikes"}
@@ -210,7 +210,7 @@ def test_malformed_messages_are_refused_left_out_or_repaired(db: Client) -> None
 def test_dry_run_of_an_import_writes_nothing(db: Client, tmp_path: Path) -> None:
     path = tmp_path / "logs.json"
     path.write_text(json.dumps(LOG))
-    assert db.memories.import_chats(path, dry_run=True) == ChatImport(2, 0, 0, 4, (), (), {})
+    assert db.memories.import_chats(path, dry_run=True) == ChatImport(2, 0, 0, 4, (), (), {}, 1)
     assert db.memories.identifiers() == ()
 
 

@@ -6,15 +6,27 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
 from draive_pg.api._method import Namespace, method
-from draive_pg.chat.conversation import Branches, OnError
+from draive_pg.chat.conversation import Branches, ExportFormat, OnError
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.errors import warn
 from draive_pg.frames.query import Filters, OneOrMany
 from draive_pg.frames.search import SearchCriteria, check_match, search
-from draive_pg.models.conversations import ChatImport, MemorySummary, Removal, Transfer
+from draive_pg.models.conversations import (
+    ChatExport,
+    ChatImport,
+    MemorySummary,
+    Removal,
+    Transfer,
+)
 from draive_pg.models.record import Records
-from draive_pg.operations.conversations import listing, removal, search_index, transfer, write
+from draive_pg.operations.conversations import (
+    listing,
+    removal,
+    search_index,
+    transfer,
+    write,
+)
 from draive_pg.operations.conversations.listing import Order
 from draive_pg.operations.operation import Operation, Workflow
 
@@ -363,6 +375,69 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         return import_chats.import_chats(source, rules, dry_run=dry_run)
 
     @method
+    def export_chats(
+        self,
+        path: str | PathLike[str],
+        identifiers: str | Iterable[str] | None = None,
+        *,
+        prefix: str | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
+        format: ExportFormat = "openai",  # noqa: A002
+        metadata: bool = False,
+        only_valid: bool = False,
+    ) -> Workflow[ChatExport]:
+        """Write conversations as a chat log, such as a file for fine-tuning.
+
+        The system message is the variable ``system``, where `import_chats` keeps it, and the tools
+        are the variable ``tools``. Names of tools and participants get ``_`` in place of characters
+        that model APIs refuse.
+
+        Parameters
+        ----------
+        path : str | PathLike
+            JSON Lines file, one conversation per line, gzipped if the name ends in ``.gz``. It
+            appears, or is replaced, when it is complete.
+        identifiers : str | Iterable[str] | None
+            One or several memories; None for all.
+        prefix : str | None
+            Beginning of the identifiers.
+        since, until : datetime | date | str | None
+            Bounds (inclusive, exclusive) of the time of the last write; UTC unless they have an
+            offset.
+        format : {"openai", "anthropic", "sharegpt", "responses"}
+            OpenAI chat messages, Anthropic messages, ShareGPT, or items of the Responses API.
+        metadata : bool
+            Write identifiers, times, variables, reasoning and meta as well, so that an import of
+            the file makes the same memories. Fine-tuning tools may refuse such fields.
+        only_valid : bool
+            Leave out conversations that the API of a model would refuse.
+
+        Returns
+        -------
+        ChatExport
+            What was written, and what could not be represented.
+
+        Raises
+        ------
+        MemoryMissing
+            If a given memory does not exist; no file is written.
+        TypeError, ValueError
+            If an argument is invalid.
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> db.memories.export_chats("tuning.jsonl", prefix="ada/", only_valid=True)
+        """
+        from draive_pg.operations.conversations import export_chats
+
+        selection = transfer.select(identifiers, prefix, since, until)
+        rules = export_chats.Rules(format, metadata, only_valid)
+        return export_chats.export_chats(path, selection, rules)
+
+    @method
     def remove(self, identifier: str) -> Operation[bool]:
         """Remove a memory with its elements and variables.
 
@@ -421,7 +496,7 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         --------
         >>> db.memories.export("ada.jsonl.gz", prefix="ada/")
         """
-        return transfer.export(path, identifiers, prefix)
+        return transfer.export(path, transfer.select(identifiers, prefix))
 
     @method
     def import_file(self, path: str | PathLike[str]) -> Workflow[Transfer]:

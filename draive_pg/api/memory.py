@@ -144,6 +144,40 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
         return read(CONVERSATION_LOG, self.identifier)
 
     @method
+    def chat(self, *, metadata: bool = False) -> "Workflow[list[dict[str, Any]]]":
+        """Return the conversation as OpenAI chat messages, oldest first.
+
+        What `Memories.import_chats` imported from OpenAI messages is returned equal, except for
+        spelling: a missing text with tool calls is None, a list of one text is the text, and the
+        role developer is system. Arguments of tools are equal as JSON.
+
+        Parameters
+        ----------
+        metadata : bool
+            Add the times (``created_at``), reasoning (``reasoning_content``) and meta of messages.
+
+        Returns
+        -------
+        list of dict
+            The messages. A system message has the text of the variable ``system``.
+
+        Raises
+        ------
+        MemoryMissing
+            If the memory does not exist.
+        StoredDataInvalid
+            If draive 0.89 cannot read a row; the message names it.
+
+        Examples
+        --------
+        >>> db.memory("visit-1").chat()
+        [{'role': 'user', 'content': 'Hello'}, {'role': 'assistant', 'content': 'Good morning!'}]
+        """
+        from draive_pg.operations.conversations import export_chats
+
+        return export_chats.chat(self.identifier, metadata=metadata)
+
+    @method
     def show(self, limit: int | None = None) -> "Operation[Transcript]":
         """Return a transcript, which a notebook renders and ``print`` writes as text.
 

@@ -13,6 +13,9 @@ type Branches = Literal["active", "all"]
 type OnError = Literal["refuse", "skip", "repair"]
 """What an import does with a malformed message."""
 
+type ExportFormat = Literal["openai", "anthropic", "sharegpt", "responses"]
+"""A format in which conversations are exported."""
+
 type Block = Document | Thought | Call | Result | Unreadable
 
 

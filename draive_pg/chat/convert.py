@@ -42,6 +42,7 @@ from draive_pg.chat.parts import as_text
 from draive_pg.chat.times import in_order
 from draive_pg.codec.elements import (
     Document,
+    Untimed,
     content,
     model_input,
     model_output,
@@ -69,11 +70,15 @@ class Element:
         Its time; None for all elements of a conversation without times.
     source : str
         Its (first) message, as errors name it: ``message 4 (user)``.
+    untimed : {"log", "import"} | None
+        Where its time comes from if the message has none: from other times of the log, or from the
+        import.
     """
 
     document: Document
     created: datetime | None
     source: str
+    untimed: Untimed | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +182,15 @@ class _Conversion:
             except _Skipped:
                 self._repairs.append(f"{self._source}: left out")
         times = in_order([draft.created for draft in self._drafts], self._conversation.created)
+        guessed: Untimed = "import" if times is None else "log"
         snapshots = tuple(self._snapshots())
         return Chat(
             elements=tuple(
                 Element(
-                    self._document(draft), None if times is None else times[index], draft.source
+                    self._document(draft),
+                    None if times is None else times[index],
+                    draft.source,
+                    guessed if draft.created is None else None,
                 )
                 for index, draft in enumerate(self._drafts)
             ),

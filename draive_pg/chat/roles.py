@@ -20,6 +20,7 @@ from draive_pg.chat.parts import (
     read_result,
     refusal,
     rest,
+    without,
 )
 from draive_pg.chat.times import read_time
 from draive_pg.codec.elements import data_part, text_part
@@ -291,7 +292,7 @@ def _call(position: int, call: Any) -> Block:
             )
         case {"custom": {"name": str(tool)} as custom} if tool:
             arguments = {"input": custom.get("input")}
-            known = ("id", "type", "custom")
+            known = ("id", "custom")
         case _:
             problem = f"expected an id and a function with a name, found {shown(call)}"
             return Unreadable(f"tool call {position}: {problem}", call)
@@ -308,13 +309,13 @@ def _results(left: dict[str, Any], label: str) -> Sequence[Block]:
     content = left.pop("parts", None) or _taken(left)
     blocks = read_result(content)
     call = next((left.pop(name) for name in CALLS if first_text(left, name)), None)
-    tool = next((left.pop(name) for name in TOOLS if first_text(left, name)), None)
+    tool = first_text(left, *TOOLS)
     failed = left.pop("is_error", None) is True or left.get("status") == "error"
-    meta = rest(left, *CALLS, "status")
+    meta = rest(left, *CALLS, "tool_name", "toolName", "status")
     if any(isinstance(block, Result) for block in blocks):  # AI SDK, Gemini
         return blocks
-    if label == "function":
-        call = None  # such a message has no identifier
+    if label == "function":  # such a message has a name only
+        call, meta = None, without(meta, "name")
     return [Result(blocks, call, tool, failed, meta)]
 
 

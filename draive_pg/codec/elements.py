@@ -7,13 +7,19 @@ Content is a list of parts: text, data, references and artifacts.
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from draive_pg.codec.validation import shown
 
 type Document = Mapping[str, Any]
 
 HANDLINGS = ("response", "error", "output", "output_extension", "detached")
+
+# Member of the meta of an imported element whose message has no time: ``"log"`` if its `created`
+# comes from other times of the log, ``"import"`` if the log has none and it is that of the import.
+UNTIMED = "untimed"
+
+type Untimed = Literal["log", "import"]
 
 
 # --- Building

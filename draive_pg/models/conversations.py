@@ -95,6 +95,8 @@ class ChatImport(Record):
         Messages that were repaired or left out, each with its place and the reason.
     ignored : Mapping[str, int]
         Names of fields and files that were not read, and in how many conversations.
+    untimed : int
+        Number of conversations with messages that have no time in the log; see `Analysis`.
     """
 
     imported: int
@@ -103,4 +105,32 @@ class ChatImport(Record):
     elements: int
     refused: tuple[str, ...]
     repaired: tuple[str, ...]
+    ignored: Mapping[str, int]
+    untimed: int = 0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ChatExport(Record):
+    """What an export of chat logs did.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    conversations, messages : int
+        Number of conversations and messages written.
+    refused : tuple of str
+        Memories that were not written, each with the reason.
+    problems : tuple of str
+        Conversations that were written although the API of a model would refuse them, such as one
+        with a tool call without a result, each with its first problem.
+    ignored : Mapping[str, int]
+        What the format does not represent, such as reasoning, and in how many conversations.
+    """
+
+    path: Path
+    conversations: int
+    messages: int
+    refused: tuple[str, ...]
+    problems: tuple[str, ...]
     ignored: Mapping[str, int]

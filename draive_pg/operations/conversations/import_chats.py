@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple, cast
 
 from draive_pg.chat.containers import Containers
 from draive_pg.chat.conversation import Branches, OnError
-from draive_pg.chat.convert import Chat, convert
+from draive_pg.chat.convert import Chat, Element, convert
 from draive_pg.chat.formats.format import Options
 from draive_pg.chat.reader import Log, read, read_messages
+from draive_pg.codec.elements import UNTIMED, Document
 from draive_pg.codec.json import encode
 from draive_pg.codec.validation import check_optional, check_sent, check_text, check_texts
 from draive_pg.display.progress import progress, watched
@@ -194,6 +195,7 @@ class Report:
     refused: list[str] = field(default_factory=list[str])
     repaired: list[str] = field(default_factory=list[str])
     ignored: Counter[str] = field(default_factory=Counter[str])
+    untimed: int = 0
 
     def result(self) -> ChatImport:
         """Return the record."""
@@ -205,6 +207,7 @@ class Report:
             tuple(self.refused),
             tuple(self.repaired),
             dict(sorted(self.ignored.items())),
+            self.untimed,
         )
 
 
@@ -326,6 +329,7 @@ def _given(log: Log, rules: Rules, report: Report) -> Given:
     text = _line(identifier, chat, log.conversation.created)
     report.repaired += (f"{log.where}: {repair}" for repair in chat.repairs)
     report.ignored.update(log.conversation.ignored)
+    report.untimed += any(each.untimed for each in chat.elements)
     return Given(identifier, text, len(chat.elements), log.where)
 
 
@@ -341,7 +345,7 @@ def _line(identifier: str, chat: Chat, created: datetime | None) -> str:
     first = next((element.created for element in chat.elements), None)
     known = [time for time in (created, first) if time is not None]
     elements = (
-        f'{{"created":{_time(each.created)},"content":{encode(each.document, each.source)}}}'
+        f'{{"created":{_time(each.created)},"content":{encode(_marked(each), each.source)}}}'
         for each in chat.elements
     )
     snapshots = (
@@ -354,6 +358,14 @@ def _line(identifier: str, chat: Chat, created: datetime | None) -> str:
         f'"elements":[{",".join(elements)}],"snapshots":[{",".join(snapshots)}]}}'
     )
     return check_sent(text, "the items together are")
+
+
+def _marked(element: Element) -> Document:
+    """Return the document of an element, whose meta says if its time is not its own."""
+    if element.untimed is None:
+        return element.document
+    meta = {**element.document["meta"], UNTIMED: element.untimed}
+    return {**element.document, "meta": meta}
 
 
 def _time(time: datetime | None) -> str:

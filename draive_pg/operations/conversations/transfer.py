@@ -1,20 +1,22 @@
 """Export whole memories to a file, and import them into this or another database."""
 
 import json
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import IO, LiteralString, NamedTuple, Protocol
 
+from draive_pg.codec.timestamps import Timestamp, check_timestamp
 from draive_pg.codec.validation import check_optional, check_texts
 from draive_pg.display.progress import progress
 from draive_pg.errors import MemoryExists
 from draive_pg.models.conversations import Transfer
 from draive_pg.operations.conversations.export_format import Line, check_path, lines, written
-from draive_pg.operations.conversations.listing import memory_missing
+from draive_pg.operations.conversations.listing import MATCHING, memory_missing
 from draive_pg.operations.conversations.store import (
     CONVERSATIONS,
     CREATE_CONVERSATIONS,
@@ -43,7 +45,7 @@ FROM (
     SELECT identifier
     FROM {CONVERSATIONS} AS conversation
     WHERE (:identifiers::TEXT[] IS NULL OR identifier = ANY (:identifiers::TEXT[]))
-        AND (:prefix::TEXT IS NULL OR starts_with(identifier, :prefix::TEXT))
+        AND {MATCHING}
         AND (:after::TEXT IS NULL OR identifier > :after::TEXT)
     ORDER BY identifier
     LIMIT :limit::INT8
@@ -189,25 +191,77 @@ class Size(NamedTuple):
     size: int
 
 
+class Selection(NamedTuple):
+    """Which memories to write to a file."""
+
+    identifiers: Sequence[str] | None
+    prefix: str | None
+    since: datetime | None
+    until: datetime | None
+
+
+def select(
+    identifiers: str | Iterable[str] | None,
+    prefix: str | None,
+    since: Timestamp | None = None,
+    until: Timestamp | None = None,
+) -> Selection:
+    """Check the arguments that select memories."""
+    return Selection(
+        check_texts(identifiers, "identifier"),
+        check_optional(prefix, "prefix"),
+        check_timestamp(since, "since"),
+        check_timestamp(until, "until"),
+    )
+
+
 @workflow
-def export(
-    path: object, identifiers: str | Iterable[str] | None, prefix: str | None
-) -> Steps[Transfer]:
+def export(path: object, selection: Selection) -> Steps[Transfer]:
     """Write memories to a file, which appears or is replaced when it is complete."""
     target = check_path(path)
-    wanted = check_texts(identifiers, "identifier")
-    check_optional(prefix, "prefix")
-    done = Transfer(target, 0, 0, 0)
-    missing = set(wanted or ())
+    counts = [0, 0, 0]
+
+    def write(file: IO[bytes], rows: Sequence[Row]) -> set[str]:
+        found, elements, variables = _write_lines(file, rows)
+        counts[:] = map(sum, zip(counts, (len(found), elements, variables), strict=True))
+        return found
+
+    yield from write_batches(target, selection, READ, write)
+    return Transfer(target, *counts)
+
+
+def write_batches(
+    target: Path,
+    selection: Selection,
+    read: Query,
+    write: Callable[[IO[bytes], Sequence[Row]], set[str]],
+) -> Steps[None]:
+    """Read memories in batches, and write each batch to a file.
+
+    Parameters
+    ----------
+    target : Path
+        The file, which appears or is replaced when it is complete.
+    selection : Selection
+        Which memories.
+    read : Query
+        Takes ``identifiers``, and returns the rows of these memories.
+    write : callable
+        Write the rows to a file, and return the identifiers of their memories.
+
+    Raises
+    ------
+    MemoryMissing
+        If a memory that is selected by its identifier does not exist.
+    """
+    missing = set(selection.identifiers or ())
     after: str | None = None
     with ExitStack() as stack, progress(None, "Exporting", " memories") as bar:
         file: IO[bytes] = yield Call(partial(stack.enter_context, written(target)))
-        while listed := (yield _sizes(wanted, prefix, after)):
+        while listed := (yield _sizes(selection, after)):
             for batch in batches(listed):
-                rows = yield _read([size.identifier for size in batch])
-                found, elements, variables = yield Call(partial(_write_lines, file, rows))
-                done = _add(done, len(found), elements, variables)
-                missing -= found
+                rows = yield _read(read, [size.identifier for size in batch])
+                missing -= yield Call(partial(write, file, rows))
                 bar.update(len(batch))
             after = listed[-1].identifier
         if missing:
@@ -216,7 +270,6 @@ def export(
             message = f"export to {target.name!r}: there is no memory {first!r:.80}{more}"
             raise (yield from memory_missing(message, first))
         yield Call(stack.close)
-    return done
 
 
 @workflow
@@ -250,22 +303,19 @@ def import_file(path: object) -> Steps[Transfer]:
     return done
 
 
-def _sizes(
-    identifiers: Sequence[str] | None, prefix: str | None, after: str | None
-) -> Operation[Sequence[Size]]:
-    statement = SIZES(identifiers=identifiers, prefix=prefix, after=after, limit=MAX_LISTED)
+def _sizes(selection: Selection, after: str | None) -> Operation[Sequence[Size]]:
     return Operation(
         name="export memories: list them",
-        statements=(statement,),
+        statements=(SIZES(**selection._asdict(), after=after, limit=MAX_LISTED),),
         read_only=True,
         decode=lambda rows: [Size(*row) for row in rows],
     )
 
 
-def _read(identifiers: Sequence[str]) -> Operation[Sequence[Row]]:
+def _read(query: Query, identifiers: Sequence[str]) -> Operation[Sequence[Row]]:
     return Operation(
         name=f"export memories from {identifiers[0]!r:.80} on",
-        statements=(READ(identifiers=identifiers),),
+        statements=(query(identifiers=identifiers),),
         read_only=True,
         decode=lambda rows: rows,
     )

@@ -1,0 +1,112 @@
+"""Items of OpenAI's Responses API, as the input of a request."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from draive_pg.chat.conversation import Block, Call, Conversation, Message, Result, Thought
+from draive_pg.chat.export.openai import write_part
+from draive_pg.chat.export.tools import read_tools, to_responses
+from draive_pg.chat.export.writer import Fields, Writer, arguments_of, name, text_of
+from draive_pg.chat.parts import without
+
+SUMMARY = "summary_text"
+ENCRYPTED = "encrypted_content"
+
+
+def write(conversation: Conversation, writer: Writer) -> Fields:
+    """Write a conversation as a request; a system message at its start is its instructions."""
+    messages = list(conversation.messages)
+    instructions = ""
+    if messages and messages[0].role == "system":
+        instructions = text_of(messages.pop(0).blocks)
+    tools = [to_responses(each) for each in read_tools(conversation.variables.get("tools"))]
+    return {
+        **writer.about(conversation),
+        **({"instructions": instructions} if instructions else {}),
+        "input": [item for each in messages for item in _items(each, writer)],
+        **({"tools": tools} if tools else {}),
+    }
+
+
+def _items(message: Message, writer: Writer) -> Iterator[Fields]:
+    """Yield the items of a message: reasoning, calls and results stand alone."""
+    about = writer.about_message(message)
+    parts: list[Fields] = []
+    for block in message.blocks:
+        if isinstance(block, Mapping):
+            if (part := _part(block, message.role, writer)) is not None:
+                parts.append(part)
+            continue
+        if parts:
+            yield _message(message, parts, about)
+            parts, about = [], {}
+        yield from _item(block, writer)
+    if parts or not message.blocks:
+        yield _message(message, parts, about)
+
+
+def _message(message: Message, parts: list[Fields], about: Fields) -> Fields:
+    return {**about, "type": "message", "role": message.role, "content": parts}
+
+
+def _item(block: Block, writer: Writer) -> Iterator[Fields]:
+    match block:
+        case Thought():
+            texts = [{"type": SUMMARY, "text": text_of([part])} for part in block.parts]
+            encrypted = {
+                key: block.meta[key] for key in ("encrypted_content",) if key in block.meta
+            }
+            if writer.metadata or encrypted:
+                yield {"type": "reasoning", "summary": texts, **encrypted}
+            else:
+                writer.left_out.add("reasoning")
+        case Call():
+            arguments = arguments_of(block)
+            yield {
+                "type": "function_call",
+                "call_id": block.identifier,
+                "name": name(block.tool),
+                "arguments": arguments
+                if isinstance(arguments, str)
+                else json.dumps(arguments, ensure_ascii=False),
+            }
+        case Result():
+            yield {
+                "type": "function_call_output",
+                "call_id": block.call,
+                "output": _output(block, writer),
+            }
+        case _:
+            return
+
+
+def _output(result: Result, writer: Writer) -> Any:
+    parts = [
+        found
+        for part in result.parts
+        if isinstance(part, Mapping) and (found := _part(part, "user", writer)) is not None
+    ]
+    match parts:
+        case []:
+            return ""
+        case [{"type": "input_text", "text": str(text), **others}] if not others:
+            return text
+        case _:
+            return parts
+
+
+def _part(part: Mapping[str, Any], role: str, writer: Writer) -> Fields | None:
+    """Convert a part of chat completions."""
+    written = write_part(part, writer)
+    match written and written["type"]:
+        case "text":
+            kind = "output_text" if role == "assistant" else "input_text"
+            return {**cast("Fields", written), "type": kind}
+        case "image_url":
+            image: Fields = cast("Fields", written)["image_url"]
+            return {"type": "input_image", "image_url": image["url"], **without(image, "url")}
+        case "file":
+            return {"type": "input_file", **cast("Fields", written)["file"]}
+        case _:
+            return written

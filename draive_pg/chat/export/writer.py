@@ -1,0 +1,127 @@
+"""What formats of exported conversations have in common."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from draive_pg.chat.conversation import Block, Call, Conversation, Message, Result, Thought
+from draive_pg.chat.parts import as_text
+from draive_pg.codec.elements import Document
+
+type Fields = dict[str, Any]
+
+MAX_NAME = 64
+NOT_IN_NAME = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Write one conversation.
+
+    Attributes
+    ----------
+    metadata : bool
+        Write identifiers, times, variables, reasoning and meta as well, in fields that the import
+        reads.
+    left_out : set of str
+        What the format cannot represent: names that are added while writing.
+    """
+
+    metadata: bool = False
+    left_out: set[str] = field(default_factory=set[str])
+
+    def about(self, conversation: Conversation) -> Fields:
+        """Return the fields about the conversation."""
+        if not self.metadata:
+            return {}
+        variables = {
+            name: value for name, value in conversation.variables.items() if name != "tools"
+        }
+        return {
+            "id": conversation.identifier,
+            **({"metadata": variables} if variables else {}),
+        }
+
+    def about_message(self, message: Message) -> Fields:
+        """Return the fields about a message."""
+        if not self.metadata:
+            return {}
+        time = message.created
+        return {**({"created_at": time.isoformat()} if time else {}), **message.meta}
+
+
+type Write = Callable[[Conversation, Writer], Fields]
+"""Write a conversation as one JSON document."""
+
+
+def name(text: str) -> str:
+    """Return a name of a tool or participant with only the characters that model APIs accept."""
+    return NOT_IN_NAME.sub("_", text)[:MAX_NAME] or "_"
+
+
+def parts_in(blocks: Iterable[Block]) -> list[Document]:
+    """Return the parts of content, without reasoning, calls and results."""
+    return [block for block in blocks if isinstance(block, Mapping)]
+
+
+def calls_of(message: Message) -> list[Call]:
+    """Return the tool calls of a message."""
+    return [block for block in message.blocks if isinstance(block, Call)]
+
+
+def result_of(message: Message) -> Result | None:
+    """Return the result of a message of a tool."""
+    match message.blocks:
+        case [Result() as result]:
+            return result
+        case _:
+            return None
+
+
+def arguments_of(call: Call) -> Any:
+    """Return the arguments: an object, or the text of arguments that are no JSON."""
+    match call.arguments:
+        case {"arguments": str(text)} if call.meta.get("unreadable") is True:
+            return text
+        case found:
+            return found
+
+
+def text_of(parts: Iterable[Block]) -> str:
+    """Return the text of content parts; other parts are named in brackets."""
+    return "\n".join(map(_text, parts))
+
+
+def _text(part: Block) -> str:
+    match part:
+        case {"text": str(text)}:
+            return text
+        case {"mime_type": str(kind), "data": str()}:
+            return f"[{kind}]"
+        case {"uri": str(uri)}:
+            return uri
+        case {"artifact": artifact}:
+            return as_text(artifact)
+        case _:
+            return as_text(part)
+
+
+def system_text(messages: Iterable[Message]) -> str:
+    """Return the text of all system messages."""
+    return "\n\n".join(text_of(each.blocks) for each in messages if each.role == "system")
+
+
+def alternating(
+    messages: Sequence[Message],
+) -> list[tuple[str, list[Message]]]:
+    """Group the messages of user and tools, and those of the assistant, without system messages."""
+    spoken = (each for each in messages if each.role != "system")
+    groups = groupby(spoken, key=lambda each: each.role == "assistant")
+    return [("assistant" if key else "user", list(group)) for key, group in groups]
+
+
+def has_thought(message: Message) -> bool:
+    """Return True if a message has reasoning."""
+    return any(isinstance(block, Thought) for block in message.blocks)

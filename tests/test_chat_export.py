@@ -1,0 +1,398 @@
+"""Conversations are exported as chat logs of other tools."""
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from draive_pg import Client, MemoryMissing
+from draive_pg.chat.convert import convert
+from draive_pg.chat.export import FORMATS
+from draive_pg.chat.export.stored import Stored, read
+from draive_pg.chat.export.writer import Writer
+from draive_pg.chat.reader import read_messages
+from tests.chat_logs import memories
+
+AIRLINE = Path("/work/shared/data/airline.json.gz")
+CALL = {
+    "id": "c1",
+    "type": "function",
+    "function": {"name": "weather", "arguments": '{"city": "Oslo"}'},
+}
+MESSAGES: list[dict[str, Any]] = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "Weather in Oslo?"},
+    {"role": "assistant", "content": None, "tool_calls": [CALL]},
+    {"role": "tool", "tool_call_id": "c1", "content": "3C"},
+    {"role": "assistant", "content": "Cold."},
+]
+TOOL = {"name": "weather", "description": "Tell it.", "parameters": {"type": "object"}}
+TOOLS = [{"type": "function", "function": TOOL}]
+LOG = {"id": "visit-1", "messages": MESSAGES, "tools": TOOLS, "title": "Oslo"}
+
+
+def written(document: Any, format_: str = "openai", *, metadata: bool = False) -> dict[str, Any]:
+    """Import messages and export them, without a database."""
+    messages = document if isinstance(document, list) else document["messages"]
+    conversation = read_messages(messages)
+    chat = convert(conversation)
+    snapshots = {each.position: each.variables for each in chat.snapshots}
+    others = {} if isinstance(document, list) else {"tools": document["tools"], "title": "Oslo"}
+    rows: list[Stored] = []
+    for position in range(len(chat.elements) + 1):
+        if position in snapshots:
+            rows.append(Stored(None, is_element=False, document={**others, **snapshots[position]}))
+        if position < len(chat.elements):
+            element = chat.elements[position]
+            stored = json.loads(json.dumps(element.document))
+            rows.append(Stored(element.created, is_element=True, document=stored))
+    return FORMATS[format_](read("visit-1", rows), Writer(metadata))  # pyright: ignore
+
+
+def parsed(messages: Any) -> Any:
+    """Return messages with the arguments of tools as values, because JSONB orders their keys."""
+    return json.loads(json.dumps(messages), object_hook=_parsed)
+
+
+def _parsed(fields: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(fields.get("arguments"), str):
+        return {**fields, "arguments": json.loads(fields["arguments"])}
+    return fields
+
+
+# --- OpenAI messages
+
+
+def test_chat_returns_imported_messages(db: Client) -> None:
+    db.memories.import_chat("visit-1", MESSAGES)
+    assert db.memory("visit-1").chat() == MESSAGES
+
+
+def test_chat_of_missing_memory_suggests_similar_names(db: Client) -> None:
+    db.memories.import_chat("visit-1", MESSAGES)
+    with pytest.raises(MemoryMissing, match="visit-1"):
+        db.memory("visit-2").chat()
+
+
+def test_chat_of_memory_without_elements_is_empty(db: Client) -> None:
+    db.memory("visit-1").maintenance()
+    assert db.memory("visit-1").chat() == []
+
+
+def test_chat_keeps_system_messages_at_their_places(db: Client) -> None:
+    messages = [
+        *MESSAGES,
+        {"role": "system", "content": "Now in French."},
+        {"role": "user", "content": "Merci"},
+        {"role": "system", "content": "The end."},
+    ]
+    db.memories.import_chat("visit-1", messages)
+    assert db.memory("visit-1").chat() == messages
+
+
+def test_chat_with_metadata_has_times_reasoning_and_meta(db: Client) -> None:
+    messages = [
+        {"role": "user", "content": "Hi", "created_at": "2024-05-01T10:00:00+00:00"},
+        {
+            "role": "assistant",
+            "content": "Hello",
+            "reasoning_content": "A greeting.",
+            "model": "m",
+            "created_at": "2024-05-01T10:00:03+00:00",
+        },
+    ]
+    db.memories.import_chat("visit-1", messages)
+    assert db.memory("visit-1").chat(metadata=True) == messages
+    assert db.memory("visit-1").chat()[1] == {"role": "assistant", "content": "Hello"}
+
+
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=9)
+SPOKEN = TEXT.filter(bool)
+NAME = st.from_regex(r"[a-zA-Z0-9_-]{1,8}", fullmatch=True)
+PARTS = st.lists(
+    st.builds(lambda text: {"type": "text", "text": text}, TEXT)
+    | st.sampled_from(
+        [
+            {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+            {
+                "type": "image_url",
+                "image_url": {"url": "data:image/png;base64,aGk=", "detail": "low"},
+            },
+            {"type": "input_audio", "input_audio": {"data": "aGk=", "format": "wav"}},
+            {"type": "file", "file": {"file_id": "file-1"}},
+            {
+                "type": "file",
+                "file": {"file_data": "data:application/pdf;base64,aGk=", "filename": "a.pdf"},
+            },
+        ]
+    ),
+    min_size=2,
+    max_size=3,
+)
+VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | TEXT,
+    lambda values: st.lists(values, max_size=2) | st.dictionaries(TEXT, values, max_size=2),
+    max_leaves=4,
+)
+
+
+@st.composite
+def chats(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """OpenAI messages, as a model API accepts and returns them."""
+    messages: list[dict[str, Any]] = []
+    named = draw(st.booleans())
+    for turn in range(draw(st.integers(1, 3))):
+        if draw(st.booleans()):
+            messages.append({"role": "system", "content": draw(SPOKEN)})
+        user = {"role": "user", "content": draw(TEXT | PARTS)}
+        messages.append(user | draw(st.just({}) | st.fixed_dictionaries({"name": NAME})))
+        calls: list[dict[str, Any]] = [
+            {
+                "id": f"c{turn}{number}",
+                "type": "function",
+                "function": {
+                    "name": draw(NAME),
+                    "arguments": json.dumps(draw(st.dictionaries(TEXT, VALUE, max_size=2))),
+                },
+            }
+            for number in range(draw(st.integers(0, 2)))
+        ]
+        if calls:
+            content = draw(st.none() | SPOKEN)
+            messages.append({"role": "assistant", "content": content, "tool_calls": calls})
+        for call in calls:
+            name = {"name": call["function"]["name"]} if named else {}
+            result = {"role": "tool", "tool_call_id": call["id"], "content": draw(TEXT)}
+            messages.append({**result, **name})
+        answer: dict[str, Any] = {"role": "assistant", "content": draw(TEXT)}
+        refused = {"role": "assistant", "content": None, "refusal": draw(SPOKEN)}
+        weighed = {**answer, "weight": draw(st.sampled_from([0, 1]))}
+        messages.append(draw(st.sampled_from([answer, refused, weighed])))
+    return messages
+
+
+@given(chats())
+def test_openai_messages_go_out_equal(messages: list[dict[str, Any]]) -> None:
+    assert parsed(written(messages)["messages"]) == parsed(messages)
+
+
+@given(chats(), st.sampled_from(["anthropic", "responses", "openai"]))
+def test_exported_messages_are_imported_as_the_same_texts(
+    messages: list[dict[str, Any]], format_: str
+) -> None:
+    document = {"messages": messages, "tools": TOOLS}
+    exported = written(document, format_)
+    [before] = memories([messages]).values()
+    [after] = memories([exported]).values()
+    texts = ["".join(text for _, text in memory.turns) for memory in (before, after)]
+    assert texts[0] == texts[1]
+    assert [call[:2] for call in before.calls] == [call[:2] for call in after.calls]
+
+
+@pytest.mark.skipif(not AIRLINE.exists(), reason="the file of conversations is not here")
+def test_conversations_of_a_benchmark_go_out_equal(db: Client, tmp_path: Path) -> None:
+    logs = json.loads(gzip.decompress(AIRLINE.read_bytes()))
+    for number, log in enumerate(logs):
+        log["id"] = f"{number:03}"
+    db.memories.import_chats(logs)
+    done = db.memories.export_chats(tmp_path / "chats.jsonl.gz")
+    assert (done.conversations, done.refused, done.ignored) == (200, (), {})
+    lines = gzip.decompress((tmp_path / "chats.jsonl.gz").read_bytes()).splitlines()
+    exported = [json.loads(line)["messages"] for line in lines]
+    assert parsed(exported) == parsed([log["traj"] for log in logs])
+
+
+# --- Formats
+
+
+def test_anthropic_request() -> None:
+    assert written(LOG, "anthropic") == {
+        "system": "Be brief.",
+        "messages": [
+            {"role": "user", "content": "Weather in Oslo?"},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "tool_use", "id": "c1", "name": "weather", "input": {"city": "Oslo"}}
+                ],
+            },
+            {
+                "role": "user",
+                "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "3C"}],
+            },
+            {"role": "assistant", "content": "Cold."},
+        ],
+        "tools": [
+            {"name": "weather", "description": "Tell it.", "input_schema": {"type": "object"}}
+        ],
+    }
+
+
+def test_responses_request() -> None:
+    assert written(LOG, "responses") == {
+        "instructions": "Be brief.",
+        "input": [
+            {
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "Weather in Oslo?"}],
+            },
+            {
+                "type": "function_call",
+                "call_id": "c1",
+                "name": "weather",
+                "arguments": '{"city": "Oslo"}',
+            },
+            {"type": "function_call_output", "call_id": "c1", "output": "3C"},
+            {
+                "type": "message",
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": "Cold."}],
+            },
+        ],
+        "tools": [{"type": "function", **TOOL}],
+    }
+
+
+def test_sharegpt_conversation() -> None:
+    assert written(LOG, "sharegpt") == {
+        "conversations": [
+            {"from": "system", "value": "Be brief."},
+            {"from": "human", "value": "Weather in Oslo?"},
+            {
+                "from": "function_call",
+                "value": '{"name": "weather", "arguments": {"city": "Oslo"}}',
+            },
+            {"from": "observation", "value": "3C"},
+            {"from": "gpt", "value": "Cold."},
+        ],
+        "tools": json.dumps([TOOL]),
+    }
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_export_with_metadata_is_imported_as_the_same_conversation(format_: str) -> None:
+    [before] = memories([LOG]).values()
+    [after] = memories([written(LOG, format_, metadata=True)]).values()
+    assert (after.turns, after.calls) == (before.turns, before.calls)
+    assert after.variables["title"] == "Oslo"
+    assert after.variables["system"] == "Be brief."
+
+
+# --- Files
+
+
+def test_export_writes_selected_conversations(db: Client, tmp_path: Path) -> None:
+    db.memories.import_chats([LOG, {**LOG, "id": "other"}])
+    done = db.memories.export_chats(tmp_path / "out.jsonl", prefix="visit-", since="2020-01-01")
+    assert (done.conversations, done.messages, done.problems) == (1, 5, ())
+    [line] = (tmp_path / "out.jsonl").read_text().splitlines()
+    assert json.loads(line) == {"messages": MESSAGES, "tools": TOOLS}
+
+
+def test_exported_file_with_metadata_is_unchanged_by_import(db: Client, tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    db.memories.import_chats([LOG])
+    db.memories.export_chats(path, metadata=True)
+    done = db.memories.import_chats(path)
+    assert (done.imported, done.extended, done.unchanged, done.refused) == (0, 0, 1, ())
+
+
+def test_invalid_conversations_are_named_or_left_out(db: Client, tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    broken = [MESSAGES[1], MESSAGES[2], {"role": "user", "content": "Well?"}]
+    db.memories.import_chats([LOG, {"id": "broken", "messages": broken}])
+    db.memory("empty").maintenance()
+    done = db.memories.export_chats(path)
+    problem = "memory 'broken': message 3: the tool call 'c1' before it has no result"
+    assert (done.conversations, done.problems) == (2, (problem,))
+    assert done.refused == ("memory 'empty': there are no messages",)
+    done = db.memories.export_chats(path, only_valid=True)
+    assert (done.conversations, done.problems, len(done.refused)) == (1, (), 2)
+
+
+def test_export_names_what_the_format_does_not_represent(db: Client, tmp_path: Path) -> None:
+    messages = [MESSAGES[1], {"role": "assistant", "content": "Cold.", "reasoning_content": "Look"}]
+    db.memories.import_chat("visit-1", messages)
+    for format_ in FORMATS:
+        done = db.memories.export_chats(tmp_path / "out.jsonl", format=format_)
+        assert done.ignored == {"reasoning": 1}
+
+
+def test_export_of_unreadable_element_is_refused(db: Client, sql: Any, tmp_path: Path) -> None:
+    db.memories.import_chats([LOG])
+    sql.execute('UPDATE memories_elements SET content = \'{"type": "model_input"}\'')
+    done = db.memories.export_chats(tmp_path / "out.jsonl")
+    assert done.conversations == 0
+    assert done.refused == ("memory 'visit-1': element 0: blocks must be a list, not None",)
+
+
+def test_unknown_format_and_missing_memory_write_no_file(db: Client, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'openai', 'anthropic', 'sharegpt', 'responses'"):
+        db.memories.export_chats(tmp_path / "out.jsonl", format="xml")  # pyright: ignore
+    with pytest.raises(MemoryMissing, match="visit-9"):
+        db.memories.export_chats(tmp_path / "out.jsonl", "visit-9")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- Rules of fine-tuning files
+
+ROLES = {"system", "user", "assistant", "tool"}
+KEYS = {"role", "content", "name", "tool_calls", "tool_call_id", "refusal", "weight"}
+
+
+def faults(document: dict[str, Any]) -> Iterator[str]:
+    """Yield what the checks of OpenAI's fine-tuning files find."""
+    if not document.keys() <= {"messages", "tools", "functions", "parallel_tool_calls"}:
+        yield "unknown field"
+    messages = document["messages"]
+    if not any(each["role"] == "assistant" for each in messages):
+        yield "no answer"
+    waiting: list[str] = []
+    for message in messages:
+        if message["role"] not in ROLES or not message.keys() <= KEYS:
+            yield f"unknown role or field: {message}"
+        if "name" in message and not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", message["name"]):
+            yield f"invalid name: {message['name']}"
+        if message["content"] is None and not message.keys() & {"tool_calls", "refusal"}:
+            yield f"no content: {message}"
+        if message["role"] == "tool":
+            if message["tool_call_id"] not in waiting:
+                yield f"result without a call: {message}"
+            waiting.remove(message["tool_call_id"])
+            continue
+        if waiting:
+            yield f"calls without results: {waiting}"
+        for call in message.get("tool_calls", ()):
+            waiting.append(call["id"])
+            if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", call["function"]["name"]):
+                yield f"invalid name: {call}"
+            json.loads(call["function"]["arguments"])
+
+
+@given(chats())
+def test_export_passes_the_checks_of_fine_tuning(messages: list[dict[str, Any]]) -> None:
+    assert list(faults(written(messages))) == []
+
+
+def test_names_that_model_apis_refuse_are_converted() -> None:
+    messages = [
+        {"role": "user", "name": "Ada Lovelace", "content": "Draw"},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "c1", "function": {"name": "dalle.text2im", "arguments": "{}"}}],
+        },
+        {"role": "tool", "tool_call_id": "c1", "content": "done"},
+        {"role": "assistant", "content": "Here."},
+    ]
+    document = written(messages)
+    assert list(faults(document)) == []
+    assert document["messages"][0]["name"] == "Ada_Lovelace"
+    assert document["messages"][1]["tool_calls"][0]["function"]["name"] == "dalle_text2im"
