@@ -1,27 +1,41 @@
 -- $1 identifiers
-SELECT identifier, kind, written, document
+SELECT identifier, kind, (to_json(created AT TIME ZONE 'UTC') #>> '{}') || CASE WHEN isfinite(created) THEN 'Z' ELSE '' END, document
 FROM (
-    SELECT
-        identifier,
-        0 AS kind,
-        (to_json(created AT TIME ZONE 'UTC') #>> '{}') || CASE WHEN isfinite(created) THEN 'Z' ELSE '' END AS written,
-        '' AS document,
-        created,
-        NULL AS place
+    SELECT identifier, 0 AS kind, 0 AS number, created, '' AS document
     FROM memories AS conversation
     WHERE identifier = ANY ($1::TEXT[])
     UNION ALL
-    SELECT identifier, 1, (to_json(created AT TIME ZONE 'UTC') #>> '{}') || CASE WHEN isfinite(created) THEN 'Z' ELSE '' END, variables::TEXT, created, place
+    SELECT identifier, 1, row_number() OVER ordered, created, variables::TEXT
     FROM (
         SELECT identifier, created, ctid AS place, variables FROM memories_variables
     ) AS snapshot
     WHERE identifier = ANY ($1::TEXT[])
+    WINDOW ordered AS (PARTITION BY identifier ORDER BY created, place)
     UNION ALL
-    SELECT identifier, 2, (to_json(moment AT TIME ZONE 'UTC') #>> '{}') || CASE WHEN isfinite(moment) THEN 'Z' ELSE '' END, content::TEXT, created, place
+    SELECT identifier, 2, number, created, content::TEXT
     FROM (
+    SELECT
+        identifier,
+        row_number() OVER ordered AS number,
+        max(moment) OVER ordered AS created,
+        content
+    FROM (
+        SELECT
+            identifier,
+            created,
+            place,
+            CASE content ->> 'type'
+                WHEN 'model_input' THEN least(moment, lead(moment) OVER ordered) ELSE moment
+            END AS moment,
+            content
+        FROM (
         SELECT identifier, created, created AS moment, ctid AS place, content
         FROM memories_elements
     ) AS element
+        WINDOW ordered AS (PARTITION BY identifier ORDER BY created, place)
+    ) AS element
+    WINDOW ordered AS (PARTITION BY identifier ORDER BY created, place)
+) AS element
     WHERE identifier = ANY ($1::TEXT[])
 ) AS stored
-ORDER BY identifier, kind, created, place
+ORDER BY identifier, kind, number

@@ -29,27 +29,38 @@ present AS (
     WHERE identifier = ANY ($2::TEXT[])
 ),
 present_rows AS (
+    SELECT identifier, 1 AS kind, row_number() OVER ordered AS number, created, variables AS content
+    FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+    WHERE identifier = ANY ($2::TEXT[])
+    WINDOW ordered AS (PARTITION BY identifier ORDER BY created, place)
+    UNION ALL
+    SELECT identifier, 2, number, created, content
+    FROM (
     SELECT
         identifier,
-        kind,
-        row_number() OVER (PARTITION BY identifier, kind ORDER BY created, place) AS number,
-        moment AS created,
+        row_number() OVER ordered AS number,
+        max(moment) OVER ordered AS created,
         content
     FROM (
         SELECT
-            identifier, 1 AS kind, created, created AS moment, place, variables AS content
-        FROM (
-        SELECT identifier, created, ctid AS place, variables FROM memories_variables
-    ) AS snapshot
-        WHERE identifier = ANY ($2::TEXT[])
-        UNION ALL
-        SELECT identifier, 2, created, moment, place, content
+            identifier,
+            created,
+            place,
+            CASE content ->> 'type'
+                WHEN 'model_input' THEN least(moment, lead(moment) OVER ordered) ELSE moment
+            END AS moment,
+            content
         FROM (
         SELECT identifier, created, created AS moment, ctid AS place, content
         FROM memories_elements
     ) AS element
-        WHERE identifier = ANY ($2::TEXT[])
-    ) AS stored
+        WINDOW ordered AS (PARTITION BY identifier ORDER BY created, place)
+    ) AS element
+    WINDOW ordered AS (PARTITION BY identifier ORDER BY created, place)
+) AS element
+    WHERE identifier = ANY ($2::TEXT[])
 ),
 differing AS (
     SELECT DISTINCT identifier

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from draive_pg.chat.containers import Containers
 from draive_pg.chat.conversation import Branches, OnError
@@ -27,6 +27,7 @@ from draive_pg.operations.conversations.store import (
     INSERT_ELEMENTS,
     INSERT_SNAPSHOTS,
     SNAPSHOTS,
+    STEP,
     WRITES,
     lock_memories,
     lock_memory,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 DEFAULT = Options()
 MAX_IDENTIFIER = 2_600  # bytes that fit into an index of PostgreSQL
-STEP: LiteralString = "INTERVAL '1 microsecond'"
 
 # The caller holds the locks. A conversation that has begun with the same elements gets the others;
 # one with different elements is not changed. Meta is not compared, because exports differ in it.

@@ -40,6 +40,31 @@ INSERT_ELEMENTS: LiteralString = "{insert_elements}"
 INSERT_SNAPSHOTS: LiteralString = "{insert_snapshots}"
 REMOVE_CONVERSATIONS: LiteralString = "{remove_conversations}"
 
+ORDER: LiteralString = "WINDOW ordered AS (PARTITION BY identifier ORDER BY created, place)"
+
+# Elements with their numbers, and with `moment` ascending: draive may store one time for a question
+# and its answer, so an input gets the time of the element after it if that is earlier.
+NUMBERED: LiteralString = f"""(
+    SELECT
+        identifier,
+        row_number() OVER ordered AS number,
+        max(moment) OVER ordered AS created,
+        content
+    FROM (
+        SELECT
+            identifier,
+            created,
+            place,
+            CASE content ->> 'type'
+                WHEN 'model_input' THEN least(moment, lead(moment) OVER ordered) ELSE moment
+            END AS moment,
+            content
+        FROM {ELEMENTS} AS element
+        {ORDER}
+    ) AS element
+    {ORDER}
+)"""
+
 # The planner merges these subqueries into a statement.
 MEMORIES: Mapping[LiteralString, LiteralString] = {
     CONVERSATIONS: "{schema}.memories",
@@ -174,6 +199,8 @@ CONVERSATION_ELEMENTS: LiteralString = f"""(
         ) AS element
     )"""
 
+STEP: LiteralString = "INTERVAL '1 microsecond'"
+
 # Blocks as parts of turns.
 PART: LiteralString = """CASE block.value ->> 'type'
     WHEN 'reasoning' THEN jsonb_build_object(
@@ -208,7 +235,8 @@ PART: LiteralString = """CASE block.value ->> 'type'
 END"""
 
 # An element joins the turn before it if it can be restored: the same rule as in `lines.turns`.
-# An input of both content and tool responses becomes several turns.
+# An input of both content and tool responses becomes several turns. No two turns have one time,
+# because draive orders turns of one time by their identifiers.
 INSERT_TURNS: LiteralString = f"""pieces AS (
     SELECT
         element.identifier,
@@ -259,7 +287,7 @@ described AS (
     FROM pieces
     WINDOW ordered AS (PARTITION BY identifier ORDER BY number, piece)
 ),
-numbered AS (
+grouped AS (
     SELECT
         *,
         count(*) FILTER (WHERE starts) OVER (PARTITION BY identifier ORDER BY number, piece) AS turn
@@ -270,7 +298,9 @@ new_turns AS MATERIALIZED (
         piece.identifier AS thread_id,
         gen_random_uuid() AS identifier,
         CASE bool_or(piece.kind = 'user') WHEN TRUE THEN 'user' ELSE 'assistant' END AS turn,
-        max(piece.created) AS created,
+        max(max(piece.created) - piece.turn * {STEP}) OVER (
+            PARTITION BY piece.identifier ORDER BY piece.turn
+        ) + piece.turn * {STEP} AS created,
         coalesce(
             jsonb_agg({PART} ORDER BY piece.number, piece.piece, block.number)
                 FILTER (WHERE block.value IS NOT NULL),
@@ -278,7 +308,7 @@ new_turns AS MATERIALIZED (
         ) AS content,
         (array_agg(piece.meta))[1] AS meta,
         piece.turn AS number
-    FROM numbered AS piece
+    FROM grouped AS piece
     LEFT JOIN jsonb_array_elements(piece.blocks) WITH ORDINALITY AS block (value, number) ON TRUE
     GROUP BY piece.identifier, piece.turn
 ),
@@ -360,6 +390,13 @@ AGENT_MEMORY: Mapping[LiteralString, LiteralString] = {
     )""",
     WRITES: f"(SELECT {THREAD} AS identifier, created FROM {{schema}}.agent_memory)",
     SNAPSHOTS: NO_SNAPSHOTS,
+    # A UUID is 36 characters long; the index is on the agent first.
+    REMOVE_CONVERSATIONS: """removed_threads AS (
+    DELETE FROM {schema}.agent_memory AS snapshot
+    USING removed
+    WHERE snapshot.agent_uri = left(removed.identifier, -37)
+        AND snapshot.thread_id::TEXT = right(removed.identifier, 36)
+)""",
 }
 
 STORES: Mapping[Store, Mapping[LiteralString, LiteralString]] = {
@@ -396,21 +433,15 @@ NAMES = ["memories", "conversation_memory", "agent_memory", "instructions", "tem
 
 @cache
 def relations(line: Line, stores: tuple[Store, ...]) -> Relations:
-    """Return the relations of the stores of a line; only the first store is written to."""
-    first, *others = (STORES[store] for store in stores)
-    joined: dict[LiteralString, LiteralString] = {
-        name: sql
-        if name not in (CONVERSATIONS, ELEMENTS, WRITES)
-        else _union((sql, *(other[name] for other in others)))
-        for name, sql in first.items()
-    }
-    return Relations(line, joined)
-
-
-def _union(relations: tuple[LiteralString, ...]) -> LiteralString:
-    if len(relations) == 1:
-        return relations[0]
-    return "(" + " UNION ALL ".join(f"SELECT * FROM {each} AS source" for each in relations) + ")"
+    """Return the relations of the stores of a line: all are read, the first is written to."""
+    parts = dict(STORES[stores[0]])
+    for other in map(STORES.__getitem__, stores[1:]):
+        for name in (CONVERSATIONS, ELEMENTS, WRITES):
+            parts[name] = (
+                f"(SELECT * FROM {parts[name]} AS a UNION ALL SELECT * FROM {other[name]} AS b)"
+            )
+        parts[REMOVE_CONVERSATIONS] += f",\n{other[REMOVE_CONVERSATIONS]}"
+    return Relations(line, parts)
 
 
 OLDEST_LINE = relations(LINE_89, LINE_89.stores)

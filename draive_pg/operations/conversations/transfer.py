@@ -23,6 +23,8 @@ from draive_pg.operations.conversations.store import (
     ELEMENTS,
     INSERT_ELEMENTS,
     INSERT_SNAPSHOTS,
+    NUMBERED,
+    ORDER,
     SNAPSHOTS,
     lock_memories,
 )
@@ -71,27 +73,22 @@ def _utc(time: LiteralString) -> LiteralString:
 READ = Query(
     "memories.export",
     f"""
-SELECT identifier, kind, written, document
+SELECT identifier, kind, {_utc("created")}, document
 FROM (
-    SELECT
-        identifier,
-        0 AS kind,
-        {_utc("created")} AS written,
-        '' AS document,
-        created,
-        NULL AS place
+    SELECT identifier, 0 AS kind, 0 AS number, created, '' AS document
     FROM {CONVERSATIONS} AS conversation
     WHERE identifier = ANY (:identifiers::TEXT[])
     UNION ALL
-    SELECT identifier, 1, {_utc("created")}, variables::TEXT, created, place
+    SELECT identifier, 1, row_number() OVER ordered, created, variables::TEXT
     FROM {SNAPSHOTS} AS snapshot
     WHERE identifier = ANY (:identifiers::TEXT[])
+    {ORDER}
     UNION ALL
-    SELECT identifier, 2, {_utc("moment")}, content::TEXT, created, place
-    FROM {ELEMENTS} AS element
+    SELECT identifier, 2, number, created, content::TEXT
+    FROM {NUMBERED} AS element
     WHERE identifier = ANY (:identifiers::TEXT[])
 ) AS stored
-ORDER BY identifier, kind, created, place
+ORDER BY identifier, kind, number
 """,
 )
 
@@ -128,22 +125,14 @@ present AS (
     WHERE identifier = ANY (:identifiers::TEXT[])
 ),
 present_rows AS (
-    SELECT
-        identifier,
-        kind,
-        row_number() OVER (PARTITION BY identifier, kind ORDER BY created, place) AS number,
-        moment AS created,
-        content
-    FROM (
-        SELECT
-            identifier, 1 AS kind, created, created AS moment, place, variables AS content
-        FROM {SNAPSHOTS} AS snapshot
-        WHERE identifier = ANY (:identifiers::TEXT[])
-        UNION ALL
-        SELECT identifier, 2, created, moment, place, content
-        FROM {ELEMENTS} AS element
-        WHERE identifier = ANY (:identifiers::TEXT[])
-    ) AS stored
+    SELECT identifier, 1 AS kind, row_number() OVER ordered AS number, created, variables AS content
+    FROM {SNAPSHOTS} AS snapshot
+    WHERE identifier = ANY (:identifiers::TEXT[])
+    {ORDER}
+    UNION ALL
+    SELECT identifier, 2, number, created, content
+    FROM {NUMBERED} AS element
+    WHERE identifier = ANY (:identifiers::TEXT[])
 ),
 differing AS (
     SELECT DISTINCT identifier

@@ -1,0 +1,244 @@
+"""Conversations of each line of draive, in rows that draive's own adapters wrote.
+
+``data/draive_*.sql`` has the tables of a release and one conversation of two exchanges, written by
+the adapters of that release with asyncpg: reasoning, a tool call, its answer, and a failed call.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from draive_pg import Client, MemoryExists, SchemaInvalid, TableMissing
+from tests.conftest import Connect
+
+DATA = Path(__file__).parent / "data"
+THREAD = "a0000000-0000-0000-0000-000000000001"
+AGENT = f"agent://counter#{THREAD}"
+
+# The releases, the line that is detected, and the identifiers of the conversations.
+RELEASES: Mapping[str, tuple[str, list[str]]] = {
+    "0_92_1": ("0.92", ["visit"]),
+    "0_99_1": ("0.99", [THREAD]),
+    "0_103_0": ("0.103", [THREAD]),
+    "0_118_0": ("0.118", [THREAD, AGENT]),
+}
+ROLES = ["input", "output", "input", "output"] * 2
+TEXTS = ["How many?", "", "", "It is 42.", "And now?", "", "", "I cannot say."]
+
+
+@pytest.fixture
+def recorded(empty_dsn: str) -> Callable[[str], str]:
+    """Load the recorded tables of a release into a database, and return its DSN."""
+
+    def load(release: str) -> str:
+        with psycopg.connect(empty_dsn, autocommit=True) as connection:
+            connection.execute((DATA / f"draive_{release}.sql").read_bytes())
+        return empty_dsn
+
+    return load
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_conversations_of_every_line_are_read(
+    connect: Connect, recorded: Callable[[str], str], release: str
+) -> None:
+    _, identifiers = RELEASES[release]
+    db = connect(recorded(release))
+    assert list(db.memories.identifiers()) == identifiers
+    assert db.memories.count() == len(identifiers)
+    for identifier in identifiers:
+        log = db.frames.conversation_log(identifier)
+        assert log.role.tolist() == ROLES
+        assert log.text.tolist() == TEXTS
+        assert log.position.tolist() == list(range(8))
+        assert log.reasoning[1] == "think"
+        assert [*log.tools] == [[], ["check"], ["check"], []] * 2
+        calls = db.frames.tool_calls(identifier)
+        assert calls.call.tolist() == ["call_1", "call_2"]
+        assert calls.arguments.tolist() == [{"n": 1, "share": 0.5}, {"n": 2}]
+        assert calls.response.tolist() == ["42", "down"]
+        assert calls.handling.tolist() == ["response", "error"]
+        assert (calls.seconds >= 0).all()
+        sessions = db.frames.sessions(identifier)
+        assert sessions[["elements", "turns", "tool_calls"]].values.tolist() == [[8, 2, 2]]
+        (summary,) = db.memories.list(prefix=identifier)[:1]
+        assert (summary.identifier, summary.elements) == (identifier, 8)
+        shown = str(db.memory(identifier).show())
+        assert "It is 42." in shown
+        assert "think" in shown
+    whole = db.frames.conversation_log()
+    assert whole.text.tolist() == TEXTS * len(identifiers)
+    assert whole.equals(db.frames.conversation_log(identifiers))
+    found = db.memories.search("42", match="substring")
+    assert set(found.identifier) == {*identifiers}
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_conversations_of_every_line_can_be_exported(
+    connect: Connect, recorded: Callable[[str], str], release: str, dsn: str, tmp_path: Path
+) -> None:
+    line, identifiers = RELEASES[release]
+    source = connect(recorded(release))
+    done = source.memories.export(tmp_path / "all.jsonl.gz")
+    assert (done.memories, done.elements) == (len(identifiers), 8 * len(identifiers))
+    target = connect(dsn)
+    target.memories.import_file(tmp_path / "all.jsonl.gz")
+    for frame in ("tool_calls", "sessions"):
+        assert getattr(source.frames, frame)().equals(getattr(target.frames, frame)()), line
+
+
+# --- Writing to turns
+
+CHAT = [
+    {"role": "user", "content": "Where is my bag?"},
+    {
+        "role": "assistant",
+        "content": "One moment.",
+        "tool_calls": [
+            {"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"n": 1}'}}
+        ],
+    },
+    {"role": "tool", "tool_call_id": "c1", "content": "Gate 4"},
+    {"role": "assistant", "content": "At gate 4."},
+    {"role": "assistant", "content": "Anything else?"},
+    {"role": "user", "content": "No."},
+]
+MORE = [*CHAT, {"role": "assistant", "content": "Goodbye."}]
+
+
+@pytest.fixture
+def turns(connect: Connect, recorded: Callable[[str], str]) -> Client:
+    """A client of the tables of draive 0.118, with a conversation and one of an agent."""
+    return connect(recorded("0_118_0"))
+
+
+def contents(db: Client, identifier: str) -> object:
+    """Return everything of a log that does not depend on times."""
+    log = db.memory(identifier).log().drop(columns=["identifier", "created"])
+    return log.to_dict("records")
+
+
+def test_imported_chat_is_the_same_in_turns(turns: Client, connect: Connect, dsn: str) -> None:
+    memories = connect(dsn)
+    for db in (turns, memories):
+        assert db.memories.import_chat("chat", CHAT) == 6
+    assert contents(turns, "chat") == contents(memories, "chat")
+    for frame in ("tool_calls", "sessions"):
+        rows = [getattr(db.frames, frame)("chat") for db in (turns, memories)]
+        fixed = [each.select_dtypes(exclude="datetimetz").drop(columns="seconds") for each in rows]
+        assert fixed[0].equals(fixed[1])
+
+
+def test_chat_is_imported_into_turns_once(turns: Client) -> None:
+    source = [{"id": "chat", "messages": CHAT}]
+    assert turns.memories.import_chats(source).imported == 1
+    assert turns.memories.import_chats(source).unchanged == 1
+    more = turns.memories.import_chats([{"id": "chat", "messages": MORE}])
+    assert (more.extended, more.elements) == (1, 1)
+    texts = turns.memory("chat").log().text.tolist()
+    assert texts[-2:] == ["No.", "Goodbye."]
+    other = turns.memories.import_chats([{"id": "chat", "messages": MORE[1:]}])
+    assert len(other.refused) == 1
+
+
+def test_tool_calls_of_an_import_are_in_the_turn_of_the_answer(
+    turns: Client, sql_of_turns: psycopg.Connection
+) -> None:
+    turns.memories.import_chat("chat", CHAT)
+    rows = sql_of_turns.execute(
+        "SELECT turn, jsonb_array_length(payload -> 'content'), payload ->> 'identifier' = "
+        "identifier::TEXT, (payload ->> 'created')::TIMESTAMPTZ = created "
+        "FROM conversation_memory WHERE thread_id = 'chat' ORDER BY created"
+    ).fetchall()
+    assert [row[:2] for row in rows] == [
+        ("user", 1),
+        ("assistant", 4),
+        ("assistant", 1),
+        ("user", 1),
+    ]
+    assert all(row[2] and row[3] for row in rows)
+
+
+@pytest.fixture
+def sql_of_turns(turns: Client, empty_dsn: str) -> Iterator[psycopg.Connection]:
+    """A psycopg connection to the database of `turns`."""
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        yield connection
+
+
+def test_threads_are_forked_renamed_and_removed(turns: Client) -> None:
+    whole = contents(turns, THREAD)
+    memory = turns.memory(THREAD)
+    memory.fork("copy")
+    memory.fork("beginning", position=2)
+    turns.memory(AGENT).fork("of the agent")
+    assert contents(turns, "copy") == contents(turns, "of the agent") == whole
+    assert turns.memory("beginning").log().text.tolist() == TEXTS[:3]
+    turns.memory("copy").rename("moved")
+    assert contents(turns, "moved") == whole
+    assert turns.memory("moved").remove()
+    assert not turns.memory("moved").remove()
+    assert list(turns.memories.identifiers()) == [THREAD, AGENT, "beginning", "of the agent"]
+    with pytest.raises(MemoryExists):
+        memory.fork("beginning")
+
+
+def test_threads_are_erased_and_pruned(turns: Client) -> None:
+    turns.memory(THREAD).fork("copy")
+    assert turns.memories.erase(prefix="agent:", dry_run=False).memories == 1
+    assert turns.memories.identifiers() == (THREAD, "copy")
+    assert turns.memories.prune(keep=1, dry_run=False).memories == 1
+    assert turns.memories.count() == 1
+
+
+def test_export_is_imported_into_turns_once(
+    turns: Client, connect: Connect, dsn: str, tmp_path: Path
+) -> None:
+    source = connect(dsn)
+    source.memories.import_chat("chat", CHAT)
+    source.memories.export(tmp_path / "chat.jsonl")
+    assert turns.memories.import_file(tmp_path / "chat.jsonl").memories == 1
+    assert turns.memories.import_file(tmp_path / "chat.jsonl").unchanged == 1
+    assert turns.frames.tool_calls("chat").equals(source.frames.tool_calls("chat"))
+    turns.memories.export(tmp_path / "back.jsonl", identifiers="chat")
+    with connect(dsn) as again:
+        assert again.memories.import_file(tmp_path / "back.jsonl").unchanged == 1
+
+
+def test_writes_to_conversations_keyed_by_uuid_are_refused(
+    connect: Connect, recorded: Callable[[str], str]
+) -> None:
+    db = connect(recorded("0_99_1"))
+    for write in (
+        lambda: db.memories.import_chat("chat", CHAT),
+        lambda: db.memory(THREAD).fork("copy"),
+        lambda: db.memory(THREAD).remove(),
+    ):
+        with pytest.raises(SchemaInvalid, match=r"draive 0.93 to 0.99 are read-only"):
+            write()
+
+
+def test_conversations_of_several_lines_need_a_choice(
+    connect: Connect, recorded: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dsn = recorded("0_118_0")
+    recorded("0_92_1")
+    with pytest.raises(SchemaInvalid, match=r"draive='0.92' or draive='0.118'"):
+        connect(dsn).memories.count()
+    assert connect(dsn, draive="0.92").memories.identifiers() == ("visit",)
+    assert connect(dsn, draive="0.103.0").memories.identifiers() == (THREAD,)
+    monkeypatch.setenv("DRAIVE_PG_DRAIVE", "0.118")
+    assert connect(dsn).memories.identifiers() == (THREAD, AGENT)
+    with pytest.raises(ValueError, match="draive must be a release"):
+        connect(dsn, draive="newest")
+
+
+def test_tables_made_later_are_found(connect: Connect, empty_dsn: str) -> None:
+    db = connect(empty_dsn)
+    with pytest.raises(TableMissing):
+        db.memories.count()
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        connection.execute((DATA / "draive_0_103_0.sql").read_bytes())
+    assert db.memories.count() == 1
