@@ -39,6 +39,7 @@ def test_hook_is_called_after_each_operation(connect: Connect, dsn: str) -> None
     db.memory("m").remember(asked("q"), answered("a"))
     db.memory("m").recall()
     assert [(each.name, each.round_trips, each.rows) for each in events] == [
+        ("look for the tables of conversations", 1, 2),
         ("remember in memory 'm'", 1, 0),
         ("recall memory 'm'", 1, 2),
     ]
@@ -72,7 +73,7 @@ def test_hook_reports_errors(connect: Connect, empty_dsn: str) -> None:
     db = connect(empty_dsn, on_operation=events.append)
     with pytest.raises(TableMissing) as raised:
         db.memories.identifiers()
-    assert [each.error for each in events] == [raised.value]
+    assert [each.error for each in events] == [None, raised.value]
 
 
 def test_failing_hook_is_logged_and_call_succeeds(
@@ -80,7 +81,7 @@ def test_failing_hook_is_logged_and_call_succeeds(
 ) -> None:
     db = connect(dsn, on_operation=lambda event: 1 / 0)
     assert db.memories.identifiers() == ()
-    (record,) = [record for record in log.records if record.levelname == "ERROR"]
+    *_, record = [record for record in log.records if record.levelname == "ERROR"]
     assert record.getMessage() == "on_operation failed for list memories"
     assert "ZeroDivisionError" in log.text
 
@@ -170,7 +171,7 @@ def test_operation_creates_span(
     db: Client, spans: InMemorySpanExporter, sql: psycopg.Connection
 ) -> None:
     db.memory("secret name").remember(asked("q"))
-    (span,) = spans.get_finished_spans()
+    _, span = spans.get_finished_spans()
     assert (span.name, span.kind) == ("remember in memory", trace.SpanKind.CLIENT)
     assert dict(span.attributes or {}) == {
         "db.system.name": "postgresql",
@@ -182,7 +183,7 @@ def test_operation_creates_span(
 def test_span_records_error(connect: Connect, empty_dsn: str, spans: InMemorySpanExporter) -> None:
     with pytest.raises(TableMissing):
         connect(empty_dsn).memories.identifiers()
-    (span,) = spans.get_finished_spans()
+    _, span = spans.get_finished_spans()
     assert span.status.status_code is trace.StatusCode.ERROR
     assert span.attributes["error.type"] == span.attributes["db.response.status_code"] == "42P01"
 
