@@ -26,6 +26,11 @@ def export_memories(db: Client) -> object:
         return db.memories.export(Path(folder) / "memories.jsonl.gz")
 
 
+def report_memories(db: Client) -> object:
+    with tempfile.TemporaryDirectory() as folder:
+        return db.memories.report(Path(folder) / "memories.html")
+
+
 def export_sessions(db: Client) -> int:
     with tempfile.TemporaryDirectory() as top:
         return db.frames.export("sessions", Path(top) / "sessions.parquet")
@@ -39,6 +44,7 @@ READS: dict[str, Callable[[Client], object]] = {
     "prune memories, dry": lambda db: db.memories.prune(keep=1, dry_run=True),
     "erase memories, dry": lambda db: db.memories.erase("m"),
     "export memories": export_memories,
+    "report memories": report_memories,
     "recall memory 'm'": lambda db: db.memory("m").recall(limit=1),
     "recall it leniently": lambda db: db.memory("m").recall(limit=1, lenient=True),
     "list configurations": lambda db: db.configurations.configurations(),

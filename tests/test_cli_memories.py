@@ -110,7 +110,7 @@ def test_wrapped_lines_keep_indentation_on_terminal(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("TERM", "xterm")
     with os.fdopen(theirs, "w") as stdout:
         monkeypatch.setattr(sys, "stdout", stdout)
-        terminal.show_text("#0\n    one two three four five")
+        stdout.write(terminal.wrapped("#0\n    one two three four five") + "\n")
     shown = os.read(ours, 1024).decode().split("\r\n")
     os.close(ours)
     assert shown == ["#0", "    one two three", "    four five", ""]

@@ -499,6 +499,63 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         return transfer.export(path, transfer.select(identifiers, prefix))
 
     @method
+    def report(
+        self,
+        path: str | PathLike[str],
+        prefix: str | None = None,
+        *,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
+        order: Order = "identifier",
+        descending: bool = False,
+        limit: int | None = 1000,
+        title: str = "Conversations",
+    ) -> Workflow[Transfer]:
+        """Write conversations to one web page, to read and search them in a browser.
+
+        The page needs no other file, makes no request, and shows everything that `Memory.show`
+        does. It is written one memory at a time; the largest must fit in memory.
+
+        Parameters
+        ----------
+        path : str | PathLike
+            File whose name ends in ``.html``. It appears, or is replaced, when it is complete.
+        prefix : str | None
+            Beginning of the identifiers.
+        since, until : datetime | date | str | None
+            Bounds (inclusive, exclusive) of the time of the last write; UTC unless they have an
+            offset.
+        order : str
+            ``identifier``, ``created``, ``last``, ``elements`` or ``bytes``.
+        descending : bool
+            Largest first.
+        limit : int | None
+            Maximum number of memories; None for all. The page says if there are more. A browser
+            opens about 1,000 quickly.
+        title : str
+            Title of the page.
+
+        Returns
+        -------
+        Transfer
+            What was written; of variables, only the newest snapshot of each memory is.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid.
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> db.memories.report("week.html", since="2026-11-01", order="last", descending=True)
+        """
+        from draive_pg.operations.conversations.report import report
+
+        return report(path, prefix, since, until, order, limit, descending=descending, title=title)
+
+    @method
     def import_file(self, path: str | PathLike[str]) -> Workflow[Transfer]:
         """Import the memories of a file that `export` wrote, in this or another database.
 

@@ -18,6 +18,7 @@ from draive_pg.cli.doctor import doctor, print_problems
 from draive_pg.cli.kinds import CONFIGS, PROMPTS
 from draive_pg.cli.options import Dsn, Schema, connect
 from draive_pg.cli.output import CONFLICT, echo, message_of
+from draive_pg.cli.report import report
 from draive_pg.errors import hide_passwords
 
 __all__ = ("app", "main")
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(documents.make_group(PROMPTS), name="prompts")
 app.add_typer(documents.make_group(CONFIGS), name="configs")
+memories.app.command()(report)
 app.add_typer(memories.app, name="memories")
 app.add_typer(chats.app, name="import")
 app.command()(frames.export)

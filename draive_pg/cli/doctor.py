@@ -11,7 +11,6 @@ from draive_pg import Client, Diagnosis, DraivePGError
 from draive_pg.cli.options import AsJson, Dsn, Schema
 from draive_pg.cli.output import (
     echo,
-    format_size,
     message_of,
     print_json,
     print_records,
@@ -19,6 +18,7 @@ from draive_pg.cli.output import (
 )
 from draive_pg.database.endpoint import EmbeddedEndpoint, endpoint_of
 from draive_pg.database.errors import short_argument_errors
+from draive_pg.display.text import format_size
 from draive_pg.embedded import Server
 from draive_pg.models.admin import TableState
 

@@ -23,13 +23,12 @@ from draive_pg.cli.options import (
 from draive_pg.cli.output import (
     echo,
     echo_json,
-    format_size,
     print_json,
     print_stored,
     print_table,
-    print_text,
     summarize,
 )
+from draive_pg.display.text import format_size
 from draive_pg.frames.search import Match
 from draive_pg.operations.conversations.listing import Order
 
@@ -167,7 +166,7 @@ def show(
         elif html:
             print_stored(f"{transcript.to_html()}\n")
         else:
-            print_text(str(transcript))
+            print_stored(f"{transcript}\n")
 
 
 @app.command()

@@ -17,8 +17,6 @@ DRIFT = 3  # a folder and the database differ
 CONFLICT = 4  # both sides changed, or somebody wrote at the same time: nothing was done
 NOT_RUNNING = 3  # the embedded server does not run; the code of pg_ctl and service managers
 
-KIBI = 1024
-
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -72,13 +70,6 @@ def print_diff(lines: Iterable[str]) -> None:
         echo(line, colour=colours.get(line[:1]))
 
 
-def print_text(text: str) -> None:
-    """Print text, wrapped at a terminal."""
-    from draive_pg.display import terminal
-
-    terminal.show_text(text)
-
-
 def summarize(result: Removal | Transfer) -> str:
     """Return how many memories, elements and snapshots were removed or transferred."""
     return (
@@ -86,15 +77,6 @@ def summarize(result: Removal | Transfer) -> str:
         f"({plural(result.elements, 'element')}, "
         f"{plural(result.variables, 'snapshot')} of variables)"
     )
-
-
-def format_size(size: float) -> str:
-    """Return a number of bytes with a unit."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < KIBI:
-            return f"{size:.0f} {unit}" if size == int(size) else f"{size:.1f} {unit}"
-        size /= KIBI
-    return f"{size:,.1f} TB"
 
 
 def message_of(error: Exception) -> str:

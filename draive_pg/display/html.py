@@ -6,7 +6,14 @@ from datetime import datetime
 from html import escape
 from typing import Any, cast
 
-from draive_pg.display.text import MAX_COMPLETE, with_values
+from draive_pg.display.text import (
+    MAX_COMPLETE,
+    MISSING,
+    all_numbers,
+    is_missing,
+    printable,
+    with_values,
+)
 
 FOLD = 160  # characters of a text before it is folded
 FOLD_WIDE = 60  # the same in a table of more than MAX_COMPLETE columns
@@ -15,6 +22,7 @@ MAX_ROWS = 200  # of a table; a notebook file keeps all that it shows
 
 TABLE = "border-collapse:collapse;text-align:left"
 CELL = "text-align:left;vertical-align:top;padding:0.2em 0.8em 0.2em 0"
+NUMBER = f"{CELL};text-align:right;font-variant-numeric:tabular-nums"
 RULE = "border-bottom:1px solid color-mix(in srgb, currentColor 25%, transparent)"
 DIM = "opacity:0.65"
 WRAP = "white-space:pre-wrap;overflow-wrap:anywhere"
@@ -35,11 +43,13 @@ def table(
     all_rows = list(rows)
     kept = with_values(columns, all_rows)
     limit = FOLD_WIDE if len(kept) > MAX_COMPLETE else FOLD
-    head = "".join(f'<th style="{CELL};{RULE}">{escape(columns[n])}</th>' for n in kept)
-    cells = [[shown(row[n], limit=limit) for n in kept] for row in all_rows[:max_rows]]
-    body = "".join(
-        f"<tr>{''.join(f'<td style="{CELL}">{cell}</td>' for cell in row)}</tr>" for row in cells
+    styles = [NUMBER if all_numbers(row[n] for row in all_rows) else CELL for n in kept]
+    head = "".join(
+        f'<th style="{style};{RULE}">{escape(columns[n])}</th>'
+        for n, style in zip(kept, styles, strict=True)
     )
+    cells = [[shown(row[n], limit=limit) for n in kept] for row in all_rows[:max_rows]]
+    body = "".join(f"<tr>{''.join(map(_cell, styles, row))}</tr>" for row in cells)
     more = len(all_rows) - max_rows
     notes = [escape(caption)] if caption else []
     if empty := [column for n, column in enumerate(columns) if n not in kept]:
@@ -59,13 +69,11 @@ def block(content: str, style: str = "") -> str:
 
 def shown(value: object, *, limit: int = FOLD) -> str:
     """Return a value as the HTML of a cell, folded if it exceeds the limit of characters."""
+    if is_missing(value):
+        return f'<span style="{DIM}">{MISSING}</span>'
     if (own := getattr(value, "_repr_html_", None)) is not None:
         return own()
     match value:
-        case None:
-            return f'<span style="{DIM}">-</span>'
-        case bool():
-            return "yes" if value else ""
         case datetime():
             moment = escape(value.isoformat(" ", "seconds").removesuffix("+00:00"))
             return f'<span style="white-space:nowrap">{moment}</span>'
@@ -74,7 +82,7 @@ def shown(value: object, *, limit: int = FOLD) -> str:
         case Mapping() | tuple() | list():
             return _document(cast("Mapping[str, Any] | Sequence[Any]", value), limit)
         case _:
-            return escape(str(value))
+            return escape(printable(value))
 
 
 def folded(text: str, *, limit: int = FOLD) -> str:
@@ -90,9 +98,11 @@ def folded(text: str, *, limit: int = FOLD) -> str:
     )
 
 
+def _cell(style: str, content: str) -> str:
+    return f'<td style="{style}">{content}</td>'
+
+
 def _document(value: Mapping[str, Any] | Sequence[Any], limit: int) -> str:
-    if not value:
-        return ""
     if not isinstance(value, Mapping) and all(isinstance(item, str) for item in value):
         return folded(", ".join(value), limit=limit)
     return folded(json.dumps(value, ensure_ascii=False, default=str), limit=limit)

@@ -4,6 +4,8 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from draive_pg.display.notebook import in_notebook
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -29,6 +31,4 @@ def progress(total: int | None, what: str, unit: str, *, wanted: bool | None = N
 
 def watched() -> bool:
     """Return whether output goes to a terminal or a notebook."""
-    ipython: Any = sys.modules.get("IPython")
-    in_notebook = ipython is not None and hasattr(ipython.get_ipython(), "kernel")
-    return in_notebook or (sys.stderr is not None and sys.stderr.isatty())
+    return in_notebook() or (sys.stderr is not None and sys.stderr.isatty())

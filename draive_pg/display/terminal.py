@@ -51,18 +51,21 @@ def show(names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         if number:
             sys.stdout.write("\n")
         for name, cell in zip(names, row, strict=True):
-            _write(console, name.ljust(label), cell)
+            sys.stdout.writelines(
+                f"{line}\n" for line in _wrapped(console, name.ljust(label), cell)
+            )
 
 
-def show_text(text: str) -> None:
-    """Print text; at a terminal, long lines are wrapped at their indentation."""
-    if not sys.stdout.isatty():
-        sys.stdout.write(f"{text}\n")
-        return
+def wrapped(text: str) -> str:
+    """Return text for stdout; at a terminal, long lines are wrapped at their indentation."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return text
     console = _console()
+    lines: list[str] = []
     for line in text.split("\n"):
         words = line.lstrip(" ")
-        _write(console, " " * (len(line) - len(words)), words)
+        lines += _wrapped(console, " " * (len(line) - len(words)), words)
+    return "\n".join(lines)
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
@@ -83,9 +86,10 @@ def _console() -> Console:
     return Console(markup=False, emoji=False, highlight=False, width=width, height=25)
 
 
-def _write(console: Console, head: str, text: str) -> None:
-    """Print text after a head, wrapped at the width of the head."""
+def _wrapped(console: Console, head: str, text: str) -> list[str]:
+    """Return text after a head as lines, wrapped at the width of the head."""
     parts = Text(text).wrap(console, max(console.width - len(head), MIN_WIDTH)) or (Text(),)
-    for number, part in enumerate(parts):
-        indent = " " * len(head) if number else head
-        sys.stdout.write(f"{indent}{part.plain}".rstrip() + "\n")
+    indent = " " * len(head)
+    return [
+        f"{indent if number else head}{part.plain}".rstrip() for number, part in enumerate(parts)
+    ]

@@ -14,13 +14,20 @@ MAX_WIDTH = 60  # columns of the terminal for one column of a table
 MIN_WIDTH = 6
 MAX_COMPLETE = 4  # columns of a table that shows those without values, too
 EMPTY: tuple[object, ...] = (None, "", (), [], {})
+MISSING = "-"
 GAP = "  "
 
 # Control characters, bidirectional overrides, line separators, and lone surrogates.
 CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+KIBI = 1024
+
 LINES = "\n\t"  # controls that a text of several lines keeps
 
 INDENTATION = re.compile(r"(?<=[{\[])\n\s*|\n\s*(?=[}\]])")
+
+
+class Size(int):
+    """A number of bytes, which is shown with a unit."""
 
 
 def table(
@@ -85,23 +92,44 @@ def with_values(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> lis
     return [n for n in every if any(row[n] not in EMPTY for row in rows)]
 
 
+def shared_columns(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Mapping[str, str]:
+    """Return the columns of a wide table that have the same short value in all rows, as text."""
+    if len(columns) <= MAX_COMPLETE or len(rows) < 2:  # noqa: PLR2004
+        return {}
+    first = dict(zip(columns, rows[0], strict=True))
+    shared = {
+        name: printable(first[name])
+        for n, name in enumerate(columns)
+        if first[name] not in EMPTY and all(row[n] == first[name] for row in rows)
+    }
+    short = {name: value for name, value in shared.items() if len(value) <= MAX_WIDTH}
+    return short if len(short) < len(columns) else {}
+
+
 def printable(value: object) -> str:
     """Return a value on one line, with control characters as escape sequences."""
-    if value is None or value != value:  # noqa: PLR0124 - pandas' NaN and NaT
-        return "-"
+    if is_missing(value):
+        return MISSING
     match value:
         case bool():
             return "yes" if value else "no"
-        case int():
-            return f"{value:,}"
+        case int() | float():
+            return _number(value)
         case datetime():
             return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
         case list() | tuple():
-            return ", ".join(map(printable, cast("Sequence[object]", value))) or "-"
+            return ", ".join(map(printable, cast("Sequence[object]", value)))
         case Mapping():
             return escaped(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))
         case _:
             return escaped(str(value))
+
+
+def is_missing(value: object) -> bool:
+    """Return whether a value is None, NaN, NaT, or an empty text or collection."""
+    if isinstance(value, str | Sequence | Mapping):
+        return not value
+    return value is None or value != value  # noqa: PLR0124
 
 
 def escaped(text: str, *, keep: str = "") -> str:
@@ -110,6 +138,15 @@ def escaped(text: str, *, keep: str = "") -> str:
         lambda match: match[0] if match[0] in keep else match[0].encode("unicode_escape").decode(),
         text,
     )
+
+
+def format_size(size: float) -> str:
+    """Return a number of bytes with a unit."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < KIBI:
+            return f"{size:.0f} {unit}" if size == int(size) else f"{size:.1f} {unit}"
+        size /= KIBI
+    return f"{size:,.1f} TB"
 
 
 def plural(number: int, noun: str) -> str:
@@ -162,6 +199,12 @@ def _fitted(widths: Sequence[int], whole: Sequence[bool], total: int) -> list[in
             fitted[0] = max(fitted[0] - over, MIN_WIDTH)
             break
     return fitted
+
+
+def _number(value: float) -> str:
+    if isinstance(value, Size):
+        return format_size(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
 
 
 def _cell(value: object) -> str:

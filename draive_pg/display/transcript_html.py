@@ -88,6 +88,10 @@ class Page:
 
     def transcript(self, shown: Transcript) -> str:
         """Return the transcript, or its first and last entries."""
+        return html.block(f"<style>{STYLE}</style>{self.content(shown)}", "max-width:60em")
+
+    def content(self, shown: Transcript) -> str:
+        """Return the same without the style sheet, for a page that has it."""
         entries = shown.entries
         over = len(entries) - FIRST_ENTRIES - LAST_ENTRIES if self._bounded else 0
         first, last = (
@@ -103,10 +107,7 @@ class Page:
         # The last entries first: the limit of characters should leave out earlier ones.
         end = "".join(map(self._entry, last))
         body = "".join(map(self._entry, first)) + (_between(over) if last else "") + end
-        return html.block(
-            f'<div class="draive-pg"><style>{STYLE}</style>{UNFOLD}{self._head(shown)}{body}</div>',
-            "max-width:60em",
-        )
+        return f'<div class="draive-pg">{UNFOLD}{self._head(shown)}{body}</div>'
 
     def _head(self, shown: Transcript) -> str:
         facts = [f"<b>{escape(f'{shown.identifier:.200}')}</b>", *map(escape, shown.facts)]

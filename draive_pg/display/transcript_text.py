@@ -8,6 +8,7 @@ from draive_pg.display.text import LINES, duration, escaped, json_text, one_line
 from draive_pg.models.transcript import Transcript, TranscriptPiece
 
 MAX_CHARS = 2_000  # shown of each piece that is not text
+MAX_VARIABLE = 400  # and of each variable
 
 
 def facts(transcript: Transcript) -> tuple[str, ...]:
@@ -31,7 +32,7 @@ def lines(transcript: Transcript) -> Iterator[str]:
     if isinstance(variables, dict):
         for name, value in cast("dict[str, object]", variables).items():
             text = value if isinstance(value, str) else json_text(value)
-            yield escaped(f"  {name} = {_shortened(text)}")
+            yield escaped(f"  {name} = {_shortened(text, MAX_VARIABLE)}")
     else:
         yield escaped(f"  [variables] {_shortened(json_text(variables))}  ! no object")
     for entry in transcript.entries:
@@ -77,10 +78,10 @@ def _noted(notes: Sequence[str]) -> str:
     return "".join(f"  ! {note}" for note in notes)
 
 
-def _shortened(text: str) -> str:
+def _shortened(text: str, limit: int = MAX_CHARS) -> str:
     line = one_line(text)
-    over = len(line) - MAX_CHARS
-    return line if over <= 0 else f"{line[:MAX_CHARS]}... ({over:,} more)"
+    over = len(line) - limit
+    return line if over <= 0 else f"{line[:limit]}... ({over:,} more)"
 
 
 def _indented(text: str) -> str:

@@ -28,6 +28,8 @@ class MemorySummary(Record):
         Size of both in their tables, compressed.
     """
 
+    _first = ("identifier", "elements", "variables", "bytes")
+
     identifier: str
     created: datetime | None
     first: datetime | None

@@ -39,6 +39,8 @@ class Revision(Record):
         True if it is the newest of its name.
     """
 
+    _first = ("name", "revision", "current", "labels", "author", "message")
+
     name: str
     revision: int
     created: datetime
@@ -75,6 +77,8 @@ class Snapshot(Record):
         True if it is the newest of its identifier.
     """
 
+    _first = ("identifier", "revision", "current", "labels", "author", "message")
+
     identifier: str
     revision: int
     created: datetime
@@ -103,6 +107,8 @@ class LabelMove(Record):
     author, message : str | None
         Who moved it, and why; None if not given.
     """
+
+    _first = ("name", "label", "revision", "author", "message", "moved")
 
     name: str
     label: str
@@ -156,6 +162,11 @@ class Diff[R: Revision | Snapshot](Record):
 
         return diff.side_by_side(self._titles(), self._parts())
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - of IPython
+        from draive_pg.display.notebook import text_for
+
+        printer.text(text_for(self))
+
     def __bool__(self) -> bool:
         return any(before != after for _, before, after in self._parts())
 
@@ -190,6 +201,11 @@ class Release(Record):
     def __str__(self) -> str:
         tables = [f"{name}:\n{value}" for name, value in self._members() if value]
         return "\n\n".join(tables) or "nothing was released"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - of IPython
+        from draive_pg.display.notebook import text_for
+
+        printer.text(text_for(self))
 
 
 def document_name(revision: Revision | Snapshot) -> str:

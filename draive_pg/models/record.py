@@ -1,10 +1,10 @@
 """Base of the public records: frozen dataclasses with bounded reprs, and a sequence of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from reprlib import Repr
-from typing import TYPE_CHECKING, Self, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Self, SupportsIndex, overload
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -18,6 +18,8 @@ REPR = Repr(maxstring=40, maxother=40, maxdict=3, maxlevel=2)
 class Record:
     """Base of all records: frozen, with a bounded repr, and an HTML table in a notebook."""
 
+    _first: ClassVar[tuple[str, ...]] = ()  # fields that tables show first
+
     def __repr__(self) -> str:
         members = ", ".join(f"{name}={_short(value)}" for name, value in self._members())
         return f"{type(self).__name__}({members})"
@@ -25,7 +27,9 @@ class Record:
     def _repr_html_(self) -> str:
         from draive_pg.display import html
 
-        return html.table(("", type(self).__name__), self._members())
+        names = _ordered(type(self))
+        rows = zip(names, _displayed(self, names), strict=True)
+        return html.table(("", type(self).__name__), rows)
 
     def _members(self) -> list[tuple[str, object]]:
         return [(name, getattr(self, name)) for name in _names(type(self))]
@@ -96,12 +100,35 @@ class Records[R: Record](tuple[R, ...]):
     def __str__(self) -> str:
         from draive_pg.display import text
 
-        return text.table(_names(self.kind), self._rows(), caption=self._count())
+        names, rows, caption = self._table()
+        return text.table(names, rows, caption=caption)
 
     def _repr_html_(self) -> str:
         from draive_pg.display import html
 
-        return html.table(_names(self.kind), self._rows(), caption=self._count())
+        names, rows, caption = self._table()
+        return html.table(names, rows, caption=caption)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - of IPython
+        from draive_pg.display.notebook import text_for
+
+        printer.text(text_for(self))
+
+    def _table(self) -> tuple[Sequence[str], list[list[object]], str]:
+        """Return the columns to show, their values by row, and what is the same in all rows."""
+        from draive_pg.display.text import shared_columns
+
+        names = _ordered(self.kind)
+        rows = [_displayed(record, names) for record in self]
+        shared = shared_columns(names, rows)
+        kept = [n for n, name in enumerate(names) if name not in shared]
+        facts = [f"{name} {value}" for name, value in shared.items()]
+        caption = [f"in all rows: {', '.join(facts)}"] if facts else []
+        return (
+            [names[n] for n in kept],
+            [[row[n] for n in kept] for row in rows],
+            " · ".join([self._count(), *caption]),
+        )
 
     def _count(self) -> str:
         if self.truncated:
@@ -115,6 +142,22 @@ class Records[R: Record](tuple[R, ...]):
 
 def _names(kind: type[Record]) -> tuple[str, ...]:
     return tuple(each.name for each in fields(kind) if each.repr)
+
+
+def _ordered(kind: type[Record]) -> tuple[str, ...]:
+    """Return the names of the fields in the order in which tables show them."""
+    first = kind._first  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return (*first, *(name for name in _names(kind) if name not in first))
+
+
+def _displayed(record: Record, names: Iterable[str]) -> list[object]:
+    from draive_pg.display.text import Size
+
+    return [
+        Size(value) if name == "bytes" and value is not None else value
+        for name in names
+        for value in [getattr(record, name)]
+    ]
 
 
 def _short(value: object) -> str:

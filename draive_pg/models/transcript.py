@@ -202,9 +202,14 @@ class Transcript:
         return f"Transcript({self.identifier!r:.80}, {shown}{number})"
 
     def __str__(self) -> str:
-        from draive_pg.display import transcript_text
+        from draive_pg.display import terminal, transcript_text
 
-        return "\n".join(transcript_text.lines(self))
+        return terminal.wrapped("\n".join(transcript_text.lines(self)))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - of IPython
+        from draive_pg.display.notebook import text_for
+
+        printer.text(text_for(self))
 
     def _repr_html_(self) -> str:
         from draive_pg.display import transcript_html

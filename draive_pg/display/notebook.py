@@ -1,0 +1,15 @@
+"""What IPython shows: HTML in a notebook, text in a terminal."""
+
+import sys
+from typing import Any
+
+
+def in_notebook() -> bool:
+    """Return whether this process is the kernel of a notebook."""
+    ipython: Any = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+def text_for(value: object) -> str:
+    """Return the text of a value in IPython; a notebook, which shows HTML, also keeps a repr."""
+    return repr(value) if in_notebook() else str(value)
