@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from draive import Configuration, InstructionsDeclaration
 
-from draive_pg import AsyncClient, Client, ConnectionFailed
+from draive_pg import AsyncClient, Client, ConnectionFailed, TimedOut
 from draive_pg.database.cache import Cache, LeaderInterrupted
 from draive_pg.operations.operation import Key
 from tests.conftest import Connect
@@ -243,6 +243,62 @@ def test_another_task_queries_if_the_leader_is_cancelled(dsn: str, sql: psycopg.
                 await first
 
     asyncio.run(load())
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_wait_for_leader_is_limited_by_timeout(dsn: str, kind: type) -> None:
+    reading, timed_out = threading.Event(), threading.Event()
+
+    def block(_: object) -> None:
+        reading.set()
+        timed_out.wait(30)
+
+    def load() -> str | None:
+        loaded = db.instructions.load("greeting")
+        return asyncio.run(loaded) if kind is AsyncClient else loaded
+
+    with Client(dsn) as other:
+        other.instructions.define("greeting", content="Hello")
+    db: Any = kind(dsn, timeout=0.2, on_operation=block)
+    with ThreadPoolExecutor(1) as pool:
+        leading = pool.submit(load)
+        reading.wait(30)
+        with pytest.raises(TimedOut, match=r"did not get it within 0\.2 s"):
+            load()
+        timed_out.set()
+        assert leading.result(30) == "Hello"
+    asyncio.run(db.close()) if kind is AsyncClient else db.close()
+
+
+def test_on_operation_can_load_the_document_that_is_being_loaded(dsn: str) -> None:
+    loaded: list[str | None] = []
+
+    def load(_: object) -> None:
+        if not loaded:
+            loaded.append(None)
+            loaded[0] = db.instructions.load("greeting")
+
+    with Client(dsn, timeout=5.0) as other, Client(dsn, timeout=5.0, on_operation=load) as db:
+        other.instructions.define("greeting", content="Hello")
+        assert db.instructions.load("greeting") == "Hello"
+    assert loaded == ["Hello"]
+
+
+def test_transaction_can_end_while_its_thread_uses_the_cache(dsn: str) -> None:
+    """As when the garbage collector closes the generator of an abandoned transaction."""
+
+    def end() -> None:
+        block = db.transaction()
+        block.__enter__()
+        db.instructions.define("greeting", content="Hello")
+        with vars(db._database._cache)["_lock"]:
+            block.__exit__(None, None, None)
+
+    with Client(dsn) as db:
+        thread = threading.Thread(target=end, daemon=True)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def test_a_read_that_began_before_a_change_is_not_cached(dsn: str, sql: psycopg.Connection) -> None:

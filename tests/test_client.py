@@ -61,6 +61,12 @@ def test_invalid_dsn_is_rejected_without_showing_it(kind: type, dsn: str) -> Non
     assert caught.value.__suppress_context__
 
 
+def test_connect_timeout_that_is_no_number_is_rejected() -> None:
+    with pytest.raises(ValueError, match="connect_timeout in the DSN must be a whole") as rejected:
+        Client("postgresql://u:s3cret@localhost/db?connect_timeout=abc")
+    assert rejected.value.__context__ is None
+
+
 @pytest.mark.parametrize("empty", ["", " "])
 @pytest.mark.parametrize("kind", [Client, AsyncClient, PostgresConnectionPool.of])
 def test_empty_dsn_is_rejected(

@@ -21,7 +21,7 @@ from draive_pg.database._base import (
     Options,
     is_open,
 )
-from draive_pg.database.cache import Cache, LeaderInterrupted
+from draive_pg.database.cache import Cache, LeaderInterrupted, leader_timed_out
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import (
     ROLLBACK,
@@ -73,6 +73,7 @@ class AsyncRunner(ABC):
     """Runs requests asynchronously; a subclass executes the statements."""
 
     schema: str | None = None
+    _timeout: float | None = None
     _known_tables: set[str]  # those of draive_pg that are known to exist
 
     def __init__(self, cache: Cache, observer: Observer) -> None:
@@ -107,9 +108,13 @@ class AsyncRunner(ABC):
                 with self._cache.lead(key, entry):
                     entry.set_result(await self._read(operation))
             try:
-                value = await _result(entry)
+                value = await _result(entry, self._timeout)
             except LeaderInterrupted:
                 continue
+            except TimeoutError:
+                if entry.done():
+                    raise
+                raise leader_timed_out(operation.name, self._timeout) from None
             if not leads:
                 self._observer.report(operation.name, started, cached=True)
             return operation.to_result(value)
@@ -395,8 +400,10 @@ async def _connect(endpoint: Endpoint, deadline: Deadline) -> AsyncTimedConnecti
     return await AsyncTimedConnection.open(await conninfo_async(endpoint), deadline)
 
 
-async def _result(entry: Future[Any]) -> Any:
-    return entry.result() if entry.done() else await asyncio.wrap_future(entry)
+async def _result(entry: Future[Any], seconds: float | None) -> Any:
+    if entry.done():
+        return entry.result()
+    return await asyncio.wait_for(asyncio.wrap_future(entry), seconds)
 
 
 async def _close_all(streams: Sequence[Stream]) -> None:

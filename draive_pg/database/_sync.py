@@ -19,7 +19,7 @@ from draive_pg.database._base import (
     Options,
     is_open,
 )
-from draive_pg.database.cache import Cache, LeaderInterrupted
+from draive_pg.database.cache import Cache, LeaderInterrupted, leader_timed_out
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import (
     ROLLBACK,
@@ -115,10 +115,16 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
             if leads:
                 with self._cache.lead(key, entry):
                     entry.set_result(self._read(operation))
+            elif entry.is_own:  # called by `on_operation`
+                return operation.to_result(self._execute(operation))
             try:
-                value = entry.result()
+                value = entry.result(self._timeout)
             except LeaderInterrupted:
                 continue
+            except TimeoutError:
+                if entry.done():
+                    raise
+                raise leader_timed_out(operation.name, self._timeout) from None
             if not leads:
                 self._observer.report(operation.name, started, cached=True)
             return operation.to_result(value)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from threading import Lock
+from threading import RLock, get_ident
 from time import monotonic
 from typing import Any
 from weakref import WeakSet
@@ -17,7 +17,7 @@ from weakref import WeakSet
 from cachetools import LRUCache
 
 from draive_pg.codec.validation import is_integer, is_number
-from draive_pg.errors import ConnectionFailed
+from draive_pg.errors import ConnectionFailed, TimedOut
 from draive_pg.operations.operation import Key
 
 
@@ -39,7 +39,13 @@ class Entry(Future[Any]):
         self.expires = expires
         self.outdated = False
         self.previous: Entry | None = None
+        self._thread = get_ident()
         self.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel it
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this thread is reading the value, so that it must not wait for it."""
+        return not self.done() and self._thread == get_ident()
 
 
 type Entries = LRUCache[Key, Entry]
@@ -47,6 +53,14 @@ type Entries = LRUCache[Key, Entry]
 
 class LeaderInterrupted(Exception):
     """The leader was interrupted; another caller must query."""
+
+
+def leader_timed_out(name: str, seconds: float | None) -> TimedOut:
+    """Return the error for a wait of some seconds for the leader."""
+    return TimedOut(
+        f"{name}: another caller, which reads the same value, did not get it within {seconds:g} s; "
+        "if it may take longer, raise Client(timeout=...)"
+    )
 
 
 class Cache:
@@ -74,7 +88,8 @@ class Cache:
         self._limit = limit
         self._expiration = expiration
         self._tables: dict[tuple[str, bool, bool], Entries] = {}
-        self._lock = Lock()
+        # Reentrant: garbage collection may end a transaction, which evicts, at any time.
+        self._lock = RLock()
         _caches.add(self)
 
     @property
@@ -132,7 +147,7 @@ class Cache:
         with self._lock:
             for key in stale:
                 for entries, cached in self._variants(key):
-                    del entries[cached]
+                    entries.pop(cached, None)
 
     def outdate(self, *changed: Key) -> None:
         """Mark all variants of the given keys as outdated, or all values if no key is given."""
@@ -148,14 +163,14 @@ class Cache:
     def reset_after_fork(self) -> None:
         """Start empty in a forked process, where pending entries would never be set."""
         self._tables.clear()
-        self._lock = Lock()
+        self._lock = RLock()
 
     def _variants(self, key: Key) -> list[tuple[Entries, Key]]:
         return [
             (entries, cached)
-            for (table, listing, _), entries in self._tables.items()
+            for (table, listing, _), entries in tuple(self._tables.items())
             if (table, listing) == (key.table, key.subject is None)
-            for cached in entries
+            for cached in tuple(entries)
             if cached.subject == key.subject
         ]
 

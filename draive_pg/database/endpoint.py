@@ -4,17 +4,13 @@ import asyncio
 import os
 import re
 from collections.abc import Mapping
-from threading import Lock
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from psycopg import ProgrammingError
 from psycopg.abc import ConnParam
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from draive_pg.codec.validation import check_text
-
-if TYPE_CHECKING:
-    from draive_pg.embedded import Server
 
 # If the server or the network drops packets, connecting fails after 10 seconds, and keepalives
 # close an idle connection within two minutes. There is no tcp_user_timeout: it would also end a
@@ -43,6 +39,7 @@ OTHER_PARAMETERS = {
 PORTS = re.compile(r"[0-9,]*")
 NOT_NAME = re.compile(r"@|://")
 USER = re.compile(r":.*@")
+SECONDS = re.compile(r"\s*-?[0-9]+\s*")
 
 
 class Endpoint(Protocol):
@@ -79,24 +76,22 @@ class EmbeddedEndpoint:
     """The embedded server, started when it is first needed."""
 
     def __init__(self) -> None:
-        self._server: Server | None = None
-        self._starting = Lock()
+        # Not when it is first needed: a process may fork while another thread holds an import lock.
+        from draive_pg.embedded import Server
+
+        self._server = Server()
+        self._used = False
 
     def conninfo(self) -> str:
-        with self._starting:
-            if self._server is None:
-                from draive_pg.embedded import Server
-
-                self._server = Server()
+        self._used = True
         # Called for each connection: `start` is cheap, and restarts a server that was killed.
         return _conninfo(conninfo_to_dict(self._server.start().conninfo()))
 
     def close(self) -> None:
-        if self._server is not None:
-            self._server.stop()
+        self._server.stop()
 
     def __repr__(self) -> str:
-        return "embedded" if self._server is None else f"embedded {self._server.data}"
+        return f"embedded {self._server.data}" if self._used else "embedded"
 
 
 async def conninfo_async(endpoint: Endpoint) -> str:
@@ -147,6 +142,8 @@ def parameters_of(dsn: str) -> Mapping[str, ConnParam]:
             "the DSN is ambiguous: in a URI, percent-encode the @ of a password as %40, "
             "its / as %2F and its : as %3A"
         )
+    if not SECONDS.fullmatch(str(parameters.get("connect_timeout", "0"))):
+        raise ValueError("connect_timeout in the DSN must be a whole number of seconds")
     return parameters
 
 

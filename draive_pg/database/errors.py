@@ -57,7 +57,8 @@ class map_errors:  # noqa: N801 - a context manager, named as contextlib's are
         traceback: TracebackType | None,
     ) -> None:
         if error is not None and self._name == CONNECT:
-            error.__traceback__ = None  # its frames have the password in their variables
+            # Their frames have the password in their variables.
+            error.__traceback__ = error.__context__ = error.__cause__ = None
         if isinstance(error, UnicodeError) and self._name == CONNECT:
             text = f"{CONNECT}: a label of the host name is empty or too long; {UNREACHABLE}"
             raise ConnectionFailed(text) from None
