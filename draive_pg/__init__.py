@@ -43,7 +43,14 @@ from draive_pg.models.conversations import (
     Transfer,
 )
 from draive_pg.models.documents import Diff, LabelMove, Release, Revision, Snapshot
-from draive_pg.models.folders import FileDiff, FolderChange, FolderDiff, FolderStatus
+from draive_pg.models.folders import (
+    FileDiff,
+    FileProblem,
+    FolderChange,
+    FolderCheck,
+    FolderDiff,
+    FolderStatus,
+)
 from draive_pg.models.record import Record, Records
 from draive_pg.models.transcript import (
     Transcript,
@@ -79,8 +86,10 @@ __all__ = (
     "ExportInvalid",
     "FileDiff",
     "FileInvalid",
+    "FileProblem",
     "Filters",
     "FolderChange",
+    "FolderCheck",
     "FolderDiff",
     "FolderStatus",
     "Format",

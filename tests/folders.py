@@ -1,11 +1,15 @@
 """Names that are difficult as file names, and the contents of folders."""
 
 from pathlib import Path
+from typing import Any
 
 from draive_pg import Client
+from draive_pg.operations.documents import bases
+from draive_pg.operations.operation import Operation, Statement
 from draive_pg.sync.folder import Folder
 from draive_pg.sync.formats import Configuration, FileContent, Prompt
 from draive_pg.sync.kinds import CONFIGURATIONS, PROMPTS
+from tests.sync_facade import SyncFacade
 
 HOSTILE_NAMES = [
     "greeting",
@@ -91,6 +95,33 @@ class Sides:
         kind = PROMPTS if self.prompts else CONFIGURATIONS
         documents = Folder(self.folder, kind).documents
         return {name: self._number(each) for name, each in documents.items()}
+
+    def document(self, name: str) -> FileContent:
+        """Return the file of a name."""
+        return Folder(self.folder, PROMPTS if self.prompts else CONFIGURATIONS).documents[name]
+
+    def bases(self) -> list[Any]:
+        """Return what the database records about folders."""
+        return self._run(f"SELECT to_json(base)::TEXT FROM {bases.TABLE} AS base")
+
+    def forget(self) -> None:
+        """Remove what the database records about folders."""
+        self._run(f"DELETE FROM {bases.TABLE}")
+
+    def restore(self, rows: list[Any]) -> None:
+        """Insert what `bases` returned."""
+        for (row,) in rows:
+            self._run(
+                f"INSERT INTO {bases.TABLE} OVERRIDING SYSTEM VALUE "
+                f"SELECT * FROM json_populate_record(NULL::{bases.TABLE}, $1::JSON)",
+                row,
+            )
+
+    def _run(self, sql: Any, *parameters: object) -> Any:
+        statement = Statement(sql, parameters)
+        database: Any = self.client._database
+        done = database.run(Operation("test", (statement,), decode=list))
+        return self.client._run(done) if isinstance(self.client, SyncFacade) else done
 
     def _number(self, document: FileContent) -> int:
         if isinstance(document, Prompt):

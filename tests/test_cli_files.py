@@ -51,6 +51,12 @@ def changes(done: Result) -> dict[str, str]:
     return {each["name"]: each["change"] for each in json.loads(done.out)["changes"]}
 
 
+def messages(done: Result) -> list[str]:
+    """Return the lines on stderr after the one that names the database."""
+    target = ("Push to host=", "Pull from host=")
+    return [line for line in done.err.splitlines() if not line.startswith(target)]
+
+
 @pytest.fixture
 def apart(run: Run, side: Sides) -> Sides:
     """A folder and a database that differ in every way."""
@@ -123,20 +129,28 @@ def test_dry_run_lists_actions_and_changes_nothing(run: Run, apart: Sides) -> No
 
 
 def test_pull_and_push_synchronize_folder_and_database(run: Run, apart: Sides) -> None:
-    assert run("pull", "--force").code == 0
+    assert run("pull", "d", "g", "--force").code == 0
     assert apart.files() == {
         "a": 1,
         "b": 2,
-        "c": 2,
+        "c": 1,
         "d": 3,
         "f": 1,
         "g": 2,
         "h": 2,
         "new_in_folder": 1,
-        "new_in_database": 1,
     }
     assert run("pull", "--delete").code == 0
-    assert "f" not in apart.files()
+    assert apart.files() == {
+        "a": 1,
+        "b": 2,
+        "c": 2,
+        "d": 3,
+        "g": 2,
+        "h": 2,
+        "new_in_folder": 1,
+        "new_in_database": 1,
+    }
     pushed = run("push", "--json")
     assert pushed.code == 0
     assert {each["name"]: each["done"] for each in json.loads(pushed.out)["changes"]} == {
@@ -150,21 +164,25 @@ def test_pull_and_push_synchronize_folder_and_database(run: Run, apart: Sides) -
     before = file_contents(apart.folder)
     for command in ("push", "pull"):
         done = run(command, "--delete", "--force")
-        assert (done.code, done.out, done.err) == (0, "", "Nothing to do.\n")
+        assert (done.code, done.out) == (0, "")
+        assert messages(done) == ["Nothing to do."]
     assert file_contents(apart.folder) == before
 
 
 def test_forced_push_overwrites_database(run: Run, apart: Sides) -> None:
+    assert run("push", "--force").code == 0
+    assert apart.stored() == apart.files() | {"e": 1, "g": 2, "new_in_database": 1}
     assert run("push", "--force", "--delete", "--yes").code == 0
-    assert apart.stored() == {"a": 1, "b": 2, "c": 2, "d": 2, "h": 2} | {
-        "new_in_folder": 1,
-        "new_in_database": 1,
-    }
-    assert changes(run("status", "--json")) == {
-        "c": "changed in database",
-        "f": "removed from database",
-        "new_in_database": "new in database",
-    }
+    assert apart.stored() == apart.files()
+    assert run("status").code == 0
+
+
+def test_forced_pull_overwrites_folder(run: Run, apart: Sides) -> None:
+    assert run("pull", "--force").code == 0
+    assert apart.files() == apart.stored() | {"f": 1, "new_in_folder": 1}
+    assert run("pull", "--force", "--delete").code == 0
+    assert apart.files() == apart.stored()
+    assert run("status").code == 0
 
 
 def test_diff_shows_lines_of_folder_and_database(run: Run, side: Sides) -> None:
@@ -197,7 +215,7 @@ def test_unreadable_file_aborts_every_command(run: Run, side: Sides) -> None:
     (side.folder / f"bad{side.suffix}").write_bytes(b"\xff")
     for command in ("push", "pull", "status", "diff"):
         done = run(command)
-        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        assert (done.code, done.out, len(messages(done))) == (1, "", 1)
         assert f"bad{side.suffix}" in done.err
     assert side.stored() == {"a": 1}
 
@@ -257,8 +275,7 @@ def test_any_text_and_name_round_trip(prompts: Run, client: Client, folder: Path
     assert prompts("status").code == 0
     for name in named:
         client.instructions.remove(name)
-    (folder / ".draive_pg.json").unlink()
-    assert prompts("push").code == 0
+    assert prompts("push", "--force").code == 0
     assert {each.name: each.content for each in client.instructions.search()} == named
     assert {name: data for name, data in file_contents(folder).items() if name.endswith(".md")} == {
         name: data for name, data in before.items() if name.endswith(".md")
@@ -290,7 +307,7 @@ def test_prompt_not_matching_its_arguments_aborts_push(
     (folder / "b.md").write_text('+++\narguments = [{name = "n"}]\n+++\n{m}\n')
     for options in ((), ("--dry-run",)):
         done = prompts("push", *options)
-        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        assert (done.code, done.out, len(messages(done))) == (1, "", 1)
         assert "'b'" in done.err
     assert client.instructions.search() == ()
 

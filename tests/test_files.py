@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from string import ascii_letters
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,8 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import FileInvalid
-from draive_pg.sync.comparison import Action, Change, Comparison, Stored, action, changes
-from draive_pg.sync.folder import Folder
+from draive_pg.sync.comparison import (
+    Action,
+    Change,
+    Comparison,
+    Side,
+    Stored,
+    action,
+    changes,
+)
+from draive_pg.sync.folder import Folder, Version
 from draive_pg.sync.formats import Configuration, Prompt
 from draive_pg.sync.kinds import CONFIGURATIONS, PROMPTS
 from draive_pg.sync.names import name_of_path, path_of_name
@@ -108,7 +115,8 @@ def test_hand_written_prompt_files_are_read() -> None:
     assert read(b"+++\r\ndescription = 'x'\r\n+++\r\na\r\nb\r\n").content == "a\nb"
     assert read(b"+++\n+++\na\r\nb\r\n").content == "a\r\nb\r"
     assert read(b"+++\n+++").content == ""
-    assert read(b"---\ntitle: x\n---\nHi\n").content == "---\ntitle: x\n---\nHi"
+    assert read(b"+++\n+++\n---\ntitle: x\n---\nHi\n").content == "---\ntitle: x\n---\nHi"
+    assert read(b"---\nHi\n").content == "---\nHi"  # a rule, without an end
     assert read(b"+++\nmeta_json = '{\"a\": null}'\n+++\nHi").meta == {"a": None}
     assert read(b"+++\nmeta.day = 2026-01-02\n+++\nHi").meta == {"day": "2026-01-02"}
 
@@ -129,6 +137,9 @@ def test_hand_written_prompt_files_are_read() -> None:
         (b"+++\nmeta_json = '{}'\nmeta = {}\n+++\n", "both"),
         (b"+++\nmeta.x = nan\n+++\n", "meta.x"),
         (b"+++\nlabels = 'production'\n+++\n", "labels must be"),
+        (b"+++\nlabels = {production = 3}\n+++\n", "64 hexadecimal digits"),
+        (b"---\ndescription: x\n---\n", "YAML"),
+        (b"---\r\n---\r\n", "YAML"),
         (b"+++\narguments = ['name']\n+++\n", "[[arguments]]"),
         (b"+++\narguments = [{required = true}]\n+++\n", "name of argument 1"),
         (b"+++\narguments = [{name = 'a', requierd = true}]\n+++\n", "requierd"),
@@ -203,21 +214,58 @@ def test_path_with_invalid_escape_is_rejected(path: str) -> None:
 # --- Folders
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-REVISION: Any = SimpleNamespace(created=NOW)
 
 
 def stored(content: str, *labels: str) -> Stored:
-    return Stored(Prompt(content, arguments=[], labels=labels), REVISION)
+    prompt = Prompt(content, arguments=[], labels=labels)
+    return Stored(NOW, Version.of(prompt), prompt)
+
+
+def compare(
+    path: Path,
+    database: dict[str, Stored],
+    base: dict[str, Version] | None = None,
+    *,
+    labels: bool = False,
+) -> Comparison:
+    """Compare a folder; the base is in the database, here in a mapping that pulls update."""
+    if not labels:
+        database = {
+            name: each._replace(version=each.version.without_labels())
+            for name, each in database.items()
+        }
+    versions = {
+        name: each._replace(labels=(each.labels or ()) if labels else None)
+        for name, each in (base or {}).items()
+    }
+    return Comparison(Folder(path, PROMPTS), database, versions, labels=labels)
 
 
 def pull(
-    path: Path, database: dict[str, Stored], *, labels: bool = False, **how: bool
+    path: Path,
+    database: dict[str, Stored],
+    base: dict[str, Version] | None = None,
+    *,
+    labels: bool = False,
+    **how: bool,
 ) -> Comparison:
-    comparison = Comparison(Folder(path, PROMPTS), database, labels=labels)
+    comparison = compare(path, database, base, labels=labels)
     actions = comparison.actions("database", **how)
     comparison.write_files(actions)
-    comparison.record_pull(actions)
+    note(base, comparison, "database", actions)
     return comparison
+
+
+def note(
+    base: dict[str, Version] | None, comparison: Comparison, source: Side, actions: Any
+) -> None:
+    for name, version in comparison.common(source, actions).items():
+        if base is not None and version is None:
+            base.pop(name, None)
+        elif base is not None and version is not None:
+            before = base.get(name)
+            labels = version.labels if comparison.labels else before and before.labels
+            base[name] = version._replace(labels=labels)
 
 
 def test_pull_writes_files_and_is_idempotent(tmp_path: Path) -> None:
@@ -231,7 +279,7 @@ def test_pull_writes_files_and_is_idempotent(tmp_path: Path) -> None:
         path, PROMPTS
     ).documents
     assert list(tmp_path.iterdir()) == [path]
-    assert not Comparison(Folder(path, PROMPTS), database).differing
+    assert not compare(path, database).differing
 
 
 def test_names_differing_in_case_have_distinct_paths(tmp_path: Path) -> None:
@@ -285,9 +333,10 @@ def test_unreadable_directory_raises_permission_error(tmp_path: Path) -> None:
 
 
 def test_removed_files_leave_no_empty_directories(tmp_path: Path) -> None:
-    pull(tmp_path, {"a/b/c": stored("1"), "a/d": stored("1")})
-    pull(tmp_path, {"a/d": stored("1")}, delete=True)
-    assert file_contents(tmp_path).keys() == {"a/d.md", ".draive_pg.json"}
+    base: dict[str, Version] = {}
+    pull(tmp_path, {"a/b/c": stored("1"), "a/d": stored("1")}, base)
+    pull(tmp_path, {"a/d": stored("1")}, base, delete=True)
+    assert file_contents(tmp_path).keys() == {"a/d.md"}
     assert not (tmp_path / "a/b").exists()
 
 
@@ -315,15 +364,16 @@ def test_two_files_of_one_name_are_rejected(tmp_path: Path) -> None:
 
 
 def test_pull_without_labels_keeps_labels_of_file(tmp_path: Path) -> None:
-    pull(tmp_path, {"a": stored("1", "production")})
+    base: dict[str, Version] = {}
+    pull(tmp_path, {"a": stored("1", "production")}, base)
     assert file_contents(tmp_path)["a.md"] == b"1\n"
-    pull(tmp_path, {"a": stored("1", "production")}, labels=True)
+    pull(tmp_path, {"a": stored("1", "production")}, base, labels=True)
     assert b"production" in file_contents(tmp_path)["a.md"]
-    pull(tmp_path, {"a": stored("2")})
+    pull(tmp_path, {"a": stored("2")}, base)
     assert Folder(tmp_path, PROMPTS).documents["a"] == Prompt(
         "2", arguments=[], labels=("production",)
     )
-    assert Comparison(Folder(tmp_path, PROMPTS), {"a": stored("2")}, labels=True).differing
+    assert compare(tmp_path, {"a": stored("2")}, base, labels=True).differing
 
 
 # --- The comparison
@@ -371,7 +421,7 @@ def test_transfer_is_complete_and_loses_nothing(
             assert (new is None) == (done is Action.REMOVE)
             assert how["delete"] or done is not Action.REMOVE
         if done is Action.NOTHING:
-            assert new in (old, now)
+            assert new == now or (new == old and not how["force"])
         if done is Action.CONFLICT:
             assert not how["force"]
             assert len({old, new, now}) == 3
@@ -397,24 +447,29 @@ def test_only_folder_changes_differ_after_pull(
         {name: stored(content, *named) for name, (content, named) in state.items()}
         for state in (base, folder, database)
     ]
-    pull(path, heads[0], labels=labels)
-    files = Folder(path, PROMPTS)
+    known: dict[str, Version] = {}
+    pull(path, heads[0], known, labels=labels)
     edits = dict.fromkeys(heads[0]) | {name: each.document for name, each in heads[1].items()}
-    files.write(edits, files.base)
+    Folder(path, PROMPTS).write(edits)
 
-    before = Comparison(Folder(path, PROMPTS), heads[2], labels=labels)
+    before = compare(path, heads[2], known, labels=labels)
     conflicts = {name for name, change in before.changes.items() if change is Change.CONFLICT}
-    after = pull(path, heads[2], labels=labels, delete=True)
-    left = Comparison(Folder(path, PROMPTS), heads[2], labels=labels)
-    ours = {Change.CHANGED_IN_FOLDER, Change.NEW_IN_FOLDER, Change.REMOVED_FROM_FOLDER}
+    after = pull(path, heads[2], known, labels=labels, delete=True)
+    left = compare(path, heads[2], known, labels=labels)
+    ours = {
+        Change.CHANGED_IN_FOLDER,
+        Change.NEW_IN_FOLDER,
+        Change.REMOVED_FROM_FOLDER,
+        Change.RENAMED_IN_FOLDER,
+    }
     assert {name for name, change in left.changes.items() if change is Change.CONFLICT} == conflicts
     assert set(left.changes.values()) <= ours | {Change.UNCHANGED, Change.CONFLICT}
     for name in conflicts:
         assert after.folder.documents.get(name) == edits.get(name)
 
-    pull(path, heads[2], labels=labels, delete=True, force=True)
-    forced = Comparison(Folder(path, PROMPTS), heads[2], labels=labels)
-    assert set(forced.changes.values()) <= ours | {Change.UNCHANGED}
+    pull(path, heads[2], known, labels=labels, delete=True, force=True)
+    forced = compare(path, heads[2], known, labels=labels)
+    assert set(forced.changes.values()) <= {Change.UNCHANGED}
     assert set(forced.actions("database", force=True, delete=True).values()) <= {Action.NOTHING}
 
 
@@ -428,27 +483,28 @@ def test_push_then_pull_leaves_no_difference(
 ) -> None:
     path = tmp_path_factory.mktemp("folder")
     heads = {name: stored(content) for name, (content, _) in database.items()}
-    pull(path, {name: stored(content) for name, (content, _) in base.items()})
-    files = Folder(path, PROMPTS)
+    known: dict[str, Version] = {}
+    pull(path, {name: stored(content) for name, (content, _) in base.items()}, known)
     edits = dict.fromkeys(base) | {
         name: stored(content).document for name, (content, _) in folder.items()
     }
-    files.write(edits, files.base)
+    Folder(path, PROMPTS).write(edits)
 
     for how in ({"force": False, "delete": False}, {"force": True, "delete": True}):
-        comparison = Comparison(Folder(path, PROMPTS), heads)
+        comparison = compare(path, heads, known)
         actions = comparison.actions("folder", **how)
-        created = {}
         for name, done in actions.items():
-            if done is Action.WRITE:
-                heads[name] = Stored(comparison.folder.documents[name], REVISION)
-                created[name] = NOW
+            if done in (Action.WRITE, Action.RENAME):
+                document = comparison.folder.documents[name]
+                heads[name] = Stored(NOW, Version.of(document), document)
             elif done is Action.REMOVE:
                 del heads[name]
-        comparison.record_push(actions, created)
-        left = set(Comparison(Folder(path, PROMPTS), heads).actions("folder", **how).values())
+            if done is Action.RENAME:
+                del heads[comparison.renamed[name]]
+        note(known, comparison, "folder", actions)
+        left = set(compare(path, heads, known).actions("folder", **how).values())
         assert left <= {Action.NOTHING, Action.KEEP, Action.CONFLICT}
     assert left <= {Action.NOTHING}
 
-    pull(path, heads, delete=True)
-    assert not Comparison(Folder(path, PROMPTS), heads).differing
+    pull(path, heads, known, delete=True)
+    assert not compare(path, heads, known).differing

@@ -18,6 +18,7 @@ from draive_pg import (
 from draive_pg.operations.operation import Workflow
 from draive_pg.sync import requests
 from draive_pg.sync.kinds import CONFIGURATIONS, PROMPTS
+from draive_pg.sync.requests import Options, Transfer
 from tests.folders import Sides, file_contents
 from tests.sync_facade import SyncFacade, run_concurrently
 
@@ -183,14 +184,8 @@ def test_concurrent_write_aborts_push(
     side.unlink("c")
     name = {"written": "b", "new": "new", "removed": "c"}[late]
     push = requests.push(
-        PROMPTS if kind == "prompts" else CONFIGURATIONS,
-        side.folder,
-        labels=False,
-        force=False,
-        delete=True,
-        dry_run=False,
-        message=None,
-        author=None,
+        Options(PROMPTS if kind == "prompts" else CONFIGURATIONS, side.folder),
+        Transfer(delete=True),
     )
     with pytest.raises(RevisionConflict, match=f"'{name}'"):
         run_with(db, push, lambda: side.define(name, 7))

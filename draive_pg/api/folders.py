@@ -1,14 +1,18 @@
 """Folders of prompts or configurations: part of `db.instructions` and `db.configurations`."""
 
+from collections.abc import Iterable
 from os import PathLike
 from typing import ClassVar
 
 from draive_pg.api._method import Namespace, method
 from draive_pg.database import AsyncDatabase, Database
-from draive_pg.models.folders import FolderDiff, FolderStatus
-from draive_pg.operations.operation import Workflow
+from draive_pg.models.folders import FolderCheck, FolderDiff, FolderStatus
+from draive_pg.operations.operation import Call, Workflow
 from draive_pg.sync import requests
+from draive_pg.sync.check import check_folder
 from draive_pg.sync.kinds import FileKind
+from draive_pg.sync.requests import Options, Transfer
+from draive_pg.sync.scope import Scope
 
 
 class Folders[D: Database | AsyncDatabase](Namespace[D]):
@@ -19,38 +23,50 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
     _kind: ClassVar[FileKind]
 
     @method
-    def push(
+    def push(  # noqa: PLR0913
         self,
         folder: str | PathLike[str],
+        names: Iterable[str] | None = None,
         *,
+        prefix: str | None = None,
         labels: bool = False,
         force: bool = False,
         delete: bool = False,
+        keep_going: bool = False,
         dry_run: bool = False,
+        strict: bool = False,
         message: str | None = None,
         author: str | None = None,
     ) -> Workflow[FolderStatus]:
         """Write what changed in a folder since the last push or pull into the database.
 
         All of it is written in one transaction. If a name changed on both sides, nothing is
-        written, and the result names it in ``conflicts``.
+        written, and the result names it in ``conflicts``. A file with another name and the same
+        content renames the document, with its history and labels.
 
         Parameters
         ----------
         folder : str | PathLike
-            The folder, which must exist. Its file ``.draive_pg.json`` records the state of the last
-            push or pull: keep it in version control with the others.
+            The folder, which must exist.
+        names : iterable of str | None
+            Only these names, or patterns such as ``support/*``; None for all.
+        prefix : str | None
+            Only names that start with this.
         labels : bool
             Compare labels, too: move those in the files to the new revisions, and remove those that
             are no longer there. By default, labels stay where they are. In the front matter of a
             prompt they are ``labels``, in the file of a configuration ``$labels``.
         force : bool
-            Let the folder win conflicts.
+            Make the database as the folder is, also where the database changed.
         delete : bool
             Remove documents, with all their revisions, whose files were removed; labelled ones
             only with ``labels``.
+        keep_going : bool
+            Write what has no conflict, instead of nothing.
         dry_run : bool
             Return what would be done, and do nothing.
+        strict : bool
+            Raise for a template that cannot be filled, instead of warning of it.
         message, author : str | None
             Kept with each new revision and label move.
 
@@ -66,23 +82,31 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
             written.
         RevisionLabelled
             If a labelled document would be removed, without ``labels``; nothing is written.
+        RevisionMissing
+            If a file names an older revision for a label that this database does not have; nothing
+            is written.
         FileInvalid
-            If there is no such folder, or a file cannot be parsed; nothing is written.
+            If there is no such folder, a file cannot be parsed, or one of the names is nowhere;
+            nothing is written.
         TemplateInvalid
             If a prompt does not match its declared arguments; nothing is written.
+
+        Warns
+        -----
+        UserWarning
+            If a template cannot be filled, as one with a single brace.
 
         Examples
         --------
         >>> db.instructions.push("prompts", message="Friendlier greetings").done
         True
+        >>> db.instructions.push("prompts", ["support/*"], force=True).conflicts
+        ()
         """
         return requests.push(
-            self._kind,
-            folder,
-            labels=labels,
-            force=force,
-            delete=delete,
-            dry_run=dry_run,
+            Options(self._kind, folder, Scope.of(prefix, names), labels),
+            Transfer(force, delete, keep_going, dry_run),
+            strict=strict,
             message=message,
             author=author,
         )
@@ -91,10 +115,13 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
     def pull(
         self,
         folder: str | PathLike[str],
+        names: Iterable[str] | None = None,
         *,
+        prefix: str | None = None,
         labels: bool = False,
         force: bool = False,
         delete: bool = False,
+        keep_going: bool = False,
         dry_run: bool = False,
     ) -> Workflow[FolderStatus]:
         """Write what changed in the database since the last push or pull into a folder.
@@ -106,12 +133,16 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         ----------
         folder : str | PathLike
             The folder; it is created if it does not exist.
+        names, prefix
+            Which names, as in `push`.
         labels : bool
             Compare and write labels, too.
         force : bool
-            Let the database win conflicts.
+            Make the folder as the database is, also where the folder changed.
         delete : bool
             Remove the files of documents that were removed from the database.
+        keep_going : bool
+            Write what has no conflict, instead of nothing.
         dry_run : bool
             Return what would be done, and do nothing.
 
@@ -123,7 +154,8 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         Raises
         ------
         FileInvalid
-            If the folder has a file that cannot be parsed; nothing is written.
+            If the folder has a file that cannot be parsed, or one of the names is nowhere; nothing
+            is written.
 
         Examples
         --------
@@ -131,12 +163,18 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         True
         """
         return requests.pull(
-            self._kind, folder, labels=labels, force=force, delete=delete, dry_run=dry_run
+            Options(self._kind, folder, Scope.of(prefix, names), labels),
+            Transfer(force, delete, keep_going, dry_run),
         )
 
     @method
     def status(
-        self, folder: str | PathLike[str], *, labels: bool = False
+        self,
+        folder: str | PathLike[str],
+        names: Iterable[str] | None = None,
+        *,
+        prefix: str | None = None,
+        labels: bool = False,
     ) -> Workflow[FolderStatus]:
         """Return how a folder and the database differ; nothing is written.
 
@@ -144,24 +182,31 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         ----------
         folder : str | PathLike
             The folder, which must exist.
+        names, prefix
+            Which names, as in `push`.
         labels : bool
             Compare labels, too.
 
         Raises
         ------
         FileInvalid
-            If there is no such folder, or a file cannot be parsed.
+            If there is no such folder, a file cannot be parsed, or one of the names is nowhere.
 
         Examples
         --------
         >>> db.instructions.status("prompts").drift
         False
         """
-        return requests.status(self._kind, folder, labels=labels)
+        return requests.status(Options(self._kind, folder, Scope.of(prefix, names), labels))
 
     @method
     def diff_folder(
-        self, folder: str | PathLike[str], *, labels: bool = False
+        self,
+        folder: str | PathLike[str],
+        names: Iterable[str] | None = None,
+        *,
+        prefix: str | None = None,
+        labels: bool = False,
     ) -> Workflow[FolderDiff]:
         """Return how a folder and the database differ, line by line.
 
@@ -171,4 +216,25 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         --------
         >>> print(db.instructions.diff_folder("prompts"))
         """
-        return requests.diff(self._kind, folder, labels=labels)
+        return requests.diff(Options(self._kind, folder, Scope.of(prefix, names), labels))
+
+    @method
+    def check_folder(self, folder: str | PathLike[str]) -> Call[FolderCheck]:
+        """Check all files of a folder, without the database.
+
+        Parameters
+        ----------
+        folder : str | PathLike
+            The folder, which must exist.
+
+        Raises
+        ------
+        FileInvalid
+            If there is no such folder.
+
+        Examples
+        --------
+        >>> db.instructions.check_folder("prompts").valid
+        True
+        """
+        return Call(lambda: check_folder(self._kind, folder))

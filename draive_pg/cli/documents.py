@@ -17,6 +17,7 @@ from draive_pg.cli.options import (
     Message,
     Schema,
     Yes,
+    author_of,
     confirm,
     json_object,
     opened,
@@ -253,7 +254,7 @@ def _add_writing_commands(app: typer.Typer, group: CommandGroup) -> None:
                 options = " ".join(f"--label {each!r:.60}" for each in sorted(ignored))
                 warn(f"the labels in {str(path)!r:.200} are not moved; use {options}", UserWarning)
         with opened(dsn, schema) as db, db.transaction():
-            note = {"message": message, "author": author}
+            note = {"message": message, "author": author_of(db, author)}
             defined = group.define(db, name, content, expected=expected, **note)
             for each in label or ():
                 _documents(group, db).label(name, each, defined, **note)
@@ -287,7 +288,7 @@ def _add_writing_commands(app: typer.Typer, group: CommandGroup) -> None:
                 name,
                 _revision(documents, name, revision),
                 message=message,
-                author=author,
+                author=author_of(db, author),
                 expected=expected,
             )
         _print_current(group, restored, as_json=as_json)
@@ -398,7 +399,7 @@ def _add_label_commands(app: typer.Typer, group: CommandGroup) -> None:
                 label,
                 _revision(documents, name, revision),
                 message=message,
-                author=author,
+                author=author_of(db, author),
                 expected=expected,
             )
         if as_json:
@@ -427,7 +428,7 @@ def _add_label_commands(app: typer.Typer, group: CommandGroup) -> None:
         """
         with opened(dsn, schema) as db:
             removed = group.namespace(db).unlabel(
-                name, label, message=message, author=author, expected=expected
+                name, label, message=message, author=author_of(db, author), expected=expected
             )
         echo("Removed." if removed else f"There is no {label!r:.80} on {name!r:.80}.")
         raise typer.Exit(0 if removed else 1)
@@ -458,7 +459,7 @@ def _add_label_commands(app: typer.Typer, group: CommandGroup) -> None:
         """
         with opened(dsn, schema) as db:
             moved = group.namespace(db).promote(
-                source, target, names or None, message=message, author=author
+                source, target, names or None, message=message, author=author_of(db, author)
             )
         print_records(moved, "name", *MOVES, as_json=as_json, empty="")
 
@@ -502,7 +503,11 @@ def _add_label_commands(app: typer.Typer, group: CommandGroup) -> None:
                 name: _revision(documents, name, text) for name, text in map(_pair, targets)
             }
             moved = group.release(
-                db, {label: revisions}, expected=numbers, message=message, author=author
+                db,
+                {label: revisions},
+                expected=numbers,
+                message=message,
+                author=author_of(db, author),
             )
         print_records(moved, "name", *MOVES, as_json=as_json, empty="")
 

@@ -12,6 +12,9 @@ from draive_pg.api.configurations import Configurations
 from draive_pg.api.instructions import Instructions
 from draive_pg.database import Database
 from draive_pg.sync.formats import Configuration, FileContent, Prompt
+from draive_pg.sync.kinds import CONFIGURATIONS as CONFIGURATION_FILES
+from draive_pg.sync.kinds import PROMPTS as PROMPT_FILES
+from draive_pg.sync.kinds import FileKind
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class CommandGroup:
         For help texts: a name, a folder, a value of the option, and what a folder contains.
     namespace : callable
         Returns the namespace of a client.
-    content : type[FileContent]
-        The parser of files.
+    files_kind : FileKind
+        The kind of its files.
     parse : callable
         Returns the document of a value of the option.
     define : callable
@@ -58,11 +61,16 @@ class CommandGroup:
     value: str
     files: str
     namespace: Callable[[Client], Instructions[Database] | Configurations[Database]]
-    content: type[FileContent]
+    files_kind: FileKind
     parse: Callable[[str], FileContent]
     define: Callable[..., Revision | Snapshot]
     release: Callable[..., Records[LabelMove]]
     shows_labels: bool
+
+    @property
+    def content(self) -> type[FileContent]:
+        """The parser of files."""
+        return self.files_kind.content
 
 
 def _define_prompt(db: Client, name: str, prompt: Prompt, **options: Any) -> Revision:
@@ -102,7 +110,7 @@ PROMPTS = CommandGroup(
     "in TOML between +++ lines (description, arguments, meta, labels) and the text, or only the "
     "text. The line feed that ends the file is not part of the text.",
     namespace=lambda db: db.instructions,
-    content=Prompt,
+    files_kind=PROMPT_FILES,
     parse=Prompt,
     define=_define_prompt,
     release=_release_prompts,
@@ -123,7 +131,7 @@ CONFIGS = CommandGroup(
     files="Each configuration has a file in JSON, or in TOML if you created one: limits.toml. Its "
     "member $labels is the list of its labels.",
     namespace=lambda db: db.configurations,
-    content=Configuration,
+    files_kind=CONFIGURATION_FILES,
     parse=lambda text: Configuration.read(
         text.encode(errors="surrogateescape"), ".json", "--value"
     ),

@@ -1,10 +1,12 @@
 """Options and arguments that several commands share, and how their values are parsed."""
 
 import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -45,7 +47,15 @@ Expected = Annotated[
 ]
 
 Author = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="Who makes the change; kept with it.")
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="Who makes the change; kept with it. Default: user.name of git, $USER, or the role.",
+    ),
+]
+
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse templates that cannot be filled, not only warn.")
 ]
 
 Message = Annotated[
@@ -79,6 +89,31 @@ def opened(dsn: str | None, schema: str | None) -> Generator[Client]:
         if dsn is None:
             db.setup()
         yield db
+
+
+def target_of(db: Client) -> str:
+    """Return the address of a client's database, as its repr shows it, and its schema."""
+    return repr(db).removeprefix("Client(").removesuffix(")")
+
+
+def author_of(db: Client, author: str | None) -> str | None:
+    """Return the author of a change: as given, or else git's ``user.name``, ``$USER`` or the role.
+
+    An empty author stands for none.
+    """
+    if author is not None:
+        return author or None
+    with suppress(OSError, subprocess.SubprocessError):
+        command = ("git", "config", "--get", "user.name")
+        found = subprocess.run(  # noqa: S603 - no shell
+            command, capture_output=True, check=True, timeout=10
+        )
+        if name := found.stdout.decode(errors="replace").strip():
+            return name
+    if name := os.environ.get("USER"):
+        return name
+    role = re.search(r"\buser=(\S+)", target_of(db))
+    return role[1] if role else None
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -1,20 +1,24 @@
 """Three-way comparison of a folder with the database, and the rules of push and pull.
 
-Each name has up to three versions: the base, recorded by the last push or pull, the one in the
-folder, and the one in the database. A conflict is a name that changed on both sides since the base.
-Nothing here does I/O.
+Each name has up to three versions: the base, which folder and database had in common before, the
+one in the folder, and the one in the database. A conflict is a name that changed on both sides
+since the base. Nothing here does I/O, except through `Folder`.
 """
 
-from collections.abc import Hashable, Mapping
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import Literal, NamedTuple, cast
 
-from draive_pg.models.documents import Revision, Snapshot
 from draive_pg.models.folders import FileDiff, FolderChange
 from draive_pg.models.record import Records
-from draive_pg.sync.folder import BaseVersion, Folder, Version
-from draive_pg.sync.formats import FileContent
+from draive_pg.operations.documents.bases import Base
+from draive_pg.sync.folder import Folder, Version
+from draive_pg.sync.formats import FileContent, OlderLabels
+
+type Side = Literal["folder", "database"]
 
 
 class Change(StrEnum):
@@ -27,6 +31,8 @@ class Change(StrEnum):
     NEW_IN_DATABASE = "new in database"
     REMOVED_FROM_FOLDER = "removed from folder"
     REMOVED_FROM_DATABASE = "removed from database"
+    RENAMED_IN_FOLDER = "renamed in folder"
+    RENAMED_IN_DATABASE = "renamed in database"
     CONFLICT = "conflict"
 
 
@@ -35,17 +41,44 @@ class Action(StrEnum):
 
     NOTHING = "nothing"
     WRITE = "write"
+    RENAME = "rename"
     REMOVE = "remove"
     KEEP = "keep"
-    """Removed at the source, but kept at the target because ``delete`` was not given."""
+    """Missing at the source, but kept at the target because ``delete`` was not given."""
     CONFLICT = "conflict"
 
 
 class Stored(NamedTuple):
-    """The current revision of a name in the database, and the content of its file."""
+    """The newest revision of a name in the database.
 
-    document: FileContent
-    revision: Revision | Snapshot
+    Attributes
+    ----------
+    created : datetime
+        Its time.
+    version : Version
+        Its version.
+    document : FileContent | None
+        Its content; None until it is needed.
+    labelled : Mapping[str, datetime]
+        The revisions of all labels of the name.
+    """
+
+    created: datetime
+    version: Version
+    document: FileContent | None = None
+    labelled: Mapping[str, datetime] = MappingProxyType({})
+
+    def version_for_push(self, listed: Iterable[str]) -> Version:
+        """Return the version without labels of older revisions, except for the listed ones.
+
+        A file that does not name such a label leaves it where it is.
+        """
+        if self.version.labels is None:
+            return self.version
+        kept = {*listed} | {label for label, time in self.labelled.items() if time == self.created}
+        return Version(
+            self.version.digest, tuple(each for each in self.version.labels if each[0] in kept)
+        )
 
 
 def changes[V: Hashable](
@@ -72,15 +105,8 @@ def _change(base: Hashable, folder: Hashable, database: Hashable) -> Change:
     return Change.CONFLICT
 
 
-def action(
-    change: Change,
-    source: Literal["folder", "database"],
-    *,
-    exists: bool,
-    force: bool,
-    delete: bool,
-) -> Action:
-    """Return the action that carries a change over to the other side.
+def action(change: Change, source: Side, *, exists: bool, force: bool, delete: bool) -> Action:
+    """Return the action that makes the other side equal to the source.
 
     Parameters
     ----------
@@ -91,18 +117,40 @@ def action(
     exists : bool
         Whether the document exists there.
     force : bool
-        Let the source win a conflict.
+        Carry over every difference, whichever side changed.
     delete : bool
-        Remove what was removed at the source.
+        Remove what is missing at the source.
     """
-    if change is Change.CONFLICT:
-        if not force:
+    if change is Change.UNCHANGED:
+        return Action.NOTHING
+    if not force:
+        if change is Change.CONFLICT:
             return Action.CONFLICT
-    elif not change.endswith(source):
-        return Action.NOTHING  # equal, or changed only at the target
+        if not change.endswith(source):
+            return Action.NOTHING
     if exists:
         return Action.WRITE
     return Action.REMOVE if delete else Action.KEEP
+
+
+def base_version(
+    bases: Iterable[Version | None],
+    is_seen: Callable[[Version | None], bool],
+    otherwise: Version | None,
+) -> Version | None:
+    """Return the base of a name.
+
+    Parameters
+    ----------
+    bases : iterable of Version | None
+        What was pushed or pulled by any copy of the folder, the newest first; None: removed.
+    is_seen : callable
+        Whether this copy of the folder had a version.
+    otherwise : Version | None
+        The base if there is none of these: what somebody else put into the database, if this copy
+        had it.
+    """
+    return next((base for base in bases if is_seen(base)), otherwise)
 
 
 class Comparison:
@@ -114,93 +162,147 @@ class Comparison:
         The folder as it was read.
     stored : Mapping[str, Stored]
         The current revisions in the database, by name.
+    base : Mapping[str, Version]
+        What this copy of the folder and the database had in common, by name.
+    recorded : Mapping[str, Base]
+        The newest base in the database, by name.
+    inherited : sequence of Base
+        Bases of a state file that the database does not have.
     labels : bool
         Whether labels are compared and transferred.
+    for_push : bool
+        Whether labels of older revisions that no file names are left out.
 
     Attributes
     ----------
     changes : Mapping[str, Change]
         How the two differ, by name.
+    renamed : Mapping[str, str]
+        The old names of renamed documents, by the new ones.
     """
 
     def __init__(
-        self, folder: Folder, stored: Mapping[str, Stored], *, labels: bool = False
+        self,
+        folder: Folder,
+        stored: Mapping[str, Stored],
+        base: Mapping[str, Version],
+        recorded: Mapping[str, Base] = MappingProxyType({}),
+        inherited: Sequence[Base] = (),
+        *,
+        labels: bool = False,
+        for_push: bool = False,
     ) -> None:
         self.folder = folder
-        self.stored = stored
+        self.stored = dict(stored)
         self.labels = labels
-        self._base = {name: base.version(labels=labels) for name, base in folder.base.items()}
-        self._local = {name: self._version(each) for name, each in folder.documents.items()}
-        self._remote = {name: self._version(each.document) for name, each in stored.items()}
-        self.changes: Mapping[str, Change] = changes(self._base, self._local, self._remote)
+        self.base = base
+        self.recorded = recorded
+        self.inherited = inherited
+        self._local = {
+            name: Version.of(each, labels=labels) for name, each in folder.documents.items()
+        }
+        self._remote = {
+            name: each.version_for_push(self._listed(name)) if for_push else each.version
+            for name, each in stored.items()
+        }
+        self.changes = changes(base, self._local, self._remote)
+        self.renamed = {
+            **self._renames("folder", self._local, self._remote),
+            **self._renames("database", self._remote, self._local),
+        }
 
-    def _version(self, document: FileContent) -> Version:
-        return Version.of(document, labels=self.labels)
+    def _listed(self, name: str) -> set[str]:
+        """Return the labels in a file and in its base."""
+        versions = (self._local.get(name), self.base.get(name))
+        return {label for each in versions if each is not None for label, _ in each.labels or ()}
+
+    def _renames(
+        self, side: Side, new: Mapping[str, Version], old: Mapping[str, Version]
+    ) -> dict[str, str]:
+        """Mark documents that have a new name at a side, and a content that nothing else has."""
+
+        def unique(change: str, versions: Mapping[str, Version]) -> dict[str, str]:
+            """Return the names that changed so, by their digests."""
+            count = Counter(each.digest for each in versions.values())
+            return {
+                digest: name
+                for name, is_ in self.changes.items()
+                if is_ == change and count[digest := versions[name].digest] == 1
+            }
+
+        added = unique(f"new in {side}", new)
+        removed = unique(f"removed from {side}", old)
+        found = {added[digest]: removed[digest] for digest in added.keys() & removed.keys()}
+        self.changes |= dict.fromkeys(found, Change(f"renamed in {side}"))
+        return found
 
     @property
     def differing(self) -> list[str]:
-        """The names that differ, in order."""
-        return [name for name, change in self.changes.items() if change is not Change.UNCHANGED]
+        """The names that differ, in order; a renamed document has its new name only."""
+        old = set(self.renamed.values())
+        return [
+            name
+            for name, change in self.changes.items()
+            if change is not Change.UNCHANGED and name not in old
+        ]
 
     def actions(
-        self, source: Literal["folder", "database"], *, force: bool = False, delete: bool = False
+        self, source: Side, *, force: bool = False, delete: bool = False
     ) -> dict[str, Action]:
         """Return what a push from the folder, or a pull from the database, does, by name."""
         documents = self._local if source == "folder" else self._remote
-        return {
+        actions = {
             name: action(change, source, exists=name in documents, force=force, delete=delete)
             for name, change in self.changes.items()
         }
+        for new, old in self.renamed.items():
+            if self.changes[new].endswith(source):
+                actions |= {new: Action.RENAME, old: Action.NOTHING}
+        return actions
 
     def write_files(self, actions: Mapping[str, Action]) -> None:
         """Write the files of a pull."""
-        documents = {
-            name: self._remote_document(name) if done is Action.WRITE else None
-            for name, done in actions.items()
-            if done in (Action.WRITE, Action.REMOVE)
-        }
-        self.folder.write(documents, self.folder.base)
+        documents: dict[str, FileContent | None] = {}
+        for name, done in actions.items():
+            if done in (Action.WRITE, Action.RENAME):
+                documents[name] = self._remote_document(name)
+            if done is Action.REMOVE:
+                documents[name] = None
+            if done is Action.RENAME:
+                documents[self.renamed[name]] = None
+        self.folder.write(documents)
 
-    def record_pull(self, actions: Mapping[str, Action]) -> None:
-        """Record the new base after a pull."""
-        self.folder.write({}, self._new_base(self._remote, self._local, actions, {}))
-
-    def record_push(self, actions: Mapping[str, Action], created: Mapping[str, datetime]) -> None:
-        """Record the new base after a push that wrote revisions at these times."""
-        self.folder.write({}, self._new_base(self._local, self._remote, actions, created))
+    def common(self, source: Side, actions: Mapping[str, Action]) -> dict[str, Version | None]:
+        """Return the versions that both sides have after the actions; None: no document."""
+        versions, target = (
+            (self._local, self._remote) if source == "folder" else (self._remote, self._local)
+        )
+        common: dict[str, Version | None] = {}
+        for name, done in actions.items():
+            version = versions.get(name)
+            if done in (Action.WRITE, Action.RENAME) or (
+                version is not None and version == target.get(name)
+            ):
+                common[name] = version
+            if done is Action.REMOVE:
+                common[name] = None
+            if done is Action.RENAME:
+                common[self.renamed[name]] = None
+        return common
 
     def _remote_document(self, name: str) -> FileContent:
         """Return the document in the database; unless ``labels``, keep the labels of the file."""
-        document = self.stored[name].document
+        document = cast("FileContent", self.stored[name].document)
         if self.labels:
             return document
-        local = self.folder.documents.get(name)
-        return document.with_labels(() if local is None else local.labels)
-
-    def _new_base(
-        self,
-        source: Mapping[str, Version],
-        target: Mapping[str, Version],
-        actions: Mapping[str, Action],
-        created: Mapping[str, datetime],
-    ) -> dict[str, BaseVersion]:
-        """Return the new base: the versions that both sides have now."""
-        result: dict[str, BaseVersion] = {}
-        for name, done in actions.items():
-            before = self.folder.base.get(name)
-            version = source.get(name)
-            if version is not None and (done is Action.WRITE or version == target.get(name)):
-                labels = None if before is None or name in created else before.labels
-                time = created[name] if name in created else self.stored[name].revision.created
-                result[name] = BaseVersion(
-                    time.isoformat(), version.digest, version.labels if self.labels else labels
-                )
-            elif before is not None and done is not Action.REMOVE:
-                result[name] = before
-        return result
+        local = self.folder.documents.get(self.renamed.get(name, name))
+        return document.with_labels(*((), ()) if local is None else _labels_of(local))
 
     def records(self, actions: Mapping[str, Action] | None = None) -> Records[FolderChange]:
         """Return the differences, each with the action of a push or a pull if there is one."""
+        replaced = {
+            old for old in self.renamed.values() if actions and actions[old] is not Action.NOTHING
+        }
         return Records(
             FolderChange,
             (
@@ -209,8 +311,9 @@ class Comparison:
                     change=str(self.changes[name]),
                     file=str(self.folder.path_of(name)),
                     action=None if actions is None else str(actions[name]),
+                    renamed_from=self.renamed.get(name),
                 )
-                for name in self.differing
+                for name in sorted({*self.differing} | replaced)
             ),
         )
 
@@ -223,3 +326,7 @@ class Comparison:
             for each in (remote, self.folder.documents.get(name))
         ]
         return FileDiff(name=name, file=str(path), database=texts[0], folder=texts[1])
+
+
+def _labels_of(document: FileContent) -> tuple[tuple[str, ...], OlderLabels]:
+    return document.labels, document.older_labels

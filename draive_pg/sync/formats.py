@@ -3,25 +3,35 @@
 The front matter is TOML between ``+++`` lines: unlike YAML, its parser refuses duplicate keys and
 does not read ``no`` as a boolean. A file without front matter is all content. The labels of a
 configuration are the member ``$labels`` of its file.
+
+Labels are a list; or a table from each label to ``current``, or to the digest of an older revision.
 """
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, Self, TypedDict, cast
 
 from draive_pg.codec.json import encode
 from draive_pg.codec.validation import check_mapping, check_optional, check_text
-from draive_pg.errors import FileInvalid
+from draive_pg.errors import FileInvalid, TemplateInvalid
 from draive_pg.models.documents import Revision, Snapshot
 from draive_pg.operations.documents.declaration import Declaration
 from draive_pg.operations.documents.selectors import check_label
-from draive_pg.templates import check_declared
+from draive_pg.templates import check_declared, placeholders
 
 FENCE = "+++\n"
 LABELS = "$labels"  # the member with the labels in the file of a configuration
+CURRENT = "current"  # the revision of the file itself, in a table of labels
+
+YAML = re.compile(r"---\n(.*\n)?---(\n|\Z)", re.DOTALL)
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+type OlderLabels = tuple[tuple[str, str], ...]
+"""Labels on older revisions, each with the digest of the revision, in order."""
 
 
 class FileContent(Protocol):
@@ -41,12 +51,16 @@ class FileContent(Protocol):
         """Return the bytes of the file; equal contents have equal bytes."""
         ...
 
-    def with_labels(self, labels: tuple[str, ...]) -> Self:
+    def with_labels(self, labels: tuple[str, ...], older_labels: OlderLabels = ()) -> Self:
         """Return a copy with other labels."""
         ...
 
     def check(self, name: str) -> None:
         """Raise if it cannot be defined under a name; does no I/O."""
+        ...
+
+    def problem(self, name: str) -> str | None:
+        """Return why it can be defined, but probably not be used; None if nothing is wrong."""
         ...
 
     @property
@@ -56,7 +70,12 @@ class FileContent(Protocol):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels, in order."""
+        """The labels of its own revision, in order."""
+        ...
+
+    @property
+    def older_labels(self) -> OlderLabels:
+        """The labels of older revisions, each with the digest of the revision."""
         ...
 
 
@@ -69,6 +88,7 @@ class Prompt:
     arguments: Sequence[Mapping[str, Any]] = ()
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
     labels: tuple[str, ...] = ()
+    older_labels: OlderLabels = ()
 
     @classmethod
     def of(
@@ -79,6 +99,7 @@ class Prompt:
         meta: object,
         labels: tuple[str, ...],
         where: str,
+        older_labels: OlderLabels = (),
     ) -> Self:
         """Build a prompt from unchecked values, or raise FileInvalid."""
         try:
@@ -88,6 +109,7 @@ class Prompt:
                 arguments=_arguments(arguments),
                 meta=_meta(meta),
                 labels=labels,
+                older_labels=older_labels,
             )
         except (TypeError, ValueError) as error:
             raise FileInvalid(f"{where}: {error}") from error
@@ -106,7 +128,13 @@ class Prompt:
     @classmethod
     def read(cls, data: bytes, suffix: str, where: str) -> Self:
         del suffix
-        front, content = _split(_text(data, where), where)
+        text = _text(data, where)
+        if YAML.match(text):
+            raise FileInvalid(
+                f"{where}: the front matter between --- lines is YAML, which is not read; write "
+                "TOML between +++ lines, or, if it is part of the text, two lines +++ before it"
+            )
+        front, content = _split(text, where)
         members = _toml(front, where)
         if unknown := members.keys() - {"description", "arguments", "meta", "meta_json", "labels"}:
             raise FileInvalid(
@@ -123,8 +151,8 @@ class Prompt:
             members.get("description"),
             members.get("arguments", []),
             meta,
-            _labels(members.get("labels", []), where),
-            where,
+            where=where,
+            **_labels(members.get("labels", []), where),
         )
 
     def encode(self, suffix: str) -> bytes:
@@ -144,11 +172,18 @@ class Prompt:
         """Whether it has a description, arguments or meta."""
         return self.description is not None or bool(self.arguments or self.meta)
 
-    def with_labels(self, labels: tuple[str, ...]) -> Self:
-        return replace(self, labels=labels)
+    def with_labels(self, labels: tuple[str, ...], older_labels: OlderLabels = ()) -> Self:
+        return replace(self, labels=labels, older_labels=older_labels)
 
     def check(self, name: str) -> None:
         check_declared(self.content, [argument["name"] for argument in self.arguments], name=name)
+
+    def problem(self, name: str) -> str | None:
+        try:
+            placeholders(self.content, name=name)
+        except TemplateInvalid as error:
+            return str(error)
+        return None
 
     def declaration(self, name: str) -> Declaration:
         """Return the declaration of the prompt under a name."""
@@ -158,14 +193,14 @@ class Prompt:
     def _is_plain(self) -> bool:
         """Return whether a file of the content alone is parsed as that content."""
         text = _text(f"{self.content}\n".encode(), "")
-        return not text.startswith(FENCE) and text == f"{self.content}\n"
+        return not text.startswith(FENCE) and not YAML.match(text) and text == f"{self.content}\n"
 
     def _front(self) -> dict[str, Any]:
         front: dict[str, Any] = {}
         if self.description is not None:
             front["description"] = self.description
-        if self.labels:
-            front["labels"] = list(self.labels)
+        if self.labels or self.older_labels:
+            front["labels"] = _encoded_labels(self)
         if self.meta:
             if _has_null(self.meta):  # TOML has no null
                 front["meta_json"] = json.dumps(self.meta, ensure_ascii=False, sort_keys=True)
@@ -182,15 +217,22 @@ class Configuration:
 
     value: Mapping[str, Any]
     labels: tuple[str, ...] = ()
+    older_labels: OlderLabels = ()
 
     @classmethod
-    def of(cls, value: object, labels: tuple[str, ...], where: str) -> Self:
+    def of(
+        cls,
+        value: object,
+        labels: tuple[str, ...],
+        where: str,
+        older_labels: OlderLabels = (),
+    ) -> Self:
         """Build a configuration from an unchecked value, or raise FileInvalid."""
         try:
             members = _as_stored(check_mapping(value, "a configuration"), "the configuration")
             if LABELS in members:
                 raise ValueError(f"a configuration cannot have the member {LABELS!r}")
-            return cls(members, labels)
+            return cls(members, labels, older_labels)
         except (TypeError, ValueError) as error:
             raise FileInvalid(f"{where}: {error}") from error
 
@@ -206,10 +248,12 @@ class Configuration:
         labels: object = []
         if isinstance(value, dict):
             labels = cast("dict[str, object]", value).pop(LABELS, [])
-        return cls.of(cast("object", value), _labels(labels, where), where)
+        return cls.of(cast("object", value), where=where, **_labels(labels, where))
 
     def encode(self, suffix: str) -> bytes:
-        value = {**self.value, LABELS: list(self.labels)} if self.labels else self.value
+        value = self.value
+        if self.labels or self.older_labels:
+            value = {**value, LABELS: _encoded_labels(self)}
         if suffix != ".toml":
             text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
             return f"{text}\n".encode()
@@ -219,11 +263,14 @@ class Configuration:
 
         return tomli_w.dumps(_sorted(value)).encode()
 
-    def with_labels(self, labels: tuple[str, ...]) -> Self:
-        return replace(self, labels=labels)
+    def with_labels(self, labels: tuple[str, ...], older_labels: OlderLabels = ()) -> Self:
+        return replace(self, labels=labels, older_labels=older_labels)
 
     def check(self, name: str) -> None:
         """Accept everything: reading the file has checked it."""
+
+    def problem(self, name: str) -> None:
+        """Return None: there is no template."""
 
     @property
     def digest(self) -> str:
@@ -309,13 +356,47 @@ def _meta(value: object) -> dict[str, Any]:
     return _as_stored(check_mapping(value, "meta"), "meta")
 
 
-def _labels(value: object, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise FileInvalid(f'{where}: labels must be a list of strings, ["production"]')
+class _Labels(TypedDict):
+    labels: tuple[str, ...]
+    older_labels: OlderLabels
+
+
+def _labels(value: object, where: str) -> _Labels:
+    """Return the labels of the file's own revision and of older ones, as arguments."""
+    labels = value
+    if isinstance(value, list):
+        given = cast("list[object]", value)
+        unhashable = any(isinstance(each, list | dict) for each in given)
+        labels = None if unhashable else dict.fromkeys(given, CURRENT)
+    if not isinstance(labels, dict):
+        raise FileInvalid(
+            f'{where}: labels must be a list of strings, ["production"], or a table of labels with '
+            f'"{CURRENT}" or the digest of an older revision'
+        )
+    older: list[tuple[str, str]] = []
     try:
-        return tuple(sorted({check_label(each, "a label") for each in cast("list[object]", value)}))
+        for label, digest in cast("dict[object, object]", labels).items():
+            checked = check_label(label, "a label")
+            if digest == CURRENT:
+                continue
+            if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
+                raise ValueError(
+                    f"the label {checked!r:.60} must be on {CURRENT!r}, or on the digest of an "
+                    "older revision, 64 hexadecimal digits"
+                )
+            older.append((checked, digest))
     except (TypeError, ValueError) as error:
         raise FileInvalid(f"{where}: {error}") from error
+    own = cast("dict[str, str]", labels).keys() - dict(older).keys()
+    return {"labels": tuple(sorted(own)), "older_labels": tuple(sorted(older))}
+
+
+def _encoded_labels(document: FileContent) -> list[str] | dict[str, str]:
+    """Return labels as a file has them: a list if all are on its own revision."""
+    if not document.older_labels:
+        return list(document.labels)
+    labels = dict.fromkeys(document.labels, CURRENT) | dict(document.older_labels)
+    return dict(sorted(labels.items()))
 
 
 def _has_null(value: object) -> bool:

@@ -15,6 +15,8 @@ from draive_pg.errors import FileInvalid
 MAX_PART = 180  # bytes; systems allow 255, minus room for suffixes and temporary names
 
 FORBIDDEN = frozenset('<>:"\\|?*%')  # on Windows; and our own escape character
+# Not read: README is about the folder.
+README = re.compile(r"(?i)readme(\.|$)")
 DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)")
 
 SUFFIX = re.compile(r"(?i)\.(md|json|toml)$")
@@ -91,7 +93,7 @@ def _escaped(character: str, *, keep: Callable[[str], bool]) -> str:
 
 def _with_safe_ends(piece: str) -> str:
     """Escape a first or last character that hides the file, or that Windows drops."""
-    if piece[0] in ". -" or DEVICES.match(piece):
+    if piece[0] in ". -" or DEVICES.match(piece) or README.match(piece):
         piece = _percent(piece[0]) + piece[1:]
     return piece[:-1] + _percent(piece[-1]) if piece[-1] in ". " else piece
 

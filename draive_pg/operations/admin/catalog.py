@@ -132,6 +132,21 @@ TABLES = (
         ExpectedTable(name, "010_removals", REMOVAL_COLUMNS, grants_of="draive_pg_revisions")
         for name in REMOVAL_TABLES
     ),
+    ExpectedTable(
+        "draive_pg_folder_bases",
+        "011_folder_bases",
+        {
+            "documents": "text",
+            "name": "text",
+            "number": "int8",
+            "revision": "timestamptz",
+            "digest": "text",
+            "stored": "text",
+            "labels": "jsonb",
+            "recorded": "timestamptz",
+        },
+        grants_of="draive_pg_revisions",
+    ),
 )
 
 # Every role may read the catalog, even without a privilege on the schema. Partitions are counted

@@ -26,6 +26,10 @@ class Precondition(NamedTuple):
             "expected_created": self.expected_created,
         }
 
+    def holds(self, number: int, created: datetime | None) -> bool:
+        """Return whether it holds for the number and time of a revision."""
+        return self.expected_number in (None, number) and self.expected_created in (None, created)
+
     def conflict_error(self, action: str, found: str) -> RevisionConflict:
         """Return the RevisionConflict to raise when the precondition fails."""
         return RevisionConflict(
@@ -57,6 +61,8 @@ def precondition(kind: DocumentKind[Any, Any], expected: object, name: str) -> P
             expected_created=kind.created_of(expected, name, "expected"),
             shown=f"revision {expected.revision} of {expected.created}",
         )
+    if isinstance(expected, datetime):
+        return Precondition(expected_created=expected, shown=f"the revision of {expected}")
     if is_integer(expected) and 0 <= expected <= MAX_INTEGER:
         return Precondition(expected, shown=f"revision {expected}" if expected else "none yet")
     raise ValueError(f"expected must be a number, 0 for none, or a record, not {expected!r:.60}")

@@ -430,7 +430,11 @@ def restore[R: DocumentRevision](
 
 @transactional
 def rename[R: DocumentRevision](
-    kind: DocumentKind[Any, R], reference: object, new_name: str
+    kind: DocumentKind[Any, R],
+    reference: object,
+    new_name: str,
+    *,
+    expected: Expected[R] | datetime = None,
 ) -> Steps[R]:
     """Give a document a new name, with its revisions, labels, authors and messages.
 
@@ -440,9 +444,12 @@ def rename[R: DocumentRevision](
         If the new name has revisions.
     DocumentMissing
         If the old name has none.
+    RevisionConflict
+        If the newest revision is not the expected one.
     """
     name, new_name = kind.name_of(reference), kind.name_of(new_name)
     action = f"rename {kind.titled(name)}"
+    condition = precondition(kind, expected, name)
     if name == new_name:
         raise ValueError(f"{action}: the new name is the old one")
 
@@ -456,6 +463,10 @@ def rename[R: DocumentRevision](
         return existed or None
 
     yield lock_all({kind: (name, new_name)})
+    newest: R | None = yield selected(kind, action, name, NEWEST)
+    number, created = (0, None) if newest is None else (newest.revision, newest.created)
+    if not condition.holds(number, created):
+        raise condition.conflict_error(action, _newest(number, created))
     write = Operation[bool | None](
         name=action,
         statements=(RENAME[kind](name=name, new_name=new_name),),
@@ -472,7 +483,7 @@ def remove[R: DocumentRevision](
     *,
     revision: RevisionRef[R] = None,
     labelled: bool = False,
-    expected: Expected[R] = None,
+    expected: Expected[R] | datetime = None,
     option: str = "labelled=True (--labelled)",
 ) -> Request[int]:
     """Remove one or all revisions of a name; return how many were removed.

@@ -1,0 +1,337 @@
+"""Bases: the revisions that a push or a pull made equal to the files of a folder.
+
+They are kept in the database, so that each database knows what it has in common with a folder.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, LiteralString, NamedTuple
+
+from draive_pg.codec.json import parse
+from draive_pg.operations.documents.kind import DocumentKind, DocumentRevision, per_kind
+from draive_pg.operations.documents.read import NAMES
+from draive_pg.operations.documents.selectors import digest, unchanged
+from draive_pg.operations.operation import Fallback, Operation, Query, Row
+
+TABLE: LiteralString = "draive_pg_folder_bases"
+
+EMPTY: LiteralString = """(
+    SELECT
+        '' AS documents,
+        '' AS name,
+        0::INT8 AS number,
+        now() AS revision,
+        '' AS digest,
+        '' AS stored,
+        '{}'::JSONB AS labels
+    WHERE FALSE
+)"""
+
+# Two loose index scans: of the documents, and of the names that have a base.
+CURRENT = per_kind(
+    "bases.current",
+    NAMES
+    + f""",
+based AS (
+    (
+        SELECT first.name
+        FROM {{schema}}.{TABLE} AS first
+        WHERE first.documents = :documents::TEXT
+        ORDER BY first.name
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT next.name
+        FROM {{schema}}.{TABLE} AS next
+        WHERE next.documents = :documents::TEXT AND next.name > based.name
+        ORDER BY next.name
+        LIMIT 1
+    )
+    FROM based
+    WHERE based.name IS NOT NULL
+)
+SELECT
+    every.name,
+    newest.created,
+    coalesce(base.revision = newest.created AND base.stored = {digest("newest")}, FALSE),
+    base.revision,
+    base.digest,
+    base.labels::TEXT,
+    base.number IS NOT NULL
+FROM (SELECT name FROM names UNION SELECT name FROM based) AS every
+LEFT JOIN LATERAL (
+    SELECT revision.*
+    FROM {{documents}} AS revision
+    WHERE revision.name = every.name
+    ORDER BY revision.created DESC
+    LIMIT 1
+) AS newest ON TRUE
+LEFT JOIN LATERAL (
+    SELECT stored.*
+    FROM {{schema}}.{TABLE} AS stored
+    WHERE stored.documents = :documents::TEXT AND stored.name = every.name
+    ORDER BY stored.number DESC
+    LIMIT 1
+) AS base ON TRUE
+WHERE newest.created IS NOT NULL OR base.digest IS NOT NULL
+ORDER BY every.name
+""",
+)
+
+EARLIER = Query(
+    "bases.earlier",
+    f"""
+SELECT base.name, base.revision, base.digest, base.labels::TEXT
+FROM {{schema}}.{TABLE} AS base
+WHERE base.documents = :documents::TEXT AND base.name = ANY (:names::TEXT[])
+ORDER BY base.name, base.number DESC
+""",
+)
+
+# The columns are those of `DocumentKind.decode`.
+CONTENTS = per_kind(
+    "bases.contents",
+    """
+SELECT
+    document.name,
+    0 AS revision,
+    document.created,
+    document.content::TEXT AS content,
+    document.description,
+    document.arguments::TEXT AS arguments,
+    document.meta::TEXT AS meta,
+    NULL::TEXT AS author,
+    NULL::TEXT AS message,
+    ARRAY[]::TEXT[] AS labels,
+    TRUE AS current
+FROM unnest(:names::TEXT[], :times::TIMESTAMPTZ[]) AS wanted (name, created)
+JOIN {every} AS document
+    ON document.name = wanted.name AND document.created = wanted.created
+""",
+)
+
+LABELLED = per_kind(
+    "bases.labelled",
+    f"""
+SELECT move.name, move.label, move.revision
+FROM {{current_labels}} AS move
+JOIN {{documents}} AS document
+    ON document.name = move.name AND document.created = move.revision
+WHERE {unchanged("document", "move")}
+ORDER BY move.name, move.label
+""",
+)
+
+EXISTED = per_kind(
+    "bases.existed",
+    """
+SELECT wanted.name
+FROM unnest(:names::TEXT[], :times::TIMESTAMPTZ[]) AS wanted (name, created)
+WHERE EXISTS (
+    SELECT FROM {revisions} AS revision
+    WHERE revision.name = wanted.name AND revision.created = wanted.created
+)
+""",
+)
+
+# Rows are added only where the base changes.
+RECORD = per_kind(
+    "bases.record",
+    f"""
+INSERT INTO {{schema}}.{TABLE} (documents, name, revision, digest, stored, labels)
+SELECT
+    :documents::TEXT,
+    new.name,
+    document.created,
+    CASE WHEN document.created IS NOT NULL THEN new.digest END,
+    {digest("document")},
+    new.labels::JSONB
+FROM unnest(:names::TEXT[], :times::TIMESTAMPTZ[], :digests::TEXT[], :labels::TEXT[])
+    AS new (name, created, digest, labels)
+LEFT JOIN {{every}} AS document
+    ON document.name = new.name AND document.created = new.created
+LEFT JOIN LATERAL (
+    SELECT base.*
+    FROM {{schema}}.{TABLE} AS base
+    WHERE base.documents = :documents::TEXT AND base.name = new.name
+    ORDER BY base.number DESC
+    LIMIT 1
+) AS last ON TRUE
+WHERE (document.created IS NOT NULL) = (new.created IS NOT NULL)
+    AND (
+        last.revision IS DISTINCT FROM document.created
+        OR last.digest IS DISTINCT FROM new.digest
+        OR last.labels IS DISTINCT FROM new.labels::JSONB
+    )
+ORDER BY new.name
+""",
+)
+
+# The row type finds the table in the search path, too.
+MAY_RECORD = Query(
+    "bases.may_record",
+    f"""
+SELECT has_table_privilege(oid, 'INSERT')
+FROM pg_class
+WHERE reltype = pg_typeof(NULL::{{schema}}.{TABLE})::OID
+""",
+)
+
+
+class Base(NamedTuple):
+    """What folder and database had in common; without a digest, that there was no document.
+
+    Attributes
+    ----------
+    name : str
+        The name of the document.
+    revision : datetime | None
+        The time of its revision.
+    digest : str | None
+        The digest of its file.
+    labels : Mapping[str, str] | None
+        The digest of the revision that each label was on, empty for this one; None if labels were
+        not compared.
+    """
+
+    name: str
+    revision: datetime | None
+    digest: str | None
+    labels: Mapping[str, str] | None
+
+
+class CurrentDocument(NamedTuple):
+    """A document in the database.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    created : datetime | None
+        The time of its newest revision; None if it was removed.
+    is_base : bool
+        Whether the newest revision is the newest base, unchanged.
+    base : Base | None
+        The newest base.
+    """
+
+    name: str
+    created: datetime | None
+    is_base: bool
+    base: Base | None
+
+
+def current(kind: DocumentKind[Any, Any]) -> Operation[list[CurrentDocument]]:
+    """Read the newest revision and the newest base of each name, without contents."""
+
+    def decode(rows: Sequence[Row]) -> list[CurrentDocument]:
+        return [
+            CurrentDocument(
+                name, _utc(created), is_base, _base((name, *base)) if has_base else None
+            )
+            for name, created, is_base, *base, has_base in rows
+        ]
+
+    return Operation(
+        name=f"compare {kind.table}",
+        statements=(CURRENT[kind](documents=kind.table),),
+        fallback=Fallback({**kind.fallback.empty, TABLE: EMPTY}),
+        read_only=True,
+        decode=decode,
+    )
+
+
+def earlier(kind: DocumentKind[Any, Any], names: Iterable[str]) -> Operation[list[Base]]:
+    """Read all bases of some names, the newest first."""
+    return Operation(
+        name=f"read the bases of {kind.table}",
+        statements=(EARLIER(documents=kind.table, names=list(names)),),
+        fallback=Fallback({TABLE: EMPTY}),
+        read_only=True,
+        decode=lambda rows: list(map(_base, rows)),
+    )
+
+
+def contents[R: DocumentRevision](
+    kind: DocumentKind[Any, R], revisions: Iterable[tuple[str, datetime]]
+) -> Operation[list[R]]:
+    """Read the contents of revisions, given by name and time, without numbers and labels."""
+    return Operation(
+        name=f"read {kind.table}",
+        statements=(CONTENTS[kind](**_arrays(revisions)),),
+        read_only=True,
+        decode=lambda rows: list(map(kind.decode, rows)),
+    )
+
+
+def labelled(kind: DocumentKind[Any, Any]) -> Operation[list[tuple[str, str, datetime]]]:
+    """Read the name, the label and the revision of each label."""
+    return Operation(
+        name=f"read the labels of {kind.table}",
+        statements=(LABELLED[kind](),),
+        fallback=kind.fallback,
+        read_only=True,
+        decode=lambda rows: [(name, label, time.astimezone(UTC)) for name, label, time in rows],
+    )
+
+
+def existed(
+    kind: DocumentKind[Any, Any], revisions: Iterable[tuple[str, datetime]]
+) -> Operation[set[str]]:
+    """Return the names of those revisions that are or were in the database."""
+    return Operation(
+        name=f"look for revisions of {kind.table}",
+        statements=(EXISTED[kind](**_arrays(revisions)),),
+        fallback=kind.fallback,
+        read_only=True,
+        decode=lambda rows: {row[0] for row in rows},
+    )
+
+
+def record(kind: DocumentKind[Any, Any], new: Sequence[Base]) -> Operation[None]:
+    """Record new bases."""
+    import json
+
+    labels = [None if each.labels is None else json.dumps(dict(each.labels)) for each in new]
+    return Operation(
+        name=f"record the bases of {kind.table}",
+        statements=(
+            RECORD[kind](
+                documents=kind.table,
+                **_arrays((each.name, each.revision) for each in new),
+                digests=[each.digest for each in new],
+                labels=labels,
+            ),
+        ),
+    )
+
+
+def may_record() -> Operation[bool]:
+    """Return whether the table of bases exists, and the role may write to it."""
+    return Operation(
+        name="look for the table of bases",
+        statements=(MAY_RECORD(),),
+        fallback=Fallback({TABLE: "TEXT"}),  # a type that is not a table's
+        read_only=True,
+        decode=lambda rows: bool(rows and rows[0][0]),
+    )
+
+
+def _arrays(revisions: Iterable[tuple[str, datetime | None]]) -> dict[str, object]:
+    pairs = list(revisions)
+    return {"names": [name for name, _ in pairs], "times": [time for _, time in pairs]}
+
+
+def _base(row: Row) -> Base:
+    name, revision, digest, labels = row
+    return Base(
+        name,
+        _utc(revision),
+        digest,
+        None if labels is None else parse(labels, f"the labels of a base of {name!r:.80}"),
+    )
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    return None if time is None else time.astimezone(UTC)
