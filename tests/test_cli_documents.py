@@ -133,11 +133,13 @@ def test_push_stores_author_and_message(
     run: Shell, defined: Case, dsn: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "folder"
-    assert_ok(run("pull", folder))
+    pulled = run("pull", folder)
+    assert pulled.code == 0
+    assert pulled.err.splitlines()[0].startswith("Pull from host=")
     (file,) = [each for each in folder.iterdir() if not each.name.startswith(".")]
     assert_ok(run("define", "x", file, "--expected", 2))
     file.write_text(defined.values[2])
-    assert_ok(run("push", folder, "-m", "pushed", "--author", "bo"))
+    assert run("push", folder, "-m", "pushed", "--author", "bo").code == 0
     with Client(dsn) as db:
         documents = db.instructions if defined.command == "prompts" else db.configurations
         newest = documents.history("x")[0]
