@@ -1,16 +1,20 @@
 """Records and `Records`: reprs, tables in terminals and notebooks, DataFrames, pickling."""
 
 import copy
+import math
 import pickle
+import re
 from dataclasses import FrozenInstanceError, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import draive_pg
 from draive_pg.display import diff, html, text
+from draive_pg.models.documents import Revision
 from draive_pg.models.record import Record, Records
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -183,3 +187,54 @@ def test_changed_words_of_a_line_are_marked() -> None:
     assert f'Be <span style="{diff.ADDED}">precise</span> &amp; kind' in page
     long = diff.side_by_side(("a", "b"), [("content", "x " * 9_000, "y " * 9_000)])
     assert "<span" not in long
+
+
+def test_table_of_history_shows_differences_first() -> None:
+    revisions = Records(
+        Revision,
+        [
+            Revision("p", n, MOMENT, "x" * n, None, (), {}, "ada", "why", (), current=n == 2)
+            for n in (2, 1)
+        ],
+    )
+    lines = str(revisions).split("\n")
+    assert lines[0].split() == ["revision", "current", "content"]
+    assert "in all rows: name p, author ada, message why" in lines[-1]
+    page = revisions._repr_html_()
+    heads = re.findall("<th [^>]*>(.*?)</th>", page)
+    assert heads == ["revision", "current", "content"]
+    assert "no value in labels, description, arguments, meta" in page
+    assert list(revisions.to_df().columns)[:4] == ["name", "revision", "created", "content"]
+    assert re.findall("<th [^>]*>(.*?)</th>", revisions[:1]._repr_html_())[:2] == [
+        "name",
+        "revision",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        *((value, "-") for value in (None, math.nan, "", (), [], {}, Records(Note))),
+        *((True, "yes"), (False, "no"), (12_345, "12,345"), (0.1234567891, "0.123457")),
+        *(
+            (text.Size(500), "500 B"),
+            (text.Size(16_918), "16.5 kB"),
+            (text.Size(5 << 40), "5.0 TB"),
+        ),
+    ],
+)
+def test_values_are_shown_alike_in_text_and_html(value: object, expected: str) -> None:
+    assert text.printable(value) == expected
+    assert re.sub("<.*?>", "", html.shown(value)) == expected
+
+
+def test_ipython_terminal_shows_text_and_notebook_keeps_repr(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    notes = Records(Note, [Note("a", MOMENT, "x")])
+    printed: list[str] = []
+    printer: Any = SimpleNamespace(text=printed.append)
+    notes._repr_pretty_(printer, cycle=False)
+    monkeypatch.setattr("draive_pg.display.notebook.in_notebook", lambda: True)
+    notes._repr_pretty_(printer, cycle=False)
+    assert printed == [str(notes), repr(notes)]

@@ -1,8 +1,10 @@
 """Search of elements by text and by filters, with and without the index."""
 
+import pickle
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pandas as pd
 import psycopg
 import pytest
 from draive import (
@@ -403,3 +405,20 @@ def test_unknown_language_is_named_in_error(db: Client) -> None:
     ):
         with pytest.raises(OperationFailed, match=r"kling.?.?on.*42704"):
             call()
+
+
+def test_found_words_are_marked_and_truncation_is_shown(db: Client) -> None:
+    db.memory("a").remember(*(asked(f"The red & one, {n}") for n in range(3)))
+    found: Any = db.memories.search("red", limit=2)
+    page = found._repr_html_()
+    assert page.count(">red</b>") == 2
+    assert "[[" not in page
+    assert "</b> &amp; one" in page
+    for shown in (page, repr(found)):
+        assert "there are more" in shown
+    whole: Any = db.memories.search("red")
+    for shown in (whole._repr_html_(), repr(whole)):
+        assert "there are more" not in shown
+    assert whole.excerpt[0] == "The [[red]] & one"
+    assert type(whole.head()) is type(whole[["rank"]]) is pd.DataFrame
+    assert pickle.loads(pickle.dumps(whole)).equals(whole)

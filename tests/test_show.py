@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -321,6 +322,17 @@ def test_transcript_is_saved_as_page_without_requests_or_scripts(tmp_path: Path)
             shown.save(wrong)  # pyright: ignore[reportArgumentType]
     with pytest.raises(FileNotFoundError):
         shown.save(tmp_path / "none" / "m.html")
+
+
+def test_long_variables_are_shortened_and_lines_wrapped_at_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = stored(asked("word " * 40).to_json(), variables={"system": "Be brief.\n" * 200})
+    assert max(map(len, str(shown).splitlines())) < 500
+    assert "more)" in str(shown)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert max(map(len, str(shown).splitlines())) <= 60
 
 
 # --- Anomalies

@@ -19,6 +19,7 @@ h1{{font-size:1.3em;margin:0 0 0.2em}}
 main,header{{max-width:66em}}
 [type=search]{{font:inherit;width:24em;max-width:100%;padding:0.3em 0.5em}}
 .conversation{{border-bottom:{RULE};padding:0.5em 0}}
+.conversation:not([open]){{content-visibility:auto;contain-intrinsic-size:auto 3.5em}}
 .conversation>summary{{cursor:pointer;overflow-wrap:anywhere}}
 .conversation[open]>summary{{margin-bottom:0.8em}}
 .question{{padding-left:1.1em}}
@@ -90,7 +91,7 @@ document.addEventListener('keydown', event => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target === box) {
     if (event.key === 'Escape') { box.value = ''; filter(); }
-    if (event.key === 'Enter') step(1);
+    if (event.key === 'Enter') { event.preventDefault(); step(1); }
   } else if (event.key === '/') { event.preventDefault(); box.focus(); }
   else if (event.key === 'n') step(1);
   else if (event.key === 'p') step(-1);

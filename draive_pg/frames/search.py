@@ -234,7 +234,9 @@ def search_query(criteria: SearchCriteria, filters: Filters) -> FrameQuery:
 
 @workflow
 def _search(query: FrameQuery, limit: int | None) -> "Steps[DataFrame]":
+    from draive_pg.display.found import Found
+
     found: DataFrame = yield read_query(query)
-    shown = found if limit is None else found.iloc[:limit]
+    shown = Found(found.iloc[:limit])
     shown.attrs["truncated"] = len(shown) < len(found)
     return shown
