@@ -7,8 +7,8 @@ The command line has the same check:
 
     draive-pg prompts status prompts
 
-A folder is created by `draive-pg prompts pull prompts`, and kept in git together with its state
-file. The database is $DRAIVE_PG_DSN, or an embedded PostgreSQL without it.
+A folder is created by `draive-pg prompts pull prompts`, and kept in git. The
+database is $DRAIVE_PG_DSN, or an embedded PostgreSQL without it.
 """
 
 import sys

@@ -11,6 +11,7 @@ from draive_pg.models.record import Records
 from draive_pg.operations.documents import labels, read, write
 from draive_pg.operations.documents.kind import DocumentKind, DocumentRevision
 from draive_pg.operations.documents.preconditions import Expected
+from draive_pg.operations.documents.rollback import rollback
 from draive_pg.operations.documents.selectors import RevisionRef
 from draive_pg.operations.operation import Operation, Request, Workflow
 
@@ -208,7 +209,9 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
         )
 
     @method
-    def rename(self, name: Reference, /, new_name: str) -> Workflow[R]:
+    def rename(
+        self, name: Reference, /, new_name: str, *, expected: Expected[R] = None
+    ) -> Workflow[R]:
         """Give a document another name, and return its current revision.
 
         Its revisions with their numbers, authors and messages, its labels and their history move
@@ -220,15 +223,19 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
             The name, or an object of draive that has it.
         new_name : str
             The new name; there must be no document with it.
+        expected : int | Revision | Snapshot | None
+            Rename only if this revision is the newest.
 
         Raises
         ------
+        RevisionConflict
+            If the newest revision is not the expected one.
         DocumentExists
             If the new name has revisions.
         DocumentMissing
             If the old name has no revisions.
         """
-        return write.rename(self._documents, name, new_name)
+        return write.rename(self._documents, name, new_name, expected=expected)
 
     @method
     def labels(self, name: Reference | None = None, /) -> Operation[Records[LabelMove]]:
@@ -380,6 +387,51 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
         """
         return labels.promote(
             self._documents, source_label, target_label, names, message=message, author=author
+        )
+
+    @method
+    def rollback(
+        self,
+        label: str,
+        names: Iterable[str] | None = None,
+        *,
+        message: str | None = None,
+        author: str | None = None,
+        expected: Mapping[str, Expected[R]] | None = None,
+    ) -> Workflow[Records[LabelMove]]:
+        """Move a label to the revision that it was on before, in one transaction.
+
+        A second call moves it back again.
+
+        Parameters
+        ----------
+        label : str
+            The label.
+        names : iterable of str | None
+            The documents; None for those whose label the newest release or move moved.
+        message, author : str | None
+            Why it is moved, and by whom.
+        expected : Mapping[str, int | Revision | Snapshot] | None
+            By name, the revision that the label must be on now.
+
+        Returns
+        -------
+        Records[LabelMove]
+            The newest moves of the label.
+
+        Raises
+        ------
+        RevisionMissing
+            If it was on no other revision that exists; nothing is moved.
+        RevisionConflict
+            If it is not on an expected revision; nothing is moved.
+
+        Examples
+        --------
+        >>> db.instructions.rollback("production", message="People did not like it")
+        """
+        return rollback(
+            self._documents, label, names, message=message, author=author, expected=expected
         )
 
     @method

@@ -300,6 +300,7 @@ def _add_writing_commands(app: typer.Typer, group: CommandGroup) -> None:
         *,
         dsn: Dsn = None,
         schema: Schema = None,
+        expected: Expected = None,
     ) -> None:
         """Rename a <noun>.
 
@@ -310,7 +311,7 @@ def _add_writing_commands(app: typer.Typer, group: CommandGroup) -> None:
           draive-pg <command> rename <name> support/<name>
         """
         with opened(dsn, schema) as db:
-            group.namespace(db).rename(name, new)
+            _documents(group, db).rename(name, new, expected=expected)
         echo(f"Renamed {name!r:.80} to {new!r:.80}.")
 
     @command(app, group)
@@ -460,6 +461,48 @@ def _add_label_commands(app: typer.Typer, group: CommandGroup) -> None:
         with opened(dsn, schema) as db:
             moved = group.namespace(db).promote(
                 source, target, names or None, message=message, author=author_of(db, author)
+            )
+        print_records(moved, "name", *MOVES, as_json=as_json, empty="")
+
+    @command(app, group)
+    def rollback(
+        label: Label,
+        names: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="[NAME]...", help="Default: those that were moved last."),
+        ] = None,
+        *,
+        dsn: Dsn = None,
+        schema: Schema = None,
+        message: Message = None,
+        author: Author = None,
+        expected: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="NAME=NUMBER",
+                help="Only if the label is on this revision now. Can be repeated.",
+            ),
+        ] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Move a label to where it was before.
+
+        Without names, the newest release or move of the label is undone. All <noun>s are moved, or
+        none. A second roll-back moves the label back again.
+
+        \b
+        Examples:
+          draive-pg <command> rollback production -m 'People did not like it'
+          draive-pg <command> rollback production <name> --expected <name>=4
+        """
+        numbers = {name: _number(number) for name, number in map(_pair, expected or ())}
+        with opened(dsn, schema) as db:
+            moved = _documents(group, db).rollback(
+                label,
+                names or None,
+                expected=numbers,
+                message=message,
+                author=author_of(db, author),
             )
         print_records(moved, "name", *MOVES, as_json=as_json, empty="")
 
