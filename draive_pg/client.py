@@ -12,10 +12,10 @@ from draive_pg.api.frames import Frames
 from draive_pg.api.instructions import Instructions
 from draive_pg.api.memories import Memories
 from draive_pg.api.memory import Memory
-from draive_pg.codec.validation import check_schema, check_size, check_timeout
+from draive_pg.codec.validation import check_size, check_timeout
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.database.cache import Cache
-from draive_pg.database.endpoint import endpoint_of
+from draive_pg.database.endpoint import endpoint_of, schema_of
 from draive_pg.database.errors import short_argument_errors, short_tracebacks
 from draive_pg.lines.line import chosen_line
 from draive_pg.models.admin import Diagnosis, OperationEvent
@@ -42,7 +42,7 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
 
     _database_type: type[D]
 
-    def __init__(  # noqa: PLR0913 - options
+    def __init__(  # noqa: PLR0913 - each is an argument of the clients
         self,
         dsn: str | None = None,
         *,
@@ -50,6 +50,7 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         draive: str | None = None,
         cache_limit: int = 32,
         cache_expiration: float = 600.0,
+        stale_if_error: float = 3600.0,
         max_size: int = 4,
         live: bool = False,
         timeout: float | None = 300.0,
@@ -58,8 +59,8 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         with short_argument_errors:  # also removes frames whose variables contain the DSN
             database = self._database_type(
                 endpoint_of(dsn),
-                Cache(cache_limit, cache_expiration),
-                schema=check_schema(schema),
+                Cache(cache_limit, cache_expiration, stale_if_error),
+                schema=schema_of(schema),
                 line=chosen_line(draive),
                 max_size=check_size(max_size, "max_size"),
                 live=live,
@@ -200,7 +201,8 @@ class Client(BaseClient[Database]):
         A URI or keywords, as libpq reads them; None: ``$DRAIVE_PG_DSN``, else an embedded
         PostgreSQL under ``$DRAIVE_PG_HOME``.
     schema : str | None
-        The schema of the tables; None: the search path of the connection.
+        The schema of the tables; None: ``$DRAIVE_PG_SCHEMA``, else the search path of the
+        connection.
     draive : str | None
         The release of draive whose conversations to use, such as ``"0.118"``; None:
         ``$DRAIVE_PG_DRAIVE``, else that of the tables, which must be of one line of releases.
@@ -209,6 +211,9 @@ class Client(BaseClient[Database]):
     cache_expiration : float
         Seconds until a cached value is read again, so the longest time for which a change by
         another process stays unseen.
+    stale_if_error : float
+        Seconds for which a cached value is still used after it expired, while the server does not
+        answer; 0: not at all. The logger ``draive_pg`` warns of the first use.
     max_size : int
         The most connections.
     live : bool

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from draive import Configuration, InstructionsDeclaration
 
-from draive_pg import AsyncClient, Client, ConnectionFailed, TimedOut
-from draive_pg.database.cache import Cache, LeaderInterrupted
+from draive_pg import AsyncClient, Client, ConnectionFailed, PermissionDenied, TimedOut
+from draive_pg.database.cache import RETRY, Cache, LeaderInterrupted
 from draive_pg.operations.operation import Key
 from tests.conftest import Connect
 from tests.server import wait_for_lock_waiters
@@ -357,6 +357,8 @@ def test_outdated_value_is_served_if_server_is_unreachable() -> None:
         with cache.lead(key, entry):
             raise ConnectionFailed("gone")
         assert entry.result() == "old"
+    assert cache.join(key)[1] is False  # not queried again so soon
+    cache.outdate()
     entry, leads = cache.join(key)
     assert leads
     with pytest.raises(KeyboardInterrupt), cache.lead(key, entry):
@@ -380,6 +382,85 @@ def test_outdated_value_expires() -> None:
     entry, _ = cache.join(key)
     with pytest.raises(ConnectionFailed), cache.lead(key, entry):
         raise ConnectionFailed("gone")
+
+
+def test_expired_value_is_served_during_an_outage(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = set_clock(monkeypatch)
+    cache, key = Cache(4, 10.0, 60.0), Key("instructions", "greeting")
+    entry, _ = cache.join(key)
+    entry.set_result("old")
+    now[0] = 11.0
+    for _ in range(2):  # at the second attempt, the warning is not repeated
+        entry, leads = cache.join(key)
+        assert leads
+        waiter, _ = cache.join(key)
+        with cache.lead(key, entry):
+            raise ConnectionFailed("gone")
+        assert (entry.result(), entry.stale, waiter.result()) == ("old", True, "old")
+        known, leads = cache.join(key)  # without another query
+        assert (known.result(), known.stale, leads) == ("old", True, False)
+        now[0] += RETRY
+    assert [each.message for each in caplog.records] == [
+        "serving instructions 'greeting' as read 11 s ago, because the server does not answer: gone"
+    ]
+    now[0] = 71.0
+    entry, _ = cache.join(key)
+    with pytest.raises(ConnectionFailed), cache.lead(key, entry):
+        raise ConnectionFailed("gone")
+
+
+def test_expired_value_is_not_served_if_the_server_answers_with_an_error() -> None:
+    cache, key = Cache(4, 0.001, 60.0), Key("t", "s")
+    cache.join(key)[0].set_result("old")
+    time.sleep(0.002)
+    entry, _ = cache.join(key)
+    with pytest.raises(PermissionDenied), cache.lead(key, entry):
+        raise PermissionDenied("no", sqlstate="42501")
+
+
+def test_value_is_refreshed_before_it_expires_while_others_use_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = set_clock(monkeypatch)
+    cache, key = Cache(4, 10.0), Key("t", "s")
+    first, _ = cache.join(key)
+    first.set_result("old")
+    now[0] = 8.5
+    entry, leads = cache.join(key)
+    assert leads
+    assert cache.join(key) == (first, False)
+    cache.outdate()  # a known change is waited for
+    changed, leads = cache.join(key)
+    assert leads
+    assert cache.join(key) == (changed, False)
+    with cache.lead(key, changed):
+        changed.set_result("new")
+    assert cache.join(key)[0].result() == "new"
+    with cache.lead(key, entry):
+        entry.set_result("between")
+    assert cache.join(key)[0].result() == "new"
+
+
+def test_failed_write_keeps_the_last_known_value() -> None:
+    cache, key = Cache(4, 60.0), Key("t", "s")
+    cache.join(key)[0].set_result("old")
+    cache.invalidate((key,), failed=True)
+    entry, leads = cache.join(key)
+    assert leads
+    with cache.lead(key, entry):
+        raise ConnectionFailed("gone")
+    assert entry.result() == "old"
+    cache.invalidate((key,), failed=False)
+    assert cache.join(key)[1] is True
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Replace the cache's clock by a list of one number."""
+    now = [0.0]
+    monkeypatch.setattr("draive_pg.database.cache.monotonic", lambda: now[0])
+    return now
 
 
 def test_the_least_recently_used_entry_is_evicted_first() -> None:
@@ -425,6 +506,8 @@ def test_concurrent_eviction_causes_no_errors() -> None:
         {"cache_expiration": -1.0},
         {"cache_expiration": "10"},
         {"cache_expiration": float("nan")},
+        {"stale_if_error": -1},
+        {"stale_if_error": float("nan")},
         {"max_size": 0},
         {"max_size": None},
         {"schema": ""},

@@ -1,11 +1,8 @@
 """draive's repositories and memory over the tables."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from draive import (
     BasicValue,
@@ -17,23 +14,17 @@ from draive import (
     ModelMemory,
     ModelMemoryRecall,
     ModelOutput,
-    ctx,
 )
-from haiway.postgres import Postgres, PostgresConnection, PostgresRow
 
-from draive_pg.adapters.connection import locking_transaction, on_transaction_end
-from draive_pg.adapters.pool import PostgresConnectionPool
+from draive_pg.adapters.database import Repository, ScopeDatabase, Unavailable, selector_of_call
 from draive_pg.codec.validation import check_limit, check_text
-from draive_pg.database._async import AsyncRunner
 from draive_pg.database.cache import Cache
-from draive_pg.database.observe import Observer
+from draive_pg.database.endpoint import schema_of
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
-from draive_pg.operations.conversations.store import OLDEST_LINE
 from draive_pg.operations.documents import load, read, write
 from draive_pg.operations.documents.kind import CONFIGURATIONS, INSTRUCTIONS
-from draive_pg.operations.documents.selectors import RevisionSelector, select
-from draive_pg.operations.operation import Operation, Relations, Request, Row, Statement, qualified
+from draive_pg.operations.documents.selectors import select
 
 
 def PostgresConfigurationRepository(
@@ -41,8 +32,14 @@ def PostgresConfigurationRepository(
     cache_expiration: float = 600.0,
     *,
     label: str | None = None,
+    schema: str | None = None,
+    stale_if_error: float = 3600.0,
+    fallback: ConfigurationRepository | None = None,
 ) -> ConfigurationRepository:
     """Return a repository of the ``configurations`` table.
+
+    If a configuration cannot be read, using it raises the error: ``Configuration.load`` raises
+    ``ConfigurationInvalid`` instead of returning defaults.
 
     Parameters
     ----------
@@ -53,20 +50,34 @@ def PostgresConfigurationRepository(
     label : str | None
         Serve the snapshots with this label, and no identifiers without it; None: the newest ones.
         A call may select another one by ``label=`` or ``revision=``.
+    schema : str | None
+        The schema of the tables; None: ``$DRAIVE_PG_SCHEMA``, else the search path.
+    stale_if_error : float
+        Seconds for which a cached value is still served after it expired, while the server does
+        not answer; 0: not at all. The logger ``draive_pg`` warns of the first use.
+    fallback : ConfigurationRepository | None
+        Serves while the server does not answer what is not cached, such as `FolderConfigurations`.
 
     Returns
     -------
     ConfigurationRepository
         For a scope with a ``Postgres`` state.
     """
-    database = _Repository(cache_limit, cache_expiration)
+    database = Repository(cache_limit, cache_expiration, stale_if_error, schema)
     served = select(label=label)
 
     async def listing(**extra: Any) -> Sequence[str]:
         return await database.run(read.names(CONFIGURATIONS))
 
     async def loading(identifier: str, **extra: Any) -> Mapping[str, BasicValue] | None:
-        return await database.run(load.load_raw_or_none(identifier, _selector(served, extra)))
+        try:
+            return await database.load(
+                identifier,
+                load.load_raw_or_none(identifier, selector_of_call(served, extra)),
+                fallback and partial(fallback.loading, identifier, **extra),
+            )
+        except Exception as error:
+            return Unavailable(error)
 
     async def defining(identifier: str, value: Mapping[str, BasicValue], **extra: Any) -> None:
         await database.run(write.append_configuration(identifier, value))
@@ -84,6 +95,9 @@ def PostgresInstructionsRepository(
     cache_expiration: float = 600.0,
     *,
     label: str | None = None,
+    schema: str | None = None,
+    stale_if_error: float = 3600.0,
+    fallback: InstructionsRepository | None = None,
 ) -> InstructionsRepository:
     """Return a repository of the ``instructions`` table.
 
@@ -97,20 +111,31 @@ def PostgresInstructionsRepository(
         Serve the revisions with this label, and no names without it; None: the newest revisions.
         ``define`` appends a newest revision, and does not move the label.
         A call may select another one by ``label=`` or ``revision=``.
+    schema : str | None
+        The schema of the tables; None: ``$DRAIVE_PG_SCHEMA``, else the search path.
+    stale_if_error : float
+        Seconds for which a cached value is still served after it expired, while the server does
+        not answer; 0: not at all. The logger ``draive_pg`` warns of the first use.
+    fallback : InstructionsRepository | None
+        Serves while the server does not answer what is not cached, such as `FolderPrompts`.
 
     Returns
     -------
     InstructionsRepository
         For a scope with a ``Postgres`` state.
     """
-    database = _Repository(cache_limit, cache_expiration)
+    database = Repository(cache_limit, cache_expiration, stale_if_error, schema)
     served = select(label=label)
 
     async def listing(*, lenient: bool = False, **extra: Any) -> Sequence[InstructionsDeclaration]:
         return await database.run(read.declarations(label=label, lenient=lenient))
 
     async def loading(name: str, meta: Meta, **extra: Any) -> str | None:
-        return await database.run(load.load_text_or_none(name, _selector(served, extra)))
+        return await database.load(
+            name,
+            load.load_text_or_none(name, selector_of_call(served, extra)),
+            fallback and partial(fallback.loading, name, meta, **extra),
+        )
 
     async def defining(declaration: InstructionsDeclaration, content: str, **extra: Any) -> None:
         await database.run(write.append_instructions(declaration, content=content))
@@ -127,6 +152,7 @@ def PostgresModelMemory(
     identifier: str,
     *,
     recall_limit: int | None = None,
+    schema: str | None = None,
 ) -> ModelMemory:
     """Return one memory of the ``memories`` tables.
 
@@ -136,6 +162,8 @@ def PostgresModelMemory(
         The memory.
     recall_limit : int | None
         The default limit of ``recall``: how many of the newest elements it considers; None: all.
+    schema : str | None
+        The schema of the tables; None: ``$DRAIVE_PG_SCHEMA``, else the search path.
 
     Returns
     -------
@@ -150,7 +178,7 @@ def PostgresModelMemory(
     """
     check_text(identifier, "identifier")
     check_limit(recall_limit, "recall_limit")
-    database = _ScopeDatabase(Cache(0, 1.0))
+    database = ScopeDatabase(Cache(0, 1.0), schema_of(schema))
 
     async def recall(
         *, limit: int | None = None, lenient: bool = False, **extra: Any
@@ -173,105 +201,3 @@ def PostgresModelMemory(
         await database.run(memory.maintain(identifier, variables))
 
     return ModelMemory(recall=recall, remember=remember, maintenance=maintenance)
-
-
-def _selector(served: RevisionSelector, extra: Mapping[str, Any]) -> RevisionSelector:
-    """Return the selector that a call chooses by keyword, or the repository's own."""
-    chosen = {name: extra[name] for name in ("revision", "label") if extra.get(name) is not None}
-    return select(**chosen) if chosen else served
-
-
-class _Repository:
-    """Runs the requests of a repository, with a cache for each pool.
-
-    Pools may belong to different tenants, who must not see each other's values.
-    """
-
-    def __init__(self, cache_limit: int, cache_expiration: float) -> None:
-        self._new_cache = partial(Cache, cache_limit, cache_expiration)
-        self._new_cache()  # check the arguments
-        self._databases = WeakKeyDictionary[object, _ScopeDatabase]()
-
-    async def run[T](self, request: Request[T]) -> T:
-        """Return the result of a request, from the database of the current scope."""
-        pool = _pool()
-        database = self._databases.get(pool)
-        if database is None:
-            cache = self._new_cache()
-            if isinstance(pool, PostgresConnectionPool):
-                pool.caches.add(cache)
-            database = self._databases[pool] = _ScopeDatabase(cache)
-        return await database.run(request)
-
-
-def _pool() -> object:
-    """Return the pool of the current scope, or its connection if it has no pool."""
-    if not ctx.check_state(Postgres):
-        return ctx.state(PostgresConnection)
-    acquire: Any = ctx.state(Postgres).connection_acquiring
-    return getattr(acquire, "__self__", acquire)
-
-
-_locks = WeakKeyDictionary[PostgresConnection, asyncio.Lock]()
-
-
-class _ScopeDatabase(AsyncRunner):
-    """Runs requests on the ``Postgres`` state of the current scope."""
-
-    def __init__(self, cache: Cache) -> None:
-        super().__init__(cache, Observer())
-
-    async def _execute(self, operation: Operation[Any]) -> Any:
-        if not operation.statements:
-            return operation.decode(())
-        statements = await self._resolve(operation.statements, operation.fallback)
-        with self._observer.operation(operation.name) as observed:
-            try:
-                rows = await self._fetch(statements)
-            finally:
-                self._cache.evict(*operation.invalidates)
-                if operation.invalidates and self._in_transaction():
-                    # Again at the end of the caller's transaction, when it has committed.
-                    evict = partial(self._cache.evict, *operation.invalidates)
-                    on_transaction_end(ctx.state(PostgresConnection), evict)
-            observed.rows = len(rows)
-            return operation.decode(rows)
-
-    async def _conversations(self) -> Relations:
-        return OLDEST_LINE
-
-    def _in_transaction(self) -> bool:
-        # A caller that holds a connection may be in a transaction; haiway does not say.
-        return ctx.check_state(PostgresConnection)
-
-    async def _fetch(self, statements: Sequence[Statement]) -> Sequence[Row]:
-        rows: Sequence[PostgresRow] = ()
-        async with _connection() as connection:
-            if len(statements) == 1:
-                rows = await _send(connection, statements[0])
-            else:
-                async with locking_transaction(connection):
-                    for statement in statements:
-                        rows = await _send(connection, statement)
-        return [tuple(row.values()) for row in rows]
-
-
-@asynccontextmanager
-async def _connection() -> AsyncGenerator[PostgresConnection]:
-    """Provide the connection of the caller's scope, else one of the pool.
-
-    haiway forbids acquiring a second one. Tasks that share a connection wait for each other.
-    """
-    if ctx.check_state(PostgresConnection):
-        held = ctx.state(PostgresConnection)
-        async with _locks.setdefault(held, asyncio.Lock()):
-            yield held
-    else:
-        async with Postgres.acquire_connection() as connection:
-            yield connection
-
-
-async def _send(connection: PostgresConnection, statement: Statement) -> Sequence[PostgresRow]:
-    return await connection.fetch(
-        qualified(statement.sql, None).decode(), *(statement.parameters or ())
-    )

@@ -106,7 +106,7 @@ class AsyncRunner(ABC):
             entry, leads = self._cache.join(key)
             if leads:
                 with self._cache.lead(key, entry):
-                    entry.set_result(await self._read(operation))
+                    entry.set_result(await self._read(operation, entry.patience))
             try:
                 value = await _result(entry, self._timeout)
             except LeaderInterrupted:
@@ -115,8 +115,8 @@ class AsyncRunner(ABC):
                 if entry.done():
                     raise
                 raise leader_timed_out(operation.name, self._timeout) from None
-            if not leads:
-                self._observer.report(operation.name, started, cached=True)
+            if not leads or entry.stale:
+                self._observer.report(operation.name, started, cached=True, stale=entry.stale)
             return operation.to_result(value)
 
     async def _run_workflow[T](self, workflow: Workflow[T]) -> T:
@@ -130,9 +130,9 @@ class AsyncRunner(ABC):
                     return end.value
         return workflow.result
 
-    async def _read(self, operation: Operation[Any]) -> Any:
+    async def _read(self, operation: Operation[Any], patience: float | None) -> Any:
         """Return a value to be cached."""
-        return await self._execute(operation)
+        return await self._execute(operation, patience)
 
     async def _resolve(
         self, statements: Sequence[Statement], fallback: Fallback | None
@@ -153,7 +153,7 @@ class AsyncRunner(ABC):
         """Return the relations of conversations."""
 
     @abstractmethod
-    async def _execute(self, operation: Operation[Any]) -> Any:
+    async def _execute(self, operation: Operation[Any], patience: float | None = None) -> Any:
         """Return the decoded value of an operation, from the server."""
 
     @abstractmethod
@@ -183,23 +183,25 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
             case _:
                 return await super().run(request)
 
-    async def _read(self, operation: Operation[Any]) -> Any:
+    async def _read(self, operation: Operation[Any], patience: float | None) -> Any:
         if not self._triggers_checked:
             installed = await self._execute(triggers_installed(self.schema))
             if self._first_trigger_check():
                 warn_missing_triggers(installed=installed)
-        return await self._execute(operation)
+        return await self._execute(operation, patience)
 
-    async def _execute(self, operation: Operation[Any]) -> Any:
+    async def _execute(self, operation: Operation[Any], patience: float | None = None) -> Any:
         if not operation.statements:
             return operation.decode(())
-        deadline = self._deadline()
+        deadline = self._deadline(patience)
         statements = await self._resolve(operation.statements, operation.fallback)
         with self._observer.operation(operation.name) as observed:
+            failed = True
             try:
                 rows = await self._attempt(operation, statements, observed, deadline)
+                failed = False
             finally:
-                self._evict(operation)
+                self._invalidate(operation, failed=failed)
             observed.rows = len(rows)
             return operation.decode(rows)
 

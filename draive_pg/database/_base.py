@@ -96,36 +96,41 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
 
     @contextmanager
     def _as_current(self, transaction: Transaction[C, L]) -> Generator[None]:
-        """Make a transaction the current one; at its end, evict the keys that it changed.
+        """Make a transaction the current one; at its end, invalidate the keys that it changed.
 
         Reads in a transaction are not cached, because they may see changes that are rolled back.
         """
         outer = current_transaction(self)
+        failed = True
         try:
             with ExitStack() as stack:
                 enter(stack, as_current(self, transaction))
                 yield
+            failed = False
         finally:
             if outer is not None:
                 outer.stale |= transaction.stale
             else:
-                self._cache.evict(*transaction.stale)
+                self._cache.invalidate(transaction.stale, failed=failed)
 
-    def _evict(self, operation: Operation[Any]) -> None:
-        """Evict the keys that an operation changes; after an error, too: it may have committed."""
+    def _invalidate(self, operation: Operation[Any], *, failed: bool) -> None:
+        """Invalidate the keys that an operation changes."""
         if not operation.invalidates:
             return
         if (transaction := current_transaction(self)) is not None:
             transaction.stale.update(operation.invalidates)
         else:
-            self._cache.evict(*operation.invalidates)
+            self._cache.invalidate(operation.invalidates, failed=failed)
 
     def _first_trigger_check(self) -> bool:
         """Return True to the first caller only, so that missing triggers are reported once."""
         first, self._triggers_checked = not self._triggers_checked, True
         return first
 
-    def _deadline(self) -> Deadline:
+    def _deadline(self, patience: float | None = None) -> Deadline:
+        """Return the deadline of an operation, at most ``patience`` seconds from now."""
+        if patience is not None and (self._timeout is None or self._timeout > patience):
+            return Deadline(patience)
         return Deadline(self._timeout)
 
     def _exchange(

@@ -114,7 +114,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
             entry, leads = self._cache.join(key)
             if leads:
                 with self._cache.lead(key, entry):
-                    entry.set_result(self._read(operation))
+                    entry.set_result(self._read(operation, entry.patience))
             elif entry.is_own:  # called by `on_operation`
                 return operation.to_result(self._execute(operation))
             try:
@@ -125,8 +125,8 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                 if entry.done():
                     raise
                 raise leader_timed_out(operation.name, self._timeout) from None
-            if not leads:
-                self._observer.report(operation.name, started, cached=True)
+            if not leads or entry.stale:
+                self._observer.report(operation.name, started, cached=True, stale=entry.stale)
             return operation.to_result(value)
 
     def _run_workflow[T](self, workflow: Workflow[T]) -> T:
@@ -140,25 +140,27 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                     return end.value
         return workflow.result
 
-    def _read(self, operation: Operation[Any]) -> Any:
+    def _read(self, operation: Operation[Any], patience: float | None) -> Any:
         """Read a value for the cache; the first time, check that the triggers exist."""
         if not self._triggers_checked:
             installed = self._execute(triggers_installed(self.schema))
             if self._first_trigger_check():
                 warn_missing_triggers(installed=installed)
-        return self._execute(operation)
+        return self._execute(operation, patience)
 
-    def _execute(self, operation: Operation[Any]) -> Any:
-        """Return the decoded value of an operation, from the server."""
+    def _execute(self, operation: Operation[Any], patience: float | None = None) -> Any:
+        """Return the decoded value of an operation, from the server within ``patience`` seconds."""
         if not operation.statements:
             return operation.decode(())
-        deadline = self._deadline()
+        deadline = self._deadline(patience)
         statements = self._resolve(operation.statements, operation.fallback)
         with self._observer.operation(operation.name) as observed:
+            failed = True
             try:
                 rows = self._attempt(operation, statements, observed, deadline)
+                failed = False
             finally:
-                self._evict(operation)
+                self._invalidate(operation, failed=failed)
             observed.rows = len(rows)
             return operation.decode(rows)
 

@@ -3,10 +3,15 @@
 On a miss, the first caller is the leader: it inserts an entry, queries the database and sets the
 result. Concurrent callers wait for it, so they make one query in all. If an entry is evicted during
 the query, only the callers that already wait get its value.
+
+A value is refreshed shortly before it expires: the leader queries, the others use the cached value.
+During an outage, the last known value of a document is served, also after it expired, for
+``stale_if_error`` seconds. A query that would replace a known value has little time, and after a
+failed one no other is tried for a while, so that an outage does not delay every call.
 """
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future
 from contextlib import contextmanager
 from threading import RLock, get_ident
@@ -17,8 +22,19 @@ from weakref import WeakSet
 from cachetools import LRUCache
 
 from draive_pg.codec.validation import is_integer, is_number
-from draive_pg.errors import ConnectionFailed, TimedOut
+from draive_pg.database.errors import is_outage
+from draive_pg.database.observe import logger
+from draive_pg.errors import TimedOut
 from draive_pg.operations.operation import Key
+
+# The part of its lifetime after which a value is refreshed.
+REFRESH = 0.8
+
+# Seconds that a query may take if there is a known value.
+PATIENCE = 1.0
+
+# Seconds after a failed query until the next one for a known value.
+RETRY = 5.0
 
 
 class Entry(Future[Any]):
@@ -26,18 +42,25 @@ class Entry(Future[Any]):
 
     Attributes
     ----------
-    expires : float
-        Monotonic time when the value expires.
+    read : float
+        Monotonic time when the query started.
+    refresh, expires : float
+        Monotonic times when the value is read again, and when it expires.
     outdated : bool
         Whether the value may have changed, so that it is read again before it is used.
+    stale : bool
+        Whether it was served although it had expired or may have changed.
     previous : Entry | None
-        The outdated value, which is used if the server cannot be reached.
+        The last known value, which is used during an outage.
     """
 
-    def __init__(self, expires: float) -> None:
+    def __init__(self, expiration: float) -> None:
         super().__init__()
-        self.expires = expires
+        self.read = monotonic()
+        self.refresh = self.read + REFRESH * expiration
+        self.expires = self.read + expiration
         self.outdated = False
+        self.stale = False
         self.previous: Entry | None = None
         self._thread = get_ident()
         self.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel it
@@ -46,6 +69,21 @@ class Entry(Future[Any]):
     def is_own(self) -> bool:
         """Whether this thread is reading the value, so that it must not wait for it."""
         return not self.done() and self._thread == get_ident()
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds that the query may take; None: no limit of its own."""
+        return None if self.previous is None else PATIENCE
+
+    def is_fresh(self, now: float) -> bool:
+        """Return whether the value may be served without a query."""
+        return not self.outdated and self.expires > now
+
+    def outdate(self) -> None:
+        """Mark the value, and the one that it replaces, as outdated."""
+        self.outdated = True
+        if self.previous is not None:
+            self.previous.outdated = True
 
 
 type Entries = LRUCache[Key, Entry]
@@ -73,20 +111,28 @@ class Cache:
         that were selected by number, are counted separately: they evict no other documents.
     expiration : float
         Seconds until a value expires.
+    stale_if_error : float
+        Seconds for which an expired value is served during an outage.
 
     Raises
     ------
     ValueError
-        If the limit is negative or the expiration is not positive.
+        If the limit or the last one is negative, or the expiration is not positive.
     """
 
-    def __init__(self, limit: int, expiration: float) -> None:
+    def __init__(self, limit: int, expiration: float, stale_if_error: float = 0.0) -> None:
         if not is_integer(limit) or limit < 0:
             raise ValueError(f"cache_limit must be an int of 0 or more, not {limit!r:.60}")
         if not is_number(expiration) or not expiration > 0:
             raise ValueError(f"cache_expiration must be positive seconds, not {expiration!r:.60}")
+        if not is_number(stale_if_error) or not stale_if_error >= 0:
+            raise ValueError(
+                f"stale_if_error must be 0 or more seconds, not {stale_if_error!r:.60}"
+            )
         self._limit = limit
         self._expiration = expiration
+        self._stale_if_error = stale_if_error
+        self._retry = 0.0  # monotonic time until which known values are served without a query
         self._tables: dict[tuple[str, bool, bool], Entries] = {}
         # Reentrant: garbage collection may end a transaction, which evicts, at any time.
         self._lock = RLock()
@@ -106,41 +152,75 @@ class Cache:
                 found = entries[key]  # `get` would look twice
             except KeyError:
                 found = None
-            if found is not None and found.expires > now and not found.outdated:
+            if found is not None and found.refresh > now and not found.outdated:
+                known = found.previous
+                if known is not None and known.is_fresh(now):
+                    return known, False
                 return found, False
-            entry = entries[key] = Entry(now + self._expiration)
-            if found is not None:
-                previous = found if found.done() else found.previous
-                if previous is not None and previous.expires > now:
-                    entry.previous = previous
-            return entry, True
+            known = self._known(found, now)
+            if known is None or known is not found or self._retry <= now:
+                entry = entries[key] = Entry(self._expiration)
+                entry.previous = known
+                return entry, True
+        self._serve(key, known, now)
+        return known, False
 
     @contextmanager
     def lead(self, key: Key, entry: Entry) -> Generator[None]:
         """Set the exception of an entry when the block, which sets its result, fails.
 
-        If the server cannot be reached, the result is the outdated value instead, until it expires.
+        During an outage, the result is the last known value instead.
         """
         try:
             yield
         except BaseException as error:
-            previous, entry.previous = entry.previous, None
+            known, entry.previous = entry.previous, None
+            outage = is_outage(error)
             with self._lock:
                 entries = self._entries(key)
                 if entries.get(key) is not entry:
-                    previous = None  # evicted
-                elif previous is None:
+                    known = None  # evicted
+                elif known is None:
                     del entries[key]
                 else:
-                    entries[key] = previous
-            if previous is not None and isinstance(error, ConnectionFailed):
-                entry.set_result(previous.result())
+                    entries[key] = known
+                if outage:
+                    self._retry = monotonic() + RETRY
+            if known is not None and outage:
+                self._serve(key, known, monotonic(), str(error) or type(error).__name__)
+                entry.stale = known.stale
+                entry.set_result(known.result())
                 return
             if not entry.done():
                 entry.set_exception(error if isinstance(error, Exception) else LeaderInterrupted())
             raise
         else:
             entry.previous = None
+            self._retry = 0.0
+
+    def _known(self, found: Entry | None, now: float) -> Entry | None:
+        """Return the last known value that may be served during an outage."""
+        known = found if found is None or found.done() else found.previous
+        return known if known and known.expires + self._stale_if_error > now else None
+
+    def _serve(self, key: Key, known: Entry, now: float, reason: str = "") -> None:
+        """Mark a value as stale if it is, and log that the first time."""
+        if known.stale or known.is_fresh(now):
+            return
+        known.stale = True
+        logger.warning(
+            "serving %s as read %.0f s ago, because the server does not answer%s",
+            key.table if key.subject is None else f"{key.table} {key.subject!r:.80}",
+            now - known.read,
+            f": {reason}" if reason else "",
+        )
+
+    def invalidate(self, changed: Iterable[Key], *, failed: bool) -> None:
+        """Evict the keys of a write; if it failed, mark them: it may have been committed."""
+        if failed:
+            self._outdate(changed)
+        else:
+            self.evict(*changed)
 
     def evict(self, *stale: Key) -> None:
         """Evict all variants of the given tables and subjects."""
@@ -150,15 +230,23 @@ class Cache:
                     entries.pop(cached, None)
 
     def outdate(self, *changed: Key) -> None:
-        """Mark all variants of the given keys as outdated, or all values if no key is given."""
+        """Mark all variants of the given keys as outdated, or all values if no key is given.
+
+        The server has notified of a change, so it can be queried.
+        """
+        self._retry = 0.0
+        self._outdate(changed)
+        if not changed:
+            with self._lock:
+                for entries in tuple(self._tables.values()):
+                    for entry in tuple(entries.values()):
+                        entry.outdate()
+
+    def _outdate(self, changed: Iterable[Key]) -> None:
         with self._lock:
             for key in changed:
                 for entries, cached in self._variants(key):
-                    entries[cached].outdated = True
-            if not changed:
-                for entries in self._tables.values():
-                    for entry in entries.values():
-                        entry.outdated = True
+                    entries[cached].outdate()
 
     def reset_after_fork(self) -> None:
         """Start empty in a forked process, where pending entries would never be set."""

@@ -10,7 +10,7 @@ from psycopg import ProgrammingError
 from psycopg.abc import ConnParam
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from draive_pg.codec.validation import check_text
+from draive_pg.codec.validation import check_schema, check_text
 
 # If the server or the network drops packets, connecting fails after 10 seconds, and keepalives
 # close an idle connection within two minutes. There is no tcp_user_timeout: it would also end a
@@ -110,6 +110,17 @@ def endpoint_of(dsn: str | None) -> Endpoint:
     if dsn is None:
         dsn = os.environ.get("DRAIVE_PG_DSN")
     return EmbeddedEndpoint() if dsn is None else DsnEndpoint(parameters_of(check_text(dsn, "dsn")))
+
+
+def schema_of(schema: str | None) -> str | None:
+    """Return the schema of the tables; None: that of $DRAIVE_PG_SCHEMA, else the search path.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not a name of a schema.
+    """
+    return check_schema(os.environ.get("DRAIVE_PG_SCHEMA") if schema is None else schema)
 
 
 def parameters_of(dsn: str) -> Mapping[str, ConnParam]:

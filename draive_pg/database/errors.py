@@ -19,6 +19,8 @@ from draive_pg.errors import (
 
 # Connection exceptions; shutdowns and timeouts that end the session.
 LOST = ("08", "57P", "25P03", "25P04")
+# A server that is starting, stopping, short of resources, or does not finish a statement in time.
+TRANSIENT = (*LOST, "53", "57014", "58", "55P03")
 CONNECT = "connect"
 UNREACHABLE = "check the DSN, and that the server is running and accepts your connection"
 ADVICE = {
@@ -84,6 +86,21 @@ def to_package_error(name: str, error: psycopg.Error) -> DraivePGError:
         return OperationFailed(_line(text, sqlstate), sqlstate=sqlstate)
     kind = KINDS.get(sqlstate, OperationFailed)
     return kind(_line(text, sqlstate, ADVICE.get(sqlstate)), sqlstate=sqlstate)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Return whether an error means that the server cannot answer now, of any driver."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ConnectionFailed | OSError):
+            return True
+        sqlstate = getattr(cause, "sqlstate", None)
+        if isinstance(sqlstate, str):
+            return sqlstate.startswith(TRANSIENT)
+        if isinstance(cause, psycopg.OperationalError):  # without an answer of the server
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _line(text: str, sqlstate: str | None, advice: str | None = None) -> str:

@@ -1,7 +1,7 @@
 """Observability of operations: log records, a hook, and OpenTelemetry spans.
 
 - Logger ``draive_pg``: DEBUG for each operation, WARNING when one is retried, when a connection is
-  replaced, and when the listener loses its own.
+  replaced, when the listener loses its own, and when a stale value is served during an outage.
 - ``Client(on_operation=...)`` is called with an `OperationEvent`.
 - A span for each operation, with the semantic conventions for databases, where ``opentelemetry``
   is installed.
@@ -52,6 +52,7 @@ class Observer:
         round_trips: int = 0,
         rows: int = 0,
         cached: bool = False,
+        stale: bool = False,
         error: BaseException | None = None,
     ) -> None:
         """Log an operation that ends now, and call the hook."""
@@ -59,7 +60,9 @@ class Observer:
         if not debug and self._on_operation is None:
             return
         name, seconds = hide_passwords(name), perf_counter() - started
-        event = OperationEvent(name, seconds, round_trips, rows, cached=cached, error=error)
+        event = OperationEvent(
+            name, seconds, round_trips, rows, cached=cached, stale=stale, error=error
+        )
         if debug:
             logger.debug(
                 "%s: %.1f ms, %s%s",

@@ -126,6 +126,9 @@ class OperationEvent(Record):
         True if the value was in the cache, or another caller was just reading it.
     error : BaseException | None
         The exception that it raised; None if it succeeded.
+    stale : bool
+        True if the cached value had expired or may have changed, and was used because the server
+        does not answer.
     """
 
     name: str
@@ -134,3 +137,4 @@ class OperationEvent(Record):
     rows: int = 0
     cached: bool = False
     error: BaseException | None = None
+    stale: bool = False

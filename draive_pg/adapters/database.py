@@ -1,0 +1,185 @@
+"""Run requests on the ``Postgres`` state of a draive scope, with the caches of repositories."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Never
+from weakref import WeakKeyDictionary
+
+from draive import ctx
+from haiway.postgres import Postgres, PostgresConnection, PostgresRow
+
+from draive_pg.adapters.connection import locking_transaction, on_transaction_end
+from draive_pg.adapters.pool import PostgresConnectionPool
+from draive_pg.database._async import AsyncRunner
+from draive_pg.database.cache import Cache
+from draive_pg.database.endpoint import schema_of
+from draive_pg.database.errors import is_outage
+from draive_pg.database.observe import Observer, logger
+from draive_pg.operations.conversations.store import OLDEST_LINE
+from draive_pg.operations.documents.selectors import RevisionSelector, select
+from draive_pg.operations.operation import Operation, Relations, Request, Row, Statement, qualified
+
+
+def selector_of_call(served: RevisionSelector, extra: Mapping[str, Any]) -> RevisionSelector:
+    """Return the selector that a call chooses by keyword, or the repository's own."""
+    chosen = {name: extra[name] for name in ("revision", "label") if extra.get(name) is not None}
+    return select(**chosen) if chosen else served
+
+
+class Unavailable(Mapping[str, Any]):
+    """A configuration that could not be read: its use raises the error.
+
+    haiway would take an exception of a repository for a missing configuration, and use defaults.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __getitem__(self, key: str) -> Never:
+        raise self._error
+
+    def __iter__(self) -> Iterator[str]:
+        raise self._error
+
+    def __len__(self) -> int:
+        raise self._error
+
+
+class Repository:
+    """Runs the requests of a repository, with a cache for each pool.
+
+    Pools may belong to different tenants, who must not see each other's values.
+
+    Parameters
+    ----------
+    cache_limit, cache_expiration, stale_if_error
+        See `Cache`.
+    schema : str | None
+        The schema of the tables; None: ``$DRAIVE_PG_SCHEMA``, else the search path.
+    """
+
+    def __init__(
+        self,
+        cache_limit: int,
+        cache_expiration: float,
+        stale_if_error: float,
+        schema: str | None,
+    ) -> None:
+        self._new_cache = partial(Cache, cache_limit, cache_expiration, stale_if_error)
+        self._new_cache()  # check the arguments
+        self._schema = schema_of(schema)
+        self._databases = WeakKeyDictionary[object, ScopeDatabase]()
+        self._by_fallback = set[str]()  # names, to log each once per outage
+
+    async def load[T](
+        self, name: str, request: Request[T], fallback: Callable[[], Awaitable[T | None]] | None
+    ) -> T:
+        """Return the result of a request; during an outage, what a fallback has, if it has it."""
+        try:
+            result = await self.run(request)
+        except Exception as error:
+            if fallback is None or not is_outage(error):
+                raise
+            found = await fallback()
+            if found is None:
+                raise
+            if name not in self._by_fallback:
+                self._by_fallback.add(name)
+                logger.warning(
+                    "serving %.80r of the fallback, because the server does not answer: %s",
+                    *(name, error),
+                )
+            return found
+        self._by_fallback.discard(name)
+        return result
+
+    async def run[T](self, request: Request[T]) -> T:
+        """Return the result of a request, from the database of the current scope."""
+        pool = _pool()
+        database = self._databases.get(pool)
+        if database is None:
+            cache = self._new_cache()
+            if isinstance(pool, PostgresConnectionPool):
+                pool.caches.add(cache)
+            database = self._databases[pool] = ScopeDatabase(cache, self._schema)
+        return await database.run(request)
+
+
+def _pool() -> object:
+    """Return the pool of the current scope, or its connection if it has no pool."""
+    if not ctx.check_state(Postgres):
+        return ctx.state(PostgresConnection)
+    acquire: Any = ctx.state(Postgres).connection_acquiring
+    return getattr(acquire, "__self__", acquire)
+
+
+_locks = WeakKeyDictionary[PostgresConnection, asyncio.Lock]()
+
+
+class ScopeDatabase(AsyncRunner):
+    """Runs requests on the ``Postgres`` state of the current scope."""
+
+    def __init__(self, cache: Cache, schema: str | None) -> None:
+        super().__init__(cache, Observer())
+        self.schema = schema
+
+    async def _execute(self, operation: Operation[Any], patience: float | None = None) -> Any:
+        if not operation.statements:
+            return operation.decode(())
+        statements = await self._resolve(operation.statements, operation.fallback)
+        with self._observer.operation(operation.name) as observed:
+            failed = True
+            try:
+                async with asyncio.timeout(patience):
+                    rows = await self._fetch(statements)
+                failed = False
+            finally:
+                self._cache.invalidate(operation.invalidates, failed=failed)
+                if operation.invalidates and self._in_transaction():
+                    # Again at the end of the caller's transaction, when it has committed.
+                    evict = partial(self._cache.evict, *operation.invalidates)
+                    on_transaction_end(ctx.state(PostgresConnection), evict)
+            observed.rows = len(rows)
+            return operation.decode(rows)
+
+    async def _conversations(self) -> Relations:
+        return OLDEST_LINE
+
+    def _in_transaction(self) -> bool:
+        # A caller that holds a connection may be in a transaction; haiway does not say.
+        return ctx.check_state(PostgresConnection)
+
+    async def _fetch(self, statements: Sequence[Statement]) -> Sequence[Row]:
+        rows: Sequence[PostgresRow] = ()
+        async with _connection() as connection:
+            if len(statements) == 1:
+                rows = await self._send(connection, statements[0])
+            else:
+                async with locking_transaction(connection):
+                    for statement in statements:
+                        rows = await self._send(connection, statement)
+        return [tuple(row.values()) for row in rows]
+
+    async def _send(
+        self, connection: PostgresConnection, statement: Statement
+    ) -> Sequence[PostgresRow]:
+        return await connection.fetch(
+            qualified(statement.sql, self.schema).decode(), *(statement.parameters or ())
+        )
+
+
+@asynccontextmanager
+async def _connection() -> AsyncGenerator[PostgresConnection]:
+    """Provide the connection of the caller's scope, else one of the pool.
+
+    haiway forbids acquiring a second one. Tasks that share a connection wait for each other.
+    """
+    if ctx.check_state(PostgresConnection):
+        held = ctx.state(PostgresConnection)
+        async with _locks.setdefault(held, asyncio.Lock()):
+            yield held
+    else:
+        async with Postgres.acquire_connection() as connection:
+            yield connection
