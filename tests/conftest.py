@@ -51,7 +51,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Workers of pytest-xdist inherit the environment, and so use the server of the main process.
     """
-    os.environ.pop("DRAIVE_PG_DSN", None)  # tests must not use the developer's database
+    for variable in ("DRAIVE_PG_DSN", "DRAIVE_PG_SCHEMA"):
+        os.environ.pop(variable, None)  # tests must not use the developer's database
     os.environ.pop("PYTHONUNBUFFERED", None)  # stdout is buffered, as by default
     signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore SIGINT
     if config.option.collectonly:
