@@ -142,7 +142,8 @@ def test_tasks_sharing_a_connection_are_serialized(dsn: str) -> None:
 
 
 def test_all_names_of_draive_can_be_imported() -> None:
-    assert {*adapters.__all__} == {*draive.postgres.__all__}
+    added = {"FolderConfigurations", "FolderPrompts"}
+    assert {*adapters.__all__} == {*draive.postgres.__all__, *added}
 
 
 class Fact(DataModel):

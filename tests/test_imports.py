@@ -29,7 +29,8 @@ LAYERS = [
 # The only modules that may import draive or haiway at run time.
 DRAIVE = {
     *("codec.draive_configurations", "codec.draive_instructions", "codec.draive_types"),
-    *("adapters", "adapters.connection", "adapters.pool", "adapters.repositories"),
+    *("adapters", "adapters.connection", "adapters.database", "adapters.folder"),
+    *("adapters.pool", "adapters.repositories"),
 }
 
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,19 +13,25 @@ from draive import (
     ConfigurationInvalid,
     ConfigurationRepository,
     Instructions,
+    InstructionsMissing,
     InstructionsRepository,
     ctx,
 )
 
-from draive_pg import Client, ConnectionFailed
+from draive_pg import Client, ConnectionFailed, FileInvalid
 from draive_pg.adapters import (
+    FolderConfigurations,
+    FolderPrompts,
     PostgresConfigurationRepository,
+    PostgresConnectionPool,
     PostgresException,
     PostgresInstructionsRepository,
+    PostgresModelMemory,
 )
 from draive_pg.models.admin import OperationEvent
 from tests.conftest import Connect
 from tests.draive_scope import Pool, asyncpg_pool, psycopg_pool
+from tests.elements import asked
 from tests.fault_server import FaultServer, fault_server
 
 GREETING = Instructions.of("greeting")
@@ -50,8 +57,8 @@ def stopped(server: FaultServer) -> Generator[None]:
         server.start()
 
 
-def fill(dsn: str) -> None:
-    with Client(dsn) as db:
+def fill(dsn: str, **options: Any) -> None:
+    with Client(dsn, **options) as db:
         db.instructions.define("greeting", content="Hello")
         db.instructions.define("greeting", content="Hi")
         db.instructions.label("greeting", "production", 1)
@@ -177,3 +184,118 @@ def test_unreadable_configuration_is_not_replaced_by_defaults(
                     use(raw)
 
     asyncio.run(serve())
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """A folder of prompts and one of configurations."""
+    for name, content in {
+        "prompts/greeting.md": '+++\nlabels = ["production"]\n+++\nHello from the folder\n',
+        "prompts/other.md": "Other {name}\n",
+        "configurations/Limits.json": '{"tokens": 7}\n',
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+    return tmp_path
+
+
+async def serve_folders() -> None:
+    other = Instructions.of("other")
+    assert await InstructionsRepository.load(GREETING) == "Hello from the folder"
+    assert await InstructionsRepository.resolve(other, arguments={"name": "Ada"}) == "Other Ada"
+    assert await InstructionsRepository.load(GREETING, label="production")
+    assert await Limits.load() == Limits(tokens=7)
+
+
+def test_folders_are_repositories_without_a_database(folders: Path) -> None:
+    async def serve() -> None:
+        prompts = FolderPrompts(folders / "prompts")
+        configurations = FolderConfigurations(str(folders / "configurations"))
+        async with ctx.scope("test", prompts, configurations):
+            await serve_folders()
+            names = [each.name for each in await InstructionsRepository.available_instructions()]
+            assert names == ["greeting", "other"]
+            assert await ConfigurationRepository.configurations() == ("Limits",)
+            for selected in ({"label": "staging"}, {"revision": 1}):
+                with pytest.raises(InstructionsMissing):
+                    await InstructionsRepository.load(GREETING, **selected)
+            with pytest.raises(TypeError, match="read-only"):
+                await InstructionsRepository.define("greeting", content="x")
+            with pytest.raises(TypeError, match="read-only"):
+                await ConfigurationRepository.remove("Limits")
+
+    asyncio.run(serve())
+    for make in (FolderPrompts, FolderConfigurations):
+        with pytest.raises(FileInvalid, match="is not a folder"):
+            make(folders / "missing")
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_service_starts_without_a_server_and_serves_its_fallback(
+    server: FaultServer, folders: Path, caplog: pytest.LogCaptureFixture, *, live: bool
+) -> None:
+    dsn = server.database()
+    fill(dsn)
+    repositories = (
+        PostgresInstructionsRepository(
+            label="production", fallback=FolderPrompts(folders / "prompts")
+        ),
+        PostgresConfigurationRepository(fallback=FolderConfigurations(folders / "configurations")),
+    )
+
+    async def serve() -> None:
+        pool = PostgresConnectionPool.of(dsn, live=live, start_offline=True)
+        server.stop()
+        try:
+            scope = ctx.scope("service", *repositories, disposables=(pool,))
+            await scope.__aenter__()
+            for _ in range(2):
+                await serve_folders()
+            with pytest.raises(ConnectionFailed):
+                await InstructionsRepository.load(Instructions.of("unknown"))
+            with pytest.raises(ConfigurationInvalid):
+                await Limits.load("Unknown")
+        finally:
+            server.start()
+        assert await InstructionsRepository.load(GREETING) == "Hello"
+        assert await Limits.load() == Limits(tokens=5)
+        with pytest.raises(InstructionsMissing):  # the server says so
+            await InstructionsRepository.load(Instructions.of("other"))
+        await scope.__aexit__(None, None, None)
+
+    asyncio.run(serve())
+    warned = [each.message for each in caplog.records if each.message.startswith("serving")]
+    assert sorted(message.split()[1] for message in warned) == ["'Limits'", "'greeting'", "'other'"]
+    assert any(each.message.startswith("starting although") for each in caplog.records)
+
+
+def test_repositories_use_a_schema(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def serve(**options: str) -> None:
+        repositories = (
+            PostgresInstructionsRepository(**options),
+            PostgresConfigurationRepository(**options),
+        )
+        pool = PostgresConnectionPool.of(dsn, live=True)
+        async with ctx.scope("service", *repositories, disposables=(pool,)):
+            assert await InstructionsRepository.load(GREETING) == "Hi"
+            assert await Limits.load() == Limits(tokens=5)
+            memory = PostgresModelMemory("m", **options)
+            await memory.remember(asked("q"))
+            assert len((await memory.recall()).context) == 1
+
+    with Client(dsn, schema="team") as db:
+        db.setup()
+        fill(dsn, schema="team")
+        asyncio.run(serve(schema="team"))
+        monkeypatch.setenv("DRAIVE_PG_SCHEMA", "team")
+        db.memory("m").remove()
+        asyncio.run(serve())
+        with Client(dsn) as by_default:
+            assert by_default.instructions.load("greeting") == "Hi"
+    with Client(dsn, schema="public") as public:
+        assert public.instructions.list() == ()
+        assert public.memories.identifiers() == ()
+    monkeypatch.setenv("DRAIVE_PG_SCHEMA", "")
+    with pytest.raises(ValueError, match="schema must have 1 to 63 bytes"):
+        Client(dsn)

@@ -3,6 +3,7 @@
 Import from ``draive_pg.adapters`` what you imported from ``draive.postgres``; names, arguments and
 types are the same. The repositories and the memory also work with haiway's asyncpg pool, and
 draive's own with the pool of this module; ``PostgresVectorIndex`` is draive's own.
+``FolderPrompts`` and ``FolderConfigurations`` are repositories of folders, without a database.
 """
 
 from draive_pg.codec.draive_import import Importing
@@ -17,6 +18,7 @@ with Importing("draive_pg.adapters", "0.87 or newer", "draive_pg[draive]"):
         PostgresValue,
     )
 
+    from draive_pg.adapters.folder import FolderConfigurations, FolderPrompts
     from draive_pg.adapters.pool import PostgresConnectionPool
     from draive_pg.adapters.repositories import (
         PostgresConfigurationRepository,
@@ -25,6 +27,8 @@ with Importing("draive_pg.adapters", "0.87 or newer", "draive_pg[draive]"):
     )
 
 __all__ = (
+    "FolderConfigurations",
+    "FolderPrompts",
     "Postgres",
     "PostgresConfigurationRepository",
     "PostgresConnection",

@@ -100,10 +100,11 @@ class Repository:
         pool = _pool()
         database = self._databases.get(pool)
         if database is None:
-            cache = self._new_cache()
+            cache, live = self._new_cache(), False
             if isinstance(pool, PostgresConnectionPool):
                 pool.caches.add(cache)
-            database = self._databases[pool] = ScopeDatabase(cache, self._schema)
+                live = pool.live
+            database = self._databases[pool] = ScopeDatabase(cache, self._schema, live=live)
         return await database.run(request)
 
 
@@ -121,8 +122,8 @@ _locks = WeakKeyDictionary[PostgresConnection, asyncio.Lock]()
 class ScopeDatabase(AsyncRunner):
     """Runs requests on the ``Postgres`` state of the current scope."""
 
-    def __init__(self, cache: Cache, schema: str | None) -> None:
-        super().__init__(cache, Observer())
+    def __init__(self, cache: Cache, schema: str | None, *, live: bool = False) -> None:
+        super().__init__(cache, Observer(), live=live)
         self.schema = schema
 
     async def _execute(self, operation: Operation[Any], patience: float | None = None) -> Any:

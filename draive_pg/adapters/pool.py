@@ -35,14 +35,11 @@ from draive_pg.database.endpoint import (
     parameters_of,
 )
 from draive_pg.database.errors import short_argument_errors
-from draive_pg.database.live import (
-    start_listening,
-    stop_listening,
-    triggers_installed,
-    warn_missing_triggers,
-)
+from draive_pg.database.live import start_listening, stop_listening
+from draive_pg.database.observe import logger
 from draive_pg.database.pool import AsyncPool
-from draive_pg.operations.operation import Key, qualified
+from draive_pg.errors import ConnectionFailed
+from draive_pg.operations.operation import Key
 
 TIMEOUT = 300.0  # seconds
 
@@ -88,6 +85,8 @@ class PostgresConnectionPool:
 
     Attributes
     ----------
+    live : bool
+        Whether it listens for changes.
     caches : Caches
         The caches of the repositories that use this pool.
     """
@@ -116,7 +115,8 @@ class PostgresConnectionPool:
         self.caches = Caches()
         self._connection_limit = connection_limit
         self._pool: AsyncPool | None = None
-        self._live = False
+        self.live = False
+        self._start_offline = False
         self._timeout: float | None = TIMEOUT
         self._listener: asyncio.Task[None] | None = None
 
@@ -129,6 +129,7 @@ class PostgresConnectionPool:
         connection_limit: int = POSTGRES_CONNECTIONS,
         live: bool = False,
         timeout: float | None = TIMEOUT,
+        start_offline: bool = False,
     ) -> Self:
         """Return a pool for a DSN, as libpq reads it.
 
@@ -147,6 +148,9 @@ class PostgresConnectionPool:
             configurations, so that the repositories of this process see them at once.
         timeout : float | None
             Seconds to wait for each answer of the server; None: no limit.
+        start_offline : bool
+            Enter the scope also if the server does not answer, with a WARNING in the log, and
+            connect later. Otherwise that is an error, which shows a wrong address at once.
 
         Raises
         ------
@@ -174,31 +178,22 @@ class PostgresConnectionPool:
                         break
             pool = cls(connection_limit=connection_limit)
             pool._endpoint = endpoint
-            pool._live, pool._timeout = live, check_timeout(timeout)
+            pool.live, pool._timeout = live, check_timeout(timeout)
+            pool._start_offline = start_offline
             return pool
 
     async def __aenter__(self) -> Postgres:
         pool = AsyncPool(partial(_connect, self._endpoint), self._connection_limit)
-        pool.release(await pool.acquire(Deadline(self._timeout)))  # a wrong address fails here
-        self._pool = pool
-        if self._live:
-            try:
-                await self._check_triggers()
-            except BaseException:
-                pool.close()
+        try:
+            pool.release(await pool.acquire(Deadline(self._timeout)))
+        except ConnectionFailed as error:
+            if not self._start_offline:
                 raise
+            logger.warning("starting although the server does not answer: %s", error)
+        self._pool = pool
+        if self.live:
             self._listener = start_listening(self._endpoint, self.caches)
         return Postgres(connection_acquiring=cast("Any", self.acquire_connection))
-
-    async def _check_triggers(self) -> None:
-        operation = triggers_installed(schema=None)
-        (statement,) = operation.statements
-        async with self.acquire_connection() as connection:
-            rows = await connection.fetch(
-                qualified(statement.sql, None).decode(), *(statement.parameters or ())
-            )
-        installed = operation.decode([tuple(row.values()) for row in rows])
-        warn_missing_triggers(installed=installed)
 
     async def __aexit__(
         self,

@@ -34,10 +34,10 @@ from draive_pg.database.driver import (
 from draive_pg.database.endpoint import Endpoint, conninfo_async
 from draive_pg.database.errors import map_errors, short_tracebacks
 from draive_pg.database.live import (
+    TriggerCheck,
     start_listening,
     stop_listening,
     triggers_installed,
-    warn_missing_triggers,
 )
 from draive_pg.database.observe import Observation, Observer
 from draive_pg.database.pool import AsyncPool
@@ -76,8 +76,9 @@ class AsyncRunner(ABC):
     _timeout: float | None = None
     _known_tables: set[str]  # those of draive_pg that are known to exist
 
-    def __init__(self, cache: Cache, observer: Observer) -> None:
+    def __init__(self, cache: Cache, observer: Observer, *, live: bool) -> None:
         self._cache = cache
+        self._trigger_check = TriggerCheck(needed=live)
         self._observer = observer
         self._known_tables = set()
 
@@ -131,7 +132,10 @@ class AsyncRunner(ABC):
         return workflow.result
 
     async def _read(self, operation: Operation[Any], patience: float | None) -> Any:
-        """Return a value to be cached."""
+        """Return a value to be cached; the first time, check that the triggers exist."""
+        if self._trigger_check.needed:
+            installed = await self._execute(triggers_installed(self.schema))
+            self._trigger_check.report(installed=installed)
         return await self._execute(operation, patience)
 
     async def _resolve(
@@ -182,13 +186,6 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                     return await anext(results)
             case _:
                 return await super().run(request)
-
-    async def _read(self, operation: Operation[Any], patience: float | None) -> Any:
-        if not self._triggers_checked:
-            installed = await self._execute(triggers_installed(self.schema))
-            if self._first_trigger_check():
-                warn_missing_triggers(installed=installed)
-        return await self._execute(operation, patience)
 
     async def _execute(self, operation: Operation[Any], patience: float | None = None) -> Any:
         if not operation.statements:

@@ -11,6 +11,7 @@ from draive_pg.database.cache import Cache
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import BEGIN, COMMIT, ROLLBACK, Exchange
 from draive_pg.database.endpoint import Endpoint
+from draive_pg.database.live import TriggerCheck
 from draive_pg.database.observe import Observation, Observer, logger
 from draive_pg.database.transactions import (
     Lock,
@@ -76,7 +77,7 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
         self._max_size = options["max_size"]
         self._timeout = options["timeout"]
         self._live = options["live"]
-        self._triggers_checked = not self._live
+        self._trigger_check = TriggerCheck(needed=self._live)
         self._observer = Observer(options["on_operation"])
         self._known_tables: set[str] = set()
         self._line = options["line"]
@@ -121,11 +122,6 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
             transaction.stale.update(operation.invalidates)
         else:
             self._cache.invalidate(operation.invalidates, failed=failed)
-
-    def _first_trigger_check(self) -> bool:
-        """Return True to the first caller only, so that missing triggers are reported once."""
-        first, self._triggers_checked = not self._triggers_checked, True
-        return first
 
     def _deadline(self, patience: float | None = None) -> Deadline:
         """Return the deadline of an operation, at most ``patience`` seconds from now."""

@@ -30,7 +30,7 @@ from draive_pg.database.driver import (
 )
 from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.errors import map_errors, short_tracebacks
-from draive_pg.database.live import ListenerThread, triggers_installed, warn_missing_triggers
+from draive_pg.database.live import ListenerThread, triggers_installed
 from draive_pg.database.observe import Observation
 from draive_pg.database.pool import Pool
 from draive_pg.database.transactions import (
@@ -142,10 +142,9 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
 
     def _read(self, operation: Operation[Any], patience: float | None) -> Any:
         """Read a value for the cache; the first time, check that the triggers exist."""
-        if not self._triggers_checked:
+        if self._trigger_check.needed:
             installed = self._execute(triggers_installed(self.schema))
-            if self._first_trigger_check():
-                warn_missing_triggers(installed=installed)
+            self._trigger_check.report(installed=installed)
         return self._execute(operation, patience)
 
     def _execute(self, operation: Operation[Any], patience: float | None = None) -> Any:

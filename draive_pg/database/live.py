@@ -21,6 +21,7 @@ from psycopg import AsyncConnection, Connection
 from draive_pg.database.endpoint import Endpoint, conninfo_async
 from draive_pg.database.observe import logger
 from draive_pg.errors import DraivePGError, warn
+from draive_pg.operations.documents.kind import KINDS
 from draive_pg.operations.operation import Key, Operation, Query
 
 LISTEN = "LISTEN draive_pg"
@@ -28,13 +29,14 @@ LISTEN = "LISTEN draive_pg"
 TRIGGERS_INSTALLED = Query(
     "live.triggers_installed",
     """
-SELECT count(*) = 2
-FROM pg_trigger
-WHERE tgname = 'draive_pg_notify'
-    AND tgrelid IN (
-        to_regclass(coalesce(quote_ident(:schema::TEXT) || '.', '') || 'configurations'),
-        to_regclass(coalesce(quote_ident(:schema::TEXT) || '.', '') || 'instructions')
-    )
+SELECT bool_and(EXISTS (
+    SELECT FROM pg_trigger WHERE tgname = 'draive_pg_notify' AND tgrelid = stored.oid
+))
+FROM (
+    SELECT to_regclass(coalesce(quote_ident(:schema::TEXT) || '.', '') || name) AS oid
+    FROM unnest(:tables::TEXT[]) AS name
+) AS stored
+WHERE stored.oid IS NOT NULL
 """,
 )
 
@@ -52,23 +54,31 @@ class Outdatable(Protocol):
 
 def triggers_installed(schema: str | None) -> Operation[bool]:
     """Check whether the triggers that send notifications exist."""
+    tables = [kind.table for kind in KINDS]
     return Operation(
         name="look for the triggers that notify of changes",
-        statements=(TRIGGERS_INSTALLED(schema=schema),),
+        statements=(TRIGGERS_INSTALLED(schema=schema, tables=tables),),
         read_only=True,
-        decode=lambda rows: rows[0][0],
+        decode=lambda rows: bool(rows[0][0]),
     )
 
 
-def warn_missing_triggers(*, installed: bool) -> None:
-    """Warn if the triggers that send notifications are missing."""
-    if not installed:
-        warn(
-            "live=True: the triggers that notify of changes are missing, so a change by another "
-            "process is seen when the cached value expires; create them with setup() as the owner "
-            "of the tables",
-            RuntimeWarning,
-        )
+class TriggerCheck:
+    """Whether it is still to be checked that the triggers exist; a warning if they do not."""
+
+    def __init__(self, *, needed: bool) -> None:
+        self.needed = needed
+
+    def report(self, *, installed: bool) -> None:
+        """Warn of missing triggers, once."""
+        first, self.needed = self.needed, False
+        if first and not installed:
+            warn(
+                "live=True: the triggers that notify of changes are missing, so a change by "
+                "another process is seen when the cached value expires; create them with setup() "
+                "as the owner of the tables",
+                RuntimeWarning,
+            )
 
 
 class ListenerThread:
