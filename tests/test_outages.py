@@ -271,7 +271,7 @@ def test_service_starts_without_a_server_and_serves_its_fallback(
 
 
 def test_repositories_use_a_schema(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def serve(**options: str) -> None:
+    async def serve(**options: Any) -> None:
         repositories = (
             PostgresInstructionsRepository(**options),
             PostgresConfigurationRepository(**options),
