@@ -35,6 +35,7 @@ from draive_pg.errors import (
 from draive_pg.frames.frame import Format
 from draive_pg.frames.query import Filters, OneOrMany
 from draive_pg.models.admin import AppliedMigration, Diagnosis, Listener, OperationEvent, TableState
+from draive_pg.models.changes import Change
 from draive_pg.models.conversations import (
     ChatExport,
     ChatImport,
@@ -42,7 +43,14 @@ from draive_pg.models.conversations import (
     Removal,
     Transfer,
 )
-from draive_pg.models.documents import Diff, LabelMove, Release, Revision, Snapshot
+from draive_pg.models.documents import (
+    Diff,
+    LabelMove,
+    Release,
+    Revision,
+    ServedRevision,
+    Snapshot,
+)
 from draive_pg.models.folders import (
     FileDiff,
     FileProblem,
@@ -64,11 +72,13 @@ from draive_pg.operations.documents.kind import ConfigurationReference
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.release import LabelTargets
 from draive_pg.operations.documents.selectors import RevisionRef
+from draive_pg.operations.documents.served import served_revisions
 
 __all__ = (
     "AppliedMigration",
     "AsyncClient",
     "Branches",
+    "Change",
     "ChatExport",
     "ChatImport",
     "ChatInvalid",
@@ -117,6 +127,7 @@ __all__ = (
     "RevisionMissing",
     "RevisionRef",
     "SchemaInvalid",
+    "ServedRevision",
     "Snapshot",
     "StoredDataInvalid",
     "StoredDataSkipped",
@@ -130,6 +141,7 @@ __all__ = (
     "TranscriptImage",
     "TranscriptPiece",
     "Transfer",
+    "served_revisions",
 )
 
 __version__ = "0.1.0"

@@ -1,6 +1,6 @@
 """`Client` and `AsyncClient`; the namespaces they share are in `api`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -19,13 +19,16 @@ from draive_pg.database.endpoint import endpoint_of, schema_of
 from draive_pg.database.errors import short_argument_errors, short_tracebacks
 from draive_pg.lines.line import chosen_line
 from draive_pg.models.admin import Diagnosis, OperationEvent
+from draive_pg.models.changes import Change
 from draive_pg.models.documents import Release, Revision, Snapshot
 from draive_pg.operations.admin import doctor, migrations
+from draive_pg.operations.documents import load
 from draive_pg.operations.documents import release as releases
 from draive_pg.operations.documents.declaration import InstructionsReference
+from draive_pg.operations.documents.kind import KINDS
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.release import LabelTargets
-from draive_pg.operations.operation import Workflow
+from draive_pg.operations.operation import Preload, Workflow
 
 if TYPE_CHECKING:
     from draive import Configuration
@@ -130,6 +133,30 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         ()
         """
         return doctor.diagnose(self._database.schema)
+
+    @method
+    def preload(self, label: str | None = None) -> Preload[int]:
+        """Load all prompts and configurations into the cache, in one round trip.
+
+        The cache grows to hold them. A service that does so at its start has all of them also if an
+        outage follows.
+
+        Parameters
+        ----------
+        label : str | None
+            Load the revisions with this label, for calls with ``label=``; None: the newest ones.
+
+        Returns
+        -------
+        int
+            How many were loaded.
+
+        Examples
+        --------
+        >>> db.preload("production")
+        60
+        """
+        return load.preload(KINDS, label)
 
     @method
     def release(
@@ -272,6 +299,31 @@ class Client(BaseClient[Database]):
         """
         return _TransactionBlock(self, self._database.transaction())
 
+    def changes(self) -> Generator[Change]:
+        """Yield committed changes of prompts and configurations, of all processes, as they happen.
+
+        It listens, on one more connection, from the first iteration until `close` or the end of the
+        iteration, without polling. After an outage it connects again, and yields a `Change` that is
+        ``missed``. It needs the triggers that `setup` creates, and no transaction pooler.
+
+        Yields
+        ------
+        Change
+            The kind and the name of the document that was written or removed, or whose label was
+            moved.
+
+        Raises
+        ------
+        ConnectionFailed
+            If the server cannot be reached at the first iteration.
+
+        Examples
+        --------
+        >>> for change in db.changes():
+        ...     print(change.kind, change.name)
+        """
+        return self._database.changes()
+
     def close(self) -> None:
         """Close the connections; it can be repeated, and the next use opens new ones."""
         self._database.close()
@@ -325,6 +377,31 @@ class AsyncClient(BaseClient[AsyncDatabase]):
         ...     await db.instructions.define("greeting", content="Hi {name}!")
         """
         return _AsyncTransactionBlock(self, self._database.transaction())
+
+    def changes(self) -> AsyncGenerator[Change]:
+        """Yield committed changes of prompts and configurations, of all processes, as they happen.
+
+        It listens, on one more connection, from the first iteration until `close` or the end of the
+        iteration, without polling. After an outage it connects again, and yields a `Change` that is
+        ``missed``. It needs the triggers that `setup` creates, and no transaction pooler.
+
+        Yields
+        ------
+        Change
+            The kind and the name of the document that was written or removed, or whose label was
+            moved.
+
+        Raises
+        ------
+        ConnectionFailed
+            If the server cannot be reached at the first iteration.
+
+        Examples
+        --------
+        >>> async for change in db.changes():
+        ...     print(change.kind, change.name)
+        """
+        return self._database.changes()
 
     async def close(self) -> None:
         """Close the connections of this event loop; the next use opens new ones."""

@@ -19,7 +19,15 @@ from draive_pg.database.errors import is_outage
 from draive_pg.database.observe import Observer, logger
 from draive_pg.operations.conversations.store import OLDEST_LINE
 from draive_pg.operations.documents.selectors import RevisionSelector, select
-from draive_pg.operations.operation import Operation, Relations, Request, Row, Statement, qualified
+from draive_pg.operations.operation import (
+    Operation,
+    Preload,
+    Relations,
+    Request,
+    Row,
+    Statement,
+    qualified,
+)
 
 
 def selector_of_call(served: RevisionSelector, extra: Mapping[str, Any]) -> RevisionSelector:
@@ -58,6 +66,8 @@ class Repository:
         See `Cache`.
     schema : str | None
         The schema of the tables; None: ``$DRAIVE_PG_SCHEMA``, else the search path.
+    preload : callable | None
+        Returns the request that fills the cache before the first load from a pool.
     """
 
     def __init__(
@@ -66,11 +76,13 @@ class Repository:
         cache_expiration: float,
         stale_if_error: float,
         schema: str | None,
+        preload: Callable[[], Preload[int]] | None,
     ) -> None:
         self._new_cache = partial(Cache, cache_limit, cache_expiration, stale_if_error)
         self._new_cache()  # check the arguments
         self._schema = schema_of(schema)
         self._databases = WeakKeyDictionary[object, ScopeDatabase]()
+        self._preload = preload
         self._by_fallback = set[str]()  # names, to log each once per outage
 
     async def load[T](
@@ -78,6 +90,8 @@ class Repository:
     ) -> T:
         """Return the result of a request; during an outage, what a fallback has, if it has it."""
         try:
+            if self._preload is not None:
+                await self._database().preload(self._preload)
             result = await self.run(request)
         except Exception as error:
             if fallback is None or not is_outage(error):
@@ -97,6 +111,9 @@ class Repository:
 
     async def run[T](self, request: Request[T]) -> T:
         """Return the result of a request, from the database of the current scope."""
+        return await self._database().run(request)
+
+    def _database(self) -> "ScopeDatabase":
         pool = _pool()
         database = self._databases.get(pool)
         if database is None:
@@ -105,7 +122,7 @@ class Repository:
                 pool.caches.add(cache)
                 live = pool.live
             database = self._databases[pool] = ScopeDatabase(cache, self._schema, live=live)
-        return await database.run(request)
+        return database
 
 
 def _pool() -> object:
@@ -125,6 +142,16 @@ class ScopeDatabase(AsyncRunner):
     def __init__(self, cache: Cache, schema: str | None, *, live: bool = False) -> None:
         super().__init__(cache, Observer(), live=live)
         self.schema = schema
+        self._preloading = asyncio.Lock()
+        self._preloaded = False
+
+    async def preload(self, request: Callable[[], Preload[int]]) -> None:
+        """Fill the cache, once; other callers wait for that."""
+        if not self._preloaded:
+            async with self._preloading:
+                if not self._preloaded:
+                    await self.run(request())
+                    self._preloaded = True
 
     async def _execute(self, operation: Operation[Any], patience: float | None = None) -> Any:
         if not operation.statements:

@@ -1,5 +1,6 @@
 """Folders of prompts and configurations, as draive's repositories."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -14,6 +15,7 @@ from draive import (
     Meta,
 )
 
+from draive_pg.codec.draive_instructions import decode_declaration
 from draive_pg.errors import FileInvalid
 from draive_pg.operations.documents.selectors import LATEST
 from draive_pg.sync.folder import Folder
@@ -49,7 +51,12 @@ def FolderPrompts(path: str | Path) -> InstructionsRepository:
     prompts = cast("Mapping[str, Prompt]", _documents(path, PROMPTS))
 
     async def listing(**extra: Any) -> Sequence[InstructionsDeclaration]:
-        return tuple(prompt.declaration(name) for name, prompt in prompts.items())
+        return tuple(
+            decode_declaration(
+                name, prompt.description, json.dumps(prompt.arguments), json.dumps(prompt.meta)
+            )
+            for name, prompt in prompts.items()
+        )
 
     async def loading(name: str, meta: Meta, **extra: Any) -> str | None:
         found = _selected(prompts.get(name), extra)

@@ -33,6 +33,7 @@ def PostgresConfigurationRepository(
     *,
     label: str | None = None,
     schema: str | None = None,
+    preload: bool = False,
     stale_if_error: float = 3600.0,
     fallback: ConfigurationRepository | None = None,
 ) -> ConfigurationRepository:
@@ -52,6 +53,9 @@ def PostgresConfigurationRepository(
         A call may select another one by ``label=`` or ``revision=``.
     schema : str | None
         The schema of the tables; None: ``$DRAIVE_PG_SCHEMA``, else the search path.
+    preload : bool
+        Whether to load all of them at the first call, in one round trip, into a cache that grows to
+        hold them.
     stale_if_error : float
         Seconds for which a cached value is still served after it expired, while the server does
         not answer; 0: not at all. The logger ``draive_pg`` warns of the first use.
@@ -63,7 +67,8 @@ def PostgresConfigurationRepository(
     ConfigurationRepository
         For a scope with a ``Postgres`` state.
     """
-    database = Repository(cache_limit, cache_expiration, stale_if_error, schema)
+    preloading = partial(load.preload, (CONFIGURATIONS,), label) if preload else None
+    database = Repository(cache_limit, cache_expiration, stale_if_error, schema, preloading)
     served = select(label=label)
 
     async def listing(**extra: Any) -> Sequence[str]:
@@ -96,6 +101,7 @@ def PostgresInstructionsRepository(
     *,
     label: str | None = None,
     schema: str | None = None,
+    preload: bool = False,
     stale_if_error: float = 3600.0,
     fallback: InstructionsRepository | None = None,
 ) -> InstructionsRepository:
@@ -113,6 +119,9 @@ def PostgresInstructionsRepository(
         A call may select another one by ``label=`` or ``revision=``.
     schema : str | None
         The schema of the tables; None: ``$DRAIVE_PG_SCHEMA``, else the search path.
+    preload : bool
+        Whether to load all of them at the first call, in one round trip, into a cache that grows to
+        hold them.
     stale_if_error : float
         Seconds for which a cached value is still served after it expired, while the server does
         not answer; 0: not at all. The logger ``draive_pg`` warns of the first use.
@@ -124,7 +133,8 @@ def PostgresInstructionsRepository(
     InstructionsRepository
         For a scope with a ``Postgres`` state.
     """
-    database = Repository(cache_limit, cache_expiration, stale_if_error, schema)
+    preloading = partial(load.preload, (INSTRUCTIONS,), label) if preload else None
+    database = Repository(cache_limit, cache_expiration, stale_if_error, schema, preloading)
     served = select(label=label)
 
     async def listing(*, lenient: bool = False, **extra: Any) -> Sequence[InstructionsDeclaration]:

@@ -13,7 +13,7 @@ from draive_pg.analysis.conversations import (
     turns,
     unanswered,
 )
-from draive_pg.analysis.history import live_revisions, variable_changes
+from draive_pg.analysis.history import label_periods, live_revisions, variable_changes
 from draive_pg.analysis.tools import FAILURE, check_failure, repeated_calls, tools
 
 __all__ = (
@@ -23,6 +23,7 @@ __all__ = (
     "activity",
     "check_failure",
     "check_period",
+    "label_periods",
     "live_revisions",
     "repeated_calls",
     "tools",

@@ -108,3 +108,48 @@ def live_revisions(log: pd.DataFrame, revisions: pd.DataFrame) -> pd.DataFrame:
         empty = pd.Series(dtype="Int64")
         return timed.assign(name="", revision=empty, since=timed["created"]).iloc[:0]
     return pd.concat(found).sort_values(["name", "identifier", "position"], ignore_index=True)
+
+
+def label_periods(audit: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Return from when on a label was on which revision of each name, for `live_revisions`.
+
+    Parameters
+    ----------
+    audit : DataFrame
+        All rows of the names in `audit`, in its order, of one kind: ``name``, ``action``, ``time``,
+        ``revision``, ``revision_created``, ``label``.
+    label : str
+        The label.
+
+    Returns
+    -------
+    DataFrame
+        The columns ``name``, ``revision`` and ``created``, which is when the period began. The
+        revision is missing if the label was removed, or its revision.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> live_revisions(log, label_periods(audit, "production"))
+    """
+    columns = ("name", "action", "time", "revision", "revision_created", "label")
+    audit = prepared(audit, *columns)
+    served: dict[str, Any] = {}
+    rows: list[tuple[Any, ...]] = []
+    for name, action, time, revision, created, moved in zip(
+        *(audit[column] for column in columns), strict=True
+    ):
+        if action == "label" and moved == label:
+            served[name] = created
+            rows.append((name, revision, time))
+        elif (action == "unlabel" and moved == label) or (
+            action == "remove" and served.get(name) == created
+        ):
+            served.pop(name, None)
+            rows.append((name, pd.NA, time))
+    periods = {"name": "str", "revision": "Int64", "created": TIMESTAMP}
+    return pd.DataFrame(rows, columns=list(periods), dtype="object").astype(periods)

@@ -9,9 +9,9 @@ TIMESTAMP = "datetime64[us, UTC]"
 
 DTYPES: dict[str, Any] = {
     **dict.fromkeys(("identifier", "name", "role", "text", "call", "tool", "response"), "str"),
-    **dict.fromkeys(("handling",), "str"),
+    **dict.fromkeys(("handling", "action", "label"), "str"),
     **dict.fromkeys(("position", "tool_requests", "tool_responses", "n_chars"), "int64"),
-    **dict.fromkeys(("created", "responded"), TIMESTAMP),
+    **dict.fromkeys(("created", "responded", "time", "revision_created"), TIMESTAMP),
     "seconds": "float64",
     "revision": "Int64",
 }

@@ -6,7 +6,9 @@ from warnings import deprecated
 
 from draive_pg.api._method import Namespace, method
 from draive_pg.codec.timestamps import Timestamp, check_timestamp
+from draive_pg.codec.validation import check_text
 from draive_pg.database import AsyncDatabase, Database
+from draive_pg.frames.audit import AUDIT
 from draive_pg.frames.conversations import CONVERSATION_LOG, TOOL_CALLS, VARIABLES
 from draive_pg.frames.query import OneOrMany
 from draive_pg.frames.read import read
@@ -342,18 +344,21 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         self,
         name: OneOrMany | None = None,
         *,
+        label: str | None = None,
         identifier: OneOrMany | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
-        """Return which revision of each prompt was the newest when an element was written.
+        """Return which revision of each prompt was live when an element was written.
 
-        A service may have used another one: an older one from its cache, or one with a label.
+        A service may have used an older one, from its cache; `served_revisions` tells it exactly.
 
         Parameters
         ----------
         name : str | Sequence[str] | None
             Only these instructions.
+        label : str | None
+            The revisions that had this label, by its history; None: those that were the newest.
         identifier : str | Sequence[str] | None
             Only these memories.
         since, until : datetime | date | str | None
@@ -371,8 +376,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
             | created | datetime64[us, UTC] | when the element was written |
             | role | str | `input` or `output` |
             | name | str | name of the instructions |
-            | revision | Int64 | number of the revision; missing if there was none yet |
-            | since | datetime64[us, UTC] | when the revision was written |
+            | revision | Int64 | number of the revision; missing if there was none |
+            | since | datetime64[us, UTC] | when the revision was written, or got the label |
 
         Raises
         ------
@@ -381,9 +386,13 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
 
         Examples
         --------
-        >>> live = db.analysis.live_instructions("greeting")
+        >>> live = db.analysis.live_instructions("greeting", label="production")
         >>> live.groupby("revision")["identifier"].nunique()
         """
+        if label is not None:
+            return _labelled(
+                "instructions", name, check_text(label, "label"), identifier, since, until
+            )
         revisions = read(INSTRUCTION_REVISIONS, name, columns=("name", "revision", "created"))
         return _live(revisions, identifier, since, until)
 
@@ -392,16 +401,19 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         self,
         configuration: OneOrMany | None = None,
         *,
+        label: str | None = None,
         identifier: OneOrMany | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
-        """Return which revision of each configuration was the newest when an element was written.
+        """Return which revision of each configuration was live when an element was written.
 
         Parameters
         ----------
         configuration : str | Sequence[str] | None
             Only these configurations.
+        label : str | None
+            The revisions that had this label, by its history; None: those that were the newest.
         identifier : str | Sequence[str] | None
             Only these memories.
         since, until : datetime | date | str | None
@@ -419,8 +431,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
             | created | datetime64[us, UTC] | when the element was written |
             | role | str | `input` or `output` |
             | name | str | identifier of the configuration |
-            | revision | Int64 | number of the revision; missing if there was none yet |
-            | since | datetime64[us, UTC] | when the revision was written |
+            | revision | Int64 | number of the revision; missing if there was none |
+            | since | datetime64[us, UTC] | when the revision was written, or got the label |
 
         Raises
         ------
@@ -431,6 +443,9 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         --------
         >>> db.analysis.live_configurations("chat", identifier="visit-1")
         """
+        if label is not None:
+            label = check_text(label, "label")
+            return _labelled("configurations", configuration, label, identifier, since, until)
         columns = ("identifier", "revision", "created")
         return _live(read(CONFIGURATIONS, configuration, columns=columns), identifier, since, until)
 
@@ -454,6 +469,24 @@ def _live(
 
     log = read(CONVERSATION_LOG, identifier, since, until, columns=ELEMENT)
     return _compute(analysis.live_revisions, log, revisions)
+
+
+def _labelled(
+    kind: str,
+    name: OneOrMany | None,
+    label: str,
+    identifier: OneOrMany | None,
+    since: Timestamp | None,
+    until: Timestamp | None,
+) -> "Workflow[DataFrame]":
+    from draive_pg import analysis
+
+    def live(log: "DataFrame", audit: "DataFrame") -> "DataFrame":
+        periods = analysis.label_periods(audit[audit["kind"] == kind], label)
+        return analysis.live_revisions(log, periods)
+
+    log = read(CONVERSATION_LOG, identifier, since, until, columns=ELEMENT)
+    return _compute(live, log, read(AUDIT, name))
 
 
 def _compute(

@@ -262,6 +262,8 @@ class Configurations[D: Database | AsyncDatabase](
         *,
         revision: RevisionRef[Snapshot] = None,
         labelled: bool = False,
+        message: str | None = None,
+        author: str | None = None,
         expected: Expected[Snapshot] = None,
     ) -> Request[int]:
         """Remove a configuration, or one snapshot of it, and return how many were removed.
@@ -269,5 +271,11 @@ class Configurations[D: Database | AsyncDatabase](
         Parameters and errors are those of `instructions.remove`.
         """
         return write.remove(
-            CONFIGURATIONS, identifier, revision=revision, labelled=labelled, expected=expected
+            CONFIGURATIONS,
+            identifier,
+            revision=revision,
+            labelled=labelled,
+            message=message,
+            author=author,
+            expected=expected,
         )

@@ -191,7 +191,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
         name : str
             The name, or an object of draive that has it.
         revision : int | str | datetime | Revision | Snapshot | None
-            The old revision, as in `revision`.
+            The old revision, as in `revision`; also a removed one, if its content was kept.
         message, author : str | None
             Why it is restored, and by whom; kept with the new revision.
         expected : int | Revision | Snapshot | None
@@ -333,16 +333,16 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
 
     @method
     def label_history(
-        self, name: Reference, /, label: str | None = None
+        self, name: Reference | None = None, /, label: str | None = None
     ) -> Operation[Records[LabelMove]]:
-        """Return the moves of a document's labels, or of one of them, the newest first.
+        """Return the moves of labels, of one document or of all, the newest first.
 
         The moves are kept when the document is removed; their ``revision`` is then None.
 
         Parameters
         ----------
-        name : str
-            The name, or an object of draive that has it.
+        name : str | None
+            The name, or an object of draive that has it; None for all documents.
         label : str | None
             Only the moves of this label.
         """
@@ -442,6 +442,8 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
         *,
         revision: RevisionRef[R] = None,
         labelled: bool = False,
+        message: str | None = None,
+        author: str | None = None,
         expected: Expected[R] = None,
     ) -> Request[int]:
         """Remove a document, or one revision of it, and return how many revisions were removed.
@@ -456,6 +458,8 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
             The revision to remove, as in `revision`; None for all of them.
         labelled : bool
             Remove it even if a label is on it; the label is then on no revision.
+        message, author : str | None
+            Why it is removed, and by whom; `frames.audit` shows them.
         expected : int | Revision | Snapshot | None
             Remove only if this revision is the newest.
 
@@ -474,5 +478,11 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
         1
         """
         return write.remove(
-            self._documents, name, revision=revision, labelled=labelled, expected=expected
+            self._documents,
+            name,
+            revision=revision,
+            labelled=labelled,
+            message=message,
+            author=author,
+            expected=expected,
         )

@@ -8,6 +8,7 @@ from draive_pg.api._method import Namespace, method, stream
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.frames import frame_named
+from draive_pg.frames.audit import AUDIT
 from draive_pg.frames.conversations import CONVERSATION_LOG, SESSIONS, TOOL_CALLS, VARIABLES
 from draive_pg.frames.frame import Format
 from draive_pg.frames.query import Filters, OneOrMany
@@ -348,6 +349,62 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         """
         return read(CONFIGURATIONS, identifier, since, until, limit, columns)
 
+    @method
+    def audit(
+        self,
+        name: OneOrMany | None = None,
+        *,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> "Copy[DataFrame]":
+        """Return one row per definition, label move and removal of documents, ordered by time.
+
+        Removals are recorded by triggers, so those by SQL are included, with the role. Revisions
+        that were removed before `setup` of draive_pg 0.2 are not.
+
+        Parameters
+        ----------
+        name : str | Sequence[str] | None
+            Only these documents, of all kinds.
+        since, until : datetime | date | str | None
+            Bounds of ``time``, inclusive and exclusive.
+        limit : int | None
+            Maximum number of rows; the first ones are returned.
+        columns : Sequence[str] | None
+            Only these columns, in this order.
+
+        Returns
+        -------
+        DataFrame
+            The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | kind | str | `instructions`, `configurations` or `templates` |
+            | name | str | name of the document |
+            | action | str | `define`, `label`, `unlabel` or `remove` |
+            | time | datetime64[us, UTC] | when it was done |
+            | revision | int64 | number of the revision; 0 for `unlabel` |
+            | revision_created | datetime64[us, UTC] | when the revision was written |
+            | label | str | the label that was moved or removed |
+            | author | str | who did it, if given |
+            | message | str | why, if given |
+            | role | str | the database role that removed the revision |
+            | digest | str | SHA-256 of the revision's content, in hexadecimal |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> db.frames.audit(since="2026-01-01").query("action == 'remove'")
+        """
+        return read(AUDIT, name, since, until, limit, columns)
+
     @stream
     def chunks(
         self, frame: str, *, rows: int = 100_000, **filters: Unpack[Filters]
@@ -358,7 +415,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         ----------
         frame : str
             Name of a method of this class: ``"conversation_log"``, ``"tool_calls"``,
-            ``"sessions"``, ``"variables"``, ``"instruction_revisions"``, ``"configurations"``.
+            ``"sessions"``, ``"variables"``, ``"instruction_revisions"``, ``"configurations"``,
+            ``"audit"``.
         rows : int
             Number of rows of each DataFrame; the last one may have fewer.
         **filters

@@ -34,8 +34,11 @@ from draive_pg.database.driver import (
 from draive_pg.database.endpoint import Endpoint, conninfo_async
 from draive_pg.database.errors import map_errors, short_tracebacks
 from draive_pg.database.live import (
+    Filter,
     TriggerCheck,
+    own_schemas,
     start_listening,
+    start_queueing,
     stop_listening,
     triggers_installed,
 )
@@ -50,6 +53,7 @@ from draive_pg.database.transactions import (
     release_lock,
 )
 from draive_pg.errors import ConnectionFailed
+from draive_pg.models.changes import Change
 from draive_pg.operations.admin.migrations import missing_tables
 from draive_pg.operations.conversations.store import find
 from draive_pg.operations.copy import Copy
@@ -58,6 +62,7 @@ from draive_pg.operations.operation import (
     Call,
     Fallback,
     Operation,
+    Preload,
     Relations,
     Request,
     Row,
@@ -91,6 +96,12 @@ class AsyncRunner(ABC):
                 return await self._run_workflow(request)
             case ByLine():
                 return await self.run(request.build((await self._conversations()).line))
+            case Preload():
+                changes = self._cache.changes
+                values = await self._execute(request.operation)
+                if not self._in_transaction():
+                    self._cache.fill(values, changes)
+                return cast("T", len(values))
             case Call() if request.records_commit and self._in_transaction():
                 return cast("T", None)
             case Call():
@@ -133,10 +144,13 @@ class AsyncRunner(ABC):
 
     async def _read(self, operation: Operation[Any], patience: float | None) -> Any:
         """Return a value to be cached; the first time, check that the triggers exist."""
+        await self._check_triggers()
+        return await self._execute(operation, patience)
+
+    async def _check_triggers(self) -> None:
         if self._trigger_check.needed:
             installed = await self._execute(triggers_installed(self.schema))
             self._trigger_check.report(installed=installed)
-        return await self._execute(operation, patience)
 
     async def _resolve(
         self, statements: Sequence[Statement], fallback: Fallback | None
@@ -283,6 +297,24 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
             for item in await _in_thread(collector.finish):
                 yield item
 
+    async def changes(self) -> AsyncGenerator[Change]:
+        """Async twin of `Database.changes`."""
+        with short_tracebacks:
+            self._trigger_check.needed = True
+            await self._check_triggers()
+            wanted = Filter(await self.run(own_schemas(self.schema)))
+            queue = asyncio.Queue[Change | None]()
+            listener = start_queueing(self.endpoint, queue)
+            own = self._pools.setdefault(asyncio.get_running_loop(), LoopPool())
+            own.subscribers.add(listener)
+            try:
+                while (change := await queue.get()) is not None:
+                    if wanted.accepts(change):
+                        yield change
+            finally:
+                own.subscribers.discard(listener)
+                await stop_listening(listener)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[None]:
         """Async twin of `Database.transaction`, for this task and those that it starts."""
@@ -343,6 +375,8 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
         self._abandon_ended()
         own = self._pools.get(asyncio.get_running_loop())
         if own is not None:
+            for subscriber in tuple(own.subscribers):
+                await stop_listening(subscriber)
             async with own.opening:  # after a task that opens it
                 pool, own.pool = own.pool, None
             if pool is not None:
@@ -388,11 +422,12 @@ class _AsyncConnection:
 
 @dataclass(slots=True)
 class LoopPool:
-    """The pool of one event loop, a lock for opening it, and its listener."""
+    """The pool of one event loop, a lock for opening it, its listener, and those of `changes`."""
 
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     pool: AsyncPool | None = None
     listener: asyncio.Task[None] | None = None
+    subscribers: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
 
 async def _connect(endpoint: Endpoint, deadline: Deadline) -> AsyncTimedConnection:

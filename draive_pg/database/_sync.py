@@ -30,7 +30,13 @@ from draive_pg.database.driver import (
 )
 from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.errors import map_errors, short_tracebacks
-from draive_pg.database.live import ListenerThread, triggers_installed
+from draive_pg.database.live import (
+    Filter,
+    Listener,
+    ListenerThread,
+    own_schemas,
+    triggers_installed,
+)
 from draive_pg.database.observe import Observation
 from draive_pg.database.pool import Pool
 from draive_pg.database.transactions import (
@@ -44,6 +50,7 @@ from draive_pg.database.transactions import (
     release_lock,
 )
 from draive_pg.errors import ConnectionFailed
+from draive_pg.models.changes import Change
 from draive_pg.operations.admin.migrations import missing_tables
 from draive_pg.operations.conversations.store import find
 from draive_pg.operations.copy import Copy
@@ -52,6 +59,7 @@ from draive_pg.operations.operation import (
     Call,
     Fallback,
     Operation,
+    Preload,
     Relations,
     Request,
     Row,
@@ -68,6 +76,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
 
     def __init__(self, endpoint: Endpoint, cache: Cache, **options: Unpack[Options]) -> None:
         super().__init__(endpoint, cache, **options)
+        self._listeners = weakref.WeakSet[Listener]()
         self._reset()
         _databases.add(self)
 
@@ -97,6 +106,12 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                     return next(results)
             case ByLine():
                 return self.run(request.build(self._conversations().line))
+            case Preload():
+                changes = self._cache.changes
+                values = self._execute(request.operation)
+                if not self._in_transaction():
+                    self._cache.fill(values, changes)
+                return cast("T", len(values))
             case Call() if request.records_commit and self._in_transaction():
                 return cast("T", None)
             case Call():
@@ -142,9 +157,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
 
     def _read(self, operation: Operation[Any], patience: float | None) -> Any:
         """Read a value for the cache; the first time, check that the triggers exist."""
-        if self._trigger_check.needed:
-            installed = self._execute(triggers_installed(self.schema))
-            self._trigger_check.report(installed=installed)
+        self._check_triggers()
         return self._execute(operation, patience)
 
     def _execute(self, operation: Operation[Any], patience: float | None = None) -> Any:
@@ -265,6 +278,23 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                         connection.deadline = self._deadline()
             yield from collector.finish()
 
+    def changes(self) -> Generator[Change]:
+        """Yield the changes of documents as they are committed, until `close`."""
+        with short_tracebacks:
+            self._trigger_check.needed = True
+            self._check_triggers()
+            wanted = Filter(self.run(own_schemas(self.schema)))
+            listener = Listener(self.endpoint.conninfo)
+            self._listeners.add(listener)
+            with closing(listener.changes()) as received:
+                yield from filter(wanted.accepts, received)
+
+    def _check_triggers(self) -> None:
+        """Check, the first time, that the triggers exist."""
+        if self._trigger_check.needed:
+            installed = self._execute(triggers_installed(self.schema))
+            self._trigger_check.report(installed=installed)
+
     @contextmanager
     def transaction(self) -> Generator[None]:
         """Run the operations of this thread within the block in one transaction."""
@@ -317,6 +347,8 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
 
     def close(self) -> None:
         """Close the connections; the next operation opens new ones."""
+        for listener in tuple(self._listeners):
+            listener.stop()
         with self._opening:
             finalizer = self._finalizer
             self._finalizer = self._pool = None  # first: an interrupt may stop `finalizer` half-way

@@ -11,7 +11,8 @@ failed one no other is tried for a while, so that an outage does not delay every
 """
 
 import os
-from collections.abc import Generator, Iterable
+from collections import Counter
+from collections.abc import Collection, Generator, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from threading import RLock, get_ident
@@ -133,6 +134,7 @@ class Cache:
         self._expiration = expiration
         self._stale_if_error = stale_if_error
         self._retry = 0.0  # monotonic time until which known values are served without a query
+        self.changes = 0  # counts invalidations
         self._tables: dict[tuple[str, bool, bool], Entries] = {}
         # Reentrant: garbage collection may end a transaction, which evicts, at any time.
         self._lock = RLock()
@@ -215,8 +217,33 @@ class Cache:
             f": {reason}" if reason else "",
         )
 
-    def invalidate(self, changed: Iterable[Key], *, failed: bool) -> None:
+    def fill(self, values: Mapping[Key, Any], changes: int) -> None:
+        """Add values, and let the tables grow so that they evict nothing.
+
+        Parameters
+        ----------
+        values : Mapping[Key, Any]
+            The values.
+        changes : int
+            `changes` before they were read: if it differs, they may be outdated.
+        """
+        if not self.enabled:
+            return
+        with self._lock:
+            numbers = Counter(map(_group, values))
+            for group, number in numbers.items():
+                grown = LRUCache[Key, Entry](self._limit + number)
+                grown.update(self._tables.get(group, ()))
+                self._tables[group] = grown
+            for key, value in values.items():
+                entry = self._entries(key)[key] = Entry(self._expiration)
+                entry.outdated = changes != self.changes
+                entry.set_result(value)
+
+    def invalidate(self, changed: Collection[Key], *, failed: bool) -> None:
         """Evict the keys of a write; if it failed, mark them: it may have been committed."""
+        if not changed:
+            return
         if failed:
             self._outdate(changed)
         else:
@@ -225,6 +252,7 @@ class Cache:
     def evict(self, *stale: Key) -> None:
         """Evict all variants of the given tables and subjects."""
         with self._lock:
+            self.changes += 1
             for key in stale:
                 for entries, cached in self._variants(key):
                     entries.pop(cached, None)
@@ -238,12 +266,14 @@ class Cache:
         self._outdate(changed)
         if not changed:
             with self._lock:
+                self.changes += 1
                 for entries in tuple(self._tables.values()):
                     for entry in tuple(entries.values()):
                         entry.outdate()
 
     def _outdate(self, changed: Iterable[Key]) -> None:
         with self._lock:
+            self.changes += 1
             for key in changed:
                 for entries, cached in self._variants(key):
                     entries[cached].outdate()
@@ -264,12 +294,16 @@ class Cache:
 
     def _entries(self, key: Key) -> Entries:
         """Return the entries that a key is counted with."""
-        group = (key.table, key.subject is None, key.pinned)
+        group = _group(key)
         entries = self._tables.get(group)
         if entries is None:
             limit = min(self._limit, 1) if key.subject is None else self._limit
             entries = self._tables[group] = LRUCache[Key, Entry](limit)
         return entries
+
+
+def _group(key: Key) -> tuple[str, bool, bool]:
+    return key.table, key.subject is None, key.pinned
 
 
 _caches = WeakSet[Cache]()

@@ -1,4 +1,4 @@
-"""LISTEN for committed changes of other processes, and mark cached values as outdated.
+"""LISTEN for committed changes of all processes: for `changes`, and to outdate cached values.
 
 The triggers of ``schema/008_notifications.sql`` send the notifications. A changed value is read
 again before it is used. Whenever the listener connects, all values are marked, because it may have
@@ -11,8 +11,8 @@ import json
 import selectors
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Generator
+from contextlib import aclosing, suppress
 from typing import Any, Protocol, cast
 
 import psycopg
@@ -21,6 +21,7 @@ from psycopg import AsyncConnection, Connection
 from draive_pg.database.endpoint import Endpoint, conninfo_async
 from draive_pg.database.observe import logger
 from draive_pg.errors import DraivePGError, warn
+from draive_pg.models.changes import Change
 from draive_pg.operations.documents.kind import KINDS
 from draive_pg.operations.operation import Key, Operation, Query
 
@@ -40,8 +41,21 @@ WHERE stored.oid IS NOT NULL
 """,
 )
 
+SCHEMAS = Query(
+    "live.schemas",
+    """
+SELECT DISTINCT namespace.nspname::TEXT
+FROM unnest(:tables::TEXT[]) AS name
+JOIN pg_class AS stored
+    ON stored.oid = to_regclass(coalesce(quote_ident(:schema::TEXT) || '.', '') || name)
+JOIN pg_namespace AS namespace ON namespace.oid = stored.relnamespace
+""",
+)
+
 # Seconds before each attempt to connect.
 PAUSES = (0.0, 0.1, 0.5, 2.0, 5.0)
+
+MISSED = Change(schema=None, kind=None, name=None, missed=True)
 
 
 class Outdatable(Protocol):
@@ -63,6 +77,16 @@ def triggers_installed(schema: str | None) -> Operation[bool]:
     )
 
 
+def own_schemas(schema: str | None) -> Operation[frozenset[str]]:
+    """Return the schemas of the tables, as notifications name them."""
+    return Operation(
+        name="look for the schema of the tables",
+        statements=(SCHEMAS(schema=schema, tables=[kind.table for kind in KINDS]),),
+        read_only=True,
+        decode=lambda rows: frozenset(row[0] for row in rows),
+    )
+
+
 class TriggerCheck:
     """Whether it is still to be checked that the triggers exist; a warning if they do not."""
 
@@ -74,86 +98,109 @@ class TriggerCheck:
         first, self.needed = self.needed, False
         if first and not installed:
             warn(
-                "live=True: the triggers that notify of changes are missing, so a change by "
-                "another process is seen when the cached value expires; create them with setup() "
-                "as the owner of the tables",
+                "the triggers that notify of changes are missing, so changes by other processes "
+                "are not seen at once; create them with setup() as the owner of the tables",
                 RuntimeWarning,
             )
 
 
-class ListenerThread:
-    """A thread that listens, on a connection of its own, until it is stopped."""
+class Listener:
+    """Receives notifications, on a connection of its own, until it is stopped.
 
-    def __init__(self, conninfo: Callable[[], str], cache: Outdatable) -> None:
+    Parameters
+    ----------
+    conninfo : callable
+        Returns the connection string.
+    """
+
+    def __init__(self, conninfo: Callable[[], str]) -> None:
         self._conninfo = conninfo
-        self._cache = cache
         self._stopped = threading.Event()
         self._waker, self._wake = socket.socketpair()
-        self._thread = threading.Thread(target=self._run, name="draive_pg-listener", daemon=True)
-        self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, and wait until it has closed its connection."""
-        self._stopped.set()
-        self._waker.send(b"\0")
-        self._thread.join(10.0)
-        self._waker.close()
-        self._wake.close()
+        """End `changes`, which may run in another thread."""
+        if not self._stopped.is_set():
+            self._stopped.set()
+            self._waker.send(b"\0")
 
-    def _run(self) -> None:
+    def changes(self) -> Generator[Change]:
+        """Yield a missed change for each new connection, then the changes."""
         failures = 0
-        while not self._stopped.wait(PAUSES[min(failures, len(PAUSES) - 1)]):
-            try:
-                with psycopg.connect(self._conninfo(), autocommit=True) as connection:
-                    connection.execute(LISTEN)
-                    self._cache.outdate()
-                    failures = 0
-                    self._listen(connection)
-            except (psycopg.Error, DraivePGError) as error:
-                _log_loss(error, failures)
-                failures += 1
-        self._cache.outdate()
+        try:
+            while not self._stopped.wait(PAUSES[min(failures, len(PAUSES) - 1)]):
+                try:
+                    with psycopg.connect(self._conninfo(), autocommit=True) as connection:
+                        connection.execute(LISTEN)
+                        yield MISSED
+                        failures = 0
+                        yield from self._receive(connection)
+                except (psycopg.Error, DraivePGError) as error:
+                    _log_loss(error, failures)
+                    failures += 1
+        finally:
+            self._stopped.set()
+            self._waker.close()
+            self._wake.close()
 
-    def _listen(self, connection: Connection) -> None:
+    def _receive(self, connection: Connection) -> Generator[Change]:
         with selectors.DefaultSelector() as selector:
             selector.register(connection.fileno(), selectors.EVENT_READ)
             selector.register(self._wake, selectors.EVENT_READ)
             while not self._stopped.is_set():
                 for notify in connection.notifies(timeout=0):
-                    _on_notify(self._cache, notify.payload)
+                    yield _change(notify.payload)
                 selector.select()
 
 
+class ListenerThread:
+    """A thread that outdates cached values when they change, until it is stopped."""
+
+    def __init__(self, conninfo: Callable[[], str], cache: Outdatable) -> None:
+        self._listener = Listener(conninfo)
+        self._cache = cache
+        self._thread = threading.Thread(target=self._run, name="draive_pg-listener", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, and wait until it has closed its connection."""
+        self._listener.stop()
+        self._thread.join(10.0)
+
+    def _run(self) -> None:
+        try:
+            for change in self._listener.changes():
+                _outdate(self._cache, change)
+        finally:
+            self._cache.outdate()
+
+
 def start_listening(endpoint: Endpoint, cache: Outdatable) -> asyncio.Task[None]:
-    """Start a task that listens, on a connection of its own, until `stop_listening`."""
-    listener = asyncio.create_task(_listen(endpoint, cache))
-    with suppress(AttributeError):  # private; it avoids a message if the loop is closed before
-        cast("Any", listener)._log_destroy_pending = False  # noqa: SLF001
-    return listener
+    """Start a task that outdates cached values when they change, until `stop_listening`."""
+
+    async def listen() -> None:
+        try:
+            async with aclosing(changes(endpoint)) as received:
+                async for change in received:
+                    _outdate(cache, change)
+        finally:
+            cache.outdate()
+
+    return _start(listen())
 
 
-async def _listen(endpoint: Endpoint, cache: Outdatable) -> None:
-    """Async twin of `ListenerThread`: listen until cancelled."""
-    failures = 0
-    try:
-        while True:
-            await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
-            try:
-                conninfo = await conninfo_async(endpoint)
-                connection = await AsyncConnection.connect(conninfo, autocommit=True)
-                try:  # `async with` would roll back, and log that it could not
-                    await connection.execute(LISTEN)
-                    cache.outdate()
-                    failures = 0
-                    async for notify in connection.notifies():
-                        _on_notify(cache, notify.payload)
-                finally:
-                    await connection.close()
-            except (psycopg.Error, DraivePGError) as error:
-                _log_loss(error, failures)
-                failures += 1
-    finally:
-        cache.outdate()
+def start_queueing(endpoint: Endpoint, queue: asyncio.Queue[Change | None]) -> asyncio.Task[None]:
+    """Start a task that puts changes into a queue until `stop_listening`, and None at its end."""
+
+    async def listen() -> None:
+        try:
+            async with aclosing(changes(endpoint)) as received:
+                async for change in received:
+                    queue.put_nowait(change)
+        finally:
+            queue.put_nowait(None)
+
+    return _start(listen())
 
 
 async def stop_listening(listener: asyncio.Task[None] | None) -> None:
@@ -163,16 +210,65 @@ async def stop_listening(listener: asyncio.Task[None] | None) -> None:
         await asyncio.wait([listener])
 
 
-def _on_notify(cache: Outdatable, payload: str) -> None:
+async def changes(endpoint: Endpoint) -> AsyncGenerator[Change]:
+    """Async twin of `Listener.changes`: yield changes until it is closed."""
+    failures = 0
+    while True:
+        await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
+        try:
+            conninfo = await conninfo_async(endpoint)
+            connection = await AsyncConnection.connect(conninfo, autocommit=True)
+            try:  # `async with` would roll back, and log that it could not
+                await connection.execute(LISTEN)
+                yield MISSED
+                failures = 0
+                async for notify in connection.notifies():
+                    yield _change(notify.payload)
+            finally:
+                await connection.close()
+        except (psycopg.Error, DraivePGError) as error:
+            _log_loss(error, failures)
+            failures += 1
+
+
+class Filter:
+    """Selects the changes of the tables in some schemas, for one caller of `changes`."""
+
+    def __init__(self, schemas: Collection[str]) -> None:
+        self._schemas = schemas
+        self._connected = False
+
+    def accepts(self, change: Change) -> bool:
+        """Return whether the caller gets a change: not the first one, at which it connects."""
+        first, self._connected = not self._connected, True
+        return change.schema in self._schemas or (change.missed and not first)
+
+
+def _start(listening: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    listener = asyncio.create_task(listening)
+    with suppress(AttributeError):  # private; it avoids a message if the loop is closed before
+        cast("Any", listener)._log_destroy_pending = False  # noqa: SLF001
+    return listener
+
+
+def _change(payload: str) -> Change:
+    """Return the change of a notification; a missed one if it is not from our triggers."""
     try:
-        change = json.loads(payload)
-    except (ValueError, RecursionError):  # not sent by our triggers
-        change = None
-    match change:
-        case [_, str(table), str(subject)]:
-            cache.outdate(Key(table), Key(table, subject))
+        sent = json.loads(payload)
+    except (ValueError, RecursionError):
+        sent = None
+    match sent:
+        case [str(schema), str(table), str() | None as name]:
+            return Change(schema=schema, kind=table, name=name, missed=False)
         case _:
-            cache.outdate()
+            return MISSED
+
+
+def _outdate(cache: Outdatable, change: Change) -> None:
+    if change.kind is None or change.name is None:
+        cache.outdate()
+    else:
+        cache.outdate(Key(change.kind), Key(change.kind, change.name))
 
 
 def _log_loss(error: Exception, failures: int) -> None:

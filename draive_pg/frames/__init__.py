@@ -1,6 +1,7 @@
 """The tables as pandas DataFrames and files."""
 
 from draive_pg.codec.validation import shown
+from draive_pg.frames.audit import AUDIT
 from draive_pg.frames.conversations import CONVERSATION_LOG, SESSIONS, TOOL_CALLS, VARIABLES
 from draive_pg.frames.frame import Frame
 from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS
@@ -16,6 +17,7 @@ FRAMES = {
         VARIABLES,
         INSTRUCTION_REVISIONS,
         CONFIGURATIONS,
+        AUDIT,
     )
 }
 

@@ -208,6 +208,33 @@ class Release(Record):
         printer.text(text_for(self))
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class ServedRevision(Record):
+    """A revision that was loaded, as `served_revisions` records it.
+
+    Attributes
+    ----------
+    kind : str
+        ``"instructions"``, ``"configurations"`` or ``"templates"``.
+    name : str
+        Name of the document.
+    created : datetime
+        Time of the revision, in UTC: with the name it identifies it, as in `Revision.created`.
+    label : str | None
+        The label by which it was selected; None if it was not by label.
+    """
+
+    kind: str
+    name: str
+    created: datetime
+    label: str | None
+
+    def to_meta(self) -> dict[str, str]:
+        """Return it as JSON, for the meta of an element."""
+        meta = {"kind": self.kind, "name": self.name, "created": self.created.isoformat()}
+        return meta if self.label is None else {**meta, "label": self.label}
+
+
 def document_name(revision: Revision | Snapshot) -> str:
     """Return the name of the document that a record is a revision of."""
     return revision.name if isinstance(revision, Revision) else revision.identifier

@@ -116,6 +116,9 @@ class Fallback:
         """Return the fallback for statements that need a table."""
         return Fallback({name: query for name, query in self.empty.items() if name != table})
 
+    def __or__(self, other: "Fallback") -> "Fallback":
+        return Fallback({**self.empty, **other.empty})
+
     def apply(self, statement: Statement, missing: Iterable[LiteralString]) -> Statement:
         """Return the statement with empty queries in place of the missing tables."""
         sql = statement.sql
@@ -232,6 +235,21 @@ class ByLine[T](Request[T]):
     """
 
     build: Callable[[Line], Request[T]]
+
+
+@dataclass(slots=True)
+class Preload[T](Request[T]):
+    """An operation whose values are put into the cache, which grows to hold them.
+
+    Its result is their number.
+
+    Attributes
+    ----------
+    operation : Operation
+        Reads the values by cache key.
+    """
+
+    operation: Operation[Mapping[Key, Any]]
 
 
 @dataclass(slots=True)

@@ -1,5 +1,5 @@
 -- $1 name
-SELECT document.content::TEXT, document.arguments::TEXT
+SELECT document.content::TEXT, document.arguments::TEXT, document.created
 FROM (
     SELECT * FROM (
         SELECT

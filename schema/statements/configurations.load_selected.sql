@@ -4,7 +4,11 @@
 -- $4 selected_label
 -- $5 as_of
 SELECT
-    document.content::TEXT, document.arguments::TEXT, document.description, document.meta::TEXT
+    document.content::TEXT,
+    document.arguments::TEXT,
+    document.created,
+    document.description,
+    document.meta::TEXT
 FROM (
     SELECT * FROM (
         SELECT

@@ -1,5 +1,5 @@
 -- $1 name
-SELECT document.content::TEXT, document.arguments::TEXT
+SELECT document.content::TEXT, document.arguments::TEXT, document.created
 FROM (
     SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS document

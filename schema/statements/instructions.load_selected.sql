@@ -4,7 +4,11 @@
 -- $4 selected_label
 -- $5 as_of
 SELECT
-    document.content::TEXT, document.arguments::TEXT, document.description, document.meta::TEXT
+    document.content::TEXT,
+    document.arguments::TEXT,
+    document.created,
+    document.description,
+    document.meta::TEXT
 FROM (
     SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS document

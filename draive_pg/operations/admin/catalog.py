@@ -46,6 +46,8 @@ REMOVAL_TRIGGERS: dict[str, str] = dict.fromkeys(
     ("draive_pg_record_removal", "draive_pg_record_truncate"), "010_removals"
 )
 
+AUDIT_TRIGGERS = ("draive_pg_audit_removal", "draive_pg_audit_truncate")
+
 REVISION_COLUMNS: dict[str, str] = {
     "name": "text",
     "created": "timestamptz",
@@ -70,6 +72,19 @@ REMOVAL_TABLES: tuple[LiteralString, ...] = (
     "draive_pg_configuration_removals",
 )
 
+REMOVED_COLUMNS: dict[str, str] = {
+    "kind": "text",
+    **REMOVAL_COLUMNS,
+    "removed": "timestamptz",
+    "role": "text",
+    "author": "text",
+    "message": "text",
+    "digest": "text",
+    "revision_author": "text",
+    "revision_message": "text",
+    "content": "jsonb",
+}
+
 TABLES = (
     ExpectedTable(
         "draive_pg_migrations",
@@ -80,7 +95,7 @@ TABLES = (
         "configurations",
         "001_configurations",
         {"identifier": "text", "content": "jsonb", "created": "timestamptz"},
-        triggers=NOTIFY_TRIGGERS | REMOVAL_TRIGGERS,
+        triggers=NOTIFY_TRIGGERS | REMOVAL_TRIGGERS | dict.fromkeys(AUDIT_TRIGGERS, "012_audit"),
     ),
     ExpectedTable(
         "instructions",
@@ -93,7 +108,9 @@ TABLES = (
             "meta": "jsonb",
             "created": "timestamptz",
         },
-        triggers=NOTIFY_TRIGGERS | REMOVAL_TRIGGERS,
+        triggers=NOTIFY_TRIGGERS
+        | REMOVAL_TRIGGERS
+        | dict.fromkeys(AUDIT_TRIGGERS, "020_instruction_audit"),
     ),
     ExpectedTable("memories", "003_memories", {"identifier": "text", "created": "timestamptz"}),
     ExpectedTable(
@@ -145,6 +162,13 @@ TABLES = (
             "labels": "jsonb",
             "recorded": "timestamptz",
         },
+        grants_of="draive_pg_revisions",
+    ),
+    ExpectedTable(
+        "draive_pg_removed",
+        "012_audit",
+        REMOVED_COLUMNS,
+        indexes={"draive_pg_removed_kind_name_created": "012_audit"},
         grants_of="draive_pg_revisions",
     ),
 )

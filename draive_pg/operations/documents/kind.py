@@ -101,6 +101,16 @@ NUMBERED: LiteralString = """
     FROM {revisions} AS revision"""
 
 
+# In a database on which `setup` of this version was not run, no removals are recorded.
+REMOVED = Fallback(
+    {
+        "draive_pg_removed": "(SELECT '' AS kind, '' AS name, now() AS created, now() AS removed, "
+        "'' AS role, '' AS author, '' AS message, '' AS digest, '' AS revision_author, "
+        "'' AS revision_message, '{}'::JSONB AS content WHERE FALSE)"
+    }
+)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DocumentKind[Reference, R: DocumentRevision]:
     """A table of versioned documents and the tables of draive_pg that belong to it.
@@ -161,6 +171,32 @@ class DocumentKind[Reference, R: DocumentRevision]:
                 self.removals: "(SELECT '' AS name, now() AS created WHERE FALSE)",
             }
         )
+
+    @property
+    def absent(self) -> Fallback:
+        """All tables as empty ones, for a database without this kind."""
+        types = ("TEXT", "TIMESTAMPTZ", self.content_type, "TEXT", "JSONB", "JSONB")
+        columns: LiteralString = ", ".join(
+            f"NULL::{type_} AS {column}"
+            for type_, column in zip(types, self.columns.split(", "), strict=False)
+        )
+        empty: LiteralString = f"(SELECT {columns} WHERE FALSE){self._alias}"
+        return Fallback({self.table: empty, **self.fallback.empty, **REMOVED.empty})
+
+    @property
+    def kept(self) -> LiteralString:
+        """The removed revisions whose content was kept, with the columns of ``{every}``."""
+        rows: LiteralString = f"""(
+            SELECT (jsonb_populate_record(NULL::{{schema}}.{self.table}, removed.content)).*
+            FROM {{schema}}.draive_pg_removed AS removed
+            WHERE removed.kind = '{self.table}' AND removed.content IS NOT NULL
+        ){self._alias}"""
+        return self.source.replace(f"{{schema}}.{self.table}", rows)
+
+    @property
+    def _alias(self) -> LiteralString:
+        """An alias for a subquery in place of the table, if it is within one."""
+        return "" if self.source == f"{{schema}}.{self.table}" else " AS stored"
 
     def titled(self, name: str) -> str:
         """Return a document's name as messages show it."""

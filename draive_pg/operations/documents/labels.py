@@ -68,11 +68,23 @@ ORDER BY move.name, move.label
 
 HISTORY = per_kind(
     "label_history",
-    f"""
-SELECT {MOVE_COLUMNS}
-FROM {{moves}} AS move
-WHERE move.name = :name::TEXT AND (:label::TEXT IS NULL OR move.label = :label::TEXT)
-ORDER BY move.moved DESC, move.label
+    """
+SELECT
+    move.name,
+    move.label,
+    numbered.revision,
+    move.revision,
+    move.moved,
+    move.author,
+    move.message
+FROM {moves} AS move
+LEFT JOIN (
+    {numbered}
+    WHERE kept AND (:name::TEXT IS NULL OR name = :name::TEXT)
+) AS numbered ON numbered.name = move.name AND numbered.created = move.revision
+WHERE (:name::TEXT IS NULL OR move.name = :name::TEXT)
+    AND (:label::TEXT IS NULL OR move.label = :label::TEXT)
+ORDER BY move.moved DESC, move.name, move.label
 """,
 )
 
@@ -163,10 +175,11 @@ def labels(kind: DocumentKind[Any, Any], reference: object) -> Operation[Records
 def history(
     kind: DocumentKind[Any, Any], reference: object, label: str | None
 ) -> Operation[Records[LabelMove]]:
-    """Read the moves of a name's labels, or of one of them, the newest first."""
-    name = kind.name_of(reference)
+    """Read the moves of labels of a name, or of all for None, the newest first."""
+    name = None if reference is None else kind.name_of(reference)
+    of = kind.table if name is None else kind.titled(name)
     return Operation(
-        name=f"read the label history of {kind.titled(name)}",
+        name=f"read the label history of {of}",
         statements=(HISTORY[kind](name=name, label=check_optional(label, "label")),),
         read_only=True,
         decode=_decode_all,

@@ -1,11 +1,16 @@
-"""Load contents of documents for services; the newest revision takes one cached index lookup."""
+"""Load contents of documents for services; the newest revision takes one cached index lookup.
+
+The cache holds one `Loaded` for each selected revision, whatever is made from its content.
+"""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 from draive_pg.codec.json import parse
 from draive_pg.codec.validation import check_mapping, check_text
+from draive_pg.models.documents import ServedRevision
 from draive_pg.operations.documents.declaration import InstructionsReference, given_arguments
 from draive_pg.operations.documents.kind import (
     CONFIGURATIONS,
@@ -14,6 +19,7 @@ from draive_pg.operations.documents.kind import (
     per_kind,
 )
 from draive_pg.operations.documents.read import (
+    NAMES,
     Existing,
     existing,
     missing_error,
@@ -21,8 +27,24 @@ from draive_pg.operations.documents.read import (
     required,
     revision_missing_error,
 )
-from draive_pg.operations.documents.selectors import NEWEST, SELECTED_CREATED, RevisionSelector
-from draive_pg.operations.operation import Key, Operation, Request, Row, Steps, workflow
+from draive_pg.operations.documents.selectors import (
+    NEWEST,
+    SELECTED_CREATED,
+    RevisionSelector,
+    select,
+    unchanged,
+)
+from draive_pg.operations.documents.served import is_recording, record
+from draive_pg.operations.operation import (
+    Fallback,
+    Key,
+    Operation,
+    Preload,
+    Request,
+    Statement,
+    Steps,
+    workflow,
+)
 from draive_pg.templates import check_known, declared_names, render
 
 if TYPE_CHECKING:
@@ -32,7 +54,7 @@ if TYPE_CHECKING:
 LOAD = per_kind(
     "load",
     """
-SELECT document.content::TEXT, document.arguments::TEXT
+SELECT document.content::TEXT, document.arguments::TEXT, document.created
 FROM {documents} AS document
 WHERE document.name = :name::TEXT
 ORDER BY document.created DESC
@@ -44,32 +66,80 @@ LOAD_SELECTED = per_kind(
     "load_selected",
     f"""
 SELECT
-    document.content::TEXT, document.arguments::TEXT, document.description, document.meta::TEXT
+    document.content::TEXT,
+    document.arguments::TEXT,
+    document.created,
+    document.description,
+    document.meta::TEXT
 FROM {{documents}} AS document
 WHERE document.name = :name::TEXT AND document.created = {SELECTED_CREATED}
 """,
 )
 
 
-class Template(NamedTuple):
-    """The content of instructions, and the names of their declared arguments."""
+# The same for all names, to fill the cache at once.
+PRELOAD = per_kind(
+    "preload",
+    NAMES
+    + """
+SELECT document.name, document.content::TEXT, document.arguments::TEXT, document.created
+FROM names
+CROSS JOIN LATERAL (
+    SELECT revision.*
+    FROM {documents} AS revision
+    WHERE revision.name = names.name
+    ORDER BY revision.created DESC
+    LIMIT 1
+) AS document
+""",
+)
 
-    content: str
-    declared: tuple[str, ...]
+PRELOAD_LABELLED = per_kind(
+    "preload_labelled",
+    f"""
+SELECT document.name, document.content::TEXT, document.arguments::TEXT, document.created
+FROM {{current_labels}} AS move
+JOIN {{documents}} AS document
+    ON document.name = move.name AND document.created = move.revision
+WHERE move.label = :label::TEXT AND {unchanged("document", "move")}
+""",
+)
 
-    @classmethod
-    def of(cls, content: str, arguments: str) -> Self:
-        """Return the template of a row, whose arguments are JSON."""
+
+class Loaded:
+    """A loaded revision, and what was made from it."""
+
+    __slots__ = ("_made", "arguments", "content", "created")
+
+    def __init__(self, content: str, arguments: str, created: datetime) -> None:
+        self.content = content
+        self.arguments = arguments
+        self.created = created
+        self._made: dict[object, Any] = {}
+
+    def made[T](self, key: object, make: Callable[[], T]) -> T:
+        """Return what was made from the content before, or make it."""
         try:
-            return cls(content, declared_names(json.loads(arguments)))
-        except (ValueError, RecursionError):  # unreadable: no declared arguments
-            return cls(content, ())
+            return self._made[key]
+        except KeyError:
+            value = self._made[key] = make()
+            return value
+
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """The names of the declared arguments."""
+        return self.made("declared", lambda: _declared_names(self.arguments))
 
 
 def load_text_or_none(name: str, selector: RevisionSelector = NEWEST) -> Operation[str | None]:
     """Load the content of a name's selected revision, or None."""
     check_text(name, "the name of the instructions")
-    return _template(name, selector, lambda found: None if found is None else found.content)
+    return load_selected(
+        INSTRUCTIONS,
+        name,
+        selector,
+        to_result=lambda found: None if found is None else found.content,
+    )
 
 
 def load_instructions(
@@ -113,7 +183,7 @@ def resolve(
     name = INSTRUCTIONS.name_of(instructions)
     values = {**given_arguments(instructions), **values}
 
-    def to_result(found: Template | None) -> str | None:
+    def to_result(found: Loaded | None) -> str | None:
         if found is None:
             return None if default is None else render(default, values, name=name)
         text = render(found.content, values, name=name)
@@ -121,7 +191,7 @@ def resolve(
             check_known(found.content, values, found.declared, name=name)
         return text
 
-    load = _template(name, selector, to_result)
+    load = load_selected(INSTRUCTIONS, name, selector, to_result=to_result)
     if default is not None:
         return cast("Operation[str]", load)
     return required(INSTRUCTIONS, f"load {INSTRUCTIONS.titled(name)}", name, selector, load)
@@ -133,12 +203,11 @@ def load_raw_or_none(
     """Load the selected snapshot as a new dict, or None."""
     name = CONFIGURATIONS.name_of(identifier)
     title = CONFIGURATIONS.titled(name)
-    return _load(
+    return load_selected(
         CONFIGURATIONS,
         name,
         selector,
-        decode=lambda rows: rows[0][0] if rows else None,
-        to_result=lambda content: None if content is None else parse(content, title),
+        to_result=lambda found: None if found is None else parse(found.content, title),
     )
 
 
@@ -177,25 +246,17 @@ def load_configuration[Config: "Configuration"](
         raise TypeError(f"load takes a Configuration class, not {config!r:.80}")
     name = CONFIGURATIONS.name_of(config if identifier is None else identifier)
 
-    def decode(rows: Sequence[Row]) -> Callable[[], Config] | None:
-        if not rows:
-            return None
-        text = rows[0][0]
+    def to_result(found: Loaded | None) -> Config | None:
+        if found is None:
+            return default
 
-        def made() -> Config:
-            content = parse(text, CONFIGURATIONS.titled(name))
+        def make() -> Config:
+            content = parse(found.content, CONFIGURATIONS.titled(name))
             return codec.decode_configuration(config, name, content)
 
-        return codec.immutable_or_factory(made)
+        return found.made(config, lambda: codec.immutable_or_factory(make))()
 
-    load: Operation[Config | None] = _load(
-        CONFIGURATIONS,
-        name,
-        selector,
-        decode=decode,
-        to_result=lambda loaded: default if loaded is None else loaded(),
-        variant=config,
-    )
+    load = load_selected(CONFIGURATIONS, name, selector, to_result=to_result)
     if default is not None:
         return load
     found = _unless_missing(load, name, selector) if selector.is_explicit else load
@@ -230,28 +291,28 @@ def _or_defaults[Config: "Configuration"](
     return found
 
 
-def _template[T](
-    name: str, selector: RevisionSelector, to_result: Callable[[Template | None], T]
-) -> Operation[T]:
-    return _load(
-        INSTRUCTIONS,
-        name,
-        selector,
-        decode=lambda rows: Template.of(*rows[0][:2]) if rows else None,
-        to_result=to_result,
-    )
-
-
-def _load[T](
+def load_selected[T](
     kind: DocumentKind[Any, Any],
     name: str,
     selector: RevisionSelector,
     *,
-    decode: Callable[[Sequence[Row]], Any],
-    to_result: Callable[[Any], T],
-    variant: object = None,
+    to_result: Callable[[Loaded | None], T],
 ) -> Operation[T]:
     """Load the selected revision; cached, except for what was current at a time."""
+
+    def recorded(found: Loaded | None) -> T:
+        result = to_result(found)
+        if found is not None and is_recording():
+            record(
+                ServedRevision(
+                    kind=kind.table,
+                    name=name,
+                    created=found.created.astimezone(UTC),
+                    label=selector.label,
+                )
+            )
+        return result
+
     newest = selector == NEWEST
     return Operation(
         name=f"load {kind.titled(name)}",
@@ -262,10 +323,50 @@ def _load[T](
         ),
         fallback=None if newest else kind.fallback,
         read_only=True,
-        decode=decode,
-        to_result=to_result,
+        decode=lambda rows: Loaded(*rows[0][:3]) if rows else None,
+        to_result=recorded,
         # Not cached: an entry per timestamp would evict everything else.
-        key=None
-        if selector.as_of
-        else Key(kind.table, name, (variant, selector), pinned=selector.is_pinned),
+        key=None if selector.as_of else _key(kind, name, selector),
     )
+
+
+def preload(kinds: Sequence[DocumentKind[Any, Any]], label: str | None) -> Preload[int]:
+    """Load the newest or labelled revisions of all names of some kinds into the cache."""
+    selector = select(label=label)
+    queries = [
+        (
+            kind,
+            PRELOAD[kind]() if selector == NEWEST else PRELOAD_LABELLED[kind](label=selector.label),
+        )
+        for kind in kinds
+    ]
+    sql: LiteralString = "\nUNION ALL\n".join(
+        f"SELECT '{kind.table}' AS kind, loaded.* FROM ({query.sql}) AS loaded"
+        for kind, query in queries
+    )
+    by_table = {kind.table: kind for kind in kinds}
+    return Preload(
+        Operation(
+            name=f"load all of {' and '.join(by_table)}",
+            statements=(Statement(sql, queries[0][1].parameters),),
+            fallback=Fallback(
+                {name: empty for kind in kinds for name, empty in kind.fallback.empty.items()}
+            ),
+            read_only=True,
+            decode=lambda rows: {
+                _key(by_table[table], name, selector): Loaded(*loaded)
+                for table, name, *loaded in rows
+            },
+        )
+    )
+
+
+def _key(kind: DocumentKind[Any, Any], name: str, selector: RevisionSelector) -> Key:
+    return Key(kind.table, name, selector, pinned=selector.is_pinned)
+
+
+def _declared_names(arguments: str) -> tuple[str, ...]:
+    try:
+        return declared_names(json.loads(arguments))
+    except (ValueError, RecursionError):  # unreadable: no declared arguments
+        return ()

@@ -19,12 +19,12 @@ from draive_pg.operations.documents.kind import (
     CONFIGURATIONS,
     INSTRUCTIONS,
     KINDS,
+    REMOVED,
     DocumentKind,
     DocumentRevision,
     lock_all,
     per_kind,
 )
-from draive_pg.operations.documents.load import LOAD_SELECTED
 from draive_pg.operations.documents.preconditions import (
     Expected,
     Precondition,
@@ -41,6 +41,7 @@ from draive_pg.operations.documents.selectors import (
 )
 from draive_pg.operations.operation import (
     Operation,
+    Query,
     Request,
     Row,
     Steps,
@@ -237,6 +238,16 @@ FROM checked
 """,
 )
 
+# Settings that end with the transaction; the trigger that records a removal reads them.
+NOTE_REMOVAL = Query(
+    "documents.note_removal",
+    """
+SELECT
+    set_config('draive_pg.author', coalesce(:author::TEXT, ''), TRUE),
+    set_config('draive_pg.message', coalesce(:message::TEXT, ''), TRUE)
+""",
+)
+
 # Uses only draive's table: the adapters must work without the tables of draive_pg.
 REMOVE_ALL = per_kind("remove_all", "DELETE FROM {table} WHERE {key} = :name::TEXT")
 
@@ -327,6 +338,32 @@ SELECT
 )
 
 
+# As `LOAD_SELECTED`, and finds removed revisions whose content was kept.
+RESTORABLE = {
+    kind: Query(
+        f"{kind.table}.restorable",
+        kind.fill(
+            f"""
+SELECT
+    document.content::TEXT,
+    document.arguments::TEXT,
+    document.created,
+    document.description,
+    document.meta::TEXT
+FROM (
+    SELECT * FROM {{documents}} AS present
+    UNION ALL
+    SELECT * FROM {kind.kept} AS gone
+) AS document
+WHERE document.name = :name::TEXT AND document.created = {SELECTED_CREATED}
+LIMIT 1
+"""
+        ),
+    )
+    for kind in KINDS
+}
+
+
 class Content(NamedTuple):
     """A proposed revision as texts; None keeps the arguments or meta of the newest revision."""
 
@@ -407,7 +444,7 @@ def restore[R: DocumentRevision](
     author: str | None,
     expected: Expected[R],
 ) -> Steps[R]:
-    """Write a new revision equal to an old one; return the newest one."""
+    """Write a new revision equal to an old one, which may be removed; return the newest one."""
     name = kind.name_of(reference)
     action = f"restore {kind.titled(name)}"
     selector = selector_of(kind, revision, name)
@@ -417,9 +454,9 @@ def restore[R: DocumentRevision](
     # Copied as stored text: parsing in Python could change numbers.
     read = Operation[Content | None](
         name=action,
-        statements=(kind.lock(name), LOAD_SELECTED[kind](name=name, **selector.parameters())),
-        fallback=kind.fallback,
-        decode=lambda rows: Content(*rows[0]) if rows else None,
+        statements=(kind.lock(name), RESTORABLE[kind](name=name, **selector.parameters())),
+        fallback=kind.fallback | REMOVED,
+        decode=lambda rows: _content(rows[0]) if rows else None,
     )
     content: Content = yield required(kind, action, name, selector, read)
     write = _define(
@@ -467,9 +504,10 @@ def rename[R: DocumentRevision](
     number, created = (0, None) if newest is None else (newest.revision, newest.created)
     if not condition.holds(number, created):
         raise condition.conflict_error(action, _newest(number, created))
+    note = NOTE_REMOVAL(author=None, message=f"renamed to {new_name!r:.200}")
     write = Operation[bool | None](
         name=action,
-        statements=(RENAME[kind](name=name, new_name=new_name),),
+        statements=(note, RENAME[kind](name=name, new_name=new_name)),
         decode=decode,
         invalidates=kind.stale(name, new_name),
     )
@@ -483,6 +521,8 @@ def remove[R: DocumentRevision](
     *,
     revision: RevisionRef[R] = None,
     labelled: bool = False,
+    author: str | None = None,
+    message: str | None = None,
     expected: Expected[R] | datetime = None,
     option: str = "labelled=True (--labelled)",
 ) -> Request[int]:
@@ -515,6 +555,10 @@ def remove[R: DocumentRevision](
         name=action,
         statements=(
             kind.lock(name),
+            NOTE_REMOVAL(
+                author=check_optional(author, "author"),
+                message=check_optional(message, "message"),
+            ),
             REMOVE[kind](
                 name=name,
                 whole=revision is None,
@@ -534,7 +578,11 @@ def remove_all(kind: DocumentKind[Any, Any], name: str) -> Operation[None]:
     """Remove all revisions of a name, also labelled ones, as draive does."""
     return Operation(
         name=f"remove {kind.titled(name)}",
-        statements=(kind.lock(name), REMOVE_ALL[kind](name=kind.name_of(name))),
+        statements=(
+            kind.lock(name),
+            NOTE_REMOVAL(author=None, message=None),
+            REMOVE_ALL[kind](name=kind.name_of(name)),
+        ),
         invalidates=kind.stale(name),
     )
 
@@ -590,6 +638,12 @@ def _append(kind: DocumentKind[Any, Any], name: str, proposed: Content) -> Opera
         statements=(kind.lock(name), APPEND[kind](name=name, **proposed._asdict())),
         invalidates=kind.stale(name),
     )
+
+
+def _content(row: Row) -> Content:
+    """Return the content of a row of `LOAD_SELECTED`."""
+    content, arguments, _, description, meta = row
+    return Content(content, arguments, description, meta)
 
 
 def _newest(number: int | None, created: datetime | None, author: str | None = None) -> str:
