@@ -28,7 +28,7 @@ from draive_pg.operations.documents.declaration import InstructionsReference
 from draive_pg.operations.documents.kind import KINDS
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.release import LabelTargets
-from draive_pg.operations.operation import Preload, Workflow
+from draive_pg.operations.operation import Request, Workflow
 
 if TYPE_CHECKING:
     from draive import Configuration
@@ -135,7 +135,7 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         return doctor.diagnose(self._database.schema)
 
     @method
-    def preload(self, label: str | None = None) -> Preload[int]:
+    def preload(self, label: str | None = None) -> Request[int]:
         """Load all prompts and configurations into the cache, in one round trip.
 
         The cache grows to hold them. A service that does so at its start has all of them also if an
