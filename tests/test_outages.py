@@ -94,7 +94,7 @@ def test_client_serves_expired_values_while_the_server_is_stopped(
             db.configurations.define(Limits(tokens=9))
         assert served() == before
     warned = [each.message for each in caplog.records if each.message.startswith("serving")]
-    assert len(warned) == 4
+    assert len(warned) == 3  # typed and raw loads share a value
     assert "'greeting'" in warned[0]
 
 
