@@ -77,7 +77,7 @@ def rollback(
         name=f"roll back the label {label!r:.60}",
         statements=(PREVIOUS[kind](label=label, names=wanted),),
         read_only=True,
-        decode=dict,
+        decode=lambda rows: dict(map(tuple, rows)),
     )
     found: dict[str, Any] = yield read
     if wanted is None:
