@@ -289,7 +289,9 @@ class Client(BaseClient[Database]):
         ConnectionFailed
             If the connection is lost; then nothing is kept.
         OperationFailed
-            If an operation in the block has failed, and its error did not leave the block.
+            If an operation in the block has failed, and its error did not leave the block; if a
+            generator still holds a nested block; or in a process that was forked in the block.
+            Nothing is kept then.
 
         Examples
         --------
@@ -357,7 +359,12 @@ class AsyncClient(BaseClient[AsyncDatabase]):
     def transaction(self) -> AbstractAsyncContextManager[Self]:
         """Run all calls of this task, and of those it starts, in the block in one transaction.
 
-        Nested blocks are savepoints. Inside, nothing is read from the cache.
+        Nested blocks are savepoints. Inside, nothing is read from the cache. The end of the block
+        waits for calls and nested blocks of other tasks, at most the client's ``timeout``.
+
+        The calls of a task that outlives the block are transactions of their own after a commit,
+        and fail after a rollback. Start a task that is independent of the block before it, or with
+        ``asyncio.create_task(..., context=contextvars.Context())``.
 
         Returns
         -------
@@ -369,7 +376,8 @@ class AsyncClient(BaseClient[AsyncDatabase]):
         ConnectionFailed
             If the connection is lost; then nothing is kept.
         OperationFailed
-            If an operation in the block has failed, and its error did not leave the block.
+            If an operation in the block has failed, and its error did not leave the block; or if
+            another task still uses it after the timeout. Nothing is kept then.
 
         Examples
         --------

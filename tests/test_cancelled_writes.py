@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager, nullcontext, suppress
 
 import psycopg
 import pytest
+from draive import ctx
 
 from draive_pg import AsyncClient, Client
+from draive_pg.adapters import PostgresConnectionPool, PostgresModelMemory
 from tests.elements import asked
 from tests.fault_server import NO_ROWS, in_background, row_counts, session_pids, table_locked
 from tests.recording_proxy import recording
@@ -186,3 +188,45 @@ def test_interrupt_of_applied_write_has_note(dsn: str) -> None:
         with in_background(interrupt), pytest.raises(KeyboardInterrupt) as interrupted:
             db.memory("m").remember(asked("q"))
         assert interrupted.value.__notes__ == ["The write was applied before the interrupt."]
+
+
+# A commit that a cancel request does not end, as with synchronous replication.
+SLOW_COMMIT = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    FOR n IN 1..6 LOOP
+        BEGIN
+            PERFORM pg_sleep(0.05);
+        EXCEPTION WHEN query_canceled THEN
+            NULL;
+        END;
+    END LOOP;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON memories_elements DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION slow();
+"""
+
+
+@pytest.mark.parametrize("cancellations", [1, 2])
+def test_write_of_adapter_that_is_applied_does_not_raise(
+    dsn: str, sql: psycopg.Connection, cancellations: int
+) -> None:
+    def committing() -> bool:
+        query = "SELECT FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active'"
+        return bool(sql.execute(query).fetchall())
+
+    async def work() -> None:
+        pool = PostgresConnectionPool.of(dsn, connection_limit=1)
+        async with ctx.scope("service", disposables=(pool,)):
+            task = asyncio.create_task(PostgresModelMemory("m").remember(asked("q")))
+            await asyncio.to_thread(wait_until, committing)
+            for _ in range(cancellations):
+                task.cancel()
+                await asyncio.sleep(0.01)
+            await task
+            assert row_counts(dsn) == (1, 0, 1)
+            await PostgresModelMemory("m").recall()
+
+    sql.execute(SLOW_COMMIT)
+    asyncio.run(asyncio.wait_for(work(), 30))

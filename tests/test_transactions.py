@@ -2,15 +2,28 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+import contextvars
+import os
+import threading
+import warnings
+from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 
-from draive_pg import AsyncClient, Client, OperationFailed, TableMissing
+from draive_pg import AsyncClient, Client, ConnectionFailed, OperationFailed, TableMissing
+from draive_pg.database.deadline import Deadline
+from draive_pg.database.driver import (
+    BEGIN,
+    COMMIT,
+    AsyncTimedConnection,
+    Exchange,
+    TimedConnection,
+)
 from tests.conftest import Connect
 from tests.elements import asked, texts
+from tests.server import wait_for_lock_waiters
 
 
 def test_transaction_commits_all_operations_together(db: Client, dsn: str) -> None:
@@ -221,3 +234,272 @@ def test_other_threads_do_not_join_transaction(dsn: str) -> None:
     async_db = AsyncClient(dsn)
     with Client(dsn) as db:
         asyncio.run(work())
+
+
+# --- Blocks that end before what they contain
+
+
+LOCK_OF_B = "SELECT pg_advisory_lock(hashtextextended('memories/b', 0))"
+
+
+@pytest.mark.parametrize("end", ["cancelled", "failed"])
+def test_child_that_fails_at_the_end_of_a_block_fails_its_commit(
+    dsn: str, sql: psycopg.Connection, end: str
+) -> None:
+    async def work() -> None:
+        options = "" if end == "cancelled" else " options='-c lock_timeout=200'"
+        async with AsyncClient(dsn + options) as db:
+            children: list[asyncio.Task[None]] = []
+            sql.execute(LOCK_OF_B)
+            with pytest.raises(OperationFailed, match="nothing was committed"):
+                async with db.transaction():
+                    await db.memory("a").remember(asked("q"))
+                    children.append(asyncio.create_task(db.memory("b").remember(asked("q"))))
+                    await asyncio.to_thread(wait_for_lock_waiters, dsn, at_least=1)
+                    if end == "cancelled":
+                        children[0].cancel()
+            await asyncio.gather(*children, return_exceptions=True)
+            sql.execute("SELECT pg_advisory_unlock_all()")
+            assert await db.memories.identifiers() == ()
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+
+
+def test_commit_that_rolls_back_raises(dsn: str) -> None:
+    async def work() -> None:
+        connection = await AsyncTimedConnection.open(dsn, Deadline(10.0))
+        await connection.run(Exchange(connection, (BEGIN, None)))
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            await connection.run(Exchange(connection, (b"SELECT 1 / 0", ())))
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction, match="nothing was committed"):
+            await connection.run(Exchange(connection, (COMMIT, None)))
+        await connection.close()
+
+    asyncio.run(work())
+    connection = TimedConnection.open(dsn, Deadline(10.0))
+    connection.run(Exchange(connection, (BEGIN, None)))
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        connection.run(Exchange(connection, (b"SELECT 1 / 0", ())))
+    with pytest.raises(psycopg.errors.InFailedSqlTransaction, match="nothing was committed"):
+        connection.run(Exchange(connection, (COMMIT, None)))
+    connection.close()
+
+
+@pytest.mark.parametrize("end", ["timeout", "cancelled", "error"])
+def test_nested_transaction_that_outlives_its_outer_one_is_rolled_back(dsn: str, end: str) -> None:
+    """It holds the only connection; the next transaction, of another task, gets a new one."""
+
+    async def work() -> None:
+        limit = 10.0 if end == "cancelled" else 0.2
+        async with AsyncClient(dsn, max_size=1, timeout=limit) as db:
+            entered, go = asyncio.Event(), asyncio.Event()
+
+            async def child() -> None:
+                async with db.transaction():
+                    await db.memory("b").remember(asked("q"))
+                    entered.set()
+                    await go.wait()
+                    with pytest.raises(OperationFailed, match="the block around a nested"):
+                        await db.memory("b").remember(asked("q"))
+
+            async def parent() -> asyncio.Task[None]:
+                async with db.transaction():
+                    await db.memory("a").remember(asked("q"))
+                    task = tasks["child"] = asyncio.create_task(child())
+                    await entered.wait()
+                    if end == "error":
+                        raise ZeroDivisionError
+                return task
+
+            tasks: dict[str, asyncio.Task[None]] = {}
+            expected = {"timeout": OperationFailed, "error": ZeroDivisionError}
+            with pytest.raises(expected.get(end, TimeoutError)):
+                await asyncio.wait_for(parent(), 0.2 if end == "cancelled" else 30)
+            async with db.transaction():
+                await db.memory("c").remember(asked("q"))
+                go.set()
+                with pytest.raises(OperationFailed, match="the block around a nested"):
+                    await tasks["child"]
+                await db.memory("c").remember(asked("q"))
+            assert await db.memories.identifiers() == ("c",)
+            assert len(await db.memory("c").log()) == 2
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+
+
+def test_generator_with_nested_transaction_that_outlives_the_outer_one_is_rolled_back(
+    dsn: str,
+) -> None:
+    def steps() -> Generator[None]:
+        with db.transaction():
+            while True:
+                db.memory("b").remember(asked("q"))
+                yield
+
+    def use() -> None:
+        with db.transaction():
+            db.memory("c").remember(asked("q"))
+            closing.set()
+            closed.wait(30)
+            db.memory("c").remember(asked("q"))
+
+    closing, closed = threading.Event(), threading.Event()
+    with Client(dsn, max_size=1) as db, ThreadPoolExecutor(1) as pool:
+        generator = steps()
+        with pytest.raises(OperationFailed, match="nothing was committed"), db.transaction():
+            db.memory("a").remember(asked("q"))
+            next(generator)
+        using = pool.submit(use)
+        closing.wait(30)
+        with pytest.raises(OperationFailed, match="the block around a nested"):
+            next(generator)
+        closed.set()
+        using.result(30)
+        assert db.memories.identifiers() == ("c",)
+        assert len(db.memory("c").log()) == 2
+
+
+def test_statement_of_child_is_ended_when_its_block_is_cancelled(
+    dsn: str, sql: psycopg.Connection
+) -> None:
+    async def work() -> None:
+        async with AsyncClient(dsn, max_size=1) as db:
+            sql.execute(LOCK_OF_B)
+
+            async def parent() -> None:
+                async with db.transaction():
+                    children.append(asyncio.create_task(db.memory("b").remember(asked("q"))))
+                    await asyncio.to_thread(wait_for_lock_waiters, dsn, at_least=1)
+                    own.cancel()
+
+            children: list[asyncio.Task[None]] = []
+            own = asyncio.create_task(parent())
+            with pytest.raises(asyncio.CancelledError):
+                await own
+            with pytest.raises(ConnectionFailed):
+                await children[0]
+            sql.execute("SELECT pg_advisory_unlock_all()")
+            assert await db.memories.identifiers() == ()
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+
+
+def test_task_of_a_block_that_failed_writes_nothing_afterwards(dsn: str) -> None:
+    async def work() -> None:
+        async with AsyncClient(dsn) as db:
+            children: list[asyncio.Task[None]] = []
+            failed = asyncio.Event()
+
+            async def order() -> None:
+                await db.memory("order").remember(asked("reserve"))
+                await failed.wait()
+                await db.memory("order").remember(asked("charge"))
+
+            with pytest.raises(ZeroDivisionError):
+                async with db.transaction():
+                    children.append(asyncio.create_task(order()))
+                    independent = asyncio.create_task(
+                        db.memory("log").remember(asked("q")), context=contextvars.Context()
+                    )
+                    await asyncio.wait([independent])
+                    raise ZeroDivisionError
+            failed.set()
+            with pytest.raises(OperationFailed, match="has failed, so nothing of the task is kept"):
+                await children[0]
+            assert await db.memories.identifiers() == ("log",)
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+
+
+def test_task_of_nested_block_that_committed_is_part_of_the_outer_one(dsn: str) -> None:
+    async def work() -> None:
+        async with AsyncClient(dsn) as db:
+            committed = asyncio.Event()
+
+            async def later() -> None:
+                await committed.wait()
+                await db.memory("m").remember(asked("q"))
+
+            with pytest.raises(ZeroDivisionError):
+                async with db.transaction():
+                    async with db.transaction():
+                        task = asyncio.create_task(later())
+                        await db.memories.count()
+                    committed.set()
+                    await task
+                    raise ZeroDivisionError
+            assert await db.memories.identifiers() == ()
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+
+
+def test_calls_work_after_another_task_rolled_back_the_block(dsn: str) -> None:
+    async def work() -> None:
+        async with AsyncClient(dsn) as db:
+
+            async def block() -> AsyncGenerator[None]:
+                async with db.transaction():
+                    await db.memory("a").remember(asked("q"))
+                    yield
+
+            generator = block()
+            await anext(generator)
+            with pytest.raises(ZeroDivisionError):
+                await asyncio.create_task(throw(generator))
+            await db.memory("b").remember(asked("q"))
+            assert await db.memories.identifiers() == ("b",)
+
+    async def throw(generator: AsyncGenerator[None]) -> None:
+        await generator.athrow(ZeroDivisionError)
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+
+
+# --- Processes forked in a block
+
+
+def in_forked_process(body: Callable[[], object]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+        child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            body()
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_process_forked_in_a_block_does_not_end_it(db: Client, dsn: str) -> None:
+    def commit() -> None:
+        with pytest.raises(OperationFailed, match="forked in its block"):
+            block.__exit__(None, None, None)
+
+    def roll_back() -> None:
+        block.__exit__(SystemExit, SystemExit(), None)
+
+    block = db.transaction()
+    block.__enter__()
+    db.configurations.define("before", {})
+    in_forked_process(commit)
+    in_forked_process(roll_back)
+    db.configurations.define("after", {})
+    block.__exit__(None, None, None)
+    with Client(dsn) as other:
+        assert other.configurations.configurations() == ("after", "before")
+
+
+def test_process_forked_in_a_stream_does_not_end_it(dsn: str) -> None:
+    def read() -> None:
+        with pytest.raises(ConnectionFailed, match="the process that forked this one"):
+            list(chunks)
+
+    with Client(dsn) as db:
+        db.memory("m").remember(*[asked("q" * 1000)] * 3000)
+        chunks = db.frames.chunks("conversation_log", rows=500)
+        rows = len(next(chunks))
+        in_forked_process(chunks.close)
+        in_forked_process(read)
+        assert rows + sum(map(len, chunks)) == 3000

@@ -28,6 +28,8 @@ from draive_pg.database.driver import (
     AsyncTimedConnection,
     Exchange,
     copy_text,
+    discard,
+    leave_to_parent,
     receive_rows,
     wait_until_done,
 )
@@ -47,10 +49,9 @@ from draive_pg.database.pool import AsyncPool
 from draive_pg.database.transactions import (
     LOCK_SECONDS,
     Transaction,
-    check_committable,
     current_transaction,
     lock_timed_out,
-    release_lock,
+    still_in_use,
 )
 from draive_pg.errors import ConnectionFailed
 from draive_pg.models.changes import Change
@@ -284,7 +285,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                         observed.round_trips += 1
                         if (transaction := current_transaction(self)) is not None:
                             transaction.streams.extend(itself)
-                            await stack.enter_async_context(self._block(connection))
+                            await stack.enter_async_context(self._block(transaction))
                         text = copy_text(statement, self.schema, connection)
                         rows = await stack.enter_async_context(connection.cursor().copy(text))
                         while batch := await connection.wait(receive_rows(rows)):
@@ -294,6 +295,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                                     yield item
                             finally:
                                 connection.deadline = self._deadline()
+                                leave_to_parent(rows)
             for item in await _in_thread(collector.finish):
                 yield item
 
@@ -320,23 +322,44 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
         """Async twin of `Database.transaction`, for this task and those that it starts."""
         async with AsyncExitStack() as stack:
             connection = await stack.enter_async_context(self._connection(self._deadline()))
-            transaction = Transaction(connection, asyncio.Lock())
-            stack.callback(release_lock, transaction.lock)
+            outer = current_transaction(self)
+            transaction = Transaction(connection, asyncio.Lock(), outer)
+            stack.callback(transaction.release)
             stack.enter_context(self._as_current(transaction))
-            await stack.enter_async_context(self._block(connection))
-            stack.push_async_callback(transaction.lock.acquire)
+            await stack.enter_async_context(self._block(transaction))
+            stack.push_async_exit(partial(self._take_lock, transaction))
             stack.push_async_callback(_close_all, transaction.streams)
             yield
-            check_committable(connection)
-            await stack.aclose()
+
+    async def _take_lock(
+        self,
+        transaction: Transaction[AsyncTimedConnection, asyncio.Lock],
+        _kind: object,
+        error: BaseException | None,
+        _traceback: object,
+    ) -> None:
+        """Take the lock to end a transaction, or discard its connection if it stays in use."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                transaction.ending = await transaction.lock.acquire()
+        except TimeoutError:
+            if error is None:
+                raise still_in_use() from None
+        finally:
+            if not transaction.ending:
+                discard(transaction.connection)
 
     @asynccontextmanager
-    async def _block(self, connection: AsyncTimedConnection) -> AsyncGenerator[None]:
+    async def _block(
+        self, transaction: Transaction[AsyncTimedConnection, asyncio.Lock]
+    ) -> AsyncGenerator[None]:
+        connection = transaction.connection
         begin, commit, rollback = SAVEPOINT if is_open(connection) else TRANSACTION
         with map_errors("begin a transaction"):
             await connection.run(Exchange(connection, (begin, None)))
         try:
             yield
+            transaction.check_committable()
         except BaseException:
             if is_open(connection):
                 connection.deadline = Deadline(ROLLBACK_SECONDS)
@@ -395,19 +418,19 @@ class _AsyncConnection:
         self._deadline = deadline
 
     async def __aenter__(self) -> AsyncTimedConnection:
-        transaction = self._transaction = current_transaction(self._database)
-        if transaction is not None:
+        while (transaction := current_transaction(self._database)) is not None:
+            self._transaction = transaction
             seconds = self._deadline.within(LOCK_SECONDS)
             try:
                 async with asyncio.timeout(seconds):
                     await transaction.lock.acquire()
             except TimeoutError:
                 raise lock_timed_out(seconds) from None
-            if not transaction.ended:
+            if transaction.is_open:
                 transaction.connection.deadline = self._deadline
                 return transaction.connection
             transaction.lock.release()
-            self._transaction = None
+        self._transaction = None
         self._pool = await self._database.pool()
         self._connection = await self._pool.acquire(self._deadline)
         self._connection.deadline = self._deadline

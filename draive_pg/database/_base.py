@@ -1,15 +1,22 @@
 """Shared code of the sync and async database: state, caching and retry rules, without I/O."""
 
+import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypedDict, Unpack
 
-from psycopg import AsyncConnection, Connection
 from psycopg.pq import TransactionStatus
 
 from draive_pg.database.cache import Cache
 from draive_pg.database.deadline import Deadline
-from draive_pg.database.driver import BEGIN, COMMIT, ROLLBACK, Exchange
+from draive_pg.database.driver import (
+    BEGIN,
+    COMMIT,
+    ROLLBACK,
+    AsyncTimedConnection,
+    Exchange,
+    TimedConnection,
+)
 from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.live import TriggerCheck
 from draive_pg.database.observe import Observation, Observer, logger
@@ -19,6 +26,7 @@ from draive_pg.database.transactions import (
     as_current,
     current_transaction,
     enter,
+    inherited_transaction,
 )
 from draive_pg.errors import ConnectionFailed, TimedOut
 from draive_pg.lines.line import Line
@@ -67,7 +75,7 @@ class Options(TypedDict):
     on_operation: Callable[[OperationEvent], object] | None
 
 
-class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
+class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
     """Base of `Database` and `AsyncDatabase`."""
 
     def __init__(self, endpoint: Endpoint, cache: Cache, **options: Unpack[Options]) -> None:
@@ -101,7 +109,7 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
 
         Reads in a transaction are not cached, because they may see changes that are rolled back.
         """
-        outer = current_transaction(self)
+        outer = transaction.outer
         failed = True
         try:
             with ExitStack() as stack:
@@ -118,7 +126,8 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
         """Invalidate the keys that an operation changes."""
         if not operation.invalidates:
             return
-        if (transaction := current_transaction(self)) is not None:
+        transaction = inherited_transaction(self)
+        if transaction is not None and transaction.is_open:
             transaction.stale.update(operation.invalidates)
         else:
             self._cache.invalidate(operation.invalidates, failed=failed)
@@ -129,9 +138,7 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
             return Deadline(patience)
         return Deadline(self._timeout)
 
-    def _exchange(
-        self, connection: Connection | AsyncConnection, statements: Sequence[Statement]
-    ) -> Exchange:
+    def _exchange(self, connection: C, statements: Sequence[Statement]) -> Exchange:
         """Return the exchange of an operation: one transaction, or a part of the current one."""
         queries = [(qualified(sql, self.schema), parameters) for sql, parameters in statements]
         commits = len(queries) > 1 and not self._in_transaction()
@@ -156,9 +163,8 @@ class BaseDatabase[C: Connection | AsyncConnection, L: Lock]:
         return True
 
 
-def is_open(connection: Connection | AsyncConnection) -> bool:
-    """Return whether a connection is alive and in a transaction."""
-    return connection.info.transaction_status in (
-        TransactionStatus.INTRANS,
-        TransactionStatus.INERROR,
-    )
+def is_open(connection: TimedConnection | AsyncTimedConnection) -> bool:
+    """Return whether a connection of this process is alive and in a transaction."""
+    status = connection.info.transaction_status
+    open_ = status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+    return open_ and connection.pid == os.getpid()

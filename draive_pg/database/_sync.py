@@ -26,6 +26,8 @@ from draive_pg.database.driver import (
     Exchange,
     TimedConnection,
     copy_text,
+    discard,
+    leave_to_parent,
     receive_rows,
 )
 from draive_pg.database.endpoint import Endpoint
@@ -42,12 +44,11 @@ from draive_pg.database.pool import Pool
 from draive_pg.database.transactions import (
     LOCK_SECONDS,
     Transaction,
-    check_committable,
     clear_current,
     current_transaction,
     enter,
     lock_timed_out,
-    release_lock,
+    still_in_use,
 )
 from draive_pg.errors import ConnectionFailed
 from draive_pg.models.changes import Change
@@ -86,9 +87,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
         self._opening = threading.Lock()
 
     def reset_after_fork(self) -> None:
-        """Drop the inherited pool without closing its sockets, which are the parent's."""
-        if self._pool is not None:
-            _inherited.append(self._pool)
+        """Drop the inherited pool; psycopg closes no sockets of a parent process."""
         if self._finalizer is not None:
             self._finalizer.detach()
         self._reset()
@@ -267,7 +266,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                 if (transaction := current_transaction(self)) is not None:
                     transaction.streams.extend(itself)
                     # A savepoint: closing an unfinished COPY is an error in the transaction.
-                    enter(stack, self._block(connection))
+                    enter(stack, self._block(transaction))
                 text = copy_text(statement, self.schema, connection)
                 rows = stack.enter_context(connection.cursor().copy(text))
                 while batch := connection.wait(receive_rows(rows)):
@@ -276,6 +275,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                         yield from collector.take(batch)
                     finally:  # each batch, and closing the COPY, has a deadline of its own
                         connection.deadline = self._deadline()
+                        leave_to_parent(rows)
             yield from collector.finish()
 
     def changes(self) -> Generator[Change]:
@@ -300,23 +300,42 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
         """Run the operations of this thread within the block in one transaction."""
         with ExitStack() as stack:
             connection = stack.enter_context(self._connection(self._deadline()))
-            transaction = Transaction(connection, threading.Lock())
-            stack.callback(release_lock, transaction.lock)
+            outer = current_transaction(self)
+            transaction = Transaction(connection, threading.Lock(), outer)
+            stack.callback(transaction.release)
             enter(stack, self._as_current(transaction))
-            enter(stack, self._block(connection))
+            enter(stack, self._block(transaction))
+            stack.push(partial(self._take_lock, transaction))
             stack.callback(_close_all, transaction.streams)
             yield
-            check_committable(connection)
-            stack.close()
+
+    def _take_lock(
+        self,
+        transaction: Transaction[TimedConnection, threading.Lock],
+        _kind: object,
+        error: BaseException | None,
+        _traceback: object,
+    ) -> None:
+        """Take the lock to end a transaction, or discard its connection if it is in use.
+
+        Only a generator can use it, and cannot go on while this waits.
+        """
+        transaction.ending = transaction.lock.acquire(blocking=False)
+        if not transaction.ending:
+            discard(transaction.connection)
+            if error is None:
+                raise still_in_use()
 
     @contextmanager
-    def _block(self, connection: TimedConnection) -> Generator[None]:
+    def _block(self, transaction: Transaction[TimedConnection, threading.Lock]) -> Generator[None]:
         """Begin a transaction, or a savepoint in a transaction, and end it."""
+        connection = transaction.connection
         begin, commit, rollback = SAVEPOINT if is_open(connection) else TRANSACTION
         with map_errors("begin a transaction"):
             connection.run(Exchange(connection, (begin, None)))
         try:
             yield
+            transaction.check_committable()
         except BaseException:
             if is_open(connection):
                 connection.deadline = Deadline(ROLLBACK_SECONDS)
@@ -370,16 +389,16 @@ class _Connection:
         self._deadline = deadline
 
     def __enter__(self) -> TimedConnection:
-        transaction = self._transaction = current_transaction(self._database)
-        if transaction is not None:
+        while (transaction := current_transaction(self._database)) is not None:
+            self._transaction = transaction
             seconds = self._deadline.within(LOCK_SECONDS)
             if not transaction.lock.acquire(timeout=seconds):
                 raise lock_timed_out(seconds)
-            if not transaction.ended:  # while this waited
+            if transaction.is_open:
                 transaction.connection.deadline = self._deadline
                 return transaction.connection
-            transaction.lock.release()
-            self._transaction = None
+            transaction.lock.release()  # it has ended while this waited
+        self._transaction = None
         self._pool = self._database.pool()
         self._connection = self._pool.acquire(self._deadline)
         self._connection.deadline = self._deadline
@@ -393,9 +412,6 @@ class _Connection:
 
 
 _databases = weakref.WeakSet[Database]()
-
-# Pools inherited by fork, referenced so that they are not closed: the sockets are the parent's.
-_inherited: list[Pool] = []
 
 
 def _reset_after_fork() -> None:

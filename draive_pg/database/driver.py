@@ -5,11 +5,13 @@ This is the only module that uses private interfaces of psycopg. On import, it c
 
 import asyncio
 import concurrent.futures
+import os
 import re
 import select
+import socket
 import threading
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import ContextVar
@@ -32,7 +34,8 @@ from psycopg import (
 )
 from psycopg.abc import PQGen, PQGenConn
 from psycopg.adapt import PyFormat, Transformer
-from psycopg.pq import ExecStatus, Format, PipelineStatus, TransactionStatus
+from psycopg.errors import InFailedSqlTransaction
+from psycopg.pq import ExecStatus, Format, PGconn, PipelineStatus, TransactionStatus
 from psycopg.sql import Literal
 
 from draive_pg.database.deadline import Deadline
@@ -206,6 +209,8 @@ class Exchange:
         for result in self._results:
             if result.status == ExecStatus.FATAL_ERROR:
                 raise error_from_result(result)
+            if self.commits and result.command_status == ROLLBACK:
+                raise InFailedSqlTransaction("an operation failed, so nothing was committed")
 
 
 class _Pooled:
@@ -217,6 +222,8 @@ class _Pooled:
         Seconds to wait for each answer if there is no deadline (adapters); None: no limit.
     deadline : Deadline | None
         The end of the timeout of the current call.
+    pid : int
+        The process that opened it: a forked one must not use its socket.
     last_used : float
         The wall-clock time of its return to the pool; it also counts while a computer sleeps.
     lease : Any
@@ -225,6 +232,7 @@ class _Pooled:
 
     call_timeout: float | None = None
     deadline: Deadline | None = None
+    pid: int = 0
     last_used: float = 0.0
     lease: Any = None
 
@@ -244,6 +252,7 @@ class TimedConnection(_Pooled, Connection):
         finally:
             _connecting.reset(token)
         connection.call_timeout, connection.last_used = deadline.seconds, time()
+        connection.pid = os.getpid()
         return connection
 
     @classmethod
@@ -263,7 +272,7 @@ class TimedConnection(_Pooled, Connection):
     def wait[T](self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         if timeout is not None:
             return super().wait(gen, interval, timeout)
-        deadline = _deadline(self)
+        deadline = _begin(self)
         try:
             return super().wait(gen, interval, deadline.left())
         except _WaitTimeout:
@@ -281,12 +290,12 @@ class TimedConnection(_Pooled, Connection):
             If the server reports an error, does not answer, or the connection is lost, unless it
             has answered COMMIT.
         """
-        deadline = _deadline(self)
+        deadline = _begin(self)
         try:
             wait(exchange.run(), self.pgconn.socket, INTERVAL, deadline.left())
         except BaseException as error:
             if _is_interrupt(error):
-                settled = _settle(self, exchange, error)
+                settled = _settle_exchange(self, exchange, error)
                 while not settled.done():
                     with suppress(KeyboardInterrupt):
                         concurrent.futures.wait([settled])
@@ -317,6 +326,7 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
         except TimeoutError:
             raise deadline.error() from None
         connection.call_timeout, connection.last_used = deadline.seconds, time()
+        connection.pid = os.getpid()
         return connection
 
     @override
@@ -325,9 +335,19 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
     ) -> T:
         if timeout is not None:
             return await super().wait(gen, interval, timeout)
-        deadline = _deadline(self)
+        deadline, results = _begin(self), list[T]()
+        receiving = _receive(gen, results)
         try:
-            return await super().wait(gen, interval, deadline.left())
+            return await wait_async(receiving, self.pgconn.socket, interval, deadline.left())
+        except asyncio.CancelledError as error:
+            # As in `run`: a statement of the adapters that is applied does not raise.
+            rest = _ignore_errors(receiving)
+            settled = _settle(self, lambda: rest, error, lambda: not results)
+            await wait_until_done(asyncio.wrap_future(settled))
+            if not results or self.info.transaction_status != TransactionStatus.IDLE:
+                raise
+            _deliver_later()
+            return results[0]
         except _WaitTimeout:
             with suppress(Error):
                 await self.cancel_safe(timeout=CANCEL_SECONDS)
@@ -341,18 +361,17 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
         delivered at the next ``await``: a write that raises CancelledError was not applied. A task
         that ends before that is not cancelled, so its result is not lost.
         """
-        deadline = _deadline(self)
+        deadline = _begin(self)
         try:
             await wait_async(exchange.run(), self.pgconn.socket, INTERVAL, deadline.left())
         except GeneratorExit:  # nothing can be awaited any more
             raise
         except BaseException as error:
             if _is_interrupt(error):
-                settled = asyncio.wrap_future(_settle(self, exchange, error))
+                settled = asyncio.wrap_future(_settle_exchange(self, exchange, error))
                 await wait_until_done(settled)
-            task = asyncio.current_task()
-            if exchange.committed and isinstance(error, asyncio.CancelledError) and task:
-                asyncio.get_running_loop().call_soon(_cancel_again, task)
+            if exchange.committed and isinstance(error, asyncio.CancelledError):
+                _deliver_later()
                 return
             _raise_unless_committed(error, exchange, deadline)
 
@@ -379,6 +398,27 @@ async def wait_until_done(future: asyncio.Future[Any]) -> None:
 _connecting = ContextVar[Deadline]("draive_pg_connecting")
 
 
+def _receive[T](gen: PQGen[T], results: list[T]) -> PQGen[T]:
+    """Run a generator, and keep its result, which an interrupt may lose."""
+    results.append((yield from gen))
+    return results[0]
+
+
+def _ignore_errors(gen: PQGen[Any]) -> PQGen[None]:
+    """Run the rest of a generator, without the errors that the server reports."""
+    try:
+        yield from gen
+    except Error as error:
+        if error.sqlstate is None:
+            raise
+
+
+def _deliver_later() -> None:
+    """Deliver a cancellation that was caught at the next ``await`` of the task."""
+    if (task := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().call_soon(_cancel_again, task)
+
+
 def _cancel_again(task: asyncio.Task[Any]) -> None:
     """Deliver a cancellation that was caught, unless a timeout has withdrawn it meanwhile."""
     if task.cancelling():
@@ -386,7 +426,10 @@ def _cancel_again(task: asyncio.Task[Any]) -> None:
         task.cancel()
 
 
-def _deadline(connection: TimedConnection | AsyncTimedConnection) -> Deadline:
+def _begin(connection: TimedConnection | AsyncTimedConnection) -> Deadline:
+    """Return the deadline of what will be sent; raise in a forked process."""
+    if connection.pid != os.getpid():
+        raise OperationalError("the connection is in use by the process that forked this one")
     return connection.deadline or Deadline(connection.call_timeout)
 
 
@@ -395,8 +438,20 @@ def _is_interrupt(error: BaseException) -> bool:
     return isinstance(error, _WaitTimeout) or not isinstance(error, Exception)
 
 
-def _settle(
+def _settle_exchange(
     connection: Connection | AsyncConnection, exchange: Exchange, error: BaseException
+) -> Future[None]:
+    def is_unknown() -> bool:
+        return exchange.commits and not exchange.committed and not exchange.refused
+
+    return _settle(connection, exchange.receive, error, is_unknown)
+
+
+def _settle(
+    connection: Connection | AsyncConnection,
+    receive: Callable[[], PQGen[None]],
+    error: BaseException,
+    is_unknown: Callable[[], bool],
 ) -> Future[None]:
     """Cancel the statements on the server and receive their results, or close the connection.
 
@@ -416,13 +471,14 @@ def _settle(
                     clean = False
                 with suppress(_WaitTimeout):
                     left = deadline.within(REPEAT_SECONDS)
-                    wait(exchange.receive(), pgconn.socket, INTERVAL, left)
+                    wait(receive(), pgconn.socket, INTERVAL, left)
+                    break
         except Error:
             clean = False
         finally:
             if not clean or not _is_idle(pgconn.transaction_status):
                 pgconn.finish()
-                if exchange.commits and not exchange.committed and not exchange.refused:
+                if is_unknown():
                     logger.warning("a cancelled write got no answer: it may have been applied")
             settled.set_result(None)
 
@@ -473,6 +529,25 @@ def is_reusable(connection: Connection | AsyncConnection) -> bool:
     )
 
 
+def discard(connection: TimedConnection | AsyncTimedConnection) -> None:
+    """Close a connection; if a statement is running, only shut down its socket.
+
+    A task may be waiting for that statement. The shutdown ends its wait, and the descriptor is kept
+    until it drops the connection, so that no other connection gets the same one meanwhile.
+    """
+    if connection.pid != os.getpid():
+        return
+    pgconn = connection.pgconn
+    if pgconn.transaction_status != TransactionStatus.ACTIVE:
+        pgconn.finish()
+        return
+    with (
+        socket.fromfd(pgconn.socket, socket.AF_INET, socket.SOCK_STREAM) as copy,
+        suppress(OSError),
+    ):
+        copy.shutdown(socket.SHUT_RDWR)
+
+
 # --- COPY
 
 # Rows per batch: enough for vectorised decoding, few enough for the processor's cache.
@@ -499,6 +574,12 @@ def copy_text(
     values = statement.parameters or ()
     parts[1::2] = [Literal(values[int(number) - 1]).as_bytes(connection) for number in parts[1::2]]
     return b"COPY (%b) TO STDOUT (FORMAT BINARY)" % b"".join(cast("list[bytes]", parts))
+
+
+def leave_to_parent(copy: Copy | AsyncCopy) -> None:
+    """In a forked process, let the end of a COPY cancel nothing: it is that of the parent."""
+    if cast("TimedConnection", copy.connection).pid != os.getpid():
+        cast("Any", copy)._pgconn = PGconn.connect_start(b"host=/")  # noqa: SLF001
 
 
 def receive_rows(copy: Copy | AsyncCopy) -> PQGen[Rows | None]:

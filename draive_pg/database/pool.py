@@ -5,6 +5,7 @@ the error when the server cannot be reached.
 """
 
 import asyncio
+import os
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,7 @@ from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import (
     AsyncTimedConnection,
     TimedConnection,
+    discard,
     is_reusable,
 )
 from draive_pg.database.errors import CONNECT, map_errors
@@ -91,6 +93,8 @@ class Pool:
 
     def release(self, connection: TimedConnection) -> None:
         """Return a connection to the pool; it is closed if it is in a transaction."""
+        if connection.pid != os.getpid():
+            return  # forked while it was in use; another thread of the parent may hold the lock
         connection.last_used = time()
         lease, connection.lease = connection.lease, None
         with self._changed:
@@ -100,7 +104,7 @@ class Pool:
                 self._idle.append(connection)
             self._changed.notify()
         if not reusable:
-            connection.close()
+            discard(connection)
 
     def close(self) -> None:
         """Close the idle connections now, and those in use when they are released."""
@@ -167,7 +171,7 @@ class AsyncPool:
         if not self._closed and is_reusable(connection):
             self._idle.append(connection)
         else:
-            connection.pgconn.finish()
+            discard(connection)
         self._free(lease)
 
     def close(self) -> None:
