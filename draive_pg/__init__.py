@@ -30,6 +30,7 @@ from draive_pg.errors import (
     TableMissing,
     TemplateInvalid,
     TimedOut,
+    TimesMissing,
     warn,
 )
 from draive_pg.frames.frame import Format
@@ -135,6 +136,7 @@ __all__ = (
     "TableState",
     "TemplateInvalid",
     "TimedOut",
+    "TimesMissing",
     "Timestamp",
     "Transcript",
     "TranscriptEntry",

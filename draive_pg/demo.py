@@ -157,7 +157,7 @@ def show_next(db: Client, page: "Page", opened_by: str) -> None:
     )
     page.say("Import chat logs of your own, and see what else there is:")
     page.code(
-        f"{_program('draive-pg')} import chat FILE",
+        f"{_program('draive-pg')} import chats FILE",
         f"{_program('draive-pg')} --help",
     )
 

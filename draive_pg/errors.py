@@ -27,7 +27,8 @@
 Arguments of a wrong type or value raise plain ``TypeError`` or ``ValueError`` before any I/O.
 A `DocumentMissing` is also draive's ``InstructionsMissing`` or ``ConfigurationMissing``;
 ``ConfigurationInvalid`` is draive's own. ``StoredDataSkipped`` is a warning for each row that is
-left out, with ``lenient=True`` or because Python cannot represent its time.
+left out, with ``lenient=True`` or because Python cannot represent its time. ``TimesMissing`` is a
+warning of an analysis.
 """
 
 import os
@@ -89,6 +90,10 @@ class StoredDataInvalid(DraivePGError):
 
 class StoredDataSkipped(UserWarning):
     """A stored row cannot be read, and was left out of the result."""
+
+
+class TimesMissing(UserWarning):
+    """Elements of an imported chat log have no times, so what depends on them is missing."""
 
 
 class TemplateInvalid(DraivePGError, ValueError):

@@ -4,7 +4,7 @@
     python examples/import_logs.py mine.json   # your own: a JSON list of messages
 
 The database is $DRAIVE_PG_DSN, or an embedded PostgreSQL without it. For many or large files, use
-`draive-pg import chat`.
+`draive-pg import chats`.
 """
 
 import json

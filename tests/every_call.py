@@ -23,7 +23,7 @@ class Limits(Configuration):
 def export_memories(db: Client) -> object:
     """Export all memories to a temporary file."""
     with tempfile.TemporaryDirectory() as folder:
-        return db.memories.export(Path(folder) / "memories.jsonl.gz")
+        return db.memories.export_memories(Path(folder) / "memories.jsonl.gz")
 
 
 def report_memories(db: Client) -> object:
@@ -98,7 +98,7 @@ WRITES: dict[str, Callable[[Client], object]] = {
         "chat", [{"role": "user", "content": "hi"}]
     ),
     "rename memory 'm'": lambda db: db.memory("m").rename("r").rename("m"),
-    f"import '{EXPORTED.name}', lines 1 to 1": lambda db: db.memories.import_file(EXPORTED),
+    f"import '{EXPORTED.name}', lines 1 to 1": lambda db: db.memories.import_memories(EXPORTED),
     "prune memories": lambda db: db.memories.prune(timedelta(0), prefix="m", dry_run=False),
     "remove memory 'm'": lambda db: db.memories.remove("m"),
     "erase memories": lambda db: db.memories.erase("exported", dry_run=False),

@@ -57,7 +57,7 @@ def test_help_and_version_import_neither_pandas_nor_draive() -> None:
 import sys
 from draive_pg.cli import main
 heavy = {"pandas", "numpy", "pyarrow", "draive", "haiway", "rich", "tqdm"}
-for arguments in "--help", "--version", "import chat --help", "export --help", "demo --help":
+for arguments in "--help", "--version", "import chats --help", "export --help", "demo --help":
     sys.argv[1:] = arguments.split()
     try:
         main()
@@ -89,7 +89,7 @@ def test_every_command_and_option_has_help_and_commands_have_examples(shell: She
 
 
 def test_usage_error_exits_with_code_2(shell: Shell, tmp_path: Path) -> None:
-    for arguments in ([], ["nonsense"], ["import"], ["import", "chat"], ["setup", "--nonsense"]):
+    for arguments in ([], ["nonsense"], ["import"], ["import", "chats"], ["setup", "--nonsense"]):
         done = shell(*arguments)
         assert done.code == 2
         assert "Traceback" not in done.out + done.err
@@ -143,7 +143,7 @@ def test_unusable_dsn_is_one_line_error_without_password(
     shell: Shell, dsn: str, tmp_path: Path
 ) -> None:
     file = lines(tmp_path / "logs.jsonl", chat("a"), chat("b"))
-    for command in (["setup"], ["import", "chat", file], ["demo"]):
+    for command in (["setup"], ["import", "chats", file], ["demo"]):
         done = shell(*command, "--dsn", dsn)
         assert_one_line_error(done)
         assert "secret" not in done.err
@@ -177,7 +177,7 @@ def test_invalid_schema_is_one_line_error(shell: Shell, dsn: str) -> None:
 
 def test_missing_tables_error_suggests_setup(shell: Shell, empty_dsn: str, tmp_path: Path) -> None:
     file = lines(tmp_path / "logs.jsonl", chat("a"), chat("b"))
-    done = shell("import", "chat", file, "--dsn", empty_dsn)
+    done = shell("import", "chats", file, "--dsn", empty_dsn)
     assert_one_line_error(done, "draive-pg setup")
 
 
@@ -185,7 +185,7 @@ def test_missing_postgresql_error_suggests_installation(shell: Shell) -> None:
     assert_one_line_error(shell("setup"), "PGBINDIR")
 
 
-# --- import chat
+# --- import chats
 
 
 def test_import_writes_each_conversation_to_a_memory(
@@ -194,10 +194,11 @@ def test_import_writes_each_conversation_to_a_memory(
     system = {"role": "system", "content": "Be brief."}
     several = lines(tmp_path / "several.jsonl", chat("a"), chat("b", "1", "2", "3"))
     single = lines(tmp_path / "single.json", [system, *messages_of("Hi", "Hello")])
-    done = shell("import", "chat", several, single, "--dsn", dsn, "--prefix", "p/")
+    done = shell("import", "chats", several, single, "--dsn", dsn, "--prefix", "p/")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("Imported 3 conversations (7 elements), skipped 0, failed 0, in ")
-    assert done.out.count("\n") == 1
+    assert done.out.count("\n") == 2
+    assert "3 conversations have messages without times" in done.out
     assert element_counts(dsn) == {"p/a": 2, "p/b": 3, "p/single": 2}
     with Client(dsn) as db:
         recalled = db.memory("p/single").recall()
@@ -209,13 +210,13 @@ def test_import_into_schema(shell: Shell, empty_dsn: str, tmp_path: Path) -> Non
     place = ("--dsn", empty_dsn, "--schema", "team_a")
     assert shell("setup", *place).code == 0
     file = lines(tmp_path / "logs.jsonl", chat("a"), chat("b"))
-    assert shell("import", "chat", file, *place).code == 0
+    assert shell("import", "chats", file, *place).code == 0
     assert element_counts(empty_dsn, "team_a") == {"a": 2, "b": 2}
 
 
 def test_repeated_import_skips_and_append_appends(shell: Shell, dsn: str, tmp_path: Path) -> None:
     file = lines(tmp_path / "logs.jsonl", chat("a"), chat("b"))
-    command = ("import", "chat", file, "--dsn", dsn)
+    command = ("import", "chats", file, "--dsn", dsn)
     assert "Imported 2 conversations (4 elements), skipped 0" in shell(*command).out
     again = shell(*command)
     assert (again.code, again.err) == (0, "")
@@ -232,7 +233,7 @@ def test_import_reports_invalid_conversations_and_continues(
     broken["messages"][2] = {"role": "wizard", "content": "3"}
     nul = chat("nul", "fine", "not \0 fine")
     file = lines(tmp_path / "logs.jsonl", chat("a"), broken, '{"id": "cut", "mess', nul, chat("b"))
-    done = shell("import", "chat", file, "--dsn", dsn)
+    done = shell("import", "chats", file, "--dsn", dsn)
     assert done.code == 1
     assert "Imported 2 conversations (4 elements), skipped 0, failed 3" in done.out
     wizard, cut, zero = done.err.splitlines()
@@ -253,7 +254,7 @@ def test_import_reports_unreadable_files_and_continues(
     good = lines(tmp_path / "good.jsonl", chat("a"), chat("b"))
     missing, folder = tmp_path / "missing.json", tmp_path / "folder"
     folder.mkdir()
-    done = shell("import", "chat", missing, text, empty, folder, good, "--dsn", dsn)
+    done = shell("import", "chats", missing, text, empty, folder, good, "--dsn", dsn)
     assert done.code == 1
     assert "Imported 2 conversations (4 elements), skipped 0, failed 4" in done.out
     for line, name in zip(
@@ -272,12 +273,12 @@ def test_conversation_of_two_files_is_imported_once_unless_it_differs(
         lines(tmp_path / day / "logs.jsonl", chat("a"), chat("b", day), chat(day))
         for day in ("monday", "tuesday")
     )
-    done = shell("import", "chat", monday, tuesday, "--dsn", dsn)
+    done = shell("import", "chats", monday, tuesday, "--dsn", dsn)
     assert done.code == 1
     assert "Imported 4 conversations (7 elements), skipped 1, failed 1" in done.out
     assert done.err.count("\n") == 1
     assert "logs.jsonl, line 2: memory 'b' has other elements" in done.err
-    appended = shell("import", "chat", monday, tuesday, "--dsn", dsn, "--append")
+    appended = shell("import", "chats", monday, tuesday, "--dsn", dsn, "--append")
     assert appended.code == 0
     assert element_counts(dsn) == {"a": 6, "b": 3, "monday": 4, "tuesday": 4}
 
@@ -287,7 +288,7 @@ def test_conversation_with_an_identifier_that_is_too_long_does_not_stop_the_othe
 ) -> None:
     unwieldy = os.urandom(4000).hex()  # over the size limit of an index row
     file = lines(tmp_path / "logs.jsonl", chat("a"), chat(unwieldy), chat("b"))
-    done = shell("import", "chat", file, "--dsn", dsn)
+    done = shell("import", "chats", file, "--dsn", dsn)
     assert done.code == 1
     assert "Imported 2 conversations (4 elements), skipped 0, failed 1" in done.out
     assert done.err.startswith("draive-pg: logs.jsonl, line 2: ")
@@ -313,7 +314,7 @@ def test_lost_connection_ends_import_and_reports_progress(
     )
     whole_batch = chat("a", *map(str, range(2000)))
     file = lines(tmp_path / "logs.jsonl", whole_batch, chat("b"), chat("c"))
-    done = shell("import", "chat", file, "--dsn", dsn)
+    done = shell("import", "chats", file, "--dsn", dsn)
     assert_one_line_error(done, "import logs.jsonl, line 2: memory 'b', and 1 more")
     assert element_counts(dsn) == {"a": 2000}
 
@@ -324,7 +325,7 @@ def test_import_dry_run_checks_all_and_writes_nothing(
     broken = {"id": "broken", "messages": [{"role": "wizard"}]}
     file = lines(tmp_path / "logs.jsonl", chat("a"), broken, chat("nul", "\0"), chat("b"))
     for place in (("--dsn", dsn), ()):  # a dry run needs no database
-        done = shell("import", "chat", file, *place, "--dry-run")
+        done = shell("import", "chats", file, *place, "--dry-run")
         assert done.code == 1
         assert done.out.startswith("Would import 2 conversations (4 elements), skipped 0, failed 2")
         assert [line[:33] for line in done.err.splitlines()] == [
@@ -338,7 +339,7 @@ def test_import_of_a_growing_log_adds_its_messages_and_names_what_is_not_read(
     shell: Shell, dsn: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "logs.jsonl"
-    command = ("import", "chat", file, "--dsn", dsn)
+    command = ("import", "chats", file, "--dsn", dsn)
     lines(file, chat("a", "1"))
     assert shell(*command).code == 0
     lines(file, chat("a", "1", "2") | {"info": {"task": {"deep": 1}}})
@@ -350,7 +351,7 @@ def test_import_of_a_growing_log_adds_its_messages_and_names_what_is_not_read(
 
 def test_import_repairs_messages(shell: Shell, dsn: str, tmp_path: Path) -> None:
     file = lines(tmp_path / "logs.jsonl", chat("nul", "a\0b"))
-    command = ("import", "chat", file, "--dsn", dsn, "--on-error")
+    command = ("import", "chats", file, "--dsn", dsn, "--on-error")
     assert shell(*command, "skip").code == 0
     repaired = shell(*command, "repair")
     assert repaired.code == 0
@@ -366,8 +367,8 @@ def test_import_lists_its_formats(shell: Shell) -> None:
 
 def test_import_json_prints_counts(shell: Shell, dsn: str, tmp_path: Path) -> None:
     file = lines(tmp_path / "logs.jsonl", chat("a"), "{", chat("b"))
-    assert shell("import", "chat", lines(tmp_path / "b.json", [chat("b")]), "--dsn", dsn).code == 0
-    done = shell("import", "chat", file, "--dsn", dsn, "--json")
+    assert shell("import", "chats", lines(tmp_path / "b.json", [chat("b")]), "--dsn", dsn).code == 0
+    done = shell("import", "chats", file, "--dsn", dsn, "--json")
     counts = json.loads(done.out)
     assert counts.pop("seconds") > 0
     assert counts == {
@@ -378,6 +379,7 @@ def test_import_json_prints_counts(shell: Shell, dsn: str, tmp_path: Path) -> No
         "failed": 1,
         "repaired": 0,
         "ignored": {},
+        "untimed": 2,
     }
     assert (done.code, done.err.count("\n")) == (1, 1)
 
@@ -387,7 +389,7 @@ def test_import_json_prints_counts(shell: Shell, dsn: str, tmp_path: Path) -> No
 
 def test_progress_is_shown_only_on_terminal(tmp_path: Path) -> None:
     file = lines(tmp_path / "logs.jsonl", chat("a"), "{", chat("b"))
-    command = ("import", "chat", file, "--dry-run")
+    command = ("import", "chats", file, "--dry-run")
     with start_process(*command) as piped:
         out, err = piped.communicate(timeout=60)
     assert "Would import 2 conversations" in out
@@ -449,7 +451,7 @@ def test_interrupt_exits_with_code_130_silently() -> None:
 
 def test_export_writes_frame_to_file(shell: Shell, dsn: str, tmp_path: Path) -> None:
     log = lines(tmp_path / "chats.jsonl", chat("a", "Hi", "Hello"), chat("b", "Ho", "Hum"))
-    assert shell("import", "chat", log, "--dsn", dsn).code == 0
+    assert shell("import", "chats", log, "--dsn", dsn).code == 0
     path = tmp_path / "log.jsonl"
     done = shell("export", "conversation_log", path, "--dsn", dsn)
     assert (done.code, done.err) == (0, "")
@@ -469,7 +471,6 @@ def test_export_writes_frame_to_file(shell: Shell, dsn: str, tmp_path: Path) -> 
 
 def test_invalid_export_is_one_line_error(shell: Shell, dsn: str, tmp_path: Path) -> None:
     for arguments, part in (
-        (("nope", "a.csv"), "no frame 'nope'"),
         (("sessions", "a.xlsx"), "parquet, csv, jsonl"),
         (
             ("sessions", "nowhere/a.csv"),
@@ -481,13 +482,18 @@ def test_invalid_export_is_one_line_error(shell: Shell, dsn: str, tmp_path: Path
         frame, file, *options = arguments
         done = shell("export", frame, tmp_path / file, *options, "--dsn", dsn)
         assert_one_line_error(done, part)
+    done = shell("export", "nope", tmp_path / "a.csv", "--dsn", dsn)
+    assert (done.code, done.out) == (2, "")
+    assert "No such command 'nope'" in done.err
     done = shell("export", "sessions", tmp_path / "a.csv", "--since", "soon", "--dsn", dsn)
     assert (done.code, done.out) == (2, "")
     assert "--since must be a time" in done.err
     assert [*tmp_path.iterdir()] == []
 
 
-@pytest.mark.parametrize("group", ["", "prompts", "configs", "memories", "import", "server"])
+@pytest.mark.parametrize(
+    "group", ["", "prompts", "configs", "memories", "import", "export", "server"]
+)
 def test_command_list_shows_complete_summaries(shell: Shell, group: str) -> None:
     commands = shell(*group.split(), "--help").out.partition("\nCommands:\n")[2]
     assert commands

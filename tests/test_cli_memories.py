@@ -273,42 +273,44 @@ def test_export_and_import_into_another_database(
     run: Shell, three: Client, shell: Shell, empty_dsn: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "memories.jsonl.gz"
-    out = assert_ok(run("export", path, "--prefix", "a/"))
+    out = assert_ok(shell("export", "memories", path, "--prefix", "a/"))
     assert out.startswith(f"Exported 2 memories (8 elements, 2 snapshots of variables) to {path}")
     there = ("--dsn", empty_dsn)
     assert_ok(shell("setup", *there))
-    out = assert_ok(shell("memories", "import", path, *there))
+    out = assert_ok(shell("import", "memories", path, *there))
     assert out.startswith("Imported 2 memories (8 elements, 2 snapshots of variables) in ")
-    assert "0 memories" in (again := assert_ok(shell("memories", "import", path, *there)))
+    assert "0 memories" in (again := assert_ok(shell("import", "memories", path, *there)))
     assert ", 2 unchanged in " in again
-    done = json.loads(assert_ok(run("export", path, "b/older", "--json")))
+    done = json.loads(assert_ok(shell("export", "memories", path, "b/older", "--json")))
     assert (done["path"], done["memories"]) == (str(path), 1)
-    done = json.loads(assert_ok(shell("memories", "import", path, *there, "--json")))
+    done = json.loads(assert_ok(shell("import", "memories", path, *there, "--json")))
     assert (done["memories"], done["unchanged"]) == (1, 0)
     with Client(empty_dsn) as other:
         assert str(other.memory("b/older").show()) == str(three.memory("b/older").show())
 
 
 def test_failed_export_or_import_is_one_line_error(
-    run: Shell, three: Client, tmp_path: Path
+    shell: Shell, run: Shell, three: Client, tmp_path: Path
 ) -> None:
     path = tmp_path / "chat.jsonl"
-    assert_one_line_error(run("export", path, "nope"), "no memory 'nope'")
+    assert_one_line_error(shell("export", "memories", path, "nope"), "no memory 'nope'")
     assert not path.exists()
     path.write_text(json.dumps({"id": "x", "messages": CHAT}))
-    assert_one_line_error(run("import", path), "line 1", "draive-pg import chat")
-    assert_ok(run("export", path, "a/new"))
+    assert_one_line_error(shell("import", "memories", path), "line 1", "draive-pg import chats")
+    assert_ok(shell("export", "memories", path, "a/new"))
     three.memory("a/new").remember(variables={"x": 1})
-    assert_one_line_error(run("import", path), "'a/new'", "other content")
-    assert_one_line_error(run("import", tmp_path / "none"), "none")
+    assert_one_line_error(shell("import", "memories", path), "'a/new'", "other content")
+    assert_one_line_error(shell("import", "memories", tmp_path / "none"), "none")
     nowhere = tmp_path / "nowhere" / "file.jsonl"
-    assert_one_line_error(run("export", nowhere), f"No such file or directory: {str(nowhere)!r}")
+    assert_one_line_error(
+        shell("export", "memories", nowhere), f"No such file or directory: {str(nowhere)!r}"
+    )
 
 
 def test_import_chat_of_exported_memories_suggests_command(
     shell: Shell, run: Shell, three: Client, dsn: str, tmp_path: Path
 ) -> None:
-    assert_ok(run("export", tmp_path / "all.jsonl"))
-    done = shell("import", "chat", tmp_path / "all.jsonl", "--dsn", dsn)
+    assert_ok(shell("export", "memories", tmp_path / "all.jsonl"))
+    done = shell("import", "chats", tmp_path / "all.jsonl", "--dsn", dsn)
     assert (done.code, done.err.count("\n")) == (1, 3)
-    assert done.err.count("draive-pg memories import takes") == 3
+    assert done.err.count("draive-pg import memories") == 3

@@ -78,7 +78,7 @@ def test_demo_and_import_work_without_setup(home: Path) -> None:
     code = "\n".join((*opening, f"print(len({frame}))"))
     assert python("-c", code, DRAIVE_PG_HOME=home) == "591\n"
 
-    imported = python(*COMMAND, "import", "chat", support(), DRAIVE_PG_HOME=home)
+    imported = python(*COMMAND, "import", "chats", support(), DRAIVE_PG_HOME=home)
     assert imported.startswith("Imported 63 conversations (591 elements), skipped 0, failed 0, in ")
     assert server_stopped(home)
 

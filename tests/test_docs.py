@@ -147,9 +147,9 @@ def test_documented_commands_exist(path: Path) -> None:
 
 
 def test_unknown_commands_are_detected() -> None:
-    text = "`draive-pg import chat logs.jsonl`\n```sh\n$ draive-pg fly --high  # up\n```\n"
+    text = "`draive-pg import chats logs.jsonl`\n```sh\n$ draive-pg fly --high  # up\n```\n"
     calls = commands(text, "draive-pg")
-    assert calls == [["fly", "--high"], ["import", "chat", "logs.jsonl"]]
+    assert calls == [["fly", "--high"], ["import", "chats", "logs.jsonl"]]
     assert unknown(calls[0], app) != ""
     assert unknown(calls[1], app) == ""
     assert unknown(["setup", "--schema", "team_a"], app) == ""

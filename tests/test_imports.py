@@ -144,8 +144,8 @@ with Client(sys.argv[1]) as db, tempfile.TemporaryDirectory() as folder:
     assert len(db.memory("m").log()) == 3
     assert len(db.memory("m").fork("n").log()) == 3
     file = Path(folder, "m.jsonl")
-    assert db.memories.export(file).memories == 2
-    assert db.memories.import_file(file).unchanged == 2
+    assert db.memories.export_memories(file).memories == 2
+    assert db.memories.import_memories(file).unchanged == 2
     assert len(db.memories.search("hello")) == 2
     assert db.memories.erase("n", dry_run=False).memories == 1
 

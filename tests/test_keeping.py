@@ -264,7 +264,7 @@ def test_list_reports_truncation(db: Client, sql: psycopg.Connection) -> None:
     [
         lambda db: db.memory("visit-l").fork("copy"),
         lambda db: db.memory("visit-l").rename("copy"),
-        lambda db: db.memories.export("none.jsonl", ["visit-l"]),
+        lambda db: db.memories.export_memories("none.jsonl", ["visit-l"]),
     ],
 )
 def test_similar_identifiers_are_suggested_for_a_missing_memory(

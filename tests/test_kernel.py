@@ -113,8 +113,8 @@ FAILING = {
     "chunks": "{loop}for _ in db.frames.chunks('conversation_log'): pass",
     "frame export": "{wait}db.frames.export('sessions', '/tmp/never.parquet')",
     "search": "{wait}db.memories.search('hello')",
-    "export": "{wait}db.memories.export('/tmp/never.jsonl')",
-    "missing file": "{wait}db.memories.import_file('/nonexistent.jsonl')",
+    "export": "{wait}db.memories.export_memories('/tmp/never.jsonl')",
+    "missing file": "{wait}db.memories.import_memories('/nonexistent.jsonl')",
     "workflow": "{wait}db.release(prompts={{'a': 'b'}})",
     "transaction": "{block}with db.transaction(): {wait}db.memory('m').remove()",
     "commit": """{block}with db.transaction():
@@ -170,10 +170,10 @@ def test_conversations_are_shown_and_exported_in_cells(
     assert "&lt;b&gt;hi&lt;/b&gt;" in shown.html
     assert "hi" in kernel.run(f"print({wait}db.memory('m').show())")
     file = str(tmp_path / "m.jsonl.gz")
-    assert kernel.run(f"({wait}db.memories.export({file!r})).memories") == "1"
+    assert kernel.run(f"({wait}db.memories.export_memories({file!r})).memories") == "1"
     removed = kernel.end(kernel.begin(f"{wait}db.memories.prune(keep=1, dry_run=True)"))
     assert "Removal" in removed.html
-    assert kernel.run(f"({wait}db.memories.import_file({file!r})).unchanged") == "1"
+    assert kernel.run(f"({wait}db.memories.import_memories({file!r})).unchanged") == "1"
 
 
 def test_displaying_client_does_no_io(start: StartKernel) -> None:
@@ -200,7 +200,7 @@ def test_completion_offers_only_public_names(start: StartKernel, dsn: str) -> No
     assert {"define", "load", "load_raw", "remove"} <= {*kernel.complete("db.configurations.")}
     assert {"recall", "remember"} <= {*kernel.complete("memory.")}
     kernel.run("memories = db.memories; shown = memory.show()")
-    assert {"list", "search", "prune", "export"} <= {*kernel.complete("memories.")}
+    assert {"list", "search", "prune", "export_memories"} <= {*kernel.complete("memories.")}
     assert {"marks", "variables", "to_html"} <= {*kernel.complete("shown.")}
     for name in (
         *offered,

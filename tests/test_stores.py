@@ -81,10 +81,10 @@ def test_conversations_of_every_line_can_be_exported(
 ) -> None:
     line, identifiers = RELEASES[release]
     source = connect(recorded(release))
-    done = source.memories.export(tmp_path / "all.jsonl.gz")
+    done = source.memories.export_memories(tmp_path / "all.jsonl.gz")
     assert (done.memories, done.elements) == (len(identifiers), 8 * len(identifiers))
     target = connect(dsn)
-    target.memories.import_file(tmp_path / "all.jsonl.gz")
+    target.memories.import_memories(tmp_path / "all.jsonl.gz")
     for frame in ("tool_calls", "sessions"):
         assert getattr(source.frames, frame)().equals(getattr(target.frames, frame)()), line
 
@@ -198,13 +198,13 @@ def test_export_is_imported_into_turns_once(
 ) -> None:
     source = connect(dsn)
     source.memories.import_chat("chat", CHAT)
-    source.memories.export(tmp_path / "chat.jsonl")
-    assert turns.memories.import_file(tmp_path / "chat.jsonl").memories == 1
-    assert turns.memories.import_file(tmp_path / "chat.jsonl").unchanged == 1
+    source.memories.export_memories(tmp_path / "chat.jsonl")
+    assert turns.memories.import_memories(tmp_path / "chat.jsonl").memories == 1
+    assert turns.memories.import_memories(tmp_path / "chat.jsonl").unchanged == 1
     assert turns.frames.tool_calls("chat").equals(source.frames.tool_calls("chat"))
-    turns.memories.export(tmp_path / "back.jsonl", identifiers="chat")
+    turns.memories.export_memories(tmp_path / "back.jsonl", identifiers="chat")
     with connect(dsn) as again:
-        assert again.memories.import_file(tmp_path / "back.jsonl").unchanged == 1
+        assert again.memories.import_memories(tmp_path / "back.jsonl").unchanged == 1
 
 
 def test_writes_to_conversations_keyed_by_uuid_are_refused(

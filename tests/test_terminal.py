@@ -38,13 +38,13 @@ COMMANDS = [
     *("memories show M --json", "memories show M --html", "memories show broken"),
     *("memories search red", "memories search red --json", "memories search x --language E"),
     *("memories fork M E", "memories rename E xE", "memories erase --prefix m --dry-run"),
-    *("memories remove E --yes", "memories export FILE", "memories import BAD"),
-    *("import chat CHATS", "import chat E", "export sessions EXPORT", "export E EXPORT"),
+    *("memories remove E --yes", "export memories FILE", "import memories BAD"),
+    *("import chats CHATS", "import chats E", "export sessions EXPORT", "export E EXPORT"),
     *("doctor", "E", "setup --schema E"),
 ]
 PIPED = [
     *("prompts list", "prompts show P --json", "prompts show P E", "prompts compare P 1"),
-    *("memories list", "memories show M", "memories show M --html", "import chat CHATS"),
+    *("memories list", "memories show M", "memories show M --html", "import chats CHATS"),
 ]
 
 

@@ -75,22 +75,22 @@ def test_export_and_import_round_trip_and_are_idempotent(
 ) -> None:
     fill(db)
     path = tmp_path / name
-    done = db.memories.export(path)
+    done = db.memories.export_memories(path)
     assert (done.path, done.memories, done.elements, done.variables) == (path, 3, 5, 2)
     assert [file.name for file in tmp_path.iterdir()] == [name]
     elsewhere = other(db, connect, dsn)
-    came = elsewhere.memories.import_file(path)
+    came = elsewhere.memories.import_memories(path)
     assert (came.memories, came.elements, came.variables, came.unchanged) == (3, 5, 2, 0)
     assert rows(sql, "elsewhere") == rows(sql, "public")
     assert elsewhere.memory("visits/1").recall() == db.memory("visits/1").recall()
-    again = elsewhere.memories.import_file(str(path))
+    again = elsewhere.memories.import_memories(str(path))
     assert (again.memories, again.elements, again.unchanged) == (0, 0, 3)
     assert rows(sql, "elsewhere") == rows(sql, "public")
 
 
 def test_export_has_one_memory_per_line(db: Client, tmp_path: Path) -> None:
     fill(db)
-    db.memories.export(tmp_path / "m.jsonl")
+    db.memories.export_memories(tmp_path / "m.jsonl")
     lines = (tmp_path / "m.jsonl").read_text(encoding="utf-8").split("\n")
     assert lines.pop() == ""
     documents = [json.loads(line) for line in lines]
@@ -117,7 +117,7 @@ def test_export_filters(
     db: Client, tmp_path: Path, chosen: dict[str, Any], goes: list[str]
 ) -> None:
     fill(db)
-    assert db.memories.export(tmp_path / "m.jsonl", **chosen).memories == len(goes)
+    assert db.memories.export_memories(tmp_path / "m.jsonl", **chosen).memories == len(goes)
     lines = (tmp_path / "m.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
     assert [json.loads(line)["identifier"] for line in lines] == goes
 
@@ -147,9 +147,9 @@ def test_arbitrary_memories_round_trip(
                 else:
                     db.memory(identifier).remember(*write)
         path = tmp_path_factory.mktemp("any") / "m.jsonl"
-        db.memories.export(path)
-        assert imported_into.memories.import_file(path).memories == len(memories)
-        assert imported_into.memories.import_file(path).unchanged == len(memories)
+        db.memories.export_memories(path)
+        assert imported_into.memories.import_memories(path).memories == len(memories)
+        assert imported_into.memories.import_memories(path).unchanged == len(memories)
         assert rows(sql, "elsewhere") == rows(sql, "public")
 
 
@@ -171,31 +171,31 @@ def test_unreadable_rows_and_infinite_timestamps_round_trip(
         )
     sql.execute("ALTER DATABASE " + sql.info.dbname + " SET timezone = 'Asia/Kolkata'")  # pyright: ignore
     db = connect(dsn)
-    db.memories.export(tmp_path / "m.jsonl")
+    db.memories.export_memories(tmp_path / "m.jsonl")
     elsewhere = other(db, connect, dsn)
-    elsewhere.memories.import_file(tmp_path / "m.jsonl")
+    elsewhere.memories.import_memories(tmp_path / "m.jsonl")
     count = "SELECT created::TEXT, content::TEXT FROM memories_elements ORDER BY created, ctid"
     results = []
     for schema in ("public", "elsewhere"):
         sql.execute(f"SET search_path = {schema}".encode())
         results.append(sql.execute(count.encode()).fetchall())
     assert results[0] == results[1]
-    assert elsewhere.memories.import_file(tmp_path / "m.jsonl").unchanged == 3
+    assert elsewhere.memories.import_memories(tmp_path / "m.jsonl").unchanged == 3
 
 
 def test_import_keeps_existing_memory_with_other_content(
     db: Client, connect: Connect, dsn: str, tmp_path: Path
 ) -> None:
     fill(db)
-    db.memories.export(tmp_path / "m.jsonl")
+    db.memories.export_memories(tmp_path / "m.jsonl")
     elsewhere = other(db, connect, dsn)
     elsewhere.memory("visits/1").remember(asked("mine"))
     with pytest.raises(MemoryExists, match=r"1 memories .*'visits/1'.* 2 imported, 0 unchanged"):
-        elsewhere.memories.import_file(tmp_path / "m.jsonl")
+        elsewhere.memories.import_memories(tmp_path / "m.jsonl")
     assert len(elsewhere.memories.identifiers()) == 3
     assert list(elsewhere.memory("visits/1").log().text) == ["mine"]
     elsewhere.memory("visits/1").rename("mine")
-    done = elsewhere.memories.import_file(tmp_path / "m.jsonl")
+    done = elsewhere.memories.import_memories(tmp_path / "m.jsonl")
     assert (done.memories, done.unchanged) == (1, 2)
 
 
@@ -212,22 +212,22 @@ def test_import_detects_any_difference(
     db: Client, tmp_path: Path, change: Callable[[Client], None]
 ) -> None:
     fill(db)
-    db.memories.export(tmp_path / "m.jsonl")
-    assert db.memories.import_file(tmp_path / "m.jsonl").unchanged == 3
+    db.memories.export_memories(tmp_path / "m.jsonl")
+    assert db.memories.import_memories(tmp_path / "m.jsonl").unchanged == 3
     change(db)
     with pytest.raises(MemoryExists, match="0 imported, 2 unchanged"):
-        db.memories.import_file(tmp_path / "m.jsonl")
+        db.memories.import_memories(tmp_path / "m.jsonl")
 
 
 def test_duplicate_memory_in_file_is_compared_with_first(db: Client, tmp_path: Path) -> None:
     fill(db)
     path = tmp_path / "m.jsonl"
-    db.memories.export(path, "visits/1")
+    db.memories.export_memories(path, "visits/1")
     line = path.read_text(encoding="utf-8")
     path.write_text(line + line + line.replace('"web"', '"mail"'), encoding="utf-8")
     db.memory("visits/1").remove()
     with pytest.raises(MemoryExists, match=r"'visits/1'.* 1 imported, 1 unchanged"):
-        db.memories.import_file(path)
+        db.memories.import_memories(path)
     assert len(db.memory("visits/1").log()) == 4
 
 
@@ -239,16 +239,16 @@ def test_interrupted_import_can_be_resumed(
     for number in range(20):
         db.memory(f"m{number:02}").remember(asked(f"q {number}"))
     path, broken = tmp_path / name, tmp_path / f"broken-{name}"
-    db.memories.export(path)
+    db.memories.export_memories(path)
     log = db.frames.conversation_log()
     whole = path.read_bytes()
     broken.write_bytes(whole[: len(whole) * 2 // 3])
     db.memories.erase(prefix="m", dry_run=False)
     with pytest.raises(ExportInvalid, match=rf"{broken.name}, (line|after line) \d+"):
-        db.memories.import_file(broken)
+        db.memories.import_memories(broken)
     there = db.memories.count()
     assert 0 < there < 20
-    done = db.memories.import_file(path)
+    done = db.memories.import_memories(path)
     assert (done.memories, done.unchanged) == (20 - there, there)
     assert db.frames.conversation_log().equals(log)
 
@@ -274,7 +274,7 @@ def test_invalid_line_is_rejected_with_its_number(
 ) -> None:
     (tmp_path / "m.jsonl").write_text(line + "\n", encoding="utf-8")
     with pytest.raises(ExportInvalid, match=f"m.jsonl, .*{says}"):
-        db.memories.import_file(tmp_path / "m.jsonl")
+        db.memories.import_memories(tmp_path / "m.jsonl")
     assert db.memories.count() == 0
 
 
@@ -287,7 +287,7 @@ def test_value_invalid_in_postgresql_imports_nothing(db: Client, tmp_path: Path,
         f'{{"identifier": "x", "created": "2026-01-01Z", "variables": [], "elements": [{written}]}}'
     )
     with pytest.raises(OperationFailed, match=r"import 'm.jsonl', lines 1 to 1: .*\(22"):
-        db.memories.import_file(tmp_path / "m.jsonl")
+        db.memories.import_memories(tmp_path / "m.jsonl")
     assert db.memories.count() == 0
 
 
@@ -297,19 +297,19 @@ def test_a_line_is_read_up_to_a_limit(
 ) -> None:
     path = tmp_path / f"m.jsonl{suffix}"
     db.memory("m").remember(asked("q"))
-    db.memories.export(path)
+    db.memories.export_memories(path)
     line = gzip.decompress(path.read_bytes()) if suffix else path.read_bytes()
     pack = gzip.compress if suffix else bytes
     monkeypatch.setattr(export_format, "MAX_SENT", 1_000)
     path.write_bytes(pack(line.rstrip().ljust(999) + b"\n" + b" " * 2_000))
     with pytest.raises(ExportInvalid, match="line 2: larger than 1,000 bytes"):
-        db.memories.import_file(path)
+        db.memories.import_memories(path)
 
 
 def test_invalid_gzip_file_is_rejected(db: Client, tmp_path: Path) -> None:
     (tmp_path / "m.jsonl.gz").write_text("plain")
     with pytest.raises(ExportInvalid, match=r"m.jsonl.gz, after line 0: the file is incomplete"):
-        db.memories.import_file(tmp_path / "m.jsonl.gz")
+        db.memories.import_memories(tmp_path / "m.jsonl.gz")
 
 
 def test_failed_export_keeps_existing_file(db: Client, tmp_path: Path) -> None:
@@ -317,16 +317,16 @@ def test_failed_export_keeps_existing_file(db: Client, tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     path.write_text("before")
     with pytest.raises(MemoryMissing, match=r"export to 'm.jsonl': there is no memory 'none'$"):
-        db.memories.export(path, ["visits/1", "none"])
+        db.memories.export_memories(path, ["visits/1", "none"])
     with pytest.raises(MemoryMissing, match=r"'a' \(2 are missing in all\)$"):
-        db.memories.export(path, ["b", "a"])
+        db.memories.export_memories(path, ["b", "a"])
     assert [file.name for file in tmp_path.iterdir()] == ["m.jsonl"]
     assert path.read_text() == "before"
     with pytest.raises(FileNotFoundError, match=r"none/m\.jsonl'$"):
-        db.memories.export(tmp_path / "none" / "m.jsonl")
+        db.memories.export_memories(tmp_path / "none" / "m.jsonl")
     with pytest.raises(FileNotFoundError):
-        db.memories.import_file(tmp_path / "none.jsonl")
-    for call in (db.memories.export, db.memories.import_file):
+        db.memories.import_memories(tmp_path / "none.jsonl")
+    for call in (db.memories.export_memories, db.memories.import_memories):
         with pytest.raises(TypeError, match="path must be a str or a Path, not int"):
             call(7)  # pyright: ignore[reportArgumentType]
 
@@ -337,15 +337,15 @@ def test_export_replaces_regular_files_only_and_follows_links(db: Client, tmp_pa
     os.mkfifo(pipe)
     for other in (pipe, tmp_path):
         with pytest.raises(ValueError, match="exists and is not a regular file"):
-            db.memories.export(other)
+            db.memories.export_memories(other)
     assert pipe.is_fifo()
     path.write_text("before")
     link.symlink_to(path)
-    assert db.memories.export(link).path == link
+    assert db.memories.export_memories(link).path == link
     assert link.is_symlink()
     assert path.read_bytes().count(b"\n") == 3
     link.unlink()
-    db.memories.export(link)
+    db.memories.export_memories(link)
     assert link.stat().st_mode & 0o777 == 0o600
 
 
@@ -353,7 +353,7 @@ def test_export_rejected_by_server_leaves_no_file(
     connect: Connect, empty_dsn: str, tmp_path: Path
 ) -> None:
     with pytest.raises(TableMissing) as caught:
-        connect(empty_dsn).memories.export(tmp_path / "m.jsonl.gz")
+        connect(empty_dsn).memories.export_memories(tmp_path / "m.jsonl.gz")
     assert list(tmp_path.iterdir()) == []  # although the traceback is still referenced
     assert caught.value.sqlstate == "42P01"
 
@@ -361,7 +361,7 @@ def test_export_rejected_by_server_leaves_no_file(
 def test_export_is_deterministic(db: Client, tmp_path: Path) -> None:
     fill(db)
     for name in ("a.jsonl.gz", "b.jsonl.gz"):
-        db.memories.export(tmp_path / name)
+        db.memories.export_memories(tmp_path / name)
     assert (tmp_path / "a.jsonl.gz").read_bytes() == (tmp_path / "b.jsonl.gz").read_bytes()
     assert gzip.decompress((tmp_path / "a.jsonl.gz").read_bytes()).count(b"\n") == 3
 
@@ -376,13 +376,13 @@ def test_memory_usage_of_export_and_import_is_bounded(
     )
     tracemalloc.start()
     try:
-        done = db.memories.export(tmp_path / "m.jsonl")
+        done = db.memories.export_memories(tmp_path / "m.jsonl")
         assert done.elements == 10_000
         size = (tmp_path / "m.jsonl").stat().st_size
         assert size > 30_000_000
         assert tracemalloc.get_traced_memory()[1] < size * 0.8
         tracemalloc.reset_peak()
-        assert db.memories.import_file(tmp_path / "m.jsonl").unchanged == 400
+        assert db.memories.import_memories(tmp_path / "m.jsonl").unchanged == 400
         assert tracemalloc.get_traced_memory()[1] < size * 1.6
     finally:
         tracemalloc.stop()
@@ -393,7 +393,7 @@ def test_export_keeps_permissions_of_replaced_file(db: Client, tmp_path: Path) -
     fill(db)
     path = tmp_path / "m.jsonl"
     path.touch(mode=0o600)
-    db.memories.export(path)
+    db.memories.export_memories(path)
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.stat().st_size > 0
 
@@ -437,10 +437,10 @@ def test_event_loop_runs_during_exports_and_imports(
 
             counting = asyncio.create_task(count())
             path = tmp_path / name
-            assert (await db.memories.export(path)).elements == 8
+            assert (await db.memories.export_memories(path)).elements == 8
             exported = turns
             await db.memories.erase(prefix="m", dry_run=False)
-            assert (await db.memories.import_file(path)).elements == 8
+            assert (await db.memories.import_memories(path)).elements == 8
             imported = turns - exported
             stop = True
             await counting

@@ -15,12 +15,14 @@ from draive_pg.analysis.conversations import (
 )
 from draive_pg.analysis.history import label_periods, live_revisions, variable_changes
 from draive_pg.analysis.tools import FAILURE, check_failure, repeated_calls, tools
+from draive_pg.analysis.variables import by_variable
 
 __all__ = (
     "FAILURE",
     "Period",
     "abandoned",
     "activity",
+    "by_variable",
     "check_failure",
     "check_period",
     "label_periods",

@@ -4,7 +4,7 @@ from typing import Any, Literal, cast
 from warnings import deprecated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from draive_pg.analysis.inputs import prepared
+from draive_pg.analysis.inputs import prepared, untimed
 from draive_pg.dataframes import np, pd
 
 type Period = Literal["hour", "day", "week", "month"]
@@ -24,7 +24,8 @@ def turns(log: pd.DataFrame) -> pd.DataFrame:
     ----------
     log : DataFrame
         `conversation_log` of whole memories: ``identifier``, ``position``, ``created``, ``role``,
-        ``tool_requests``, ``tool_responses``, ``n_chars``.
+        ``tool_requests``, ``tool_responses``, ``n_chars``; with ``meta``, elements of imported
+        logs without times are known, and their ``seconds`` are missing.
 
     Returns
     -------
@@ -42,10 +43,13 @@ def turns(log: pd.DataFrame) -> pd.DataFrame:
     """
     ordered = _in_order(prepared(log, *ELEMENT, "n_chars"))
     starts = _starts_turn(ordered)
+    without_time = untimed(log)[ordered.index]
     answers = (ordered["role"] == "output") & (ordered["tool_requests"] == 0)
     marked = ordered.assign(
         turn=starts.groupby(ordered["identifier"], sort=False).cumsum() - 1,
         answered=ordered["created"].where(answers),
+        ended=ordered["created"].where(answers & ~without_time),
+        untimed=without_time,
         question_chars=ordered["n_chars"].where(starts, 0),
         answer_chars=ordered["n_chars"].where(answers, 0),
     )
@@ -60,11 +64,14 @@ def turns(log: pd.DataFrame) -> pd.DataFrame:
             tool_calls=("tool_requests", "sum"),
             question_chars=("question_chars", "sum"),
             answer_chars=("answer_chars", "sum"),
+            ended=("ended", "max"),
+            untimed=("untimed", "first"),
         )
         .reset_index()
     )
-    found.insert(5, "seconds", (found["answered"] - found["asked"]).dt.total_seconds())
-    return found
+    seconds = (found["ended"] - found["asked"]).dt.total_seconds().where(~found["untimed"])
+    found.insert(5, "seconds", seconds)
+    return found.drop(columns=["ended", "untimed"])
 
 
 def unanswered(log: pd.DataFrame) -> pd.DataFrame:
@@ -115,7 +122,7 @@ def activity(log: pd.DataFrame, by: Period = "day", timezone: str = "UTC") -> pd
     ----------
     log : DataFrame
         `conversation_log`: ``identifier``, ``created``, ``role``, ``tool_requests``,
-        ``tool_responses``.
+        ``tool_responses``; with ``meta``, elements of imported logs without any time are left out.
     by : {"hour", "day", "week", "month"}
         Length of a period; weeks start on Monday.
     timezone : str
@@ -136,8 +143,8 @@ def activity(log: pd.DataFrame, by: Period = "day", timezone: str = "UTC") -> pd
     >>> activity(pd.read_parquet("log.parquet"), by="week").plot(x="start", y="turns")
     """
     check_period(by, timezone)
-    log = prepared(log, *(column for column in ELEMENT if column != "position"))
-    timed = log[log["created"].notna()]
+    elements = prepared(log, *(column for column in ELEMENT if column != "position"))
+    timed = elements[elements["created"].notna() & ~untimed(log, only_import=True)]
     local = timed["created"].dt.tz_convert(timezone).dt.tz_localize(None)
     found = (
         timed.assign(period=local.dt.to_period(FREQUENCIES[by]), starts=_starts_turn(timed))

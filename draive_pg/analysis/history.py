@@ -3,7 +3,7 @@
 import json
 from typing import Any, cast
 
-from draive_pg.analysis.inputs import TIMESTAMP, prepared
+from draive_pg.analysis.inputs import TIMESTAMP, prepared, untimed
 from draive_pg.dataframes import pd
 
 CHANGES = {
@@ -66,7 +66,8 @@ def _json(value: object) -> str:
 def live_revisions(log: pd.DataFrame, revisions: pd.DataFrame) -> pd.DataFrame:
     """Return which revision of each name was the newest when an element was written.
 
-    A service may have used another one: an older one from its cache, or one with a label.
+    A service may have used another one: an older one from its cache, or one with a label. For an
+    element of an imported log without times it is missing.
 
     Parameters
     ----------
@@ -93,6 +94,7 @@ def live_revisions(log: pd.DataFrame, revisions: pd.DataFrame) -> pd.DataFrame:
     key = "name" if "name" in revisions else "identifier"
     revisions = prepared(revisions, key, "revision", "created").dropna(subset=["created"])
     elements = prepared(log, "identifier", "position", "created", "role")
+    elements = elements.assign(unknown=untimed(log, only_import=True))
     timed = elements[elements["created"].notna()].sort_values("created", kind="stable")
     found = [
         pd.merge_asof(
@@ -105,9 +107,12 @@ def live_revisions(log: pd.DataFrame, revisions: pd.DataFrame) -> pd.DataFrame:
         for name, of_name in revisions.groupby(key)
     ]
     if not found:
-        empty = pd.Series(dtype="Int64")
-        return timed.assign(name="", revision=empty, since=timed["created"]).iloc[:0]
-    return pd.concat(found).sort_values(["name", "identifier", "position"], ignore_index=True)
+        empty = timed.drop(columns="unknown").iloc[:0]
+        return empty.assign(name="", revision=pd.Series(dtype="Int64"), since=empty["created"])
+    live = pd.concat(found).sort_values(["name", "identifier", "position"], ignore_index=True)
+    for column in ("revision", "since"):
+        live[column] = live[column].mask(live["unknown"])
+    return live.drop(columns="unknown")
 
 
 def label_periods(audit: pd.DataFrame, label: str) -> pd.DataFrame:

@@ -3,7 +3,9 @@
 import json
 from typing import Any, cast
 
+from draive_pg.codec.elements import UNTIMED
 from draive_pg.dataframes import np, pd
+from draive_pg.errors import TimesMissing, warn
 
 TIMESTAMP = "datetime64[us, UTC]"
 
@@ -32,6 +34,35 @@ def prepared(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
         if column not in frame:
             raise ValueError(f"the DataFrame has no column {column!r}; take {', '.join(columns)}")
     return pd.DataFrame({column: _converted(frame[column], column) for column in columns})
+
+
+def untimed(log: pd.DataFrame, *, only_import: bool = False) -> "pd.Series[bool]":
+    """Return which elements of a log have no time of their own, and warn if there are any.
+
+    Parameters
+    ----------
+    log : DataFrame
+        `conversation_log`; without the column ``meta``, all elements have times.
+    only_import : bool
+        Only those of logs without any time, whose ``created`` is the time of the import.
+    """
+    metas = map(_parsed, log["meta"] if "meta" in log else [None] * len(log))
+    marks = [
+        cast("dict[str, Any]", meta).get(UNTIMED) if isinstance(meta, dict) else None
+        for meta in metas
+    ]
+    found = pd.Series(
+        [mark == "import" if only_import else mark is not None for mark in marks],
+        index=log.index,
+        dtype=bool,
+    )
+    if count := int(found.sum()):
+        warn(
+            f"{count:,} of {len(log):,} elements are of chat logs without times: what depends on "
+            "their times is missing",
+            TimesMissing,
+        )
+    return found
 
 
 def _converted(values: "pd.Series[Any]", column: str) -> "pd.Series[Any]":

@@ -45,7 +45,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
     ) -> "Workflow[DataFrame]":
         """Return one row per turn: a question of the user, and the time until its answer.
 
-        A turn starts with an input without tool responses and ends before the next one.
+        A turn starts with an input without tool responses and ends before the next one. If messages
+        of an imported log had no times, ``seconds`` is missing, with a `TimesMissing` warning.
 
         Parameters
         ----------
@@ -66,7 +67,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
             | position | int64 | position of its first element |
             | asked | datetime64[us, UTC] | when its first element was written |
             | answered | datetime64[us, UTC] | when its last output without requests was written |
-            | seconds | float64 | from asked to answered |
+            | seconds | float64 | from asked to answered; missing if a message had no time |
             | elements | int64 | number of elements |
             | tool_calls | int64 | number of tool requests |
             | question_chars | int64 | number of characters of the question |
@@ -83,7 +84,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         """
         from draive_pg import analysis
 
-        log = read(CONVERSATION_LOG, identifier, columns=(*TURN, "n_chars"))
+        log = read(CONVERSATION_LOG, identifier, columns=(*TURN, "n_chars", "meta"))
         return _compute(analysis.turns, log, within=("asked", since, until))
 
     @method
@@ -152,6 +153,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
     ) -> "Workflow[DataFrame]":
         """Return one row per hour, day, week or month, including those without any element.
 
+        Elements of imported logs without any time are left out, with a `TimesMissing` warning.
+
         Parameters
         ----------
         by : {"hour", "day", "week", "month"}
@@ -191,7 +194,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         from draive_pg import analysis
 
         analysis.check_period(by, timezone)
-        log = read(CONVERSATION_LOG, identifier, since, until, columns=TURN)
+        log = read(CONVERSATION_LOG, identifier, since, until, columns=(*TURN, "meta"))
         return _compute(partial(analysis.activity, by=by, timezone=timezone), log)
 
     @method
@@ -229,7 +232,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
             | failures | int64 | number of failed calls |
             | failure_rate | float64 | failures / answered; missing without a response |
             | repeated | int64 | requests equal to an earlier one of their memory |
-            | seconds_median | float64 | from request to response |
+            | seconds_median | float64 | from request to response; missing without times |
             | seconds_p95 | float64 | 95th percentile of the same |
 
         Raises
@@ -340,6 +343,63 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         return _compute(analysis.variable_changes, variables, within=("created", since, until))
 
     @method
+    def by_variable(
+        self,
+        name: str,
+        *,
+        identifier: OneOrMany | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
+    ) -> "Workflow[DataFrame]":
+        """Return one row per value of a variable, the most frequent first.
+
+        So the prompts of imported conversations, which are the variable ``system``, can be
+        compared, and conversations with different results.
+
+        Parameters
+        ----------
+        name : str
+            Name of the variable. The newest value of each memory counts.
+        identifier : str | Sequence[str] | None
+            Only these memories.
+        since, until : datetime | date | str | None
+            Bounds of the time of elements, inclusive and exclusive.
+
+        Returns
+        -------
+        DataFrame
+            The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | value | object | value of the variable; None if memories do not have it |
+            | memories | int64 | number of memories |
+            | turns | int64 | number of turns |
+            | elements | int64 | number of elements |
+            | tool_calls | int64 | number of tool requests |
+            | failures | int64 | number of failed calls, as in `tools` |
+            | seconds_median | float64 | of the turns, as in `turns` |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> db.analysis.by_variable("system")[["memories", "failures"]]
+        """
+        from draive_pg import analysis
+
+        check_text(name, "name")
+        log = read(CONVERSATION_LOG, identifier, since, until, columns=(*TURN, "n_chars", "meta"))
+        variables = read(VARIABLES, identifier, columns=("identifier", "variables"))
+        calls = read(
+            TOOL_CALLS, identifier, since, until, columns=("identifier", "response", "handling")
+        )
+        return _compute(partial(analysis.by_variable, name=name), log, variables, calls)
+
+    @method
     def live_instructions(
         self,
         name: OneOrMany | None = None,
@@ -351,7 +411,9 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
     ) -> "Workflow[DataFrame]":
         """Return which revision of each prompt was live when an element was written.
 
-        A service may have used an older one, from its cache; `served_revisions` tells it exactly.
+        A service may have used an older one, from its cache; `served_revisions` tells it exactly. For
+        elements of imported logs it is that of the message's own time, and missing without one,
+        with a `TimesMissing` warning.
 
         Parameters
         ----------
@@ -467,7 +529,7 @@ def _live(
 ) -> "Workflow[DataFrame]":
     from draive_pg import analysis
 
-    log = read(CONVERSATION_LOG, identifier, since, until, columns=ELEMENT)
+    log = read(CONVERSATION_LOG, identifier, since, until, columns=(*ELEMENT, "meta"))
     return _compute(analysis.live_revisions, log, revisions)
 
 
@@ -485,7 +547,7 @@ def _labelled(
         periods = analysis.label_periods(audit[audit["kind"] == kind], label)
         return analysis.live_revisions(log, periods)
 
-    log = read(CONVERSATION_LOG, identifier, since, until, columns=ELEMENT)
+    log = read(CONVERSATION_LOG, identifier, since, until, columns=(*ELEMENT, "meta"))
     return _compute(live, log, read(AUDIT, name))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
+from warnings import deprecated
 
 from draive_pg.api._method import Namespace, method
 from draive_pg.chat.conversation import Branches, ExportFormat, OnError
@@ -459,7 +460,7 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         return write.remove(identifier)
 
     @method
-    def export(
+    def export_memories(
         self,
         path: str | PathLike[str],
         identifiers: str | Iterable[str] | None = None,
@@ -494,7 +495,7 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
 
         Examples
         --------
-        >>> db.memories.export("ada.jsonl.gz", prefix="ada/")
+        >>> db.memories.export_memories("ada.jsonl.gz", prefix="ada/")
         """
         return transfer.export(path, transfer.select(identifiers, prefix))
 
@@ -556,8 +557,8 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         return report(path, prefix, since, until, order, limit, descending=descending, title=title)
 
     @method
-    def import_file(self, path: str | PathLike[str]) -> Workflow[Transfer]:
-        """Import the memories of a file that `export` wrote, in this or another database.
+    def import_memories(self, path: str | PathLike[str]) -> Workflow[Transfer]:
+        """Import the memories of a file that `export_memories` wrote, in this or another database.
 
         Each memory is written completely or not at all, and one that exists with the same content
         is skipped: importing twice adds nothing, and an interrupted import can be repeated.
@@ -583,8 +584,26 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
 
         Examples
         --------
-        >>> db.memories.import_file("ada.jsonl.gz")
+        >>> db.memories.import_memories("ada.jsonl.gz")
         """
+        return transfer.import_file(path)
+
+    @method
+    @deprecated("db.memories.export() is deprecated: write export_memories()", stacklevel=2)
+    def export(
+        self,
+        path: str | PathLike[str],
+        identifiers: str | Iterable[str] | None = None,
+        *,
+        prefix: str | None = None,
+    ) -> Workflow[Transfer]:
+        """Write whole memories to a file; deprecated name of `export_memories`."""
+        return transfer.export(path, transfer.select(identifiers, prefix))
+
+    @method
+    @deprecated("db.memories.import_file() is deprecated: write import_memories()", stacklevel=2)
+    def import_file(self, path: str | PathLike[str]) -> Workflow[Transfer]:
+        """Import a file of memories; deprecated name of `import_memories`."""
         return transfer.import_file(path)
 
     @method

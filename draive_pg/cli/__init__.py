@@ -13,7 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from draive_pg import DraivePGError, RevisionConflict, __version__
-from draive_pg.cli import chats, documents, frames, memories, server
+from draive_pg.cli import chats, documents, exports, memories, server
 from draive_pg.cli.doctor import doctor, print_problems
 from draive_pg.cli.kinds import CONFIGS, PROMPTS
 from draive_pg.cli.options import Dsn, Schema, connect
@@ -33,7 +33,7 @@ app.add_typer(documents.make_group(CONFIGS), name="configs")
 memories.app.command()(report)
 app.add_typer(memories.app, name="memories")
 app.add_typer(chats.app, name="import")
-app.command()(frames.export)
+app.add_typer(exports.app, name="export")
 app.add_typer(server.app, name="server")
 app.command()(doctor)
 
@@ -152,7 +152,7 @@ def root(
     Import your own chat logs, and look at them in Python:
 
     \b
-      draive-pg import chat logs.jsonl
+      draive-pg import chats logs.jsonl
       python -i -c 'from draive_pg import Client; db = Client()'
       >>> db.frames.sessions()
 

@@ -1,13 +1,14 @@
-"""``draive-pg import``: import chat logs of other tools."""
+"""``draive-pg import``: import chat logs of other tools, and whole memories."""
 
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from draive_pg.chat.conversation import Branches, OnError
-from draive_pg.cli.options import AsJson, Dsn, Schema, opened
-from draive_pg.cli.output import echo, print_json, print_table
+from draive_pg.cli.options import AsJson, Dsn, Schema, opened, renamed
+from draive_pg.cli.output import echo, print_json, print_table, summarize
 from draive_pg.models.conversations import ChatImport
 
 SUMMARY = (
@@ -16,12 +17,14 @@ SUMMARY = (
 )
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Import chat logs of other tools."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Import chat logs, or whole memories.",
 )
 
 
 @app.command()
-def chat(
+def chats(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE", help="Files and folders; - for standard input.")
     ],
@@ -77,15 +80,15 @@ def chat(
     Each conversation is written completely or not at all. Importing again adds only what is new: a
     conversation that has grown gets its new messages, one with other messages is refused. Invalid
     conversations are reported, the others are imported; the exit code is 1 if anything failed.
-    Files written by draive-pg memories export are imported by draive-pg memories import.
+    Files of draive-pg export memories are imported by draive-pg import memories.
 
     The embedded PostgreSQL creates its tables itself. On another server, run draive-pg setup first.
 
     \b
     Examples:
-      draive-pg import chat export.zip
-      draive-pg import chat exports/*.json.gz --prefix support/
-      draive-pg import chat logs.jsonl --dry-run
+      draive-pg import chats export.zip
+      draive-pg import chats exports/*.json.gz --prefix support/
+      draive-pg import chats logs.jsonl --dry-run
     """
     from draive_pg.operations.conversations import import_chats
 
@@ -117,6 +120,40 @@ def chat(
     raise typer.Exit(1 if done.refused else 0)
 
 
+app.command("chat", hidden=True)(renamed(chats, "import chat", "import chats"))
+
+
+@app.command()
+def memories(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="JSON Lines; gzipped if its name ends in .gz.")
+    ],
+    *,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the memories of an exported file into a database.
+
+    A memory that already exists with equal content is skipped, so an interrupted import can be
+    repeated. One that exists with other content stays unchanged, and the exit code is 1. Chat logs
+    of other tools are imported by draive-pg import chats.
+
+    \b
+    Examples:
+      draive-pg import memories memories.jsonl.gz --dsn postgresql://ada@db.example.com/chats
+    """
+    started = time.monotonic()
+    with opened(dsn, schema) as db:
+        result = db.memories.import_memories(file)
+    if as_json:
+        print_json(result)
+    else:
+        seconds = time.monotonic() - started
+        unchanged = f", {result.unchanged:,} unchanged" if result.unchanged else ""
+        echo(f"Imported {summarize(result)}{unchanged} in {seconds:.1f} s")
+
+
 @app.command()
 def formats(*, as_json: AsJson = False) -> None:
     """List the formats of chat logs that can be imported.
@@ -143,6 +180,7 @@ def _counts(done: ChatImport) -> dict[str, object]:
         "failed": len(done.refused),
         "repaired": len(done.repaired),
         "ignored": done.ignored,
+        "untimed": done.untimed,
     }
 
 
@@ -157,6 +195,10 @@ def _summary(done: ChatImport, seconds: float, verb: str) -> list[str]:
     lines = [f"{verb} {counts}"]
     if done.extended:
         lines.append(f"Added new messages to {done.extended:,} conversations")
+    if done.untimed:
+        lines.append(
+            f"{done.untimed:,} conversations have messages without times, so durations are missing"
+        )
     if done.ignored:
         names = (f"{name} ({count:,})" for name, count in done.ignored.items())
         lines.append(f"Not read: {', '.join(names)}")

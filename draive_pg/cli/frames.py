@@ -1,8 +1,11 @@
-"""``draive-pg export``: write a frame to a file."""
+"""``draive-pg export FRAME``: write a frame to a file."""
 
+import inspect
 import time
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,16 +13,35 @@ from draive_pg.cli.options import AsJson, Dsn, Schema, Since, Until, opened, tim
 from draive_pg.cli.output import echo, print_json
 from draive_pg.frames.frame import Format
 
+DETAILS = """
 
-def export(
-    frame: Annotated[
-        str,
-        typer.Argument(
-            metavar="FRAME",
-            help="conversation_log, tool_calls, sessions, variables, instruction_revisions or "
-            "configurations.",
-        ),
-    ],
+Memory use does not depend on the number of rows.
+
+\b
+Examples:
+  draive-pg export {frame} {frame}.parquet
+  draive-pg export {frame} {frame}.csv.gz --since 2026-01-01
+"""
+
+
+def frame_command(frame: str) -> Callable[..., None]:
+    """Return the command that writes a frame."""
+
+    @wraps(_export)
+    def command(*args: Any, **kwargs: Any) -> None:
+        _export(frame, *args, **kwargs)
+
+    signature = inspect.signature(_export)
+    _, *parameters = signature.parameters.values()
+    command.__signature__ = signature.replace(  # pyright: ignore[reportAttributeAccessIssue]
+        parameters=parameters
+    )
+    command.__doc__ = f"Write the table {frame} to a file.{DETAILS.format(frame=frame)}"
+    return command
+
+
+def _export(
+    frame: str,
     file: Annotated[
         Path,
         typer.Argument(metavar="FILE", help="Ends in .parquet, .csv or .jsonl, optionally .gz."),
@@ -48,18 +70,6 @@ def export(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a table of stored data to a file.
-
-    Memory use does not depend on the number of rows. The file is replaced when it is complete;
-    after an error, an existing file is unchanged. To copy memories to another database, use
-    draive-pg memories export.
-
-    \b
-    Examples:
-      draive-pg export conversation_log log.parquet
-      draive-pg export tool_calls calls.csv.gz --tool find --since 2026-01-01
-      draive-pg export sessions sessions.jsonl --columns identifier,elements,turns
-    """
     started = time.monotonic()
     times = (timestamp(since, "--since"), timestamp(until, "--until"))
     with opened(dsn, schema) as db:

@@ -1,23 +1,24 @@
-"""``draive-pg memories``: list, show, search, copy, remove, export and import conversations."""
+"""``draive-pg memories``: list, show, search, copy and remove conversations."""
 
-import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from draive_pg import ExportInvalid, MemoryMissing, Removal
+from draive_pg import MemoryMissing, Removal
+from draive_pg.cli import chats, exports
 from draive_pg.cli.options import (
     AsJson,
     Dsn,
+    Prefix,
     Schema,
     Yes,
     confirm,
     duration,
     json_object,
     opened,
+    renamed,
     timestamp,
 )
 from draive_pg.cli.output import (
@@ -37,8 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="""Look at, search, copy and remove conversations.
 
-    draive-pg import chat imports chat logs as memories, and draive-pg export writes tables of what
-    memories contain. The commands export and import here copy whole memories between databases.
+    draive-pg import and draive-pg export read and write chat logs, whole memories, and tables.
 
     TIME is 2026-01-31 or 2026-01-31T12:00+01:00; without an offset it is UTC.
     """,
@@ -48,18 +48,9 @@ MAX_NAMED = 20  # identifiers listed before a removal
 
 Identifier = Annotated[str, typer.Argument(metavar="IDENTIFIER", help="The memory.")]
 
-Prefix = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="Only identifiers that begin with this.")
-]
-
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would be removed, and remove nothing.")
 ]
-
-File = Annotated[
-    Path, typer.Argument(metavar="FILE", help="JSON Lines; gzipped if its name ends in .gz.")
-]
-
 
 # --- Looking at memories
 
@@ -443,65 +434,8 @@ def _removal_lines(removal: Removal) -> list[str]:
     return lines
 
 
-# --- Copying memories between databases
+# --- Old names of commands of `draive-pg export` and `draive-pg import`
 
 
-@app.command()
-def export(
-    file: File,
-    identifiers: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="IDENTIFIER", help="The memories; default: all."),
-    ] = None,
-    *,
-    dsn: Dsn = None,
-    schema: Schema = None,
-    prefix: Prefix = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write whole memories to a file, for import.
-
-    The file is replaced when it is complete. To analyse conversations with other tools, use
-    draive-pg export, which writes tables as Parquet, CSV or JSON Lines.
-
-    \b
-    Examples:
-      draive-pg memories export memories.jsonl.gz
-      draive-pg memories export ada.jsonl --prefix ada/
-      draive-pg memories export two.jsonl visit-1 visit-2
-    """
-    started = time.monotonic()
-    with opened(dsn, schema) as db:
-        result = db.memories.export(file, identifiers or None, prefix=prefix)
-    if as_json:
-        print_json(result)
-    else:
-        seconds = time.monotonic() - started
-        echo(f"Exported {summarize(result)} to {file} in {seconds:.1f} s")
-
-
-@app.command("import")
-def import_(file: File, *, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -> None:
-    """Write the memories of an exported file into a database.
-
-    A memory that already exists with equal content is skipped, so an interrupted import can be
-    repeated. One that exists with other content stays unchanged, and the exit code is 1. Chat logs
-    of other tools are imported by draive-pg import chat.
-
-    \b
-    Examples:
-      draive-pg memories import memories.jsonl.gz --dsn postgresql://ada@db.example.com/chats
-    """
-    started = time.monotonic()
-    try:
-        with opened(dsn, schema) as db:
-            result = db.memories.import_file(file)
-    except ExportInvalid as error:
-        error.add_note("chat logs are imported by draive-pg import chat FILE")
-        raise
-    if as_json:
-        print_json(result)
-    else:
-        seconds = time.monotonic() - started
-        unchanged = f", {result.unchanged:,} unchanged" if result.unchanged else ""
-        echo(f"Imported {summarize(result)}{unchanged} in {seconds:.1f} s")
+app.command("export", hidden=True)(renamed(exports.memories, "memories export", "export memories"))
+app.command("import", hidden=True)(renamed(chats.memories, "memories import", "import memories"))

@@ -5,15 +5,17 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
 from draive_pg import Client, FileInvalid
+from draive_pg.cli.output import echo
 from draive_pg.codec.timestamps import check_timestamp
 from draive_pg.database.errors import short_argument_errors
 
@@ -67,6 +69,14 @@ Since = Annotated[
 ]
 
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only before this time.")]
+
+Prefix = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Only identifiers that begin with this.")
+]
+
+Memories = Annotated[
+    list[str] | None, typer.Argument(metavar="IDENTIFIER", help="The memories; default: all.")
+]
 
 Yes = Annotated[
     bool,
@@ -124,6 +134,20 @@ def confirm(question: str, *, yes: bool) -> None:
         raise typer.BadParameter("there is no terminal to ask for confirmation: add --yes.")
     if not typer.confirm(question, err=True):
         raise typer.Exit(1)
+
+
+def renamed[**P](command: Callable[P, None], old: str, new: str) -> Callable[P, None]:
+    """Return a command under its old name, which names the new one."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        echo(f"draive-pg: draive-pg {old} is deprecated: write draive-pg {new}", err=True)
+        command(*args, **kwargs)
+
+    run.__doc__ = (
+        f"Run draive-pg {new}, which replaces it.\n\n\b\nExamples:\n  draive-pg {old} FILE"
+    )
+    return run
 
 
 def read_file(path: Path) -> bytes:

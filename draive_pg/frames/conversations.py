@@ -3,7 +3,14 @@
 from typing import LiteralString
 
 from draive_pg.frames.frame import Frame
-from draive_pg.operations.conversations.expressions import CALLS, ROLE, STARTS_TURN, TOOLS, seconds
+from draive_pg.operations.conversations.expressions import (
+    CALLS,
+    ROLE,
+    STARTS_TURN,
+    TOOLS,
+    UNTIMED,
+    seconds,
+)
 from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, SNAPSHOTS
 
 
@@ -174,7 +181,7 @@ TOOL_CALLS = Frame(
         ) END AS response,
         CASE WHEN event.answered THEN event.next ->> 'handling' END AS handling,
         CASE WHEN event.answered THEN event.next_created END AS responded,
-        CASE WHEN event.answered THEN
+        CASE WHEN event.answered AND NOT event.untimed AND NOT event.next_untimed THEN
             {seconds("event.created", "event.next_created")}
         END AS seconds
     FROM (
@@ -182,6 +189,7 @@ TOOL_CALLS = Frame(
             *,
             lead(block, alike) OVER call AS next,
             lead(created, alike) OVER call AS next_created,
+            lead(untimed, alike) OVER call AS next_untimed,
             coalesce(lead(asked, alike) OVER call = asked + alike - nth, FALSE) AS answered
         FROM (
             SELECT
@@ -196,6 +204,7 @@ TOOL_CALLS = Frame(
                     element.identifier,
                     element.position,
                     element.moment AS created,
+                    {UNTIMED} AS untimed,
                     block.number,
                     block.value AS block,
                     block.value ->> 'identifier' AS call
@@ -242,7 +251,10 @@ SESSIONS = Frame(
         count(*) FILTER (WHERE {STARTS_TURN}) AS turns,
         sum({_count_blocks("tool_request")}) AS tool_calls,
         sum(length(text)) AS n_chars,
-        {seconds("min(created)", "max(created)")} AS seconds
+        -- of two elements with times of their own, or of a single one
+        CASE WHEN count(*) FILTER (WHERE NOT untimed) >= least(2, count(content)) THEN
+            {seconds("min(created)", "max(created)")}
+        END AS seconds
     FROM (
         SELECT *, {TEXT}, {KINDS}
         FROM (
@@ -251,6 +263,7 @@ SESSIONS = Frame(
                 memory.created AS memory_created,
                 element.moment AS created,
                 content,
+                {UNTIMED} AS untimed,
                 {SINGLE}
             FROM {CONVERSATIONS} AS memory
             LEFT JOIN {ELEMENTS} AS element

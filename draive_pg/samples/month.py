@@ -106,7 +106,7 @@ def load(db: Client) -> None:
     with tempfile.TemporaryDirectory(prefix="draive-pg-") as folder:
         path = Path(folder) / "month.jsonl"
         path.write_text("".join(f"{_line(each)}\n" for each in conversations()), encoding="utf-8")
-        db.memories.import_file(path)
+        db.memories.import_memories(path)
     run = db._database.run  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - no method does it
     for created, name, content in PROMPTS:
         run(_past("instructions", DEFINED, name, content, created))

@@ -26,9 +26,12 @@ content ->> 'type' = 'model_input' AND NOT content -> 'blocks' @> '[{"type": "to
     jsonb_path_query_array(kinds, '$[*] ? (@ == "tool_request")')
 ) END) AS tool_calls,
         sum(length(text)) AS n_chars,
-        CASE WHEN isfinite(min(created)) AND isfinite(max(created)) THEN
+        -- of two elements with times of their own, or of a single one
+        CASE WHEN count(*) FILTER (WHERE NOT untimed) >= least(2, count(content)) THEN
+            CASE WHEN isfinite(min(created)) AND isfinite(max(created)) THEN
     extract(EPOCH FROM max(created)) - extract(EPOCH FROM min(created))
-END AS seconds
+END
+        END AS seconds
     FROM (
         SELECT *, CASE WHEN single THEN coalesce(content #>> '{blocks,0,parts,0,text}', '') ELSE coalesce((
     SELECT string_agg(part #>> '{}', '')
@@ -41,6 +44,7 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
                 memory.created AS memory_created,
                 element.moment AS created,
                 content,
+                content #> '{meta,untimed}' IS NOT NULL AS untimed,
                 (content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single
             FROM memories AS memory
             LEFT JOIN (

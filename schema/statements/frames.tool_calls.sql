@@ -28,7 +28,7 @@ FROM (
         ) END AS response,
         CASE WHEN event.answered THEN event.next ->> 'handling' END AS handling,
         CASE WHEN event.answered THEN event.next_created END AS responded,
-        CASE WHEN event.answered THEN
+        CASE WHEN event.answered AND NOT event.untimed AND NOT event.next_untimed THEN
             CASE WHEN isfinite(event.created) AND isfinite(event.next_created) THEN
     extract(EPOCH FROM event.next_created) - extract(EPOCH FROM event.created)
 END
@@ -38,6 +38,7 @@ END
             *,
             lead(block, alike) OVER call AS next,
             lead(created, alike) OVER call AS next_created,
+            lead(untimed, alike) OVER call AS next_untimed,
             coalesce(lead(asked, alike) OVER call = asked + alike - nth, FALSE) AS answered
         FROM (
             SELECT
@@ -52,6 +53,7 @@ END
                     element.identifier,
                     element.position,
                     element.moment AS created,
+                    content #> '{meta,untimed}' IS NOT NULL AS untimed,
                     block.number,
                     block.value AS block,
                     block.value ->> 'identifier' AS call

@@ -125,8 +125,8 @@ def parse(value: object, reader: Reader) -> Iterator[Conversation]:
         raise ValueError(f"expected a conversation, found {shown(value)}")
     if {"identifier", "variables", "elements"} <= document.keys():
         raise ValueError(
-            "this is a whole memory: draive-pg memories import takes files of "
-            "draive-pg memories export"
+            "this is a whole memory of export_memories: import it with import_memories() or "
+            "draive-pg import memories"
         )
     if not isinstance(document.get("messages", []), list):
         raise ValueError(f"expected messages to be a list, found {shown(document['messages'])}")

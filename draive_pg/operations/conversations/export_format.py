@@ -90,7 +90,10 @@ def _line(line: bytes, where: str, number: int, read: int) -> Line:
         text = line.decode()
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ExportInvalid(f"{where}: not JSON ({error})") from error
+        raise ExportInvalid(
+            f"{where}: not a memory: not JSON ({error}); chat logs are imported with "
+            "import_chats() or draive-pg import chats"
+        ) from error
     match document:
         case {
             "identifier": str(identifier),
@@ -104,7 +107,10 @@ def _line(line: bytes, where: str, number: int, read: int) -> Line:
                 raise ExportInvalid(f"{where}: {error}") from error
             return Line(number, identifier, text, len(elements), len(variables), read)
         case _:
-            raise ExportInvalid(f"{where}: not a memory in the export format")
+            raise ExportInvalid(
+                f"{where}: not a memory in the export format; chat logs are imported with "
+                "import_chats() or draive-pg import chats"
+            )
 
 
 def _is_dated(row: object) -> bool:

@@ -15,6 +15,9 @@ STARTS_TURN: LiteralString = """
 content ->> 'type' = 'model_input' AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]'
 """
 
+# True for an imported element whose message has no time; see `draive_pg.codec.elements`.
+UNTIMED: LiteralString = "content #> '{meta,untimed}' IS NOT NULL"
+
 # JSON path of the tool requests and responses of an element, and the names of their tools.
 CALLS: LiteralString = '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")'
 TOOLS: LiteralString = f"jsonb_path_query_array(content, '{CALLS}.tool')"

@@ -1,0 +1,126 @@
+"""``draive-pg export``: write chat logs, whole memories, and tables."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from draive_pg.chat.conversation import ExportFormat
+from draive_pg.cli.frames import frame_command
+from draive_pg.cli.options import AsJson, Dsn, Memories, Prefix, Schema, opened, timestamp
+from draive_pg.cli.output import echo, print_json, summarize
+from draive_pg.frames import FRAMES
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="""Write chat logs, whole memories, or tables.
+
+    The file is replaced when it is complete; after an error, an existing file is unchanged.
+    """,
+)
+
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="JSON Lines; gzipped if its name ends in .gz.")
+]
+
+
+@app.command()
+def chats(
+    file: File,
+    identifiers: Memories = None,
+    *,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    prefix: Prefix = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Last written to at this time or later.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Last written to before this time.")
+    ] = None,
+    format_: Annotated[
+        ExportFormat, typer.Option("--format", help="Format of the conversations.")
+    ] = "openai",
+    metadata: Annotated[
+        bool,
+        typer.Option(
+            "--metadata", help="With identifiers, times, variables, reasoning and meta, for import."
+        ),
+    ] = False,
+    only_valid: Annotated[
+        bool,
+        typer.Option("--only-valid", help="Leave out conversations that model APIs refuse."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write conversations, as for fine-tuning.
+
+    Each line is a conversation. Those that the API of a model would refuse are named.
+
+    \b
+    Examples:
+      draive-pg export chats tuning.jsonl --only-valid
+      draive-pg export chats ada.jsonl.gz --prefix ada/ --metadata
+      draive-pg export chats one.jsonl visit-1 --format anthropic
+    """
+    started = time.monotonic()
+    with opened(dsn, schema) as db:
+        done = db.memories.export_chats(
+            file,
+            identifiers or None,
+            prefix=prefix,
+            since=timestamp(since, "--since"),
+            until=timestamp(until, "--until"),
+            format=format_,
+            metadata=metadata,
+            only_valid=only_valid,
+        )
+    for problem in (*done.refused, *done.problems):
+        echo(f"draive-pg: {problem}", err=True)
+    if as_json:
+        print_json(done)
+        return
+    seconds = time.monotonic() - started
+    echo(
+        f"Exported {done.conversations:,} conversations ({done.messages:,} messages) to {file} "
+        f"in {seconds:.1f} s"
+    )
+    if done.ignored:
+        names = (f"{name} ({count:,})" for name, count in done.ignored.items())
+        echo(f"Not written: {', '.join(names)}")
+
+
+@app.command()
+def memories(
+    file: File,
+    identifiers: Memories = None,
+    *,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    prefix: Prefix = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write whole memories, for another database.
+
+    The file is read by draive-pg import memories.
+
+    \b
+    Examples:
+      draive-pg export memories memories.jsonl.gz
+      draive-pg export memories ada.jsonl --prefix ada/
+      draive-pg export memories two.jsonl visit-1 visit-2
+    """
+    started = time.monotonic()
+    with opened(dsn, schema) as db:
+        result = db.memories.export_memories(file, identifiers or None, prefix=prefix)
+    if as_json:
+        print_json(result)
+    else:
+        seconds = time.monotonic() - started
+        echo(f"Exported {summarize(result)} to {file} in {seconds:.1f} s")
+
+
+for frame in FRAMES:
+    app.command(frame)(frame_command(frame))
