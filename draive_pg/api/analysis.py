@@ -411,9 +411,9 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
     ) -> "Workflow[DataFrame]":
         """Return which revision of each prompt was live when an element was written.
 
-        A service may have used an older one, from its cache; `served_revisions` tells it exactly. For
-        elements of imported logs it is that of the message's own time, and missing without one,
-        with a `TimesMissing` warning.
+        A service may have used an older one, from its cache; `served_revisions` tells it exactly.
+        For elements of imported logs it is that of the message's own time, and missing without
+        one, with a `TimesMissing` warning.
 
         Parameters
         ----------
