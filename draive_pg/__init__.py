@@ -51,6 +51,7 @@ from draive_pg.models.documents import (
     Revision,
     ServedRevision,
     Snapshot,
+    TemplateRevision,
 )
 from draive_pg.models.folders import (
     FileDiff,
@@ -69,7 +70,7 @@ from draive_pg.models.transcript import (
 )
 from draive_pg.operations.conversations.listing import Order
 from draive_pg.operations.documents.declaration import InstructionsReference
-from draive_pg.operations.documents.kind import ConfigurationReference
+from draive_pg.operations.documents.kind import ConfigurationReference, TemplateReference
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.release import LabelTargets
 from draive_pg.operations.documents.selectors import RevisionRef
@@ -135,6 +136,8 @@ __all__ = (
     "TableMissing",
     "TableState",
     "TemplateInvalid",
+    "TemplateReference",
+    "TemplateRevision",
     "TimedOut",
     "TimesMissing",
     "Timestamp",

@@ -12,6 +12,7 @@ from draive_pg.api.frames import Frames
 from draive_pg.api.instructions import Instructions
 from draive_pg.api.memories import Memories
 from draive_pg.api.memory import Memory
+from draive_pg.api.templates import Templates
 from draive_pg.codec.validation import check_size, check_timeout
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.database.cache import Cache
@@ -20,12 +21,12 @@ from draive_pg.database.errors import short_argument_errors, short_tracebacks
 from draive_pg.lines.line import chosen_line
 from draive_pg.models.admin import Diagnosis, OperationEvent
 from draive_pg.models.changes import Change
-from draive_pg.models.documents import Release, Revision, Snapshot
+from draive_pg.models.documents import Release, Revision, Snapshot, TemplateRevision
 from draive_pg.operations.admin import doctor, migrations
 from draive_pg.operations.documents import load
 from draive_pg.operations.documents import release as releases
 from draive_pg.operations.documents.declaration import InstructionsReference
-from draive_pg.operations.documents.kind import KINDS
+from draive_pg.operations.documents.kind import KINDS, TemplateReference
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.release import LabelTargets
 from draive_pg.operations.operation import Request, Workflow
@@ -39,7 +40,7 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
 
     Attributes
     ----------
-    configurations, instructions, memories, frames, analysis
+    configurations, instructions, templates, memories, frames, analysis
         The namespaces, by subject.
     """
 
@@ -73,6 +74,7 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         super().__init__(database)
         self.configurations: Configurations[D] = Configurations(database)
         self.instructions: Instructions[D] = Instructions(database)
+        self.templates: Templates[D] = Templates(database)
         self.memories: Memories[D] = Memories(database)
         self.frames: Frames[D] = Frames(database)
         self.analysis: Analysis[D] = Analysis(database)
@@ -93,9 +95,11 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
     def setup(self) -> Workflow[tuple[str, ...]]:
         """Create or upgrade the tables, and return the names of the migrations applied now.
 
-        It can be repeated, and run by many processes at once. Tables that draive created are
-        adopted. If nothing is missing, no privilege to create tables is needed. Writers wait while
-        an index is created on a large table.
+        These are the tables of one line of draive's releases, and those of draive_pg: of the line
+        ``draive=``, else of that of the existing tables; in an empty database, of the line of the
+        installed draive, or 0.89 without one. It can be repeated, and run by many processes at
+        once. Tables that draive created are adopted. If nothing is missing, no privilege to create
+        tables is needed. Writers wait while an index is created on a large table.
 
         Returns
         -------
@@ -115,7 +119,7 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         >>> db.setup()
         ()
         """
-        return migrations.setup(self._database.schema)
+        return migrations.setup(self._database.schema, self._database.line)
 
     @method
     def diagnose(self) -> Workflow[Diagnosis]:
@@ -132,7 +136,7 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         >>> db.diagnose().problems
         ()
         """
-        return doctor.diagnose(self._database.schema)
+        return doctor.diagnose(self._database.schema, self._database.line)
 
     @method
     def preload(self, label: str | None = None) -> Request[int]:
@@ -159,19 +163,22 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         return load.preload(KINDS, label)
 
     @method
-    def release(
+    def release(  # noqa: PLR0913 - three kinds of documents with their labels
         self,
         *,
         prompts: Mapping[str, str] | Mapping[InstructionsReference, str] | None = None,
+        templates: Mapping[str, str] | Mapping[TemplateReference, str] | None = None,
         configurations: "Mapping[str, Configuration | Mapping[str, Any]] | None" = None,
         labels: LabelTargets[Revision] | None = None,
+        template_labels: LabelTargets[TemplateRevision] | None = None,
         configuration_labels: LabelTargets[Snapshot] | None = None,
         message: str | None = None,
         author: str | None = None,
         expected: Mapping[str, Expected[Revision]] | None = None,
+        expected_templates: Mapping[str, Expected[TemplateRevision]] | None = None,
         expected_configurations: Mapping[str, Expected[Snapshot]] | None = None,
     ) -> Workflow[Release]:
-        """Define prompts and configurations and move labels, in one transaction.
+        """Define prompts, templates and configurations and move labels, in one transaction.
 
         Concurrent releases of the same documents wait for each other, and cannot deadlock.
 
@@ -179,20 +186,22 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         ----------
         prompts : Mapping[str | Instructions | InstructionsDeclaration, str]
             Their new contents, as `instructions.define` takes them.
+        templates : Mapping[str | TemplateDeclaration, str]
+            Their new contents, as `templates.define` takes them.
         configurations : Mapping[str, Configuration | Mapping]
             Their new documents by identifier.
         labels : Mapping[str, Iterable[str] | Mapping[str, int | str | datetime | Revision | None]]
             For each label, the names of prompts, to whose newest revisions it is moved, those of
             this release included; or a mapping of names to revisions.
-        configuration_labels : Mapping[str, Iterable[str] | Mapping[str, ...]]
-            The same for configurations.
+        template_labels, configuration_labels : Mapping[str, Iterable[str] | Mapping[str, ...]]
+            The same for templates and configurations.
         message, author : str | None
             Kept with each new revision and each move of a label.
         expected : Mapping[str, int | Revision | None]
             For each released prompt, the revision that must be the newest; 0 for none. If only
             labels of the prompt are moved, the revision that they must be on.
-        expected_configurations : Mapping[str, int | Snapshot | None]
-            The same for configurations, by identifier.
+        expected_templates, expected_configurations : Mapping[str, int | ... | None]
+            The same for templates and configurations, by identifier.
 
         Returns
         -------
@@ -209,12 +218,15 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         """
         return releases.release(
             prompts=prompts,
+            templates=templates,
             configurations=configurations,
             labels=labels,
+            template_labels=template_labels,
             configuration_labels=configuration_labels,
             message=message,
             author=author,
             expected=expected,
+            expected_templates=expected_templates,
             expected_configurations=expected_configurations,
         )
 
@@ -255,7 +267,7 @@ class Client(BaseClient[Database]):
 
     Attributes
     ----------
-    configurations, instructions, memories, frames, analysis
+    configurations, instructions, templates, memories, frames, analysis
         The namespaces, by subject.
 
     Raises

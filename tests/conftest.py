@@ -22,10 +22,11 @@ from pytest_postgresql.executors import NoopExecutor
 from draive_pg import AsyncClient, Client
 from draive_pg.cli import main
 from draive_pg.embedded import Server
+from draive_pg.lines.line import LINE_92
 from tests.cli_runner import Result, Shell
 from tests.databases import Databases
 from tests.draive_scope import InScope, asyncpg_pool, psycopg_pool, run_in_scope
-from tests.schema import SCHEMA
+from tests.schema import SCHEMA, set_up
 from tests.server import FAST, scratch_directory
 from tests.sync_facade import SyncFacade
 
@@ -142,6 +143,28 @@ def dsn(databases: Databases) -> str:
     return databases.provide()
 
 
+@pytest.fixture(scope="session")
+def databases_with_templates(with_tables: NoopExecutor) -> Iterator[Databases]:
+    template = f"{with_tables.template_dbname}_templates"
+    with psycopg.connect(os.environ[VARIABLE], autocommit=True) as connection:
+        connection.execute(
+            SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                Identifier(template), Identifier(f"{with_tables.template_dbname}")
+            )
+        )
+        set_up(make_conninfo(os.environ[VARIABLE], dbname=template), LINE_92)
+        databases = Databases(os.environ[VARIABLE], template)
+        yield databases
+        databases.drop()
+        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(template)))
+
+
+@pytest.fixture
+def templates_dsn(databases_with_templates: Databases) -> str:
+    """A database with all tables, those of templates included, and no rows."""
+    return databases_with_templates.provide()
+
+
 @pytest.fixture
 def empty_dsn(empty_database: psycopg.Connection) -> str:
     """A fresh database without tables."""
@@ -159,7 +182,9 @@ def partitioned_dsn(empty_dsn: str) -> str:
 
 
 @pytest.fixture
-def server_roles(endpoint: Endpoint, databases: Databases) -> Iterator[None]:
+def server_roles(
+    endpoint: Endpoint, databases: Databases, databases_with_templates: Databases
+) -> Iterator[None]:
     """Let one test at a time create roles named ``dpg_...``, since databases share roles.
 
     Set up before the database of the test, so that the roles own nothing when they are dropped.
@@ -168,6 +193,7 @@ def server_roles(endpoint: Endpoint, databases: Databases) -> Iterator[None]:
         connection.execute("SELECT pg_advisory_lock(hashtext('draive_pg_test_roles'))")
         yield
         databases.drop()
+        databases_with_templates.drop()
         names = "SELECT rolname FROM pg_roles WHERE rolname ~ '^dpg_(test|roles)_'"
         for (role,) in connection.execute(names).fetchall():
             connection.execute(SQL("DROP ROLE {}").format(Identifier(role)))

@@ -5,6 +5,9 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from draive_pg import Client
+from draive_pg.lines.line import Line
+
 SCHEMA = Path(__file__).parent.parent / "schema"
 
 # The tables in the documentation of draive 0.89.
@@ -45,6 +48,12 @@ CREATE TABLE memories_elements (
 def run_sql(dsn: str, script: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(script.encode())
+
+
+def set_up(dsn: str, line: Line | None = None) -> tuple[str, ...]:
+    """Create the tables of a line."""
+    with Client(dsn, draive=line and line.name) as db:
+        return db.setup()
 
 
 def make_role(dsn: str, role: str, *grants: str) -> str:

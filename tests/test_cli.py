@@ -17,7 +17,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from draive_pg import Client, __version__
 from draive_pg.cli import app
-from draive_pg.operations.admin.migrations import migrations
+from draive_pg.lines.line import LINE_89
+from draive_pg.operations.admin.migrations import migrations_for
 from tests.cli_runner import Shell, assert_one_line_error, start_process
 
 # --- Chat logs
@@ -103,7 +104,7 @@ def test_setup_prints_applied_migrations_and_database(shell: Shell, empty_dsn: s
     first = shell("setup", "--dsn", address)
     assert (first.code, first.err) == (0, "")
     assert [line.strip() for line in first.out.splitlines()[1:]] == [
-        migration.name for migration in migrations()
+        migration.name for migration in migrations_for(LINE_89)
     ]
     second = shell("setup", "--dsn", address)
     assert (second.code, second.out.count("\n")) == (0, 1)

@@ -7,8 +7,9 @@ import psycopg
 import pytest
 
 from draive_pg import Client
-from draive_pg.operations.admin.catalog import TABLES
-from draive_pg.operations.admin.migrations import migrations
+from draive_pg.lines.line import LINE_89
+from draive_pg.operations.admin.catalog import TABLES, is_for, parts_of
+from draive_pg.operations.admin.migrations import migrations, migrations_for
 from tests.cli_runner import Shell
 from tests.conftest import Connect
 from tests.pooler import pooled
@@ -41,12 +42,13 @@ def test_expected_objects_match_those_created_by_setup(sql: psycopg.Connection) 
         (kind, name, table.name)
         for table in TABLES
         for kind, names in (
-            ("table", [table.name]),
-            ("column", table.columns),
+            ("table", {table.name: table.migration}),
+            ("column", dict.fromkeys(table.columns, table.migration)),
             ("index", table.indexes),
             ("trigger", table.triggers),
         )
-        for name in names
+        for name, migration in names.items()
+        if is_for(table.migration, parts_of(LINE_89)) and is_for(migration, parts_of(LINE_89))
     }
     assert expected == made
 
@@ -67,7 +69,9 @@ def test_diagnose_after_setup_finds_no_problems(db: Client, sql: psycopg.Connect
     assert found.problems == ()
     assert (found.schema, found.role, found.standby) == ("public", sql.info.user, False)
     assert found.version == str(sql.execute("SHOW server_version").fetchone()[0])
-    assert [each.name for each in found.migrations] == [each.name for each in migrations()]
+    assert [each.name for each in found.migrations] == [
+        each.name for each in migrations_for(LINE_89)
+    ]
     assert {each.state for each in found.migrations} == {"applied"}
     table = next(each for each in found.tables if each.name == "instructions")
     assert (table.present, table.rows, table.missing) == (True, 1, ())
@@ -146,9 +150,9 @@ def test_diagnose_counts_partitions_with_their_table(connect: Connect, empty_dsn
 
 
 def test_diagnose_reports_unexpected_required_column(db: Client, sql: psycopg.Connection) -> None:
-    sql.execute("ALTER TABLE configurations ADD COLUMN name TEXT NOT NULL")
+    sql.execute("ALTER TABLE configurations ADD COLUMN owner TEXT NOT NULL")
     (problem,) = db.diagnose().problems
-    assert problem.startswith("configurations: column name is required")
+    assert problem.startswith("configurations: column owner is required")
 
 
 @pytest.mark.usefixtures("server_roles")
@@ -257,7 +261,7 @@ def test_doctor_json_output(shell: Shell, dsn: str, empty_dsn: str) -> None:
     found = json.loads(shell("doctor", "--dsn", dsn, "--json").out)
     assert (found["problems"], found["pooler"], found["embedded"]) == ([], False, None)
     assert [each["name"] for each in found["database"]["migrations"]] == [
-        each.name for each in migrations()
+        each.name for each in migrations_for(LINE_89)
     ]
     done = shell("doctor", "--dsn", empty_dsn, "--json")
     assert done.code == 1

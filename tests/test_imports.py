@@ -11,7 +11,16 @@ PACKAGE = Path(__file__).parent.parent / "draive_pg"
 # From the bottom up: a module imports at top level only from lower layers and its own package.
 LAYERS = [
     {"errors", "uninterrupted"},
-    {"codec", "atomic_file", "input_file", "dataframes", "embedded", "samples", "templates"},
+    {
+        "codec",
+        "atomic_file",
+        "input_file",
+        "dataframes",
+        "embedded",
+        "samples",
+        "templates",
+        "variables",
+    },
     {"chat", "lines"},
     {"models"},
     {"display"},

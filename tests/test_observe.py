@@ -13,7 +13,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from draive_pg import Client, OperationEvent, TableMissing
-from draive_pg.operations.admin.migrations import migrations
+from draive_pg.lines.line import LINE_89
+from draive_pg.operations.admin.migrations import migrations_for
 from tests.conftest import Connect
 from tests.elements import answered, asked
 from tests.fault_server import terminate_sessions
@@ -65,7 +66,7 @@ def test_hook_counts_rows_and_round_trips_of_frame_and_setup(
     connect(empty_dsn, on_operation=events.append).setup()
     applied = next(each for each in events if each.name.startswith("setup: apply "))
     # Begin, lock, migrate and record each file, commit.
-    assert applied.round_trips == 3 + 2 * len(migrations())
+    assert applied.round_trips == 3 + 2 * len(migrations_for(LINE_89))
 
 
 def test_hook_reports_errors(connect: Connect, empty_dsn: str) -> None:

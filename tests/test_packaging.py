@@ -110,13 +110,14 @@ def test_installed_package_works_outside_repository(installed: Path, empty_dsn: 
         from pathlib import Path
         import draive_pg
         from draive_pg import samples
-        from draive_pg.operations.admin.migrations import migrations
+        from draive_pg.lines.line import LINE_89
+from draive_pg.operations.admin.migrations import migrations_for
 
         place, dsn = sys.argv[1:]
         assert Path(draive_pg.__file__).is_relative_to(place)
         assert samples.support().is_relative_to(place)
         with draive_pg.Client(dsn) as db:
-            assert db.setup() == tuple(migration.name for migration in migrations())
+            assert db.setup() == tuple(migration.name for migration in migrations_for(LINE_89))
             db.memories.import_chat("chat", [{"role": "user", "content": "hi"}])
             print(len(db.memory("chat").log()))
     """

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from draive_pg import Client
+from draive_pg.lines.line import LINE_89
 from draive_pg.operations.admin import migrations
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
@@ -40,7 +41,7 @@ def test_setup_adopts_partitioned_tables(connect: Connect, empty_dsn: str) -> No
     with psycopg.connect(empty_dsn, autocommit=True) as connection:
         connection.execute((SCHEMA / "partitioned" / "tables.sql").read_bytes())
     db = connect(empty_dsn)
-    assert db.setup() == tuple(migration.name for migration in migrations.migrations())
+    assert db.setup() == tuple(migration.name for migration in migrations.migrations_for(LINE_89))
     assert db.setup() == ()
     indexed = query(
         empty_dsn, b"SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'memories_elements_%'"

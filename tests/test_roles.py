@@ -9,7 +9,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from draive_pg import Client, PermissionDenied, RevisionLabelled, TableMissing
-from draive_pg.operations.admin.migrations import migrations
+from draive_pg.lines.line import LINE_89
+from draive_pg.operations.admin.migrations import migrations_for
 from tests.conftest import Connect
 from tests.every_call import READS, WRITES, fill
 from tests.fault_server import assert_fails
@@ -137,7 +138,7 @@ def test_row_level_security_protects_label(connect_as: As, admin: psycopg.Connec
 @pytest.mark.usefixtures("granted")
 def test_only_owner_can_apply_migrations(connect_as: As, admin: psycopg.Connection) -> None:
     admin.execute("DELETE FROM draive.draive_pg_migrations WHERE version = 5")
-    names = tuple(each.name for each in migrations()[5:])
+    names = tuple(each.name for each in migrations_for(LINE_89)[5:])
     for role in ("writer", "reader"):
         assert_denied(connect_as(role).setup, f"setup: apply {names[0]} to {names[-1]}")
     assert connect_as("owner").setup() == names
@@ -151,7 +152,9 @@ def test_reader_without_tables_is_told_to_run_setup(
     reader = connect_as("reader")
     with pytest.raises(TableMissing, match="create the tables with setup"):
         reader.memories.identifiers()
-    assert_denied(reader.setup, f"setup: apply 000_migrations to {migrations()[-1].name}")
+    assert_denied(
+        reader.setup, f"setup: apply 000_migrations to {migrations_for(LINE_89)[-1].name}"
+    )
 
 
 @pytest.mark.usefixtures("granted")

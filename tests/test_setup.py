@@ -9,10 +9,11 @@ import psycopg
 import pytest
 
 from draive_pg import Client, OperationFailed, PermissionDenied, SchemaInvalid, TableMissing
+from draive_pg.lines.line import LINE_89
 from draive_pg.operations.admin import migrations
 from tests.conftest import Connect
 from tests.elements import asked, texts
-from tests.schema import DRAIVE_TABLES, SCHEMA, make_role, run_sql
+from tests.schema import DRAIVE_TABLES, make_role, run_sql
 
 SEED_TABLES = (
     "configurations",
@@ -52,7 +53,7 @@ def described(dsn: str, schema: str = "public") -> dict[str, tuple[str, ...]]:
 
 def test_setup_creates_tables_once(connect: Connect, empty_dsn: str) -> None:
     db = connect(empty_dsn)
-    assert db.setup() == tuple(migration.name for migration in migrations.migrations())
+    assert db.setup() == tuple(migration.name for migration in migrations.migrations_for(LINE_89))
     assert db.setup() == ()
     db.memory("m").remember(asked("q"))
     assert texts(db.memory("m").recall().context) == ["q"]
@@ -99,8 +100,8 @@ def test_setup_adopts_database_of_draive(connect: Connect, empty_dsn: str, dsn: 
 
 
 def test_setup_adopts_manually_applied_migrations(empty_dsn: str, dsn: str) -> None:
-    for path in sorted(SCHEMA.glob("*.sql")):
-        run_sql(empty_dsn, path.read_text())
+    for migration in migrations.migrations_for(LINE_89):
+        run_sql(empty_dsn, migration.sql)
     assert described(empty_dsn) == described(dsn)
     with Client(empty_dsn) as db:
         db.setup()
@@ -109,8 +110,8 @@ def test_setup_adopts_manually_applied_migrations(empty_dsn: str, dsn: str) -> N
 
 def test_migration_files_are_idempotent(dsn: str) -> None:
     before = described(dsn)
-    for path in sorted(SCHEMA.glob("*.sql")):
-        run_sql(dsn, path.read_text())
+    for migration in migrations.migrations_for(LINE_89):
+        run_sql(dsn, migration.sql)
     assert described(dsn) == before
 
 

@@ -27,7 +27,7 @@ from draive_pg import (
     RevisionMissing,
     StoredDataSkipped,
 )
-from draive_pg.models.documents import Revision, Snapshot
+from draive_pg.models.documents import document_name
 from tests.conftest import Connect
 from tests.elements import asked
 from tests.schema import DRAIVE_TABLES, make_role, run_sql
@@ -47,38 +47,77 @@ class Kind:
     def namespace(self) -> Any:
         return getattr(self.db, self.name)
 
+    @property
+    def has_text(self) -> bool:
+        return self.name != "configurations"
+
+    @property
+    def key(self) -> str:
+        return "name" if self.name == "instructions" else "identifier"
+
+    @property
+    def prefix(self) -> str:
+        """How the names of the tables of draive_pg begin."""
+        prefixes = {"templates": "template_", "configurations": "configuration_"}
+        return f"draive_pg_{prefixes.get(self.name, '')}"
+
+    def load(self, name: str, **options: Any) -> Any:
+        load = self.namespace.load if self.has_text else self.namespace.load_raw
+        return load(name, **options)
+
     def content(self, number: int) -> Any:
-        return f"number {number}" if self.name == "instructions" else {"number": number}
+        return f"number {number}" if self.has_text else {"number": number}
 
     def define(self, name: str, number: int, **options: Any) -> Any:
-        if self.name == "instructions":
+        if self.has_text:
             return self.namespace.define(name, content=self.content(number), **options)
         return self.namespace.define(name, self.content(number), **options)
 
     def numbers(self, records: Sequence[Any]) -> list[int]:
+        contents = [each.content for each in records]
         return [
-            int(each.content.split()[1]) if isinstance(each, Revision) else each.content["number"]
-            for each in records
+            int(content.split()[1]) if self.has_text else content["number"] for content in contents
         ]
 
     def frame(self) -> pd.DataFrame:
+        return self.read_frame()
+
+    def read_frame(self, *names: str) -> pd.DataFrame:
         frames = self.db.frames
-        if self.name == "instructions":
-            return frames.instruction_revisions()
-        return frames.configurations()
+        match self.name:
+            case "instructions":
+                return frames.instruction_revisions(*names)
+            case "templates":
+                return frames.template_revisions(*names)
+            case _:
+                return frames.configurations(*names)
 
     def live(self, name: str) -> pd.DataFrame:
         analysis = self.db.analysis
-        if self.name == "instructions":
-            return analysis.live_instructions(name)
-        return analysis.live_configurations(name)
+        match self.name:
+            case "instructions":
+                return analysis.live_instructions(name)
+            case "templates":
+                return analysis.live_templates(name)
+            case _:
+                return analysis.live_configurations(name)
 
     @property
     def missing(self) -> type[Exception]:
-        return InstructionsMissing if self.name == "instructions" else ConfigurationMissing
+        errors: dict[str, type[Exception]] = {
+            "instructions": InstructionsMissing,
+            "templates": DocumentMissing,
+            "configurations": ConfigurationMissing,
+        }
+        return errors[self.name]
 
 
-@pytest.fixture(params=["instructions", "configurations"])
+@pytest.fixture
+def dsn(templates_dsn: str) -> str:
+    return templates_dsn
+
+
+@pytest.fixture(params=["instructions", "templates", "configurations"])
 def kind(request: pytest.FixtureRequest, db: Client) -> Kind:
     return Kind(db, request.param)
 
@@ -93,7 +132,7 @@ def three(kind: Kind) -> Kind:
 
 
 def names(records: Sequence[Any]) -> list[str]:
-    return [each.identifier if isinstance(each, Snapshot) else each.name for each in records]
+    return [document_name(each) for each in records]
 
 
 def test_revision_has_author_message_and_labels(three: Kind) -> None:
@@ -313,9 +352,7 @@ def test_configurations_work_without_tables_of_draive_pg(connect: Connect, empty
 def test_frames_have_author_message_and_labels(three: Kind) -> None:
     three.namespace.label("a", "production", 2)
     three.namespace.label("a", "canary", 2)
-    frames = three.db.frames
-    read = frames.instruction_revisions if three.name == "instructions" else frames.configurations
-    frame = read("a")
+    frame = three.read_frame("a")
     assert list(frame.revision) == [1, 2, 3]
     assert list(frame.author.fillna("-")) == ["ada", "-", "bo"]
     assert list(frame.message.fillna("-")) == ["the first", "-", "the third"]
@@ -345,7 +382,7 @@ def test_upgrade_from_version_0_1_0_loses_nothing(connect: Connect, empty_dsn: s
     db, before = connect(empty_dsn), rows(empty_dsn)
     assert [each.revision for each in db.configurations.history("limits")] == [2, 1]
     assert db.instructions.revision("greeting", "production").revision == 1
-    assert [name[:3] for name in db.setup()] == ["009", "010"]
+    assert [name[:3] for name in db.setup()] == ["009", "010", "011", "012", "013", "020"]
     after = rows(empty_dsn)
     migrations = after.pop("draive_pg_migrations")
     assert set(before.pop("draive_pg_migrations")) < set(migrations)
@@ -415,9 +452,7 @@ def test_remove_deletes_single_revision(three: Kind) -> None:
 
 def test_frames_and_listings_have_equal_revision_numbers(three: Kind) -> None:
     three.namespace.remove("a", revision=2)
-    frames = three.db.frames
-    read = frames.instruction_revisions if three.name == "instructions" else frames.configurations
-    assert list(read("a").revision) == [1, 3]
+    assert list(three.read_frame("a").revision) == [1, 3]
 
 
 def test_rename_keeps_revision_numbers(three: Kind) -> None:
@@ -455,8 +490,7 @@ def test_remove_needs_no_privilege_on_removals_table(
     server_roles: None, kind: Kind, dsn: str, connect: Connect
 ) -> None:
     kind.define("a", 1)
-    prefix = "draive_pg_" if kind.name == "instructions" else "draive_pg_configuration_"
-    tables = ", ".join(f"{prefix}{table}" for table in ("revisions", "labels", "removals"))
+    tables = ", ".join(f"{kind.prefix}{table}" for table in ("revisions", "labels", "removals"))
     grants = (f"SELECT, INSERT, DELETE ON {kind.name}", f"SELECT ON {tables}")
     role = make_role(dsn, "dpg_test_writer", *grants)
     writer = Kind(connect(role), kind.name)
@@ -502,25 +536,27 @@ def test_conditional_unlabel_checks_expected_revision(three: Kind) -> None:
     assert unlabel(expected=0) is False
 
 
-FORGED = {"instructions": "'number 9'", "configurations": """'{"number": 9}'"""}
+FORGED = {
+    "instructions": "'number 9'",
+    "templates": "'number 9'",
+    "configurations": """'{"number": 9}'""",
+}
 
 
 def test_label_does_not_apply_to_other_content_with_same_timestamp(
     three: Kind, sql: psycopg.Connection
 ) -> None:
     three.namespace.label("a", "production", 2)
-    key = "name" if three.name == "instructions" else "identifier"
     sql.execute(
         f"WITH gone AS (DELETE FROM {three.name} WHERE content::TEXT ~ '2' RETURNING created) "
-        f"INSERT INTO {three.name} ({key}, created, content) "
+        f"INSERT INTO {three.name} ({three.key}, created, content) "
         f"SELECT 'a', created, {FORGED[three.name]} FROM gone".encode()
     )
     says = "the revision with the label 'production' has another content than when it was labelled"
     with pytest.raises(RevisionMissing, match=says):
         three.namespace.revision("a", "production")
     with pytest.raises(RevisionMissing, match=says):
-        load = three.namespace.load if three.name == "instructions" else three.namespace.load_raw
-        load("a", label="production")
+        three.load("a", label="production")
     assert three.namespace.labels() == ()
     assert three.namespace.list(label="production") == ()
     assert three.namespace.search(label="production") == ()
@@ -544,10 +580,9 @@ def test_labels_of_previous_version_are_used_unchecked(
 ) -> None:
     kind.define("a", 1)
     kind.namespace.label("a", "production")
-    prefix = "" if kind.name == "instructions" else "configuration_"
     for statement in (
-        f"ALTER TABLE draive_pg_{prefix}labels DROP COLUMN digest",
-        f"DROP TABLE draive_pg_{prefix}removals",
+        f"ALTER TABLE {kind.prefix}labels DROP COLUMN digest",
+        f"DROP TABLE {kind.prefix}removals",
     ):
         sql.execute(statement.encode())
     sql.execute(f"DROP TRIGGER draive_pg_record_removal ON {kind.name}".encode())
@@ -600,10 +635,9 @@ UNREADABLE = ["infinity", "-infinity", "15000-01-01 00:00Z", "4000-01-01 00:00Z 
 def test_revision_with_unreadable_timestamp_is_skipped_with_warning(
     kind: Kind, sql: psycopg.Connection, time: str, tmp_path: Path
 ) -> None:
-    key = "name" if kind.name == "instructions" else "identifier"
     for name in ("a", "broken"):
         sql.execute(
-            f"INSERT INTO {kind.name} ({key}, created, content) "
+            f"INSERT INTO {kind.name} ({kind.key}, created, content) "
             f"VALUES ('{name}', '{time}', {FORGED[kind.name]})".encode()
         )
     kind.define("b", 1)
@@ -611,8 +645,7 @@ def test_revision_with_unreadable_timestamp_is_skipped_with_warning(
     assert kind.define("a", 3, expected=1).revision == 2
     kind.namespace.label("a", "production")
     assert kind.namespace.revision("a").revision == 2
-    load = kind.namespace.load if kind.name == "instructions" else kind.namespace.load_raw
-    assert load("a") == load("a", label="production") == kind.content(3)
+    assert kind.load("a") == kind.load("a", label="production") == kind.content(3)
     listings: list[tuple[Callable[[], Sequence[Any]], list[int]]] = [
         (kind.namespace.list, [3, 1]),
         (lambda: kind.namespace.list(label="production"), [3]),
@@ -636,10 +669,9 @@ def test_revision_with_unreadable_timestamp_is_skipped_with_warning(
 def test_removed_revision_with_unreadable_timestamp_is_not_counted(
     kind: Kind, sql: psycopg.Connection
 ) -> None:
-    key = "name" if kind.name == "instructions" else "identifier"
     for time in UNREADABLE:
         sql.execute(
-            f"INSERT INTO {kind.name} ({key}, created, content) "
+            f"INSERT INTO {kind.name} ({kind.key}, created, content) "
             f"VALUES ('a', '{time}', {FORGED[kind.name]})".encode()
         )
     assert kind.namespace.remove("a") == len(UNREADABLE)

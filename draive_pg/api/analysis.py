@@ -12,7 +12,7 @@ from draive_pg.frames.audit import AUDIT
 from draive_pg.frames.conversations import CONVERSATION_LOG, TOOL_CALLS, VARIABLES
 from draive_pg.frames.query import OneOrMany
 from draive_pg.frames.read import read
-from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS
+from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS, TEMPLATE_REVISIONS
 from draive_pg.operations.operation import Call, Steps, Workflow, workflow
 
 if TYPE_CHECKING:
@@ -456,6 +456,57 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
                 "instructions", name, check_text(label, "label"), identifier, since, until
             )
         revisions = read(INSTRUCTION_REVISIONS, name, columns=("name", "revision", "created"))
+        return _live(revisions, identifier, since, until)
+
+    @method
+    def live_templates(
+        self,
+        template: OneOrMany | None = None,
+        *,
+        identifier: OneOrMany | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
+    ) -> "Workflow[DataFrame]":
+        """Return which revision of each template was the newest when an element was written.
+
+        A service may have used another one: an older one from its cache, or one with a label.
+
+        Parameters
+        ----------
+        template : str | Sequence[str] | None
+            Only these templates.
+        identifier : str | Sequence[str] | None
+            Only these memories.
+        since, until : datetime | date | str | None
+            Bounds of ``created``, inclusive and exclusive.
+
+        Returns
+        -------
+        DataFrame
+            One row per element and name, with the columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | identifier | str | identifier of the memory |
+            | position | int64 | position of the element |
+            | created | datetime64[us, UTC] | when the element was written |
+            | role | str | `input` or `output` |
+            | name | str | identifier of the template |
+            | revision | Int64 | number of the revision; missing if there was none yet |
+            | since | datetime64[us, UTC] | when the revision was written |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> live = db.analysis.live_templates("greeting")
+        >>> live.groupby("revision")["identifier"].nunique()
+        """
+        columns = ("identifier", "revision", "created")
+        revisions = read(TEMPLATE_REVISIONS, template, columns=columns)
         return _live(revisions, identifier, since, until)
 
     @method

@@ -13,7 +13,7 @@ from draive_pg.frames.conversations import CONVERSATION_LOG, SESSIONS, TOOL_CALL
 from draive_pg.frames.frame import Format
 from draive_pg.frames.query import Filters, OneOrMany
 from draive_pg.frames.read import chunks, read
-from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS
+from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS, TEMPLATE_REVISIONS
 from draive_pg.operations.copy import Copy
 
 if TYPE_CHECKING:
@@ -300,6 +300,60 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         return read(INSTRUCTION_REVISIONS, name, since, until, limit, columns)
 
     @method
+    def template_revisions(
+        self,
+        identifier: OneOrMany | None = None,
+        *,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> "Copy[DataFrame]":
+        """Return one row per revision of a template, ordered by identifier and revision.
+
+        Parameters
+        ----------
+        identifier : str | Sequence[str] | None
+            Only these templates.
+        since, until : datetime | date | str | None
+            Bounds of ``created``, inclusive and exclusive.
+        limit : int | None
+            Maximum number of rows; the first ones are returned.
+        columns : Sequence[str] | None
+            Only these columns, in this order.
+
+        Returns
+        -------
+        DataFrame
+            The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | identifier | str | identifier of the template |
+            | revision | int64 | number of the revision, from 1; 0 if `created` is missing |
+            | created | datetime64[us, UTC] | when it was written, if Python can represent it |
+            | description | str | purpose of the template, if any |
+            | content | str | the text |
+            | variables | object | dict of the descriptions of the variables by their names |
+            | meta | object | dict |
+            | n_chars | int64 | number of characters of `content` |
+            | author | str | who wrote it, if recorded |
+            | message | str | why, if recorded |
+            | labels | object | list of the labels that are on it |
+            | current | bool | whether it is the newest revision |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> db.frames.template_revisions("greeting").plot(x="created", y="n_chars")
+        """
+        return read(TEMPLATE_REVISIONS, identifier, since, until, limit, columns)
+
+    @method
     def configurations(
         self,
         identifier: OneOrMany | None = None,
@@ -415,8 +469,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         ----------
         frame : str
             Name of a method of this class: ``"conversation_log"``, ``"tool_calls"``,
-            ``"sessions"``, ``"variables"``, ``"instruction_revisions"``, ``"configurations"``,
-            ``"audit"``.
+            ``"sessions"``, ``"variables"``, ``"instruction_revisions"``,
+            ``"template_revisions"``, ``"configurations"``, ``"audit"``.
         rows : int
             Number of rows of each DataFrame; the last one may have fewer.
         **filters

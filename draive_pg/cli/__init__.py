@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 from draive_pg import DraivePGError, RevisionConflict, __version__
 from draive_pg.cli import chats, documents, exports, memories, server
 from draive_pg.cli.doctor import doctor, print_problems
-from draive_pg.cli.kinds import CONFIGS, PROMPTS
+from draive_pg.cli.kinds import CONFIGS, PROMPTS, TEMPLATES
 from draive_pg.cli.options import Dsn, Schema, connect
 from draive_pg.cli.output import CONFLICT, echo, message_of
 from draive_pg.cli.report import report
@@ -29,6 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(documents.make_group(PROMPTS), name="prompts")
+app.add_typer(documents.make_group(TEMPLATES), name="templates")
 app.add_typer(documents.make_group(CONFIGS), name="configs")
 memories.app.command()(report)
 app.add_typer(memories.app, name="memories")

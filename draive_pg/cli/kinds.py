@@ -1,4 +1,4 @@
-"""The command groups ``prompts`` and ``configs``: what differs between them."""
+"""The command groups ``prompts``, ``templates`` and ``configs``: what differs between them."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -7,14 +7,19 @@ from typing import Any
 
 import typer
 
-from draive_pg import Client, LabelMove, Records, Revision, Snapshot
+from draive_pg import Client, LabelMove, Records, Revision, Snapshot, TemplateRevision
 from draive_pg.api.configurations import Configurations
 from draive_pg.api.instructions import Instructions
+from draive_pg.api.templates import Templates
 from draive_pg.database import Database
 from draive_pg.sync.formats import Configuration, FileContent, Prompt
 from draive_pg.sync.kinds import CONFIGURATIONS as CONFIGURATION_FILES
 from draive_pg.sync.kinds import PROMPTS as PROMPT_FILES
+from draive_pg.sync.kinds import TEMPLATES as TEMPLATE_FILES
 from draive_pg.sync.kinds import FileKind
+from draive_pg.sync.template_file import Template
+
+type Namespace = Instructions[Database] | Templates[Database] | Configurations[Database]
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,10 @@ class CommandGroup:
     folder: str
     value: str
     files: str
-    namespace: Callable[[Client], Instructions[Database] | Configurations[Database]]
+    namespace: Callable[[Client], Namespace]
     files_kind: FileKind
     parse: Callable[[str], FileContent]
-    define: Callable[..., Revision | Snapshot]
+    define: Callable[..., Revision | TemplateRevision | Snapshot]
     release: Callable[..., Records[LabelMove]]
     shows_labels: bool
 
@@ -78,6 +83,11 @@ def _define_prompt(db: Client, name: str, prompt: Prompt, **options: Any) -> Rev
     return db.instructions.define(reference, content=prompt.content, **options)
 
 
+def _define_template(db: Client, name: str, template: Template, **options: Any) -> TemplateRevision:
+    reference = template.declaration(name) if template.declares else name
+    return db.templates.define(reference, content=template.content, **options)
+
+
 def _define_configuration(
     db: Client, name: str, configuration: Configuration, **options: Any
 ) -> Snapshot:
@@ -86,6 +96,13 @@ def _define_configuration(
 
 def _release_prompts(db: Client, labels: Mapping[str, Any], **options: Any) -> Records[LabelMove]:
     return db.release(labels=labels, **options).labels
+
+
+def _release_templates(
+    db: Client, labels: Mapping[str, Any], *, expected: Mapping[str, int], **options: Any
+) -> Records[LabelMove]:
+    released = db.release(template_labels=labels, expected_templates=expected, **options)
+    return released.template_labels
 
 
 def _release_configurations(
@@ -114,6 +131,27 @@ PROMPTS = CommandGroup(
     parse=Prompt,
     define=_define_prompt,
     release=_release_prompts,
+    shows_labels=True,
+)
+
+TEMPLATES = CommandGroup(
+    command="templates",
+    noun="template",
+    key="identifier",
+    columns=("description",),
+    suffix=".md",
+    option="--content",
+    metavar="TEXT",
+    name="greeting",
+    folder="templates",
+    value="'Hello {%name%}!'",
+    files="Each template has a file, like a prompt: support/refund.md for support/refund. The "
+    "arguments in its front matter describe the variables of the text.",
+    namespace=lambda db: db.templates,
+    files_kind=TEMPLATE_FILES,
+    parse=Template,
+    define=_define_template,
+    release=_release_templates,
     shows_labels=True,
 )
 

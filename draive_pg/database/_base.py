@@ -94,6 +94,11 @@ class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
     def __repr__(self) -> str:
         return f"{self.endpoint!r}{'' if self.schema is None else f', schema={self.schema!r}'}"
 
+    @property
+    def line(self) -> Line | None:
+        """The chosen line; None if it is detected."""
+        return self._line
+
     def _found(self, found: tuple[Relations, bool]) -> Relations:
         """Return the relations of conversations, and remember them if their tables exist."""
         relations, exist = found

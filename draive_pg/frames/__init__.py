@@ -4,7 +4,11 @@ from draive_pg.codec.validation import shown
 from draive_pg.frames.audit import AUDIT
 from draive_pg.frames.conversations import CONVERSATION_LOG, SESSIONS, TOOL_CALLS, VARIABLES
 from draive_pg.frames.frame import Frame
-from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS
+from draive_pg.frames.revisions import (
+    CONFIGURATIONS,
+    INSTRUCTION_REVISIONS,
+    TEMPLATE_REVISIONS,
+)
 
 __all__ = ("FRAMES", "frame_named")
 
@@ -16,6 +20,7 @@ FRAMES = {
         SESSIONS,
         VARIABLES,
         INSTRUCTION_REVISIONS,
+        TEMPLATE_REVISIONS,
         CONFIGURATIONS,
         AUDIT,
     )

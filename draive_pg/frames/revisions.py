@@ -1,4 +1,4 @@
-"""Frames of revisions: instructions and configurations."""
+"""Frames of revisions: instructions, templates and configurations."""
 
 from typing import LiteralString
 
@@ -10,6 +10,7 @@ ROWS: LiteralString = f"""
     SELECT
         revision.*,
         name AS identifier,
+        arguments AS variables,
         length(content::TEXT) AS n_chars,
         note.author,
         note.message,
@@ -61,6 +62,27 @@ INSTRUCTION_REVISIONS = Frame(
     kind.INSTRUCTIONS.fill(ROWS),
     lengths={"n_chars": "content"},
     fallback=kind.INSTRUCTIONS.fallback,
+)
+
+TEMPLATE_REVISIONS = Frame(
+    "template_revisions",
+    {
+        "identifier": "text",
+        "revision": "integer",
+        "created": "timestamp",
+        "description": "text",
+        "content": "text",
+        "variables": "json",
+        "meta": "json",
+        "n_chars": "integer",
+        "author": "text",
+        "message": "text",
+        "labels": "json",
+        "current": "boolean",
+    },
+    kind.TEMPLATES.fill(ROWS),
+    lengths={"n_chars": "content"},
+    fallback=kind.TEMPLATES.fallback,
 )
 
 CONFIGURATIONS = Frame(

@@ -10,8 +10,21 @@ from draive_pg.errors import warn
 from draive_pg.models.record import Record, Records
 
 
+class DocumentRevision(Record):
+    """Base of the records of revisions, with what they have in common."""
+
+    __slots__ = ()
+
+    revision: int
+    created: datetime
+    author: str | None
+    message: str | None
+    labels: tuple[str, ...]
+    current: bool
+
+
 @dataclass(frozen=True, slots=True, repr=False)
-class Revision(Record):
+class Revision(DocumentRevision):
     """One revision of instructions.
 
     Attributes
@@ -55,7 +68,49 @@ class Revision(Record):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Snapshot(Record):
+class TemplateRevision(DocumentRevision):
+    """One revision of a template.
+
+    Attributes
+    ----------
+    identifier : str
+        Identifier of the template.
+    revision : int
+        Number among the revisions of the identifier, from 1 in order of ``created``. Removed
+        revisions keep their numbers.
+    created : datetime
+        Time of the write, in UTC; unique among the revisions of an identifier.
+    content : str
+        The text, with its ``{%variables%}``.
+    description : str | None
+        The declared description.
+    variables : Mapping[str, str]
+        The description of each variable, by its name.
+    meta : Mapping[str, Any]
+        The declared metadata.
+    author, message : str | None
+        Who wrote it, and why; None if not given.
+    labels : tuple[str, ...]
+        The labels that point to it now.
+    current : bool
+        True if it is the newest of its identifier.
+    """
+
+    identifier: str
+    revision: int
+    created: datetime
+    content: str
+    description: str | None
+    variables: Mapping[str, str]
+    meta: Mapping[str, Any]
+    author: str | None
+    message: str | None
+    labels: tuple[str, ...]
+    current: bool
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Snapshot(DocumentRevision):
     """One revision of a configuration.
 
     Attributes
@@ -126,14 +181,14 @@ class LabelMove(Record):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Diff[R: Revision | Snapshot](Record):
+class Diff[R: DocumentRevision](Record):
     """The difference between two revisions.
 
     ``str`` is a unified diff, and a notebook shows both sides. It is true if they differ.
 
     Attributes
     ----------
-    a, b : Revision | Snapshot
+    a, b : Revision | TemplateRevision | Snapshot
         The revisions before and after.
     """
 
@@ -189,14 +244,18 @@ class Release(Record):
         they had before.
     configurations : Records[Snapshot]
         The newest snapshots of the released configurations, in the given order.
-    labels, configuration_labels : Records[LabelMove]
+    labels, configuration_labels, template_labels : Records[LabelMove]
         The newest moves of the released labels, in the given order.
+    templates : Records[TemplateRevision]
+        The newest revisions of the released templates, in the given order.
     """
 
     prompts: Records[Revision]
     configurations: Records[Snapshot]
     labels: Records[LabelMove]
     configuration_labels: Records[LabelMove]
+    templates: Records[TemplateRevision]
+    template_labels: Records[LabelMove]
 
     def __str__(self) -> str:
         tables = [f"{name}:\n{value}" for name, value in self._members() if value]
@@ -235,22 +294,35 @@ class ServedRevision(Record):
         return meta if self.label is None else {**meta, "label": self.label}
 
 
-def document_name(revision: Revision | Snapshot) -> str:
+def document_name(revision: DocumentRevision) -> str:
     """Return the name of the document that a record is a revision of."""
-    return revision.name if isinstance(revision, Revision) else revision.identifier
+    match revision:
+        case Revision():
+            return revision.name
+        case TemplateRevision() | Snapshot():
+            return revision.identifier
+        case _:
+            raise TypeError(f"{type(revision).__name__} is no revision of a document")
 
 
-def _titled(revision: Revision | Snapshot) -> str:
+def _titled(revision: DocumentRevision) -> str:
     return f"{document_name(revision)} {revision.revision} ({revision.created:%Y-%m-%d %H:%M:%S})"
 
 
-def _parts_of(revision: Revision | Snapshot) -> dict[str, str]:
-    if isinstance(revision, Snapshot):
-        return {"content": _indented(revision.content)}
+def _parts_of(revision: DocumentRevision) -> dict[str, str]:
+    match revision:
+        case Revision():
+            declared = {"arguments": _indented(revision.arguments)}
+        case TemplateRevision():
+            declared = {"variables": _indented(revision.variables)}
+        case Snapshot():
+            return {"content": _indented(revision.content)}
+        case _:
+            return {}
     return {
         "content": revision.content,
         "description": revision.description or "",
-        "arguments": _indented(revision.arguments),
+        **declared,
         "meta": _indented(revision.meta),
     }
 

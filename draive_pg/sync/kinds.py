@@ -9,10 +9,12 @@ from draive_pg.models.documents import Release
 from draive_pg.models.record import Records
 from draive_pg.operations.documents.kind import CONFIGURATIONS as STORED_CONFIGURATIONS
 from draive_pg.operations.documents.kind import INSTRUCTIONS as STORED_PROMPTS
+from draive_pg.operations.documents.kind import TEMPLATES as STORED_TEMPLATES
 from draive_pg.operations.documents.kind import DocumentKind
 from draive_pg.operations.documents.release import release
 from draive_pg.operations.operation import Workflow
 from draive_pg.sync.formats import Configuration, FileContent, Prompt
+from draive_pg.sync.template_file import Template
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,14 @@ def _release_prompts(
     return release(prompts=declared, labels=labels, expected=expected, **note)
 
 
+def _release_templates(
+    files: Mapping[str, FileContent], *, labels: Any, expected: Any, **note: Any
+) -> Workflow[Release]:
+    templates = cast("Mapping[str, Template]", files)
+    declared = {each.declaration(name): each.content for name, each in templates.items()}
+    return release(templates=declared, template_labels=labels, expected_templates=expected, **note)
+
+
 def _release_configurations(
     files: Mapping[str, FileContent], *, labels: Any, expected: Any, **note: Any
 ) -> Workflow[Release]:
@@ -70,6 +80,15 @@ PROMPTS = FileKind(
     stored=STORED_PROMPTS,
     release=_release_prompts,
     released=attrgetter("prompts"),
+)
+
+TEMPLATES = FileKind(
+    name="templates",
+    suffixes=(".md",),
+    content=Template,
+    stored=STORED_TEMPLATES,
+    release=_release_templates,
+    released=attrgetter("templates"),
 )
 
 CONFIGURATIONS = FileKind(

@@ -1,13 +1,14 @@
 -- $1 name
 -- $2 content
--- $3 arguments
+-- $3 described
 -- $4 description
--- $5 meta
--- $6 expected_number
--- $7 expected_created
--- $8 placeholders
--- $9 author
--- $10 message
+-- $5 arguments
+-- $6 meta
+-- $7 expected_number
+-- $8 expected_created
+-- $9 placeholders
+-- $10 author
+-- $11 message
 WITH latest AS (
     SELECT document.*
     FROM (
@@ -71,17 +72,11 @@ proposed AS (
     SELECT
         $2::JSONB AS content,
         CASE
-            WHEN $3::JSONB IS NULL THEN latest.description ELSE $4::TEXT
+            WHEN $3::BOOLEAN THEN $4::TEXT ELSE latest.description
         END AS description,
+        coalesce($5::JSONB, '[]') AS arguments,
         CASE
-            WHEN $3::JSONB IS NOT NULL THEN $3::JSONB
-            WHEN jsonb_typeof(latest.arguments) = 'array'
-                AND NOT latest.arguments @? '$[*] ? (!(@.name.type() == "string"))'
-                THEN latest.arguments
-            ELSE '[]'
-        END AS arguments,
-        CASE
-            WHEN $5::JSONB IS NOT NULL THEN $5::JSONB
+            WHEN $6::JSONB IS NOT NULL THEN $6::JSONB
             WHEN jsonb_typeof(latest.meta) = 'object' THEN latest.meta
             ELSE '{}'
         END AS meta
@@ -94,14 +89,15 @@ checked AS (
         greatest(clock_timestamp(), counted.last + INTERVAL '1 microsecond') AS created,
         proposed.*,
         (
-            ($6::INT8 IS NULL OR counted.newest = $6::INT8)
+            ($7::INT8 IS NULL OR counted.newest = $7::INT8)
             AND (
-                $7::TIMESTAMPTZ IS NULL
-                OR latest.created IS NOT DISTINCT FROM $7::TIMESTAMPTZ
+                $8::TIMESTAMPTZ IS NULL
+                OR latest.created IS NOT DISTINCT FROM $8::TIMESTAMPTZ
             )
         ) AS expected,
+        declared.names,
         cardinality(declared.names) = 0
-            OR coalesce($8::TEXT[] <@ declared.names, FALSE) AS fits,
+            OR coalesce($9::TEXT[] <@ declared.names, FALSE) AS fits,
         latest.created IS NULL
             OR (
                 proposed.content::TEXT,
@@ -118,12 +114,7 @@ checked AS (
     CROSS JOIN counted
     LEFT JOIN latest ON TRUE
     CROSS JOIN LATERAL (
-        SELECT ARRAY(
-            SELECT argument #>> '{}'
-            FROM jsonb_path_query(
-                proposed.arguments, '$[*].name ? (@.type() == "string")'
-            ) AS argument
-        ) AS names
+        SELECT ARRAY[]::TEXT[] AS names
     ) AS declared
 ),
 written AS (
@@ -134,14 +125,14 @@ written AS (
     RETURNING identifier AS name, created
 ),
 noted AS (
-    SELECT name, created, $9::TEXT AS author, $10::TEXT AS message
+    SELECT name, created, $10::TEXT AS author, $11::TEXT AS message
     FROM written
-    WHERE $9::TEXT IS NOT NULL OR $10::TEXT IS NOT NULL
+    WHERE $10::TEXT IS NOT NULL OR $11::TEXT IS NOT NULL
 ),
 annotated AS (
     INSERT INTO draive_pg_configuration_revisions (name, created, author, message) SELECT name, created, author, message FROM noted
 )
-SELECT checked.expected, checked.fits, checked.arguments::TEXT, revision.*
+SELECT checked.expected, checked.fits, checked.names, revision.*
 FROM checked
 LEFT JOIN (
     SELECT
@@ -152,8 +143,8 @@ LEFT JOIN (
         checked.description,
         checked.arguments::TEXT AS arguments,
         checked.meta::TEXT AS meta,
-        $9::TEXT AS author,
-        $10::TEXT AS message,
+        $10::TEXT AS author,
+        $11::TEXT AS message,
         ARRAY[]::TEXT[] AS labels,
         TRUE AS current
     FROM written, checked, counted

@@ -1,4 +1,7 @@
 -- $1 limit
-SELECT count(*), min(identifier::TEXT)
-FROM (SELECT * FROM memories_variables LIMIT $1::INTEGER) AS row
+SELECT count(*), min(coalesce(
+    to_jsonb(inspected) ->> 'identifier',
+    to_jsonb(inspected) ->> 'memories'
+))
+FROM (SELECT * FROM memories_variables LIMIT $1::INTEGER) AS inspected
 WHERE jsonb_typeof(variables) <> 'object' OR NOT isfinite(created)

@@ -104,6 +104,130 @@ FROM (
         AND ($3::TIMESTAMPTZ IS NULL OR event.time < $3::TIMESTAMPTZ)
 UNION ALL
     SELECT
+        'templates' AS kind,
+        event.name,
+        event.action,
+        event.time,
+        coalesce(numbered.revision, 0) AS revision,
+        event.created AS revision_created,
+        event.label,
+        event.author,
+        event.message,
+        event.role,
+        event.digest
+    FROM (
+        SELECT
+            document.name,
+            'define' AS action,
+            document.created AS time,
+            document.created,
+            NULL AS label,
+            note.author,
+            note.message,
+            NULL AS role,
+            encode(sha256(convert_to(document.content::TEXT, 'UTF8')), 'hex') AS digest
+        FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS document
+        LEFT JOIN draive_pg_template_revisions AS note USING (name, created)
+        UNION ALL
+        SELECT
+            name, 'define', created, created, NULL, revision_author, revision_message, NULL, digest
+        FROM draive_pg_removed AS gone
+        WHERE kind = 'templates'
+            AND NOT EXISTS (
+                SELECT FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS again
+                WHERE again.name = gone.name AND again.created = gone.created
+            )
+        UNION ALL
+        SELECT
+            name,
+            CASE WHEN revision IS NULL THEN 'unlabel' ELSE 'label' END,
+            moved,
+            revision,
+            label,
+            author,
+            message,
+            NULL,
+            NULL
+        FROM (
+    SELECT *
+    FROM draive_pg_template_labels AS stored
+    WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+        AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
+) AS move
+        UNION ALL
+        SELECT name, 'remove', removed, created, NULL, author, message, role, digest
+        FROM draive_pg_removed AS gone
+        WHERE kind = 'templates'
+    ) AS event
+    LEFT JOIN (
+        
+    SELECT
+        name,
+        created,
+        row_number() OVER (PARTITION BY name ORDER BY created) AS revision,
+        created = max(created) FILTER (WHERE kept) OVER (PARTITION BY name) AS current
+    FROM (
+    SELECT kept.name, kept.created, TRUE AS kept FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS kept
+    UNION ALL
+    SELECT gone.name, gone.created, FALSE
+    FROM draive_pg_template_removals AS gone
+    WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+        AND NOT EXISTS (
+            SELECT FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS again
+            WHERE again.name = gone.name AND again.created = gone.created
+        )
+) AS revision
+        WHERE $1::TEXT[] IS NULL OR name = ANY ($1::TEXT[])
+    ) AS numbered ON numbered.name = event.name AND numbered.created = event.created
+    WHERE ($1::TEXT[] IS NULL OR event.name = ANY ($1::TEXT[]))
+        AND ($2::TIMESTAMPTZ IS NULL OR event.time >= $2::TIMESTAMPTZ)
+        AND ($3::TIMESTAMPTZ IS NULL OR event.time < $3::TIMESTAMPTZ)
+UNION ALL
+    SELECT
         'configurations' AS kind,
         event.name,
         event.action,

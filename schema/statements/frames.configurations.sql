@@ -15,6 +15,7 @@ FROM (
     SELECT
         revision.*,
         name AS identifier,
+        arguments AS variables,
         length(content::TEXT) AS n_chars,
         note.author,
         note.message,

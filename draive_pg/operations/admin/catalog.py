@@ -1,13 +1,36 @@
 """The tables that `setup` creates, compared with the catalog of a database."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import LiteralString, NamedTuple
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from typing import Literal, LiteralString, NamedTuple
 
-from draive_pg.operations.operation import Operation, Query
+from draive_pg.lines.line import LINE_89, Line, Prompts, Store, detect
+from draive_pg.operations.operation import Operation, Query, Row
 
 TABLE_KINDS = ("r", "p")  # relkind of a table, and of a partitioned one
 KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence"}
+
+type Part = Store | Prompts | Literal["configuration_names"]
+"""Something of draive that only some lines have, with what belongs to it."""
+
+# What a migration is for; one that is not listed is for every database.
+PARTS: Mapping[str, Part] = {
+    "002_instructions": "instructions",
+    "003_memories": "memories",
+    "004_memory_indexes": "memories",
+    "005_notifications": "instructions",
+    "006_revisions": "instructions",
+    "007_labels": "instructions",
+    "008_notifications": "instructions",
+    "010_removals": "instructions",
+    "011_folder_bases": "instructions",
+    "014_configuration_names": "configuration_names",
+    "015_templates": "templates",
+    "016_conversation_memory": "conversation_memory",
+    "018_agent_memory": "agent_memory",
+    "019_uuid_memories": "uuid_memories",
+    "020_instruction_audit": "instructions",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +45,8 @@ class ExpectedTable:
         The file of ``schema/`` that creates it.
     columns : dict
         The types of its columns.
+    optional : dict
+        The types of columns that only some releases of draive have.
     indexes, triggers : dict
         The names of its indexes, beside the primary key, and of its triggers, each with the last
         file that creates it.
@@ -36,6 +61,13 @@ class ExpectedTable:
     indexes: dict[LiteralString, str] = field(default_factory=dict[LiteralString, str])
     triggers: dict[str, str] = field(default_factory=dict[str, str])
     grants_of: LiteralString | None = None
+    optional: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def is_for(migration: str, parts: Set[Part]) -> bool:
+    """Return whether a migration is for a database with the given parts."""
+    part = PARTS.get(migration)
+    return part is None or part in parts
 
 
 NOTIFY_TRIGGERS: dict[str, str] = dict.fromkeys(
@@ -63,14 +95,12 @@ LABEL_COLUMNS: dict[str, str] = {
     "author": "text",
     "message": "text",
     "digest": "text",
+    "released": "timestamptz",
 }
 
 REMOVAL_COLUMNS: dict[str, str] = {"name": "text", "created": "timestamptz"}
 
-REMOVAL_TABLES: tuple[LiteralString, ...] = (
-    "draive_pg_removals",
-    "draive_pg_configuration_removals",
-)
+CREATED_COLUMNS: dict[str, str] = {"created": "timestamptz"}
 
 REMOVED_COLUMNS: dict[str, str] = {
     "kind": "text",
@@ -94,8 +124,13 @@ TABLES = (
     ExpectedTable(
         "configurations",
         "001_configurations",
-        {"identifier": "text", "content": "jsonb", "created": "timestamptz"},
-        triggers=NOTIFY_TRIGGERS | REMOVAL_TRIGGERS | dict.fromkeys(AUDIT_TRIGGERS, "012_audit"),
+        {"identifier": "text", "content": "jsonb", **CREATED_COLUMNS},
+        optional={"name": "text"},
+        triggers={
+            **dict.fromkeys((*NOTIFY_TRIGGERS, *REMOVAL_TRIGGERS), "013_configurations"),
+            **dict.fromkeys(AUDIT_TRIGGERS, "012_audit"),
+            "draive_pg_name": "014_configuration_names",
+        },
     ),
     ExpectedTable(
         "instructions",
@@ -106,24 +141,76 @@ TABLES = (
             "content": "text",
             "arguments": "jsonb",
             "meta": "jsonb",
-            "created": "timestamptz",
+            **CREATED_COLUMNS,
         },
         triggers=NOTIFY_TRIGGERS
         | REMOVAL_TRIGGERS
         | dict.fromkeys(AUDIT_TRIGGERS, "020_instruction_audit"),
     ),
-    ExpectedTable("memories", "003_memories", {"identifier": "text", "created": "timestamptz"}),
+    ExpectedTable(
+        "templates",
+        "015_templates",
+        {
+            "identifier": "text",
+            "description": "text",
+            "content": "text",
+            "variables": "jsonb",
+            "meta": "jsonb",
+            **CREATED_COLUMNS,
+        },
+        triggers=dict.fromkeys(
+            (*NOTIFY_TRIGGERS, *REMOVAL_TRIGGERS, *AUDIT_TRIGGERS), "015_templates"
+        ),
+    ),
+    ExpectedTable("memories", "003_memories", {"identifier": "text", **CREATED_COLUMNS}),
     ExpectedTable(
         "memories_variables",
         "003_memories",
-        {"identifier": "text", "variables": "jsonb", "created": "timestamptz"},
+        {"identifier": "text", "variables": "jsonb", **CREATED_COLUMNS},
         indexes={"memories_variables_identifier_created": "004_memory_indexes"},
     ),
     ExpectedTable(
         "memories_elements",
         "003_memories",
-        {"identifier": "text", "content": "jsonb", "created": "timestamptz"},
+        {"identifier": "text", "content": "jsonb", **CREATED_COLUMNS},
         indexes={"memories_elements_identifier_created": "004_memory_indexes"},
+    ),
+    ExpectedTable("memories", "019_uuid_memories", {"identifier": "uuid", **CREATED_COLUMNS}),
+    ExpectedTable(
+        "memories_variables",
+        "019_uuid_memories",
+        {"memories": "uuid", "variables": "jsonb", **CREATED_COLUMNS},
+        indexes={"memories_variables_idx": "019_uuid_memories"},
+    ),
+    ExpectedTable(
+        "memories_elements",
+        "019_uuid_memories",
+        {"identifier": "uuid", "memories": "uuid", "content": "jsonb", **CREATED_COLUMNS},
+        indexes={"memories_elements_idx": "019_uuid_memories"},
+    ),
+    ExpectedTable(
+        "conversation_memory",
+        "016_conversation_memory",
+        {
+            "thread_id": "text",
+            "identifier": "uuid",
+            "turn": "text",
+            "payload": "jsonb",
+            **CREATED_COLUMNS,
+        },
+        indexes={"conversation_memory_idx": "016_conversation_memory"},
+    ),
+    ExpectedTable(
+        "agent_memory",
+        "018_agent_memory",
+        {
+            "agent_uri": "text",
+            "thread_id": "uuid",
+            "identifier": "uuid",
+            "context": "jsonb",
+            **CREATED_COLUMNS,
+        },
+        indexes={"agent_memory_idx": "018_agent_memory"},
     ),
     ExpectedTable("draive_pg_revisions", "006_revisions", REVISION_COLUMNS),
     ExpectedTable(
@@ -145,13 +232,40 @@ TABLES = (
         triggers=dict.fromkeys(NOTIFY_TRIGGERS, "009_configuration_labels"),
         grants_of="draive_pg_labels",
     ),
-    *(
-        ExpectedTable(name, "010_removals", REMOVAL_COLUMNS, grants_of="draive_pg_revisions")
-        for name in REMOVAL_TABLES
+    ExpectedTable(
+        "draive_pg_template_revisions",
+        "015_templates",
+        REVISION_COLUMNS,
+        grants_of="draive_pg_configuration_revisions",
+    ),
+    ExpectedTable(
+        "draive_pg_template_labels",
+        "015_templates",
+        LABEL_COLUMNS,
+        triggers=dict.fromkeys(NOTIFY_TRIGGERS, "015_templates"),
+        grants_of="draive_pg_configuration_labels",
+    ),
+    ExpectedTable(
+        "draive_pg_removals",
+        "010_removals",
+        REMOVAL_COLUMNS,
+        grants_of="draive_pg_revisions",
+    ),
+    ExpectedTable(
+        "draive_pg_configuration_removals",
+        "013_configurations",
+        REMOVAL_COLUMNS,
+        grants_of="draive_pg_revisions",
+    ),
+    ExpectedTable(
+        "draive_pg_template_removals",
+        "015_templates",
+        REMOVAL_COLUMNS,
+        grants_of="draive_pg_configuration_removals",
     ),
     ExpectedTable(
         "draive_pg_folder_bases",
-        "011_folder_bases",
+        "013_configurations",
         {
             "documents": "text",
             "name": "text",
@@ -244,9 +358,9 @@ ORDER BY expected.number
 
 
 class CatalogRow(NamedTuple):
-    """A row of `CATALOG`."""
+    """A row of `CATALOG`, and the table as `setup` creates it."""
 
-    name: str
+    expected: ExpectedTable
     kind: str  # relkind; empty if there is none of the name
     rows: int | None
     bytes: int | None
@@ -258,14 +372,34 @@ class CatalogRow(NamedTuple):
     triggers: list[str]
 
     @property
+    def name(self) -> str:
+        """The name of the table."""
+        return self.expected.name
+
+    @property
     def present(self) -> bool:
         """Whether it is a table."""
         return self.kind in TABLE_KINDS
 
     @property
-    def expected(self) -> ExpectedTable:
-        """The table of that name as `setup` creates it."""
-        return next(table for table in TABLES if table.name == self.name)
+    def has_columns(self) -> bool:
+        """Whether it is a table with the expected columns, and not another of the same name."""
+        return self.present and self.expected.columns.items() <= dict(self.columns).items()
+
+
+class Catalog(NamedTuple):
+    """What exists of the tables that a database should have.
+
+    Attributes
+    ----------
+    parts : set of Part
+        The parts of draive that the database has or should have.
+    tables : list of CatalogRow
+        The tables of these parts, and those of every database.
+    """
+
+    parts: Set[Part]
+    tables: list[CatalogRow]
 
 
 class ExpectedObject(NamedTuple):
@@ -277,14 +411,78 @@ class ExpectedObject(NamedTuple):
     migration: str
 
 
-def read_catalog(schema: str | None) -> Operation[list[CatalogRow]]:
-    """Return what exists of each table, from the catalog."""
+def read_catalog(schema: str | None, line: Line | None) -> Operation[Catalog]:
+    """Return what exists of each table, from the catalog.
+
+    Parameters
+    ----------
+    schema : str | None
+        The schema of the tables; None: the search path.
+    line : Line | None
+        The line whose tables the database should have; None: that of its tables.
+    """
+    names = list(dict.fromkeys(table.name for table in TABLES))
     return Operation(
         name="inspect the tables",
-        statements=(CATALOG(schema=schema, names=[table.name for table in TABLES]),),
+        statements=(CATALOG(schema=schema, names=names),),
         read_only=True,
-        decode=lambda rows: [CatalogRow(*row) for row in rows],
+        decode=lambda rows: _catalog(rows, line),
     )
+
+
+def _catalog(rows: Sequence[Row], line: Line | None) -> Catalog:
+    states = {name: state for name, *state in rows}
+    found = [CatalogRow(table, *states[table.name]) for table in TABLES]
+    parts = _present_parts(found) | parts_of(_line_of(found, line))
+    return Catalog(
+        parts,
+        [
+            row._replace(expected=_expected(row.expected, parts))
+            for row in found
+            if is_for(row.expected.migration, parts)
+        ],
+    )
+
+
+def _expected(table: ExpectedTable, parts: Set[Part]) -> ExpectedTable:
+    """Return a table without the triggers of other parts."""
+    triggers = {name: file for name, file in table.triggers.items() if is_for(file, parts)}
+    return replace(table, triggers=triggers)
+
+
+def _present_parts(found: Sequence[CatalogRow]) -> frozenset[Part]:
+    """Return the parts of draive whose tables, or one of them, exist."""
+    parts = set[Part]()
+    for row in found:
+        if row.has_columns and not row.name.startswith("draive_pg_"):
+            if row.expected.migration in PARTS:
+                parts.add(PARTS[row.expected.migration])
+            if row.expected.optional.keys() & dict(row.columns).keys():
+                parts.add("configuration_names")
+    return frozenset(parts)
+
+
+def _line_of(found: Sequence[CatalogRow], chosen: Line | None) -> Line | None:
+    """Return the chosen line, or that of the tables; None if they are of several."""
+    facts = {
+        row.name: dict(row.columns).get("identifier")
+        for row in found
+        if row.present and not row.name.startswith("draive_pg_")
+    }
+    present = _present_parts(found)
+    if chosen is None and "memories" in facts and present & {"conversation_memory", "agent_memory"}:
+        return None
+    if chosen is None and present == frozenset[Part]({"instructions"}):
+        return LINE_89
+    return detect(facts, chosen)
+
+
+def parts_of(line: Line | None) -> frozenset[Part]:
+    """Return the parts of draive that a database of a line has."""
+    if line is None:
+        return frozenset()
+    names: set[Part] = {"configuration_names"} if line.named_configurations else set()
+    return frozenset({*line.stores, line.prompts, *names})
 
 
 def missing_objects(found: CatalogRow) -> list[ExpectedObject]:
@@ -315,8 +513,7 @@ def name_conflicts(found: Sequence[CatalogRow]) -> list[str]:
             if row.kind and not row.present
         ),
         *(
-            f"{each.table}: column {each.name} is missing: the table is not one of draive 0.89: "
-            f"{other}"
+            f"{each.table}: column {each.name} is missing: the table is not one of draive: {other}"
             for row in found
             if row.present and not row.name.startswith("draive_pg_")
             for each in missing_objects(row)
@@ -326,6 +523,6 @@ def name_conflicts(found: Sequence[CatalogRow]) -> list[str]:
             f"{row.name}: column {column} is required, and not written by draive: {other}"
             for row in found
             for column in row.required
-            if row.present and column not in row.expected.columns
+            if row.present and column not in {**row.expected.columns, **row.expected.optional}
         ),
     ]

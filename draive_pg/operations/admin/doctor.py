@@ -1,14 +1,18 @@
 """Diagnosis of a database: compares its tables with those that the files of ``schema/`` create."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from typing import LiteralString
 
 from draive_pg.display.text import plural
+from draive_pg.lines.line import Line
 from draive_pg.models.admin import AppliedMigration, Diagnosis, Listener, TableState
 from draive_pg.models.record import Records
 from draive_pg.operations.admin.catalog import (
+    Catalog,
     CatalogRow,
+    Part,
+    is_for,
     missing_objects,
     name_conflicts,
     read_catalog,
@@ -57,10 +61,13 @@ def _unreadable(table: LiteralString, condition: LiteralString) -> Query:
     return Query(
         f"doctor.unreadable_{table}",
         f"""
-SELECT count(*), min({{key}}::TEXT)
-FROM (SELECT * FROM {{schema}}.{table} LIMIT :limit::INTEGER) AS row
+SELECT count(*), min(coalesce(
+    to_jsonb(inspected) ->> '{"name" if table == "instructions" else "identifier"}',
+    to_jsonb(inspected) ->> 'memories'
+))
+FROM (SELECT * FROM {{schema}}.{table} LIMIT :limit::INTEGER) AS inspected
 WHERE {condition} OR NOT isfinite(created)
-""".replace("{key}", "name" if table == "instructions" else "identifier"),
+""",
     )
 
 
@@ -68,6 +75,9 @@ UNREADABLE = {
     "configurations": _unreadable("configurations", "jsonb_typeof(content) <> 'object'"),
     "instructions": _unreadable(
         "instructions", "jsonb_typeof(arguments) <> 'array' OR jsonb_typeof(meta) <> 'object'"
+    ),
+    "templates": _unreadable(
+        "templates", "jsonb_typeof(variables) <> 'object' OR jsonb_typeof(meta) <> 'object'"
     ),
     "memories_variables": _unreadable("memories_variables", "jsonb_typeof(variables) <> 'object'"),
     "memories_elements": _unreadable(
@@ -89,16 +99,17 @@ ORDER BY backend_start, pid
 
 
 @workflow
-def diagnose(schema: str | None) -> Steps[Diagnosis]:
+def diagnose(schema: str | None, line: Line | None = None) -> Steps[Diagnosis]:
     """Inspect the server, the tables, the migrations and the listeners; change nothing."""
     server = yield _read("the server", SERVER(schema=schema))
     version, number, encoding, database, role, place, standby, read_only, size, exists = server[0]
-    found = yield read_catalog(schema)
+    catalog: Catalog = yield read_catalog(schema, line)
+    found = catalog.tables
     # Without the table nothing is applied; if the role may not read it, that is not known.
     recorded = next(table for table in found if table.name == "draive_pg_migrations")
     readable = "SELECT" in recorded.rights
     applied = (yield _read("the migrations", APPLIED())) if readable else ()
-    history = _migrations(applied) if readable or not recorded.present else []
+    history = _migrations(applied, catalog.parts) if readable or not recorded.present else []
     listeners = yield _read("the listeners", LISTENERS())
     elsewhere = () if recorded.present else (yield _read("other schemas", ELSEWHERE()))
     conflicts, types = name_conflicts(found), _problems_of_types(found)
@@ -156,12 +167,13 @@ def _table(found: CatalogRow) -> TableState:
     )
 
 
-def _migrations(applied: Sequence[Row]) -> list[AppliedMigration]:
+def _migrations(applied: Sequence[Row], parts: Set[Part]) -> list[AppliedMigration]:
     recorded = {version: (name, checksum, when) for version, name, checksum, when in applied}
     ours = {migration.version: migration for migration in migrations()}
     return [
         _migration(ours.get(version), *recorded.get(version, (None, None, None)))
         for version in sorted(ours.keys() | recorded.keys())
+        if version in recorded or is_for(ours[version].name, parts)
     ]
 
 
@@ -227,7 +239,7 @@ def _problems_of_types(found: Sequence[CatalogRow]) -> list[str]:
         for row in found
         if row.present
         for column, kind in row.columns
-        if kind != (expected := row.expected.columns.get(column, kind))
+        if kind != (expected := {**row.expected.optional, **row.expected.columns}.get(column, kind))
     ]
 
 

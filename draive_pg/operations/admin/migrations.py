@@ -5,18 +5,22 @@ draive's users created by hand, are adopted.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import LiteralString, cast
 
 from draive_pg.errors import SchemaInvalid
+from draive_pg.lines.line import Line
 from draive_pg.operations.admin.catalog import (
     TABLES,
-    CatalogRow,
+    Catalog,
+    Part,
+    is_for,
     missing_objects,
     name_conflicts,
+    parts_of,
     read_catalog,
 )
 from draive_pg.operations.operation import (
@@ -130,19 +134,32 @@ def migrations() -> tuple[Migration, ...]:
     return tuple(_read(path) for path in sorted(folder.glob("[0-9]*.sql")))
 
 
+def migrations_for(line: Line) -> tuple[Migration, ...]:
+    """Return the migrations that `setup` applies to an empty database for a line."""
+    return _wanted(parts_of(line))
+
+
+def _wanted(parts: Set[Part]) -> tuple[Migration, ...]:
+    return tuple(each for each in migrations() if is_for(each.name, parts))
+
+
 @workflow
-def setup(schema: str | None) -> Steps[tuple[str, ...]]:
+def setup(schema: str | None, line: Line | None = None) -> Steps[tuple[str, ...]]:
     """Create, upgrade or repair the tables, and return the names of the migrations applied now.
+
+    These are the tables of the line, of every other table of draive that exists, and our own.
 
     They are applied in one transaction, after a check that no table of others has the same name.
     """
     exists, recorded = yield state(schema)
-    found = yield read_catalog(schema)
-    if conflicts := name_conflicts(found):
+    found: Catalog = yield read_catalog(schema, line)
+    if conflicts := name_conflicts(found.tables):
         raise SchemaInvalid(f"setup: nothing was done: {'; '.join(conflicts)}")
     missing = pending((yield applied()) if recorded else {}, found)
     if missing:
-        indexes = [name for row in found for name in row.invalid_indexes if name in DROP_INDEX]
+        indexes = [
+            name for row in found.tables for name in row.invalid_indexes if name in DROP_INDEX
+        ]
         yield apply(missing, schema, create_schema=not exists, replace=indexes)
     return tuple(migration.name for migration in missing)
 
@@ -177,8 +194,10 @@ def applied() -> Operation[dict[int, str]]:
     )
 
 
-def pending(applied: Mapping[int, str], found: Sequence[CatalogRow]) -> tuple[Migration, ...]:
+def pending(applied: Mapping[int, str], found: Catalog) -> tuple[Migration, ...]:
     """Return the migrations to apply: all from the first not recorded, or with a missing object.
+
+    Only those for the parts of draive that the database should have are considered.
 
     Later ones may replace what an earlier one creates, and each can be applied again.
 
@@ -194,10 +213,14 @@ def pending(applied: Mapping[int, str], found: Sequence[CatalogRow]) -> tuple[Mi
                 "this version; use the version of draive_pg that applied it, or a newer one"
             )
     lost = {
-        each.migration for row in found for each in missing_objects(row) if each.kind != "column"
+        each.migration
+        for row in found.tables
+        for each in missing_objects(row)
+        if each.kind != "column"
     }
-    done = [each.version in applied and each.name not in lost for each in migrations()]
-    return migrations()[done.index(False) :] if False in done else ()
+    wanted = _wanted(found.parts)
+    done = [each.version in applied and each.name not in lost for each in wanted]
+    return wanted[done.index(False) :] if False in done else ()
 
 
 def apply(

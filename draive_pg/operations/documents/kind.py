@@ -1,9 +1,10 @@
-"""Kinds of versioned documents: what differs between instructions and configurations.
+"""Kinds of versioned documents: what differs between instructions, templates and configurations.
 
 All statements are written once. `DocumentKind.fill` replaces these names in them:
 
 ``{every}``
     The table of a kind with the columns name, created, content, description, arguments and meta.
+    The arguments of a template are its variables.
 ``{documents}``
     The same without rows whose time Python cannot represent. A row at infinity, which SQL can
     write, would always be the newest.
@@ -15,6 +16,9 @@ All statements are written once. `DocumentKind.fill` replaces these names in the
     The moves of labels.
 ``{current_labels}``
     The newest move of each label of each name.
+``{kept_arguments}``, ``{declared_names}``
+    In the statement that defines a revision: the arguments if none are given, and the names among
+    which the placeholders must be.
 ``{notes}``, ``{labels}``, ``{removals}``
     The tables of draive_pg that belong to a kind: authors and messages, label moves, and times of
     removed revisions.
@@ -24,13 +28,19 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString, Protocol
 
 from draive_pg.codec.json import parse
 from draive_pg.codec.missing import document_missing
 from draive_pg.codec.validation import check_text
 from draive_pg.errors import DocumentMissing
-from draive_pg.models.documents import Revision, Snapshot, document_name
+from draive_pg.models.documents import (
+    DocumentRevision,
+    Revision,
+    Snapshot,
+    TemplateRevision,
+    document_name,
+)
 from draive_pg.operations.documents.declaration import (
     InstructionsReference,
     name_of_instructions,
@@ -45,13 +55,26 @@ from draive_pg.operations.operation import (
     advisory_lock,
     advisory_locks,
 )
+from draive_pg.templates import check_declared
+from draive_pg.variables import check_used
 
 if TYPE_CHECKING:
     from draive import Configuration
 
 type ConfigurationReference = str | type[Configuration]
 
-type DocumentRevision = Revision | Snapshot
+
+class IdentifiedTemplate(Protocol):
+    """A template of draive, or its declaration."""
+
+    @property
+    def identifier(self) -> str: ...
+
+    @property
+    def meta(self) -> Mapping[str, Any]: ...
+
+
+type TemplateReference = str | IdentifiedTemplate
 
 # Python's years are 1 to 9999; the margins leave room for time zones.
 FIRST: LiteralString = "TIMESTAMPTZ '0001-01-03 00:00:00Z'"
@@ -100,6 +123,38 @@ NUMBERED: LiteralString = """
         created = max(created) FILTER (WHERE kept) OVER (PARTITION BY name) AS current
     FROM {revisions} AS revision"""
 
+# The arguments of the newest revision, unless draive could not have written them.
+KEPT_ARGUMENTS: LiteralString = """CASE
+    WHEN jsonb_typeof(latest.arguments) = 'array'
+        AND NOT latest.arguments @? '$[*] ? (!(@.name.type() == "string"))'
+        THEN latest.arguments
+    ELSE '[]'
+END"""
+
+# No names: the placeholders are not checked.
+DECLARED_ARGUMENTS: LiteralString = """ARRAY(
+    SELECT argument #>> '{}'
+    FROM jsonb_path_query(proposed.arguments, '$[*].name ? (@.type() == "string")') AS argument
+)"""
+
+# draive requires the variables to be those of the text; a new one is described by its name.
+KEPT_VARIABLES: LiteralString = """(
+    SELECT coalesce(jsonb_object_agg(used, coalesce(latest.arguments ->> used, used)), '{}')
+    FROM unnest(:placeholders::TEXT[]) AS used
+)"""
+
+# The variables of the newest revision, if somebody described them and none are given now.
+DECLARED_VARIABLES: LiteralString = """ARRAY(
+    SELECT described.member ->> 'key'
+    FROM (
+        SELECT
+            member,
+            bool_or(member ->> 'key' <> member ->> 'value') OVER () AS described
+        FROM jsonb_path_query(latest.arguments, '$.keyvalue()', '{}', TRUE) AS member
+    ) AS described
+    WHERE described AND :arguments::JSONB IS NULL
+)"""
+
 
 # In a database on which `setup` of this version was not run, no removals are recorded.
 REMOVED = Fallback(
@@ -129,6 +184,8 @@ class DocumentKind[Reference, R: DocumentRevision]:
         The table, or a subquery, with the canonical columns.
     content_type : str
         The SQL type of the content.
+    kept_arguments, declared_names : str
+        The SQL of these names in the statement that defines a revision.
     notes, labels, removals : str
         The tables of authors and messages, of label moves, and of removed revisions.
     noun, none : str
@@ -137,6 +194,8 @@ class DocumentKind[Reference, R: DocumentRevision]:
         The class of its revisions.
     name_of : callable
         Return the name that a reference stands for, or raise TypeError or ValueError.
+    check_declared : callable
+        Raise `TemplateInvalid` for a content whose placeholders are not among the declared names.
     decode : callable
         Convert a row with the columns of `read.revision_columns` to a record.
     missing : callable
@@ -149,6 +208,8 @@ class DocumentKind[Reference, R: DocumentRevision]:
     values: LiteralString
     source: LiteralString
     content_type: LiteralString
+    kept_arguments: LiteralString
+    declared_names: LiteralString
     notes: LiteralString
     labels: LiteralString
     removals: LiteralString
@@ -156,6 +217,7 @@ class DocumentKind[Reference, R: DocumentRevision]:
     none: LiteralString
     record: type[R]
     name_of: Callable[[Reference], str]
+    check_declared: Callable[..., None]
     decode: Callable[[Row], R]
     missing: Callable[[str, str], DocumentMissing]
 
@@ -238,6 +300,8 @@ class DocumentKind[Reference, R: DocumentRevision]:
             "{columns}": self.columns,
             "{values}": self.values,
             "{content_type}": self.content_type,
+            "{kept_arguments}": self.kept_arguments,
+            "{declared_names}": self.declared_names,
             "{notes}": f"{{schema}}.{self.notes}",
             "{labels}": f"{{schema}}.{self.labels}",
             "{removals}": f"{{schema}}.{self.removals}",
@@ -245,6 +309,11 @@ class DocumentKind[Reference, R: DocumentRevision]:
         for name, sql in replacements.items():
             template = template.replace(name, sql)
         return template
+
+
+def _name_of_template(reference: TemplateReference) -> str:
+    named = reference if isinstance(reference, str) else getattr(reference, "identifier", reference)
+    return check_text(named, "the identifier of the template")
 
 
 def _name_of_configuration(reference: ConfigurationReference) -> str:
@@ -263,6 +332,24 @@ def _revision(row: Row) -> Revision:
         description=description,
         arguments=parse(arguments, f"the arguments of instructions {name!r:.80}"),
         meta=parse(meta, f"the meta of instructions {name!r:.80}"),
+        author=author,
+        message=message,
+        labels=tuple(labels),
+        current=current,
+    )
+
+
+def _template_revision(row: Row) -> TemplateRevision:
+    identifier, number, created, content, description, variables, meta, *rest = row
+    author, message, labels, current = rest
+    return TemplateRevision(
+        identifier=identifier,
+        revision=number,
+        created=created.astimezone(UTC),
+        content=content,
+        description=description,
+        variables=parse(variables, f"the variables of template {identifier!r:.80}"),
+        meta=parse(meta, f"the meta of template {identifier!r:.80}"),
         author=author,
         message=message,
         labels=tuple(labels),
@@ -291,6 +378,8 @@ INSTRUCTIONS = DocumentKind[InstructionsReference, Revision](
     values="name, created, content, description, arguments, meta",
     source="{schema}.instructions",
     content_type="TEXT",
+    kept_arguments=KEPT_ARGUMENTS,
+    declared_names=DECLARED_ARGUMENTS,
     notes="draive_pg_revisions",
     labels="draive_pg_labels",
     removals="draive_pg_removals",
@@ -298,8 +387,41 @@ INSTRUCTIONS = DocumentKind[InstructionsReference, Revision](
     none="are no instructions",
     record=Revision,
     name_of=name_of_instructions,
+    check_declared=check_declared,
     decode=_revision,
     missing=partial(document_missing, "draive.models.instructions", "InstructionsMissing", "name"),
+)
+
+TEMPLATES = DocumentKind[TemplateReference, TemplateRevision](
+    table="templates",
+    key="identifier",
+    columns="identifier, created, content, description, variables, meta",
+    values="name, created, content, description, arguments, meta",
+    source="""(
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM {schema}.templates
+    )""",
+    content_type="TEXT",
+    kept_arguments=KEPT_VARIABLES,
+    declared_names=DECLARED_VARIABLES,
+    notes="draive_pg_template_revisions",
+    labels="draive_pg_template_labels",
+    removals="draive_pg_template_removals",
+    noun="template",
+    none="is no template",
+    record=TemplateRevision,
+    name_of=_name_of_template,
+    check_declared=check_used,
+    decode=_template_revision,
+    missing=partial(
+        document_missing, "draive.multimodal.templates.types", "TemplateMissing", "identifier"
+    ),
 )
 
 CONFIGURATIONS = DocumentKind[ConfigurationReference, Snapshot](
@@ -318,6 +440,8 @@ CONFIGURATIONS = DocumentKind[ConfigurationReference, Snapshot](
         FROM {schema}.configurations
     )""",
     content_type="JSONB",
+    kept_arguments="'[]'",
+    declared_names="ARRAY[]::TEXT[]",
     notes="draive_pg_configuration_revisions",
     labels="draive_pg_configuration_labels",
     removals="draive_pg_configuration_removals",
@@ -325,11 +449,12 @@ CONFIGURATIONS = DocumentKind[ConfigurationReference, Snapshot](
     none="is no configuration",
     record=Snapshot,
     name_of=_name_of_configuration,
+    check_declared=check_declared,
     decode=_snapshot,
     missing=partial(document_missing, "haiway", "ConfigurationMissing", "identifier"),
 )
 
-KINDS: tuple[DocumentKind[Any, Any], ...] = (INSTRUCTIONS, CONFIGURATIONS)
+KINDS: tuple[DocumentKind[Any, Any], ...] = (INSTRUCTIONS, TEMPLATES, CONFIGURATIONS)
 
 
 def per_kind(action: str, template: LiteralString) -> Mapping[DocumentKind[Any, Any], Query]:

@@ -350,7 +350,7 @@ def preload(kinds: Sequence[DocumentKind[Any, Any]], label: str | None) -> Prelo
             name=f"load all of {' and '.join(by_table)}",
             statements=(Statement(sql, queries[0][1].parameters),),
             fallback=Fallback(
-                {name: empty for kind in kinds for name, empty in kind.fallback.empty.items()}
+                {name: empty for kind in kinds for name, empty in kind.absent.empty.items()}
             ),
             read_only=True,
             decode=lambda rows: {

@@ -5,7 +5,7 @@ from typing import Any, LiteralString, NamedTuple
 
 from draive_pg.codec.validation import MAX_INTEGER, is_integer
 from draive_pg.errors import RevisionConflict
-from draive_pg.models.documents import Revision, Snapshot
+from draive_pg.models.documents import DocumentRevision
 from draive_pg.operations.documents.kind import DocumentKind
 
 type Expected[R] = int | R | None
@@ -56,7 +56,7 @@ def precondition(kind: DocumentKind[Any, Any], expected: object, name: str) -> P
     """Return the precondition of a write to a name, or raise ValueError."""
     if expected is None:
         return Precondition()
-    if isinstance(expected, Revision | Snapshot):
+    if isinstance(expected, DocumentRevision):
         return Precondition(
             expected_created=kind.created_of(expected, name, "expected"),
             shown=f"revision {expected.revision} of {expected.created}",

@@ -5,7 +5,7 @@ from typing import Any, LiteralString, NamedTuple
 
 from draive_pg.codec.timestamps import Timestamp, check_timestamp
 from draive_pg.codec.validation import check_limit, check_text, is_integer
-from draive_pg.models.documents import Revision, Snapshot
+from draive_pg.models.documents import DocumentRevision
 from draive_pg.operations.documents.kind import DocumentKind
 
 LATEST = "latest"  # the label that is always on the newest revision
@@ -146,7 +146,7 @@ def check_label(label: object, what: str = "label") -> str:
 
 def select(
     *,
-    revision: int | Revision | Snapshot | None = None,
+    revision: int | DocumentRevision | None = None,
     label: str | None = None,
     as_of: Timestamp | None = None,
 ) -> RevisionSelector:
@@ -164,7 +164,7 @@ def select(
         )
     if label is not None or as_of is not None:
         raise ValueError("give either revision=, or label= and as_of=, not both")
-    if isinstance(revision, Revision | Snapshot):
+    if isinstance(revision, DocumentRevision):
         return RevisionSelector(created=revision.created)
     if isinstance(revision, str):  # probably meant as a label
         raise TypeError("revision must be a number or a record, not str; use label=")
@@ -176,7 +176,7 @@ def selector_of(kind: DocumentKind[Any, Any], revision: object, name: str) -> Re
     match revision:
         case None:
             return NEWEST
-        case Revision() | Snapshot():
+        case DocumentRevision():
             return RevisionSelector(created=kind.created_of(revision, name, "the revision"))
         case date():
             return RevisionSelector(as_of=check_timestamp(revision, "the time of the revision"))

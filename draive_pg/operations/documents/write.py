@@ -1,6 +1,5 @@
 """Writing revisions of documents: define, restore, rename, remove."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
@@ -47,15 +46,15 @@ from draive_pg.operations.operation import (
     Steps,
     transactional,
 )
-from draive_pg.templates import check_declared, declared_names, well_formed
+from draive_pg.templates import check_declared, well_formed
 
 if TYPE_CHECKING:
     from draive import Configuration, InstructionsDeclaration
 
-# The caller holds the lock, so `created` is later than all earlier revisions. If :arguments or
-# :meta is NULL, that of the newest revision is kept, unless draive could not have written it. They
-# are compared as texts, because 1 and 1.0 are equal as JSONB. Placeholders are checked in SQL,
-# because kept arguments are known only here; :placeholders is NULL for a malformed template.
+# The caller holds the lock, so `created` is later than all earlier revisions. What is not given is
+# that of the newest revision, unless draive could not have written it. JSON is compared as text,
+# because 1 and 1.0 are equal as JSONB. Placeholders are checked in SQL, because kept arguments are
+# known only here; :placeholders is NULL for a malformed template.
 DEFINING: LiteralString = """
 WITH latest AS (
     SELECT document.*
@@ -77,15 +76,9 @@ proposed AS (
     SELECT
         :content::{content_type} AS content,
         CASE
-            WHEN :arguments::JSONB IS NULL THEN latest.description ELSE :description::TEXT
+            WHEN :described::BOOLEAN THEN :description::TEXT ELSE latest.description
         END AS description,
-        CASE
-            WHEN :arguments::JSONB IS NOT NULL THEN :arguments::JSONB
-            WHEN jsonb_typeof(latest.arguments) = 'array'
-                AND NOT latest.arguments @? '$[*] ? (!(@.name.type() == "string"))'
-                THEN latest.arguments
-            ELSE '[]'
-        END AS arguments,
+        coalesce(:arguments::JSONB, {kept_arguments}) AS arguments,
         CASE
             WHEN :meta::JSONB IS NOT NULL THEN :meta::JSONB
             WHEN jsonb_typeof(latest.meta) = 'object' THEN latest.meta
@@ -100,6 +93,7 @@ checked AS (
         greatest(clock_timestamp(), counted.last + INTERVAL '1 microsecond') AS created,
         proposed.*,
         {met} AS expected,
+        declared.names,
         cardinality(declared.names) = 0
             OR coalesce(:placeholders::TEXT[] <@ declared.names, FALSE) AS fits,
         latest.created IS NULL
@@ -118,12 +112,7 @@ checked AS (
     CROSS JOIN counted
     LEFT JOIN latest ON TRUE
     CROSS JOIN LATERAL (
-        SELECT ARRAY(
-            SELECT argument #>> '{}'
-            FROM jsonb_path_query(
-                proposed.arguments, '$[*].name ? (@.type() == "string")'
-            ) AS argument
-        ) AS names
+        SELECT {declared_names} AS names
     ) AS declared
 ),
 written AS (
@@ -141,7 +130,7 @@ noted AS (
 annotated AS (
     {note} SELECT name, created, author, message FROM noted
 )
-SELECT checked.expected, checked.fits, checked.arguments::TEXT, revision.*
+SELECT checked.expected, checked.fits, checked.names, revision.*
 FROM checked
 LEFT JOIN (
     SELECT
@@ -365,12 +354,16 @@ LIMIT 1
 
 
 class Content(NamedTuple):
-    """A proposed revision as texts; None keeps the arguments or meta of the newest revision."""
+    """A proposed revision as texts; None keeps the arguments or meta of the newest revision.
+
+    The description, which may be NULL, is kept unless ``described``.
+    """
 
     content: str
     arguments: str | None = None
     description: str | None = None
     meta: str | None = None
+    described: bool = False
 
 
 def define_instructions(
@@ -390,7 +383,7 @@ def define_instructions(
         _check_placeholders(declaration, content, name)
     elif not isinstance(instructions, str) and instructions.meta:
         proposed = Content(content, meta=encode(instructions.meta, "meta"))
-    return _define(
+    return define(
         INSTRUCTIONS,
         name,
         proposed,
@@ -411,7 +404,7 @@ def define_configuration(
 ) -> Operation[Snapshot]:
     """Write a new snapshot if it differs from the newest one; return the newest one."""
     identifier, content = _configuration(config, value)
-    return _define(
+    return define(
         CONFIGURATIONS,
         identifier,
         Content(content),
@@ -425,13 +418,13 @@ def append_instructions(declaration: "InstructionsDeclaration", *, content: str)
     """Write a new revision even if it equals the newest one, as draive does."""
     name = INSTRUCTIONS.name_of(declaration)
     check_text(content, f"the content of instructions {name!r:.80}")
-    return _append(INSTRUCTIONS, name, _declared(as_declaration(declaration), content))
+    return append(INSTRUCTIONS, name, _declared(as_declaration(declaration), content))
 
 
 def append_configuration(identifier: str, value: Mapping[str, Any]) -> Operation[None]:
     """Write a new snapshot even if it equals the newest one, as draive does."""
     name, content = _configuration(identifier, value)
-    return _append(CONFIGURATIONS, name, Content(content))
+    return append(CONFIGURATIONS, name, Content(content))
 
 
 @transactional
@@ -459,7 +452,7 @@ def restore[R: DocumentRevision](
         decode=lambda rows: _content(rows[0]) if rows else None,
     )
     content: Content = yield required(kind, action, name, selector, read)
-    write = _define(
+    write = define(
         kind, name, content, condition=condition, author=author, message=message, action=action
     )
     return (yield write)
@@ -587,7 +580,7 @@ def remove_all(kind: DocumentKind[Any, Any], name: str) -> Operation[None]:
     )
 
 
-def _define[R: DocumentRevision](
+def define[R: DocumentRevision](
     kind: DocumentKind[Any, R],
     name: str,
     proposed: Content,
@@ -603,11 +596,11 @@ def _define[R: DocumentRevision](
     note = (check_optional(author, "author"), check_optional(message, "message"))
 
     def decode(rows: Sequence[Row]) -> R:
-        expected, fits, arguments, *row = rows[0]
+        expected, fits, declared, *row = rows[0]
         if not expected:
             raise condition.conflict_error(action, _newest(row[1], row[2], row[7]))
         if not fits:
-            check_declared(proposed.content, declared_names(json.loads(arguments)), name=name)
+            kind.check_declared(proposed.content, declared, name=name)
         return kind.decode(row)
 
     statement = DEFINE[kind](
@@ -632,10 +625,13 @@ def _define[R: DocumentRevision](
     )
 
 
-def _append(kind: DocumentKind[Any, Any], name: str, proposed: Content) -> Operation[None]:
+def append(kind: DocumentKind[Any, Any], name: str, proposed: Content) -> Operation[None]:
+    """Write a new revision even if it equals the newest one, as draive does."""
+    values = proposed._asdict()
+    del values["described"]
     return Operation(
         name=f"define {kind.titled(name)}",
-        statements=(kind.lock(name), APPEND[kind](name=name, **proposed._asdict())),
+        statements=(kind.lock(name), APPEND[kind](name=name, **values)),
         invalidates=kind.stale(name),
     )
 
@@ -643,7 +639,7 @@ def _append(kind: DocumentKind[Any, Any], name: str, proposed: Content) -> Opera
 def _content(row: Row) -> Content:
     """Return the content of a row of `LOAD_SELECTED`."""
     content, arguments, _, description, meta = row
-    return Content(content, arguments, description, meta)
+    return Content(content, arguments, description, meta, described=True)
 
 
 def _newest(number: int | None, created: datetime | None, author: str | None = None) -> str:
@@ -660,6 +656,7 @@ def _declared(declaration: Declaration, content: str) -> Content:
         arguments=encode(declaration.arguments, "arguments"),
         description=check_optional(declaration.description, "the description"),
         meta=encode(declaration.meta, "meta"),
+        described=True,
     )
 
 

@@ -1,0 +1,1 @@
+DROP INDEX IF EXISTS conversation_memory_idx

@@ -1,0 +1,258 @@
+-- $1 name
+-- $2 content
+-- $3 described
+-- $4 description
+-- $5 arguments
+-- $6 placeholders
+-- $7 meta
+-- $8 expected_number
+-- $9 expected_created
+-- $10 author
+-- $11 message
+WITH latest AS (
+    SELECT document.*
+    FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS document
+    WHERE document.name = $1::TEXT
+    ORDER BY document.created DESC
+    LIMIT 1
+),
+counted AS (
+    SELECT
+        count(*) AS revisions,
+        count(*) FILTER (WHERE revision.created <= latest.created) AS newest,
+        max(revision.created) AS last
+    FROM (
+    SELECT kept.name, kept.created, TRUE AS kept FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS kept
+    UNION ALL
+    SELECT gone.name, gone.created, FALSE
+    FROM draive_pg_template_removals AS gone
+    WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+        AND NOT EXISTS (
+            SELECT FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS again
+            WHERE again.name = gone.name AND again.created = gone.created
+        )
+) AS revision
+    LEFT JOIN latest ON TRUE
+    WHERE revision.name = $1::TEXT
+),
+proposed AS (
+    SELECT
+        $2::TEXT AS content,
+        CASE
+            WHEN $3::BOOLEAN THEN $4::TEXT ELSE latest.description
+        END AS description,
+        coalesce($5::JSONB, (
+    SELECT coalesce(jsonb_object_agg(used, coalesce(latest.arguments ->> used, used)), '{}')
+    FROM unnest($6::TEXT[]) AS used
+)) AS arguments,
+        CASE
+            WHEN $7::JSONB IS NOT NULL THEN $7::JSONB
+            WHEN jsonb_typeof(latest.meta) = 'object' THEN latest.meta
+            ELSE '{}'
+        END AS meta
+    FROM counted
+    LEFT JOIN latest ON TRUE
+),
+checked AS (
+    SELECT
+        $1::TEXT AS name,
+        greatest(clock_timestamp(), counted.last + INTERVAL '1 microsecond') AS created,
+        proposed.*,
+        (
+            ($8::INT8 IS NULL OR counted.newest = $8::INT8)
+            AND (
+                $9::TIMESTAMPTZ IS NULL
+                OR latest.created IS NOT DISTINCT FROM $9::TIMESTAMPTZ
+            )
+        ) AS expected,
+        declared.names,
+        cardinality(declared.names) = 0
+            OR coalesce($6::TEXT[] <@ declared.names, FALSE) AS fits,
+        latest.created IS NULL
+            OR (
+                proposed.content::TEXT,
+                proposed.description,
+                proposed.arguments::TEXT,
+                proposed.meta::TEXT
+            ) IS DISTINCT FROM (
+                latest.content::TEXT,
+                latest.description,
+                latest.arguments::TEXT,
+                latest.meta::TEXT
+            ) AS changed
+    FROM proposed
+    CROSS JOIN counted
+    LEFT JOIN latest ON TRUE
+    CROSS JOIN LATERAL (
+        SELECT ARRAY(
+    SELECT described.member ->> 'key'
+    FROM (
+        SELECT
+            member,
+            bool_or(member ->> 'key' <> member ->> 'value') OVER () AS described
+        FROM jsonb_path_query(latest.arguments, '$.keyvalue()', '{}', TRUE) AS member
+    ) AS described
+    WHERE described AND $5::JSONB IS NULL
+) AS names
+    ) AS declared
+),
+written AS (
+    INSERT INTO templates (identifier, created, content, description, variables, meta)
+    SELECT name, created, content, description, arguments, meta
+    FROM checked
+    WHERE expected AND fits AND changed
+    RETURNING identifier AS name, created
+),
+noted AS (
+    SELECT name, created, $10::TEXT AS author, $11::TEXT AS message
+    FROM written
+    WHERE $10::TEXT IS NOT NULL OR $11::TEXT IS NOT NULL
+),
+annotated AS (
+    INSERT INTO draive_pg_template_revisions (name, created, author, message) SELECT name, created, author, message FROM noted
+)
+SELECT checked.expected, checked.fits, checked.names, revision.*
+FROM checked
+LEFT JOIN (
+    SELECT
+        checked.name,
+        counted.revisions + 1 AS revision,
+        checked.created,
+        checked.content::TEXT AS content,
+        checked.description,
+        checked.arguments::TEXT AS arguments,
+        checked.meta::TEXT AS meta,
+        $10::TEXT AS author,
+        $11::TEXT AS message,
+        ARRAY[]::TEXT[] AS labels,
+        TRUE AS current
+    FROM written, checked, counted
+    UNION ALL
+    SELECT 
+    document.name,
+    (
+        SELECT count(*)
+        FROM (
+    SELECT kept.name, kept.created, TRUE AS kept FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS kept
+    UNION ALL
+    SELECT gone.name, gone.created, FALSE
+    FROM draive_pg_template_removals AS gone
+    WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+        AND NOT EXISTS (
+            SELECT FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS again
+            WHERE again.name = gone.name AND again.created = gone.created
+        )
+) AS earlier
+        WHERE earlier.name = $1::TEXT AND earlier.created <= document.created
+    ) AS revision,
+    document.created,
+    document.content::TEXT AS content,
+    document.description,
+    document.arguments::TEXT AS arguments,
+    document.meta::TEXT AS meta,
+    note.author,
+    note.message,
+    ARRAY(
+        SELECT move.label
+        FROM (
+    SELECT *
+    FROM draive_pg_template_labels AS stored
+    WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+        AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
+) AS move
+        WHERE move.name = $1::TEXT
+            AND move.revision = document.created
+            AND NOT EXISTS (
+                SELECT FROM (
+    SELECT *
+    FROM draive_pg_template_labels AS stored
+    WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+        AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
+) AS later
+                WHERE later.name = $1::TEXT
+                    AND later.label = move.label
+                    AND later.moved > move.moved
+            )
+            AND CASE WHEN to_jsonb(move) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(move) ->> 'digest' = encode(sha256(
+        sha256(convert_to(document.content::TEXT, 'UTF8'))
+        || convert_to(
+            ROW(document.description, document.arguments::TEXT, document.meta::TEXT)::TEXT, 'UTF8'
+        )
+    ), 'hex') END
+        ORDER BY move.label
+    ) AS labels,
+    NOT EXISTS (
+        SELECT FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS later
+        WHERE later.name = $1::TEXT AND later.created > document.created
+    ) AS current
+
+    FROM latest AS document
+    LEFT JOIN draive_pg_template_revisions AS note ON note.name = document.name AND note.created = document.created
+    WHERE NOT EXISTS (SELECT FROM written)
+) AS revision ON TRUE

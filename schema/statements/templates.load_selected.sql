@@ -1,0 +1,121 @@
+-- $1 name
+-- $2 selected_number
+-- $3 selected_created
+-- $4 selected_label
+-- $5 as_of
+SELECT
+    document.content::TEXT,
+    document.arguments::TEXT,
+    document.created,
+    document.description,
+    document.meta::TEXT
+FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS document
+WHERE document.name = $1::TEXT AND document.created = CASE
+    WHEN $2::INT8 IS NOT NULL THEN (
+        SELECT revision.created
+        FROM (
+    SELECT kept.name, kept.created, TRUE AS kept FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS kept
+    UNION ALL
+    SELECT gone.name, gone.created, FALSE
+    FROM draive_pg_template_removals AS gone
+    WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+        AND NOT EXISTS (
+            SELECT FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS again
+            WHERE again.name = gone.name AND again.created = gone.created
+        )
+) AS revision
+        WHERE revision.name = $1::TEXT
+        ORDER BY revision.created
+        OFFSET $2::INT8 - 1
+        LIMIT 1
+    )
+    WHEN $3::TIMESTAMPTZ IS NOT NULL THEN $3::TIMESTAMPTZ
+    ELSE CASE
+    WHEN $4::TEXT IS NOT NULL THEN (
+    SELECT labelled.created
+    FROM (
+        SELECT move.*
+        FROM (
+    SELECT *
+    FROM draive_pg_template_labels AS stored
+    WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+        AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
+) AS move
+        WHERE move.name = $1::TEXT AND move.label = $4::TEXT AND ($5::TIMESTAMPTZ IS NULL OR move.moved <= $5::TIMESTAMPTZ)
+        ORDER BY move.moved DESC
+        LIMIT 1
+    ) AS newest
+    JOIN (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS labelled
+        ON labelled.name = $1::TEXT AND labelled.created = newest.revision
+    WHERE CASE WHEN to_jsonb(newest) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(newest) ->> 'digest' = encode(sha256(
+        sha256(convert_to(labelled.content::TEXT, 'UTF8'))
+        || convert_to(
+            ROW(labelled.description, labelled.arguments::TEXT, labelled.meta::TEXT)::TEXT, 'UTF8'
+        )
+    ), 'hex') END
+)
+    ELSE (
+        SELECT revision.created
+        FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS revision
+        WHERE revision.name = $1::TEXT
+            AND ($5::TIMESTAMPTZ IS NULL OR revision.created <= $5::TIMESTAMPTZ)
+        ORDER BY revision.created DESC
+        LIMIT 1
+    )
+END
+END

@@ -1,0 +1,56 @@
+WITH RECURSIVE names AS (
+    (SELECT first.name FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS first ORDER BY first.name LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT next.name
+        FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS next
+        WHERE next.name > names.name
+        ORDER BY next.name
+        LIMIT 1
+    )
+    FROM names
+    WHERE names.name IS NOT NULL
+)
+
+SELECT document.name, document.content::TEXT, document.arguments::TEXT, document.created
+FROM names
+CROSS JOIN LATERAL (
+    SELECT revision.*
+    FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS revision
+    WHERE revision.name = names.name
+    ORDER BY revision.created DESC
+    LIMIT 1
+) AS document

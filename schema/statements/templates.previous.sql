@@ -1,0 +1,50 @@
+-- $1 label
+-- $2 names
+WITH newest AS (
+    SELECT * FROM (
+    SELECT DISTINCT ON (name, label) * FROM (
+    SELECT *
+    FROM draive_pg_template_labels AS stored
+    WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+        AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
+) AS move ORDER BY name, label, moved DESC
+) AS move WHERE move.label = $1::TEXT
+)
+SELECT
+    newest.name,
+    (
+        SELECT document.created
+        FROM (
+    SELECT *
+    FROM draive_pg_template_labels AS stored
+    WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+        AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
+) AS earlier
+        JOIN (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS document
+            ON document.name = earlier.name AND document.created = earlier.revision
+        WHERE earlier.name = newest.name
+            AND earlier.label = newest.label
+            AND earlier.moved < newest.moved
+            AND earlier.revision IS DISTINCT FROM newest.revision
+        ORDER BY earlier.moved DESC
+        LIMIT 1
+    )
+FROM newest
+WHERE CASE
+        WHEN $2::TEXT[] IS NOT NULL THEN newest.name = ANY ($2::TEXT[])
+        ELSE to_jsonb(newest) ->> 'released' = (
+            SELECT to_jsonb(last) ->> 'released' FROM newest AS last ORDER BY moved DESC LIMIT 1
+        )
+    END
+ORDER BY newest.name

@@ -1,0 +1,2 @@
+-- $1 name
+DELETE FROM templates WHERE identifier = $1::TEXT
