@@ -3,17 +3,22 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import LiteralString
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from draive_pg import Client, OperationFailed, PermissionDenied, SchemaInvalid, TableMissing
 from draive_pg.lines.line import LINE_89
 from draive_pg.operations.admin import migrations
+from draive_pg.operations.operation import Operation, Statement
 from tests.conftest import Connect
 from tests.elements import asked, texts
 from tests.schema import DRAIVE_TABLES, make_role, run_sql
+
+DUMP = Path(__file__).parent / "data" / "version_0_1_0.sql"
 
 SEED_TABLES = (
     "configurations",
@@ -159,6 +164,67 @@ def test_schemas_are_isolated(connect: Connect, dsn: str, schema: str) -> None:
     assert public.instructions.available_instructions() == ()
     names = described(dsn, schema).keys()
     assert names == described(dsn).keys()
+
+
+def with_path(dsn: str, path: str) -> str:
+    return make_conninfo(dsn, options=f"-c search_path={path}")
+
+
+def test_setup_creates_tables_where_those_of_draive_are(
+    connect: Connect, empty_dsn: str, dsn: str
+) -> None:
+    run_sql(empty_dsn, f"CREATE SCHEMA app; {DRAIVE_TABLES}")
+    run_sql(empty_dsn, "INSERT INTO instructions (name, content) VALUES ('p', 'x')")
+    db = connect(with_path(empty_dsn, "app,public"))
+    with db.transaction():
+        assert db.setup()
+        assert db.instructions.load("p") == "x"
+        db.instructions.define("p", content="y")
+    assert described(empty_dsn) == described(dsn)
+    assert described(empty_dsn, "app") == {}
+    assert db.setup() == ()
+    assert db.diagnose().problems == ()
+    assert db.diagnose().schema == "public"
+    assert db.instructions.remove("p") == 2
+
+
+def test_setup_keeps_search_path_of_transaction(empty_dsn: str) -> None:
+    run_sql(empty_dsn, f"CREATE SCHEMA app; {DRAIVE_TABLES}")
+    path = Operation[str](
+        "show the search path",
+        (Statement("SHOW search_path"),),
+        decode=lambda rows: rows[0][0],
+    )
+    with Client(with_path(empty_dsn, "app,public")) as db, db.transaction():
+        assert db.setup()
+        assert db._database.run(path) == "app,public"
+
+
+def test_setup_upgrades_and_repairs_tables_in_later_schema(
+    connect: Connect, empty_dsn: str
+) -> None:
+    run_sql(empty_dsn, DUMP.read_text(encoding="utf-8"))
+    run_sql(empty_dsn, "CREATE SCHEMA app")
+    db = connect(with_path(empty_dsn, "app,public"))
+    assert db.setup()
+    run_sql(empty_dsn, "DROP INDEX memories_elements_identifier_created")
+    assert db.setup()
+    assert described(empty_dsn, "app") == {}
+    assert db.diagnose().problems == ()
+    assert db.instructions.load("greeting", label="production")
+    assert db.instructions.remove("greeting", labelled=True)
+
+
+def test_setup_refuses_tables_in_several_schemas(connect: Connect, dsn: str) -> None:
+    db, app = connect(with_path(dsn, "app,public")), connect(dsn, schema="app")
+    assert app.setup()
+    assert db.setup() == ()
+    run_sql(dsn, "DROP TABLE app.draive_pg_labels")
+    with pytest.raises(SchemaInvalid, match="schemas 'app', 'public' of the search path: name one"):
+        db.setup()
+    assert any("schemas 'app', 'public'" in problem for problem in db.diagnose().problems)
+    assert app.setup()
+    assert db.diagnose().problems == ()
 
 
 @pytest.mark.usefixtures("server_roles")

@@ -3,6 +3,7 @@
 SELECT
     expected.name,
     coalesce(found.relkind::TEXT, ''),
+    (SELECT nspname::TEXT FROM pg_namespace WHERE oid = found.relnamespace),
     kept.rows,
     kept.bytes,
     ARRAY(

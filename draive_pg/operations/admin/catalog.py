@@ -295,6 +295,7 @@ CATALOG = Query(
 SELECT
     expected.name,
     coalesce(found.relkind::TEXT, ''),
+    (SELECT nspname::TEXT FROM pg_namespace WHERE oid = found.relnamespace),
     kept.rows,
     kept.bytes,
     ARRAY(
@@ -362,6 +363,7 @@ class CatalogRow(NamedTuple):
 
     expected: ExpectedTable
     kind: str  # relkind; empty if there is none of the name
+    schema: str | None
     rows: int | None
     bytes: int | None
     rights: list[str]
@@ -400,6 +402,11 @@ class Catalog(NamedTuple):
 
     parts: Set[Part]
     tables: list[CatalogRow]
+
+    @property
+    def schemas(self) -> list[str]:
+        """The schemas of the tables that exist: more than one if a search path has several."""
+        return sorted({row.schema for row in self.tables if row.present and row.schema is not None})
 
 
 class ExpectedObject(NamedTuple):

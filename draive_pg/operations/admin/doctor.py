@@ -17,7 +17,12 @@ from draive_pg.operations.admin.catalog import (
     name_conflicts,
     read_catalog,
 )
-from draive_pg.operations.admin.migrations import APPLIED, Migration, migrations
+from draive_pg.operations.admin.migrations import (
+    APPLIED,
+    Migration,
+    migrations,
+    several_schemas,
+)
 from draive_pg.operations.operation import Operation, Query, Row, Statement, Steps, workflow
 
 STATES = ("applied", "missing", "changed", "unknown")
@@ -104,7 +109,7 @@ def diagnose(schema: str | None, line: Line | None = None) -> Steps[Diagnosis]:
     server = yield _read("the server", SERVER(schema=schema))
     version, number, encoding, database, role, place, standby, read_only, size, exists = server[0]
     catalog: Catalog = yield read_catalog(schema, line)
-    found = catalog.tables
+    found, place = catalog.tables, next(iter(catalog.schemas), place)
     # Without the table nothing is applied; if the role may not read it, that is not known.
     recorded = next(table for table in found if table.name == "draive_pg_migrations")
     readable = "SELECT" in recorded.rights
@@ -139,6 +144,7 @@ def diagnose(schema: str | None, line: Line | None = None) -> Steps[Diagnosis]:
                 "search path with it"
                 for (name,) in elsewhere
             ),
+            *([several_schemas(catalog)] if len(catalog.schemas) > 1 else ()),
             *conflicts,
             *types,
             *unreadable,

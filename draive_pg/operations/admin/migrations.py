@@ -39,7 +39,8 @@ SELECT
     :schema::TEXT IS NULL OR to_regnamespace(quote_ident(:schema::TEXT)) IS NOT NULL,
     to_regclass(
         coalesce(quote_ident(:schema::TEXT) || '.', '') || 'draive_pg_migrations'
-    ) IS NOT NULL
+    ) IS NOT NULL,
+    current_setting('search_path')
 """,
 )
 
@@ -59,10 +60,15 @@ APPLIED = Query(
 # Needs the privilege to create a schema even if it exists, so it is sent only if it does not.
 CREATE_SCHEMA = Query("setup.create_schema", "CREATE SCHEMA IF NOT EXISTS {schema}")
 
-# Until the transaction ends: the files name no schema.
+# The files name no schema.
 SET_SEARCH_PATH = Query(
     "setup.set_search_path",
     "SELECT set_config('search_path', quote_ident(:schema::TEXT), TRUE)",
+)
+
+# The transaction may be one of the caller, with statements after setup.
+RESTORE_SEARCH_PATH = Query(
+    "setup.restore_search_path", "SELECT set_config('search_path', :path::TEXT, TRUE)"
 )
 
 RECORD = Query(
@@ -150,27 +156,38 @@ def setup(schema: str | None, line: Line | None = None) -> Steps[tuple[str, ...]
     These are the tables of the line, of every other table of draive that exists, and our own.
 
     They are applied in one transaction, after a check that no table of others has the same name.
+    Without a schema, new tables are created where existing ones are, which need not be the first
+    schema of the search path.
     """
-    exists, recorded = yield state(schema)
+    exists, recorded, search_path = yield state(schema)
     found: Catalog = yield read_catalog(schema, line)
     if conflicts := name_conflicts(found.tables):
         raise SchemaInvalid(f"setup: nothing was done: {'; '.join(conflicts)}")
+    if len(found.schemas) > 1:
+        raise SchemaInvalid(f"setup: nothing was done: {several_schemas(found)}")
     missing = pending((yield applied()) if recorded else {}, found)
     if missing:
         indexes = [
             name for row in found.tables for name in row.invalid_indexes if name in DROP_INDEX
         ]
-        yield apply(missing, schema, create_schema=not exists, replace=indexes)
+        place = next(iter(found.schemas), schema)
+        yield apply(missing, place, search_path, create_schema=not exists, replace=indexes)
     return tuple(migration.name for migration in missing)
 
 
-def state(schema: str | None) -> Operation[tuple[bool, bool]]:
-    """Return whether the schema exists, and whether migrations were recorded in it."""
+def several_schemas(found: Catalog) -> str:
+    """Return the problem of tables in more than one schema of the search path."""
+    names = ", ".join(f"{name!r:.80}" for name in found.schemas)
+    return f"the tables are in the schemas {names} of the search path: name one with schema="
+
+
+def state(schema: str | None) -> Operation[tuple[bool, bool, str]]:
+    """Return whether the schema exists, whether it has migrations, and the search path."""
     return Operation(
         name="setup: look for the tables",
         statements=(STATE(schema=schema),),
         read_only=True,
-        decode=lambda rows: (rows[0][0], rows[0][1]),
+        decode=lambda rows: (rows[0][0], rows[0][1], rows[0][2]),
     )
 
 
@@ -224,7 +241,12 @@ def pending(applied: Mapping[int, str], found: Catalog) -> tuple[Migration, ...]
 
 
 def apply(
-    missing: Sequence[Migration], schema: str | None, *, create_schema: bool, replace: Iterable[str]
+    missing: Sequence[Migration],
+    schema: str | None,
+    search_path: str,
+    *,
+    create_schema: bool,
+    replace: Iterable[str],
 ) -> Operation[None]:
     """Apply and record migrations in one transaction, under a lock.
 
@@ -233,7 +255,9 @@ def apply(
     missing : sequence of Migration
         The migrations.
     schema : str | None
-        The schema of the tables.
+        The schema of the tables; None: the first of the search path.
+    search_path : str
+        The search path of the connection.
     create_schema : bool
         Whether to create the schema.
     replace : iterable of str
@@ -255,6 +279,7 @@ def apply(
                 )
             ),
             COPY_GRANTS(),
+            RESTORE_SEARCH_PATH(path=search_path),
         ),
     )
 
