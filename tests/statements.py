@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from draive_pg import frames, operations
-from draive_pg.operations.conversations.store import OLDEST_LINE
+from draive_pg.lines.line import LINE_118
+from draive_pg.operations.conversations.store import OLDEST_LINE, relations
 from draive_pg.operations.operation import QUERIES, Query, Relations, Statement, qualified
 
 FOLDER = Path(__file__).parent.parent / "schema" / "statements"
@@ -17,6 +18,9 @@ def sent(statement: Statement, relations: Relations = OLDEST_LINE) -> str:
     return qualified(relations.apply(statement).sql, None).decode()
 
 
+TURNS = relations(LINE_118, LINE_118.stores[:1])
+
+
 def rendered() -> Mapping[str, str]:
     """Return the text of each file by its name: parameters, then the statement as it is sent."""
     for package in (operations, frames):
@@ -25,9 +29,13 @@ def rendered() -> Mapping[str, str]:
     return {f"{name}.sql": _text(query) for name, query in sorted(QUERIES.items())}
 
 
+def _relations(query: Query) -> Relations:
+    return TURNS if query.name.startswith("turns.") else OLDEST_LINE
+
+
 def _text(query: Query) -> str:
     parameters = [f"-- ${number} {name}" for number, name in enumerate(query.parameters, 1)]
-    return "\n".join([*parameters, sent(Statement(query.sql)).strip()]) + "\n"
+    return "\n".join([*parameters, sent(Statement(query.sql), _relations(query)).strip()]) + "\n"
 
 
 if __name__ == "__main__":

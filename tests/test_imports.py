@@ -38,6 +38,7 @@ LAYERS = [
 # The only modules that may import draive or haiway at run time.
 DRAIVE = {
     *("codec.draive_configurations", "codec.draive_instructions", "codec.draive_types"),
+    "codec.draive_turns",
     *("adapters", "adapters.connection", "adapters.database", "adapters.folder"),
     *("adapters.pool", "adapters.repositories"),
 }

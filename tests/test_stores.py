@@ -12,6 +12,7 @@ import pytest
 
 from draive_pg import Client, MemoryExists, SchemaInvalid, TableMissing
 from tests.conftest import Connect
+from tests.elements import asked
 
 DATA = Path(__file__).parent / "data"
 THREAD = "a0000000-0000-0000-0000-000000000001"
@@ -242,3 +243,16 @@ def test_tables_made_later_are_found(connect: Connect, empty_dsn: str) -> None:
     with psycopg.connect(empty_dsn, autocommit=True) as connection:
         connection.execute((DATA / "draive_0_103_0.sql").read_bytes())
     assert db.memories.count() == 1
+
+
+def test_objects_of_another_line_are_refused(turns: Client) -> None:
+    memory = turns.memory("other")
+    for write in (
+        lambda: memory.remember(asked("q")),
+        lambda: memory.maintenance(variables={"a": 1}),
+    ):
+        with pytest.raises(SchemaInvalid, match=r"draive 0.113 or newer, which remembers turns"):
+            write()
+    with pytest.raises(ImportError, match=r"needs draive 0.100 or newer, found 0.89"):
+        turns.memory(THREAD).recall()
+    assert len(turns.memory(THREAD).log()) == 8

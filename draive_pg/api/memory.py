@@ -1,14 +1,15 @@
 """One conversational memory: `db.memory(identifier)`."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from draive_pg.api._method import Namespace, method
+from draive_pg.codec.draive_turns import Turn, is_turn
 from draive_pg.codec.validation import check_limit, check_text
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.frames.conversations import CONVERSATION_LOG
 from draive_pg.frames.read import read
-from draive_pg.operations.conversations import fork, listing, recall, transcript, write
+from draive_pg.operations.conversations import fork, listing, recall, transcript, turns, write
 from draive_pg.operations.operation import Operation, Request, Workflow
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
     ) -> "Request[ModelMemoryRecall]":
         """Return the newest variables, and the elements that can be replayed to a model.
 
-        Both are of one database snapshot. Needs draive.
+        Both are of one database snapshot. Needs draive, of the line of the database. With tables of
+        draive 0.100 or newer, a tuple of turns is returned instead, which begins with the user's;
+        turns with a tool request without a response are left out, and ``limit`` counts turns.
 
         Parameters
         ----------
@@ -72,26 +75,24 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
         >>> recalled.context, recalled.variables
         """
         chosen = self.recall_limit if limit is None else limit
-        if lenient:
-            return recall.recall_leniently(self.identifier, chosen)
-        return recall.recall(self.identifier, chosen)
+        return recall.recall_by_line(self.identifier, chosen, lenient=lenient)
 
     @method
     def remember(
-        self, *items: "ModelInput | ModelOutput", variables: Mapping[str, Any] | None = None
+        self, *items: "ModelInput | ModelOutput | Turn", variables: Mapping[str, Any] | None = None
     ) -> Operation[None]:
         """Append elements, and a snapshot of the variables if given, all or nothing.
 
         The elements stay together and in order, after everything the memory holds, whatever other
         writers do and whatever any clock says. The memory is created if it does not exist.
-        Needs draive.
+        Needs draive, of the line of the database.
 
         Parameters
         ----------
-        *items : ModelInput | ModelOutput
-            Elements in order.
+        *items : ModelInput | ModelOutput | ConversationUserTurn | ConversationAssistantTurn
+            Elements in order; turns for tables of draive 0.100 or newer.
         variables : Mapping[str, Any] | None
-            New values of all variables; None keeps the current ones.
+            New values of all variables, which turns have not; None keeps the current ones.
 
         Raises
         ------
@@ -100,12 +101,19 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
         ValueError
             If PostgreSQL cannot store a value (NaN, NUL, lone surrogates, more than 256 levels or
             256 MB); the message names its place.
+        SchemaInvalid
+            If the tables are not of the line of draive that has such items.
 
         Examples
         --------
         >>> memory.remember(ModelInput.of(MultimodalContent.of("Hello")), variables={"turn": 1})
         """
-        return write.remember(self.identifier, items, variables)
+        if any(map(is_turn, items)):
+            if variables is not None:
+                raise TypeError("turns have no variables")
+            return turns.remember(self.identifier, items)
+        elements = cast("Sequence[ModelInput | ModelOutput]", items)
+        return write.remember(self.identifier, elements, variables)
 
     @method
     def maintenance(self, *, variables: Mapping[str, Any] | None = None) -> Operation[None]:

@@ -67,6 +67,24 @@ class Line:
     def __str__(self) -> str:
         return f"draive {self.releases}"
 
+    @property
+    def has_turns(self) -> bool:
+        """Whether conversations are remembered as turns, and not as elements."""
+        return self.stores[0] in TURNS
+
+    @property
+    def refusal(self) -> str:
+        """Why something that another line has is not written, and what can be done."""
+        if not self.writable:
+            return f"conversations of {self} are read-only: convert them to another line"
+        kept, other = (
+            ("turns", "elements or variables") if self.has_turns else ("elements", "turns")
+        )
+        return (
+            f"the tables are of {self}, which remembers {kept}, not {other}: install that draive "
+            "to remember; import_chat, import_file, fork and all that reads need no draive"
+        )
+
 
 LINE_89 = Line("0.89", "0.87 to 0.89", 87, ("memories",), "instructions")
 LINE_92 = Line("0.92", "0.90 to 0.92", 90, ("memories",), "templates")

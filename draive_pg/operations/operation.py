@@ -148,7 +148,7 @@ class Relations:
         Raises
         ------
         SchemaInvalid
-            If the statement writes, and the line is read-only.
+            If the statement writes what the line does not have.
         """
         return statement._replace(sql=_applied(statement.sql, self))
 
@@ -156,7 +156,7 @@ class Relations:
 # Of `Relations`; `{schema}` is none of them.
 PLACEHOLDER = re.compile(
     r"\{(?:conversations|elements|writes|snapshots|create_conversations|insert_elements"
-    r"|insert_snapshots|remove_conversations)\}"
+    r"|insert_snapshots|remove_conversations|element_tables|turns)\}"
 )
 
 
@@ -171,9 +171,7 @@ def _applied(sql: LiteralString, relations: Relations) -> LiteralString:
     def replacement(match: re.Match[str]) -> str:
         part = relations.parts.get(cast("LiteralString", match[0]))
         if part is None:
-            raise SchemaInvalid(
-                f"conversations of {relations.line} are read-only: convert them to another line"
-            )
+            raise SchemaInvalid(relations.line.refusal)
         return part
 
     # Replacing literals in a literal keeps it one, which re cannot express.

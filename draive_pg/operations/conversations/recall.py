@@ -3,15 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from draive_pg.codec.elements import newest, replayable
 from draive_pg.codec.validation import check_limit, check_text
+from draive_pg.lines.line import Line
 from draive_pg.operations.conversations.expressions import STARTS_TURN
 from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS
+from draive_pg.operations.conversations.turns import recall as turns_of
 from draive_pg.operations.operation import (
+    ByLine,
     Operation,
     Query,
+    Request,
     Row,
     Steps,
     decode_rows,
@@ -81,6 +85,23 @@ FROM (
 ORDER BY created, place
 """,
 )
+
+
+def recall_by_line(
+    identifier: str, limit: int | None, *, lenient: bool
+) -> "Request[ModelMemoryRecall]":
+    """Recall elements or, with tables of draive 0.100 or newer, turns."""
+    check_text(identifier, "identifier")
+    check_limit(limit, "limit")
+
+    def build(line: Line) -> "Request[ModelMemoryRecall]":
+        if line.has_turns:
+            return cast("Request[Any]", turns_of(identifier, limit, lenient=lenient))
+        if lenient:
+            return recall_leniently(identifier, limit)
+        return recall(identifier, limit)
+
+    return ByLine(build)
 
 
 def recall(identifier: str, limit: int | None) -> "Operation[ModelMemoryRecall]":

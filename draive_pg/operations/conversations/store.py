@@ -65,8 +65,13 @@ NUMBERED: LiteralString = f"""(
     {ORDER}
 )"""
 
+# The tables to which objects of draive are written: of elements, and of turns.
+ELEMENT_TABLES: LiteralString = "{element_tables}"
+TURNS: LiteralString = "{turns}"
+
 # The planner merges these subqueries into a statement.
 MEMORIES: Mapping[LiteralString, LiteralString] = {
+    ELEMENT_TABLES: "{schema}.memories",
     CONVERSATIONS: "{schema}.memories",
     ELEMENTS: """(
         SELECT identifier, created, created AS moment, ctid AS place, content
@@ -331,6 +336,7 @@ inserted_elements AS (
 )"""
 
 CONVERSATION_MEMORY: Mapping[LiteralString, LiteralString] = {
+    TURNS: "{schema}.conversation_memory",
     CONVERSATIONS: """(
         SELECT thread_id AS identifier, min(created) AS created
         FROM {schema}.conversation_memory

@@ -8,6 +8,7 @@ from draive_pg.codec.json import encode_mapping
 from draive_pg.codec.validation import check_sent, check_text
 from draive_pg.operations.conversations.store import (
     CONVERSATIONS,
+    ELEMENT_TABLES,
     ELEMENTS,
     REMOVE_CONVERSATIONS,
     SNAPSHOTS,
@@ -28,7 +29,7 @@ def _remember(snapshot: LiteralString = "") -> LiteralString:
     # One JSON array is parsed in a third of the time of TEXT[], which escapes quotes once more.
     return f"""
 WITH conversation AS (
-    INSERT INTO {{schema}}.memories (identifier, created)
+    INSERT INTO {ELEMENT_TABLES} (identifier, created)
     VALUES (:identifier::TEXT, now())
     ON CONFLICT (identifier) DO NOTHING
 ),{snapshot}
@@ -65,7 +66,7 @@ MAINTAIN = Query(
     "memories.maintain",
     f"""
 WITH conversation AS (
-    INSERT INTO {{schema}}.memories (identifier, created)
+    INSERT INTO {ELEMENT_TABLES} (identifier, created)
     VALUES (:identifier::TEXT, now())
     ON CONFLICT (identifier) DO NOTHING
 ),

@@ -1,0 +1,133 @@
+"""Recall and remember one conversation as the turns of draive 0.100 and later."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import dropwhile
+from typing import TYPE_CHECKING, Any
+
+from draive_pg.codec.json import parse
+from draive_pg.codec.validation import check_limit, check_sent, check_text
+from draive_pg.operations.conversations.store import STEP, TURNS, lock_memory
+from draive_pg.operations.operation import (
+    Operation,
+    Query,
+    Row,
+    Steps,
+    decode_rows,
+    warn_skipped,
+    workflow,
+)
+
+if TYPE_CHECKING:
+    from draive_pg.codec.draive_turns import Turn
+
+# The order is that of draive. If the newest turns do not contain one of the user, all turns since
+# the newest of the user are read; both subqueries scan the index backwards and stop early.
+RECALL_TURNS = Query(
+    "turns.recall",
+    f"""
+SELECT written, payload
+FROM (
+    SELECT created::TEXT AS written, created, identifier, payload::TEXT AS payload
+    FROM {TURNS} AS turn
+    WHERE thread_id = :identifier::TEXT
+    ORDER BY created DESC, identifier DESC
+    LIMIT CASE WHEN :limit::INT8 IS NOT NULL THEN greatest(:limit::INT8, (
+        SELECT number
+        FROM (
+            SELECT turn, row_number() OVER (ORDER BY created DESC, identifier DESC) AS number
+            FROM {TURNS} AS turn
+            WHERE thread_id = :identifier::TEXT
+        ) AS backward
+        WHERE turn = 'user'
+        LIMIT 1
+    )) END
+) AS recalled
+ORDER BY created, identifier
+""",
+)
+
+# The server's times give the order; the payloads keep those of the client.
+REMEMBER_TURNS = Query(
+    "turns.remember",
+    f"""
+WITH batch AS (
+    SELECT greatest(clock_timestamp(), max(created) + {STEP}) AS start
+    FROM {TURNS} AS turn
+    WHERE thread_id = :identifier::TEXT
+)
+INSERT INTO {TURNS} (thread_id, identifier, turn, payload, created)
+SELECT
+    :identifier::TEXT,
+    (item.payload ->> 'identifier')::UUID,
+    item.payload ->> 'turn',
+    item.payload::JSONB,
+    batch.start + (item.number - 1) * {STEP}
+FROM batch,
+    json_array_elements(:turns::JSON) WITH ORDINALITY AS item (payload, number)
+ORDER BY item.number
+""",
+)
+
+
+def remember(identifier: str, turns: Sequence[object]) -> Operation[None]:
+    """Append turns in order."""
+    from draive_pg.codec.draive_turns import encode_turn
+
+    check_text(identifier, "identifier")
+    documents = ",".join(encode_turn(turn, f"items[{index}]") for index, turn in enumerate(turns))
+    sent = check_sent(f"[{documents}]", "the items together are")
+    return Operation(
+        name=f"remember in memory {identifier!r:.80}",
+        statements=(
+            lock_memory(identifier),
+            REMEMBER_TURNS(identifier=identifier, turns=sent),
+        ),
+    )
+
+
+@workflow
+def recall(identifier: str, limit: int | None, *, lenient: bool) -> "Steps[tuple[Turn, ...]]":
+    """Return turns that can be replayed to a model: the first is the user's."""
+    check_text(identifier, "identifier")
+    check_limit(limit, "limit")
+    turns, skipped = yield Operation(
+        name=f"recall memory {identifier!r:.80}",
+        statements=(RECALL_TURNS(identifier=identifier, limit=limit),),
+        read_only=True,
+        decode=partial(_decoded, identifier, lenient=lenient),
+    )
+    warn_skipped(skipped)
+    return turns
+
+
+def _decoded(
+    identifier: str, rows: Sequence[Row], *, lenient: bool
+) -> "tuple[tuple[Turn, ...], tuple[str, ...]]":
+    from draive_pg.codec.draive_turns import decode_turn
+
+    def decode(row: Row) -> tuple[Mapping[str, Any], "Turn"]:
+        where = f"memory {identifier!r:.80}, turn of {row[0]},"
+        document = parse(row[1], where)
+        return document, decode_turn(document, where)
+
+    found, skipped = decode_rows(rows, decode, skip_invalid=lenient)
+    calls = [_calls(document) for document, _ in found]
+    requests = {call for requested, _ in calls for call in requested}
+    responses = {call for _, answered in calls for call in answered}
+    complete = (
+        turn
+        for (_, turn), (requested, answered) in zip(found, calls, strict=True)
+        if requested <= responses and answered <= requests
+    )
+    return tuple(dropwhile(lambda turn: turn.turn != "user", complete)), skipped
+
+
+def _calls(document: Mapping[str, Any]) -> tuple[set[str], set[str]]:
+    """Return the identifiers of the tool requests and of the responses in a turn."""
+    calls: dict[str, set[str]] = {"tool_request": set(), "tool_response": set()}
+    for part in document["content"]:
+        event = part.get("event")
+        if event in calls and part.get("content"):
+            calls[event].add(part["content"]["artifact"]["identifier"])
+    return calls["tool_request"], calls["tool_response"]
