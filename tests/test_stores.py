@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from draive_pg import Client, MemoryExists, SchemaInvalid, TableMissing
+from tests.cli_runner import Shell
 from tests.conftest import Connect
 from tests.elements import asked
 
@@ -256,3 +257,28 @@ def test_objects_of_another_line_are_refused(turns: Client) -> None:
     with pytest.raises(ImportError, match=r"needs draive 0.100 or newer, found 0.89"):
         turns.memory(THREAD).recall()
     assert len(turns.memory(THREAD).log()) == 8
+
+
+def test_doctor_names_the_line_and_whole_floats(
+    connect: Connect, recorded: Callable[[str], str]
+) -> None:
+    db = connect(recorded("0_103_0"))
+    found = db.diagnose()
+    assert found.draive == "0.103"
+    assert [each for each in found.problems if "2 numbers in tool arguments end with .0" in each]
+    recorded("0_92_1")
+    several = db.diagnose()
+    assert several.draive is None
+    assert [each for each in several.problems if "choose with draive=" in each]
+
+
+def test_commands_choose_a_line(
+    recorded: Callable[[str], str], shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRAIVE_PG_DRAIVE", "")  # restored at teardown
+    dsn = recorded("0_118_0")
+    recorded("0_92_1")
+    failed = shell("memories", "list", "--dsn", dsn)
+    assert failed.code == 1
+    assert "draive='0.92' or draive='0.118'" in failed.err
+    assert "visit" in shell("--draive", "0.92", "memories", "list", "--dsn", dsn).out

@@ -20,6 +20,7 @@ from draive_pg.cli.options import Dsn, Schema, connect
 from draive_pg.cli.output import CONFLICT, echo, message_of
 from draive_pg.cli.report import report
 from draive_pg.errors import hide_passwords
+from draive_pg.lines.line import line_of
 
 __all__ = ("app", "main")
 
@@ -131,6 +132,12 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 - the signature of a ty
         raise typer.Exit
 
 
+def _choose_line(release: str | None) -> None:
+    if release is not None:
+        line_of(release)
+        os.environ["DRAIVE_PG_DRAIVE"] = release  # read by each client
+
+
 @app.callback()
 def root(
     context: typer.Context,
@@ -139,6 +146,16 @@ def root(
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
     ] = False,
+    _draive: Annotated[
+        str | None,
+        typer.Option(
+            "--draive",
+            callback=_choose_line,
+            metavar="RELEASE",
+            help="The release of draive whose conversations to use, such as 0.118. "
+            "Default: $DRAIVE_PG_DRAIVE, else that of the tables.",
+        ),
+    ] = None,
     show_traceback: Annotated[
         bool, typer.Option("--traceback", help="Show the full traceback of an error.")
     ] = False,

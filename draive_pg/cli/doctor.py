@@ -119,6 +119,7 @@ def _print_database(found: Diagnosis, *, pooler: bool) -> None:
     echo(f"PostgreSQL {found.version}{kind}{behind}")
     echo(f"  database {found.database}, {format_size(found.bytes)} in all")
     echo(f"  schema   {found.schema or '(none)'}")
+    echo(f"  draive   {found.draive or '(several)'}")
     echo(f"  role     {found.role}", "")
     names = ("table", "rows (about)", "size", "the role may", "missing")
     print_table(names, [_row(table) for table in found.tables])

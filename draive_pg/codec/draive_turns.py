@@ -56,9 +56,9 @@ def decode_turn(document: Mapping[str, Any], what: str) -> Turn:
     StoredDataInvalid
         If draive cannot read it; the message begins with ``what``.
     """
-    kind = document.get("turn")
+    kind, kinds = document.get("turn"), _kinds()
     try:
-        return _kinds()[str(kind)].from_mapping(document)
+        return kinds[str(kind)].from_mapping(document)
     except Exception as error:  # of any class, from draive
         raise StoredDataInvalid(f"{what} cannot be read: {str(error) or kind:.200}") from error
 

@@ -218,7 +218,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
             return operation.decode(rows)
 
     async def _conversations(self) -> Relations:
-        return self._relations or self._found(await self._execute(find(self.schema, self._line)))
+        return self._relations or self._found(await self._execute(find(self.schema, self.line)))
 
     async def _attempt(
         self,

@@ -192,7 +192,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
 
     def _conversations(self) -> Relations:
         """Return the relations of conversations, read from the database the first time."""
-        return self._relations or self._found(self._execute(find(self.schema, self._line)))
+        return self._relations or self._found(self._execute(find(self.schema, self.line)))
 
     def _attempt(
         self,

@@ -85,6 +85,9 @@ class Diagnosis(Record):
     database, role, schema : str
         Name of the database, the role and the schema; the schema is None if the search path has
         none.
+    draive : str | None
+        The line of draive's releases that the conversations are of, by its newest tested release;
+        None if there are conversations of several and none is chosen.
     standby, read_only : bool
         True if the server is a standby, and if transactions of this role are read-only.
     bytes : int
@@ -99,6 +102,7 @@ class Diagnosis(Record):
     database: str
     role: str
     schema: str | None
+    draive: str | None
     standby: bool
     read_only: bool
     bytes: int

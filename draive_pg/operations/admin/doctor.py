@@ -1,11 +1,12 @@
 """Diagnosis of a database: compares its tables with those that the files of ``schema/`` create."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import LiteralString
 
 from draive_pg.display.text import plural
-from draive_pg.lines.line import Line
+from draive_pg.errors import SchemaInvalid
+from draive_pg.lines.line import Line, detect
 from draive_pg.models.admin import AppliedMigration, Diagnosis, Listener, TableState
 from draive_pg.models.record import Records
 from draive_pg.operations.admin.catalog import (
@@ -23,6 +24,7 @@ from draive_pg.operations.admin.migrations import (
     migrations,
     several_schemas,
 )
+from draive_pg.operations.conversations.store import read_tables
 from draive_pg.operations.operation import Operation, Query, Row, Statement, Steps, workflow
 
 STATES = ("applied", "missing", "changed", "unknown")
@@ -91,6 +93,21 @@ UNREADABLE = {
     ),
 }
 
+# Strict paths visit each member once; a missing one is no error in a filter.
+FLOATS = Query(
+    "doctor.whole_floats",
+    """
+SELECT count(*)
+FROM (SELECT payload FROM {schema}.conversation_memory LIMIT :limit::INTEGER) AS turn
+CROSS JOIN LATERAL jsonb_path_query(
+    turn.payload,
+    'strict $.content[*] ? (@.event == "tool_request").content.artifact.arguments.** ?
+        (@.type() == "number")'
+) AS number
+WHERE number::TEXT ~ '^-?\\d+\\.0+$'
+""",
+)
+
 # Only sessions whose statements this role may see; a listener sends no other statement.
 LISTENERS = Query(
     "doctor.listeners",
@@ -125,11 +142,22 @@ def diagnose(schema: str | None, line: Line | None = None) -> Steps[Diagnosis]:
             ((count, example),) = yield _read("the rows", statement)
             if count:
                 unreadable.append(_unreadable_rows(table.name, count, example))
+    tables = yield read_tables(schema)
+    detected, lines = _line(tables, line)
+    if "conversation_memory" in tables and detected is not None and detected.has_turns:
+        ((floats,),) = yield _read("tool arguments", FLOATS(limit=MAX_INSPECTED))
+        if floats:
+            lines.append(
+                f"conversation_memory: {plural(floats, 'number')} in tool arguments end with .0: "
+                "draive 0.100 to 0.115 stores integers so, and they cannot be told from floats; "
+                "upgrade draive to 0.116 or newer"
+            )
     return Diagnosis(
         version=version,
         database=database,
         role=role,
         schema=place,
+        draive=detected and detected.name,
         standby=standby,
         read_only=read_only,
         bytes=size,
@@ -148,9 +176,20 @@ def diagnose(schema: str | None, line: Line | None = None) -> Steps[Diagnosis]:
             *conflicts,
             *types,
             *unreadable,
+            *lines,
             *_problems_of_rights(found, role),
         ),
     )
+
+
+def _line(
+    tables: Mapping[str, str | None], chosen: Line | None
+) -> tuple[Line | None, list[str]]:
+    """Return the line of the conversations, and the problems with it."""
+    try:
+        return detect(tables, chosen), []
+    except SchemaInvalid as error:
+        return None, [str(error)]
 
 
 def _read(what: str, statement: Statement) -> Operation[Sequence[Row]]:

@@ -6,8 +6,9 @@ it; the relations of other lines convert. Writes read common table expressions o
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
-from typing import LiteralString, cast
+from typing import Any, LiteralString, cast
 
 from draive_pg.lines.line import LINE_89, TABLES, Line, Store, detect, present_stores
 from draive_pg.operations.operation import (
@@ -457,17 +458,26 @@ def find(schema: str | None, chosen: Line | None) -> Operation[tuple[Relations, 
     """Return the relations of a database, and whether any of their tables exists."""
 
     def decode(rows: Sequence[Row]) -> tuple[Relations, bool]:
-        tables: Mapping[str, str | None] = dict(cast("Sequence[tuple[str, str | None]]", rows))
+        tables = _tables(rows)
         line = detect(tables, chosen)
         stores = present_stores(line, tables)
         return relations(line, stores), any(TABLES[store][0] in tables for store in stores)
 
+    return replace(read_tables(schema), decode=decode)
+
+
+def read_tables(schema: str | None) -> Operation[Any]:
+    """Return the tables of draive in a database, as `detect` takes them."""
     return Operation(
         name="look for the tables of conversations",
         statements=(DETECT(schema=schema, names=NAMES),),
         read_only=True,
-        decode=decode,
+        decode=_tables,
     )
+
+
+def _tables(rows: Sequence[Row]) -> Mapping[str, str | None]:
+    return dict(cast("Sequence[tuple[str, str | None]]", rows))
 
 
 def lock_memory(identifier: str) -> Statement:
