@@ -82,7 +82,7 @@ class Line:
         )
         return (
             f"the tables are of {self}, which remembers {kept}, not {other}: install that draive "
-            "to remember; import_chat, import_file, fork and all that reads need no draive"
+            "to remember; import_chat, import_memories, fork and all that reads need no draive"
         )
 
 

@@ -182,9 +182,7 @@ def diagnose(schema: str | None, line: Line | None = None) -> Steps[Diagnosis]:
     )
 
 
-def _line(
-    tables: Mapping[str, str | None], chosen: Line | None
-) -> tuple[Line | None, list[str]]:
+def _line(tables: Mapping[str, str | None], chosen: Line | None) -> tuple[Line | None, list[str]]:
     """Return the line of the conversations, and the problems with it."""
     try:
         return detect(tables, chosen), []
