@@ -45,6 +45,7 @@ from draive_pg.models.conversations import (
     Removal,
     Transfer,
 )
+from draive_pg.models.conversion import Conversion, ConversionLoss, ConversionRefusal
 from draive_pg.models.documents import (
     Diff,
     LabelMove,
@@ -88,6 +89,9 @@ __all__ = (
     "Client",
     "ConfigurationReference",
     "ConnectionFailed",
+    "Conversion",
+    "ConversionLoss",
+    "ConversionRefusal",
     "Diagnosis",
     "Diff",
     "DocumentExists",

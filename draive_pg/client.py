@@ -21,8 +21,10 @@ from draive_pg.database.errors import short_argument_errors, short_tracebacks
 from draive_pg.lines.line import chosen_line
 from draive_pg.models.admin import Diagnosis, OperationEvent
 from draive_pg.models.changes import Change
+from draive_pg.models.conversion import Conversion
 from draive_pg.models.documents import Release, Revision, Snapshot, TemplateRevision
 from draive_pg.operations.admin import doctor, migrations
+from draive_pg.operations.convert import convert as converting
 from draive_pg.operations.documents import load
 from draive_pg.operations.documents import release as releases
 from draive_pg.operations.documents.declaration import InstructionsReference
@@ -228,6 +230,66 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
             expected=expected,
             expected_templates=expected_templates,
             expected_configurations=expected_configurations,
+        )
+
+    @method
+    def convert(
+        self,
+        to: str,
+        *,
+        source: str | None = None,
+        into: "Client | None" = None,
+        dry_run: bool = True,
+    ) -> Workflow[Conversion]:
+        """Copy conversations, prompts and configurations to the tables of another draive.
+
+        Prompts are copied with their revisions, times, labels, authors and messages, and
+        conversations with the times of their elements. What is there already is not written again,
+        so that a conversion can be interrupted, and repeated when the source has grown. The source
+        is not changed. A progress bar appears in a terminal or a notebook.
+
+        Parameters
+        ----------
+        to : str
+            The release of draive to convert to: ``"0.118"``. Its tables must exist, see `setup`,
+            except for a dry run.
+        source : str | None
+            The release of draive to convert from: ``"0.89"``; None: that of this client.
+        into : Client | None
+            The client of another database or schema to write to, also for an `AsyncClient`; None:
+            the tables of both are in this one.
+        dry_run : bool
+            Whether to write nothing, but return what would be written; the default.
+
+        Returns
+        -------
+        Conversion
+            What was converted, and what has no counterpart.
+
+        Raises
+        ------
+        ValueError
+            If a release is unknown, or its tables cannot be written to.
+        SchemaInvalid
+            If the tables are of another release than ``source``.
+        TableMissing
+            If the target lacks a table.
+
+        Examples
+        --------
+        >>> db.convert("0.118", source="0.89").losses
+        >>> db.convert("0.118", source="0.89", dry_run=False)
+        """
+        if into is not None and not isinstance(into, Client):
+            raise TypeError(f"into must be a Client, not {type(into).__name__}")
+        target: Database | None = into and into._database  # noqa: SLF001 - of this class
+        return converting.convert(
+            to,
+            source=source,
+            schema=self._database.schema,
+            target_schema=(target or self._database).schema,
+            run_on_target=target and target.run,
+            dry_run=dry_run,
         )
 
 

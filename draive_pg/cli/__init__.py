@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from draive_pg import DraivePGError, RevisionConflict, __version__
 from draive_pg.cli import chats, documents, exports, memories, server
+from draive_pg.cli.convert import convert
 from draive_pg.cli.doctor import doctor, print_problems
 from draive_pg.cli.kinds import CONFIGS, PROMPTS, TEMPLATES
 from draive_pg.cli.options import Dsn, Schema, connect
@@ -37,6 +38,7 @@ app.add_typer(memories.app, name="memories")
 app.add_typer(chats.app, name="import")
 app.add_typer(exports.app, name="export")
 app.add_typer(server.app, name="server")
+app.command()(convert)
 app.command()(doctor)
 
 

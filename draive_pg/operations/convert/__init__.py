@@ -1,0 +1,1 @@
+"""Copy conversations, prompts and configurations to the tables of another line of draive."""

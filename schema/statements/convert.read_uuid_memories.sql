@@ -1,0 +1,8 @@
+-- $1 identifiers
+SELECT identifier, to_json(created) #>> '{}', document::TEXT
+FROM (
+    SELECT memories::TEXT AS identifier, created, ctid AS place, content AS document
+    FROM memories_elements
+) AS stored
+WHERE identifier = ANY ($1::TEXT[])
+ORDER BY identifier, stored.created, place

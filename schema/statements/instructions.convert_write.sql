@@ -1,0 +1,74 @@
+-- $1 revisions
+-- $2 labels
+-- $3 removals
+WITH document AS (
+    SELECT
+        name,
+        created,
+        content::TEXT AS content,
+        description,
+        arguments::JSONB AS arguments,
+        meta::JSONB AS meta,
+        author,
+        message
+    FROM json_to_recordset($1::JSON) AS given (
+        name TEXT,
+        created TIMESTAMPTZ,
+        content TEXT,
+        description TEXT,
+        arguments TEXT,
+        meta TEXT,
+        author TEXT,
+        message TEXT
+    )
+),
+written AS (
+    INSERT INTO instructions (name, created, content, description, arguments, meta)
+    SELECT name, created, content, description, arguments, meta FROM document
+    ON CONFLICT DO NOTHING
+    RETURNING name AS name, created
+),
+annotated AS (
+    INSERT INTO draive_pg_revisions (name, created, author, message)
+    SELECT name, created, author, message
+    FROM document
+    WHERE author IS NOT NULL OR message IS NOT NULL
+    ON CONFLICT DO NOTHING
+),
+moved AS (
+    INSERT INTO draive_pg_labels (name, label, revision, moved, author, message, digest)
+    SELECT
+        move.name,
+        move.label,
+        move.revision,
+        move.moved,
+        move.author,
+        move.message,
+        CASE WHEN document.name IS NOT NULL THEN encode(sha256(
+        sha256(convert_to(document.content::TEXT, 'UTF8'))
+        || convert_to(
+            ROW(document.description, document.arguments::TEXT, document.meta::TEXT)::TEXT, 'UTF8'
+        )
+    ), 'hex') END
+    FROM json_to_recordset($2::JSON) AS move (
+        name TEXT,
+        label TEXT,
+        revision TIMESTAMPTZ,
+        moved TIMESTAMPTZ,
+        author TEXT,
+        message TEXT
+    )
+    LEFT JOIN (
+        SELECT name, created, content, description, arguments, meta FROM document
+        UNION ALL
+        SELECT name, created, content, description, arguments, meta FROM instructions AS stored
+    ) AS document ON document.name = move.name AND document.created = move.revision
+    ON CONFLICT DO NOTHING
+),
+removed AS (
+    INSERT INTO draive_pg_removals (name, created)
+    SELECT name, created
+    FROM json_to_recordset($3::JSON) AS removal (name TEXT, created TIMESTAMPTZ)
+    ON CONFLICT DO NOTHING
+)
+SELECT count(*) FROM written
