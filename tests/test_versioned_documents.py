@@ -369,8 +369,9 @@ def rows(dsn: str) -> dict[str, list[str]]:
             table: sorted(
                 str(row)
                 for row in connection.execute(
-                    # The column is newer than the dump.
-                    f"SELECT (to_jsonb({table}) - 'digest')::TEXT FROM {table}".encode()
+                    # These columns are newer than the dump.
+                    f"SELECT (to_jsonb({table}) - 'digest' - 'released')::TEXT "
+                    f"FROM {table}".encode()
                 )
             )
             for table in TABLES

@@ -1,14 +1,10 @@
 -- $1 documents
 WITH RECURSIVE names AS (
-    (SELECT first.name FROM (
-    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-) AS first ORDER BY first.name LIMIT 1)
+    (SELECT first.name FROM instructions AS first ORDER BY first.name LIMIT 1)
     UNION ALL
     SELECT (
         SELECT next.name
-        FROM (
-    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-) AS next
+        FROM instructions AS next
         WHERE next.name > names.name
         ORDER BY next.name
         LIMIT 1
@@ -48,7 +44,8 @@ SELECT
     base.revision,
     base.digest,
     base.labels::TEXT,
-    base.number IS NOT NULL
+    base.number IS NOT NULL,
+    unreadable.created::TEXT
 FROM (SELECT name FROM names UNION SELECT name FROM based) AS every
 LEFT JOIN LATERAL (
     SELECT revision.*
@@ -66,5 +63,21 @@ LEFT JOIN LATERAL (
     ORDER BY stored.number DESC
     LIMIT 1
 ) AS base ON TRUE
-WHERE newest.created IS NOT NULL OR base.digest IS NOT NULL
+LEFT JOIN LATERAL (
+    (
+        SELECT late.created
+        FROM instructions AS late
+        WHERE late.name = every.name AND late.created >= TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    )
+    UNION ALL
+    (
+        SELECT early.created
+        FROM instructions AS early
+        WHERE early.name = every.name AND early.created < TIMESTAMPTZ '0001-01-03 00:00:00Z'
+    )
+    LIMIT 1
+) AS unreadable ON TRUE
+WHERE newest.created IS NOT NULL
+    OR base.digest IS NOT NULL
+    OR unreadable.created IS NOT NULL
 ORDER BY every.name

@@ -1,7 +1,6 @@
 -- $1 documents
 WITH RECURSIVE names AS (
     (SELECT first.name FROM (
-    SELECT * FROM (
         SELECT
             identifier AS name,
             created,
@@ -10,13 +9,11 @@ WITH RECURSIVE names AS (
             variables AS arguments,
             meta
         FROM templates
-    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-) AS first ORDER BY first.name LIMIT 1)
+    ) AS first ORDER BY first.name LIMIT 1)
     UNION ALL
     SELECT (
         SELECT next.name
         FROM (
-    SELECT * FROM (
         SELECT
             identifier AS name,
             created,
@@ -25,8 +22,7 @@ WITH RECURSIVE names AS (
             variables AS arguments,
             meta
         FROM templates
-    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-) AS next
+    ) AS next
         WHERE next.name > names.name
         ORDER BY next.name
         LIMIT 1
@@ -66,7 +62,8 @@ SELECT
     base.revision,
     base.digest,
     base.labels::TEXT,
-    base.number IS NOT NULL
+    base.number IS NOT NULL,
+    unreadable.created::TEXT
 FROM (SELECT name FROM names UNION SELECT name FROM based) AS every
 LEFT JOIN LATERAL (
     SELECT revision.*
@@ -93,5 +90,39 @@ LEFT JOIN LATERAL (
     ORDER BY stored.number DESC
     LIMIT 1
 ) AS base ON TRUE
-WHERE newest.created IS NOT NULL OR base.digest IS NOT NULL
+LEFT JOIN LATERAL (
+    (
+        SELECT late.created
+        FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS late
+        WHERE late.name = every.name AND late.created >= TIMESTAMPTZ '9999-12-30 00:00:00Z'
+    )
+    UNION ALL
+    (
+        SELECT early.created
+        FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS early
+        WHERE early.name = every.name AND early.created < TIMESTAMPTZ '0001-01-03 00:00:00Z'
+    )
+    LIMIT 1
+) AS unreadable ON TRUE
+WHERE newest.created IS NOT NULL
+    OR base.digest IS NOT NULL
+    OR unreadable.created IS NOT NULL
 ORDER BY every.name

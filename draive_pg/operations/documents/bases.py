@@ -8,10 +8,16 @@ from datetime import UTC, datetime
 from typing import Any, LiteralString, NamedTuple
 
 from draive_pg.codec.json import parse
-from draive_pg.operations.documents.kind import DocumentKind, DocumentRevision, per_kind
-from draive_pg.operations.documents.read import NAMES
+from draive_pg.operations.documents.kind import (
+    END,
+    FIRST,
+    DocumentKind,
+    DocumentRevision,
+    per_kind,
+)
+from draive_pg.operations.documents.read import EVERY_NAME, unreadable_revision
 from draive_pg.operations.documents.selectors import digest, unchanged
-from draive_pg.operations.operation import Fallback, Operation, Query, Row
+from draive_pg.operations.operation import Fallback, Operation, Query, Row, warn_skipped
 
 TABLE: LiteralString = "draive_pg_folder_bases"
 
@@ -30,7 +36,7 @@ EMPTY: LiteralString = """(
 # Two loose index scans: of the documents, and of the names that have a base.
 CURRENT = per_kind(
     "bases.current",
-    NAMES
+    EVERY_NAME
     + f""",
 based AS (
     (
@@ -58,7 +64,8 @@ SELECT
     base.revision,
     base.digest,
     base.labels::TEXT,
-    base.number IS NOT NULL
+    base.number IS NOT NULL,
+    unreadable.created::TEXT
 FROM (SELECT name FROM names UNION SELECT name FROM based) AS every
 LEFT JOIN LATERAL (
     SELECT revision.*
@@ -74,7 +81,23 @@ LEFT JOIN LATERAL (
     ORDER BY stored.number DESC
     LIMIT 1
 ) AS base ON TRUE
-WHERE newest.created IS NOT NULL OR base.digest IS NOT NULL
+LEFT JOIN LATERAL (
+    (
+        SELECT late.created
+        FROM {{every}} AS late
+        WHERE late.name = every.name AND late.created >= {END}
+    )
+    UNION ALL
+    (
+        SELECT early.created
+        FROM {{every}} AS early
+        WHERE early.name = every.name AND early.created < {FIRST}
+    )
+    LIMIT 1
+) AS unreadable ON TRUE
+WHERE newest.created IS NOT NULL
+    OR base.digest IS NOT NULL
+    OR unreadable.created IS NOT NULL
 ORDER BY every.name
 """,
 )
@@ -223,14 +246,21 @@ class CurrentDocument(NamedTuple):
 
 
 def current(kind: DocumentKind[Any, Any]) -> Operation[list[CurrentDocument]]:
-    """Read the newest revision and the newest base of each name, without contents."""
+    """Read the newest revision and the newest base of each name, without contents.
 
-    def decode(rows: Sequence[Row]) -> list[CurrentDocument]:
+    The result warns of revisions whose time Python cannot represent.
+    """
+
+    def to_result(rows: Sequence[Row]) -> list[CurrentDocument]:
+        warn_skipped(
+            unreadable_revision(kind, row[0], row[-1]) for row in rows if row[-1] is not None
+        )
         return [
             CurrentDocument(
                 name, _utc(created), is_base, _base((name, *base)) if has_base else None
             )
-            for name, created, is_base, *base, has_base in rows
+            for name, created, is_base, *base, has_base, _ in rows
+            if created is not None or has_base
         ]
 
     return Operation(
@@ -238,7 +268,8 @@ def current(kind: DocumentKind[Any, Any]) -> Operation[list[CurrentDocument]]:
         statements=(CURRENT[kind](documents=kind.table),),
         fallback=Fallback({**kind.fallback.empty, TABLE: EMPTY}),
         read_only=True,
-        decode=decode,
+        decode=lambda rows: rows,
+        to_result=to_result,
     )
 
 

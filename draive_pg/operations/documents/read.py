@@ -539,10 +539,15 @@ def missing_error(
     )
 
 
+def unreadable_revision(kind: DocumentKind[Any, Any], name: str, created: str) -> str:
+    """Return why a revision was skipped."""
+    return f"a revision of {kind.titled(name)} at {created}, a time that Python cannot represent"
+
+
 def _records[R: DocumentRevision](kind: DocumentKind[Any, R], rows: Sequence[Row]) -> Records[R]:
     """Decode the rows of a listing, and warn of the unreadable ones."""
     warn_skipped(
-        f"a revision of {kind.titled(name)} at {created}, a time that Python cannot represent"
+        unreadable_revision(kind, name, created)
         for name, number, _, created, *_ in rows
         if number is None
     )
