@@ -344,9 +344,9 @@ def test_import_of_a_growing_log_adds_its_messages_and_names_what_is_not_read(
     lines(file, chat("a", "1"))
     assert shell(*command).code == 0
     lines(file, chat("a", "1", "2") | {"info": {"task": {"deep": 1}}})
-    _, added, ignored = shell(*command).out.splitlines()
-    assert added == "Added new messages to 1 conversations"
-    assert ignored == "Not read: info (1)"
+    printed = shell(*command).out.splitlines()
+    assert "Added new messages to 1 conversations" in printed
+    assert "Not read: info (1)" in printed
     assert element_counts(dsn) == {"a": 2}
 
 

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def test_list_returns_counts_sizes_and_timestamps(db: Client, sql: psycopg.Conne
         assert each.first is None or each.created <= each.first <= each.last
     log = db.memory("n/3").log()
     assert listed[3].first == log.created[0].to_pydatetime()
-    assert list(listed.to_df().columns) == list(MemorySummary.__dataclass_fields__)
+    assert list(listed.to_df().columns) == [each.name for each in fields(MemorySummary)]
     assert "n/3" in listed._repr_html_()
     assert db.memories.count() == 5
 

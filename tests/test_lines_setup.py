@@ -95,7 +95,7 @@ def test_tables_of_two_lines_share_a_schema(empty_dsn: str) -> None:
     added = set_up(empty_dsn, LINE_118)
     assert [name[:3] for name in added] == ["014", "015", "016", "018", "020"]
     assert set_up(empty_dsn) == ()
-    with Client(empty_dsn) as db:
+    with Client(empty_dsn, draive="0.118") as db:
         db.instructions.define("a", content="x")
         db.templates.define("a", content="y")
         assert db.diagnose().problems == ()

@@ -18,6 +18,8 @@ ASSERTING = {
     "assert_one_line_error",
     "check_returncode",
     "raises",
+    "check_served",
+    "assert_harmless",
     "wait_for_value",
     "wait_until",
     "warns",

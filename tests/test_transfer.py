@@ -256,8 +256,8 @@ def test_interrupted_import_can_be_resumed(
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("", "line 1: not JSON"),
-        ("nonsense", "line 1: not JSON"),
+        ("", "line 1: not a memory: not JSON"),
+        ("nonsense", "line 1: not a memory: not JSON"),
         ('{"id": "x", "messages": []}', "line 1: not a memory in the export format"),
         ('{"identifier": 7, "created": "x", "elements": [], "variables": []}', "not a memory"),
         (

@@ -35,7 +35,7 @@ def convert(
     schema: Schema = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy conversations, prompts and configurations to the tables of another draive.
+    """Copy a database to the tables of another draive.
 
     Without --yes nothing is written, but it is shown what would be, and what has no counterpart.
     The command can be interrupted and repeated: what is there already is not written again. The
