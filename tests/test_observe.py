@@ -63,8 +63,8 @@ def test_hook_counts_rows_and_round_trips_of_frame_and_setup(
     assert (events[-1].name, events[-1].rows) == ("read frame conversation_log", 2)
     connect(empty_dsn, on_operation=events.append).setup()
     applied = next(each for each in events if each.name.startswith("setup: apply "))
-    # Begin, lock, migrate and record each file, commit.
-    assert applied.round_trips == 3 + 2 * len(migrations())
+    # Begin, lock, migrate and record each file, copy grants, commit.
+    assert applied.round_trips == 4 + 2 * len(migrations())
 
 
 def test_hook_reports_errors(connect: Connect, empty_dsn: str) -> None:
