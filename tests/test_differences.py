@@ -180,7 +180,7 @@ def test_description_round_trips_and_meta_is_no_selector(in_scope: InScope) -> N
 # --- Statements and connections
 
 
-def test_no_statement_scans_whole_table_for_one_subject(sql: psycopg.Connection) -> None:
+def fill_every_table(sql: psycopg.Connection) -> None:
     rows = "generate_series(1, 300) AS n, generate_series(1, 30) AS k"
     sql.execute("INSERT INTO memories (identifier) SELECT 'm' || n FROM generate_series(1, 5000) n")
     for table, columns, value in (
@@ -188,6 +188,7 @@ def test_no_statement_scans_whole_table_for_one_subject(sql: psycopg.Connection)
         ("memories_variables", "identifier, variables", "{}"),
         ("configurations", "identifier, content", "{}"),
         ("instructions", "name, content", "Hello"),
+        ("templates", "identifier, content", "Hello"),
     ):
         sql.execute(
             f"INSERT INTO {table} ({columns}, created) "
@@ -196,21 +197,33 @@ def test_no_statement_scans_whole_table_for_one_subject(sql: psycopg.Connection)
     for table, source, key in (
         ("draive_pg_revisions", "instructions", "name"),
         ("draive_pg_configuration_revisions", "configurations", "identifier"),
+        ("draive_pg_template_revisions", "templates", "identifier"),
     ):
         sql.execute(
             f"INSERT INTO {table} (name, created) SELECT {key}, created FROM {source}".encode()
         )
-    for table in ("draive_pg_removals", "draive_pg_configuration_removals"):
+    for table in (
+        "draive_pg_removals",
+        "draive_pg_configuration_removals",
+        "draive_pg_template_removals",
+    ):
         sql.execute(
             f"INSERT INTO {table} (name, created) "
             f"SELECT 'm' || n, now() - k * INTERVAL '1 day' FROM {rows}".encode()
         )
-    for table in ("draive_pg_labels", "draive_pg_configuration_labels"):
+    for table in (
+        "draive_pg_labels",
+        "draive_pg_configuration_labels",
+        "draive_pg_template_labels",
+    ):
         sql.execute(
             f"INSERT INTO {table} (name, label, moved) "
             f"SELECT 'm' || n, 'production', now() + k * INTERVAL '1 s' FROM {rows}".encode()
         )
     sql.execute("ANALYZE")
+
+
+def test_no_statement_scans_whole_table_for_one_subject(templates_dsn: str) -> None:
     asked_of: list[Operation[Any]] = [
         recalling.recall("m7", None),
         recalling.recall("m7", 10),
@@ -239,11 +252,13 @@ def test_no_statement_scans_whole_table_for_one_subject(sql: psycopg.Connection)
             )
         ),
     ]
-    for operation in asked_of:
-        for sent in operation.statements:
-            explained = b"EXPLAIN " + sent_sql(sent).encode()
-            plan = [line for (line,) in sql.execute(explained, sent.parameters).fetchall()]
-            assert not [line for line in plan if "Seq Scan on" in line], operation.name
+    with psycopg.connect(templates_dsn, autocommit=True, cursor_factory=psycopg.RawCursor) as sql:
+        fill_every_table(sql)
+        for operation in asked_of:
+            for sent in operation.statements:
+                explained = b"EXPLAIN " + sent_sql(sent).encode()
+                plan = [line for (line,) in sql.execute(explained, sent.parameters).fetchall()]
+                assert not [line for line in plan if "Seq Scan on" in line], operation.name
 
 
 def test_held_connection_is_reused_by_operations(dsn: str) -> None:
@@ -298,14 +313,20 @@ def test_cause_of_adapter_error_has_sqlstate(in_scope: InScope, sql: psycopg.Con
     in_scope(body())
 
 
-def test_haiway_returns_none_for_failed_load(in_scope: InScope, sql: psycopg.Connection) -> None:
-    """A limitation of haiway, whose class catches the errors of the adapters."""
+def test_failed_load_of_configuration_raises(in_scope: InScope, sql: psycopg.Connection) -> None:
+    """haiway catches the errors of a repository, so the value raises when it is used."""
     sql.execute("DROP TABLE configurations CASCADE")
 
-    async def body() -> None:
-        assert await ConfigurationRepository.load_raw("limits") is None
+    async def loaded() -> None:
+        configuration = await ConfigurationRepository.load_raw("limits")
+        assert configuration is not None
+        with pytest.raises(PostgresException):
+            dict(configuration)
         with pytest.raises(PostgresException):
             await ConfigurationRepository.configurations()
 
-    in_scope(body(), PostgresConfigurationRepository())
-    in_scope(body(), draive.postgres.PostgresConfigurationRepository())
+    async def lost() -> None:
+        assert await ConfigurationRepository.load_raw("limits") is None
+
+    in_scope(loaded(), PostgresConfigurationRepository())
+    in_scope(lost(), draive.postgres.PostgresConfigurationRepository())

@@ -28,6 +28,12 @@ def json_columns(name: str) -> set[str]:
     return {column for column, dtype in COLUMNS[name].items() if dtype == "object"}
 
 
+@pytest.fixture
+def dsn(templates_dsn: str) -> str:
+    """Every frame needs its tables."""
+    return templates_dsn
+
+
 def fill(db: Client) -> None:
     db.memory("one").remember(
         asked(ODD, n=9007199254740993, deep={"a": [1.5, None]}),
@@ -37,6 +43,7 @@ def fill(db: Client) -> None:
     )
     db.memory("one").remember(variables={"text": ODD})
     db.instructions.define("greeting", content=ODD)
+    db.templates.define("greeting", content=ODD)
     db.configurations.define("limits", {"a": {"b": [ODD]}})
 
 

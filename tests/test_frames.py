@@ -44,10 +44,17 @@ def both(*texts: str) -> ModelInput:
     )
 
 
+@pytest.fixture
+def dsn(templates_dsn: str) -> str:
+    """Every frame needs its tables."""
+    return templates_dsn
+
+
 def fill(db: Client) -> None:
     db.memory("one").remember(asked("q"), called("c"), responded("c"), thought("why", "a"))
     db.memory("one").remember(variables={"a": 1})
     db.instructions.define("greeting", content="Hello")
+    db.templates.define("greeting", content="Hello")
     db.configurations.define("limits", {"a": 1})
 
 

@@ -503,7 +503,7 @@ def test_every_call_works_on_partitioned_tables(connect: Connect, empty_dsn: str
             flags=re.DOTALL,
         )
     tables = re.findall(r"(?s)TABLE IF NOT EXISTS (\w+) \((?:(?!;).)*PARTITION BY", script)
-    assert len(tables) == 11
+    assert len(tables) == 16
     run_sql(empty_dsn, script)
     for table in tables:
         for part in range(3):

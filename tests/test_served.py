@@ -142,8 +142,8 @@ def test_preload_in_a_transaction_or_without_a_cache_keeps_nothing(
     assert uncached.instructions.load("prompt 0") == "changed"
 
 
-def test_preload_takes_one_round_trip(connect: Connect, dsn: str) -> None:
-    with recording(dsn) as wire:
+def test_preload_takes_one_round_trip(connect: Connect, templates_dsn: str) -> None:
+    with recording(templates_dsn) as wire:
         db = connect(wire.dsn)
         db.preload("production")  # and detects the tables of draive_pg
         fill(db)
