@@ -55,7 +55,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for variable in ("DRAIVE_PG_DSN", "DRAIVE_PG_SCHEMA"):
         os.environ.pop(variable, None)  # tests must not use the developer's database
     os.environ.pop("PYTHONUNBUFFERED", None)  # stdout is buffered, as by default
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore SIGINT
+    # Background jobs ignore SIGINT, nohup ignores SIGHUP, and child processes inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if config.option.collectonly:
         return
     if VARIABLE not in os.environ:

@@ -383,7 +383,7 @@ def test_server_stops_after_last_user_exits_without_stop(data: Path, how: str) -
             finish(last)
         else:
             last.send_signal(signal.Signals[how])
-            last.wait()
+            last.wait(30)
     wait_until(lambda: not exists(pid))
     assert Server(data).pid() is None
     assert "database system is shut down" in Server(data).log.read_text()

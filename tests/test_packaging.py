@@ -111,7 +111,7 @@ def test_installed_package_works_outside_repository(installed: Path, empty_dsn: 
         import draive_pg
         from draive_pg import samples
         from draive_pg.lines.line import LINE_89
-from draive_pg.operations.admin.migrations import migrations_for
+        from draive_pg.operations.admin.migrations import migrations_for
 
         place, dsn = sys.argv[1:]
         assert Path(draive_pg.__file__).is_relative_to(place)
