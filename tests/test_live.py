@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from psycopg.sql import SQL, Identifier
 
 from draive_pg import Client, ConnectionFailed
 from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepository
+from draive_pg.database.live import Listener
 from tests.conftest import Connect
 from tests.notifications import count_listeners, wait_for_listener, wait_for_value
 from tests.server import wait_until
@@ -176,6 +178,24 @@ def test_close_stops_listener(live: Client, sql: psycopg.Connection) -> None:
     wait_until(lambda: count_listeners(sql) == 0)
     live.configurations.configurations()
     wait_for_listener(live, sql)
+
+
+def test_listener_that_ends_while_it_is_stopped_is_stopped_without_an_error() -> None:
+    listener = Listener(lambda: "port=0")
+    ended = threading.Event()
+
+    class Stopped(threading.Event):
+        def set(self) -> None:
+            super().set()
+            ended.wait(0.2)
+
+    listener._stopped = Stopped()
+    thread = threading.Thread(target=lambda: (list(listener.changes()), ended.set()))
+    thread.start()
+    listener.stop()
+    thread.join(10)
+    listener.stop()
+    assert ended.is_set()
 
 
 def test_missing_triggers_cause_one_warning(

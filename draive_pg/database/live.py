@@ -121,12 +121,14 @@ class Listener:
         self._conninfo = conninfo
         self._stopped = threading.Event()
         self._waker, self._wake = socket.socketpair()
+        self._closing = threading.RLock()  # no byte is sent to a closed socket
 
     def stop(self) -> None:
         """End `changes`, which may run in another thread."""
-        if not self._stopped.is_set():
-            self._stopped.set()
-            self._waker.send(b"\0")
+        with self._closing:
+            if not self._stopped.is_set():
+                self._stopped.set()
+                self._waker.send(b"\0")
 
     def changes(self) -> Generator[Change]:
         """Yield a missed change for each new connection, then the changes."""
@@ -143,9 +145,10 @@ class Listener:
                     _log_loss(error, failures)
                     failures += 1
         finally:
-            self._stopped.set()
-            self._waker.close()
-            self._wake.close()
+            with self._closing:
+                self._stopped.set()
+                self._waker.close()
+                self._wake.close()
 
     def _receive(self, connection: Connection) -> Generator[Change]:
         with selectors.DefaultSelector() as selector:
