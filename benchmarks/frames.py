@@ -126,19 +126,19 @@ def alone(way: str, dsn: str) -> dict[str, float]:
 def one(way: str, dsn: str) -> None:
     """Run one method and print its costs, without imports and the first small frame."""
     Client(dsn).frames.conversation_log(limit=1)
-    before = _kilobytes("VmRSS")
+    before = kilobytes("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     started = perf_counter()
     made = WAYS[way](dsn)
     seconds = perf_counter() - started
     frame = made.memory_usage(deep=True).sum() if hasattr(made, "memory_usage") else 0  # pyright: ignore
-    added = (_kilobytes("VmHWM") - before) / 1024
+    added = (kilobytes("VmHWM") - before) / 1024
     sys.stdout.write(json.dumps({"seconds": seconds, "peak": added, "frame": frame / 2**20}))
     sys.stdout.flush()
     os._exit(0)
 
 
-def _kilobytes(name: str) -> int:
+def kilobytes(name: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name))
 

@@ -54,6 +54,7 @@ from draive_pg.codec.elements import (
 from draive_pg.codec.validation import shown
 from draive_pg.errors import ChatInvalid
 
+NOT_CONTENT = (Thought, Call, Result, Unreadable)
 NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
 
@@ -213,13 +214,7 @@ class _Conversion:
         if message.role == "system":
             self._add_system(message)
             return
-        drafts: list[_Draft] = []
-        calls, answered = dict(self._tools), list(self._open)
-        try:
-            drafts.extend(self._message(message))
-        except _Skipped:
-            self._tools, self._open = calls, answered
-            raise
+        drafts = self._complete(message)
         first = drafts[0]
         if self._drafts and first.responds and self._drafts[-1].responds:
             previous = self._drafts[-1]
@@ -231,6 +226,17 @@ class _Conversion:
             previous.blocks += first.blocks
             del drafts[0]
         self._drafts += drafts
+
+    def _complete(self, message: Message) -> list[_Draft]:
+        """Build the elements of a message; the calls of one that is left out are forgotten."""
+        if self._on_error != "skip":
+            return list(self._message(message))
+        calls, answered = dict(self._tools), list(self._open)
+        try:
+            return list(self._message(message))
+        except _Skipped:
+            self._tools, self._open = calls, answered
+            raise
 
     def _add_system(self, message: Message) -> None:
         for position, block in enumerate(self._readable(message.blocks), start=1):
@@ -246,11 +252,10 @@ class _Conversion:
         meta: Mapping[str, Any] = self._storable(message.meta)
         blocks = list(self._readable(message.blocks))
         runs = [(responds, list(run)) for responds, run in groupby(blocks, _is_result)]
-        if meta and blocks and all(map(_is_result, blocks)):
+        if meta and len(runs) == 1 and runs[0][0]:
             # an element of results is shared with other messages, so their blocks have the meta
             first = cast("Result", blocks[0])
-            blocks[0] = replace(first, meta={**meta, **first.meta})
-            runs = [(True, blocks)]
+            runs = [(True, [replace(first, meta={**meta, **first.meta}), *blocks[1:]])]
         for responds, run in runs or [(False, [])]:
             if responds:
                 built = [self._response(cast("Result", result)) for result in run]
@@ -271,13 +276,13 @@ class _Conversion:
         """Yield the blocks that can be represented."""
         for block in blocks:
             if not isinstance(block, Unreadable):
-                yield self._storable(block) if isinstance(block, Mapping) else block
+                yield self._storable(block) if _is_part(block) else block
                 continue
             self._fault(block.problem, "kept as text")
             yield text_part(self._storable(as_text(block.value)), {"unreadable": True})
 
     def _content(self, blocks: Sequence[Block], *, is_input: bool) -> Iterator[Document]:
-        for is_part, run in groupby(blocks, lambda block: isinstance(block, Mapping)):
+        for is_part, run in groupby(blocks, _is_part):
             if is_part:
                 yield content(*cast("Iterator[Document]", run))
                 continue
@@ -410,10 +415,14 @@ def _is_result(block: Block) -> bool:
     return isinstance(block, Result)
 
 
+def _is_part(block: Block) -> bool:
+    return not isinstance(block, NOT_CONTENT)
+
+
 def _arguments(value: Any) -> Mapping[str, Any]:
     if value is None or (isinstance(value, str) and not value.strip()):
         return {}
-    decoded = json.loads(value, parse_constant=_not_json) if isinstance(value, str) else value
+    decoded = ARGUMENTS.decode(value) if isinstance(value, str) else value
     match decoded:
         case Mapping() if all(
             isinstance(key, str) for key in cast("Mapping[object, Any]", decoded)
@@ -425,3 +434,6 @@ def _arguments(value: Any) -> Mapping[str, Any]:
 
 def _not_json(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+ARGUMENTS = json.JSONDecoder(parse_constant=_not_json)

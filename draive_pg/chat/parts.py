@@ -542,8 +542,10 @@ def _gemini_data(data: Mapping[str, Any]) -> Document:
 
 def first_text(fields: Mapping[str, Any], *names: str) -> str | None:
     """Return the first field that holds text."""
-    found = (fields.get(name) for name in names)
-    return next((value for value in found if isinstance(value, str) and value), None)
+    for name in names:
+        if isinstance(value := fields.get(name), str) and value:
+            return value
+    return None
 
 
 def _misshapen(kind: str, part: object) -> ValueError:

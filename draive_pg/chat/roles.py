@@ -55,7 +55,7 @@ OTHER_ROLES: Mapping[str, str] = {
 
 SPEAKERS = ("role", "from", "sender", "author", "speaker")
 CONTENTS = ("content", "value", "text", "message", "body")
-TIMES = (
+TIMES_IN_ORDER = (
     "created",
     "created_at",
     "createdAt",
@@ -69,9 +69,11 @@ TIMES = (
     "time",
     "ts",
 )
+TIMES = frozenset(TIMES_IN_ORDER)
 CALLS = ("tool_call_id", "toolCallId", "tool_use_id", "call_id", "toolUseId")
 TOOLS = ("name", "tool_name", "toolName")
 REASONING = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
+THOUGHTS = frozenset({*REASONING, "reasoning_details"})
 
 
 def is_role_message(value: object) -> bool:
@@ -91,10 +93,8 @@ def is_spoken(value: object) -> bool:
 
 def role_of(value: object) -> str | None:
     """Return the role in the common form, or None if it is not known."""
-    if isinstance(value, Mapping):
-        value = cast("Mapping[str, Any]", value).get("role")
     if not isinstance(value, str):
-        return None
+        return role_of(value.get("role")) if isinstance(value, Mapping) else None
     return ROLES.get(value) or OTHER_ROLES.get(value.lower()) or ROLES.get(value.lower())
 
 
@@ -138,9 +138,10 @@ def read_message(fields: Mapping[str, Any], default: str | None = None) -> Messa
 
 def time_and_others(fields: Mapping[str, Any]) -> tuple[datetime | None, Mapping[str, Any]]:
     """Return the time of a message or conversation, and its fields without that of the time."""
-    for name in TIMES:
-        if name in fields and (created := read_time(fields[name])) is not None:
-            return created, {key: value for key, value in fields.items() if key != name}
+    if not TIMES.isdisjoint(fields):
+        for name in TIMES_IN_ORDER:
+            if name in fields and (created := read_time(fields[name])) is not None:
+                return created, without(fields, name)
     return None, fields
 
 
@@ -189,6 +190,8 @@ def _text(left: dict[str, Any], name: str) -> str | Unreadable | None:
 
 
 def _thoughts(left: dict[str, Any]) -> Sequence[Block]:
+    if THOUGHTS.isdisjoint(left):
+        return ()
     details = left.pop("reasoning_details", None)
     texts: list[str] = []
     for name in REASONING:

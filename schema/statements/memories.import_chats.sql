@@ -5,13 +5,17 @@
 WITH given AS (
     SELECT *
     FROM json_to_recordset($1::JSON)
-        AS line (identifier TEXT, created TIMESTAMPTZ, elements JSON, snapshots JSON)
+        AS line (identifier TEXT, created TIMESTAMPTZ, times JSON, elements JSON, snapshots JSON)
 ),
-given_elements AS (
-    SELECT given.identifier, item.number, item.created, item.content
+given_elements AS MATERIALIZED (
+    SELECT
+        given.identifier,
+        item.number,
+        item.created::TIMESTAMPTZ AS created,
+        item.content::JSONB AS content
     FROM given
     CROSS JOIN LATERAL ROWS FROM (
-        json_to_recordset(given.elements) AS (created TIMESTAMPTZ, content JSONB)
+        json_array_elements_text(given.times), json_array_elements(given.elements)
     ) WITH ORDINALITY AS item (created, content, number)
 ),
 stored AS (

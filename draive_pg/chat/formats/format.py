@@ -265,9 +265,11 @@ class Reader:
                 if listed
                 else self.turns(value, role)
             ):
-                texts = [_texts(message) for message in asked]
+                texts = {_texts(message) for message in asked}
                 asked += [
-                    each for each in turns if each.role != "system" or _texts(each) not in texts
+                    each
+                    for each in turns
+                    if not texts or each.role != "system" or _texts(each) not in texts
                 ]
                 read.append(name)
                 break
@@ -480,7 +482,9 @@ def _is_nested(value: Sequence[Any]) -> bool:
 
 def _at(messages: Sequence[Message], time: datetime | None) -> Sequence[Message]:
     """Return the messages with a time for those without one."""
-    return [replace(each, created=each.created or time) for each in messages]
+    if time is None:
+        return messages
+    return [each if each.created else replace(each, created=time) for each in messages]
 
 
 def _time(fields: Fields, names: Sequence[str]) -> datetime | None:

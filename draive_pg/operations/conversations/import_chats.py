@@ -2,13 +2,12 @@
 
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from draive_pg.chat.containers import Containers
 from draive_pg.chat.conversation import Branches, OnError
@@ -16,11 +15,12 @@ from draive_pg.chat.convert import Chat, Element, convert
 from draive_pg.chat.formats.format import Options
 from draive_pg.chat.reader import Log, read, read_messages
 from draive_pg.codec.elements import UNTIMED, Document
-from draive_pg.codec.json import encode
+from draive_pg.codec.json import encode, encode_list
 from draive_pg.codec.validation import check_optional, check_sent, check_text, check_texts
 from draive_pg.display.progress import progress, watched
 from draive_pg.errors import ChatInvalid, MemoryExists
 from draive_pg.models.conversations import ChatImport
+from draive_pg.operations.conversations.ahead import ahead
 from draive_pg.operations.conversations.store import (
     CREATE_CONVERSATIONS,
     ELEMENTS,
@@ -35,9 +35,6 @@ from draive_pg.operations.conversations.store import (
 from draive_pg.operations.conversations.transfer import batches
 from draive_pg.operations.operation import Call, Operation, Query, Row, Statement, Steps, workflow
 
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
 DEFAULT = Options()
 MAX_IDENTIFIER = 2_600  # bytes that fit into an index of PostgreSQL
 
@@ -49,13 +46,17 @@ IMPORT = Query(
 WITH given AS (
     SELECT *
     FROM json_to_recordset(:lines::JSON)
-        AS line (identifier TEXT, created TIMESTAMPTZ, elements JSON, snapshots JSON)
+        AS line (identifier TEXT, created TIMESTAMPTZ, times JSON, elements JSON, snapshots JSON)
 ),
-given_elements AS (
-    SELECT given.identifier, item.number, item.created, item.content
+given_elements AS MATERIALIZED (
+    SELECT
+        given.identifier,
+        item.number,
+        item.created::TIMESTAMPTZ AS created,
+        item.content::JSONB AS content
     FROM given
     CROSS JOIN LATERAL ROWS FROM (
-        json_to_recordset(given.elements) AS (created TIMESTAMPTZ, content JSONB)
+        json_array_elements_text(given.times), json_array_elements(given.elements)
     ) WITH ORDINALITY AS item (created, content, number)
 ),
 stored AS (
@@ -186,7 +187,15 @@ class Given(NamedTuple):
 
 @dataclass(slots=True)
 class Report:
-    """What an import did so far: the values of a `ChatImport`."""
+    """What an import did so far: the values of a `ChatImport`.
+
+    Attributes
+    ----------
+    conflicts : list of str
+        Refusals of the database; ``refused`` has those of the conversations that are read ahead.
+    read : int
+        Bytes of files.
+    """
 
     imported: int = 0
     extended: int = 0
@@ -196,6 +205,12 @@ class Report:
     repaired: list[str] = field(default_factory=list[str])
     ignored: Counter[str] = field(default_factory=Counter[str])
     untimed: int = 0
+    conflicts: list[str] = field(default_factory=list[str])
+    read: int = 0
+
+    def count(self, size: int) -> None:
+        """Add a number of bytes that were read."""
+        self.read += size
 
     def result(self) -> ChatImport:
         """Return the record."""
@@ -204,7 +219,7 @@ class Report:
             self.extended,
             self.unchanged,
             self.elements,
-            tuple(self.refused),
+            (*self.refused, *self.conflicts),
             tuple(self.repaired),
             dict(sorted(self.ignored.items())),
             self.untimed,
@@ -261,9 +276,10 @@ def check(source: Any, rules: Rules) -> ChatImport:
     """Read and check chat logs, and return what an import into an empty database would do."""
     report = Report()
     with progress(_size(source), "Checking", "B", wanted=watched()) as bar:
-        for given in _prepared(source, rules, report, bar):
+        for given in _prepared(source, rules, report):
             report.imported += 1
             report.elements += given.elements
+            bar.update(report.read - bar.n)
     return report.result()
 
 
@@ -275,11 +291,12 @@ def import_chats(source: Any, rules: Rules, *, dry_run: bool = False) -> Steps[C
     report = Report()
     with (
         progress(_size(source), "Importing", "B", wanted=watched()) as bar,
-        closing(batches(_prepared(source, rules, report, bar))) as found,
+        ahead(batches(_prepared(source, rules, report)), threaded=_are_files(source)) as take,
     ):
-        while batch := (yield Call(partial(next, found, None))):
+        while batch := (yield Call(take)):
             states = yield _write(batch, append=rules.append)
             _count(batch, states, rules, report)
+            bar.update(report.read - bar.n)
     return report.result()
 
 
@@ -292,23 +309,27 @@ def _sources(source: Any) -> Sequence[Any]:
     return (cast("Any", source),)
 
 
+def _are_files(source: Any) -> bool:
+    return all(isinstance(each, str | PathLike) and each != "-" for each in _sources(source))
+
+
 def _size(source: Any) -> int | None:
     """Return the number of bytes of files; None for other sources."""
+    if not _are_files(source):
+        return None
     total = 0
     for each in _sources(source):
-        if not isinstance(each, str | PathLike) or each == "-":
-            return None
         path = Path(cast("str", each))
         files = path.rglob("*") if path.is_dir() else (path,)
         total += sum(file.stat().st_size for file in files if file.is_file())
     return total
 
 
-def _prepared(source: Any, rules: Rules, report: Report, bar: "tqdm[Any]") -> Generator[Given]:
+def _prepared(source: Any, rules: Rules, report: Report) -> Generator[Given]:
     """Read and check conversations, and note those that are refused."""
     containers = Containers(
         ignored=lambda name: report.ignored.update([f"file {name}"]),
-        progress=lambda size: cast("None", bar.update(size)),
+        progress=report.count,
     )
     for each in _sources(source):
         for entry in read(each, containers, rules.options):
@@ -344,9 +365,9 @@ def _line(identifier: str, chat: Chat, created: datetime | None) -> str:
     """Return a conversation as a JSON object for `IMPORT`."""
     first = next((element.created for element in chat.elements), None)
     known = [time for time in (created, first) if time is not None]
-    elements = (
-        f'{{"created":{_time(each.created)},"content":{encode(_marked(each), each.source)}}}'
-        for each in chat.elements
+    times = [_time(each.created) for each in chat.elements]
+    elements = encode_list(
+        [_marked(each) for each in chat.elements], (each.source for each in chat.elements)
     )
     snapshots = (
         f'{{"position":{each.position},"variables":{encode(each.variables, "variables")}}}'
@@ -355,7 +376,7 @@ def _line(identifier: str, chat: Chat, created: datetime | None) -> str:
     began = _time(min(known, default=None))
     text = (
         f'{{"identifier":{encode(identifier, "identifier")},"created":{began},'
-        f'"elements":[{",".join(elements)}],"snapshots":[{",".join(snapshots)}]}}'
+        f'"times":[{",".join(times)}],"elements":{elements},"snapshots":[{",".join(snapshots)}]}}'
     )
     return check_sent(text, "the items together are")
 
@@ -376,7 +397,7 @@ def _count(batch: Sequence[Given], states: Mapping[str, Row], rules: Rules, repo
     for given in batch:
         _, stored, differs, added = states[given.identifier]
         if differs:
-            report.refused.append(
+            report.conflicts.append(
                 f"{given.where}: memory {given.identifier!r:.80} has other elements; import with "
                 "another prefix, or remove or rename the memory first"
             )
