@@ -870,7 +870,14 @@ def test_format_is_detected(name: str) -> None:
 
 
 def test_every_format_has_a_case() -> None:
-    tested = {case.format for case in CASES.values()} | {"preference"}
+    elsewhere = {
+        "anthropic-stream",
+        "gemini-activity",
+        "langfuse-trace",
+        "openai-responses-stream",
+        "preference",
+    }
+    tested = {case.format for case in CASES.values()} | elsewhere
     assert tested == {each.name for each in formats.FORMATS}
 
 

@@ -31,7 +31,7 @@ SHAPES: Mapping[str, str] = {
     "file": '{"file": {"file_data": "...", "filename": "..."}} or {"file": {"file_id": "..."}}',
 }
 
-TEXTS = ("text", "input_text", "output_text", "summary_text", "reasoning_text")
+TEXTS = ("text", "input_text", "output_text", "summary_text", "reasoning_text", "knowledge")
 STEPS = ("step-start", "step-finish", "step_start", "step_finish")  # of the AI SDK: no content
 
 DATA_URI = re.compile(
@@ -53,8 +53,10 @@ def read_content(value: Any) -> list[Block]:
             for position, part in enumerate(cast("Sequence[Any]", value), start=1):
                 found.extend(_numbered(position, part))
             return found
-        case {"type": str()} | {"text": str()} | {"parts": list()}:
-            return read_content(value.get("parts") or [value])
+        case {"parts": list() | {"text": str()} as parts}:
+            return read_content(parts)
+        case {"type": str()} | {"text": str()}:
+            return read_content([value])
         case _:
             problem = f"expected content that is text or a list of parts, found {shown(value)}"
             return [Unreadable(problem, value)]
@@ -64,6 +66,8 @@ def read_result(value: Any) -> Sequence[Block]:
     """Read what a tool returned: content as `read_content` reads it, other JSON as its text."""
     match value:
         case list() | tuple() if value and all(map(_is_part, cast("Sequence[Any]", value))):
+            return read_content(value)
+        case [{"functionResponse": _}, *_] | [{"function_response": _}, *_]:
             return read_content(value)
         case {"type": "text" | "json" | "error-text" | "error-json", "value": found}:
             return read_result(found)
@@ -214,8 +218,8 @@ def _image_url(part: Mapping[str, Any]) -> Sequence[Block]:
             return [image(url, rest(fields, "url"))]
         case {"image_url": str(url)}:
             return [image(url, rest(part, "type", "image_url"))]
-        case {"type": "input_image", "file_id": str(identifier)}:
-            return [uploaded(identifier, rest(part, "type", "file_id"))]
+        case {"file_id": str(identifier)} | {"image_file": {"file_id": str(identifier)}}:
+            return [uploaded(identifier, rest(part, "type", "file_id", "image_file"))]
         case _:
             raise _misshapen("image_url", part)
 
@@ -269,31 +273,51 @@ def _sourced(part: Mapping[str, Any]) -> Sequence[Block]:
     meta = rest(
         part, "type", "source", "image", "mediaType", "mimeType", "mime_type", "cache_control"
     )
-    mime_type = part.get("mediaType") or part.get("mimeType") or part.get("mime_type")
+    found = part.get("mediaType") or part.get("mimeType") or part.get("mime_type")
+    mime_type = found if isinstance(found, str) else None
     match part:
-        case {"source": {"type": "base64", "data": str(data), "media_type": str(kind)}}:
-            return [data_part(decoded(data), kind, meta)]
-        case {"source": {"type": "url", "url": str(url)}}:
-            return [image(url, meta)]
-        case {"source": {"type": "file", "file_id": str(identifier)}}:
-            return [reference_part(f"anthropic://files/{quote(identifier, safe='')}", None, meta)]
-        case {"source": {"type": "text", "data": str(text)}}:
-            return [text_part(text, meta)]
-        case {"source": {"type": "content", "content": content}}:
-            return read_content(content)
+        case {"source": Mapping() as source}:
+            return _source_of(cast("Mapping[str, Any]", source), meta)
         case {"image": str(found)}:
-            return [media(found, mime_type if isinstance(mime_type, str) else None, meta)]
+            return [media(found, mime_type, meta)]
         case {"url": str(url)}:
             return [image(url, rest(meta, "url"))]
         case {"base64": str(data)} | {"data": str(data)}:
-            kind = mime_type if isinstance(mime_type, str) else None
-            return [media(data, kind, rest(meta, "base64", "data"))]
-        case {"source": source}:
+            return [media(data, mime_type, rest(meta, "base64", "data"))]
+        case {"document": {"data": data, **others}}:  # of Cohere
+            return [text_part(as_text(data), others)]
+        case {"file_uuid": str(identifier)}:  # of Claude's export
+            return [reference_part(f"claude://files/{quote(identifier, safe='')}", None)]
+        case _:
+            raise ValueError(f"expected an image with its data or URL, found {shown(part)}")
+
+
+def _source_of(source: Mapping[str, Any], meta: Mapping[str, Any]) -> Sequence[Block]:
+    match source:
+        case {"type": "base64", "data": str(data), "media_type": str(kind)}:
+            return [data_part(decoded(data), kind, meta)]
+        case {"type": "url", "url": str(url)}:
+            return [image(url, meta)]
+        case {"type": "file", "file_id": str(identifier)}:
+            return [reference_part(f"anthropic://files/{quote(identifier, safe='')}", None, meta)]
+        case {"type": "text", "data": str(text)}:
+            return [text_part(text, meta)]
+        case {"type": "content", "content": found}:
+            return read_content(found)
+        case _:
             raise ValueError(
                 f"expected a source of base64 data, a URL or text, found {shown(source)}"
             )
-        case _:
-            raise ValueError(f"expected an image with its data or URL, found {shown(part)}")
+
+
+def _search_result(part: Mapping[str, Any]) -> Sequence[Block]:
+    meta = rest(part, "type", "content", "citations", "cache_control")
+    return [text_part(text, meta) for text in _texts(part.get("content"))]
+
+
+def _upload(part: Mapping[str, Any]) -> Sequence[Block]:
+    identifier = quote(str(part.get("file_id")), safe="")
+    return [reference_part(f"anthropic://files/{identifier}", None)]
 
 
 def _thinking(part: Mapping[str, Any]) -> Sequence[Block]:
@@ -438,13 +462,17 @@ READERS = {
     "refusal": _refusal,
     "image_url": _image_url,
     "input_image": _image_url,
+    "computer_screenshot": _image_url,
     "input_audio": _input_audio,
     "file": _file,
     "input_file": _input_file,
+    "image_file": _image_url,
     "image": _sourced,
     "document": _sourced,
     "audio": _sourced,
     "video": _sourced,
+    "search_result": _search_result,
+    "container_upload": _upload,
     "thinking": _thinking,
     "think": _thinking,
     "reasoning": _thinking,

@@ -16,6 +16,7 @@ from draive_pg.chat.parts import (
     first_text,
     invocation,
     is_empty,
+    media,
     read_content,
     read_result,
     refusal,
@@ -72,7 +73,7 @@ TIMES_IN_ORDER = (
 TIMES = frozenset(TIMES_IN_ORDER)
 CALLS = ("tool_call_id", "toolCallId", "tool_use_id", "call_id", "toolUseId")
 TOOLS = ("name", "tool_name", "toolName")
-REASONING = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
+REASONING = ("reasoning_content", "reasoning", "thinking", "reasoning_text", "tool_plan")
 THOUGHTS = frozenset({*REASONING, "reasoning_details"})
 
 
@@ -142,6 +143,9 @@ def time_and_others(fields: Mapping[str, Any]) -> tuple[datetime | None, Mapping
         for name in TIMES_IN_ORDER:
             if name in fields and (created := read_time(fields[name])) is not None:
                 return created, without(fields, name)
+    metadata = fields.get("metadata")
+    if isinstance(metadata, Mapping) and "createdAt" in metadata:  # of the AI SDK
+        return read_time(metadata["createdAt"]), fields
     return None, fields
 
 
@@ -151,13 +155,15 @@ def _blocks(left: dict[str, Any], role: str) -> list[Block]:
     if role == "assistant":
         blocks += _thoughts(left)
     parts = left.pop("parts", None)
-    if isinstance(parts, list | tuple):
+    if isinstance(parts, list | tuple | Mapping):
         # the AI SDK repeats the parts in these
-        content = read_content(parts)
+        content = read_content(parts if isinstance(parts, list | tuple) else [parts])
         left.pop("toolInvocations", None)
         if isinstance(left.get("content"), str):
             left.pop("content")
-        return [*blocks, *content]
+        if any(isinstance(block, Thought) for block in content):
+            blocks = []
+        return [*_attached(left), *blocks, *content]
     if role == "assistant":
         blocks += _invocations(left)
     content = _taken(left)
@@ -228,16 +234,25 @@ def _invocations(left: dict[str, Any]) -> Sequence[Block]:
 
 
 def _attached(left: dict[str, Any]) -> Sequence[Block]:
-    """Take the images of Ollama: base64 data without a type."""
-    images = left.get("images")
-    if not isinstance(images, list) or not images:
-        return []
-    try:
-        parts = [data_part(decoded(str(data)), "image/*") for data in left["images"]]
-    except ValueError:
-        return []
-    left.pop("images")
+    """Take the images of Ollama, base64 data without a type, and the attachments of the AI SDK."""
+    parts: list[Block] = []
+    for name in ("images", "experimental_attachments"):
+        found = left.get(name)
+        if isinstance(found, list) and found:
+            try:
+                parts += map(_attachment, found)
+            except ValueError:
+                continue
+            left.pop(name)
     return parts
+
+
+def _attachment(value: Any) -> Block:
+    match value:
+        case {"url": str(url), "contentType": str(kind)}:
+            return media(url, kind, rest(value, "url", "contentType"))
+        case _:
+            return data_part(decoded(str(value)), "image/*")
 
 
 def _audio(left: dict[str, Any]) -> Sequence[Block]:

@@ -18,6 +18,7 @@ from draive_pg.chat.formats import (
     claude,
     claude_code,
     cohere,
+    events,
     gemini,
     langchain,
     letta,
@@ -52,9 +53,13 @@ FORMATS: Sequence[Format] = (
     cohere.FORMAT,
     assistants.FORMAT,
     openai_response.STREAM,
+    events.RESPONSES,
+    events.MESSAGES,
     gemini.STUDIO,
+    gemini.ACTIVITY,
     trl.PREFERENCE,
     traces.OBSERVATIONS,
+    traces.TRACES,
     traces.RUNS,
     gemini.FORMAT,
     responses.FORMAT,
@@ -72,6 +77,8 @@ FORMATS: Sequence[Format] = (
 LISTS = (
     "data",
     "items",
+    "requests",
+    "agents",
     "conversations",
     "chats",
     "threads",
@@ -128,6 +135,11 @@ def parse(value: object, reader: Reader) -> Iterator[Conversation]:
             "this is a whole memory of export_memories: import it with import_memories() or "
             "draive-pg import memories"
         )
+    match document.get("messages"):
+        case {"data": list() as messages}:  # of an API
+            document = {**document, "messages": messages}
+        case _:
+            pass
     if not isinstance(document.get("messages", []), list):
         raise ValueError(f"expected messages to be a list, found {shown(document['messages'])}")
     if (found := detect(document)) is not None:

@@ -4,9 +4,13 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
+from collections.abc import Iterable
 from typing import Any
 
-from draive_pg.chat.formats.format import Fields, Format, Need
+from draive_pg.chat.conversation import Conversation
+from draive_pg.chat.formats.format import Fields, Format, Need, Reader
+from draive_pg.chat.parts import without
+from draive_pg.chat.roles import read_message
 
 BLOCKS = ("tool_use", "tool_result", "thinking", "redacted_thinking", "server_tool_use")
 
@@ -32,9 +36,16 @@ def _has_block(message: Any) -> bool:
     )
 
 
+def _read(fields: Fields, reader: Reader) -> Iterable[Conversation]:
+    if fields.get("type") != "message":
+        return reader.logged(fields)
+    message = without(fields, "id", "custom_id")
+    return [reader.conversation(without(fields, *message), [read_message(message)])]
+
+
 FORMAT = Format(
     "anthropic",
     "Anthropic messages: requests and responses",
     (Need("messages with system beside them, or with tool_use or thinking blocks", _is_anthropic),),
-    lambda fields, reader: reader.logged(fields),
+    _read,
 )

@@ -13,7 +13,7 @@ from draive_pg.chat.parts import without
 from draive_pg.chat.roles import read_message
 
 LISTS = ("data", "messages")
-INTERNAL = ("id", "object", "thread_id", "run_id", "attachments", "file_ids", "completed_at")
+INTERNAL = ("id", "object", "thread_id", "run_id", "file_ids", "completed_at")
 
 
 def is_message(value: Any) -> bool:

@@ -5,6 +5,7 @@
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from draive_pg.chat.conversation import Block, Call, Conversation, Message, Result, Thought
@@ -14,6 +15,7 @@ from draive_pg.chat.times import read_time
 from draive_pg.codec.elements import text_part
 
 RESULTS = ("FunctionExecutionResultMessage", "ToolCallExecutionEvent")
+USERS = ("user", "user_proxy")
 PIECES = ("ThoughtEvent", "ToolCallRequestEvent")
 TYPES = (
     "SystemMessage",
@@ -47,7 +49,7 @@ def _messages(fields: Fields) -> Sequence[Message]:
         return [Message("tool", blocks, created, {}, kind)]
     if kind == "SystemMessage":
         return [Message("system", blocks, created, {}, kind)]
-    role = "user" if kind == "UserMessage" or source == "user" else "assistant"
+    role = "user" if kind == "UserMessage" or source in USERS else "assistant"
     return [Message(role, blocks, created, meta, kind, kind in PIECES)]
 
 
@@ -70,14 +72,14 @@ def _blocks(fields: Fields) -> list[Block]:
     return blocks
 
 
-def _lists(value: Any, path: str = "") -> Iterator[tuple[str, list[Any]]]:
+def _lists(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[Sequence[str], list[Any]]]:
     """Yield the lists of messages in a log or state, each with its place."""
     match value:
         case list() if any(map(is_message, value)):
             yield path, value
         case Mapping():
             for name, each in value.items():
-                yield from _lists(each, f"{path}/{name}" if path else str(name))
+                yield from _lists(each, (*path, str(name)))
         case _:
             return
 
@@ -87,12 +89,12 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     about = {name: value for name, value in fields.items() if not any(_lists({name: value}))}
     for path, values in lists:
         found = reader.conversation(about, reader.messages(filter(is_message, values)))
-        agent = next((part for part in reversed(path.split("/")) if part not in STRUCTURE), None)
+        others = {f"{each.get('type')} messages" for each in values if not is_message(each)}
+        found = replace(found, ignored=found.ignored | others)
+        agent = next((part for part in reversed(path) if part not in STRUCTURE), None)
         if len(lists) > 1:
             identifier = "/".join(part for part in (found.identifier, agent) if part)
-            found = Conversation(
-                found.messages, identifier or None, found.created, found.variables, found.ignored
-            )
+            found = replace(found, identifier=identifier or None)
         yield found
 
 

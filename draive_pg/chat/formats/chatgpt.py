@@ -25,6 +25,20 @@ from draive_pg.codec.elements import Document, reference_part, text_part
 from draive_pg.codec.validation import shown
 
 INSTRUCTIONS = ("user_editable_context", "model_editable_context")
+INSTRUCTION_TEXTS = ("user_profile", "user_instructions", "model_set_context")
+# Identifiers and repetitions in the metadata of messages.
+INTERNAL = (
+    "aggregate_result",
+    "is_visually_hidden_from_conversation",
+    "message_type",
+    "model_slug",
+    "parent_id",
+    "request_id",
+    "timestamp_",
+    "turn_exchange_id",
+    "user_context_message_data",
+)
+POINTERS = ("audio_asset_pointer", "video_container_asset_pointer", "frames_asset_pointers")
 
 
 def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
@@ -58,11 +72,12 @@ def _message(value: Any) -> Message | None:
     created = read_time(value.get("create_time"))
     name, recipient = author.get("name"), value.get("recipient")
     metadata = cast("Fields", value.get("metadata") or {})
-    meta = rest({"model": metadata.get("model_slug"), "attachments": metadata.get("attachments")})
+    meta = rest({"model": metadata.get("model_slug"), **without(metadata, *INTERNAL)})
     if content.get("content_type") in INSTRUCTIONS:
         return Message("system", blocks, created, {}, label)
     if role == "tool":
-        return Message(role, [Result(blocks, tool=name)], created, meta, label)
+        failed = content.get("content_type") == "system_error"
+        return Message(role, [Result(blocks, tool=name, failed=failed)], created, meta, label)
     if role == "assistant" and isinstance(recipient, str) and recipient not in ("all", ""):
         texts = [each["text"] for each in blocks if isinstance(each, Mapping) and "text" in each]
         return Message(role, [Call(recipient, {"input": "".join(texts)})], created, meta, label)
@@ -71,9 +86,9 @@ def _message(value: Any) -> Message | None:
 
 
 def _paired(messages: Sequence[Message]) -> Iterator[Message]:
-    """Show what tools wrote without a call, as search results, as messages of the assistant."""
+    """Join what a tool wrote after a call; what it wrote without one is the assistant's."""
     calls: list[str] = []
-    for message in messages:
+    for message in _joined_results(messages):
         calls += (block.tool for block in message.blocks if isinstance(block, Call))
         match message.blocks:
             case [Result(tool=str(tool))] if tool in calls:
@@ -86,6 +101,19 @@ def _paired(messages: Sequence[Message]) -> Iterator[Message]:
                 yield message
 
 
+def _joined_results(messages: Sequence[Message]) -> Sequence[Message]:
+    joined: list[Message] = []
+    for message in messages:
+        match joined[-1:], message.blocks:
+            case [Message(blocks=[Result() as last])], [Result() as more] if last.tool == more.tool:
+                parts = [*last.parts, *more.parts]
+                result = replace(last, parts=parts, failed=last.failed or more.failed)
+                joined[-1] = replace(joined[-1], blocks=[result])
+            case _:
+                joined.append(message)
+    return joined
+
+
 def _blocks(content: Fields) -> Iterator[Block]:
     """Read content by its type."""
     match content:
@@ -96,15 +124,28 @@ def _blocks(content: Fields) -> Iterator[Block]:
         case {"content_type": "reasoning_recap", "content": str(text)}:
             yield Thought([text_part(text)], {"recap": True})
         case {"content_type": kind} if kind in INSTRUCTIONS:
-            found = (content.get(name) for name in ("user_profile", "user_instructions"))
+            found = (content.get(name) for name in INSTRUCTION_TEXTS)
             yield from (text_part(text) for text in found if isinstance(text, str) and text)
         case {"parts": list() as parts}:
-            yield from (_part(part) for part in parts if part is not None and part != "")
+            for part in parts:
+                yield from _parts(part)
         case {"text": str(text)} | {"result": str(text)}:
             meta = rest(content, "text", "result", "response_format_name")
             yield from [text_part(text, meta)] if text else []
         case _:
             yield text_part(as_text(content), {"unreadable": True})
+
+
+def _parts(part: Any) -> Iterator[Document]:
+    match part:
+        case None | "":
+            return
+        case {"audio_asset_pointer": _} | {"video_container_asset_pointer": _}:
+            for found in (part.get(name) for name in POINTERS):
+                for each in found if isinstance(found, list) else [found]:
+                    yield from _parts(each)
+        case _:
+            yield _part(part)
 
 
 def _part(part: Any) -> Document:

@@ -11,11 +11,11 @@ from draive_pg.chat.conversation import Conversation, Message
 from draive_pg.chat.formats.format import (
     Fields,
     Format,
+    Need,
     Reader,
     branch,
     branches,
     has,
-    items,
     with_keys,
 )
 from draive_pg.chat.parts import is_empty, without
@@ -33,6 +33,7 @@ READ = (
     "files_v2",
     "index",
 )
+MARKS = ("token_budget", "flag")  # of the interface: no content
 
 
 def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
@@ -55,6 +56,8 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
 
 def _message(fields: Any) -> Message:
     content = fields.get("content")
+    if isinstance(content, list):
+        content = [_part(part) for part in content if not _is_mark(part)]
     body = {"content": content} if content else {"text": fields.get("text") or ""}
     message = read_message({**without(fields, *READ), **body})
     extracted = [
@@ -70,12 +73,24 @@ def _message(fields: Any) -> Message:
     return Message(message.role, blocks, message.created, meta, message.label)
 
 
+def _is_mark(part: Any) -> bool:
+    return isinstance(part, Mapping) and part.get("type") in MARKS
+
+
+def _part(part: Any) -> Any:
+    """Remove the times of a part: they are those of the message."""
+    return without(part, "start_timestamp", "stop_timestamp") if isinstance(part, Mapping) else part
+
+
 FORMAT = Format(
     "claude",
     "Claude export (conversations.json, also in its ZIP archive)",
     (
         has("chat_messages", list),
-        items("chat_messages", "objects with a sender", with_keys("sender")),
+        Need(
+            "chat_messages, a list of objects with a sender",
+            lambda fields: all(map(with_keys("sender"), fields.get("chat_messages", [None]))),
+        ),
     ),
     _read,
 )

@@ -28,7 +28,9 @@ EVENTS = (
     "file-history-snapshot",
     "queue-operation",
 )
+CONTENTS = frozenset({"content", "message", "data", "role", "text"})  # of messages of other formats
 SESSION = ("cwd", "gitBranch", "version")
+MARKS = ("isMeta", "isCompactSummary", "isApiErrorMessage")
 
 
 def is_event(value: Any) -> bool:
@@ -38,8 +40,8 @@ def is_event(value: Any) -> bool:
             return "sessionId" in value or "uuid" in value
         case {"type": "summary", "summary": str()}:
             return "leafUuid" in value
-        case {"type": str(kind)}:
-            return kind in EVENTS and ("sessionId" in value or "messageId" in value)
+        case {"type": str(kind), "sessionId": _} | {"type": str(kind), "messageId": _}:
+            return kind in EVENTS or CONTENTS.isdisjoint(value)
         case _:
             return False
 
@@ -82,7 +84,7 @@ def _key(event: Any) -> object:
 def _message(event: Any) -> Message:
     message = cast("Fields", event["message"])
     kept = without(message, "id", "type", "role", "stop_reason", "stop_sequence")
-    marks = {key: True for key in ("isMeta", "isCompactSummary") if event.get(key) is True}
+    marks = {key: True for key in MARKS if event.get(key) is True}
     times = {"timestamp": event.get("timestamp")}
     return read_message({"role": message.get("role", event["type"]), **kept, **marks, **times})
 

@@ -4,6 +4,7 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -34,11 +35,11 @@ SESSIONS = (
 )
 IDENTIFIERS = (
     "identifier",
+    "custom_id",
+    "customId",
     "id",
     *SESSIONS,
     "uuid",
-    "custom_id",
-    "customId",
     "trace_id",
     "traceId",
 )
@@ -53,6 +54,7 @@ SYSTEMS = (
     "preamble",
 )
 STARTS = ("startTime", "start_time", "started_at", "startedAt", "creation_time", "creationTime")
+HISTORIES = ("chat_history", "history")
 ENDS = ("endTime", "end_time", "ended_at", "endedAt", "completed_at", "completionTime")
 
 # Where logs of requests have the question and the answer.
@@ -64,6 +66,7 @@ REQUESTS = (
     "prompt",
     "request",
     "body",
+    "params",
     "question",
     "query",
 )
@@ -80,7 +83,7 @@ RESPONSES = (
 )
 
 CHOICES = ("choices", "candidates", "generations")
-ENVELOPES = ("request", "body", "inputs", "input", "response", "outputs", "output")
+ENVELOPES = ("request", "body", "params", "inputs", "input", "response", "outputs", "output")
 
 # Data that is kept although it is nested.
 NESTED = ("tools", "functions", "usage")
@@ -192,10 +195,9 @@ class Reader:
             Role of text without one.
         """
         match value:
-            case None:
-                return None
             case str():
-                return [text_message(role, value)]
+                decoded = self._decoded(value)
+                return [text_message(role, value)] if decoded is None else self.turns(decoded, role)
             case [list() as only]:
                 return self.turns(only, role)
             case list() | tuple():
@@ -210,6 +212,22 @@ class Reader:
                 return self._inside(fields, role)
             case _:
                 return None
+
+    def _decoded(self, text: str) -> Any:
+        """Decode messages that a log holds as JSON text; None for other text."""
+        if text[:1] not in ("[", "{"):
+            return None
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+        match value:
+            case [_, *_] if all(map(self.is_message, value)):
+                return value
+            case {"messages": [_, *_]} | {"choices": [_, *_]}:
+                return value
+            case _:
+                return value if self.is_message(value) else None
 
     def _inside(self, fields: Fields, role: str) -> Sequence[Message] | None:
         """Read the messages of a request, or of a response."""
@@ -226,6 +244,8 @@ class Reader:
                 found = self.turns(choice, role)
             case {"content": {"parts": list()} as content}:  # a candidate of Gemini
                 found = [read_message(cast("Fields", content), role)]
+            case {"content": str() | list()}:  # a message without a role
+                found = [read_message(fields, role)]
             case _:
                 asked, answered, _ = self.exchange(fields, role)
                 found = [*asked, *answered] or self._only_text(fields, role)
@@ -257,6 +277,11 @@ class Reader:
                 asked.append(found)
                 read.append(name)
                 break
+        for name in HISTORIES:
+            earlier = fields.get(name)
+            if isinstance(earlier, list) and earlier and all(map(self.is_message, earlier)):
+                asked += self.messages(cast("list[Any]", earlier))
+                read.append(name)
         for name in REQUESTS:
             value = fields.get(name)
             listed = name == "messages" and isinstance(value, list) and not _is_nested(value)
@@ -265,7 +290,7 @@ class Reader:
                 if listed
                 else self.turns(value, role)
             ):
-                texts = {_texts(message) for message in asked}
+                texts = {_texts(message) for message in asked if message.role == "system"}
                 asked += [
                     each
                     for each in turns
@@ -299,11 +324,12 @@ class Reader:
         asked, answered, read = self.exchange(fields)
         start, end = _time(fields, STARTS), _time(fields, ENDS)
         inner = [
-            self.conversation(fields[name], (), *REQUESTS, *RESPONSES, *SYSTEMS)
+            self.conversation(fields[name], (), *REQUESTS, *RESPONSES, *SYSTEMS, *HISTORIES)
             for name in ENVELOPES
             if name in read
             and isinstance(fields[name], Mapping)
             and not self.is_message(fields[name])
+            and not isinstance(fields[name].get("content"), str | list)
         ]
         yield self.conversation(
             fields,
@@ -346,6 +372,9 @@ class Reader:
         for each in inner:
             variables |= each.variables
             ignored |= each.ignored
+        for name in CHOICES:
+            if name in read and isinstance(fields.get(name), list) and len(fields[name]) > 1:
+                ignored.add(f"other {name}")
         for name, value in kept.items():
             if name in METADATA and isinstance(value, Mapping):
                 variables |= {str(key): item for key, item in value.items() if item is not None}

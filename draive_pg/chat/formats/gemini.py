@@ -4,18 +4,79 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from html import unescape
+from typing import Any
 
 from draive_pg.chat.conversation import Conversation, Message, Thought
-from draive_pg.chat.formats.format import Fields, Format, Need, Reader, joined
+from draive_pg.chat.formats.format import Fields, Format, Need, Reader, joined, with_keys
 from draive_pg.chat.parts import without
-from draive_pg.chat.roles import read_message
+from draive_pg.chat.roles import read_message, text_message
+from draive_pg.chat.times import read_time
+from draive_pg.codec.validation import shown
+
+# Chunks of AI Studio that are no text: the part of Gemini, or where their identifier is valid.
+FILES: Mapping[str, str] = {
+    "inlineFile": "inlineData",
+    "inlineImage": "inlineData",
+    "inlineAudio": "inlineData",
+    "executableCode": "executableCode",
+    "codeExecutionResult": "codeExecutionResult",
+    "driveImage": "https://drive.google.com/open?id=",
+    "driveDocument": "https://drive.google.com/open?id=",
+    "driveAudio": "https://drive.google.com/open?id=",
+    "driveVideo": "https://drive.google.com/open?id=",
+    "youtubeVideo": "https://www.youtube.com/watch?v=",
+}
+PROMPTED = "Prompted "
+BREAK = re.compile(r"<br\s*/?>|</(?:p|li|h[1-6]|tr|div|pre)>", re.IGNORECASE)
+TAG = re.compile(r"<[^>]*>")
+
+
+def _read(fields: Fields, reader: Reader) -> Iterable[Conversation]:
+    """Read a request or response; contents without a role are the user's."""
+    contents = fields.get("contents")
+    if isinstance(contents, Mapping):
+        contents = [contents]
+    if isinstance(contents, list):
+        spoken = [
+            {"role": "user", **each} if with_keys("parts")(each) else each for each in contents
+        ]
+        fields = {**fields, "contents": spoken}
+    return reader.logged(fields)
+
+
+def _read_activity(fields: Fields, reader: Reader) -> Iterator[Conversation]:
+    title = str(fields["title"])
+    answers = [each.get("html") for each in fields.get("safeHtmlItem") or ()]
+    if not answers and not title.startswith(PROMPTED):
+        raise ValueError(f"an activity without a prompt: {shown(title)}")
+    created = read_time(fields.get("time"))
+    messages = [text_message("user", title.removeprefix(PROMPTED))]
+    messages += (text_message("assistant", _text_of(str(html))) for html in answers)
+    yield reader.conversation(
+        {**fields, "created": fields.get("time")},
+        [replace(message, created=created) for message in messages],
+        *("title", "time", "safeHtmlItem"),
+    )
+
+
+def _text_of(html: str) -> str:
+    """Return the text of HTML, one line per block."""
+    lines = BREAK.sub("\n", html)
+    return re.sub(r"\n{3,}", "\n\n", unescape(TAG.sub("", lines))).strip()
+
+
+def _is_activity(fields: Fields) -> bool:
+    header = str(fields.get("header")).replace("-", " ")
+    return header in ("Gemini Apps", "Bard") and isinstance(fields.get("title"), str)
 
 
 def _read_studio(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     messages = [_chunk(chunk) for chunk in fields["chunkedPrompt"]["chunks"]]
-    about = without(fields, "chunkedPrompt", "systemInstruction", "runSettings")
+    about = without(fields, "chunkedPrompt", "systemInstruction")
     settings = fields.get("runSettings") or {}
     about |= {"model": settings.get("model")} if isinstance(settings, dict) else {}
     asked = reader.exchange({"systemInstruction": fields.get("systemInstruction")}).asked
@@ -24,11 +85,24 @@ def _read_studio(fields: Fields, reader: Reader) -> Iterator[Conversation]:
 
 def _chunk(chunk: Fields) -> Message:
     # the parts repeat the text in pieces
-    message = read_message(without(chunk, "isThought", *(("parts",) if "text" in chunk else ())))
+    left = without(chunk, "isThought", *(("parts",) if "text" in chunk else ()))
+    for name in (name for name in left if name in FILES):
+        left = {**without(left, name), "parts": [_file(name, left[name])]}
+        break
+    message = read_message(left)
     if chunk.get("isThought") is not True:
         return message
     parts = [block for block in message.blocks if isinstance(block, Mapping)]
     return replace(message, blocks=[Thought(parts)], is_piece=True)
+
+
+def _file(name: str, value: Any) -> Any:
+    """Return a file or code as a part of Gemini."""
+    match value:
+        case {"id": str(identifier)}:
+            return {"fileData": {"fileUri": f"{FILES[name]}{identifier}"}}
+        case _:
+            return {FILES[name]: value}
 
 
 def _has_chunks(fields: Fields) -> bool:
@@ -52,7 +126,7 @@ FORMAT = Format(
             ),
         ),
     ),
-    lambda fields, reader: reader.logged(fields),
+    _read,
 )
 
 STUDIO = Format(
@@ -60,4 +134,11 @@ STUDIO = Format(
     "Google AI Studio prompt",
     (Need("chunkedPrompt with chunks", _has_chunks),),
     _read_studio,
+)
+
+ACTIVITY = Format(
+    "gemini-activity",
+    "Google Takeout: activity of Gemini (MyActivity.json)",
+    (Need("the header Gemini Apps, and a title", _is_activity),),
+    _read_activity,
 )

@@ -31,7 +31,6 @@ TYPES: Mapping[str, str] = {
 INTERNAL = (
     "type",
     "example",
-    "invalid_tool_calls",
     "tool_call_chunks",
     "lc_kwargs",
     "response_metadata",
@@ -41,8 +40,8 @@ INTERNAL = (
 def is_message(value: Any) -> bool:
     """Return True for a message of LangChain."""
     match value:
-        case {"type": str(kind), "data": Mapping() as data} if kind in TYPES:
-            return "content" in data
+        case {"type": str(kind), "data": Mapping() as data}:
+            return "content" in data and (kind in TYPES or (kind == "chat" and "role" in data))
         case {"lc": _, "kwargs": Mapping() as fields, "id": [*_, str(name)]}:
             return name in TYPES and "content" in fields
         case {"type": str(kind), "content": _}:
@@ -70,7 +69,7 @@ def _decoded(message: Any) -> Any:
 def _message(value: Any) -> Sequence[Message]:
     match value:
         case {"data": Mapping() as fields, "type": kind}:
-            pass
+            kind = fields["role"] if kind == "chat" else kind
         case {"kwargs": Mapping() as fields, "id": [*_, kind]}:
             pass
         case {"type": "chat"} as fields:

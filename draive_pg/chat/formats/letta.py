@@ -9,7 +9,7 @@ from typing import Any
 
 from draive_pg.chat.conversation import Block, Call, Message, Result, Thought
 from draive_pg.chat.formats.format import Fields, Format, items
-from draive_pg.chat.parts import read_content, read_result, rest
+from draive_pg.chat.parts import artifact, read_content, read_result, rest
 from draive_pg.chat.times import read_time
 from draive_pg.codec.elements import text_part
 
@@ -21,9 +21,26 @@ ROLES = {
     "hidden_reasoning_message": "assistant",
     "tool_call_message": "assistant",
     "tool_return_message": "tool",
+    "approval_request_message": "assistant",
+    "approval_response_message": "user",
 }
-PIECES = ("reasoning_message", "hidden_reasoning_message", "tool_call_message")
-CONTENTS = ("content", "reasoning", "tool_call", "tool_return", "tool_call_id", "status")
+PIECES = (
+    "approval_request_message",
+    "reasoning_message",
+    "hidden_reasoning_message",
+    "tool_call_message",
+)
+APPROVAL = ("approve", "approval_request_id", "reason")
+CONTENTS = (
+    *APPROVAL,
+    "content",
+    "reasoning",
+    "tool_call",
+    "tool_calls",
+    "tool_return",
+    "tool_call_id",
+    "status",
+)
 INTERNAL = ("id", "message_type", "date", "otid", "step_id", "sender_id", "seq_id", "run_id")
 
 
@@ -43,6 +60,10 @@ def _blocks(fields: Fields) -> Sequence[Block]:
     match fields:
         case {"tool_call": {"name": str(tool)} as call}:
             return [Call(tool, call.get("arguments"), call.get("tool_call_id"))]
+        case {"tool_calls": [{"name": str()}, *_] as calls}:
+            return [Call(each["name"], each["arguments"], each["tool_call_id"]) for each in calls]
+        case {"message_type": "approval_response_message"}:
+            return [artifact("approval", {name: fields.get(name) for name in APPROVAL})]
         case {"tool_return": found}:
             failed = fields.get("status") == "error"
             return [Result(read_result(found), fields.get("tool_call_id"), failed=failed)]

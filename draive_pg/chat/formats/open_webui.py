@@ -4,10 +4,13 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from html import unescape
 from typing import Any, cast
 
-from draive_pg.chat.conversation import Conversation
+from draive_pg.chat.conversation import Block, Conversation, Message, Thought
 from draive_pg.chat.formats.format import (
     Fields,
     Format,
@@ -15,22 +18,27 @@ from draive_pg.chat.formats.format import (
     Reader,
     branch,
     branches,
-    has,
 )
-from draive_pg.chat.parts import without
+from draive_pg.chat.parts import SCHEME, image, is_data_uri, without
 from draive_pg.chat.roles import read_message
+from draive_pg.codec.elements import text_part
 
 LINKS = ("id", "parentId", "childrenIds")
+REASONING = re.compile(
+    r'<details type="reasoning"[^>]*>\s*(?:<summary>.*?</summary>)?(.*?)</details>\s*', re.DOTALL
+)
 
 
 def _chat(fields: Fields) -> Fields:
-    chat = fields.get("chat")
+    chat = fields.get("chat", fields)
     return cast("Fields", chat) if isinstance(chat, Mapping) else {}
 
 
 def _has_messages(fields: Fields) -> bool:
-    match _chat(fields):
-        case {"messages": list()} | {"history": {"messages": Mapping()}}:
+    match fields:
+        case {"chat": {"messages": list()}}:
+            return True
+        case {"history": {"messages": Mapping()}} | {"chat": {"history": {"messages": Mapping()}}}:
             return True
         case _:
             return False
@@ -38,11 +46,36 @@ def _has_messages(fields: Fields) -> bool:
 
 def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     chat = _chat(fields)
-    about = {**without(chat, "history", "messages"), **without(fields, "chat")}
+    about = without({**chat, **fields}, "chat", "history", "messages")
     for number, path in enumerate(_paths(chat, reader)):
-        messages = [read_message(without(each, *LINKS)) for each in path]
+        messages = [_message(each) for each in path]
         found = reader.conversation(about, messages)
         yield branch(found, path[-1]["id"] if number else None)
+
+
+def _message(fields: Any) -> Message:
+    """Read a message: its reasoning is HTML in the text, and its images are files."""
+    left = without(fields, *LINKS)
+    thoughts: list[Block] = []
+    if isinstance(text := left.get("content"), str) and left.get("role") == "assistant":
+        for quoted in REASONING.findall(text):
+            lines = (line.removeprefix(">").strip() for line in unescape(quoted).splitlines())
+            thoughts.append(Thought([text_part("\n".join(lines).strip())]))
+        left["content"] = REASONING.sub("", text) if thoughts else text
+    files: Any = left.get("files") or ()
+    images = [each["url"] for each in files if _is_image(each)]
+    left["files"] = [each for each in files if not _is_image(each)]
+    message = read_message(left)
+    shown = [image(url) for url in images]
+    return replace(message, blocks=[*thoughts, *shown, *message.blocks])
+
+
+def _is_image(file: Any) -> bool:
+    match file:
+        case {"type": "image", "url": str(url)}:
+            return is_data_uri(url) or SCHEME.match(url) is not None
+        case _:
+            return False
 
 
 def _paths(chat: Fields, reader: Reader) -> list[list[Any]]:
@@ -59,6 +92,6 @@ def _paths(chat: Fields, reader: Reader) -> list[list[Any]]:
 FORMAT = Format(
     "open-webui",
     "Open WebUI export",
-    (has("chat", dict), Need("chat.messages or chat.history.messages", _has_messages)),
+    (Need("chat.messages or chat.history.messages", _has_messages),),
     _read,
 )

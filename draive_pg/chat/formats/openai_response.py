@@ -63,6 +63,8 @@ def _has_answer(fields: Fields) -> bool:
             "choices": [{"message": Mapping()}, *_]
         }:
             return True
+        case {"message": {"role": str(), "content": _}}:  # of Cohere, and a single choice
+            return True
         case _:
             return False
 

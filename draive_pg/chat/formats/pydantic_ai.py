@@ -5,15 +5,17 @@
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
-from draive_pg.chat.conversation import Block, Call, Message, Result, Thought
-from draive_pg.chat.formats.format import Fields, Format, items
-from draive_pg.chat.parts import as_text, media, read_result, rest
+from draive_pg.chat.conversation import Block, Call, Conversation, Message, Result, Thought
+from draive_pg.chat.formats.format import Fields, Format, Reader, items
+from draive_pg.chat.parts import artifact, as_text, media, read_result, rest
 from draive_pg.chat.times import read_time
 from draive_pg.codec.elements import reference_part, text_part
 from draive_pg.codec.validation import shown
 
+INSTRUCTIONS = "instructions"
 MEDIA = ("image-url", "audio-url", "video-url", "document-url")
 
 
@@ -36,8 +38,20 @@ def _messages(fields: Fields) -> Sequence[Message]:
         return [Message("assistant", blocks, read_time(fields.get("timestamp")), meta, "response")]
     messages = [message for part in fields["parts"] for message in _question(part)]
     if isinstance(text := fields.get("instructions"), str) and text:
-        messages.insert(0, Message("system", [text_part(text)], label="request"))
+        messages.insert(0, Message("system", [text_part(text)], label=INSTRUCTIONS))
     return messages
+
+
+def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
+    """Read a history, in which each request repeats the instructions."""
+    for found in reader.logged(fields):
+        current: object = None
+        messages: list[Message] = []
+        for message in found.messages:
+            if message.label != INSTRUCTIONS or message.blocks != current:
+                messages.append(message)
+            current = message.blocks if message.label == INSTRUCTIONS else current
+        yield replace(found, messages=messages)
 
 
 def _question(part: Any) -> Iterator[Message]:
@@ -71,6 +85,10 @@ def _answer(part: Any) -> Iterator[Block]:
             yield Call(tool, part.get("args"), part.get("tool_call_id"))
         case {"part_kind": "builtin-tool-return", "tool_name": str(tool), "content": found}:
             yield Result(read_result(found), part.get("tool_call_id"), tool)
+        case {"part_kind": "file", "content": found}:
+            yield from _content(found)
+        case {"part_kind": str(kind)}:
+            yield artifact(kind, part)
         case _:
             raise ValueError(f"expected a part of a response, found {shown(part)}")
 
@@ -96,7 +114,7 @@ FORMAT = Format(
     "pydantic-ai",
     "pydantic-ai message history",
     (items("messages", "objects with a kind (request, response) and parts", is_message),),
-    lambda fields, reader: reader.logged(fields),
+    _read,
     is_message=is_message,
     messages=_messages,
 )

@@ -7,12 +7,19 @@
 from collections.abc import Sequence
 from typing import Any
 
-from draive_pg.chat.conversation import Block, Message
+from draive_pg.chat.conversation import Call, Message, Result
 from draive_pg.chat.formats.format import Fields, Format, Need
-from draive_pg.chat.parts import artifact, read_content, without
+from draive_pg.chat.parts import artifact, read_content, read_result, rest, without
 
 OUTPUTS = ("function_call_output", "custom_tool_call_output")
 ITEMS = ("reasoning", "function_call", "custom_tool_call", *OUTPUTS)
+OTHERS = (
+    "compaction",
+    "item_reference",
+    "mcp_approval_request",
+    "mcp_approval_response",
+    "mcp_list_tools",
+)
 LISTS = ("messages", "items", "input", "output")
 
 
@@ -23,7 +30,7 @@ def is_item(value: Any) -> bool:
     """
     match value:
         case {"type": str(kind)} if "role" not in value and "content" not in value:
-            return kind in ITEMS or kind.endswith(("_call", "_call_output"))
+            return kind in (*ITEMS, *OTHERS) or kind.endswith(("_call", "_call_output"))
         case {"type": "reasoning", "content": list() | None}:
             return True
         case _:
@@ -34,12 +41,22 @@ def _messages(item: Fields) -> Sequence[Message]:
     kind = str(item["type"])
     if kind in OUTPUTS:
         return [Message("tool", read_content([item]), label=kind)]
-    known = kind in ITEMS
-    blocks: list[Block] = (
-        read_content([without(item, *(("id",) if kind == "reasoning" else ()))])
-        if known
-        else [artifact(kind, item)]
-    )
+    match item:
+        case {"type": "mcp_call", "name": str(tool), "id": str(call)}:
+            returned, error = item.get("output"), item.get("error")
+            meta = rest(item, "type", "id", "name", "arguments", "output", "error")
+            result = Result(read_result(error or returned), call, tool, failed=error is not None)
+            blocks = [Call(tool, item.get("arguments"), call, meta), result]
+        case {"call_id": str(call), "action": action} if kind.endswith("_call"):
+            meta = rest(item, "type", "id", "call_id", "action", "status")
+            blocks = [Call(kind.removesuffix("_call"), action, call, meta)]
+        case {"call_id": str(call), "output": output} if kind.endswith("_call_output"):
+            result = Result(read_result(output), call, kind.removesuffix("_call_output"))
+            return [Message("tool", [result], label=kind)]
+        case _ if kind in ITEMS:
+            blocks = read_content([without(item, "id") if kind == "reasoning" else item])
+        case _:
+            blocks = [artifact(kind, item)]
     return [Message("assistant", blocks, label=kind, is_piece=True)]
 
 

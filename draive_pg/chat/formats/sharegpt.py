@@ -5,16 +5,21 @@
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
 import json
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from draive_pg.chat.conversation import Block, Conversation, Message
-from draive_pg.chat.formats.format import Fields, Format, Need, Reader, with_keys
-from draive_pg.chat.parts import read_content
+from draive_pg.chat.conversation import Block, Conversation, Message, Result
+from draive_pg.chat.formats.format import Fields, Format, Need, Reader, joined, with_keys
+from draive_pg.chat.parts import read_content, read_result
 from draive_pg.chat.roles import read_message
 
 is_message = with_keys("from", "value")
 
+# How models of Hermes write calls and results.
+CALL = re.compile(r"<tool_call>\s*(\{.*?\})\s*</tool_call>", re.DOTALL)
+RESULT = re.compile(r"<tool_response>\s*(.*?)\s*</tool_response>", re.DOTALL)
 FIELDS = ("conversations", "conversation", "messages")
 
 
@@ -31,14 +36,26 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     asked = reader.exchange(
         {key: fields[key] for key in ("system", "system_prompt") if key in fields}
     )
-    messages = reader.messages(fields[name])
+    messages = joined(
+        message
+        for each in fields[name]
+        for message in (_message(each) if is_message(each) else reader.message(each))
+    )
     yield reader.conversation(fields, [*asked.asked, *messages], name, *asked.read)
 
 
 def _message(fields: Any) -> Sequence[Message]:
-    if fields["from"] != "function_call":
-        return [read_message(fields)]
-    return [Message("assistant", _calls(fields["value"]), label="function_call")]
+    if fields["from"] == "function_call":
+        return [Message("assistant", _calls(fields["value"]), label="function_call")]
+    match fields:
+        case {"from": "tool", "value": str(text)} if found := RESULT.findall(text):
+            return [Message("tool", [Result(read_result(each)) for each in found], label="tool")]
+        case {"value": str(text)} if found := CALL.findall(text):
+            message = read_message({**fields, "value": CALL.sub("", text).strip()})
+            calls = [block for each in found for block in _calls(each)]
+            return [replace(message, blocks=[*message.blocks, *calls])]
+        case _:
+            return [read_message(fields)]
 
 
 def _calls(value: Any) -> list[Block]:

@@ -32,6 +32,25 @@ OBSERVATIONS = Format(
     lambda fields, reader: reader.logged(fields),
 )
 
+
+def _generations(fields: Fields) -> list[Fields]:
+    found = fields.get("observations")
+    return [
+        each
+        for each in (found if isinstance(found, list) else ())
+        if isinstance(each, dict) and _has_both(each, "input", "output")
+    ]
+
+
+TRACES = Format(
+    "langfuse-trace",
+    "Langfuse traces without input and output: each observation with both is a conversation",
+    (Need("observations with input and output", lambda fields: bool(_generations(fields))),),
+    lambda fields, reader: (
+        found for each in _generations(fields) for found in reader.logged(each)
+    ),
+)
+
 RUNS = Format(
     "langsmith",
     "LangSmith runs and examples",

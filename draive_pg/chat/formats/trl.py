@@ -4,13 +4,16 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from draive_pg.chat.conversation import Conversation
-from draive_pg.chat.formats.format import Fields, Format, Need, Reader, branch
+from draive_pg.chat.formats.format import REQUESTS, Fields, Format, Need, Reader, branch
 from draive_pg.chat.parts import without
+from draive_pg.chat.roles import role_of
 
+TURN = re.compile(r"\n\n(Human|Assistant): ?")
 SIDES = (("chosen", "rejected"), ("preferred_output", "non_preferred_output"))
 
 
@@ -23,8 +26,32 @@ def _read_preference(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     sides = _sides(fields) or SIDES[0]
     others = without(fields, *sides)
     for side in sides:
-        for found in reader.logged({**others, "output": fields[side], "side": side}):
+        turns = _turns(fields[side])
+        # a side with the question is a whole conversation
+        document = (
+            {**without(others, *REQUESTS), "messages": turns}
+            if _asks(turns)
+            else {**others, "output": turns}
+        )
+        for found in reader.logged({**document, "side": side}):
             yield branch(found, side)
+
+
+def _turns(value: Any) -> Any:
+    """Return the messages in a text of turns, which begin with Human: and Assistant:."""
+    if not isinstance(value, str) or not value.startswith("\n\nHuman: "):
+        return value
+    _, *texts = TURN.split(value)
+    return [
+        {"role": role.lower(), "content": text}
+        for role, text in zip(texts[::2], texts[1::2], strict=True)
+    ]
+
+
+def _asks(turns: Any) -> bool:
+    return isinstance(turns, list) and any(
+        isinstance(each, dict) and role_of(each.get("role")) == "user" for each in turns
+    )
 
 
 def _has_completion(fields: Fields) -> bool:

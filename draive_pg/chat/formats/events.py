@@ -1,0 +1,132 @@
+"""Streamed answers: the events of the Responses API and of Anthropic."""
+
+# JSON of any shape is matched here.
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from draive_pg.chat.conversation import Conversation, Message
+from draive_pg.chat.formats.format import Fields, Format, Reader, items
+from draive_pg.chat.parts import without
+from draive_pg.chat.roles import read_message
+
+ANTHROPIC = (
+    "message_start",
+    "content_block_start",
+    "content_block_delta",
+    "content_block_stop",
+    "message_delta",
+    "message_stop",
+    "ping",
+)
+TEXTS = ("text", "thinking", "signature")
+
+
+def is_response_event(value: Any) -> bool:
+    """Return True for an event of the Responses API."""
+    match value:
+        case {"type": str(kind)}:
+            return kind.startswith("response.") and "role" not in value
+        case _:
+            return False
+
+
+def is_anthropic_event(value: Any) -> bool:
+    """Return True for an event of Anthropic."""
+    match value:
+        case {"type": str(kind)}:
+            return kind in ANTHROPIC and "role" not in value
+        case _:
+            return False
+
+
+def _streams(events: Sequence[Any], first: str) -> Iterator[list[Fields]]:
+    """Separate streams that follow each other."""
+    stream: list[Fields] = []
+    for event in events:
+        if event["type"] == first and stream:
+            yield stream
+            stream = []
+        stream.append(event)
+    yield stream
+
+
+def _read_responses(fields: Fields, reader: Reader) -> Iterator[Conversation]:
+    for events in _streams(fields["messages"], "response.created"):
+        # the last event repeats the whole response, unless the log is cut
+        response: dict[str, Any] = {}
+        for event in events:
+            if isinstance(event.get("response"), Mapping):
+                response |= event["response"]
+        done = [each["item"] for each in events if each["type"] == "response.output_item.done"]
+        texts = "".join(
+            str(each["delta"]) for each in events if each["type"] == "response.output_text.delta"
+        )
+        response["output"] = response.get("output") or done or texts
+        yield from reader.logged(response)
+
+
+def _read_anthropic(fields: Fields, reader: Reader) -> Iterator[Conversation]:
+    for events in _streams(fields["messages"], "message_start"):
+        message = _joined(events)
+        about = {"id": message.pop("id", None)}
+        yield reader.conversation(about, [read_message(message)])
+
+
+def _joined(events: Sequence[Fields]) -> dict[str, Any]:
+    """Join the events of an answer to a message."""
+    message: dict[str, Any] = {"role": "assistant"}
+    blocks: dict[int, dict[str, Any]] = {}
+    for event in events:
+        match event:
+            case {"type": "message_start", "message": Mapping() as started}:
+                message |= without(started, "type", "content")
+            case {"type": "content_block_start", "content_block": Mapping() as block}:
+                blocks[event.get("index", 0)] = {**block}
+            case {"type": "content_block_delta", "delta": Mapping() as delta}:
+                _add(blocks.setdefault(event.get("index", 0), {"type": "text", "text": ""}), delta)
+            case {"type": "message_delta", "delta": Mapping() as delta}:
+                usage = {**(message.get("usage") or {}), **(event.get("usage") or {})}
+                message |= {**delta, "usage": usage}
+            case _:
+                pass
+    return {**message, "content": [blocks[index] for index in sorted(blocks)]}
+
+
+def _add(block: dict[str, Any], delta: Fields) -> None:
+    for name in TEXTS:
+        if isinstance(delta.get(name), str):
+            block[name] = (block.get(name) or "") + delta[name]
+    match delta:
+        case {"partial_json": str(text)}:
+            begun = block.get("input")
+            block["input"] = (begun if isinstance(begun, str) else "") + text
+        case {"citation": citation}:
+            block["citations"] = [*(block.get("citations") or ()), citation]
+        case _:
+            pass
+
+
+def _no_message(_event: Fields) -> Sequence[Message]:
+    return ()
+
+
+RESPONSES = Format(
+    "openai-responses-stream",
+    "OpenAI Responses API: streamed events",
+    (items("messages", "events with a type that begins with response.", is_response_event),),
+    _read_responses,
+    is_message=is_response_event,
+    messages=_no_message,
+)
+
+MESSAGES = Format(
+    "anthropic-stream",
+    "Anthropic messages: streamed events",
+    (items("messages", "events such as message_start", is_anthropic_event),),
+    _read_anthropic,
+    is_message=is_anthropic_event,
+    messages=_no_message,
+)
