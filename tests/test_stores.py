@@ -6,14 +6,24 @@ the adapters of that release with asyncpg: reasoning, a tool call, its answer, a
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from draive import ModelInput, ModelOutput, ModelToolResponse, MultimodalContent
 
-from draive_pg import Client, MemoryExists, SchemaInvalid, TableMissing
+from draive_pg import (
+    Client,
+    MemoryExists,
+    MemoryMissing,
+    SchemaInvalid,
+    StoredDataSkipped,
+    TableMissing,
+)
+from draive_pg.codec.elements import HANDLINGS
 from tests.cli_runner import Shell
 from tests.conftest import Connect
-from tests.elements import asked
+from tests.elements import answered, asked, called
 
 DATA = Path(__file__).parent / "data"
 THREAD = "a0000000-0000-0000-0000-000000000001"
@@ -282,3 +292,86 @@ def test_commands_choose_a_line(
     assert failed.code == 1
     assert "draive='0.92' or draive='0.118'" in failed.err
     assert "visit" in shell("--draive", "0.92", "memories", "list", "--dsn", dsn).out
+
+
+# --- What turns have no place for
+
+
+def with_handling(call: str, handling: Any) -> list[ModelInput | ModelOutput]:
+    found = MultimodalContent.of("found")
+    response = ModelToolResponse.of(call, tool="find", content=found, handling=handling)
+    return [asked("q"), called(call), ModelInput.of(response), answered("done")]
+
+
+def test_handlings_of_an_export_are_kept_by_turns(
+    turns: Client, connect: Connect, dsn: str, tmp_path: Path
+) -> None:
+    source = connect(dsn)
+    for handling in HANDLINGS:
+        source.memory(handling).remember(*with_handling("c1", handling))
+    source.memories.export_memories(tmp_path / "all.jsonl")
+    assert turns.memories.import_memories(tmp_path / "all.jsonl").memories == len(HANDLINGS)
+    for handling in HANDLINGS:
+        turns.memory(handling).fork(f"{handling} again")
+        for identifier in (handling, f"{handling} again"):
+            assert turns.frames.tool_calls(identifier).handling.tolist() == [handling]
+    turns.memories.export_memories(tmp_path / "back.jsonl", identifiers=HANDLINGS)
+    assert source.memories.import_memories(tmp_path / "back.jsonl").unchanged == len(HANDLINGS)
+
+
+def test_variables_that_turns_cannot_keep_are_reported(
+    turns: Client, connect: Connect, dsn: str, tmp_path: Path
+) -> None:
+    source = connect(dsn)
+    source.memory("both").remember(asked("q"), variables={"n": 1})
+    source.memory("variables").maintenance(variables={"n": 1})
+    source.memory("elements").remember(asked("q"))
+    source.memories.export_memories(tmp_path / "all.jsonl")
+    done = turns.memories.import_memories(tmp_path / "all.jsonl")
+    assert (done.memories, done.elements, done.variables) == (2, 2, 0)
+    assert done.ignored == {"variables": 1, "memories without elements": 1}
+    again = turns.memories.import_memories(tmp_path / "all.jsonl")
+    assert (again.memories, again.unchanged) == (0, 2)
+    with connect(dsn, schema="other") as other:
+        other.setup()
+        assert other.memories.import_memories(tmp_path / "all.jsonl").ignored == {}
+
+
+def test_variables_of_chat_logs_that_turns_cannot_keep_are_reported(turns: Client) -> None:
+    system = {"role": "system", "content": "Be brief."}
+    source = [{"id": "a", "messages": [system, *CHAT]}, {"id": "b", "messages": CHAT}]
+    assert turns.memories.import_chats(source).ignored["variables"] == 1
+    assert "variables" not in turns.memories.import_chats(source).ignored
+    with pytest.warns(StoredDataSkipped, match="memory 'one': its variables, such as the text of"):
+        turns.memories.import_chat("one", [system, *CHAT])
+
+
+def test_forks_of_threads_have_whole_turns(turns: Client, sql_of_turns: psycopg.Connection) -> None:
+    sql_of_turns.execute(
+        """
+        UPDATE conversation_memory SET payload = jsonb_set(
+            payload, '{content}',
+            '[{"event": "tool_event", "created": "2026-01-01T00:00:00Z", "meta": {"n": 1}}]'
+                || (payload -> 'content')
+        ) WHERE turn = 'assistant'
+        """
+    )
+    payloads = "SELECT payload FROM conversation_memory WHERE thread_id = %s ORDER BY created"
+    whole = sql_of_turns.execute(payloads, [THREAD]).fetchall()
+    turns.memory(THREAD).fork("copy").rename("moved")
+    assert sql_of_turns.execute(payloads, ["moved"]).fetchall() == whole
+    for position, parts in enumerate([[1], [1, 3], [1, 4], [1, 5], [1, 5, 1]]):
+        turns.memory(THREAD).fork(f"copy {position}", position=position)
+        kept = sql_of_turns.execute(payloads, [f"copy {position}"]).fetchall()
+        assert [len(payload["content"]) for (payload,) in kept] == parts
+        assert len(turns.memory(f"copy {position}").log()) == position + 1
+    with pytest.raises(ValueError, match=r"position 8 is out of range \(8 elements\)"):
+        turns.memory(THREAD).fork("too far", position=8)
+
+
+def test_threads_of_agents_cannot_be_renamed(turns: Client) -> None:
+    with pytest.raises(SchemaInvalid, match="it is of an agent of draive, which names it: fork it"):
+        turns.memory(AGENT).rename("mine")
+    assert turns.memories.identifiers() == (THREAD, AGENT)
+    with pytest.raises(MemoryMissing):
+        turns.memory("nobody").rename("mine")

@@ -263,7 +263,7 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
     @method
     def import_chat(
         self, identifier: str, messages: Iterable[Mapping[str, Any]], *, append: bool = False
-    ) -> Operation[int]:
+    ) -> Workflow[int]:
         """Import a log of OpenAI-style chat messages into a memory, all or nothing.
 
         For files, other formats and several conversations there is `import_chats`.
@@ -275,7 +275,8 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         messages : Iterable[Mapping[str, Any]]
             Messages of the roles system, developer, user, assistant and tool, or of another format
             of chat logs. The text of system messages becomes the variable ``system``, and times of
-            messages become those of the elements.
+            messages become those of the elements. Tables of draive 0.100 and newer have no
+            variables, so it is left out there, with a `StoredDataSkipped` warning.
         append : bool
             Append to a memory that has elements; otherwise it is refused, so that importing twice
             does not write twice.
@@ -324,7 +325,7 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         Times of messages become those of the elements, in the order of the log; without any, it is
         the time of the import. What is known about a conversation (title, model, metadata) becomes
         its variables, and other fields of messages their meta. The record lists what is nested, and
-        therefore not read.
+        therefore not read, and variables, for which tables of draive 0.100 and newer have no place.
 
         Parameters
         ----------
@@ -571,7 +572,8 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         Returns
         -------
         Transfer
-            What was written, and how many memories existed already.
+            What was written, how many memories existed already, and what was left out: tables of
+            draive 0.100 and newer have no variables, and no memories without elements.
 
         Raises
         ------

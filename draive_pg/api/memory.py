@@ -243,7 +243,7 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
         """
         copy = Memory(self._database, new_identifier, self.recall_limit)
         return listing.require_memory(
-            fork.fork(self.identifier, new_identifier, position), self.identifier, copy
+            fork.fork(self.identifier, new_identifier, position), "fork", self.identifier, copy
         )
 
     @method
@@ -273,7 +273,7 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
         """
         moved = Memory(self._database, new_identifier, self.recall_limit)
         return listing.require_memory(
-            fork.rename(self.identifier, new_identifier), self.identifier, moved
+            fork.rename(self.identifier, new_identifier), "rename", self.identifier, moved
         )
 
     @method

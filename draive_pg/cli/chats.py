@@ -8,7 +8,7 @@ import typer
 
 from draive_pg.chat.conversation import Branches, OnError
 from draive_pg.cli.options import AsJson, Dsn, Schema, opened, renamed
-from draive_pg.cli.output import echo, print_json, print_table, summarize
+from draive_pg.cli.output import counts_of, echo, print_json, print_table, summarize
 from draive_pg.models.conversations import ChatImport
 
 SUMMARY = (
@@ -152,6 +152,8 @@ def memories(
         seconds = time.monotonic() - started
         unchanged = f", {result.unchanged:,} unchanged" if result.unchanged else ""
         echo(f"Imported {summarize(result)}{unchanged} in {seconds:.1f} s")
+        if result.ignored:
+            echo(f"Not written: {counts_of(result.ignored)}")
 
 
 @app.command()
@@ -200,6 +202,5 @@ def _summary(done: ChatImport, seconds: float, verb: str) -> list[str]:
             f"{done.untimed:,} conversations have messages without times, so durations are missing"
         )
     if done.ignored:
-        names = (f"{name} ({count:,})" for name, count in done.ignored.items())
-        lines.append(f"Not read: {', '.join(names)}")
+        lines.append(f"Not read: {counts_of(done.ignored)}")
     return lines

@@ -9,7 +9,7 @@ import typer
 from draive_pg.chat.conversation import ExportFormat
 from draive_pg.cli.frames import frame_command
 from draive_pg.cli.options import AsJson, Dsn, Memories, Prefix, Schema, opened, timestamp
-from draive_pg.cli.output import echo, print_json, summarize
+from draive_pg.cli.output import counts_of, echo, print_json, summarize
 from draive_pg.frames import FRAMES
 
 app = typer.Typer(
@@ -88,8 +88,7 @@ def chats(
         f"in {seconds:.1f} s"
     )
     if done.ignored:
-        names = (f"{name} ({count:,})" for name, count in done.ignored.items())
-        echo(f"Not written: {', '.join(names)}")
+        echo(f"Not written: {counts_of(done.ignored)}")
 
 
 @app.command()

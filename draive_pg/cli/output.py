@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -77,6 +77,11 @@ def summarize(result: Removal | Transfer) -> str:
         f"({plural(result.elements, 'element')}, "
         f"{plural(result.variables, 'snapshot')} of variables)"
     )
+
+
+def counts_of(ignored: Mapping[str, int]) -> str:
+    """Return the names of what was left out, with counts."""
+    return ", ".join(f"{name} ({count:,})" for name, count in ignored.items())
 
 
 def message_of(error: Exception) -> str:

@@ -69,7 +69,7 @@ class Line:
 
     @property
     def has_turns(self) -> bool:
-        """Whether conversations are remembered as turns, and not as elements."""
+        """Whether conversations are remembered as turns, without variables, and not as elements."""
         return self.stores[0] in TURNS
 
     @property

@@ -22,7 +22,7 @@ All functions return what they leave out or change as a list of `Loss`.
 from collections.abc import Iterable, Iterator, Sequence, Set
 from datetime import UTC, datetime
 from itertools import accumulate, groupby
-from typing import NamedTuple
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID, uuid5
 
 from draive_pg.codec.elements import Document, outline
@@ -31,8 +31,11 @@ from draive_pg.codec.validation import shown
 NAMESPACE = UUID("0ad2c4f2-6a6b-5c0e-9f0b-4c8f3c5d7f7e")
 CATEGORIES = {"tool_request": "ModelToolRequest", "tool_response": "ModelToolResponse"}
 
-# draive reads no other handling since 0.102.
+# draive reads no other handling of a response since 0.102, and no handling of a request before.
 STATUSES = {"response": "success", "error": "error"}
+
+# Member of the meta of a block that keeps another handling.
+HANDLING: LiteralString = "draive_pg_handling"
 
 TURN = {"identifier", "created", "turn", "content", "meta"}
 BLOCKS = {
@@ -350,10 +353,12 @@ def _new_block(block: Document, reasons: Reasons) -> Document:
         return {"reasoning": _content(block["content"], reasons), "meta": meta}
     call = {"identifier": block["identifier"], "tool": block["tool"]}
     if kind == "tool_request":
-        return {**call, "arguments": block["arguments"], "meta": meta}
+        meta, handling = _without_handling(meta)
+        request = {**call, "arguments": block["arguments"], "meta": meta}
+        return {**request, "handling": handling} if handling else request
     handling = block["handling"]
     if handling not in STATUSES:
-        reasons.append(f"handling {handling!r} of a tool response")
+        meta = {**meta, HANDLING: handling}
     status = STATUSES.get(handling, "success")
     return {**call, "status": status, "content": _content(block["content"], reasons), "meta": meta}
 
@@ -371,18 +376,26 @@ def _old_block(block: Document, reasons: Reasons) -> Document:
     if "arguments" in block:
         _known(block, BLOCKS["tool_request"] | {"handling"}, "a tool request", reasons)
         if block.get("handling"):
-            reasons.append(f"handling {block['handling']!r:.60} of a tool request")
+            meta = {**meta, HANDLING: block["handling"]}
         return {"type": "tool_request", **call, "arguments": block["arguments"], "meta": meta}
     _known(block, BLOCKS["tool_response"] | {"status", "result"}, "a tool response", reasons)
     failed = block.get("status") == "error"
+    meta, kept = _without_handling(meta)
     return {
         "type": "tool_response",
         **call,
         # draive 0.100 and 0.101 have `result` and `handling`.
         "content": _content(block["content" if "content" in block else "result"], reasons),
-        "handling": "error" if failed else block.get("handling", "response"),
+        "handling": "error" if failed else block.get("handling") or kept or "response",
         "meta": meta,
     }
+
+
+def _without_handling(meta: Document) -> tuple[Document, Any]:
+    """Return the meta of a block without the handling that it keeps, and that handling."""
+    if HANDLING not in meta:
+        return meta, None
+    return {name: value for name, value in meta.items() if name != HANDLING}, meta[HANDLING]
 
 
 def _element(kind: str, blocks: Iterable[Document], meta: Document) -> Document:

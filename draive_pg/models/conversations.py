@@ -1,7 +1,7 @@
 """Records of memories: their sizes, and what was removed, exported or imported."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -72,6 +72,9 @@ class Transfer(Record):
         Number of memories, elements and snapshots of variables written.
     unchanged : int
         Number of memories that an import skipped, since they exist with the same content.
+    ignored : Mapping[str, int]
+        What an import left out because the tables of draive 0.100 and newer have no place for it,
+        and in how many memories: variables, or memories without elements.
     """
 
     path: Path
@@ -79,6 +82,7 @@ class Transfer(Record):
     elements: int
     variables: int
     unchanged: int = 0
+    ignored: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -235,6 +235,10 @@ class ByLine[T](Request[T]):
     build: Callable[[Line], Request[T]]
 
 
+# The line of the database.
+LINE = ByLine(lambda line: Operation("find the line", (), decode=lambda _: line))
+
+
 @dataclass(slots=True)
 class Preload[T](Request[T]):
     """An operation whose values are put into the cache, which grows to hold them.

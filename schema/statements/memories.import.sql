@@ -1,5 +1,6 @@
 -- $1 lines
--- $2 identifiers
+-- $2 with_variables
+-- $3 identifiers
 WITH given AS (
     SELECT
         line ->> 'identifier' AS identifier,
@@ -19,6 +20,7 @@ given_rows AS (
     CROSS JOIN LATERAL (
         SELECT 1 AS kind, value, number
         FROM json_array_elements(given.variables) WITH ORDINALITY AS item (value, number)
+        WHERE $2::BOOLEAN
         UNION ALL
         SELECT 2, value, number
         FROM json_array_elements(given.elements) WITH ORDINALITY AS item (value, number)
@@ -26,14 +28,14 @@ given_rows AS (
 ),
 present AS (
     SELECT identifier FROM memories AS conversation
-    WHERE identifier = ANY ($2::TEXT[])
+    WHERE identifier = ANY ($3::TEXT[])
 ),
 present_rows AS (
     SELECT identifier, 1 AS kind, row_number() OVER ordered AS number, created, variables AS content
     FROM (
         SELECT identifier, created, ctid AS place, variables FROM memories_variables
     ) AS snapshot
-    WHERE identifier = ANY ($2::TEXT[])
+    WHERE identifier = ANY ($3::TEXT[])
     WINDOW ordered AS (PARTITION BY identifier ORDER BY created, place)
     UNION ALL
     SELECT identifier, 2, number, created, content
@@ -60,7 +62,7 @@ present_rows AS (
     ) AS element
     WINDOW ordered AS (PARTITION BY identifier ORDER BY created, place)
 ) AS element
-    WHERE identifier = ANY ($2::TEXT[])
+    WHERE identifier = ANY ($3::TEXT[])
 ),
 differing AS (
     SELECT DISTINCT identifier

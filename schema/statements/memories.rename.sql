@@ -53,4 +53,5 @@ removed_conversations AS (
 )
 SELECT
     EXISTS (SELECT FROM source) AS existed,
-    EXISTS (SELECT FROM created_conversations) AS created
+    EXISTS (SELECT FROM created_conversations) AS created,
+    EXISTS (SELECT FROM source) AS listed

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from draive_pg.codec.validation import check_position, check_text
-from draive_pg.errors import MemoryExists
+from draive_pg.errors import MemoryExists, SchemaInvalid
+from draive_pg.lines.line import Line
 from draive_pg.operations.conversations.store import (
     CONVERSATIONS,
     CREATE_CONVERSATIONS,
@@ -14,7 +15,8 @@ from draive_pg.operations.conversations.store import (
     SNAPSHOTS,
     lock_memories,
 )
-from draive_pg.operations.operation import Operation, Query, Row
+from draive_pg.operations.conversations.turns import FORK_TURNS, RENAME_TURNS
+from draive_pg.operations.operation import ByLine, Operation, Query, Row, Steps, workflow
 
 # With a position, variables are copied up to the time of the element after it.
 FORK = Query(
@@ -110,12 +112,13 @@ removed AS (
 {REMOVE_CONVERSATIONS}
 SELECT
     EXISTS (SELECT FROM source) AS existed,
-    EXISTS (SELECT FROM created_conversations) AS created
+    EXISTS (SELECT FROM created_conversations) AS created,
+    EXISTS (SELECT FROM source) AS listed
 """,
 )
 
 
-def fork(identifier: str, new_identifier: str, position: int | None) -> Operation[bool]:
+def fork(identifier: str, new_identifier: str, position: int | None) -> ByLine[bool]:
     """Copy a memory, or its elements up to a position; return whether the memory exists."""
     check_text(identifier, "identifier")
     check_text(new_identifier, "new_identifier")
@@ -128,34 +131,49 @@ def fork(identifier: str, new_identifier: str, position: int | None) -> Operatio
             raise ValueError(f"{name}: position {position} is out of range ({elements} elements)")
         return _check_copied(name, new_identifier, existed=existed, created=created)
 
-    return Operation(
-        name=name,
-        statements=(
-            lock_memories((new_identifier,)),
-            FORK(identifier=identifier, new_identifier=new_identifier, position=position),
-        ),
-        decode=decode,
-    )
+    def operation(query: Query) -> Operation[bool]:
+        return Operation(
+            name=name,
+            statements=(
+                lock_memories((new_identifier,)),
+                query(identifier=identifier, new_identifier=new_identifier, position=position),
+            ),
+            decode=decode,
+        )
+
+    @workflow
+    def fork_thread() -> Steps[bool]:
+        if (yield operation(FORK_TURNS)):
+            return True
+        return (yield operation(FORK))  # of an agent: its elements become turns
+
+    return ByLine(lambda line: fork_thread() if line.has_turns else operation(FORK))
 
 
-def rename(identifier: str, new_identifier: str) -> Operation[bool]:
+def rename(identifier: str, new_identifier: str) -> ByLine[bool]:
     """Move a memory to another identifier; return whether the memory exists."""
     check_text(identifier, "identifier")
     check_text(new_identifier, "new_identifier")
     name = f"rename memory {identifier!r:.80}"
 
     def decode(rows: Sequence[Row]) -> bool:
-        existed, created = rows[0]
+        existed, created, listed = rows[0]
+        if listed and not existed:
+            raise SchemaInvalid(f"{name}: it is of an agent of draive, which names it: fork it")
         return _check_copied(name, new_identifier, existed=existed, created=created)
 
-    return Operation(
-        name=name,
-        statements=(
-            lock_memories((identifier, new_identifier)),
-            RENAME(identifier=identifier, new_identifier=new_identifier),
-        ),
-        decode=decode,
-    )
+    def build(line: Line) -> Operation[bool]:
+        query = RENAME_TURNS if line.has_turns else RENAME
+        return Operation(
+            name=name,
+            statements=(
+                lock_memories((identifier, new_identifier)),
+                query(identifier=identifier, new_identifier=new_identifier),
+            ),
+            decode=decode,
+        )
+
+    return ByLine(build)
 
 
 def _check_copied(name: str, new_identifier: str, *, existed: bool, created: bool) -> bool:

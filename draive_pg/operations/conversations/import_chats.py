@@ -18,7 +18,7 @@ from draive_pg.codec.elements import UNTIMED, Document
 from draive_pg.codec.json import encode, encode_list
 from draive_pg.codec.validation import check_optional, check_sent, check_text, check_texts
 from draive_pg.display.progress import progress, watched
-from draive_pg.errors import ChatInvalid, MemoryExists
+from draive_pg.errors import ChatInvalid, MemoryExists, StoredDataSkipped, warn
 from draive_pg.models.conversations import ChatImport
 from draive_pg.operations.conversations.ahead import ahead
 from draive_pg.operations.conversations.store import (
@@ -33,7 +33,16 @@ from draive_pg.operations.conversations.store import (
     lock_memory,
 )
 from draive_pg.operations.conversations.transfer import batches
-from draive_pg.operations.operation import Call, Operation, Query, Row, Statement, Steps, workflow
+from draive_pg.operations.operation import (
+    LINE,
+    Call,
+    Operation,
+    Query,
+    Row,
+    Statement,
+    Steps,
+    workflow,
+)
 
 DEFAULT = Options()
 MAX_IDENTIFIER = 2_600  # bytes that fit into an index of PostgreSQL
@@ -178,6 +187,7 @@ class Given(NamedTuple):
     text: str
     elements: int
     where: str
+    has_variables: bool
 
     @property
     def size(self) -> int:
@@ -221,7 +231,7 @@ class Report:
             self.elements,
             (*self.refused, *self.conflicts),
             tuple(self.repaired),
-            dict(sorted(self.ignored.items())),
+            dict(sorted((+self.ignored).items())),
             self.untimed,
         )
 
@@ -289,6 +299,7 @@ def import_chats(source: Any, rules: Rules, *, dry_run: bool = False) -> Steps[C
     if dry_run:
         return (yield Call(partial(check, source, rules)))
     report = Report()
+    with_variables: bool = not (yield LINE).has_turns
     with (
         progress(_size(source), "Importing", "B", wanted=watched()) as bar,
         ahead(batches(_prepared(source, rules, report)), threaded=_are_files(source)) as take,
@@ -297,6 +308,9 @@ def import_chats(source: Any, rules: Rules, *, dry_run: bool = False) -> Steps[C
             states = yield _write(batch, append=rules.append)
             _count(batch, states, rules, report)
             bar.update(report.read - bar.n)
+            if not with_variables:
+                written = (each for each in batch if states[each.identifier][3])
+                report.ignored["variables"] += sum(each.has_variables for each in written)
     return report.result()
 
 
@@ -351,7 +365,7 @@ def _given(log: Log, rules: Rules, report: Report) -> Given:
     report.repaired += (f"{log.where}: {repair}" for repair in chat.repairs)
     report.ignored.update(log.conversation.ignored)
     report.untimed += any(each.untimed for each in chat.elements)
-    return Given(identifier, text, len(chat.elements), log.where)
+    return Given(identifier, text, len(chat.elements), log.where, bool(chat.snapshots))
 
 
 def _identifier(identifier: str) -> str:
@@ -432,12 +446,13 @@ def _statement(batch: Sequence[Given], *, append: bool, only_new: bool) -> State
     )
 
 
+@workflow
 def import_chat(
     identifier: str,
     messages: Iterable[Mapping[str, Any]],
     *,
     append: bool,
-) -> Operation[int]:
+) -> Steps[int]:
     """Append the messages of a chat log as elements, and return how many elements they made."""
     check_text(identifier, "identifier")
     conversation = read_messages(messages)
@@ -456,8 +471,8 @@ def import_chat(
             )
         return added
 
-    given = Given(identifier, text, len(chat.elements), "")
-    return Operation(
+    given = Given(identifier, text, len(chat.elements), "", bool(chat.snapshots))
+    added: int = yield Operation(
         name=f"import chat into memory {identifier!r:.80}",
         statements=(
             lock_memory(identifier),
@@ -465,3 +480,10 @@ def import_chat(
         ),
         decode=decode,
     )
+    if added and given.has_variables and (yield LINE).has_turns:
+        warn(
+            f"import chat into memory {identifier!r:.80}: its variables, such as the text of "
+            "system messages, were left out, because turns have none",
+            StoredDataSkipped,
+        )
+    return added

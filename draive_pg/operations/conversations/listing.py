@@ -10,7 +10,7 @@ from draive_pg.models.conversations import MemorySummary
 from draive_pg.models.record import Records
 from draive_pg.operations.conversations.expressions import epoch_us
 from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, SNAPSHOTS, WRITES
-from draive_pg.operations.operation import Operation, Query, Row, Steps, workflow
+from draive_pg.operations.operation import Operation, Query, Request, Row, Steps, workflow
 
 type Order = Literal["identifier", "created", "last", "elements", "bytes"]
 
@@ -167,16 +167,16 @@ def list_(
 
 
 @workflow
-def require_memory[T](operation: Operation[bool], identifier: str, result: T) -> Steps[T]:
-    """Run an operation that returns whether the memory exists, and return a result.
+def require_memory[T](request: Request[bool], action: str, identifier: str, result: T) -> Steps[T]:
+    """Run a request that returns whether the memory exists, and return a result.
 
     Raises
     ------
     MemoryMissing
         If the memory does not exist; the message suggests similar identifiers.
     """
-    if not (yield operation):
-        message = f"{operation.name}: there is no such memory"
+    if not (yield request):
+        message = f"{action} memory {identifier!r:.80}: there is no such memory"
         raise (yield from memory_missing(message, identifier))
     return result
 

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, LiteralString, cast
 
 from draive_pg.lines.line import LINE_89, TABLES, Line, Store, detect, present_stores
+from draive_pg.lines.turns import HANDLING
 from draive_pg.operations.operation import (
     Operation,
     Query,
@@ -128,21 +129,28 @@ NO_SNAPSHOTS: LiteralString = """(
 
 
 # The block of 0.89 for a part of a turn, or for a block of a context: its keys tell what it is.
-BLOCK: LiteralString = """CASE
+BLOCK: LiteralString = f"""CASE
     WHEN part ? 'parts' THEN part
     WHEN part ? 'reasoning' THEN jsonb_build_object(
         'type', 'reasoning', 'content', part -> 'reasoning', 'meta', part -> 'meta'
     )
-    WHEN part ? 'arguments' THEN part - 'handling' || '{"type": "tool_request"}'
+    WHEN part ? 'arguments' THEN part - 'handling' || jsonb_build_object(
+        'type', 'tool_request',
+        'meta', coalesce(part -> 'meta', '{{}}') || CASE
+            WHEN part ->> 'handling' IS NULL THEN '{{}}'
+            ELSE jsonb_build_object('{HANDLING}', part -> 'handling')
+        END
+    )
     ELSE jsonb_build_object(
         'type', 'tool_response',
         'identifier', part -> 'identifier',
         'tool', part -> 'tool',
         'content', coalesce(part -> 'content', part -> 'result'),
         'handling', CASE part ->> 'status'
-            WHEN 'error' THEN 'error' ELSE coalesce(part ->> 'handling', 'response')
+            WHEN 'error' THEN 'error'
+            ELSE coalesce(part ->> 'handling', part #>> '{{meta,{HANDLING}}}', 'response')
         END,
-        'meta', part -> 'meta'
+        'meta', (part -> 'meta') - '{HANDLING}'
     )
 END"""
 
@@ -158,6 +166,7 @@ PARTS: LiteralString = """
     WHERE NOT item.value ? 'event' OR item.value ->> 'event' IN ('tool_request', 'tool_response')
 """
 
+# Whether the parts of a turn are not all blocks of one element.
 MIXED: LiteralString = "'$.content[*] ? (exists(@.event) || exists(@.reasoning))'"
 
 # Most turns are one element with the parts of the turn as blocks. In others, an element is a run
@@ -208,20 +217,23 @@ CONVERSATION_ELEMENTS: LiteralString = f"""(
 STEP: LiteralString = "INTERVAL '1 microsecond'"
 
 # Blocks as parts of turns.
-PART: LiteralString = """CASE block.value ->> 'type'
+PART: LiteralString = f"""CASE block.value ->> 'type'
     WHEN 'reasoning' THEN jsonb_build_object(
-        'reasoning', block.value -> 'content', 'meta', coalesce(block.value -> 'meta', '{}')
+        'reasoning', block.value -> 'content', 'meta', coalesce(block.value -> 'meta', '{{}}')
     )
     WHEN 'tool_request' THEN jsonb_build_object(
         'event', 'tool_request',
         'created', piece.created,
         'content', jsonb_build_object(
             'category', 'ModelToolRequest',
-            'artifact', block.value - 'type',
+            'artifact', block.value - 'type' #- '{{meta,{HANDLING}}}' || CASE
+                WHEN block.value #> '{{meta,{HANDLING}}}' IS NULL THEN '{{}}'
+                ELSE jsonb_build_object('handling', block.value #> '{{meta,{HANDLING}}}')
+            END,
             'hidden', FALSE,
-            'meta', '{}'::JSONB
+            'meta', '{{}}'::JSONB
         ),
-        'meta', '{}'::JSONB
+        'meta', '{{}}'::JSONB
     )
     WHEN 'tool_response' THEN jsonb_build_object(
         'event', 'tool_response',
@@ -230,12 +242,17 @@ PART: LiteralString = """CASE block.value ->> 'type'
             'category', 'ModelToolResponse',
             'artifact', block.value - 'type' - 'handling' || jsonb_build_object(
                 'status',
-                CASE block.value ->> 'handling' WHEN 'error' THEN 'error' ELSE 'success' END
+                CASE block.value ->> 'handling' WHEN 'error' THEN 'error' ELSE 'success' END,
+                'meta',
+                coalesce(block.value -> 'meta', '{{}}') || CASE
+                    WHEN block.value ->> 'handling' IN ('response', 'error') THEN '{{}}'
+                    ELSE jsonb_build_object('{HANDLING}', block.value -> 'handling')
+                END
             ),
             'hidden', FALSE,
-            'meta', '{}'::JSONB
+            'meta', '{{}}'::JSONB
         ),
-        'meta', '{}'::JSONB
+        'meta', '{{}}'::JSONB
     )
     ELSE block.value
 END"""

@@ -1,6 +1,7 @@
 """Export whole memories to a file, and import them into this or another database."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -28,7 +29,7 @@ from draive_pg.operations.conversations.store import (
     SNAPSHOTS,
     lock_memories,
 )
-from draive_pg.operations.operation import Call, Operation, Query, Row, Steps, workflow
+from draive_pg.operations.operation import LINE, Call, Operation, Query, Row, Steps, workflow
 
 # Limits of one statement, unless a single memory exceeds them.
 MAX_ELEMENTS = 2_000
@@ -115,6 +116,7 @@ given_rows AS (
     CROSS JOIN LATERAL (
         SELECT 1 AS kind, value, number
         FROM json_array_elements(given.variables) WITH ORDINALITY AS item (value, number)
+        WHERE :with_variables::BOOLEAN
         UNION ALL
         SELECT 2, value, number
         FROM json_array_elements(given.elements) WITH ORDINALITY AS item (value, number)
@@ -267,19 +269,24 @@ def import_file(path: object) -> Steps[Transfer]:
     source = check_path(path)
     done = Transfer(source, 0, 0, 0)
     differing: list[str] = []
+    ignored = Counter[str]()
+    with_variables: bool = not (yield LINE).has_turns
+    kept = lines(source) if with_variables else _with_elements(lines(source), ignored)
     with (
         progress(source.stat().st_size, "Importing", "B") as bar,
-        closing(batches(lines(source))) as found,
+        closing(batches(kept)) as found,
     ):
         while batch := (yield Call(partial(next, found, None))):
-            created, other = yield _write(source, batch)
+            created, other = yield _write(source, batch, with_variables=with_variables)
             differing += sorted(other)
             new = [line for line in batch if line.identifier in created]
+            if not with_variables:
+                ignored["variables"] += sum(line.variables > 0 for line in new)
             done = _add(
                 done,
                 len(new),
                 sum(line.elements for line in new),
-                sum(line.variables for line in new),
+                sum(line.variables for line in new) if with_variables else 0,
                 len(batch) - len(new) - len(other),
             )
             bar.update(batch[-1].read - bar.n)
@@ -289,7 +296,16 @@ def import_file(path: object) -> Steps[Transfer]:
             f"{differing[0]!r:.80}, and were left as they are; remove or rename them and import "
             f"again. All others are there: {done.memories} imported, {done.unchanged} unchanged"
         )
-    return done
+    return replace(done, ignored=dict(+ignored))
+
+
+def _with_elements(found: Iterable[Line], ignored: Counter[str]) -> Generator[Line]:
+    """Leave out memories without elements, and count them."""
+    for line in found:
+        if line.elements:
+            yield line
+        else:
+            ignored["memories without elements"] += 1
 
 
 def _sizes(selection: Selection, after: str | None) -> Operation[Sequence[Size]]:
@@ -310,14 +326,16 @@ def _read(query: Query, identifiers: Sequence[str]) -> Operation[Sequence[Row]]:
     )
 
 
-def _write(source: Path, batch: Sequence[Line]) -> Operation[tuple[Sequence[str], Sequence[str]]]:
+def _write(
+    source: Path, batch: Sequence[Line], *, with_variables: bool
+) -> Operation[tuple[Sequence[str], Sequence[str]]]:
     identifiers = [line.identifier for line in batch]
     text = f"[{','.join(line.text for line in batch)}]"
     return Operation(
         name=f"import {source.name!r:.80}, lines {batch[0].number} to {batch[-1].number}",
         statements=(
             lock_memories(identifiers),
-            WRITE(lines=text, identifiers=identifiers),
+            WRITE(lines=text, identifiers=identifiers, with_variables=with_variables),
         ),
         decode=lambda rows: (rows[0][0], rows[0][1]),
     )

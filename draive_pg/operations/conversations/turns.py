@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from draive_pg.codec.json import parse
 from draive_pg.codec.validation import check_limit, check_sent, check_text
-from draive_pg.operations.conversations.store import STEP, TURNS, lock_memory
+from draive_pg.operations.conversations.store import (
+    CONVERSATIONS,
+    PARTS,
+    STEP,
+    TURNS,
+    lock_memory,
+)
 from draive_pg.operations.operation import (
     Operation,
     Query,
@@ -66,6 +72,99 @@ SELECT
 FROM batch,
     json_array_elements(:turns::JSON) WITH ORDINALITY AS item (payload, number)
 ORDER BY item.number
+""",
+)
+
+
+# Copies whole turns, with what elements have no place for. A position may be within a turn, whose
+# other parts are left out; the positions are those of the elements of `store.ELEMENTS`.
+FORK_TURNS = Query(
+    "turns.fork",
+    f"""
+WITH source AS (
+    SELECT identifier, created, turn, payload FROM {TURNS} AS turn
+    WHERE thread_id = :identifier::TEXT
+),
+numbered AS (
+    SELECT
+        turn.identifier,
+        part.part_number,
+        count(*) FILTER (WHERE coalesce(part.starts, turn.payload -> 'content' = '[]'))
+            OVER (ORDER BY turn.created, turn.identifier, part.part_number) - 1 AS position
+    FROM source AS turn
+    LEFT JOIN LATERAL (
+        SELECT NULL::INT8 AS part_number, TRUE AS starts WHERE turn.turn = 'user'
+        UNION ALL
+        SELECT part_number, kind IS DISTINCT FROM lag(kind) OVER (ORDER BY part_number)
+        FROM ({PARTS}) AS part
+        WHERE turn.turn <> 'user'
+    ) AS part ON TRUE
+),
+kept AS (
+    SELECT
+        identifier,
+        bool_and(position <= :position::INT8) IS NOT FALSE AS whole,
+        max(part_number) FILTER (WHERE position <= :position::INT8) AS last
+    FROM numbered
+    GROUP BY identifier
+    HAVING bool_or(position <= :position::INT8) IS NOT FALSE
+),
+copied AS (
+    INSERT INTO {TURNS} (thread_id, identifier, turn, payload, created)
+    SELECT
+        :new_identifier::TEXT,
+        source.identifier,
+        source.turn,
+        CASE
+            WHEN kept.whole THEN source.payload
+            ELSE jsonb_set(source.payload, '{{content}}', (
+                SELECT jsonb_agg(value ORDER BY number)
+                FROM jsonb_array_elements(source.payload -> 'content')
+                    WITH ORDINALITY AS part (value, number)
+                WHERE number <= kept.last
+            ))
+        END,
+        source.created
+    FROM kept
+    JOIN source USING (identifier)
+    WHERE (:position::INT8 IS NULL OR :position::INT8 <= (SELECT max(position) FROM numbered))
+        AND NOT EXISTS (
+            SELECT FROM {CONVERSATIONS} AS target WHERE target.identifier = :new_identifier::TEXT
+        )
+    RETURNING TRUE
+)
+SELECT
+    EXISTS (SELECT FROM source) AS existed,
+    (SELECT max(position) + 1 FROM numbered) AS elements,
+    EXISTS (SELECT FROM copied) AS created
+""",
+)
+
+# INSERT and DELETE instead of UPDATE: the role may lack UPDATE.
+RENAME_TURNS = Query(
+    "turns.rename",
+    f"""
+WITH copied AS (
+    INSERT INTO {TURNS} (thread_id, identifier, turn, payload, created)
+    SELECT :new_identifier::TEXT, identifier, turn, payload, created
+    FROM {TURNS} AS turn
+    WHERE thread_id = :identifier::TEXT
+        AND NOT EXISTS (
+            SELECT FROM {CONVERSATIONS} AS target WHERE target.identifier = :new_identifier::TEXT
+        )
+    RETURNING TRUE
+),
+removed AS (
+    DELETE FROM {TURNS} AS turn
+    WHERE thread_id = :identifier::TEXT AND EXISTS (SELECT FROM copied)
+)
+SELECT
+    EXISTS (SELECT FROM {TURNS} AS turn WHERE thread_id = :identifier::TEXT) AS existed,
+    EXISTS (SELECT FROM copied) AS created,
+    EXISTS (
+        SELECT FROM {CONVERSATIONS} AS conversation
+        WHERE conversation.identifier = :identifier::TEXT
+    ) AS listed
 """,
 )
 

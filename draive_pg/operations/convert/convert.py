@@ -14,7 +14,7 @@ from draive_pg.operations.convert.conversations import WRITE, convert_conversati
 from draive_pg.operations.convert.documents import convert_documents
 from draive_pg.operations.convert.report import Report
 from draive_pg.operations.documents.kind import CONFIGURATIONS, KINDS, DocumentKind
-from draive_pg.operations.operation import ByLine, Call, Operation, Request, Steps, workflow
+from draive_pg.operations.operation import LINE, Call, Operation, Request, Steps, workflow
 
 SAME = "both lines have the same tables: copy them with export and import_file"
 KIND_BY_TABLE: Mapping[str, DocumentKind[Any, Any]] = {kind.table: kind for kind in KINDS}
@@ -55,7 +55,7 @@ def convert(
 
     line = None if source is None else line_of(source)
     if line is None:
-        line = yield ByLine(lambda found: Operation("line", (), decode=lambda _: found))
+        line = yield LINE
     yield find(schema, line)  # which raises if its tables are of another line
     yield on_target(find(target_schema, target))
     missing = yield missing_tables(schema, NAMES)
