@@ -14,13 +14,18 @@ SELECT
     TRUE AS current
 FROM unnest($1::TEXT[], $2::TIMESTAMPTZ[]) AS wanted (name, created)
 JOIN (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
+        SELECT stored.*
+        FROM (SELECT NULL::TEXT AS name) AS without_classes
+        CROSS JOIN LATERAL (
+            SELECT
+                identifier AS name,
+                created,
+                content,
+                NULL::TEXT AS description,
+                '[]'::JSONB AS arguments,
+                '{}'::JSONB AS meta,
+                name AS class
+            FROM configurations
+        ) AS stored
     ) AS document
     ON document.name = wanted.name AND document.created = wanted.created

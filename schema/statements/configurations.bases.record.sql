@@ -19,14 +19,19 @@ SELECT
 FROM unnest($2::TEXT[], $3::TIMESTAMPTZ[], $4::TEXT[], $5::TEXT[])
     AS new (name, created, digest, labels)
 LEFT JOIN (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
+        SELECT stored.*
+        FROM (SELECT NULL::TEXT AS name) AS without_classes
+        CROSS JOIN LATERAL (
+            SELECT
+                identifier AS name,
+                created,
+                content,
+                NULL::TEXT AS description,
+                '[]'::JSONB AS arguments,
+                '{}'::JSONB AS meta,
+                name AS class
+            FROM configurations
+        ) AS stored
     ) AS document
     ON document.name = new.name AND document.created = new.created
 LEFT JOIN LATERAL (

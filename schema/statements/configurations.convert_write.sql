@@ -62,14 +62,19 @@ moved AS (
         SELECT name, created, content, description, arguments, meta FROM document
         UNION ALL
         SELECT name, created, content, description, arguments, meta FROM (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
+        SELECT stored.*
+        FROM (SELECT NULL::TEXT AS name) AS without_classes
+        CROSS JOIN LATERAL (
+            SELECT
+                identifier AS name,
+                created,
+                content,
+                NULL::TEXT AS description,
+                '[]'::JSONB AS arguments,
+                '{}'::JSONB AS meta,
+                name AS class
+            FROM configurations
+        ) AS stored
     ) AS stored
     ) AS document ON document.name = move.name AND document.created = move.revision
     ON CONFLICT DO NOTHING

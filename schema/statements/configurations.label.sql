@@ -16,14 +16,19 @@ newest AS (
     CASE WHEN EXISTS (
         SELECT FROM (
     SELECT * FROM (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
+        SELECT stored.*
+        FROM (SELECT NULL::TEXT AS name) AS without_classes
+        CROSS JOIN LATERAL (
+            SELECT
+                identifier AS name,
+                created,
+                content,
+                NULL::TEXT AS description,
+                '[]'::JSONB AS arguments,
+                '{}'::JSONB AS meta,
+                name AS class
+            FROM configurations
+        ) AS stored
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS labelled
         WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
@@ -32,14 +37,19 @@ newest AS (
         FROM (
     SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
+        SELECT stored.*
+        FROM (SELECT NULL::TEXT AS name) AS without_classes
+        CROSS JOIN LATERAL (
+            SELECT
+                identifier AS name,
+                created,
+                content,
+                NULL::TEXT AS description,
+                '[]'::JSONB AS arguments,
+                '{}'::JSONB AS meta,
+                name AS class
+            FROM configurations
+        ) AS stored
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS kept
     UNION ALL
@@ -49,14 +59,19 @@ newest AS (
         AND NOT EXISTS (
             SELECT FROM (
     SELECT * FROM (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
+        SELECT stored.*
+        FROM (SELECT NULL::TEXT AS name) AS without_classes
+        CROSS JOIN LATERAL (
+            SELECT
+                identifier AS name,
+                created,
+                content,
+                NULL::TEXT AS description,
+                '[]'::JSONB AS arguments,
+                '{}'::JSONB AS meta,
+                name AS class
+            FROM configurations
+        ) AS stored
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
@@ -105,14 +120,19 @@ checked AS (
         greatest(clock_timestamp(), newest.moved + INTERVAL '1 microsecond') AS moved
     FROM (
     SELECT * FROM (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
+        SELECT stored.*
+        FROM (SELECT NULL::TEXT AS name) AS without_classes
+        CROSS JOIN LATERAL (
+            SELECT
+                identifier AS name,
+                created,
+                content,
+                NULL::TEXT AS description,
+                '[]'::JSONB AS arguments,
+                '{}'::JSONB AS meta,
+                name AS class
+            FROM configurations
+        ) AS stored
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS document
     LEFT JOIN newest ON TRUE
@@ -122,14 +142,19 @@ checked AS (
         FROM (
     SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
+        SELECT stored.*
+        FROM (SELECT NULL::TEXT AS name) AS without_classes
+        CROSS JOIN LATERAL (
+            SELECT
+                identifier AS name,
+                created,
+                content,
+                NULL::TEXT AS description,
+                '[]'::JSONB AS arguments,
+                '{}'::JSONB AS meta,
+                name AS class
+            FROM configurations
+        ) AS stored
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS kept
     UNION ALL
@@ -139,14 +164,19 @@ checked AS (
         AND NOT EXISTS (
             SELECT FROM (
     SELECT * FROM (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
+        SELECT stored.*
+        FROM (SELECT NULL::TEXT AS name) AS without_classes
+        CROSS JOIN LATERAL (
+            SELECT
+                identifier AS name,
+                created,
+                content,
+                NULL::TEXT AS description,
+                '[]'::JSONB AS arguments,
+                '{}'::JSONB AS meta,
+                name AS class
+            FROM configurations
+        ) AS stored
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
@@ -175,14 +205,19 @@ checked AS (
     ) AS newest
     JOIN (
     SELECT * FROM (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
+        SELECT stored.*
+        FROM (SELECT NULL::TEXT AS name) AS without_classes
+        CROSS JOIN LATERAL (
+            SELECT
+                identifier AS name,
+                created,
+                content,
+                NULL::TEXT AS description,
+                '[]'::JSONB AS arguments,
+                '{}'::JSONB AS meta,
+                name AS class
+            FROM configurations
+        ) AS stored
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS labelled
         ON labelled.name = $1::TEXT AND labelled.created = newest.revision
@@ -197,14 +232,19 @@ checked AS (
         SELECT revision.created
         FROM (
     SELECT * FROM (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
+        SELECT stored.*
+        FROM (SELECT NULL::TEXT AS name) AS without_classes
+        CROSS JOIN LATERAL (
+            SELECT
+                identifier AS name,
+                created,
+                content,
+                NULL::TEXT AS description,
+                '[]'::JSONB AS arguments,
+                '{}'::JSONB AS meta,
+                name AS class
+            FROM configurations
+        ) AS stored
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS revision
         WHERE revision.name = $1::TEXT
@@ -231,14 +271,19 @@ LEFT JOIN (
     CASE WHEN EXISTS (
         SELECT FROM (
     SELECT * FROM (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
+        SELECT stored.*
+        FROM (SELECT NULL::TEXT AS name) AS without_classes
+        CROSS JOIN LATERAL (
+            SELECT
+                identifier AS name,
+                created,
+                content,
+                NULL::TEXT AS description,
+                '[]'::JSONB AS arguments,
+                '{}'::JSONB AS meta,
+                name AS class
+            FROM configurations
+        ) AS stored
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS labelled
         WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
@@ -247,14 +292,19 @@ LEFT JOIN (
         FROM (
     SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
+        SELECT stored.*
+        FROM (SELECT NULL::TEXT AS name) AS without_classes
+        CROSS JOIN LATERAL (
+            SELECT
+                identifier AS name,
+                created,
+                content,
+                NULL::TEXT AS description,
+                '[]'::JSONB AS arguments,
+                '{}'::JSONB AS meta,
+                name AS class
+            FROM configurations
+        ) AS stored
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS kept
     UNION ALL
@@ -264,14 +314,19 @@ LEFT JOIN (
         AND NOT EXISTS (
             SELECT FROM (
     SELECT * FROM (
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM configurations
+        SELECT stored.*
+        FROM (SELECT NULL::TEXT AS name) AS without_classes
+        CROSS JOIN LATERAL (
+            SELECT
+                identifier AS name,
+                created,
+                content,
+                NULL::TEXT AS description,
+                '[]'::JSONB AS arguments,
+                '{}'::JSONB AS meta,
+                name AS class
+            FROM configurations
+        ) AS stored
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created

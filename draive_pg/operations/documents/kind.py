@@ -184,6 +184,10 @@ class DocumentKind[Reference, R: DocumentRevision]:
         The table, or a subquery, with the canonical columns.
     content_type : str
         The SQL type of the content.
+    signature : str
+        The column that is loaded with the content: the declared arguments, or the class.
+    redefined : str
+        SQL for whether an equal document is new, because its class is.
     kept_arguments, declared_names : str
         The SQL of these names in the statement that defines a revision.
     notes, labels, removals : str
@@ -208,6 +212,8 @@ class DocumentKind[Reference, R: DocumentRevision]:
     values: LiteralString
     source: LiteralString
     content_type: LiteralString
+    signature: LiteralString
+    redefined: LiteralString
     kept_arguments: LiteralString
     declared_names: LiteralString
     notes: LiteralString
@@ -300,6 +306,8 @@ class DocumentKind[Reference, R: DocumentRevision]:
             "{columns}": self.columns,
             "{values}": self.values,
             "{content_type}": self.content_type,
+            "{signature}": self.signature,
+            "{redefined}": self.redefined,
             "{kept_arguments}": self.kept_arguments,
             "{declared_names}": self.declared_names,
             "{notes}": f"{{schema}}.{self.notes}",
@@ -378,6 +386,8 @@ INSTRUCTIONS = DocumentKind[InstructionsReference, Revision](
     values="name, created, content, description, arguments, meta",
     source="{schema}.instructions",
     content_type="TEXT",
+    signature="arguments",
+    redefined="FALSE",
     kept_arguments=KEPT_ARGUMENTS,
     declared_names=DECLARED_ARGUMENTS,
     notes="draive_pg_revisions",
@@ -408,6 +418,8 @@ TEMPLATES = DocumentKind[TemplateReference, TemplateRevision](
         FROM {schema}.templates
     )""",
     content_type="TEXT",
+    signature="arguments",
+    redefined="FALSE",
     kept_arguments=KEPT_VARIABLES,
     declared_names=DECLARED_VARIABLES,
     notes="draive_pg_template_revisions",
@@ -424,22 +436,31 @@ TEMPLATES = DocumentKind[TemplateReference, TemplateRevision](
     ),
 )
 
+# A table of draive before 0.94 has no column `name`: then `name` is that of `without_classes`.
 CONFIGURATIONS = DocumentKind[ConfigurationReference, Snapshot](
     table="configurations",
     key="identifier",
     columns="identifier, created, content",
     values="name, created, content",
     source="""(
-        SELECT
-            identifier AS name,
-            created,
-            content,
-            NULL::TEXT AS description,
-            '[]'::JSONB AS arguments,
-            '{}'::JSONB AS meta
-        FROM {schema}.configurations
+        SELECT stored.*
+        FROM (SELECT NULL::TEXT AS name) AS without_classes
+        CROSS JOIN LATERAL (
+            SELECT
+                identifier AS name,
+                created,
+                content,
+                NULL::TEXT AS description,
+                '[]'::JSONB AS arguments,
+                '{}'::JSONB AS meta,
+                name AS class
+            FROM {schema}.configurations
+        ) AS stored
     )""",
     content_type="JSONB",
+    signature="class",
+    redefined="starts_with(current_setting('draive_pg.configuration_name', TRUE), :name || E'\\n') "
+    "AND current_setting('draive_pg.configuration_name', TRUE) <> :name || E'\\n' || latest.class",
     kept_arguments="'[]'",
     declared_names="ARRAY[]::TEXT[]",
     notes="draive_pg_configuration_revisions",

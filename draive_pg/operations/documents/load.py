@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 LOAD = per_kind(
     "load",
     """
-SELECT document.content::TEXT, document.arguments::TEXT, document.created
+SELECT document.content::TEXT, document.{signature}::TEXT, document.created
 FROM {documents} AS document
 WHERE document.name = :name::TEXT
 ORDER BY document.created DESC
@@ -67,7 +67,7 @@ LOAD_SELECTED = per_kind(
     f"""
 SELECT
     document.content::TEXT,
-    document.arguments::TEXT,
+    document.{{signature}}::TEXT,
     document.created,
     document.description,
     document.meta::TEXT
@@ -82,7 +82,7 @@ PRELOAD = per_kind(
     "preload",
     NAMES
     + """
-SELECT document.name, document.content::TEXT, document.arguments::TEXT, document.created
+SELECT document.name, document.content::TEXT, document.{signature}::TEXT, document.created
 FROM names
 CROSS JOIN LATERAL (
     SELECT revision.*
@@ -97,7 +97,7 @@ CROSS JOIN LATERAL (
 PRELOAD_LABELLED = per_kind(
     "preload_labelled",
     f"""
-SELECT document.name, document.content::TEXT, document.arguments::TEXT, document.created
+SELECT document.name, document.content::TEXT, document.{{signature}}::TEXT, document.created
 FROM {{current_labels}} AS move
 JOIN {{documents}} AS document
     ON document.name = move.name AND document.created = move.revision
@@ -107,13 +107,13 @@ WHERE move.label = :label::TEXT AND {unchanged("document", "move")}
 
 
 class Loaded:
-    """A loaded revision, and what was made from it."""
+    """A loaded revision with `DocumentKind.signature`, and what was made from it."""
 
-    __slots__ = ("_made", "arguments", "content", "created")
+    __slots__ = ("_made", "content", "created", "signature")
 
-    def __init__(self, content: str, arguments: str, created: datetime) -> None:
+    def __init__(self, content: str, signature: str | None, created: datetime) -> None:
         self.content = content
-        self.arguments = arguments
+        self.signature = signature
         self.created = created
         self._made: dict[object, Any] = {}
 
@@ -128,7 +128,7 @@ class Loaded:
     @property
     def declared(self) -> tuple[str, ...]:
         """The names of the declared arguments."""
-        return self.made("declared", lambda: _declared_names(self.arguments))
+        return self.made("declared", lambda: _declared_names(self.signature or "[]"))
 
 
 def load_text_or_none(name: str, selector: RevisionSelector = NEWEST) -> Operation[str | None]:
@@ -235,6 +235,8 @@ def load_configuration[Config: "Configuration"](
 
     Raises
     ------
+    ConfigurationInvalid
+        If the snapshot is of another class.
     DocumentMissing
         If there is no snapshot, one is required, and the class has no defaults.
     RevisionMissing
@@ -249,6 +251,12 @@ def load_configuration[Config: "Configuration"](
     def to_result(found: Loaded | None) -> Config | None:
         if found is None:
             return default
+
+        if found.signature not in (None, config.__name__, name.rpartition(".")[2]):
+            raise codec.ConfigurationInvalid(
+                identifier=name,
+                reason=f"it is of the class {found.signature!r:.80}, not {config.__name__!r:.80}",
+            )
 
         def make() -> Config:
             content = parse(found.content, CONFIGURATIONS.titled(name))

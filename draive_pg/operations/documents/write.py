@@ -1,6 +1,7 @@
 """Writing revisions of documents: define, restore, rename, remove."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
@@ -97,6 +98,7 @@ checked AS (
         cardinality(declared.names) = 0
             OR coalesce(:placeholders::TEXT[] <@ declared.names, FALSE) AS fits,
         latest.created IS NULL
+            OR ({redefined}) IS TRUE
             OR (
                 proposed.content::TEXT,
                 proposed.description,
@@ -235,6 +237,24 @@ SELECT
     set_config('draive_pg.author', coalesce(:author::TEXT, ''), TRUE),
     set_config('draive_pg.message', coalesce(:message::TEXT, ''), TRUE)
 """,
+)
+
+# The class of the next rows of an identifier, for the trigger that fills the column `name`: the
+# given class, or that of the newest row of another identifier. Without one, the trigger decides.
+SET_CLASS = Query(
+    "configurations.set_class",
+    CONFIGURATIONS.fill("""
+SELECT set_config('draive_pg.configuration_name', :name::TEXT || E'\\n' || coalesce(
+    :class_name::TEXT,
+    (
+        SELECT document.class
+        FROM {documents} AS document
+        WHERE document.name = :source::TEXT
+        ORDER BY document.created DESC
+        LIMIT 1
+    )
+), TRUE)
+"""),
 )
 
 # Uses only draive's table: the adapters must work without the tables of draive_pg.
@@ -403,8 +423,8 @@ def define_configuration(
     expected: Expected[Snapshot] = None,
 ) -> Operation[Snapshot]:
     """Write a new snapshot if it differs from the newest one; return the newest one."""
-    identifier, content = _configuration(config, value)
-    return define(
+    identifier, content, class_name = _configuration(config, value)
+    operation = define(
         CONFIGURATIONS,
         identifier,
         Content(content),
@@ -412,6 +432,7 @@ def define_configuration(
         author=author,
         message=message,
     )
+    return _with_class(operation, identifier, class_name)
 
 
 def append_instructions(declaration: "InstructionsDeclaration", *, content: str) -> Operation[None]:
@@ -421,10 +442,12 @@ def append_instructions(declaration: "InstructionsDeclaration", *, content: str)
     return append(INSTRUCTIONS, name, _declared(as_declaration(declaration), content))
 
 
-def append_configuration(identifier: str, value: Mapping[str, Any]) -> Operation[None]:
+def append_configuration(
+    identifier: str, value: "Configuration | Mapping[str, Any]"
+) -> Operation[None]:
     """Write a new snapshot even if it equals the newest one, as draive does."""
-    name, content = _configuration(identifier, value)
-    return append(CONFIGURATIONS, name, Content(content))
+    name, content, class_name = _configuration(identifier, value)
+    return _with_class(append(CONFIGURATIONS, name, Content(content)), name, class_name)
 
 
 @transactional
@@ -497,10 +520,12 @@ def rename[R: DocumentRevision](
     number, created = (0, None) if newest is None else (newest.revision, newest.created)
     if not condition.holds(number, created):
         raise condition.conflict_error(action, _newest(number, created))
-    note = NOTE_REMOVAL(author=None, message=f"renamed to {new_name!r:.200}")
+    notes = [NOTE_REMOVAL(author=None, message=f"renamed to {new_name!r:.200}")]
+    if kind is CONFIGURATIONS:
+        notes.append(SET_CLASS(name=new_name, source=name, class_name=None))
     write = Operation[bool | None](
         name=action,
-        statements=(note, RENAME[kind](name=name, new_name=new_name)),
+        statements=(*notes, RENAME[kind](name=name, new_name=new_name)),
         decode=decode,
         invalidates=kind.stale(name, new_name),
     )
@@ -681,10 +706,18 @@ def _check_placeholders(declaration: Declaration, content: str, name: str) -> No
         )
 
 
+def _with_class[T](operation: Operation[T], name: str, class_name: str | None) -> Operation[T]:
+    """Write the class of a configuration with it; None: that of the newest one."""
+    if class_name is None:
+        return operation
+    given = SET_CLASS(name=name, source=name, class_name=class_name)
+    return replace(operation, statements=(given, *operation.statements))
+
+
 def _configuration(
     config: "Configuration | str", value: "Configuration | Mapping[str, Any] | None"
-) -> tuple[str, str]:
-    """Return the identifier, given or that of the configuration's class, and the JSON text."""
+) -> tuple[str, str, str | None]:
+    """Return the identifier, given or that of the class, the JSON text, and the class's name."""
     if isinstance(config, str):
         identifier = CONFIGURATIONS.name_of(config)
         if value is None:
@@ -693,7 +726,8 @@ def _configuration(
         if value is not None:
             raise TypeError("define takes a configuration alone, or an identifier and a value")
         identifier, value = type(config).__qualname__, config
-    return identifier, encode(_members(value), "the configuration")
+    class_name = None if isinstance(value, Mapping) else type(value).__name__
+    return identifier, encode(_members(value), "the configuration"), class_name
 
 
 def _members(value: "Configuration | Mapping[str, Any]") -> Mapping[str, Any]:
