@@ -4,11 +4,22 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, cast
 
 from draive_pg import frames, operations
-from draive_pg.lines.line import LINE_118
+from draive_pg.lines.line import LINE_89, LINE_118, Line
 from draive_pg.operations.conversations.store import OLDEST_LINE, relations
-from draive_pg.operations.operation import QUERIES, Query, Relations, Statement, qualified
+from draive_pg.operations.operation import (
+    QUERIES,
+    ByLine,
+    Operation,
+    Query,
+    Relations,
+    Request,
+    Statement,
+    Workflow,
+    qualified,
+)
 
 FOLDER = Path(__file__).parent.parent / "schema" / "statements"
 
@@ -16,6 +27,17 @@ FOLDER = Path(__file__).parent.parent / "schema" / "statements"
 def sent(statement: Statement, relations: Relations = OLDEST_LINE) -> str:
     """Return the SQL of a statement as it is sent, for tables of the search path."""
     return qualified(relations.apply(statement).sql, None).decode()
+
+
+def first_operation(request: Request[Any] | None, line: Line = LINE_89) -> Operation[Any]:
+    """Return the first operation of a request to the tables of a line."""
+    match request:
+        case Workflow():
+            return first_operation(request.first, line)
+        case ByLine():
+            return first_operation(request.build(line), line)
+        case _:
+            return cast("Operation[Any]", request)
 
 
 TURNS = relations(LINE_118, LINE_118.stores[:1])

@@ -1,4 +1,4 @@
-"""The class of a configuration: the column ``name``, which draive 0.94 and newer reads and writes."""
+"""The class of a configuration, in the column ``name`` of draive 0.94 and newer."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -36,6 +36,7 @@ from draive_pg.operations.documents.selectors import NEWEST
 from tests.draive_scope import InScope, run_in_scope
 from tests.elements import answered, asked, called, responded, texts
 from tests.server import wait_for_lock_waiters
+from tests.statements import first_operation
 from tests.statements import sent as sent_sql
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ def test_no_statement_scans_whole_table_for_one_subject(templates_dsn: str) -> N
         recalling.recall("m7", 10),
         memory.remember("m7", (asked("q"),), {"a": 1}),
         memory.maintain("m7", {"a": 1}),
-        forking.fork("m7", "new", None),
+        first_operation(forking.fork("m7", "new", None)),
         memory.remove("m7"),
         load.load_text_or_none("m7"),
         write.append_instructions(InstructionsDeclaration.of("m7"), content=""),

@@ -17,7 +17,7 @@ from draive_pg.operations.documents import load, read, write
 from draive_pg.operations.documents.kind import CONFIGURATIONS, INSTRUCTIONS
 from draive_pg.operations.operation import Operation
 from tests.elements import answered, asked, called, responded
-from tests.statements import sent
+from tests.statements import first_operation, sent
 
 NAMES, REVISIONS = 40, 300
 MEMORIES, ELEMENTS, SNAPSHOTS = 40, 500, 100
@@ -93,8 +93,11 @@ CALLS: dict[str, tuple[Operation[Any], int]] = {
     "recall a memory that is not there": (recalling.recall("m0", 20), 0),
     "remember": (memory.remember("m1", [asked("q")] * 100, {"turn": 2}), 100 + FEW),
     "maintain": (memory.maintain("m1", {"new": 1}), FEW),
-    "import": (import_chats.import_chat("m1", CHAT, append=True), FEW),
-    "fork": (forking.fork("m1", "m0", None), 2 * ELEMENTS),  # and looks for the memory each time
+    "import": (first_operation(import_chats.import_chat("m1", CHAT, append=True)), FEW),
+    "fork": (
+        first_operation(forking.fork("m1", "m0", None)),
+        2 * ELEMENTS,
+    ),  # and looks for the memory each time
     "remove": (memory.remove("m1"), ELEMENTS),
     "list configurations": (read.names(CONFIGURATIONS), NAMES),
     "load a configuration": (load.load_raw_or_none("n1"), 1),

@@ -210,15 +210,18 @@ def select(
 def export(path: object, selection: Selection) -> Steps[Transfer]:
     """Write memories to a file, which appears or is replaced when it is complete."""
     target = check_path(path)
-    counts = [0, 0, 0]
+    memories = elements = variables = 0
 
     def write(file: IO[bytes], rows: Sequence[Row]) -> set[str]:
-        found, elements, variables = _write_lines(file, rows)
-        counts[:] = map(sum, zip(counts, (len(found), elements, variables), strict=True))
+        nonlocal memories, elements, variables
+        found, more_elements, more_variables = _write_lines(file, rows)
+        memories += len(found)
+        elements += more_elements
+        variables += more_variables
         return found
 
     yield from write_batches(target, selection, READ, write)
-    return Transfer(target, *counts)
+    return Transfer(target, memories, elements, variables)
 
 
 def write_batches(
