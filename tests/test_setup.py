@@ -131,13 +131,39 @@ def test_concurrent_setup_by_processes_succeeds(empty_dsn: str) -> None:
     ] * 10
 
 
-def test_concurrent_setup_by_threads_succeeds(empty_dsn: str) -> None:
+def test_concurrent_setup_returns_only_applied_migrations(empty_dsn: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         clients = [Client(empty_dsn) for _ in range(8)]
         applied = list(pool.map(lambda db: db.setup(), clients))
         for db in clients:
             db.close()
-    assert len(applied) == 8
+    names = tuple(migration.name for migration in migrations.migrations_for(LINE_89))
+    assert sorted(applied) == [()] * 7 + [names]
+
+
+def test_tables_of_rolled_back_setup_are_forgotten(connect: Connect, empty_dsn: str) -> None:
+    run_sql(empty_dsn, DRAIVE_TABLES)
+    db = connect(empty_dsn)
+    with pytest.raises(ZeroDivisionError), db.transaction():
+        db.setup()
+        db.instructions.define("p", content="x")
+        assert db.instructions.history("p")[0].revision == 1
+        assert db.memories.count() == 0
+        raise ZeroDivisionError
+    assert not db.instructions.history("p")
+    db.instructions.define("p", content="y")
+    assert db.instructions.load("p") == "y"
+
+
+def test_line_of_rolled_back_setup_is_forgotten(connect: Connect, empty_dsn: str) -> None:
+    db = connect(empty_dsn)
+    with pytest.raises(ZeroDivisionError), db.transaction():
+        db.setup()
+        assert db.memories.count() == 0
+        raise ZeroDivisionError
+    with connect(empty_dsn, draive="0.100") as newer:
+        newer.setup()
+    assert db.memories.count() == 0
 
 
 @pytest.mark.parametrize(

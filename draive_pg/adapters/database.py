@@ -17,12 +17,12 @@ from draive_pg.database.cache import Cache
 from draive_pg.database.endpoint import schema_of
 from draive_pg.database.errors import is_outage
 from draive_pg.database.observe import Observer, logger
+from draive_pg.database.tables import Tables
 from draive_pg.operations.conversations.store import OLDEST_LINE
 from draive_pg.operations.documents.selectors import RevisionSelector, select
 from draive_pg.operations.operation import (
     Operation,
     Preload,
-    Relations,
     Request,
     Row,
     Statement,
@@ -142,6 +142,7 @@ class ScopeDatabase(AsyncRunner):
     def __init__(self, cache: Cache, schema: str | None, *, live: bool = False) -> None:
         super().__init__(cache, Observer(), live=live)
         self.schema = schema
+        self._tables = Tables(schema, relations=OLDEST_LINE)
         self._preloading = asyncio.Lock()
         self._preloaded = False
 
@@ -172,8 +173,8 @@ class ScopeDatabase(AsyncRunner):
             observed.rows = len(rows)
             return operation.decode(rows)
 
-    async def _conversations(self) -> Relations:
-        return OLDEST_LINE
+    def _known_tables(self) -> Tables:
+        return self._tables
 
     def _in_transaction(self) -> bool:
         # A caller that holds a connection may be in a transaction; haiway does not say.

@@ -46,6 +46,7 @@ from draive_pg.database.live import (
 )
 from draive_pg.database.observe import Observation, Observer
 from draive_pg.database.pool import AsyncPool
+from draive_pg.database.tables import Tables
 from draive_pg.database.transactions import (
     LOCK_SECONDS,
     Transaction,
@@ -55,8 +56,6 @@ from draive_pg.database.transactions import (
 )
 from draive_pg.errors import ConnectionFailed
 from draive_pg.models.changes import Change
-from draive_pg.operations.admin.migrations import missing_tables
-from draive_pg.operations.conversations.store import find
 from draive_pg.operations.copy import Copy
 from draive_pg.operations.operation import (
     ByLine,
@@ -64,12 +63,10 @@ from draive_pg.operations.operation import (
     Fallback,
     Operation,
     Preload,
-    Relations,
     Request,
     Row,
     Statement,
     Workflow,
-    needs_relations,
 )
 
 type Stream = weakref.ref[AsyncGenerator[Any]]
@@ -80,13 +77,11 @@ class AsyncRunner(ABC):
 
     schema: str | None = None
     _timeout: float | None = None
-    _known_tables: set[str]  # those of draive_pg that are known to exist
 
     def __init__(self, cache: Cache, observer: Observer, *, live: bool) -> None:
         self._cache = cache
         self._trigger_check = TriggerCheck(needed=live)
         self._observer = observer
-        self._known_tables = set()
 
     async def run[T](self, request: Request[T]) -> T:
         """Return the result of a request."""
@@ -96,7 +91,7 @@ class AsyncRunner(ABC):
             case Workflow():
                 return await self._run_workflow(request)
             case ByLine():
-                return await self.run(request.build((await self._conversations()).line))
+                return await self._run_workflow(self._known_tables().by_line(request))
             case Preload():
                 changes = self._cache.changes
                 values = await self._execute(request.operation)
@@ -156,20 +151,11 @@ class AsyncRunner(ABC):
     async def _resolve(
         self, statements: Sequence[Statement], fallback: Fallback | None
     ) -> Sequence[Statement]:
-        if any(needs_relations(sql) for sql, _ in statements):
-            statements = [*map((await self._conversations()).apply, statements)]
-        if fallback is None:
-            return statements
-        if not self._known_tables.issuperset(fallback.empty):
-            missing = await self._execute(missing_tables(self.schema, fallback.empty))
-            if missing:
-                return [fallback.apply(statement, missing) for statement in statements]
-            self._known_tables.update(fallback.empty)
-        return statements
+        return await self._run_workflow(self._known_tables().resolve(statements, fallback))
 
     @abstractmethod
-    async def _conversations(self) -> Relations:
-        """Return the relations of conversations."""
+    def _known_tables(self) -> Tables:
+        """Return what is known of the tables."""
 
     @abstractmethod
     async def _execute(self, operation: Operation[Any], patience: float | None = None) -> Any:
@@ -216,9 +202,6 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                 self._invalidate(operation, failed=failed)
             observed.rows = len(rows)
             return operation.decode(rows)
-
-    async def _conversations(self) -> Relations:
-        return self._relations or self._found(await self._execute(find(self.schema, self.line)))
 
     async def _attempt(
         self,
@@ -323,7 +306,9 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
         async with AsyncExitStack() as stack:
             connection = await stack.enter_async_context(self._connection(self._deadline()))
             outer = current_transaction(self)
-            transaction = Transaction(connection, asyncio.Lock(), outer)
+            transaction = Transaction(
+                connection, asyncio.Lock(), outer, self._known_tables().copy()
+            )
             stack.callback(transaction.release)
             stack.enter_context(self._as_current(transaction))
             await stack.enter_async_context(self._block(transaction))

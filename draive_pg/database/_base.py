@@ -20,6 +20,7 @@ from draive_pg.database.driver import (
 from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.live import TriggerCheck
 from draive_pg.database.observe import Observation, Observer, logger
+from draive_pg.database.tables import Tables
 from draive_pg.database.transactions import (
     Lock,
     Transaction,
@@ -31,7 +32,7 @@ from draive_pg.database.transactions import (
 from draive_pg.errors import ConnectionFailed, TimedOut
 from draive_pg.lines.line import Line
 from draive_pg.models.admin import OperationEvent
-from draive_pg.operations.operation import Operation, Relations, Statement, qualified
+from draive_pg.operations.operation import Operation, Statement, qualified
 
 # The session was ended by an administrator, or by idle_session_timeout.
 ENDED = ("57P01", "57P05")
@@ -87,23 +88,16 @@ class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
         self._live = options["live"]
         self._trigger_check = TriggerCheck(needed=self._live)
         self._observer = Observer(options["on_operation"])
-        self._known_tables: set[str] = set()
-        self._line = options["line"]
-        self._relations: Relations | None = None
+        self.line = options["line"]
+        self.tables = Tables(self.schema, self.line)
 
     def __repr__(self) -> str:
         return f"{self.endpoint!r}{'' if self.schema is None else f', schema={self.schema!r}'}"
 
-    @property
-    def line(self) -> Line | None:
-        """The chosen line; None if it is detected."""
-        return self._line
-
-    def _found(self, found: tuple[Relations, bool]) -> Relations:
-        """Return the relations of conversations, and remember them if their tables exist."""
-        relations, exist = found
-        self._relations = relations if exist else None
-        return relations
+    def _known_tables(self) -> Tables:
+        """Return what the current transaction, or any caller, knows of the tables."""
+        transaction = inherited_transaction(self)
+        return self.tables if transaction is None else transaction.tables
 
     def _in_transaction(self) -> bool:
         return current_transaction(self) is not None
@@ -111,6 +105,8 @@ class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
     @contextmanager
     def _as_current(self, transaction: Transaction[C, L]) -> Generator[None]:
         """Make a transaction the current one; at its end, invalidate the keys that it changed.
+
+        What it knows of the tables is kept if it commits.
 
         Reads in a transaction are not cached, because they may see changes that are rolled back.
         """
@@ -121,6 +117,7 @@ class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
                 enter(stack, as_current(self, transaction))
                 yield
             failed = False
+            (outer or self).tables = transaction.tables
         finally:
             if outer is not None:
                 outer.stale |= transaction.stale

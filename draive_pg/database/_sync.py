@@ -52,8 +52,6 @@ from draive_pg.database.transactions import (
 )
 from draive_pg.errors import ConnectionFailed
 from draive_pg.models.changes import Change
-from draive_pg.operations.admin.migrations import missing_tables
-from draive_pg.operations.conversations.store import find
 from draive_pg.operations.copy import Copy
 from draive_pg.operations.operation import (
     ByLine,
@@ -61,12 +59,10 @@ from draive_pg.operations.operation import (
     Fallback,
     Operation,
     Preload,
-    Relations,
     Request,
     Row,
     Statement,
     Workflow,
-    needs_relations,
 )
 
 type Stream = weakref.ref[Generator[Any]]
@@ -104,7 +100,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                 with closing(self.stream(request)) as results:
                     return next(results)
             case ByLine():
-                return self.run(request.build(self._conversations().line))
+                return self._run_workflow(self._known_tables().by_line(request))
             case Preload():
                 changes = self._cache.changes
                 values = self._execute(request.operation)
@@ -178,21 +174,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
     def _resolve(
         self, statements: Sequence[Statement], fallback: Fallback | None
     ) -> Sequence[Statement]:
-        """Fill in the relations of conversations, and apply the fallback to missing tables."""
-        if any(needs_relations(sql) for sql, _ in statements):
-            statements = [*map(self._conversations().apply, statements)]
-        if fallback is None:
-            return statements
-        if not self._known_tables.issuperset(fallback.empty):
-            missing = self._execute(missing_tables(self.schema, fallback.empty))
-            if missing:
-                return [fallback.apply(statement, missing) for statement in statements]
-            self._known_tables.update(fallback.empty)
-        return statements
-
-    def _conversations(self) -> Relations:
-        """Return the relations of conversations, read from the database the first time."""
-        return self._relations or self._found(self._execute(find(self.schema, self.line)))
+        return self._run_workflow(self._known_tables().resolve(statements, fallback))
 
     def _attempt(
         self,
@@ -301,7 +283,9 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
         with ExitStack() as stack:
             connection = stack.enter_context(self._connection(self._deadline()))
             outer = current_transaction(self)
-            transaction = Transaction(connection, threading.Lock(), outer)
+            transaction = Transaction(
+                connection, threading.Lock(), outer, self._known_tables().copy()
+            )
             stack.callback(transaction.release)
             enter(stack, self._as_current(transaction))
             enter(stack, self._block(transaction))

@@ -24,6 +24,7 @@ from typing import Any
 from psycopg.pq import TransactionStatus
 
 from draive_pg.database.driver import AsyncTimedConnection, TimedConnection
+from draive_pg.database.tables import Tables
 from draive_pg.errors import ConnectionFailed, OperationFailed, TimedOut
 from draive_pg.operations.operation import Key
 
@@ -60,6 +61,8 @@ class Transaction[C: TimedConnection | AsyncTimedConnection, L: Lock]:
         Held by the operation or nested block that uses the connection.
     outer : Transaction | None
         The transaction of the block around its own.
+    tables : Tables
+        What is known of the tables in it.
     stale : set of Key
         Cache keys that its operations changed, evicted at its end.
     streams : list
@@ -77,6 +80,7 @@ class Transaction[C: TimedConnection | AsyncTimedConnection, L: Lock]:
     connection: C
     lock: L
     outer: "Transaction[C, L] | None"
+    tables: Tables
     stale: set[Key] = field(default_factory=set[Key])
     streams: list[Any] = field(default_factory=list[Any])
     state: State = State.OPEN

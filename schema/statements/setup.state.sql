@@ -1,7 +1,4 @@
 -- $1 schema
 SELECT
     $1::TEXT IS NULL OR to_regnamespace(quote_ident($1::TEXT)) IS NOT NULL,
-    to_regclass(
-        coalesce(quote_ident($1::TEXT) || '.', '') || 'draive_pg_migrations'
-    ) IS NOT NULL,
     current_setting('search_path')

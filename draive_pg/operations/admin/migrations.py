@@ -29,6 +29,7 @@ from draive_pg.operations.operation import (
     Statement,
     Steps,
     advisory_lock,
+    transactional,
     workflow,
 )
 
@@ -37,9 +38,6 @@ STATE = Query(
     """
 SELECT
     :schema::TEXT IS NULL OR to_regnamespace(quote_ident(:schema::TEXT)) IS NOT NULL,
-    to_regclass(
-        coalesce(quote_ident(:schema::TEXT) || '.', '') || 'draive_pg_migrations'
-    ) IS NOT NULL,
     current_setting('search_path')
 """,
 )
@@ -130,6 +128,31 @@ class Migration:
     checksum: str
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `setup` is to do.
+
+    Attributes
+    ----------
+    missing : sequence of Migration
+        The migrations to apply, at least one.
+    schema : str | None
+        The schema of the tables; None: the first of the search path.
+    search_path : str
+        The search path of the connection.
+    create_schema : bool
+        Whether to create the schema.
+    replace : sequence of str
+        Indexes to drop first: an interrupted CREATE INDEX CONCURRENTLY left them invalid.
+    """
+
+    missing: Sequence[Migration]
+    schema: str | None
+    search_path: str
+    create_schema: bool
+    replace: Sequence[str]
+
+
 @cache
 def migrations() -> tuple[Migration, ...]:
     """Return all migrations in order."""
@@ -159,20 +182,38 @@ def setup(schema: str | None, line: Line | None = None) -> Steps[tuple[str, ...]
     Without a schema, new tables are created where existing ones are, which need not be the first
     schema of the search path.
     """
-    exists, recorded, search_path = yield state(schema)
+    if (yield from _plan(schema, line)) is None:
+        return ()
+    return (yield _apply(schema, line))
+
+
+@transactional
+def _apply(schema: str | None, line: Line | None) -> Steps[tuple[str, ...]]:
+    """Apply the pending migrations, which another process may have done before the lock is free."""
+    yield Operation("setup: wait for others", (advisory_lock("draive_pg/setup"),))
+    plan = yield from _plan(schema, line)
+    if plan is None:
+        return ()
+    yield apply(plan)
+    return tuple(migration.name for migration in plan.missing)
+
+
+def _plan(schema: str | None, line: Line | None) -> Steps[Plan | None]:
+    """Return what is to be applied, if anything."""
+    # First: it reads pg_class, after which PostgreSQL sees names that others created meanwhile.
     found: Catalog = yield read_catalog(schema, line)
+    exists, search_path = yield _state(schema)
     if conflicts := name_conflicts(found.tables):
         raise SchemaInvalid(f"setup: nothing was done: {'; '.join(conflicts)}")
     if len(found.schemas) > 1:
         raise SchemaInvalid(f"setup: nothing was done: {several_schemas(found)}")
+    recorded = any(row.present and row.name == "draive_pg_migrations" for row in found.tables)
     missing = pending((yield applied()) if recorded else {}, found)
-    if missing:
-        indexes = [
-            name for row in found.tables for name in row.invalid_indexes if name in DROP_INDEX
-        ]
-        place = next(iter(found.schemas), schema)
-        yield apply(missing, place, search_path, create_schema=not exists, replace=indexes)
-    return tuple(migration.name for migration in missing)
+    if not missing:
+        return None
+    indexes = [name for row in found.tables for name in row.invalid_indexes if name in DROP_INDEX]
+    place = next(iter(found.schemas), schema)
+    return Plan(missing, place, search_path, create_schema=not exists, replace=indexes)
 
 
 def several_schemas(found: Catalog) -> str:
@@ -181,13 +222,13 @@ def several_schemas(found: Catalog) -> str:
     return f"the tables are in the schemas {names} of the search path: name one with schema="
 
 
-def state(schema: str | None) -> Operation[tuple[bool, bool, str]]:
-    """Return whether the schema exists, whether it has migrations, and the search path."""
+def _state(schema: str | None) -> Operation[tuple[bool, str]]:
+    """Return whether the schema exists, and the search path."""
     return Operation(
-        name="setup: look for the tables",
+        name="setup: look for the schema",
         statements=(STATE(schema=schema),),
         read_only=True,
-        decode=lambda rows: (rows[0][0], rows[0][1], rows[0][2]),
+        decode=lambda rows: (rows[0][0], rows[0][1]),
     )
 
 
@@ -240,46 +281,25 @@ def pending(applied: Mapping[int, str], found: Catalog) -> tuple[Migration, ...]
     return wanted[done.index(False) :] if False in done else ()
 
 
-def apply(
-    missing: Sequence[Migration],
-    schema: str | None,
-    search_path: str,
-    *,
-    create_schema: bool,
-    replace: Iterable[str],
-) -> Operation[None]:
-    """Apply and record migrations in one transaction, under a lock.
-
-    Parameters
-    ----------
-    missing : sequence of Migration
-        The migrations.
-    schema : str | None
-        The schema of the tables; None: the first of the search path.
-    search_path : str
-        The search path of the connection.
-    create_schema : bool
-        Whether to create the schema.
-    replace : iterable of str
-        Indexes to drop first: an interrupted CREATE INDEX CONCURRENTLY left them invalid.
-    """
+def apply(plan: Plan) -> Operation[None]:
+    """Apply and record migrations."""
+    first, last = plan.missing[0].name, plan.missing[-1].name
     return Operation(
-        name=f"setup: apply {' to '.join(dict.fromkeys((missing[0].name, missing[-1].name)))}",
+        name=f"setup: apply {first}" + (f" to {last}" if last != first else ""),
         statements=(
-            advisory_lock("draive_pg/setup"),
-            *([CREATE_SCHEMA()] if create_schema and schema is not None else []),
-            *([] if schema is None else [SET_SEARCH_PATH(schema=schema)]),
-            *(DROP_INDEX[name]() for name in replace),
+            *([CREATE_SCHEMA()] if plan.create_schema and plan.schema is not None else []),
+            *([] if plan.schema is None else [SET_SEARCH_PATH(schema=plan.schema)]),
+            *(DROP_INDEX[name]() for name in plan.replace),
             *(
                 statement
-                for each in missing
+                for each in plan.missing
                 for statement in (
                     Statement(each.sql, None),
                     RECORD(version=each.version, name=each.name, checksum=each.checksum),
                 )
             ),
             COPY_GRANTS(),
-            RESTORE_SEARCH_PATH(path=search_path),
+            RESTORE_SEARCH_PATH(path=plan.search_path),
         ),
     )
 
