@@ -487,6 +487,17 @@ def test_numbers_of_removed_document_are_not_reused_by_renamed_one(kind: Kind) -
     assert kind.numbers(kind.namespace.history("b")) == [11, 10]
 
 
+def test_numbers_of_renamed_document_follow_those_of_removed_one(kind: Kind) -> None:
+    kind.define("b", 1)
+    kind.define("b", 2)
+    kind.namespace.remove("b")
+    kind.define("a", 10)
+    kind.define("a", 11)
+    kind.namespace.rename("a", "b")
+    assert [each.revision for each in kind.namespace.history("b")] == [4, 3]
+    assert kind.define("b", 12).revision == 5
+
+
 def test_remove_needs_no_privilege_on_removals_table(
     server_roles: None, kind: Kind, dsn: str, connect: Connect
 ) -> None:

@@ -99,6 +99,7 @@ renumbered AS (
         (SELECT min(created) FROM numbered) - row_number() OVER () * INTERVAL '1 microsecond'
     FROM numbered AS target
     WHERE name = $2::TEXT
+        AND created > (SELECT min(created) FROM numbered WHERE name = $1::TEXT)
         AND NOT EXISTS (
             SELECT FROM numbered AS own
             WHERE own.name = $1::TEXT AND own.created = target.created

@@ -295,6 +295,7 @@ renumbered AS (
         (SELECT min(created) FROM numbered) - row_number() OVER () * INTERVAL '1 microsecond'
     FROM numbered AS target
     WHERE name = :new_name::TEXT
+        AND created > (SELECT min(created) FROM numbered WHERE name = :name::TEXT)
         AND NOT EXISTS (
             SELECT FROM numbered AS own
             WHERE own.name = :name::TEXT AND own.created = target.created
