@@ -515,6 +515,25 @@ os.read(0, 1)
         os.kill(child, signal.SIGKILL)
 
 
+def test_process_forked_during_start_joins_server(data: Path) -> None:
+    code = """
+import os, sys, threading
+from draive_pg.embedded import Server
+server = Server(sys.argv[1])
+starting = threading.Thread(target=server.start)
+starting.start()
+children = []
+while len(children) < 5:
+    if (child := os.fork()) == 0:
+        os._exit(0 if server.start().running() else 1)
+    children.append(child)
+    starting.join(0.03)
+starting.join()
+print([os.waitpid(child, 0)[1] for child in children], server.stop())
+"""
+    assert finish(python(code, data, options=("-W", "ignore"))) == "[0, 0, 0, 0, 0] True"
+
+
 # --- Crashes
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from draive_pg.embedded import postmaster
+from draive_pg.embedded.forks import no_forks
 from draive_pg.embedded.layout import Layout
 from draive_pg.embedded.ownership import Owner, environment
 from draive_pg.errors import EmbeddedServerError
@@ -64,7 +65,7 @@ def launch(layout: Layout, bin_dir: Path, settings: Mapping[str, str]) -> Launch
     server = (*postmaster.command(bin_dir, layout), *_options(layout, settings))
     # Isolated and without site-packages: it needs only the standard library, not PYTHONPATH.
     python = (sys.executable, "-I", "-S", _SUPERVISOR)
-    with os.fdopen(layout.owner.open(layout.log), "ab") as log, Owner.current().acting():
+    with os.fdopen(layout.owner.open(layout.log), "ab") as log, Owner.current().acting(), no_forks:
         log_start = os.fstat(log.fileno()).st_size
         started = subprocess.run(  # noqa: S603 - no shell, and every argument is ours
             (*python, str(layout.owner.uid), str(layout.owner.gid), *files, *server),

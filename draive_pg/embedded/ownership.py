@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypedDict
 
+from draive_pg.embedded.forks import no_forks
 from draive_pg.errors import EmbeddedServerError
 
 # For root: files that another user must be able to reach.
@@ -155,17 +156,18 @@ class Owner:
 
     def run(self, command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
         """Run a command as the owner, and return its output."""
-        return subprocess.run(  # noqa: S603 - no shell, and every argument is ours
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            encoding="utf-8",
-            errors="replace",
-            cwd="/",
-            env=environment(),
-            **self.credentials(),
-        )
+        with no_forks:
+            return subprocess.run(  # noqa: S603 - no shell, and every argument is ours
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                encoding="utf-8",
+                errors="replace",
+                cwd="/",
+                env=environment(),
+                **self.credentials(),
+            )
 
 
 def make_directories(path: Path) -> None:

@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from draive_pg.embedded.forks import no_forks
 from draive_pg.embedded.layout import PORT, Layout
 
 _SOCKET_DIRECTORY = 4  # its line in a lock file
@@ -44,12 +45,13 @@ def serves(pid: int, layout: Layout) -> bool:
             return owned and b"\0".join(arguments) in (process / "cmdline").read_bytes()
         except (FileNotFoundError, ProcessLookupError):
             return False
-    listed = subprocess.run(  # noqa: S603 - no shell, and every argument is ours
-        ("ps", "-ww", "-o", "command=", "-p", str(pid)),  # noqa: S607 - wherever ps is
-        capture_output=True,
-        check=False,
-        env={**os.environ, "LC_ALL": "C.UTF-8"},
-    )
+    with no_forks:
+        listed = subprocess.run(  # noqa: S603 - no shell, and every argument is ours
+            ("ps", "-ww", "-o", "command=", "-p", str(pid)),  # noqa: S607 - wherever ps is
+            capture_output=True,
+            check=False,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )
     return b" ".join(arguments) in listed.stdout
 
 
