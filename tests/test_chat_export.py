@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from draive_pg import Client, MemoryMissing
+from draive_pg import Client, MemoryMissing, samples
 from draive_pg.chat.convert import convert
 from draive_pg.chat.export import FORMATS
 from draive_pg.chat.export.stored import Stored, read
@@ -19,7 +19,6 @@ from draive_pg.chat.export.writer import Writer
 from draive_pg.chat.reader import read_messages
 from tests.chat_logs import memories
 
-AIRLINE = Path("/work/shared/data/airline.json.gz")
 CALL = {
     "id": "c1",
     "type": "function",
@@ -62,8 +61,13 @@ def parsed(messages: Any) -> Any:
 
 def _parsed(fields: dict[str, Any]) -> dict[str, Any]:
     if isinstance(fields.get("arguments"), str):
-        return {**fields, "arguments": json.loads(fields["arguments"])}
+        return {**fields, "arguments": json.loads(fields["arguments"] or "{}")}
     return fields
+
+
+def spoken(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message without reasoning, which is left out."""
+    return {name: value for name, value in message.items() if name != "reasoning_content"}
 
 
 # --- OpenAI messages
@@ -195,17 +199,18 @@ def test_exported_messages_are_imported_as_the_same_texts(
     assert [call[:2] for call in before.calls] == [call[:2] for call in after.calls]
 
 
-@pytest.mark.skipif(not AIRLINE.exists(), reason="the file of conversations is not here")
-def test_conversations_of_a_benchmark_go_out_equal(db: Client, tmp_path: Path) -> None:
-    logs = json.loads(gzip.decompress(AIRLINE.read_bytes()))
-    for number, log in enumerate(logs):
-        log["id"] = f"{number:03}"
+def test_sample_conversations_go_out_equal(db: Client, tmp_path: Path) -> None:
+    lines = samples.support().read_text(encoding="utf-8").splitlines()
+    # adjacent system and developer messages are one in the export
+    kept = [line for line in lines if '"developer"' not in line]
+    logs = [{**json.loads(line), "id": f"{n:03}"} for n, line in enumerate(kept)]
     db.memories.import_chats(logs)
     done = db.memories.export_chats(tmp_path / "chats.jsonl.gz")
-    assert (done.conversations, done.refused, done.ignored) == (200, (), {})
+    assert (done.conversations, done.refused) == (len(logs), ())
     lines = gzip.decompress((tmp_path / "chats.jsonl.gz").read_bytes()).splitlines()
     exported = [json.loads(line)["messages"] for line in lines]
-    assert parsed(exported) == parsed([log["traj"] for log in logs])
+    expected = [[spoken(message) for message in log["messages"]] for log in logs]
+    assert parsed(exported) == parsed(expected)
 
 
 # --- Formats
@@ -356,12 +361,7 @@ def faults(document: dict[str, Any]) -> Iterator[str]:
         yield "no answer"
     waiting: list[str] = []
     for message in messages:
-        if message["role"] not in ROLES or not message.keys() <= KEYS:
-            yield f"unknown role or field: {message}"
-        if "name" in message and not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", message["name"]):
-            yield f"invalid name: {message['name']}"
-        if message["content"] is None and not message.keys() & {"tool_calls", "refusal"}:
-            yield f"no content: {message}"
+        yield from message_faults(message)
         if message["role"] == "tool":
             if message["tool_call_id"] not in waiting:
                 yield f"result without a call: {message}"
@@ -374,6 +374,20 @@ def faults(document: dict[str, Any]) -> Iterator[str]:
             if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", call["function"]["name"]):
                 yield f"invalid name: {call}"
             json.loads(call["function"]["arguments"])
+
+
+def message_faults(message: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with one message."""
+    content = message["content"]
+    if message["role"] not in ROLES or not message.keys() <= KEYS:
+        yield f"unknown role or field: {message}"
+    if "name" in message and not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", message["name"]):
+        yield f"invalid name: {message['name']}"
+    if content is None and not message.keys() & {"tool_calls", "refusal"}:
+        yield f"no content: {message}"
+    parts = content if isinstance(content, list) and message["role"] != "user" else []
+    if any(part["type"] != "text" for part in parts):
+        yield f"a file outside of a message of the user: {message}"
 
 
 @given(chats())
@@ -396,3 +410,24 @@ def test_names_that_model_apis_refuse_are_converted() -> None:
     assert list(faults(document)) == []
     assert document["messages"][0]["name"] == "Ada_Lovelace"
     assert document["messages"][1]["tool_calls"][0]["function"]["name"] == "dalle_text2im"
+
+
+def test_files_that_no_api_can_open_are_left_out(db: Client, tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    image = {"type": "image_url", "image_url": {"url": "file-service://file-1"}}
+    asked = {"role": "user", "content": [image, {"type": "text", "text": "What is it?"}]}
+    db.memories.import_chats([{"id": "visit-1", "messages": [asked, MESSAGES[4]]}])
+    done = db.memories.export_chats(path)
+    assert done.ignored == {"files that only their tool can open": 1}
+    document = json.loads(path.read_text())
+    assert list(faults(document)) == []
+    assert document["messages"][0]["content"] == "What is it?"
+
+
+def test_image_that_a_tool_returned_is_a_problem(db: Client, tmp_path: Path) -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    messages = [*MESSAGES[:3], {**MESSAGES[3], "content": [image]}, MESSAGES[4]]
+    db.memories.import_chats([{"id": "visit-1", "messages": messages}])
+    done = db.memories.export_chats(tmp_path / "out.jsonl", only_valid=True)
+    problem = "message 4: an image or file outside of a message of the user"
+    assert done.refused == (f"memory 'visit-1': {problem}",)

@@ -100,6 +100,8 @@ def _part(part: Mapping[str, Any], writer: Writer) -> Iterator[Fields]:
         case {"uri": str(uri)} if uri.startswith(UPLOADS):
             source = {"type": "file", "file_id": uri.removeprefix(UPLOADS)}
             yield {"type": _kind(part.get("mime_type") or ""), "source": source}
+        case {"uri": str(uri)} if not writer.can_refer_to(uri):
+            return
         case {"uri": str(uri)}:
             kind = _kind(part.get("mime_type") or "image/")
             yield {"type": kind, "source": {"type": "url", "url": uri}}

@@ -116,6 +116,8 @@ def write_part(part: Document, writer: Writer) -> Fields | None:
             return _data(data.translate(URL_ALPHABET), kind, meta)
         case {"uri": str(uri)} if uri.startswith(UPLOADS):
             return {"type": "file", "file": {"file_id": unquote(uri.removeprefix(UPLOADS))}}
+        case {"uri": str(uri)} if not writer.can_refer_to(uri):
+            return None
         case {"uri": str(uri)}:
             if (part.get("mime_type") or "image/").startswith("image/"):
                 return {"type": "image_url", "image_url": {"url": uri, **_detail(meta)}}

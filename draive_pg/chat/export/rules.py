@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from draive_pg.chat.conversation import Message
-from draive_pg.chat.export.writer import calls_of, result_of
+from draive_pg.chat.export.writer import calls_of, parts_in, result_of
+from draive_pg.codec.elements import Document
 from draive_pg.codec.validation import shown
 
 
@@ -11,12 +12,15 @@ def problems(messages: Sequence[Message]) -> Iterator[str]:
     """Yield why an API would refuse a conversation.
 
     The results of the calls of a message must follow it directly, each call may have one result,
-    and there must be an answer to learn from. Calls at the very end need no results.
+    only the user sends images and files, and there must be an answer to learn from. Calls at the
+    very end need no results.
     """
     if not any(each.role == "assistant" for each in messages):
         yield "there is no message of the assistant"
     waiting: list[str | None] = []
     for number, message in enumerate(messages, start=1):
+        if message.role != "user" and any("text" not in part for part in _parts(message)):
+            yield f"message {number}: an image or file outside of a message of the user"
         if (result := result_of(message)) is not None:
             if result.call in waiting:
                 waiting.remove(result.call)
@@ -28,3 +32,8 @@ def problems(messages: Sequence[Message]) -> Iterator[str]:
         waiting = [call.identifier for call in calls_of(message)]
         if len(set(waiting)) < len(waiting):
             yield f"message {number}: two tool calls have the same id"
+
+
+def _parts(message: Message) -> Sequence[Document]:
+    result = result_of(message)
+    return parts_in(message.blocks if result is None else result.parts)

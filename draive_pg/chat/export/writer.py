@@ -13,6 +13,7 @@ from draive_pg.codec.elements import Document
 type Fields = dict[str, Any]
 
 MAX_NAME = 64
+REACHABLE = ("http://", "https://", "data:")
 NOT_IN_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -50,6 +51,13 @@ class Writer:
             return {}
         time = message.created
         return {**({"created_at": time.isoformat()} if time else {}), **message.meta}
+
+    def can_refer_to(self, uri: str) -> bool:
+        """Return whether to write a URI: model APIs open those of the web only, an import any."""
+        if self.metadata or uri.startswith(REACHABLE):
+            return True
+        self.left_out.add("files that only their tool can open")
+        return False
 
 
 type Write = Callable[[Conversation, Writer], Fields]
