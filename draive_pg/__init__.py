@@ -8,6 +8,7 @@ from draive_pg.api.memory import Memory
 from draive_pg.chat.conversation import Branches, ExportFormat, OnError
 from draive_pg.client import AsyncClient, Client
 from draive_pg.codec.draive_turns import Turn
+from draive_pg.codec.json import OnInvalid
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.errors import (
     ChatInvalid,
@@ -43,6 +44,7 @@ from draive_pg.models.conversations import (
     ChatImport,
     MemorySummary,
     Removal,
+    StoredElement,
     Transfer,
 )
 from draive_pg.models.conversion import Conversion, ConversionLoss, ConversionRefusal
@@ -119,6 +121,7 @@ __all__ = (
     "MemoryMissing",
     "MemorySummary",
     "OnError",
+    "OnInvalid",
     "OneOrMany",
     "OperationEvent",
     "OperationFailed",
@@ -138,6 +141,7 @@ __all__ = (
     "Snapshot",
     "StoredDataInvalid",
     "StoredDataSkipped",
+    "StoredElement",
     "TableMissing",
     "TableState",
     "TemplateInvalid",

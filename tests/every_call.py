@@ -40,6 +40,7 @@ READS: dict[str, Callable[[Client], object]] = {
     "list memories": lambda db: (db.memories.identifiers(), db.memories.list()),
     "count memories": lambda db: db.memories.count(),
     "read frame search": lambda db: db.memories.search("q", variables={"n": 1}),
+    "read elements of memory 'm'": lambda db: db.memory("m").elements(1),
     "show memory 'm'": lambda db: db.memory("m").show(),
     "prune memories, dry": lambda db: db.memories.prune(keep=1, dry_run=True),
     "erase memories, dry": lambda db: db.memories.erase("m"),
@@ -81,6 +82,7 @@ READS: dict[str, Callable[[Client], object]] = {
     "read the log of a memory": lambda db: db.memory("m").log(),
     "read frame tool_calls": lambda db: db.frames.tool_calls(),
     "read frame sessions": lambda db: db.frames.sessions(),
+    "read frame removed_elements": lambda db: db.frames.removed_elements(),
     "read frame variables": lambda db: db.frames.variables(),
     "read frame instruction_revisions": lambda db: db.frames.instruction_revisions(),
     "read frame configurations": lambda db: db.frames.configurations(),
@@ -94,6 +96,12 @@ WRITES: dict[str, Callable[[Client], object]] = {
     "remember in memory 'm'": lambda db: db.memory("m").remember(asked("q"), variables={"n": 1}),
     "maintain memory 'm'": lambda db: db.memory("m").maintenance(variables={"new": 1}),
     "fork memory 'm'": lambda db: db.memory("m").fork("n"),
+    "replace an element of memory 'm'": lambda db: db.memory("m").replace(0, asked("new")),
+    "remove an element of memory 'm'": lambda db: db.memory("m").remove_element(0),
+    "truncate memory 'm'": lambda db: db.memory("m").truncate(0),
+    "pop from memory 'm'": lambda db: db.memory("m").pop(),
+    "undo a turn of memory 'm'": lambda db: db.memory("m").undo(),
+    "clear memory 'n'": lambda db: db.memory("n").clear(),
     "import chat into memory 'chat'": lambda db: db.memories.import_chat(
         "chat", [{"role": "user", "content": "hi"}]
     ),

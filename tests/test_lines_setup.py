@@ -12,6 +12,8 @@ OURS = {
     "draive_pg_migrations",
     "draive_pg_folder_bases",
     "draive_pg_removed",
+    "draive_pg_removed_elements",
+    "draive_pg_keys",
     "draive_pg_configuration_labels",
     "draive_pg_configuration_removals",
     "draive_pg_configuration_revisions",
@@ -93,7 +95,7 @@ def test_setup_adopts_database_of_draive_0_118(empty_dsn: str) -> None:
 def test_tables_of_two_lines_share_a_schema(empty_dsn: str) -> None:
     set_up(empty_dsn, LINE_89)
     added = set_up(empty_dsn, LINE_118)
-    assert [name[:3] for name in added] == ["014", "015", "016", "018", "020"]
+    assert [name[:3] for name in added] == ["014", "015", "016", "018", "020", "022"]
     assert set_up(empty_dsn) == ()
     with Client(empty_dsn, draive="0.118") as db:
         db.instructions.define("a", content="x")

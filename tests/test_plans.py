@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from draive_pg.operations.conversations import edit, import_chats
 from draive_pg.operations.conversations import fork as forking
-from draive_pg.operations.conversations import import_chats
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
 from draive_pg.operations.documents import load, read, write
@@ -93,6 +93,9 @@ CALLS: dict[str, tuple[Operation[Any], int]] = {
     "recall a memory that is not there": (recalling.recall("m0", 20), 0),
     "remember": (memory.remember("m1", [asked("q")] * 100, {"turn": 2}), 100 + FEW),
     "maintain": (memory.maintain("m1", {"new": 1}), FEW),
+    "pop": (edit.pop("m1", 1, erase=False, documents=True), 2 * FEW),
+    "undo": (edit.undo("m1", erase=False, documents=True), 3 * FEW),
+    "truncate at a cursor": (edit.truncate("m1", "1767225600000000", erase=False), ELEMENTS * 3),
     "import": (first_operation(import_chats.import_chat("m1", CHAT, append=True)), FEW),
     "fork": (
         first_operation(forking.fork("m1", "m0", None)),

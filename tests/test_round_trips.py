@@ -27,6 +27,8 @@ def through(connect: Connect, wire: RecordingProxy) -> Client:
     db.instructions.history("greeting")  # and detects the tables of draive_pg
     db.configurations.history("limits")
     db.memories.count()  # and detects the tables of conversations
+    db.memories.erase("none", dry_run=False)  # and that of removed elements
+    db.memory("filled").remember(asked("q"))
     wire.take_sent()
     return db
 
@@ -43,6 +45,14 @@ CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
         lambda db: db.memory("m").remember(*(asked("q"), answered("a")) * 250, variables={"a": 1}),
         WRITE,
     ),
+    "remember once": (lambda db: db.memory("m").remember(asked("q"), key="k"), "PBDE" * 5 + "S"),
+    "read elements": (lambda db: db.memory("m").elements(20), READ),
+    "pop": (lambda db: db.memory("m").pop(), WRITE),
+    "undo": (lambda db: db.memory("m").undo(), WRITE),
+    "truncate": (lambda db: db.memory("m").truncate(1), WRITE),
+    "remove an element": (lambda db: db.memory("filled").remove_element(0), WRITE),
+    "replace an element": (lambda db: db.memory("filled").replace(0, asked("new")), WRITE),
+    "clear": (lambda db: db.memory("m").clear(), WRITE),
     "maintenance": (lambda db: db.memory("m").maintenance(variables={"a": 1}), WRITE),
     "remove": (lambda db: db.memory("m").remove(), WRITE),
     "import": (
@@ -53,7 +63,7 @@ CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
     "search": (lambda db: db.memories.search("q"), "Q"),
     "list memories": (lambda db: db.memories.list(), READ),
     "count memories": (lambda db: db.memories.count(), READ),
-    "erase": (lambda db: db.memories.erase("m", dry_run=False), WRITE),
+    "erase": (lambda db: db.memories.erase("m", dry_run=False), "PBDE" * 6 + "S"),
     "define a prompt": (lambda db: db.instructions.define("greeting", content="Hello"), WRITE),
     "load a prompt": (lambda db: db.instructions.resolve("greeting", default=""), READ),
     "list prompts": (lambda db: db.instructions.available_instructions(), READ),

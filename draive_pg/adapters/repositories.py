@@ -179,7 +179,7 @@ def PostgresModelMemory(
     -------
     ModelMemory
         For a scope with a ``Postgres`` state. Its ``recall`` takes
-        ``lenient=True``, as `Memory.recall` does.
+        ``lenient=True``, and its ``remember`` a ``key=``, as those of `Memory` do.
 
     Raises
     ------
@@ -201,9 +201,10 @@ def PostgresModelMemory(
     async def remember(
         *items: ModelInput | ModelOutput,
         variables: Mapping[str, BasicValue] | None = None,
+        key: str | None = None,
         **extra: Any,
     ) -> None:
-        await database.run(memory.remember(identifier, items, variables))
+        await database.run(memory.remember(identifier, items, variables, key=key))
 
     async def maintenance(
         *, variables: Mapping[str, BasicValue] | None = None, **extra: Any

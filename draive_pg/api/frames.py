@@ -13,6 +13,7 @@ from draive_pg.frames.conversations import CONVERSATION_LOG, SESSIONS, TOOL_CALL
 from draive_pg.frames.frame import Format
 from draive_pg.frames.query import Filters, OneOrMany
 from draive_pg.frames.read import chunks, read
+from draive_pg.frames.removed_elements import REMOVED_ELEMENTS
 from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS, TEMPLATE_REVISIONS
 from draive_pg.operations.copy import Copy
 
@@ -459,6 +460,59 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         """
         return read(AUDIT, name, since, until, limit, columns)
 
+    @method
+    def removed_elements(
+        self,
+        identifier: OneOrMany | None = None,
+        *,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> "Copy[DataFrame]":
+        """Return one row per element that was removed or replaced on its own, ordered by time.
+
+        These are the removals by `Memory.pop`, `undo`, `truncate`, `remove_element`, `replace` and
+        `clear`, unless called with ``erase=True``; not those of whole memories.
+
+        Parameters
+        ----------
+        identifier : str | Sequence[str] | None
+            Only these memories.
+        since, until : datetime | date | str | None
+            Bounds of ``removed``, inclusive and exclusive.
+        limit : int | None
+            Maximum number of rows; the first ones are returned.
+        columns : Sequence[str] | None
+            Only these columns, in this order.
+
+        Returns
+        -------
+        DataFrame
+            The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | identifier | str | identifier of the memory |
+            | created | datetime64[us, UTC] | when the element was written |
+            | action | str | `remove` or `replace` |
+            | removed | datetime64[us, UTC] | when it was removed or replaced |
+            | role | str | the database role that did it |
+            | author | str | who did it, if given |
+            | reason | str | why, if given |
+            | content | object | the element as it was |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> db.frames.removed_elements("visit-1")[["removed", "reason"]]
+        """
+        return read(REMOVED_ELEMENTS, identifier, since, until, limit, columns)
+
     @stream
     def chunks(
         self, frame: str, *, rows: int = 100_000, **filters: Unpack[Filters]
@@ -470,7 +524,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         frame : str
             Name of a method of this class: ``"conversation_log"``, ``"tool_calls"``,
             ``"sessions"``, ``"variables"``, ``"instruction_revisions"``,
-            ``"template_revisions"``, ``"configurations"``, ``"audit"``.
+            ``"template_revisions"``, ``"configurations"``, ``"audit"``,
+            ``"removed_elements"``.
         rows : int
             Number of rows of each DataFrame; the last one may have fewer.
         **filters

@@ -1,15 +1,29 @@
 """One conversational memory: `db.memory(identifier)`."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from draive_pg.api._method import Namespace, method
 from draive_pg.codec.draive_turns import Turn, is_turn
+from draive_pg.codec.json import OnInvalid
 from draive_pg.codec.validation import check_limit, check_text
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.frames.conversations import CONVERSATION_LOG
 from draive_pg.frames.read import read
-from draive_pg.operations.conversations import fork, listing, recall, transcript, turns, write
+from draive_pg.models.conversations import StoredElement
+from draive_pg.models.record import Records
+from draive_pg.operations.conversations import (
+    edit,
+    elements,
+    fork,
+    listing,
+    recall,
+    transcript,
+    turns,
+    write,
+)
+from draive_pg.operations.conversations.keys import EXPIRATION
 from draive_pg.operations.operation import Operation, Request, Workflow
 
 if TYPE_CHECKING:
@@ -79,20 +93,34 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
 
     @method
     def remember(
-        self, *items: "ModelInput | ModelOutput | Turn", variables: Mapping[str, Any] | None = None
+        self,
+        *items: "ModelInput | ModelOutput | Turn | Mapping[str, Any]",
+        variables: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        key_expiration: timedelta = EXPIRATION,
+        invalid: OnInvalid = "refuse",
     ) -> Operation[None]:
         """Append elements, and a snapshot of the variables if given, all or nothing.
 
         The elements stay together and in order, after everything the memory holds, whatever other
         writers do and whatever any clock says. The memory is created if it does not exist.
-        Needs draive, of the line of the database.
+        Needs draive, of the line of the database, unless the elements are documents.
 
         Parameters
         ----------
-        *items : ModelInput | ModelOutput | ConversationUserTurn | ConversationAssistantTurn
-            Elements in order; turns for tables of draive 0.100 or newer.
+        *items : ModelInput | ModelOutput | Mapping | Turn
+            Elements, or their documents, in order; turns (ConversationUserTurn,
+            ConversationAssistantTurn) for tables of draive 0.100 or newer.
         variables : Mapping[str, Any] | None
             New values of all variables, which turns have not; None keeps the current ones.
+        key : str | None
+            Write at most once: a call with a key that was used for this memory writes nothing,
+            whatever its items. So a call whose outcome is unknown, after a lost connection, can be
+            repeated. This needs the tables of `setup` of draive_pg 0.2.
+        key_expiration : timedelta
+            How long the key is remembered.
+        invalid : {"refuse", "replace"}
+            Raise for characters that PostgreSQL cannot store, or replace each with U+FFFD.
 
         Raises
         ------
@@ -111,9 +139,288 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
         if any(map(is_turn, items)):
             if variables is not None:
                 raise TypeError("turns have no variables")
-            return turns.remember(self.identifier, items)
-        elements = cast("Sequence[ModelInput | ModelOutput]", items)
-        return write.remember(self.identifier, elements, variables)
+            return turns.remember(
+                self.identifier, items, key=key, key_expiration=key_expiration, invalid=invalid
+            )
+        return write.remember(
+            self.identifier,
+            cast("Sequence[write.Element]", items),
+            variables,
+            key=key,
+            key_expiration=key_expiration,
+            invalid=invalid,
+        )
+
+    @method
+    def elements(
+        self,
+        limit: int | None = None,
+        *,
+        before: str | None = None,
+        after: str | None = None,
+        lenient: bool = True,
+        documents: bool = False,
+    ) -> Workflow[Records[StoredElement]]:
+        """Return the newest elements as they are stored, oldest first, in pages.
+
+        A page before the first element of another one, or after its last, repeats and leaves out
+        nothing, whatever other writers do meanwhile.
+
+        Parameters
+        ----------
+        limit : int | None
+            Maximum number of elements; None for all. The result's ``truncated`` is True if there
+            are more in its direction.
+        before : str | None
+            Cursor of an element: return the newest elements before it.
+        after : str | None
+            Cursor of an element: return the oldest elements after it.
+        lenient : bool
+            Skip elements that cannot be read, with a `StoredDataSkipped` warning for each.
+        documents : bool
+            Return JSON documents, in the form of draive 0.89, which needs no draive.
+
+        Returns
+        -------
+        Records[StoredElement]
+            Position, time, cursor and element of each, in order.
+
+        Raises
+        ------
+        StoredDataInvalid
+            If an element cannot be read, unless ``lenient``; the message names it.
+        TypeError, ValueError
+            If an argument is invalid.
+
+        Examples
+        --------
+        >>> page = memory.elements(limit=50)
+        >>> [stored.element for stored in page]
+        >>> older = memory.elements(limit=50, before=page[0].cursor)
+        """
+        return elements.elements(
+            self.identifier, limit, before, after, lenient=lenient, documents=documents
+        )
+
+    @method
+    def pop(
+        self, n: int = 1, *, erase: bool = False, documents: bool = False
+    ) -> Operation[tuple[Any, ...]]:
+        """Remove the newest elements, and return them in order.
+
+        Of concurrent calls, each gets other elements. With tables of draive 0.93 or newer, neither
+        this nor the other methods that remove single elements are supported.
+
+        Parameters
+        ----------
+        n : int
+            How many to remove; fewer if the memory has fewer.
+        erase : bool
+            Do not keep the removed elements for `Frames.removed_elements`.
+        documents : bool
+            Return JSON documents, which needs no draive. What draive cannot read is always returned
+            as a document.
+
+        Returns
+        -------
+        tuple of ModelInput, ModelOutput or Mapping
+            The removed elements, oldest first.
+
+        Raises
+        ------
+        SchemaInvalid
+            If the tables are of draive 0.93 or newer.
+
+        Examples
+        --------
+        >>> memory.pop()
+        (ModelOutput(...),)
+        """
+        return edit.pop(self.identifier, n, erase=erase, documents=documents)
+
+    @method
+    def undo(self, *, erase: bool = False, documents: bool = False) -> Operation[tuple[Any, ...]]:
+        """Remove the last turn: the newest input of the user, and everything after it.
+
+        Parameters
+        ----------
+        erase, documents : bool
+            As for `pop`.
+
+        Returns
+        -------
+        tuple of ModelInput, ModelOutput or Mapping
+            The removed elements, oldest first; empty if there is no input of the user.
+
+        Raises
+        ------
+        SchemaInvalid
+            If the tables are of draive 0.93 or newer.
+
+        Examples
+        --------
+        >>> question, *answers = memory.undo()
+        """
+        return edit.undo(self.identifier, erase=erase, documents=documents)
+
+    @method
+    def truncate(self, position: int | str, *, erase: bool = False) -> Operation[int]:
+        """Remove an element and all after it.
+
+        Parameters
+        ----------
+        position : int | str
+            Position of the element as in `log` and `show`, which is the number of elements to keep;
+            or its cursor, see `elements`, which cannot mean another one because of other writers.
+        erase : bool
+            As for `pop`.
+
+        Returns
+        -------
+        int
+            Number of elements removed.
+
+        Raises
+        ------
+        SchemaInvalid
+            If the tables are of draive 0.93 or newer.
+        TypeError, ValueError
+            If the position is invalid.
+
+        Examples
+        --------
+        >>> memory.truncate(4)
+        2
+        """
+        return edit.truncate(self.identifier, position, erase=erase)
+
+    @method
+    def replace(
+        self,
+        position: int | str,
+        element: "ModelInput | ModelOutput | Mapping[str, Any]",
+        *,
+        reason: str | None = None,
+        author: str | None = None,
+        erase: bool = False,
+        documents: bool = False,
+        invalid: OnInvalid = "refuse",
+    ) -> Operation[Any]:
+        """Replace one element, for example to redact it; its time stays the same.
+
+        Parameters
+        ----------
+        position : int | str
+            As for `truncate`.
+        element : ModelInput | ModelOutput | Mapping
+            The new element, or its document.
+        reason, author : str | None
+            Kept with the previous element.
+        erase, documents : bool
+            As for `pop`.
+        invalid : {"refuse", "replace"}
+            As for `remember`.
+
+        Returns
+        -------
+        ModelInput | ModelOutput | Mapping
+            The previous element.
+
+        Raises
+        ------
+        SchemaInvalid
+            If the tables are of draive 0.93 or newer.
+        TypeError, ValueError
+            If there is no element at the position, or the new one cannot be stored.
+
+        Examples
+        --------
+        >>> memory.replace(3, ModelInput.of(MultimodalContent.of("[redacted]")), reason="GDPR")
+        """
+        return edit.replace(
+            self.identifier,
+            position,
+            element,
+            reason=reason,
+            author=author,
+            erase=erase,
+            documents=documents,
+            invalid=invalid,
+        )
+
+    @method
+    def remove_element(
+        self,
+        position: int | str,
+        *,
+        reason: str | None = None,
+        author: str | None = None,
+        erase: bool = False,
+        documents: bool = False,
+    ) -> Operation[Any]:
+        """Remove one element; those after it get the position before theirs.
+
+        Parameters
+        ----------
+        position : int | str
+            As for `truncate`.
+        reason, author : str | None
+            Kept with the removed element.
+        erase, documents : bool
+            As for `pop`.
+
+        Returns
+        -------
+        ModelInput | ModelOutput | Mapping
+            The removed element.
+
+        Raises
+        ------
+        SchemaInvalid
+            If the tables are of draive 0.93 or newer.
+        ValueError
+            If there is no element at the position.
+
+        Examples
+        --------
+        >>> memory.remove_element(3, reason="wrong patient")
+        """
+        return edit.remove_element(
+            self.identifier,
+            position,
+            reason=reason,
+            author=author,
+            erase=erase,
+            documents=documents,
+        )
+
+    @method
+    def clear(self, *, keep_variables: bool = False, erase: bool = False) -> Operation[int]:
+        """Remove all elements and the variables, but not the memory itself.
+
+        Parameters
+        ----------
+        keep_variables : bool
+            Keep the variables.
+        erase : bool
+            As for `pop`.
+
+        Returns
+        -------
+        int
+            Number of elements removed.
+
+        Raises
+        ------
+        SchemaInvalid
+            If the tables are of draive 0.93 or newer.
+
+        Examples
+        --------
+        >>> memory.clear(keep_variables=True)
+        6
+        """
+        return edit.clear(self.identifier, keep_variables=keep_variables, erase=erase)
 
     @method
     def maintenance(self, *, variables: Mapping[str, Any] | None = None) -> Operation[None]:

@@ -7,7 +7,7 @@ from typing import Any, Protocol, cast
 from uuid import UUID
 
 from draive_pg.codec.draive_import import Importing
-from draive_pg.codec.json import encode
+from draive_pg.codec.json import encode, storable
 from draive_pg.errors import StoredDataInvalid
 
 
@@ -30,7 +30,7 @@ def is_turn(item: object) -> bool:
     return type(item).__name__ in ("ConversationUserTurn", "ConversationAssistantTurn")
 
 
-def encode_turn(turn: object, what: str) -> str:
+def encode_turn(turn: object, what: str, *, repair: bool = False) -> str:
     """Encode a turn as JSON text.
 
     Raises
@@ -38,14 +38,16 @@ def encode_turn(turn: object, what: str) -> str:
     TypeError
         If it is no turn.
     ValueError
-        If PostgreSQL cannot store it; the message names the place.
+        If PostgreSQL cannot store it; the message names the place. With ``repair``, characters that
+        it cannot store are replaced.
     """
     if not isinstance(turn, tuple(_kinds().values())):
         raise TypeError(
             f"{what} must be a ConversationUserTurn or a ConversationAssistantTurn, "
             f"not {type(turn).__name__}"
         )
-    return encode(json.loads(cast("Turn", turn).to_json()), what)
+    document = json.loads(cast("Turn", turn).to_json())
+    return encode(storable(document) if repair else document, what)
 
 
 def decode_turn(document: Mapping[str, Any], what: str) -> Turn:

@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, cast
 
+from draive_pg.codec.json import decode, encode
 from draive_pg.codec.validation import shown
 
 type Document = Mapping[str, Any]
@@ -135,6 +136,22 @@ def outline(document: object) -> Outline:
             case _:
                 pass
     return Outline(kind == "model_input", calls)
+
+
+def encode_document(document: Document, what: str) -> str:
+    """Encode the document of an element as JSON text, after the validation of `outline`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If draive 0.89 could not read it, or PostgreSQL not store it; the message names the place.
+    """
+    text = encode(document, what)
+    try:
+        outline(decode(text))
+    except ValueError as error:
+        raise ValueError(f"{what} is no element: {error}") from None
+    return text
 
 
 def _object(value: object) -> Document:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from draive_pg.codec.validation import check_mapping, exceeds, fault
@@ -18,6 +18,12 @@ MAX_BITS = 14_000  # below Python's limit of 4,300 digits for parsing an integer
 MAX_PLACE = 200  # characters of a place in an error message
 
 PLAIN = frozenset({str, float, bool, type(None)})
+
+type OnInvalid = Literal["refuse", "replace"]
+"""What to do with characters that PostgreSQL cannot store: NUL and lone surrogates."""
+
+INVALID = re.compile("[\0\ud800-\udfff]")
+REPLACEMENT = "\ufffd"
 
 DECODER = json.JSONDecoder()
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -79,6 +85,27 @@ def encode_list(documents: Sequence[object], names: Iterable[str]) -> str:
 def encode_mapping(value: object, what: str) -> str | None:
     """Encode a mapping as JSON text, None as None; raise as `encode` does."""
     return None if value is None else encode(check_mapping(value, what), what)
+
+
+def check_invalid(value: object) -> bool:
+    """Return whether to replace characters that PostgreSQL cannot store, or raise ValueError."""
+    if value not in ("refuse", "replace"):
+        raise ValueError(f"invalid must be refuse or replace, not {value!r:.60}")
+    return value == "replace"
+
+
+def storable(value: Any) -> Any:
+    """Return a copy of a document with U+FFFD for characters that PostgreSQL cannot store."""
+    match value:
+        case str():
+            return INVALID.sub(REPLACEMENT, value)
+        case Mapping():
+            members = cast("Mapping[Any, Any]", value)
+            return {storable(key): storable(item) for key, item in members.items()}
+        case Collection() if not isinstance(value, bytes | bytearray | memoryview):
+            return [storable(item) for item in cast("Collection[Any]", value)]
+        case _:
+            return value
 
 
 def parse(text: str, what: str) -> Any:

@@ -54,7 +54,7 @@ class Tables:
             return statements
         missing = yield missing_tables(self.schema, fallback.empty)
         if missing:
-            return [fallback.apply(statement, missing) for statement in statements]
+            return fallback.apply(statements, missing)
         self.existing.update(fallback.empty)
         return statements
 

@@ -4,6 +4,7 @@ from draive_pg.codec.validation import shown
 from draive_pg.frames.audit import AUDIT
 from draive_pg.frames.conversations import CONVERSATION_LOG, SESSIONS, TOOL_CALLS, VARIABLES
 from draive_pg.frames.frame import Frame
+from draive_pg.frames.removed_elements import REMOVED_ELEMENTS
 from draive_pg.frames.revisions import (
     CONFIGURATIONS,
     INSTRUCTION_REVISIONS,
@@ -23,6 +24,7 @@ FRAMES = {
         TEMPLATE_REVISIONS,
         CONFIGURATIONS,
         AUDIT,
+        REMOVED_ELEMENTS,
     )
 }
 

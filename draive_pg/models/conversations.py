@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from draive_pg.models.record import Record
 
@@ -37,6 +38,28 @@ class MemorySummary(Record):
     elements: int
     variables: int
     bytes: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StoredElement(Record):
+    """An element of a memory.
+
+    Attributes
+    ----------
+    position : int
+        Its index in the memory, from 0, when it was read.
+    created : datetime | None
+        When it was written, in UTC; None if Python cannot represent it.
+    cursor : str
+        Its place in the memory, which stays the same whatever other writers do.
+    element : ModelInput | ModelOutput | Mapping
+        The element, or its document.
+    """
+
+    position: int
+    created: datetime | None
+    cursor: str
+    element: Any
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -107,7 +107,8 @@ class Fallback:
     Attributes
     ----------
     empty : Mapping[str, str]
-        A query without rows, in parentheses, for each table.
+        A query without rows, in parentheses, for each table; nothing to leave out the statements
+        with the table.
     """
 
     empty: Mapping[LiteralString, LiteralString]
@@ -119,12 +120,17 @@ class Fallback:
     def __or__(self, other: "Fallback") -> "Fallback":
         return Fallback({**self.empty, **other.empty})
 
-    def apply(self, statement: Statement, missing: Iterable[LiteralString]) -> Statement:
-        """Return the statement with empty queries in place of the missing tables."""
-        sql = statement.sql
+    def apply(
+        self, statements: Iterable[Statement], missing: Iterable[LiteralString]
+    ) -> Sequence[Statement]:
+        """Return the statements with empty queries in place of the missing tables."""
+        applied: list[Statement] = list(statements)
         for table in missing:
-            sql = sql.replace(f"{{schema}}.{table}", self.empty[table])
-        return statement._replace(sql=sql)
+            name, empty = f"{{schema}}.{table}", self.empty[table]
+            if not empty:
+                applied = [each for each in applied if name not in each.sql]
+            applied = [each._replace(sql=each.sql.replace(name, empty)) for each in applied]
+        return applied
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,7 +162,7 @@ class Relations:
 # Of `Relations`; `{schema}` is none of them.
 PLACEHOLDER = re.compile(
     r"\{(?:conversations|elements|writes|snapshots|create_conversations|insert_elements"
-    r"|insert_snapshots|remove_conversations|element_tables|turns)\}"
+    r"|insert_snapshots|delete_elements|remove_conversations|element_tables|turns)\}"
 )
 
 

@@ -2,7 +2,7 @@
 -- $2 elements
 WITH conversation AS (
     INSERT INTO memories (identifier, created)
-    VALUES ($1::TEXT, now())
+    SELECT $1::TEXT, now()
     ON CONFLICT (identifier) DO NOTHING
 ),
 batch AS (

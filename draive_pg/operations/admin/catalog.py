@@ -285,6 +285,28 @@ TABLES = (
         indexes={"draive_pg_removed_kind_name_created": "012_audit"},
         grants_of="draive_pg_revisions",
     ),
+    ExpectedTable(
+        "draive_pg_removed_elements",
+        "022_conversation_store",
+        {
+            "identifier": "text",
+            **CREATED_COLUMNS,
+            "action": "text",
+            "removed": "timestamptz",
+            "role": "text",
+            "author": "text",
+            "reason": "text",
+            "content": "jsonb",
+        },
+        indexes={"draive_pg_removed_elements_identifier_removed": "022_conversation_store"},
+        grants_of="memories_elements",
+    ),
+    ExpectedTable(
+        "draive_pg_keys",
+        "022_conversation_store",
+        {"identifier": "text", "key": "text", "expires": "timestamptz"},
+        grants_of="memories_elements",
+    ),
 )
 
 # Every role may read the catalog, even without a privilege on the schema. Partitions are counted

@@ -19,7 +19,7 @@ from draive_pg.operations.conversations.store import (
     SNAPSHOTS,
     lock_memories,
 )
-from draive_pg.operations.operation import Operation, Query, Row, Steps, workflow
+from draive_pg.operations.operation import Fallback, Operation, Query, Row, Steps, workflow
 
 BATCH = 500  # memories removed in one transaction, which holds a lock on each
 
@@ -117,7 +117,31 @@ FROM (
 """,
 )
 
+NOT_KEPT = Fallback({"draive_pg_removed_elements": "", "draive_pg_keys": ""})
+
 ERASE_DRY_RUN = Query("memories.erase.dry_run", f"WITH matching AS ({MATCHING}){COUNT_MATCHING}")
+
+
+def _erase_rest(table: LiteralString, meta: LiteralString = "FALSE") -> LiteralString:
+    """Return the SQL that removes rows of matching memories, also of those removed before."""
+    return f"""
+DELETE FROM {{schema}}.{table} AS kept
+WHERE kept.identifier IN ({MATCHING})
+    OR (
+        (:identifiers::TEXT[] IS NULL OR kept.identifier = ANY (:identifiers::TEXT[]))
+        AND (:prefix::TEXT IS NULL OR starts_with(kept.identifier, :prefix::TEXT))
+        AND :variables::JSONB IS NULL
+        AND (:meta::JSONB IS NULL OR {meta})
+    )
+"""
+
+
+ERASE_ELEMENTS = Query(
+    "memories.erase.elements",
+    _erase_rest("draive_pg_removed_elements", "kept.content -> 'meta' @> :meta::JSONB"),
+)
+
+ERASE_KEYS = Query("memories.erase.keys", _erase_rest("draive_pg_keys"))
 
 ERASE = Query("memories.erase", f"WITH matching AS ({MATCHING}),\n{REMOVE_MATCHING}")
 
@@ -191,8 +215,14 @@ def erase(
         name="erase memories",
         statements=(ERASE_DRY_RUN(**filters),)
         if dry_run
-        else (LOCK_MATCHING(**filters), ERASE(**filters)),
+        else (
+            LOCK_MATCHING(**filters),
+            ERASE_ELEMENTS(**filters),
+            ERASE_KEYS(**filters),
+            ERASE(**filters),
+        ),
         read_only=dry_run,
+        fallback=None if dry_run else NOT_KEPT,
         decode=lambda rows: _removal(rows, dry_run=dry_run),
     )
 

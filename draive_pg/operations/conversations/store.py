@@ -36,10 +36,12 @@ SNAPSHOTS: LiteralString = "{snapshots}"
 # Each is one or several common table expressions. `created_conversations` has the identifiers of
 # `new_conversations (identifier, created)` that did not exist. The others write the rows of
 # `new_elements (identifier, number, content, created)` in order, and those of
-# `new_snapshots (identifier, number, variables, created)`, or remove `removed (identifier)`.
+# `new_snapshots (identifier, number, variables, created)`, or remove `removed (identifier)`, or
+# the elements `removed_elements (identifier, place)` of one conversation.
 CREATE_CONVERSATIONS: LiteralString = "{create_conversations}"
 INSERT_ELEMENTS: LiteralString = "{insert_elements}"
 INSERT_SNAPSHOTS: LiteralString = "{insert_snapshots}"
+DELETE_ELEMENTS: LiteralString = "{delete_elements}"
 REMOVE_CONVERSATIONS: LiteralString = "{remove_conversations}"
 
 ORDER: LiteralString = "WINDOW ordered AS (PARTITION BY identifier ORDER BY created, place)"
@@ -96,6 +98,12 @@ MEMORIES: Mapping[LiteralString, LiteralString] = {
     INSERT_SNAPSHOTS: """inserted_snapshots AS (
     INSERT INTO {schema}.memories_variables (identifier, variables, created)
     SELECT identifier, variables, created FROM new_snapshots ORDER BY identifier, number
+)""",
+    # By `ctid` alone: a join with an estimated number of rows might read the whole table.
+    DELETE_ELEMENTS: """deleted_elements AS (
+    DELETE FROM {schema}.memories_elements
+    WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
+        AND identifier = (SELECT min(identifier) FROM removed_elements)
 )""",
     REMOVE_CONVERSATIONS: """removed_conversations AS (
     DELETE FROM {schema}.memories AS conversation

@@ -1,12 +1,20 @@
 """Recall and remember one conversation as the turns of draive 0.100 and later."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from itertools import dropwhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
-from draive_pg.codec.json import parse
+from draive_pg.codec.json import OnInvalid, check_invalid, parse
 from draive_pg.codec.validation import check_limit, check_sent, check_text
+from draive_pg.operations.conversations.keys import (
+    EXPIRATION,
+    FRESH,
+    IS_FRESH,
+    forget_expired,
+    key_values,
+)
 from draive_pg.operations.conversations.store import (
     CONVERSATIONS,
     PARTS,
@@ -53,11 +61,13 @@ ORDER BY created, identifier
 """,
 )
 
+
 # The server's times give the order; the payloads keep those of the client.
-REMEMBER_TURNS = Query(
-    "turns.remember",
-    f"""
-WITH batch AS (
+def _remember(*, once: bool = False) -> LiteralString:
+    fresh = f"{FRESH},\n" if once else ""
+    where = f"\nWHERE {IS_FRESH}" if once else ""
+    return f"""
+WITH {fresh}batch AS (
     SELECT greatest(clock_timestamp(), max(created) + {STEP}) AS start
     FROM {TURNS} AS turn
     WHERE thread_id = :identifier::TEXT
@@ -70,11 +80,13 @@ SELECT
     item.payload::JSONB,
     batch.start + (item.number - 1) * {STEP}
 FROM batch,
-    json_array_elements(:turns::JSON) WITH ORDINALITY AS item (payload, number)
+    json_array_elements(:turns::JSON) WITH ORDINALITY AS item (payload, number){where}
 ORDER BY item.number
-""",
-)
+"""
 
+
+REMEMBER_TURNS = Query("turns.remember", _remember())
+REMEMBER_TURNS_ONCE = Query("turns.remember_once", _remember(once=True))
 
 # Copies whole turns, with what elements have no place for. A position may be within a turn, whose
 # other parts are left out; the positions are those of the elements of `store.ELEMENTS`.
@@ -169,19 +181,32 @@ SELECT
 )
 
 
-def remember(identifier: str, turns: Sequence[object]) -> Operation[None]:
-    """Append turns in order."""
+def remember(
+    identifier: str,
+    turns: Sequence[object],
+    *,
+    key: str | None = None,
+    key_expiration: timedelta = EXPIRATION,
+    invalid: OnInvalid = "refuse",
+) -> Operation[None]:
+    """Append turns in order; with a key, once."""
     from draive_pg.codec.draive_turns import encode_turn
 
     check_text(identifier, "identifier")
-    documents = ",".join(encode_turn(turn, f"items[{index}]") for index, turn in enumerate(turns))
+    repair = check_invalid(invalid)
+    documents = ",".join(
+        [encode_turn(turn, f"items[{n}]", repair=repair) for n, turn in enumerate(turns)]
+    )
     sent = check_sent(f"[{documents}]", "the items together are")
+    if key is None:
+        written = (REMEMBER_TURNS(identifier=identifier, turns=sent),)
+    else:
+        values = key_values(key, key_expiration)
+        once = REMEMBER_TURNS_ONCE(identifier=identifier, turns=sent, **values)
+        written = (forget_expired(identifier), once)
     return Operation(
         name=f"remember in memory {identifier!r:.80}",
-        statements=(
-            lock_memory(identifier),
-            REMEMBER_TURNS(identifier=identifier, turns=sent),
-        ),
+        statements=(lock_memory(identifier), *written),
     )
 
 

@@ -1,11 +1,19 @@
 """Write one conversation: append elements and variables, seed variables, remove."""
 
 from collections.abc import Mapping, Sequence
-from itertools import count
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from draive_pg.codec.json import encode_mapping
+from draive_pg.codec.elements import encode_document
+from draive_pg.codec.json import OnInvalid, check_invalid, encode, encode_mapping, storable
 from draive_pg.codec.validation import check_sent, check_text
+from draive_pg.operations.conversations.keys import (
+    EXPIRATION,
+    FRESH,
+    IS_FRESH,
+    forget_expired,
+    key_values,
+)
 from draive_pg.operations.conversations.store import (
     CONVERSATIONS,
     ELEMENT_TABLES,
@@ -19,18 +27,24 @@ from draive_pg.operations.operation import Operation, Query
 if TYPE_CHECKING:
     from draive import ModelInput, ModelOutput
 
+type Element = ModelInput | ModelOutput | Mapping[str, Any]
+"""An element of draive 0.87 to 0.92, or its document."""
+
 
 def _next_time(last: LiteralString) -> LiteralString:
     # Later than all earlier rows, even if the clock stepped back.
     return f"greatest(clock_timestamp(), {last} + INTERVAL '1 microsecond')"
 
 
-def _remember(snapshot: LiteralString = "") -> LiteralString:
+def _remember(*, variables: bool = False, once: bool = False) -> LiteralString:
+    fresh = f"{FRESH},\n" if once else ""
+    where = f"\nWHERE {IS_FRESH}" if once else ""
+    snapshot = _snapshot(once=once) if variables else ""
     # One JSON array is parsed in a third of the time of TEXT[], which escapes quotes once more.
     return f"""
-WITH conversation AS (
+WITH {fresh}conversation AS (
     INSERT INTO {ELEMENT_TABLES} (identifier, created)
-    VALUES (:identifier::TEXT, now())
+    SELECT :identifier::TEXT, now(){where}
     ON CONFLICT (identifier) DO NOTHING
 ),{snapshot}
 batch AS (
@@ -44,22 +58,29 @@ SELECT
     item.content::JSONB,
     batch.start + (item.number - 1) * INTERVAL '1 microsecond'
 FROM batch,
-    json_array_elements(:elements::JSON) WITH ORDINALITY AS item (content, number)
+    json_array_elements(:elements::JSON) WITH ORDINALITY AS item (content, number){where}
 ORDER BY item.number
 """
 
 
-ADD_SNAPSHOT: LiteralString = f"""
+def _snapshot(*, once: bool) -> LiteralString:
+    having = f"\n    HAVING {IS_FRESH}" if once else ""
+    return f"""
 snapshot AS (
     INSERT INTO {{schema}}.memories_variables (identifier, variables, created)
     SELECT :identifier::TEXT, :variables::JSONB, {_next_time("max(created)")}
     FROM {SNAPSHOTS} AS snapshot
-    WHERE identifier = :identifier::TEXT
+    WHERE identifier = :identifier::TEXT{having}
 ),"""
 
-# Two statements: planning an unused variables CTE costs 10 % of a batch.
+
+# Several statements: planning an unused variables CTE costs 10 % of a batch.
 REMEMBER = Query("memories.remember", _remember())
-REMEMBER_VARIABLES = Query("memories.remember_with_variables", _remember(ADD_SNAPSHOT))
+REMEMBER_VARIABLES = Query("memories.remember_with_variables", _remember(variables=True))
+REMEMBER_ONCE = Query("memories.remember_once", _remember(once=True))
+REMEMBER_VARIABLES_ONCE = Query(
+    "memories.remember_once_with_variables", _remember(variables=True, once=True)
+)
 
 # Existing values win over the defaults; no row is written if nothing changes.
 MAINTAIN = Query(
@@ -103,27 +124,58 @@ SELECT EXISTS (SELECT FROM removed)
 )
 
 
-def remember(
-    identifier: str,
-    items: "Sequence[ModelInput | ModelOutput]",
-    variables: Mapping[str, Any] | None,
-) -> Operation[None]:
-    """Append draive's elements in order, and a snapshot of the variables if given."""
+def encode_element(element: Element, what: str, *, repair: bool = False) -> str:
+    """Encode an element, or its document, as JSON text.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none, or PostgreSQL cannot store it; unless ``repair``, which replaces the
+        characters that it cannot.
+    """
+    if isinstance(element, Mapping):
+        return encode_document(storable(element) if repair else element, what)
     from draive_pg.codec import draive_types
 
+    if repair and isinstance(element, draive_types.ModelInput | draive_types.ModelOutput):
+        return encode(storable(element.to_mapping()), what)
+    return draive_types.encode_element(element, what)
+
+
+def remember(
+    identifier: str,
+    items: Sequence[Element],
+    variables: Mapping[str, Any] | None,
+    *,
+    key: str | None = None,
+    key_expiration: timedelta = EXPIRATION,
+    invalid: OnInvalid = "refuse",
+) -> Operation[None]:
+    """Append elements in order, and a snapshot of the variables if given; with a key, once."""
     check_text(identifier, "identifier")
-    names = (f"items[{index}]" for index in count())
-    documents = ",".join(map(draive_types.encode_element, items, names))
-    elements = check_sent(f"[{documents}]", "the items together are")
-    snapshot = encode_mapping(variables, "variables")
-    if snapshot is None:
-        written = REMEMBER(identifier=identifier, elements=elements)
+    repair = check_invalid(invalid)
+    documents = ",".join(
+        [encode_element(item, f"items[{n}]", repair=repair) for n, item in enumerate(items)]
+    )
+    values: dict[str, Any] = {
+        "identifier": identifier,
+        "elements": check_sent(f"[{documents}]", "the items together are"),
+    }
+    if variables is not None:
+        values["variables"] = encode_mapping(
+            storable(variables) if repair else variables, "variables"
+        )
+    before = [lock_memory(identifier)]
+    if key is None:
+        query = REMEMBER if variables is None else REMEMBER_VARIABLES
     else:
-        written = REMEMBER_VARIABLES(identifier=identifier, elements=elements, variables=snapshot)
+        query = REMEMBER_ONCE if variables is None else REMEMBER_VARIABLES_ONCE
+        values |= key_values(key, key_expiration)
+        before.append(forget_expired(identifier))
     nothing = not items and variables is None
     return Operation(
         name=f"remember in memory {identifier!r:.80}",
-        statements=() if nothing else (lock_memory(identifier), written),
+        statements=() if nothing else (*before, query(**values)),
     )
 
 

@@ -1,0 +1,342 @@
+"""Remove or replace single elements of one memory; what is gone is kept in an audit table."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, LiteralString
+
+from draive_pg.codec.json import OnInvalid, check_invalid
+from draive_pg.codec.validation import check_limit, check_optional, check_text
+from draive_pg.errors import StoredDataInvalid
+from draive_pg.operations.conversations.elements import (
+    Position,
+    check_place,
+    decoder,
+    time_of,
+)
+from draive_pg.operations.conversations.expressions import STARTS_TURN
+from draive_pg.operations.conversations.store import (
+    DELETE_ELEMENTS,
+    ELEMENTS,
+    INSERT_ELEMENTS,
+    STEP,
+    lock_memory,
+)
+from draive_pg.operations.conversations.write import Element, encode_element
+from draive_pg.operations.operation import Operation, Query, Row, Statement
+
+KEEP: LiteralString = """kept AS (
+    INSERT INTO {schema}.draive_pg_removed_elements (
+        identifier, created, action, author, reason, content
+    )
+    SELECT identifier, created, :action::TEXT, :author::TEXT, :reason::TEXT, content
+    FROM chosen
+    WHERE NOT :erase::BOOLEAN
+    ORDER BY created, place
+)"""
+
+# The element at a position, or the place of a cursor. The index has the times of elements alone,
+# so only among elements of one time are their places compared.
+ANCHOR: LiteralString = f"""moment AS MATERIALIZED (
+    SELECT coalesce({time_of(":time::TEXT")}, (
+        SELECT created
+        FROM {ELEMENTS} AS element
+        WHERE identifier = :identifier::TEXT
+        ORDER BY created
+        LIMIT 1
+        OFFSET :offset::INT8
+    )) AS created
+),
+anchor AS (
+    SELECT
+        created,
+        coalesce(:place::TID, (
+            SELECT place
+            FROM {ELEMENTS} AS element
+            WHERE identifier = :identifier::TEXT AND element.created = moment.created
+            ORDER BY place
+            LIMIT 1
+            OFFSET CASE WHEN (
+                SELECT count(*) FROM {ELEMENTS} AS alike
+                WHERE identifier = :identifier::TEXT AND alike.created = moment.created
+            ) > 1 THEN :offset::INT8 - (
+                SELECT count(*) FROM {ELEMENTS} AS earlier
+                WHERE identifier = :identifier::TEXT AND earlier.created < moment.created
+            ) END
+        )) AS place
+    FROM moment
+)"""
+
+# The beginning of the newest turn. With a limit that it does not know, the planner reads the index
+# backwards, and stops there; without, it expects to find no such element, and sorts all of them.
+NEWEST_TURN: LiteralString = f"""anchor AS (
+    SELECT created, place
+    FROM (
+        SELECT created, place, content
+        FROM {ELEMENTS} AS element
+        WHERE identifier = :identifier::TEXT
+        ORDER BY created DESC, place DESC
+        LIMIT (SELECT 9223372036854775807)
+    ) AS backward
+    WHERE {STARTS_TURN}
+    LIMIT 1
+)"""
+
+FROM_ANCHOR: LiteralString = """
+    AND (created, place) >= ((SELECT created FROM anchor), (SELECT place FROM anchor))"""
+
+AT_ANCHOR: LiteralString = """
+    AND created = (SELECT created FROM anchor) AND place = (SELECT place FROM anchor)"""
+
+
+def _chosen(condition: LiteralString = "") -> LiteralString:
+    return f"""chosen AS MATERIALIZED (
+    SELECT identifier, created, place, content
+    FROM {ELEMENTS} AS element
+    WHERE identifier = :identifier::TEXT{condition}
+)"""
+
+
+REMOVE: LiteralString = f"""removed_elements AS (SELECT identifier, place FROM chosen),
+{DELETE_ELEMENTS},
+{KEEP}"""
+
+REMOVED: LiteralString = "SELECT content::TEXT FROM chosen ORDER BY created, place"
+
+NEWEST: LiteralString = """
+    ORDER BY created DESC, place DESC
+    LIMIT :number::INT8"""
+
+POP = Query("memories.pop", f"WITH {_chosen(NEWEST)},\n{REMOVE}\n{REMOVED}\n")
+
+UNDO = Query(
+    "memories.undo", f"WITH {NEWEST_TURN},\n{_chosen(FROM_ANCHOR)},\n{REMOVE}\n{REMOVED}\n"
+)
+
+TRUNCATE = Query(
+    "memories.truncate",
+    f"WITH {ANCHOR},\n{_chosen(FROM_ANCHOR)},\n{REMOVE}\nSELECT count(*) FROM chosen\n",
+)
+
+REMOVE_ELEMENT = Query(
+    "memories.remove_element", f"WITH {ANCHOR},\n{_chosen(AT_ANCHOR)},\n{REMOVE}\n{REMOVED}\n"
+)
+
+CLEAR = Query(
+    "memories.clear",
+    f"""
+WITH {_chosen()},
+{REMOVE},
+removed_snapshots AS (
+    DELETE FROM {{schema}}.memories_variables
+    WHERE identifier = :identifier::TEXT AND NOT :keep_variables::BOOLEAN
+)
+SELECT count(*) FROM chosen
+""",
+)
+
+# DELETE and INSERT, as a role may lack UPDATE. The new row has another place, so if other elements
+# have its time, it and those after it get times of their own, which keep the order.
+REPLACE = Query(
+    "memories.replace",
+    f"""
+WITH {ANCHOR},
+following AS (
+    SELECT
+        *,
+        max(written - number * {STEP}) OVER (ORDER BY number) + number * {STEP} AS moved
+    FROM (
+        SELECT
+            identifier,
+            created,
+            place,
+            content,
+            row_number() OVER ordered AS number,
+            created + CASE
+                WHEN row_number() OVER ordered = 1 AND EXISTS (
+                    SELECT FROM {ELEMENTS} AS earlier
+                    WHERE earlier.identifier = :identifier::TEXT
+                        AND earlier.created = element.created
+                        AND earlier.place < element.place
+                ) THEN {STEP}
+                ELSE INTERVAL '0'
+            END AS written
+        FROM {ELEMENTS} AS element
+        WHERE identifier = :identifier::TEXT{FROM_ANCHOR}
+        WINDOW ordered AS (ORDER BY created, place)
+        ORDER BY created, place
+        LIMIT CASE WHEN (
+            SELECT count(*) FROM {ELEMENTS} AS alike
+            WHERE alike.identifier = :identifier::TEXT
+                AND alike.created = (SELECT created FROM anchor)
+        ) = 1 THEN 1 END
+    ) AS element
+),
+changed AS MATERIALIZED (SELECT * FROM following WHERE number = 1 OR moved <> created),
+chosen AS (SELECT identifier, created, place, content FROM changed WHERE number = 1),
+removed_elements AS (SELECT identifier, place FROM changed),
+{DELETE_ELEMENTS},
+{KEEP},
+new_elements AS (
+    SELECT
+        identifier,
+        number,
+        CASE number WHEN 1 THEN :content::JSONB ELSE content END AS content,
+        moved AS created
+    FROM changed
+),
+{INSERT_ELEMENTS}
+{REMOVED}
+""",
+)
+
+
+def pop(
+    identifier: str, number: int, *, erase: bool, documents: bool
+) -> Operation[tuple[Any, ...]]:
+    """Remove the newest elements, and return them in order."""
+    check_limit(number, "n")
+    decode = _decoder(documents=documents)
+    return _edit("pop from", identifier, POP, decode, number=number, **_kept(erase=erase))
+
+
+def undo(identifier: str, *, erase: bool, documents: bool) -> Operation[tuple[Any, ...]]:
+    """Remove the newest turn, from its user's element on, and return it."""
+    decode = _decoder(documents=documents)
+    return _edit("undo a turn of", identifier, UNDO, decode, **_kept(erase=erase))
+
+
+def truncate(identifier: str, position: Position, *, erase: bool) -> Operation[int]:
+    """Remove an element and all after it, and return their number."""
+    return _edit(
+        "truncate",
+        identifier,
+        TRUNCATE,
+        _count,
+        **_anchor(position),
+        **_kept(erase=erase),
+    )
+
+
+def clear(identifier: str, *, keep_variables: bool, erase: bool) -> Operation[int]:
+    """Remove all elements and, unless told otherwise, the variables; return their number."""
+    return _edit(
+        "clear",
+        identifier,
+        CLEAR,
+        _count,
+        keep_variables=bool(keep_variables),
+        **_kept(erase=erase),
+    )
+
+
+def remove_element(
+    identifier: str,
+    position: Position,
+    *,
+    reason: str | None,
+    author: str | None,
+    erase: bool,
+    documents: bool,
+) -> Operation[Any]:
+    """Remove one element, and return it."""
+    return _edit(
+        "remove an element of",
+        identifier,
+        REMOVE_ELEMENT,
+        _one(identifier, position, documents=documents),
+        **_anchor(position),
+        **_kept(reason=reason, author=author, erase=erase),
+    )
+
+
+def replace(
+    identifier: str,
+    position: Position,
+    element: Element,
+    *,
+    reason: str | None,
+    author: str | None,
+    erase: bool,
+    documents: bool,
+    invalid: OnInvalid,
+) -> Operation[Any]:
+    """Replace one element, and return the previous one."""
+    return _edit(
+        "replace an element of",
+        identifier,
+        REPLACE,
+        _one(identifier, position, documents=documents),
+        content=encode_element(element, "element", repair=check_invalid(invalid)),
+        **_anchor(position),
+        **_kept("replace", reason=reason, author=author, erase=erase),
+    )
+
+
+def _edit[T](
+    verb: str,
+    identifier: str,
+    query: Query,
+    decode: Callable[[Sequence[Row]], T],
+    **values: object,
+) -> Operation[T]:
+    check_text(identifier, "identifier")
+    edited: Statement = query(identifier=identifier, **values)
+    return Operation(
+        name=f"{verb} memory {identifier!r:.80}",
+        statements=(lock_memory(identifier), edited),
+        decode=decode,
+    )
+
+
+def _kept(
+    action: str = "remove",
+    *,
+    reason: str | None = None,
+    author: str | None = None,
+    erase: bool,
+) -> dict[str, object]:
+    return {
+        "action": action,
+        "reason": check_optional(reason, "reason"),
+        "author": check_optional(author, "author"),
+        "erase": bool(erase),
+    }
+
+
+def _anchor(position: Position) -> dict[str, object]:
+    offset, cursor = check_place(position)
+    time, place = cursor or (None, None)
+    return {"offset": offset, "time": time, "place": place}
+
+
+def _count(rows: Sequence[Row]) -> int:
+    return rows[0][0]
+
+
+def _decoder(*, documents: bool) -> Callable[[Sequence[Row]], tuple[Any, ...]]:
+    """Return a function that decodes removed elements: what draive cannot read to documents.
+
+    They are removed already when they are decoded, so this must not raise.
+    """
+    decode, plain = decoder(documents=documents), decoder(documents=True)
+
+    def decoded(content: str) -> Any:
+        try:
+            return decode(content, "the element")
+        except StoredDataInvalid:
+            try:
+                return plain(content, "the element")
+            except StoredDataInvalid:
+                return content
+
+    return lambda rows: tuple(decoded(content) for (content,) in rows)
+
+
+def _one(identifier: str, position: Position, *, documents: bool) -> Callable[[Sequence[Row]], Any]:
+    decode = _decoder(documents=documents)
+
+    def one(rows: Sequence[Row]) -> Any:
+        if not rows:
+            raise ValueError(f"memory {identifier!r:.80} has no element at {position!r:.60}")
+        return decode(rows)[0]
+
+    return one

@@ -1,0 +1,32 @@
+-- $1 identifier
+-- $2 number
+-- $3 action
+-- $4 author
+-- $5 reason
+-- $6 erase
+WITH chosen AS MATERIALIZED (
+    SELECT identifier, created, place, content
+    FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+    WHERE identifier = $1::TEXT
+    ORDER BY created DESC, place DESC
+    LIMIT $2::INT8
+),
+removed_elements AS (SELECT identifier, place FROM chosen),
+deleted_elements AS (
+    DELETE FROM memories_elements
+    WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
+        AND identifier = (SELECT min(identifier) FROM removed_elements)
+),
+kept AS (
+    INSERT INTO draive_pg_removed_elements (
+        identifier, created, action, author, reason, content
+    )
+    SELECT identifier, created, $3::TEXT, $4::TEXT, $5::TEXT, content
+    FROM chosen
+    WHERE NOT $6::BOOLEAN
+    ORDER BY created, place
+)
+SELECT content::TEXT FROM chosen ORDER BY created, place

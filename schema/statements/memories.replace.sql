@@ -1,0 +1,125 @@
+-- $1 time
+-- $2 identifier
+-- $3 offset
+-- $4 place
+-- $5 action
+-- $6 author
+-- $7 reason
+-- $8 erase
+-- $9 content
+WITH moment AS MATERIALIZED (
+    SELECT coalesce(CASE WHEN $1::TEXT LIKE '%infinity' THEN $1::TEXT ELSE 'epoch' END::TIMESTAMPTZ
+    + CASE WHEN $1::TEXT LIKE '%infinity' THEN INTERVAL '0' ELSE make_interval(
+        hours => ($1::TEXT::INT8 / 3600000000)::INT,
+        secs => ($1::TEXT::INT8 % 3600000000)::FLOAT8 / 1000000
+    ) END, (
+        SELECT created
+        FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+        WHERE identifier = $2::TEXT
+        ORDER BY created
+        LIMIT 1
+        OFFSET $3::INT8
+    )) AS created
+),
+anchor AS (
+    SELECT
+        created,
+        coalesce($4::TID, (
+            SELECT place
+            FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+            WHERE identifier = $2::TEXT AND element.created = moment.created
+            ORDER BY place
+            LIMIT 1
+            OFFSET CASE WHEN (
+                SELECT count(*) FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS alike
+                WHERE identifier = $2::TEXT AND alike.created = moment.created
+            ) > 1 THEN $3::INT8 - (
+                SELECT count(*) FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS earlier
+                WHERE identifier = $2::TEXT AND earlier.created < moment.created
+            ) END
+        )) AS place
+    FROM moment
+),
+following AS (
+    SELECT
+        *,
+        max(written - number * INTERVAL '1 microsecond') OVER (ORDER BY number) + number * INTERVAL '1 microsecond' AS moved
+    FROM (
+        SELECT
+            identifier,
+            created,
+            place,
+            content,
+            row_number() OVER ordered AS number,
+            created + CASE
+                WHEN row_number() OVER ordered = 1 AND EXISTS (
+                    SELECT FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS earlier
+                    WHERE earlier.identifier = $2::TEXT
+                        AND earlier.created = element.created
+                        AND earlier.place < element.place
+                ) THEN INTERVAL '1 microsecond'
+                ELSE INTERVAL '0'
+            END AS written
+        FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+        WHERE identifier = $2::TEXT
+    AND (created, place) >= ((SELECT created FROM anchor), (SELECT place FROM anchor))
+        WINDOW ordered AS (ORDER BY created, place)
+        ORDER BY created, place
+        LIMIT CASE WHEN (
+            SELECT count(*) FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS alike
+            WHERE alike.identifier = $2::TEXT
+                AND alike.created = (SELECT created FROM anchor)
+        ) = 1 THEN 1 END
+    ) AS element
+),
+changed AS MATERIALIZED (SELECT * FROM following WHERE number = 1 OR moved <> created),
+chosen AS (SELECT identifier, created, place, content FROM changed WHERE number = 1),
+removed_elements AS (SELECT identifier, place FROM changed),
+deleted_elements AS (
+    DELETE FROM memories_elements
+    WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
+        AND identifier = (SELECT min(identifier) FROM removed_elements)
+),
+kept AS (
+    INSERT INTO draive_pg_removed_elements (
+        identifier, created, action, author, reason, content
+    )
+    SELECT identifier, created, $5::TEXT, $6::TEXT, $7::TEXT, content
+    FROM chosen
+    WHERE NOT $8::BOOLEAN
+    ORDER BY created, place
+),
+new_elements AS (
+    SELECT
+        identifier,
+        number,
+        CASE number WHEN 1 THEN $9::JSONB ELSE content END AS content,
+        moved AS created
+    FROM changed
+),
+inserted_elements AS (
+    INSERT INTO memories_elements (identifier, content, created)
+    SELECT identifier, content, created FROM new_elements ORDER BY identifier, number
+)
+SELECT content::TEXT FROM chosen ORDER BY created, place

@@ -1,0 +1,78 @@
+-- $1 time
+-- $2 identifier
+-- $3 offset
+-- $4 place
+-- $5 action
+-- $6 author
+-- $7 reason
+-- $8 erase
+WITH moment AS MATERIALIZED (
+    SELECT coalesce(CASE WHEN $1::TEXT LIKE '%infinity' THEN $1::TEXT ELSE 'epoch' END::TIMESTAMPTZ
+    + CASE WHEN $1::TEXT LIKE '%infinity' THEN INTERVAL '0' ELSE make_interval(
+        hours => ($1::TEXT::INT8 / 3600000000)::INT,
+        secs => ($1::TEXT::INT8 % 3600000000)::FLOAT8 / 1000000
+    ) END, (
+        SELECT created
+        FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+        WHERE identifier = $2::TEXT
+        ORDER BY created
+        LIMIT 1
+        OFFSET $3::INT8
+    )) AS created
+),
+anchor AS (
+    SELECT
+        created,
+        coalesce($4::TID, (
+            SELECT place
+            FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+            WHERE identifier = $2::TEXT AND element.created = moment.created
+            ORDER BY place
+            LIMIT 1
+            OFFSET CASE WHEN (
+                SELECT count(*) FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS alike
+                WHERE identifier = $2::TEXT AND alike.created = moment.created
+            ) > 1 THEN $3::INT8 - (
+                SELECT count(*) FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS earlier
+                WHERE identifier = $2::TEXT AND earlier.created < moment.created
+            ) END
+        )) AS place
+    FROM moment
+),
+chosen AS MATERIALIZED (
+    SELECT identifier, created, place, content
+    FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+    WHERE identifier = $2::TEXT
+    AND (created, place) >= ((SELECT created FROM anchor), (SELECT place FROM anchor))
+),
+removed_elements AS (SELECT identifier, place FROM chosen),
+deleted_elements AS (
+    DELETE FROM memories_elements
+    WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
+        AND identifier = (SELECT min(identifier) FROM removed_elements)
+),
+kept AS (
+    INSERT INTO draive_pg_removed_elements (
+        identifier, created, action, author, reason, content
+    )
+    SELECT identifier, created, $5::TEXT, $6::TEXT, $7::TEXT, content
+    FROM chosen
+    WHERE NOT $8::BOOLEAN
+    ORDER BY created, place
+)
+SELECT count(*) FROM chosen

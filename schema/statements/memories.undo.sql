@@ -1,0 +1,47 @@
+-- $1 identifier
+-- $2 action
+-- $3 author
+-- $4 reason
+-- $5 erase
+WITH anchor AS (
+    SELECT created, place
+    FROM (
+        SELECT created, place, content
+        FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+        WHERE identifier = $1::TEXT
+        ORDER BY created DESC, place DESC
+        LIMIT (SELECT 9223372036854775807)
+    ) AS backward
+    WHERE 
+content ->> 'type' = 'model_input' AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]'
+
+    LIMIT 1
+),
+chosen AS MATERIALIZED (
+    SELECT identifier, created, place, content
+    FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+    WHERE identifier = $1::TEXT
+    AND (created, place) >= ((SELECT created FROM anchor), (SELECT place FROM anchor))
+),
+removed_elements AS (SELECT identifier, place FROM chosen),
+deleted_elements AS (
+    DELETE FROM memories_elements
+    WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
+        AND identifier = (SELECT min(identifier) FROM removed_elements)
+),
+kept AS (
+    INSERT INTO draive_pg_removed_elements (
+        identifier, created, action, author, reason, content
+    )
+    SELECT identifier, created, $2::TEXT, $3::TEXT, $4::TEXT, content
+    FROM chosen
+    WHERE NOT $5::BOOLEAN
+    ORDER BY created, place
+)
+SELECT content::TEXT FROM chosen ORDER BY created, place

@@ -1,0 +1,1 @@
+DROP INDEX IF EXISTS draive_pg_removed_elements_identifier_removed
