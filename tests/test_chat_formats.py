@@ -1083,6 +1083,12 @@ def test_unknown_format_names_similar_ones_and_what_is_missing() -> None:
     assert "found 'chat_messages, title'" in error
 
 
+def test_whole_memories_are_reported_once() -> None:
+    memory = {"identifier": "a", "variables": [], "elements": []}
+    [error] = errors([memory, memory, memory])
+    assert "draive-pg import memories (and 2 more like it)" in error
+
+
 def test_unknown_format_is_reported_once() -> None:
     lines = b"".join(b'{"a": %d, "b": 2}\n' % number for number in range(3000))
     [error] = errors(lines)

@@ -86,7 +86,7 @@ def test_import_command_says_that_times_are_missing(shell: Shell, dsn: str, tmp_
     file = tmp_path / "log.json"
     file.write_text('[{"role": "user", "content": "Hi"}]')
     done = shell("import", "chats", file, "--dsn", dsn)
-    assert "1 conversations have messages without times" in done.out
+    assert "Messages without times: in 1 of them" in done.out
 
 
 def test_export_and_old_commands(shell: Shell, dsn: str, tmp_path: Path) -> None:
@@ -103,3 +103,5 @@ def test_export_and_old_commands(shell: Shell, dsn: str, tmp_path: Path) -> None
     assert "draive-pg import memories" in done.err
     done = shell("import", "memories", file, "--dsn", dsn)
     assert "draive-pg import chats" in done.err
+    done = shell("import", file, "--dsn", dsn)
+    assert f"write draive-pg import chats {file}" in done.err

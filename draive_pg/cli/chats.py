@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from draive_pg.chat.conversation import Branches, OnError
+from draive_pg.cli.file_groups import OfFiles
 from draive_pg.cli.options import AsJson, Dsn, Schema, opened, renamed
 from draive_pg.cli.output import counts_of, echo, print_json, print_table, summarize
 from draive_pg.models.conversations import ChatImport
@@ -17,6 +18,7 @@ SUMMARY = (
 )
 
 app = typer.Typer(
+    cls=OfFiles,
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Import chat logs, or whole memories.",
@@ -198,9 +200,7 @@ def _summary(done: ChatImport, seconds: float, verb: str) -> list[str]:
     if done.extended:
         lines.append(f"Added new messages to {done.extended:,} conversations")
     if done.untimed:
-        lines.append(
-            f"{done.untimed:,} conversations have messages without times, so durations are missing"
-        )
+        lines.append(f"Messages without times: in {done.untimed:,} of them; durations are missing")
     if done.ignored:
         lines.append(f"Not read: {counts_of(done.ignored)}")
     return lines

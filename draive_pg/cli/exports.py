@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from draive_pg.chat.conversation import ExportFormat
+from draive_pg.cli.file_groups import OfFiles
 from draive_pg.cli.frames import frame_command
 from draive_pg.cli.options import AsJson, Dsn, Memories, Prefix, Schema, opened, timestamp
 from draive_pg.cli.output import counts_of, echo, print_json, summarize
 from draive_pg.frames import FRAMES
 
 app = typer.Typer(
+    cls=OfFiles,
     no_args_is_help=True,
     rich_markup_mode=None,
     help="""Write chat logs, whole memories, or tables.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from draive_pg.chat.conversation import Message
-from draive_pg.chat.export.writer import calls_of, parts_in, result_of
+from draive_pg.chat.export.writer import calls_of, is_reachable, parts_in, result_of
 from draive_pg.codec.elements import Document
 from draive_pg.codec.validation import shown
 
@@ -19,7 +19,7 @@ def problems(messages: Sequence[Message]) -> Iterator[str]:
         yield "there is no message of the assistant"
     waiting: list[str | None] = []
     for number, message in enumerate(messages, start=1):
-        if message.role != "user" and any("text" not in part for part in _parts(message)):
+        if message.role != "user" and any(map(_is_file, _parts(message))):
             yield f"message {number}: an image or file outside of a message of the user"
         if (result := result_of(message)) is not None:
             if result.call in waiting:
@@ -37,3 +37,7 @@ def problems(messages: Sequence[Message]) -> Iterator[str]:
 def _parts(message: Message) -> Sequence[Document]:
     result = result_of(message)
     return parts_in(message.blocks if result is None else result.parts)
+
+
+def _is_file(part: Document) -> bool:
+    return "data" in part or ("uri" in part and is_reachable(part["uri"]))

@@ -54,7 +54,7 @@ class Writer:
 
     def can_refer_to(self, uri: str) -> bool:
         """Return whether to write a URI: model APIs open those of the web only, an import any."""
-        if self.metadata or uri.startswith(REACHABLE):
+        if self.metadata or is_reachable(uri):
             return True
         self.left_out.add("files that only their tool can open")
         return False
@@ -62,6 +62,11 @@ class Writer:
 
 type Write = Callable[[Conversation, Writer], Fields]
 """Write a conversation as one JSON document."""
+
+
+def is_reachable(uri: str) -> bool:
+    """Return whether a model API can open a URI."""
+    return uri.startswith(REACHABLE)
 
 
 def name(text: str) -> str:

@@ -100,8 +100,8 @@ class UnknownFormat(ValueError):
         What was expected, and which formats the document resembles.
     """
 
-    def __init__(self, problem: str, found: str) -> None:
-        super().__init__(f"{problem}; found {found}")
+    def __init__(self, problem: str, found: str | None = None) -> None:
+        super().__init__(problem if found is None else f"{problem}; found {found}")
         self.problem = problem
 
 
@@ -131,7 +131,7 @@ def parse(value: object, reader: Reader) -> Iterator[Conversation]:
     if not isinstance(document, Mapping):
         raise ValueError(f"expected a conversation, found {shown(value)}")
     if {"identifier", "variables", "elements"} <= document.keys():
-        raise ValueError(
+        raise UnknownFormat(
             "this is a whole memory of export_memories: import it with import_memories() or "
             "draive-pg import memories"
         )
