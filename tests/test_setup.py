@@ -214,6 +214,12 @@ def test_setup_creates_tables_where_those_of_draive_are(
     assert db.instructions.remove("p") == 2
 
 
+def test_setup_refuses_search_path_without_schema(connect: Connect, empty_dsn: str) -> None:
+    with pytest.raises(SchemaInvalid, match="there is no schema in the search path; create it"):
+        connect(with_path(empty_dsn, "nowhere")).setup()
+    assert described(empty_dsn) == {}
+
+
 def test_setup_keeps_search_path_of_transaction(empty_dsn: str) -> None:
     run_sql(empty_dsn, f"CREATE SCHEMA app; {DRAIVE_TABLES}")
     path = Operation[str](

@@ -1,4 +1,7 @@
 -- $1 schema
 SELECT
-    $1::TEXT IS NULL OR to_regnamespace(quote_ident($1::TEXT)) IS NOT NULL,
+    CASE
+        WHEN $1::TEXT IS NULL THEN current_schema() IS NOT NULL
+        ELSE to_regnamespace(quote_ident($1::TEXT)) IS NOT NULL
+    END,
     current_setting('search_path')

@@ -37,7 +37,10 @@ STATE = Query(
     "setup.state",
     """
 SELECT
-    :schema::TEXT IS NULL OR to_regnamespace(quote_ident(:schema::TEXT)) IS NOT NULL,
+    CASE
+        WHEN :schema::TEXT IS NULL THEN current_schema() IS NOT NULL
+        ELSE to_regnamespace(quote_ident(:schema::TEXT)) IS NOT NULL
+    END,
     current_setting('search_path')
 """,
 )
@@ -211,6 +214,11 @@ def _plan(schema: str | None, line: Line | None) -> Steps[Plan | None]:
     missing = pending((yield applied()) if recorded else {}, found)
     if not missing:
         return None
+    if schema is None and not exists:
+        raise SchemaInvalid(
+            "setup: nothing was done: there is no schema in the search path; create it, or name "
+            "another one with schema="
+        )
     indexes = [name for row in found.tables for name in row.invalid_indexes if name in DROP_INDEX]
     place = next(iter(found.schemas), schema)
     return Plan(missing, place, search_path, create_schema=not exists, replace=indexes)
@@ -223,7 +231,7 @@ def several_schemas(found: Catalog) -> str:
 
 
 def _state(schema: str | None) -> Operation[tuple[bool, str]]:
-    """Return whether the schema exists, and the search path."""
+    """Return whether the schema, or one of the search path, exists, and the search path."""
     return Operation(
         name="setup: look for the schema",
         statements=(STATE(schema=schema),),
@@ -287,7 +295,7 @@ def apply(plan: Plan) -> Operation[None]:
     return Operation(
         name=f"setup: apply {first}" + (f" to {last}" if last != first else ""),
         statements=(
-            *([CREATE_SCHEMA()] if plan.create_schema and plan.schema is not None else []),
+            *([CREATE_SCHEMA()] if plan.create_schema else []),
             *([] if plan.schema is None else [SET_SEARCH_PATH(schema=plan.schema)]),
             *(DROP_INDEX[name]() for name in plan.replace),
             *(
