@@ -4,7 +4,8 @@ import asyncio
 
 import psycopg
 import pytest
-from draive import Configuration, Instructions, InstructionsRepository
+from draive import Configuration, Instructions, InstructionsRepository, ctx
+from haiway.postgres import Postgres
 
 from draive_pg import AsyncClient, Client, served_revisions
 from draive_pg.adapters import PostgresConfigurationRepository, PostgresInstructionsRepository
@@ -159,6 +160,10 @@ def test_service_preloads_at_its_first_call(in_scope: InScope, dsn: str) -> None
     async def body() -> None:
         prompts = [Instructions.of(f"prompt {n}") for n in range(1, 40)]
         load = InstructionsRepository.load
+        # A held connection may be in a transaction, so nothing is kept yet.
+        async with Postgres.acquire_connection() as connection:
+            with ctx.updated(connection):
+                await load(prompts[0])
         await asyncio.gather(*(load(prompt) for prompt in prompts[:5]))
         await asyncio.to_thread(clear)
         assert [await load(each) for each in prompts] == [f"old {each.name}" for each in prompts]

@@ -147,8 +147,8 @@ class ScopeDatabase(AsyncRunner):
         self._preloaded = False
 
     async def preload(self, request: Callable[[], Preload[int]]) -> None:
-        """Fill the cache, once; other callers wait for that."""
-        if not self._preloaded:
+        """Fill the cache once, outside of transactions; other callers wait for that."""
+        if not self._preloaded and not self._in_transaction():
             async with self._preloading:
                 if not self._preloaded:
                     await self.run(request())
