@@ -1,9 +1,10 @@
 """``python -m benchmarks.chaos [SECONDS]``: mixed writes while everything fails.
 
 Threads and tasks write to a server of their own while sessions are terminated, the server is
-restarted and killed, tasks are cancelled, time out, and Ctrl-C is pressed. Afterwards it checks
-that no acknowledged write was lost or applied twice, no cancelled write was applied, all are in
-order, no transaction was applied in part, no caller got an error of another, and none hangs.
+restarted and killed, tasks are cancelled, time out, processes are forked, and Ctrl-C is pressed.
+Afterwards it checks that no acknowledged write was lost or applied twice, no cancelled write and no
+nested transaction that was rolled back was applied, all are in order, no transaction was applied in
+part, no caller got an error of another, and none hangs.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import signal
 import sys
 import tempfile
 import threading
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -87,24 +89,31 @@ class Ledger:
             self.violations.append(f"{write} got {error!r}")
 
 
-class Warnings(logging.Handler):
+class Unknown(logging.Handler):
     """Counts the cancelled writes whose outcome is unknown."""
 
-    unknown = 0
+    writes = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Count a record."""
-        self.unknown += "may have been applied" in record.getMessage()
+        self.writes += "may have been applied" in record.getMessage()
+
+
+class Undone(Exception):
+    """Rolls back a nested transaction."""
 
 
 def write(db: Client, write: Write) -> None:
-    """Remember the parts of a write, all or none."""
+    """Remember the parts of a write, all or none, and undo a nested one after each."""
     if len(write.parts) == 1:
         db.memory(write.memory).remember(write.element(""))
         return
     with db.transaction():
         for part in write.parts:
             db.memory(write.memory).remember(write.element(part))
+            with suppress(Undone), db.transaction():
+                db.memory(write.memory).remember(write.element("undone"))
+                raise Undone
 
 
 async def write_async(db: AsyncClient, write: Write) -> None:
@@ -115,6 +124,10 @@ async def write_async(db: AsyncClient, write: Write) -> None:
     async with db.transaction():
         for part in write.parts:
             await db.memory(write.memory).remember(write.element(part))
+            with suppress(Undone):
+                async with db.transaction():
+                    await db.memory(write.memory).remember(write.element("undone"))
+                    raise Undone
 
 
 class Run:
@@ -130,7 +143,8 @@ class Run:
     def run(self) -> None:
         """Write until the end, and wait for all writers."""
         targets = [lambda name=f"thread {n}": self._thread(name) for n in range(WRITERS)]
-        targets += [lambda: asyncio.run(self._tasks()), self._break_things, self._press_ctrl_c]
+        targets += [lambda: asyncio.run(self._tasks()), self._forking_thread]
+        targets += [self._break_things, self._press_ctrl_c]
         threads = [threading.Thread(target=target, daemon=True) for target in targets]
         self._threads_db = Client(self._dsn, timeout=TIMEOUT)
         for thread in threads:
@@ -153,6 +167,27 @@ class Run:
             each = Write.of(name, number)
             with self.ledger.record(each):
                 write(self._threads_db, each)
+
+    def _forking_thread(self) -> None:
+        """Write in transactions in which processes are forked that write, too."""
+        number, db = 0, self._threads_db
+        while self._running():
+            number += 3
+            each = Write.of("forking", number)
+            with self.ledger.record(each), db.transaction():
+                for part in each.parts:
+                    db.memory(each.memory).remember(each.element(part))
+                    if (child := os.fork()) == 0:
+                        failed = True
+                        try:
+                            with suppress(ConnectionFailed):
+                                write(db, Write("forked", f"child {os.getpid()}", number, ("",)))
+                            failed = False
+                        finally:
+                            os._exit(failed)
+                    if os.waitpid(child, 0)[1]:
+                        self.ledger.violations.append("a forked process failed")
+            self.ledger.outcomes["(forks)"] += 1
 
     def _main_thread(self) -> None:
         """Write while Ctrl-C is pressed."""
@@ -258,6 +293,8 @@ class Run:
         for key, found in stored.items():
             if found != sorted(set(found)):
                 ledger.violations.append(f"{key}: out of order or twice")
+            if any(part == "undone" for _, part in found):
+                ledger.violations.append(f"{key}: a nested transaction was not rolled back")
             parts = Counter(number for number, part in found if part)
             if any(count % 2 for count in parts.values()):
                 ledger.violations.append(f"{key}: a transaction was applied in part")
@@ -274,8 +311,9 @@ def main() -> int:
     """Run for the seconds of the first argument, print a summary, and return the exit code."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    warnings = Warnings()
-    logging.getLogger("draive_pg").addHandler(warnings)
+    warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+    unknown = Unknown()
+    logging.getLogger("draive_pg").addHandler(unknown)
     with tempfile.TemporaryDirectory(prefix="draive-pg-chaos-") as top:
         Path(top).chmod(0o755)  # for the user that root's server runs as
         server = Server(Path(top) / "data", settings={"fsync": "off"}).start()
@@ -284,7 +322,7 @@ def main() -> int:
                 db.setup()
             run = Run(server, seconds)
             run.run()
-            run.check(warnings.unknown)
+            run.check(unknown.writes)
         finally:
             server.stop(force=True)
     counts = {**dict(sorted(run.ledger.outcomes.items())), "violations": len(run.ledger.violations)}
