@@ -356,6 +356,12 @@ def test_invalid_state_file_is_rejected(tmp_path: Path, state: str, said: str) -
         Folder(tmp_path, PROMPTS)
 
 
+def test_file_name_that_is_not_utf8_is_rejected() -> None:
+    path = PurePosixPath(os.fsdecode(b"sub/\xff.md"))
+    with pytest.raises(FileInvalid, match=r"udcff.md': the name of the file is not UTF-8: rename"):
+        name_of_path(path, ".md")
+
+
 def test_two_files_of_one_name_are_rejected(tmp_path: Path) -> None:
     for name in ("limits.json", "limits.toml"):
         (tmp_path / name).write_text("" if name.endswith("toml") else "{}")

@@ -50,8 +50,10 @@ def name_of_path(path: PurePosixPath, suffix: str) -> str:
     Raises
     ------
     FileInvalid
-        If an escape sequence is invalid.
+        If an escape sequence is invalid, or the path is not UTF-8.
     """
+    if any("\ud800" <= character <= "\udfff" for character in str(path)):
+        raise FileInvalid(f"{str(path)!r:.200}: the name of the file is not UTF-8: rename it")
     # macOS may return names decomposed (NFD).
     parts = [unicodedata.normalize("NFC", part) for part in path.parts]
     parts[-1] = parts[-1].removesuffix(suffix)
