@@ -18,6 +18,7 @@ from draive_pg.database import AsyncDatabase, Database
 from draive_pg.database.cache import Cache
 from draive_pg.database.endpoint import endpoint_of, schema_of
 from draive_pg.database.errors import short_argument_errors, short_tracebacks
+from draive_pg.database.lent import lent_endpoint
 from draive_pg.lines.line import chosen_line
 from draive_pg.models.admin import Diagnosis, OperationEvent
 from draive_pg.models.changes import Change
@@ -35,6 +36,7 @@ from draive_pg.operations.operation import Request, Workflow
 
 if TYPE_CHECKING:
     from draive import Configuration
+    from psycopg import AsyncConnection, Connection
 
 
 class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
@@ -61,10 +63,19 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         live: bool = False,
         timeout: float | None = 300.0,
         on_operation: Callable[[OperationEvent], object] | None = None,
+        pool: object | None = None,
     ) -> None:
         with short_argument_errors:  # also removes frames whose variables contain the DSN
+            if pool is None:
+                endpoint = endpoint_of(dsn)
+            elif dsn is not None or live:
+                raise ValueError("pool excludes a dsn, and live=True, which needs a dsn")
+            else:
+                endpoint = lent_endpoint(pool, asynchronous=self._database_type is AsyncDatabase)
+                if endpoint.single:
+                    cache_limit = 0  # it may be in a transaction that is rolled back
             database = self._database_type(
-                endpoint_of(dsn),
+                endpoint,
                 Cache(cache_limit, cache_expiration, stale_if_error),
                 schema=schema_of(schema),
                 line=chosen_line(draive),
@@ -326,6 +337,13 @@ class Client(BaseClient[Database]):
     on_operation : callable | None
         Called after each operation with an `OperationEvent`, in the thread or task that ran it.
         Its exceptions are logged by the logger ``draive_pg``.
+    pool : ConnectionPool | Connection | Engine | None
+        Use the connections of a pool of psycopg_pool, of a SQLAlchemy engine whose driver is
+        psycopg, or a single connection of psycopg, instead of a DSN; `AsyncClient` takes an
+        AsyncConnectionPool or an AsyncConnection. They are never closed by the client. A call on a
+        connection that is in a transaction is a savepoint of it and commits nothing; any other call
+        is a transaction of its own, whatever ``autocommit`` is. A single connection is used by one
+        call at a time, without the cache.
 
     Attributes
     ----------
@@ -374,6 +392,26 @@ class Client(BaseClient[Database]):
         ...     db.configurations.define("chat", {"temperature": 0.2})
         """
         return _TransactionBlock(self, self._database.transaction())
+
+    @property
+    def connection(self) -> "Connection[Any]":
+        """psycopg's connection of the current `transaction` block, for statements of your own.
+
+        What they write is committed together with the calls of the block, which ends the
+        transaction: do not call ``commit`` or ``rollback``.
+
+        Raises
+        ------
+        OperationFailed
+            Outside of a block.
+
+        Examples
+        --------
+        >>> with db.transaction() as tx:
+        ...     tx.memory("visit-1").remember(answer)
+        ...     tx.connection.execute("UPDATE visits SET answered = TRUE WHERE id = %s", (1,))
+        """
+        return self._database.connection()
 
     def changes(self) -> Generator[Change]:
         """Yield committed changes of prompts and configurations, of all processes, as they happen.
@@ -459,6 +497,11 @@ class AsyncClient(BaseClient[AsyncDatabase]):
         ...     await db.instructions.define("greeting", content="Hi {name}!")
         """
         return _AsyncTransactionBlock(self, self._database.transaction())
+
+    @property
+    def connection(self) -> "AsyncConnection[Any]":
+        """psycopg's connection of the current `transaction` block, as that of `Client`."""
+        return self._database.connection()
 
     def changes(self) -> AsyncGenerator[Change]:
         """Yield committed changes of prompts and configurations, of all processes, as they happen.

@@ -79,6 +79,7 @@ def test_every_example_is_tested() -> None:
     assert names == {
         *("quickstart.py", "async_service.py", "import_logs.py"),
         *("check_prompts.py", "live_prompts.py", "release.py"),
+        *("openai_agents_session.py", "langchain_history.py", "pydantic_ai_history.py"),
     }
 
 

@@ -24,7 +24,6 @@ from draive_pg.database._base import (
 from draive_pg.database.cache import Cache, LeaderInterrupted, leader_timed_out
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import (
-    ROLLBACK,
     AsyncTimedConnection,
     Exchange,
     copy_text,
@@ -35,6 +34,7 @@ from draive_pg.database.driver import (
 )
 from draive_pg.database.endpoint import Endpoint, conninfo_async
 from draive_pg.database.errors import map_errors, short_tracebacks
+from draive_pg.database.lent import AsyncLentPool, LentEndpoint
 from draive_pg.database.live import (
     Filter,
     TriggerCheck,
@@ -220,11 +220,13 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                         observed.round_trips += exchange.round_trips
                         try:
                             await connection.run(exchange)
-                        finally:
-                            if exchange.commits and is_open(connection):
+                        except BaseException:
+                            if exchange.block is not None and is_open(connection):
                                 observed.round_trips += 1
+                                rollback = Exchange(connection, (exchange.block.rollback, None))
                                 with suppress(Error):
-                                    await connection.run(Exchange(connection, (ROLLBACK, None)))
+                                    await connection.run(rollback)
+                            raise
                         return exchange.rows()
             except ConnectionFailed as error:
                 written = None if operation.read_only else exchange
@@ -266,7 +268,12 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                     async with AsyncExitStack() as stack:
                         observed.use(connection)
                         observed.round_trips += 1
-                        if (transaction := current_transaction(self)) is not None:
+                        transaction = current_transaction(self)
+                        if transaction is None and connection.nested:
+                            transaction = Transaction(
+                                connection, asyncio.Lock(), None, self._known_tables()
+                            )
+                        if transaction is not None:
                             transaction.streams.extend(itself)
                             await stack.enter_async_context(self._block(transaction))
                         text = copy_text(statement, self.schema, connection)
@@ -285,6 +292,8 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
     async def changes(self) -> AsyncGenerator[Change]:
         """Async twin of `Database.changes`."""
         with short_tracebacks:
+            if isinstance(self.endpoint, LentEndpoint):
+                self.endpoint.conninfo()
             self._trigger_check.needed = True
             await self._check_triggers()
             wanted = Filter(await self.run(own_schemas(self.schema)))
@@ -339,9 +348,9 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
         self, transaction: Transaction[AsyncTimedConnection, asyncio.Lock]
     ) -> AsyncGenerator[None]:
         connection = transaction.connection
-        begin, commit, rollback = SAVEPOINT if is_open(connection) else TRANSACTION
+        block = SAVEPOINT if is_open(connection) else TRANSACTION
         with map_errors("begin a transaction"):
-            await connection.run(Exchange(connection, (begin, None)))
+            await connection.run(Exchange(connection, (block.begin, None)))
         try:
             yield
             transaction.check_committable()
@@ -349,27 +358,36 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
             if is_open(connection):
                 connection.deadline = Deadline(ROLLBACK_SECONDS)
                 with suppress(Error):
-                    await connection.run(Exchange(connection, (rollback, None)))
+                    await connection.run(Exchange(connection, (block.rollback, None)))
             raise
         connection.deadline = self._deadline()
         with map_errors("commit a transaction"):
-            await connection.run(Exchange(connection, (commit, None)))
+            await connection.run(Exchange(connection, (block.end, None)))
 
     def _connection(self, deadline: Deadline) -> "_AsyncConnection":
         return _AsyncConnection(self, deadline)
 
-    async def pool(self) -> AsyncPool:
+    async def pool(self) -> AsyncPool | AsyncLentPool:
         """Return the pool of this event loop, created when it is first used."""
         own = self._pools.setdefault(asyncio.get_running_loop(), LoopPool())
         async with own.opening:
             if own.pool is None:
                 self._abandon_ended()
-                pool = AsyncPool(partial(_connect, self.endpoint), self._max_size)
+                pool = self._new_pool()
                 if self._live:
                     pool.release(await pool.acquire(self._deadline()))
                     own.listener = start_listening(self.endpoint, self._cache)
                 own.pool = pool
             return own.pool
+
+    def _new_pool(self) -> AsyncPool | AsyncLentPool:
+        if isinstance(self.endpoint, LentEndpoint):
+            return AsyncLentPool(self.endpoint.async_source())
+        return AsyncPool(partial(_connect, self.endpoint), self._max_size)
+
+    def connection(self) -> AsyncTimedConnection:
+        """Async twin of `Database.connection`."""
+        return self._transaction_connection(AsyncTimedConnection)
 
     def _abandon_ended(self) -> None:
         """Close the connections of event loops that have ended without `close`."""
@@ -424,8 +442,8 @@ class _AsyncConnection:
     async def __aexit__(self, *error: object) -> None:
         if self._transaction is not None:
             self._transaction.lock.release()
-        else:
-            self._pool.release(self._connection)
+        elif (returning := self._pool.release(self._connection)) is not None:
+            await wait_until_done(returning)
 
 
 @dataclass(slots=True)
@@ -433,7 +451,7 @@ class LoopPool:
     """The pool of one event loop, a lock for opening it, its listener, and those of `changes`."""
 
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
-    pool: AsyncPool | None = None
+    pool: AsyncPool | AsyncLentPool | None = None
     listener: asyncio.Task[None] | None = None
     subscribers: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 

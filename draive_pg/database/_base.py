@@ -10,12 +10,12 @@ from psycopg.pq import TransactionStatus
 from draive_pg.database.cache import Cache
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import (
-    BEGIN,
-    COMMIT,
-    ROLLBACK,
+    SAVEPOINT,
+    TRANSACTION,
     AsyncTimedConnection,
     Exchange,
     TimedConnection,
+    borrow,
 )
 from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.live import TriggerCheck
@@ -29,7 +29,7 @@ from draive_pg.database.transactions import (
     enter,
     inherited_transaction,
 )
-from draive_pg.errors import ConnectionFailed, TimedOut
+from draive_pg.errors import ConnectionFailed, OperationFailed, TimedOut
 from draive_pg.lines.line import Line
 from draive_pg.models.admin import OperationEvent
 from draive_pg.operations.operation import Operation, Statement, qualified
@@ -39,14 +39,6 @@ ENDED = ("57P01", "57P05")
 
 # Seconds to roll back; without an answer, the connection is closed, which rolls back, too.
 ROLLBACK_SECONDS = 5.0
-
-# The statements that begin, end and roll back a block; in a transaction, a savepoint.
-TRANSACTION = (BEGIN, COMMIT, ROLLBACK)
-SAVEPOINT = (
-    b"SAVEPOINT draive_pg",
-    b"RELEASE draive_pg",
-    b"ROLLBACK TO draive_pg; RELEASE draive_pg",
-)
 
 
 class Options(TypedDict):
@@ -134,6 +126,26 @@ class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
         else:
             self._cache.invalidate(operation.invalidates, failed=failed)
 
+    def _transaction_connection(self, kind: type[C]) -> C:
+        """Return a connection object for the session of the current transaction.
+
+        It shares the lock of the transaction, so that no operation runs at the same time.
+
+        Raises
+        ------
+        OperationFailed
+            If there is none.
+        """
+        transaction = current_transaction(self)
+        if transaction is None:
+            raise OperationFailed(
+                "connection: there is no transaction here; use it in a transaction() block"
+            )
+        connection = borrow(kind, transaction.connection)
+        connection.call_timeout = self._timeout
+        connection.lock = transaction.lock
+        return connection
+
     def _deadline(self, patience: float | None = None) -> Deadline:
         """Return the deadline of an operation, at most ``patience`` seconds from now."""
         if patience is not None and (self._timeout is None or self._timeout > patience):
@@ -143,8 +155,13 @@ class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
     def _exchange(self, connection: C, statements: Sequence[Statement]) -> Exchange:
         """Return the exchange of an operation: one transaction, or a part of the current one."""
         queries = [(qualified(sql, self.schema), parameters) for sql, parameters in statements]
-        commits = len(queries) > 1 and not self._in_transaction()
-        return Exchange(connection, *queries, commits=commits)
+        block = None
+        if not self._in_transaction():
+            if connection.nested:
+                block = SAVEPOINT
+            elif len(queries) > 1:
+                block = TRANSACTION
+        return Exchange(connection, *queries, block=block)
 
     def _may_retry(
         self, error: ConnectionFailed, observed: Observation, written: Exchange | None

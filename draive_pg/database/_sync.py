@@ -22,7 +22,6 @@ from draive_pg.database._base import (
 from draive_pg.database.cache import Cache, LeaderInterrupted, leader_timed_out
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import (
-    ROLLBACK,
     Exchange,
     TimedConnection,
     copy_text,
@@ -32,6 +31,7 @@ from draive_pg.database.driver import (
 )
 from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.errors import map_errors, short_tracebacks
+from draive_pg.database.lent import LentEndpoint, LentPool
 from draive_pg.database.live import (
     Filter,
     Listener,
@@ -78,7 +78,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
         _databases.add(self)
 
     def _reset(self) -> None:
-        self._pool: Pool | None = None
+        self._pool: Pool | LentPool | None = None
         self._finalizer: weakref.finalize[..., Database] | None = None
         self._opening = threading.Lock()
 
@@ -193,11 +193,13 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                     observed.round_trips += exchange.round_trips
                     try:
                         connection.run(exchange)
-                    finally:
-                        if exchange.commits and is_open(connection):
+                    except BaseException:
+                        if exchange.block is not None and is_open(connection):
                             observed.round_trips += 1
+                            rollback = Exchange(connection, (exchange.block.rollback, None))
                             with suppress(Error):  # keep the original error
-                                connection.run(Exchange(connection, (ROLLBACK, None)))
+                                connection.run(rollback)
+                        raise
                     return exchange.rows()
             except ConnectionFailed as error:
                 written = None if operation.read_only else exchange
@@ -245,7 +247,12 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
             ):
                 observed.use(connection)
                 observed.round_trips += 1
-                if (transaction := current_transaction(self)) is not None:
+                transaction = current_transaction(self)
+                if transaction is None and connection.nested:
+                    transaction = Transaction(
+                        connection, threading.Lock(), None, self._known_tables()
+                    )
+                if transaction is not None:
                     transaction.streams.extend(itself)
                     # A savepoint: closing an unfinished COPY is an error in the transaction.
                     enter(stack, self._block(transaction))
@@ -263,6 +270,8 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
     def changes(self) -> Generator[Change]:
         """Yield the changes of documents as they are committed, until `close`."""
         with short_tracebacks:
+            if isinstance(self.endpoint, LentEndpoint):
+                self.endpoint.conninfo()
             self._trigger_check.needed = True
             self._check_triggers()
             wanted = Filter(self.run(own_schemas(self.schema)))
@@ -314,9 +323,9 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
     def _block(self, transaction: Transaction[TimedConnection, threading.Lock]) -> Generator[None]:
         """Begin a transaction, or a savepoint in a transaction, and end it."""
         connection = transaction.connection
-        begin, commit, rollback = SAVEPOINT if is_open(connection) else TRANSACTION
+        block = SAVEPOINT if is_open(connection) else TRANSACTION
         with map_errors("begin a transaction"):
-            connection.run(Exchange(connection, (begin, None)))
+            connection.run(Exchange(connection, (block.begin, None)))
         try:
             yield
             transaction.check_committable()
@@ -324,20 +333,20 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
             if is_open(connection):
                 connection.deadline = Deadline(ROLLBACK_SECONDS)
                 with suppress(Error):  # keep the original error
-                    connection.run(Exchange(connection, (rollback, None)))
+                    connection.run(Exchange(connection, (block.rollback, None)))
             raise
         connection.deadline = self._deadline()
         with map_errors("commit a transaction"):
-            connection.run(Exchange(connection, (commit, None)))
+            connection.run(Exchange(connection, (block.end, None)))
 
     def _connection(self, deadline: Deadline) -> "_Connection":
         return _Connection(self, deadline)
 
-    def pool(self) -> Pool:
+    def pool(self) -> Pool | LentPool:
         """Return the pool, created when it is first used."""
         with self._opening:
             if self._pool is None:
-                pool = Pool(partial(_connect, self.endpoint), self._max_size)
+                pool = self._new_pool()
                 listener = None
                 if self._live:
                     # A wrong DSN must fail here, not in the listener.
@@ -347,6 +356,15 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                 self._finalizer = weakref.finalize(self, _close, pool, listener)
                 self._pool = pool
             return self._pool
+
+    def _new_pool(self) -> Pool | LentPool:
+        if isinstance(self.endpoint, LentEndpoint):
+            return LentPool(self.endpoint.source())
+        return Pool(partial(_connect, self.endpoint), self._max_size)
+
+    def connection(self) -> TimedConnection:
+        """Return a connection object for statements of the caller in the current transaction."""
+        return self._transaction_connection(TimedConnection)
 
     def close(self) -> None:
         """Close the connections; the next operation opens new ones."""
@@ -418,7 +436,7 @@ def _close_all(streams: Sequence[Stream]) -> None:
             stream.close()
 
 
-def _close(pool: Pool, listener: ListenerThread | None) -> None:
+def _close(pool: Pool | LentPool, listener: ListenerThread | None) -> None:
     if listener is not None:
         listener.stop()
     pool.close()

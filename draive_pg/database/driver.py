@@ -17,7 +17,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from inspect import signature
 from time import time
-from typing import TYPE_CHECKING, Any, LiteralString, cast, override
+from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple, cast, override
 
 import psycopg
 from psycopg import (
@@ -57,8 +57,9 @@ try:
     for connection_class in (Connection, AsyncConnection):
         if "timeout" not in signature(connection_class.wait).parameters:
             raise ImportError(f"{connection_class.__name__}.wait has no parameter timeout")
-    if "_num_transactions" not in BaseConnection.__init__.__code__.co_names:
-        raise ImportError("BaseConnection has no attribute _num_transactions")
+    for name in ("_num_transactions", "_autocommit"):
+        if name not in BaseConnection.__init__.__code__.co_names:
+            raise ImportError(f"BaseConnection has no attribute {name}")
     for name in ("_cancel_gen", "_connect_gen"):
         if not hasattr(BaseConnection, name):
             raise ImportError(f"BaseConnection has no method {name}")
@@ -94,6 +95,22 @@ IDLE_SECONDS = 60.0
 INTERVAL = 0.1  # seconds between checks for Ctrl-C
 
 
+class Block(NamedTuple):
+    """The statements that begin, end and roll back a transaction or a savepoint."""
+
+    begin: bytes
+    end: bytes
+    rollback: bytes
+
+
+TRANSACTION = Block(BEGIN, COMMIT, ROLLBACK)
+SAVEPOINT = Block(
+    b"SAVEPOINT draive_pg",
+    b"RELEASE draive_pg",
+    b"ROLLBACK TO draive_pg; RELEASE draive_pg",
+)
+
+
 class Exchange:
     """Statements for one round trip, and what the server has answered so far.
 
@@ -108,25 +125,26 @@ class Exchange:
         The connection on which it is run.
     *queries : tuple of bytes and sequence
         SQL texts with their parameters.
-    commits : bool
-        Whether to put them between BEGIN and COMMIT.
+    block : Block | None
+        Put them between the statements that begin and end this block.
     """
 
     def __init__(
         self,
         connection: Connection | AsyncConnection,
         *queries: tuple[bytes, Sequence[object] | None],
-        commits: bool = False,
+        block: "Block | None" = None,
     ) -> None:
         self._pgconn = connection.pgconn
         self._transformer = Transformer(connection)
         commands = [self._command(*query) for query in queries]
         self._commands: list[tuple[Any, ...]] = commands
-        if commits:
-            self._commands = [(BEGIN, None), *commands, (COMMIT, None)]
+        self.block = block
+        if block is not None:
+            self._commands = [(block.begin, None), *commands, (block.end, None)]
         scripts = any(parameters is None for _, parameters in queries)
         self._pipelined = len(self._commands) > 1 and not scripts
-        self._data = None if scripts else len(queries) - 1 + commits
+        self._data = None if scripts else len(queries) - 1 + (block is not None)
         self._results: list[PGresult] = []
         self._synced = False
 
@@ -227,7 +245,10 @@ class _Pooled:
     last_used : float
         The wall-clock time of its return to the pool; it also counts while a computer sleeps.
     lease : Any
-        The pool's lease while the connection is in use; see `pool._Lease`.
+        The pool's lease while the connection is in use, see `pool._Lease`; or the object that was
+        lent, see `lent`.
+    nested : bool
+        Whether it was lent in a transaction of its owner.
     """
 
     call_timeout: float | None = None
@@ -235,6 +256,7 @@ class _Pooled:
     pid: int = 0
     last_used: float = 0.0
     lease: Any = None
+    nested: bool = False
 
     def __del__(self, *_: object) -> None:
         """Suppress psycopg's warning about unclosed connections: the pool owns this one."""
@@ -385,6 +407,22 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
         except Error:
             return False
         return True
+
+
+def borrow[C: TimedConnection | AsyncTimedConnection](
+    kind: type[C], owner: Connection[Any] | AsyncConnection[Any]
+) -> C:
+    """Return a connection of this package with the session of another one, which keeps it."""
+    pgconn = owner.pgconn
+    handlers = pgconn.notice_handler, pgconn.notify_handler
+    connection = kind(pgconn)
+    pgconn.notice_handler, pgconn.notify_handler = handlers
+    cast("Any", connection)._autocommit = True  # noqa: SLF001 - its setter asks the server
+    connection.prepare_threshold = None
+    connection.pid = os.getpid()
+    connection.lease = owner
+    connection.nested = pgconn.transaction_status != TransactionStatus.IDLE
+    return connection
 
 
 async def wait_until_done(future: asyncio.Future[Any]) -> None:

@@ -136,7 +136,13 @@ class Transaction[C: TimedConnection | AsyncTimedConnection, L: Lock]:
                 "commit a transaction: the connection was lost, so nothing was committed; "
                 "run the whole block again"
             )
-        if self.connection.info.transaction_status == TransactionStatus.INERROR:
+        status = self.connection.info.transaction_status
+        if status == TransactionStatus.IDLE:
+            raise OperationFailed(
+                "transaction: it was ended in the block, by commit() or rollback() of its "
+                "connection or by a statement; let the block end it"
+            )
+        if status == TransactionStatus.INERROR:
             raise OperationFailed(
                 "transaction: an operation failed, so nothing was committed; do not catch its "
                 "error in the block, or run that operation in a nested transaction()"

@@ -1,0 +1,246 @@
+"""Connections that the caller owns: of a psycopg pool, a SQLAlchemy engine, or a single one.
+
+They are returned after each call, and never closed, unless a call leaves one in an unknown state.
+In a transaction of the caller, a call is a savepoint, and commits nothing.
+"""
+
+import asyncio
+import threading
+from collections.abc import Awaitable
+from typing import Any, Protocol, cast
+
+from psycopg import AsyncConnection, Connection
+from psycopg.pq import PipelineStatus, TransactionStatus
+
+from draive_pg.database.deadline import Deadline
+from draive_pg.database.driver import (
+    AsyncTimedConnection,
+    TimedConnection,
+    borrow,
+    discard,
+    is_reusable,
+)
+from draive_pg.database.errors import CONNECT, map_errors
+from draive_pg.database.pool import ACQUIRE_SECONDS
+from draive_pg.errors import ConnectionFailed, OperationFailed, TimedOut
+
+
+class Source(Protocol):
+    """What lends connections, as a pool of psycopg_pool does."""
+
+    def getconn(self, timeout: float | None = None) -> Connection[Any]: ...
+    def putconn(self, conn: Connection[Any]) -> None: ...
+
+
+class AsyncSource(Protocol):
+    """Async twin of `Source`."""
+
+    def getconn(self, timeout: float | None = None) -> Awaitable[AsyncConnection[Any]]: ...
+    def putconn(self, conn: AsyncConnection[Any]) -> Awaitable[None]: ...
+
+
+class LentEndpoint:
+    """The server of the given connections.
+
+    Parameters
+    ----------
+    pool : object
+        The pool, engine or connection.
+    """
+
+    def __init__(self, pool: object) -> None:
+        self._pool = pool
+        self.single = isinstance(pool, Connection | AsyncConnection)
+        self._source: Any = pool
+        match pool:
+            case Connection():
+                self._source = _Single(cast("Connection[Any]", pool))
+            case AsyncConnection():
+                self._source = _AsyncSingle(cast("AsyncConnection[Any]", pool))
+            case _ if hasattr(pool, "raw_connection"):
+                self._source = _Engine(pool)
+            case _:
+                pass
+
+    def source(self) -> Source:
+        """Return what lends connections to a `Client`."""
+        return self._source
+
+    def async_source(self) -> AsyncSource:
+        """Return what lends connections to an `AsyncClient`."""
+        return self._source
+
+    def conninfo(self) -> str:
+        raise OperationFailed(
+            "listening for changes needs a connection of its own: use a client with a DSN"
+        )
+
+    def close(self) -> None:
+        pass
+
+    def __repr__(self) -> str:
+        return f"pool={type(self._pool).__name__}"
+
+
+def lent_endpoint(pool: object, *, asynchronous: bool) -> LentEndpoint:
+    """Return the endpoint of a pool, an engine or a connection.
+
+    Raises
+    ------
+    TypeError
+        If it lends no connections of psycopg of this colour.
+    """
+    wanted, name = (
+        (AsyncConnection, "AsyncConnection") if asynchronous else (Connection, "Connection")
+    )
+    getconn = getattr(pool, "getconn", None)
+    lends = getconn is not None and asyncio.iscoroutinefunction(getconn) == asynchronous
+    engine = not asynchronous and hasattr(pool, "raw_connection")
+    if not isinstance(pool, wanted) and not lends and not engine:
+        others = "" if asynchronous else ", or a SQLAlchemy engine"
+        raise TypeError(
+            f"pool must be a psycopg {name}, or a psycopg_pool {name}Pool{others}, "
+            f"not {type(pool).__name__}"
+        )
+    return LentEndpoint(pool)
+
+
+class LentPool:
+    """Lends the connections of a source as `Pool` does its own."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def acquire(self, deadline: Deadline) -> TimedConnection:
+        """Return a connection of the source before a deadline; the caller must release it."""
+        with map_errors(CONNECT):
+            owned = self._source.getconn(deadline.within(ACQUIRE_SECONDS))
+        try:
+            _check_usable(owned)
+            return borrow(TimedConnection, owned)
+        except BaseException:
+            self._source.putconn(owned)
+            raise
+
+    def release(self, connection: TimedConnection) -> None:
+        """Return a connection to its source; it is closed if its state is unknown."""
+        owned, connection.lease = connection.lease, None
+        _close_unless_clean(connection)
+        self._source.putconn(owned)
+
+    def close(self) -> None:
+        """Close nothing: the connections are the caller's."""
+
+
+class AsyncLentPool:
+    """Async twin of `LentPool`."""
+
+    def __init__(self, source: AsyncSource) -> None:
+        self._source = source
+
+    async def acquire(self, deadline: Deadline) -> AsyncTimedConnection:
+        """Async twin of `LentPool.acquire`."""
+        with map_errors(CONNECT):
+            owned = await self._source.getconn(deadline.within(ACQUIRE_SECONDS))
+        try:
+            _check_usable(owned)
+            return borrow(AsyncTimedConnection, owned)
+        except BaseException:
+            await self._source.putconn(owned)
+            raise
+
+    def release(self, connection: AsyncTimedConnection) -> asyncio.Future[None]:
+        """Begin to return a connection to its source; a cancellation does not stop that."""
+        owned, connection.lease = connection.lease, None
+        _close_unless_clean(connection)
+        return asyncio.ensure_future(self._source.putconn(owned))
+
+    def close(self) -> None:
+        """Close nothing: the connections are the caller's."""
+
+    abandon = close
+
+
+class _Single:
+    """Lends one connection to one call at a time."""
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def getconn(self, timeout: float | None = None) -> Connection[Any]:
+        if not self._lock.acquire(timeout=-1 if timeout is None else timeout):
+            raise _in_use()
+        return self._connection
+
+    def putconn(self, conn: Connection[Any]) -> None:  # noqa: ARG002 - as that of a pool
+        self._lock.release()
+
+
+class _AsyncSingle:
+    """Async twin of `_Single`."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self._connection = connection
+        self._lock = asyncio.Lock()
+
+    async def getconn(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - as that of a pool
+    ) -> AsyncConnection[Any]:
+        try:
+            async with asyncio.timeout(timeout):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise _in_use() from None
+        return self._connection
+
+    async def putconn(self, conn: AsyncConnection[Any]) -> None:  # noqa: ARG002
+        self._lock.release()
+
+
+class _Engine:
+    """Lends the connections of a SQLAlchemy engine whose driver is psycopg."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self._raw: dict[int, Any] = {}
+
+    def getconn(self, timeout: float | None = None) -> Connection[Any]:  # noqa: ARG002
+        raw = self._engine.raw_connection()
+        connection = raw.driver_connection
+        if not isinstance(connection, Connection):
+            raw.close()
+            raise TypeError("the engine must use psycopg: create_engine('postgresql+psycopg://…')")
+        self._raw[id(connection)] = raw
+        return cast("Connection[Any]", connection)
+
+    def putconn(self, conn: Connection[Any]) -> None:
+        self._raw.pop(id(conn)).close()
+
+
+def _in_use() -> TimedOut:
+    return TimedOut(f"{CONNECT}: the connection of this client stayed in use by another call")
+
+
+def _check_usable(connection: Connection[Any] | AsyncConnection[Any]) -> None:
+    pgconn = connection.pgconn
+    if connection.closed:
+        raise ConnectionFailed(f"{CONNECT}: the given connection is closed")
+    if pgconn.pipeline_status != PipelineStatus.OFF:
+        raise OperationFailed("the given connection is in pipeline mode: end its pipeline first")
+    if pgconn.transaction_status == TransactionStatus.ACTIVE:
+        raise OperationFailed("the given connection is in use by another statement")
+    if connection.info.encoding != "utf-8":
+        raise OperationFailed(
+            f"the given connection has the encoding {connection.info.encoding}: "
+            "connect with client_encoding=UTF8"
+        )
+
+
+def _close_unless_clean(connection: TimedConnection | AsyncTimedConnection) -> None:
+    status = connection.pgconn.transaction_status
+    if connection.nested and status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+        return
+    if not is_reusable(connection):
+        discard(connection)
