@@ -53,6 +53,17 @@ def test_no_warning_if_all_messages_have_times(db: Client) -> None:
         assert db.analysis.turns().seconds.tolist() == [3]
 
 
+def test_transcript_shows_no_time_of_a_message_without_one(db: Client) -> None:
+    timed = [*MESSAGES[:2], TIMED[4]]
+    db.memories.import_chats([{"id": "a", "messages": MESSAGES}, {"id": "b", "messages": timed}])
+    shown = db.memory("a").show()
+    assert {entry.created for entry in shown.entries} == {None}
+    assert "untimed" not in f"{shown}{shown.to_html()}"
+    assert "UTC" not in f"{shown}"
+    before, own = db.memory("b").show().entries
+    assert (before.meta, own.meta, f"{own.created:%H:%M:%S}") == ({}, {}, "10:00:04")
+
+
 def test_live_instructions_are_those_of_the_time_of_a_message(db: Client) -> None:
     db.instructions.define("greeting", content="Hi")
     later = [{**each, "created_at": "2150-01-01T00:00:00Z"} for each in MESSAGES]

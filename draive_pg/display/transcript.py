@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
-from draive_pg.codec.elements import Document, Outline, outline, replayable
+from draive_pg.codec.elements import UNTIMED, Document, Outline, outline, replayable
 from draive_pg.codec.failures import failed
 from draive_pg.codec.timestamps import from_epoch_us
 from draive_pg.models.transcript import TranscriptEntry, TranscriptImage, TranscriptPiece
@@ -42,7 +42,10 @@ def transcribe(
     problems, requests = _calls(documents)
     entries: list[TranscriptEntry] = []
     before: int | None = None
-    for index, ((written, _), document) in enumerate(zip(rows, documents, strict=True)):
+    for index, ((stored, _), document) in enumerate(zip(rows, documents, strict=True)):
+        meta = _meta(_object(document))
+        # the time of an import says nothing about the message
+        written = None if meta.get(UNTIMED) == "import" else stored
         certain = first == 0 or index >= complete
         notes = [
             *([unreadable[index]] if index in unreadable else ()),
@@ -68,7 +71,7 @@ def transcribe(
                 created=from_epoch_us(written),
                 who=_who(document),
                 pieces=tuple(pieces),
-                meta=_meta(_object(document)),
+                meta={name: value for name, value in meta.items() if name != UNTIMED},
                 notes=tuple(notes),
                 pause=pause if pause is not None and pause >= MIN_PAUSE else None,
             )

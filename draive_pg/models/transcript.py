@@ -81,7 +81,8 @@ class TranscriptEntry:
     position : int
         Index in the memory, from 0.
     created : datetime | None
-        When it was written; None for a time that Python cannot represent.
+        When it was written; None for a time that Python cannot represent, and for an imported
+        message without any time.
     who : str
         ``user``, ``assistant``, ``tool`` or ``unknown``.
     pieces : tuple of TranscriptPiece
