@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import samples
-from draive_pg.chat import containers
+from draive_pg.chat import containers, sessions
 from draive_pg.chat.containers import Containers
 from draive_pg.chat.reader import Log
 from draive_pg.errors import ChatInvalid
@@ -226,6 +226,15 @@ def test_rows_of_sessions_become_conversations() -> None:
     for rows in (ROWS, [ROWS[n] for n in (0, 2, 1, 3)]):  # also if the sessions are mixed
         found = memories(rows)
         assert {name: each.turns for name, each in found.items()} == {"ada": SPOKEN, "bob": SPOKEN}
+
+
+@pytest.mark.parametrize("held", [2, 3, 4])
+def test_many_rows_of_sessions_are_kept_on_disk(monkeypatch: pytest.MonkeyPatch, held: int) -> None:
+    monkeypatch.setattr(sessions, "MAX_HELD", held)
+    mixed = [ROWS[n] for n in (0, 2, 1, 3)]
+    found = memories(json_lines({"model": "m"}, *mixed).encode())
+    assert {name: each.turns for name, each in found.items()} == {"ada": SPOKEN, "bob": SPOKEN}
+    assert [each.variables for each in found.values()] == [{"model": "m"}] * 2
 
 
 def test_csv_of_messages_is_read(tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ from typing import Any, cast
 from draive_pg.chat import formats
 from draive_pg.chat.containers import REST, Containers, Document
 from draive_pg.chat.conversation import Call, Conversation, Result, Thought, Unreadable
-from draive_pg.chat.formats.format import SESSIONS, Options, Reader, is_flat
+from draive_pg.chat.formats.format import Options, Reader, is_flat
 from draive_pg.chat.parts import without
+from draive_pg.chat.sessions import Messages
 from draive_pg.errors import ChatInvalid
 
 HASH_LENGTH = 12
-SESSION = (*SESSIONS, "session", "conversation", "thread")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +100,24 @@ class _Documents:
         self._unknown: dict[tuple[str, str], list[str]] = {}  # errors by file and problem
 
     def read(self) -> Iterator[_Parsed | ChatInvalid]:
-        messages: list[Document] = []
+        messages = Messages()
         header: Document | None = None
         whole: str | None = None  # the file of the last conversation that is one document
         broken: Document | None = None  # a message of a conversation with an invalid message
         for found in self._containers.read(self._source):
             if broken is not None and _continues(broken, found):
                 continue
-            if messages and not _continues(messages[-1], found):
+            if messages.last is not None and not _continues(messages.last, found):
                 yield from self._conversations(messages, header)
-                whole = messages[-1].file
-                messages, header = [], None
+                whole = messages.last.file
+                messages, header = Messages(), None
             if isinstance(found.value, ChatInvalid):
-                broken = messages[-1] if messages else None
-                messages, header = [], None
+                broken = messages.last
+                messages, header = Messages(), None
                 yield found.value
                 continue
             alone = whole == found.file and not found.array
-            if messages or (self._reader.is_message(found.value) and not alone):
+            if messages.last is not None or (self._reader.is_message(found.value) and not alone):
                 messages.append(found)
                 continue
             if header is not None:
@@ -131,27 +131,21 @@ class _Documents:
             more = f" (and {len(others):,} more like it)" if others else ""
             yield ChatInvalid(f"{first}{more}")
 
-    def _conversations(
-        self, messages: list[Document], header: Document | None
-    ) -> Iterator[_Parsed]:
+    def _conversations(self, messages: Messages, header: Document | None) -> Iterator[_Parsed]:
         """Parse messages that are documents of their own: by session, if they have one."""
-        if not messages:
+        if messages.last is None:
             if header is not None:
                 yield from self._parsed(header, header.value)
             return
         about = {} if header is None else without(header.value, "messages", "role")
-        values = [each.value for each in messages]
-        found = formats.detect({"messages": values})
-        name = next((name for name in SESSION if _has_session(values, name)), None)
-        if name is None or (found is not None and found.splits_sessions):
-            yield from self._parsed(messages[0], {**about, "messages": values}, whole=True)
-            return
-        sessions: dict[Any, list[Document]] = {}
-        for each in messages:
-            sessions.setdefault(each.value.get(name), []).append(each)
-        for session, documents in sessions.items():
-            rows = [without(each.value, name) for each in documents]
-            yield from self._parsed(documents[0], {name: session, "messages": rows})
+        for field, documents in messages.sessions():
+            first = documents[0]
+            values = [each.value for each in documents]
+            if field is None:
+                yield from self._parsed(first, {**about, "messages": values}, whole=True)
+            else:
+                rows = [without(value, field) for value in values]
+                yield from self._parsed(first, {field: first.value.get(field), "messages": rows})
 
     def _parsed(self, found: Document, value: Any, *, whole: bool = False) -> Iterator[_Parsed]:
         place = replace(found, place="") if whole else found
@@ -180,12 +174,6 @@ def _is_header(found: Document) -> bool:
 
 def _continues(last: Document, found: Document) -> bool:
     return last.file == found.file and found.array in (last.array, REST)
-
-
-def _has_session(values: list[Any], name: str) -> bool:
-    return any(
-        isinstance(value, Mapping) and isinstance(value.get(name), str | int) for value in values
-    )
 
 
 def _described(error: Exception) -> str:

@@ -1,0 +1,101 @@
+"""Group messages that are documents of their own by their sessions."""
+
+import pickle
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+from draive_pg.chat import formats
+from draive_pg.chat.containers import Document
+from draive_pg.chat.formats.format import SESSIONS
+
+NAMES = (*SESSIONS, "session", "conversation", "thread")
+MAX_HELD = 20_000  # messages in memory; more of them are kept on disk, if they have sessions
+
+
+class Messages:
+    """Messages in order; many messages of sessions are kept in a temporary file.
+
+    Attributes
+    ----------
+    last : Document | None
+        The newest message.
+    """
+
+    def __init__(self) -> None:
+        self.last: Document | None = None
+        self._held: list[Document] = []
+        self._disk: _Disk | None = None
+
+    def append(self, message: Document) -> None:
+        """Add a message."""
+        self.last = message
+        if self._disk is not None:
+            self._disk.append(message)
+            return
+        self._held.append(message)
+        if len(self._held) == MAX_HELD and (field := _session_field(self._held)) is not None:
+            self._disk = _Disk(field, self._held)
+            self._held = []
+
+    def sessions(self) -> Iterator[tuple[str | None, Sequence[Document]]]:
+        """Yield the name of the field of the session, and the messages of each session.
+
+        Without sessions, yield None and all messages.
+        """
+        if self._disk is not None:
+            yield from self._disk.sessions()
+            return
+        field = _session_field(self._held)
+        sessions: dict[Any, list[Document]] = {}
+        for each in self._held:
+            sessions.setdefault(each.value.get(field) if field else None, []).append(each)
+        yield from ((field, messages) for messages in sessions.values())
+
+
+class _Disk:
+    """Messages in a temporary database of SQLite, which is removed when it is closed."""
+
+    def __init__(self, field: str, messages: Sequence[Document]) -> None:
+        self._field = field
+        self._database = sqlite3.connect("", check_same_thread=False)
+        self._database.execute(
+            "CREATE TABLE message (number INTEGER PRIMARY KEY, session, document BLOB)"
+        )
+        for each in messages:
+            self.append(each)
+
+    def append(self, message: Document) -> None:
+        session = message.value.get(self._field)
+        self._database.execute(
+            "INSERT INTO message (session, document) VALUES (?, ?)",
+            (session if isinstance(session, str | int) else None, pickle.dumps(message)),
+        )
+
+    def sessions(self) -> Iterator[tuple[str, Sequence[Document]]]:
+        with closing(self._database):
+            self._database.execute("CREATE INDEX message_session ON message (session, number)")
+            sessions = self._database.execute(
+                "SELECT session FROM message GROUP BY session ORDER BY min(number)"
+            )
+            for session in sessions:
+                found = self._database.execute(
+                    "SELECT document FROM message WHERE session IS ? ORDER BY number", session
+                )
+                # pickled above
+                yield self._field, [pickle.loads(document) for (document,) in found]  # noqa: S301
+
+
+def _session_field(messages: Sequence[Document]) -> str | None:
+    """Return the name of the field with the session; None without one."""
+    values = [each.value for each in messages]
+    name = next((name for name in NAMES if _has_session(values, name)), None)
+    found = None if name is None else formats.detect({"messages": values})
+    return None if found is not None and found.splits_sessions else name
+
+
+def _has_session(values: Sequence[Any], name: str) -> bool:
+    return any(
+        isinstance(value, Mapping) and isinstance(value.get(name), str | int) for value in values
+    )
