@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from string import ascii_letters
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,15 +17,16 @@ from draive_pg.sync.comparison import (
     Action,
     Change,
     Comparison,
-    Side,
+    Plan,
     Stored,
     action,
     changes,
 )
-from draive_pg.sync.folder import Folder, Version
-from draive_pg.sync.formats import Configuration, Prompt
+from draive_pg.sync.folder import Folder
+from draive_pg.sync.formats import Configuration, Prompt, own_labels
 from draive_pg.sync.kinds import CONFIGURATIONS, PROMPTS
 from draive_pg.sync.names import name_of_path, path_of_name
+from draive_pg.sync.past import Version
 from tests.folders import HOSTILE_NAMES, file_contents
 
 # --- Strategies
@@ -52,7 +52,7 @@ ARGUMENTS = st.lists(
     ),
     max_size=2,
 )
-LABELS = st.lists(TEXTS.map(str.strip), max_size=2).map(lambda labels: tuple(sorted({*labels})))
+LABELS = st.sets(TEXTS.map(str.strip), max_size=2).map(own_labels)
 
 
 @st.composite
@@ -96,7 +96,7 @@ def test_prompt_file_format() -> None:
         description="Says hello",
         arguments=[{"name": "name", "required": True}],
         meta={"tags": ["a", "b"], "owner": {"team": "shop"}},
-        labels=("production",),
+        labels=(("production", ""),),
     )
     assert prompt.encode(".md").decode() == (
         '+++\ndescription = "Says hello"\nlabels = [\n    "production",\n]\n'
@@ -217,7 +217,7 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def stored(content: str, *labels: str) -> Stored:
-    prompt = Prompt(content, arguments=[], labels=labels)
+    prompt = Prompt(content, arguments=[], labels=own_labels(labels))
     return Stored(NOW, Version.of(prompt), prompt)
 
 
@@ -231,7 +231,7 @@ def compare(
     """Compare a folder; the base is in the database, here in a mapping that pulls update."""
     if not labels:
         database = {
-            name: each._replace(version=each.version.without_labels())
+            name: each._replace(version=each.version._replace(labels=None))
             for name, each in database.items()
         }
     versions = {
@@ -250,21 +250,19 @@ def pull(
     **how: bool,
 ) -> Comparison:
     comparison = compare(path, database, base, labels=labels)
-    actions = comparison.actions("database", **how)
-    comparison.write_files(actions)
-    note(base, comparison, "database", actions)
+    plan = comparison.plan("database", **how)
+    plan.write_files()
+    note(base, plan)
     return comparison
 
 
-def note(
-    base: dict[str, Version] | None, comparison: Comparison, source: Side, actions: Any
-) -> None:
-    for name, version in comparison.common(source, actions).items():
+def note(base: dict[str, Version] | None, plan: Plan) -> None:
+    for name, version in plan.common.items():
         if base is not None and version is None:
             base.pop(name, None)
         elif base is not None and version is not None:
             before = base.get(name)
-            labels = version.labels if comparison.labels else before and before.labels
+            labels = version.labels if plan.comparison.labels else before and before.labels
             base[name] = version._replace(labels=labels)
 
 
@@ -377,7 +375,7 @@ def test_pull_without_labels_keeps_labels_of_file(tmp_path: Path) -> None:
     assert b"production" in file_contents(tmp_path)["a.md"]
     pull(tmp_path, {"a": stored("2")}, base)
     assert Folder(tmp_path, PROMPTS).documents["a"] == Prompt(
-        "2", arguments=[], labels=("production",)
+        "2", arguments=[], labels=own_labels(["production"])
     )
     assert compare(tmp_path, {"a": stored("2")}, base, labels=True).differing
 
@@ -476,7 +474,9 @@ def test_only_folder_changes_differ_after_pull(
     pull(path, heads[2], known, labels=labels, delete=True, force=True)
     forced = compare(path, heads[2], known, labels=labels)
     assert set(forced.changes.values()) <= {Change.UNCHANGED}
-    assert set(forced.actions("database", force=True, delete=True).values()) <= {Action.NOTHING}
+    assert set(forced.plan("database", force=True, delete=True).actions.values()) <= {
+        Action.NOTHING
+    }
 
 
 @given(base=STATES, folder=STATES, database=STATES)
@@ -498,8 +498,8 @@ def test_push_then_pull_leaves_no_difference(
 
     for how in ({"force": False, "delete": False}, {"force": True, "delete": True}):
         comparison = compare(path, heads, known)
-        actions = comparison.actions("folder", **how)
-        for name, done in actions.items():
+        plan = comparison.plan("folder", **how)
+        for name, done in plan.actions.items():
             if done in (Action.WRITE, Action.RENAME):
                 document = comparison.folder.documents[name]
                 heads[name] = Stored(NOW, Version.of(document), document)
@@ -507,8 +507,8 @@ def test_push_then_pull_leaves_no_difference(
                 del heads[name]
             if done is Action.RENAME:
                 del heads[comparison.renamed[name]]
-        note(known, comparison, "folder", actions)
-        left = set(compare(path, heads, known).actions("folder", **how).values())
+        note(known, plan)
+        left = set(compare(path, heads, known).plan("folder", **how).actions.values())
         assert left <= {Action.NOTHING, Action.KEEP, Action.CONFLICT}
     assert left <= {Action.NOTHING}
 

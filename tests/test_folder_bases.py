@@ -10,7 +10,7 @@ import pytest
 
 from draive_pg import Client, FolderStatus
 from draive_pg.sync.comparison import Action, Change, action, base_version, changes
-from draive_pg.sync.folder import Version
+from draive_pg.sync.past import Version
 from tests.conftest import Connect
 from tests.folders import Sides, file_contents
 from tests.git import clone, commit, git, repository

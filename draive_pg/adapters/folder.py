@@ -109,7 +109,8 @@ def _selected[T: FileContent](document: T | None, extra: Mapping[str, Any]) -> T
     """Return a document if it is what a call asks for."""
     if document is None or extra.get("revision") is not None:
         return None
-    return document if extra.get("label") in (None, LATEST, *document.labels) else None
+    own = [label for label, older in document.labels if not older]
+    return document if extra.get("label") in (None, LATEST, *own) else None
 
 
 def _refusing(path: str | Path) -> Callable[..., CoroutineType[Any, Any, None]]:

@@ -250,7 +250,7 @@ def _add_writing_commands(app: typer.Typer, group: CommandGroup) -> None:
         else:
             path = cast("Path", file)
             content = group.content.read(read_file(path), path.suffix, str(path))
-            if ignored := {*content.labels} - {*(label or ())}:
+            if ignored := {*dict(content.labels)} - {*(label or ())}:
                 options = " ".join(f"--label {each!r:.60}" for each in sorted(ignored))
                 warn(f"the labels in {str(path)!r:.200} are not moved; use {options}", UserWarning)
         with opened(dsn, schema) as db, db.transaction():

@@ -7,16 +7,18 @@ since the base. Nothing here does I/O, except through `Folder`.
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Literal, NamedTuple, cast
 
-from draive_pg.models.folders import FileDiff, FolderChange
-from draive_pg.models.record import Records
+from draive_pg.models.folders import FileDiff
 from draive_pg.operations.documents.bases import Base
-from draive_pg.sync.folder import Folder, Version
-from draive_pg.sync.formats import FileContent, OlderLabels
+from draive_pg.sync.folder import Folder
+from draive_pg.sync.formats import FileContent
+from draive_pg.sync.past import Version
 
 type Side = Literal["folder", "database"]
 
@@ -246,11 +248,9 @@ class Comparison:
             if change is not Change.UNCHANGED and name not in old
         ]
 
-    def actions(
-        self, source: Side, *, force: bool = False, delete: bool = False
-    ) -> dict[str, Action]:
-        """Return what a push from the folder, or a pull from the database, does, by name."""
-        documents = self._local if source == "folder" else self._remote
+    def plan(self, source: Side, *, force: bool = False, delete: bool = False) -> "Plan":
+        """Return what a push from the folder, or a pull from the database, does."""
+        documents = self.versions(source)
         actions = {
             name: action(change, source, exists=name in documents, force=force, delete=delete)
             for name, change in self.changes.items()
@@ -258,69 +258,24 @@ class Comparison:
         for new, old in self.renamed.items():
             if self.changes[new].endswith(source):
                 actions |= {new: Action.RENAME, old: Action.NOTHING}
-        return actions
+        return Plan(self, source, actions)
 
-    def write_files(self, actions: Mapping[str, Action]) -> None:
-        """Write the files of a pull."""
-        documents: dict[str, FileContent | None] = {}
-        for name, done in actions.items():
-            if done in (Action.WRITE, Action.RENAME):
-                documents[name] = self._remote_document(name)
-            if done is Action.REMOVE:
-                documents[name] = None
-            if done is Action.RENAME:
-                documents[self.renamed[name]] = None
-        self.folder.write(documents)
+    def versions(self, side: Side) -> Mapping[str, Version]:
+        """Return the versions of a side, by name."""
+        return self._local if side == "folder" else self._remote
 
-    def common(self, source: Side, actions: Mapping[str, Action]) -> dict[str, Version | None]:
-        """Return the versions that both sides have after the actions; None: no document."""
-        versions, target = (
-            (self._local, self._remote) if source == "folder" else (self._remote, self._local)
-        )
-        common: dict[str, Version | None] = {}
-        for name, done in actions.items():
-            version = versions.get(name)
-            if done in (Action.WRITE, Action.RENAME) or (
-                version is not None and version == target.get(name)
-            ):
-                common[name] = version
-            if done is Action.REMOVE:
-                common[name] = None
-            if done is Action.RENAME:
-                common[self.renamed[name]] = None
-        return common
-
-    def _remote_document(self, name: str) -> FileContent:
+    def remote_document(self, name: str) -> FileContent:
         """Return the document in the database; unless ``labels``, keep the labels of the file."""
         document = cast("FileContent", self.stored[name].document)
         if self.labels:
             return document
         local = self.folder.documents.get(self.renamed.get(name, name))
-        return document.with_labels(*((), ()) if local is None else _labels_of(local))
-
-    def records(self, actions: Mapping[str, Action] | None = None) -> Records[FolderChange]:
-        """Return the differences, each with the action of a push or a pull if there is one."""
-        replaced = {
-            old for old in self.renamed.values() if actions and actions[old] is not Action.NOTHING
-        }
-        return Records(
-            FolderChange,
-            (
-                FolderChange(
-                    name=name,
-                    change=str(self.changes[name]),
-                    file=str(self.folder.path_of(name)),
-                    action=None if actions is None else str(actions[name]),
-                    renamed_from=self.renamed.get(name),
-                )
-                for name in sorted({*self.differing} | replaced)
-            ),
-        )
+        return document.with_labels(() if local is None else local.labels)
 
     def file_diff(self, name: str) -> FileDiff:
         """Return the file of a name as a pull would write it, and as it is."""
         path = self.folder.path_of(name)
-        remote = self._remote_document(name) if name in self.stored else None
+        remote = self.remote_document(name) if name in self.stored else None
         texts = [
             None if each is None else each.encode(path.suffix).decode()
             for each in (remote, self.folder.documents.get(name))
@@ -328,5 +283,53 @@ class Comparison:
         return FileDiff(name=name, file=str(path), database=texts[0], folder=texts[1])
 
 
-def _labels_of(document: FileContent) -> tuple[tuple[str, ...], OlderLabels]:
-    return document.labels, document.older_labels
+@dataclass(frozen=True)
+class Plan:
+    """What a push or a pull does with each name at its target.
+
+    Attributes
+    ----------
+    comparison : Comparison
+        The differences.
+    source : str
+        The side whose changes are carried over.
+    actions : Mapping[str, Action]
+        The actions, by name.
+    """
+
+    comparison: Comparison
+    source: Side
+    actions: Mapping[str, Action]
+
+    def names(self, *actions: Action) -> list[str]:
+        """Return the names with one of the actions."""
+        return [name for name, action in self.actions.items() if action in actions]
+
+    @property
+    def written(self) -> list[str]:
+        """The names whose documents are written, maybe under a new name."""
+        return self.names(Action.WRITE, Action.RENAME)
+
+    @property
+    def renamed(self) -> Mapping[str, str]:
+        """The old names of documents that get a new one, by the new ones."""
+        return {new: self.comparison.renamed[new] for new in self.names(Action.RENAME)}
+
+    @cached_property
+    def common(self) -> Mapping[str, Version | None]:
+        """The versions that both sides have afterwards; None: no document."""
+        sides: tuple[Side, Side] = ("folder", "database")
+        local, remote = map(self.comparison.versions, sides)
+        source = self.comparison.versions(self.source)
+        equal = {name: version for name, version in local.items() if version == remote.get(name)}
+        return {**equal, **{name: source[name] for name in self.written}, **self._gone}
+
+    def write_files(self) -> None:
+        """Write the files of a pull."""
+        written = {name: self.comparison.remote_document(name) for name in self.written}
+        self.comparison.folder.write({**written, **self._gone})
+
+    @property
+    def _gone(self) -> Mapping[str, None]:
+        """The names that the target no longer has."""
+        return dict.fromkeys((*self.names(Action.REMOVE), *self.renamed.values()))

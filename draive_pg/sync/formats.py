@@ -11,9 +11,9 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, Self, TypedDict, cast
+from typing import Any, Protocol, Self, cast
 
 from draive_pg.codec.json import encode
 from draive_pg.codec.validation import check_mapping, check_optional, check_text
@@ -21,6 +21,8 @@ from draive_pg.errors import FileInvalid, TemplateInvalid
 from draive_pg.models.documents import Revision, Snapshot
 from draive_pg.operations.documents.declaration import Declaration
 from draive_pg.operations.documents.selectors import check_label
+from draive_pg.operations.documents.write import define_configuration, define_instructions
+from draive_pg.operations.operation import Operation
 from draive_pg.templates import check_declared, placeholders
 
 FENCE = "+++\n"
@@ -30,8 +32,8 @@ CURRENT = "current"  # the revision of the file itself, in a table of labels
 YAML = re.compile(r"---\n(.*\n)?---(\n|\Z)", re.DOTALL)
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
-type OlderLabels = tuple[tuple[str, str], ...]
-"""Labels on older revisions, each with the digest of the revision, in order."""
+type Labels = tuple[tuple[str, str], ...]
+"""Labels in order, each with the digest of its revision, which is empty for the file's own."""
 
 
 class FileContent(Protocol):
@@ -51,8 +53,12 @@ class FileContent(Protocol):
         """Return the bytes of the file; equal contents have equal bytes."""
         ...
 
-    def with_labels(self, labels: tuple[str, ...], older_labels: OlderLabels = ()) -> Self:
+    def with_labels(self, labels: Labels) -> Self:
         """Return a copy with other labels."""
+        ...
+
+    def define(self, name: str, **options: Any) -> Operation[Any]:
+        """Define it under a name, with the options of `write.define_instructions`."""
         ...
 
     def check(self, name: str) -> None:
@@ -69,13 +75,8 @@ class FileContent(Protocol):
         ...
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels of its own revision, in order."""
-        ...
-
-    @property
-    def older_labels(self) -> OlderLabels:
-        """The labels of older revisions, each with the digest of the revision."""
+    def labels(self) -> Labels:
+        """The labels."""
         ...
 
 
@@ -87,8 +88,7 @@ class Prompt:
     description: str | None = None
     arguments: Sequence[Mapping[str, Any]] = ()
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    labels: tuple[str, ...] = ()
-    older_labels: OlderLabels = ()
+    labels: Labels = ()
 
     @classmethod
     def of(
@@ -97,9 +97,8 @@ class Prompt:
         description: str | None,
         arguments: object,
         meta: object,
-        labels: tuple[str, ...],
+        labels: Labels,
         where: str,
-        older_labels: OlderLabels = (),
     ) -> Self:
         """Build a prompt from unchecked values, or raise FileInvalid."""
         try:
@@ -109,7 +108,6 @@ class Prompt:
                 arguments=_arguments(arguments),
                 meta=_meta(meta),
                 labels=labels,
-                older_labels=older_labels,
             )
         except (TypeError, ValueError) as error:
             raise FileInvalid(f"{where}: {error}") from error
@@ -121,7 +119,7 @@ class Prompt:
             revision.description,
             revision.arguments,
             revision.meta,
-            revision.labels,
+            own_labels(revision.labels),
             f"the stored prompt {revision.name!r:.80}",
         )
 
@@ -151,8 +149,8 @@ class Prompt:
             members.get("description"),
             members.get("arguments", []),
             meta,
-            where=where,
-            **_labels(members.get("labels", []), where),
+            _labels(members.get("labels", []), where),
+            where,
         )
 
     def encode(self, suffix: str) -> bytes:
@@ -172,8 +170,11 @@ class Prompt:
         """Whether it has a description, arguments or meta."""
         return self.description is not None or bool(self.arguments or self.meta)
 
-    def with_labels(self, labels: tuple[str, ...], older_labels: OlderLabels = ()) -> Self:
-        return replace(self, labels=labels, older_labels=older_labels)
+    def with_labels(self, labels: Labels) -> Self:
+        return replace(self, labels=labels)
+
+    def define(self, name: str, **options: Any) -> Operation[Revision]:
+        return define_instructions(self.declaration(name), content=self.content, **options)
 
     def check(self, name: str) -> None:
         check_declared(self.content, [argument["name"] for argument in self.arguments], name=name)
@@ -199,8 +200,8 @@ class Prompt:
         front: dict[str, Any] = {}
         if self.description is not None:
             front["description"] = self.description
-        if self.labels or self.older_labels:
-            front["labels"] = _encoded_labels(self)
+        if self.labels:
+            front["labels"] = _encoded(self.labels)
         if self.meta:
             if _has_null(self.meta):  # TOML has no null
                 front["meta_json"] = json.dumps(self.meta, ensure_ascii=False, sort_keys=True)
@@ -216,30 +217,28 @@ class Configuration:
     """A revision of a configuration, with its labels, which are a member of its file."""
 
     value: Mapping[str, Any]
-    labels: tuple[str, ...] = ()
-    older_labels: OlderLabels = ()
+    labels: Labels = ()
 
     @classmethod
     def of(
         cls,
         value: object,
-        labels: tuple[str, ...],
+        labels: Labels,
         where: str,
-        older_labels: OlderLabels = (),
     ) -> Self:
         """Build a configuration from an unchecked value, or raise FileInvalid."""
         try:
             members = _as_stored(check_mapping(value, "a configuration"), "the configuration")
             if LABELS in members:
                 raise ValueError(f"a configuration cannot have the member {LABELS!r}")
-            return cls(members, labels, older_labels)
+            return cls(members, labels)
         except (TypeError, ValueError) as error:
             raise FileInvalid(f"{where}: {error}") from error
 
     @classmethod
     def of_revision(cls, revision: Snapshot) -> Self:
         where = f"the stored configuration {revision.identifier!r:.80}"
-        return cls.of(revision.content, revision.labels, where)
+        return cls.of(revision.content, own_labels(revision.labels), where)
 
     @classmethod
     def read(cls, data: bytes, suffix: str, where: str) -> Self:
@@ -248,12 +247,12 @@ class Configuration:
         labels: object = []
         if isinstance(value, dict):
             labels = cast("dict[str, object]", value).pop(LABELS, [])
-        return cls.of(cast("object", value), where=where, **_labels(labels, where))
+        return cls.of(cast("object", value), _labels(labels, where), where)
 
     def encode(self, suffix: str) -> bytes:
         value = self.value
-        if self.labels or self.older_labels:
-            value = {**value, LABELS: _encoded_labels(self)}
+        if self.labels:
+            value = {**value, LABELS: _encoded(self.labels)}
         if suffix != ".toml":
             text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
             return f"{text}\n".encode()
@@ -263,8 +262,11 @@ class Configuration:
 
         return tomli_w.dumps(_sorted(value)).encode()
 
-    def with_labels(self, labels: tuple[str, ...], older_labels: OlderLabels = ()) -> Self:
-        return replace(self, labels=labels, older_labels=older_labels)
+    def with_labels(self, labels: Labels) -> Self:
+        return replace(self, labels=labels)
+
+    def define(self, name: str, **options: Any) -> Operation[Snapshot]:
+        return define_configuration(name, self.value, **options)
 
     def check(self, name: str) -> None:
         """Accept everything: reading the file has checked it."""
@@ -356,13 +358,13 @@ def _meta(value: object) -> dict[str, Any]:
     return _as_stored(check_mapping(value, "meta"), "meta")
 
 
-class _Labels(TypedDict):
-    labels: tuple[str, ...]
-    older_labels: OlderLabels
+def own_labels(labels: Iterable[str]) -> Labels:
+    """Return labels that are all on the file's own revision."""
+    return tuple((label, "") for label in sorted(labels))
 
 
-def _labels(value: object, where: str) -> _Labels:
-    """Return the labels of the file's own revision and of older ones, as arguments."""
+def _labels(value: object, where: str) -> Labels:
+    """Return the labels in a file."""
     labels = value
     if isinstance(value, list):
         given = cast("list[object]", value)
@@ -373,30 +375,32 @@ def _labels(value: object, where: str) -> _Labels:
             f'{where}: labels must be a list of strings, ["production"], or a table of labels with '
             f'"{CURRENT}" or the digest of an older revision'
         )
-    older: list[tuple[str, str]] = []
     try:
-        for label, digest in cast("dict[object, object]", labels).items():
-            checked = check_label(label, "a label")
-            if digest == CURRENT:
-                continue
-            if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
-                raise ValueError(
-                    f"the label {checked!r:.60} must be on {CURRENT!r}, or on the digest of an "
-                    "older revision, 64 hexadecimal digits"
-                )
-            older.append((checked, digest))
+        found = [
+            (check_label(label, "a label"), _digest_in(digest, label))
+            for label, digest in cast("dict[object, object]", labels).items()
+        ]
     except (TypeError, ValueError) as error:
         raise FileInvalid(f"{where}: {error}") from error
-    own = cast("dict[str, str]", labels).keys() - dict(older).keys()
-    return {"labels": tuple(sorted(own)), "older_labels": tuple(sorted(older))}
+    return tuple(sorted(found))
 
 
-def _encoded_labels(document: FileContent) -> list[str] | dict[str, str]:
+def _digest_in(digest: object, label: object) -> str:
+    if digest == CURRENT:
+        return ""
+    if isinstance(digest, str) and DIGEST.fullmatch(digest):
+        return digest
+    raise ValueError(
+        f"the label {label!r:.60} must be on {CURRENT!r}, or on the digest of an older revision, "
+        "64 hexadecimal digits"
+    )
+
+
+def _encoded(labels: Labels) -> list[str] | dict[str, str]:
     """Return labels as a file has them: a list if all are on its own revision."""
-    if not document.older_labels:
-        return list(document.labels)
-    labels = dict.fromkeys(document.labels, CURRENT) | dict(document.older_labels)
-    return dict(sorted(labels.items()))
+    if any(digest for _, digest in labels):
+        return {label: digest or CURRENT for label, digest in labels}
+    return [label for label, _ in labels]
 
 
 def _has_null(value: object) -> bool:

@@ -9,18 +9,19 @@ from pathlib import Path
 
 from draive_pg.codec.validation import check_optional
 from draive_pg.errors import FileInvalid, RevisionMissing, TemplateInvalid, warn
-from draive_pg.models.documents import document_name
-from draive_pg.models.folders import FileDiff, FolderDiff, FolderStatus
+from draive_pg.models.documents import DocumentRevision, document_name
+from draive_pg.models.folders import FileDiff, FolderChange, FolderDiff, FolderStatus
 from draive_pg.models.record import Records
 from draive_pg.operations.documents import bases, read, write
 from draive_pg.operations.documents import labels as labelling
 from draive_pg.operations.documents.bases import Base, CurrentDocument
 from draive_pg.operations.documents.kind import lock_all
 from draive_pg.operations.operation import Call, Steps, transactional, workflow
-from draive_pg.sync.comparison import Action, Comparison, Side, Stored, base_version
-from draive_pg.sync.folder import Folder, Version
+from draive_pg.sync.comparison import Action, Comparison, Plan, Stored, base_version
+from draive_pg.sync.folder import Folder
 from draive_pg.sync.formats import FileContent
 from draive_pg.sync.kinds import FileKind
+from draive_pg.sync.past import Version
 from draive_pg.sync.scope import Scope
 
 type PathArgument = str | PathLike[str]
@@ -73,15 +74,13 @@ def push(
         "author": check_optional(author, "author"),
     }
     comparison: Comparison = yield _compare(options, for_push=True)
-    actions = comparison.actions("folder", force=how.force, delete=how.delete)
-    for name, action in actions.items():
-        if action in (Action.WRITE, Action.RENAME):
-            check_document(name, comparison.folder.documents[name], strict=strict)
-    result = _status_of(comparison, actions, how)
+    plan = comparison.plan("folder", force=how.force, delete=how.delete)
+    for name in plan.written:
+        check_document(name, comparison.folder.documents[name], strict=strict)
+    result = _status_of(comparison, plan, how)
     if result.done:
-        recorded = yield _may_record(comparison, "folder", actions)
-        new = yield _publish(comparison, actions, note, record=recorded)
-        yield _remember(comparison, "folder", new)
+        record = yield _may_record(plan)
+        yield _note(plan, (yield _publish(plan, note, record=record)))
     return result
 
 
@@ -101,103 +100,64 @@ def check_document(name: str, document: FileContent, *, strict: bool) -> None:
 
 
 @transactional
-def _publish(
-    comparison: Comparison,
-    actions: Mapping[str, Action],
-    note: Mapping[str, str | None],
-    *,
-    record: bool,
-) -> Steps[list[Base]]:
+def _publish(plan: Plan, note: Mapping[str, str | None], *, record: bool) -> Steps[list[Base]]:
     """Rename, define and remove documents; raise if one was changed meanwhile."""
-    kind, stored, labels = comparison.folder.kind, comparison.stored, comparison.labels
-    renamed = {new: old for new, old in comparison.renamed.items() if actions[new] is Action.RENAME}
-    written = {
-        name: comparison.folder.documents[name]
-        for name, action in actions.items()
-        if action in (Action.WRITE, Action.RENAME)
-    }
-    removed = [name for name, action in actions.items() if action is Action.REMOVE]
+    comparison, renamed, removed = plan.comparison, plan.renamed, plan.names(Action.REMOVE)
+    kind, stored = comparison.folder.kind.stored, comparison.stored
     created: dict[str, datetime] = {}
-    if written or removed:
-        yield lock_all({kind.stored: [*written, *renamed.values(), *removed]})
+    if plan.written or removed:
+        yield lock_all({kind: [*plan.written, *renamed.values(), *removed]})
         for new, old in renamed.items():
-            yield write.rename(kind.stored, old, new, expected=stored[old].created)
-        created = yield _define(comparison, written, renamed, note)
-        if labels:
-            for name, document in written.items():
-                yield _move_labels(comparison, name, document, renamed.get(name, name), note)
+            yield write.rename(kind, old, new, expected=stored[old].created)
+        for name in plan.written:
+            expected = stored[name].created if name in stored else 0
+            revision: DocumentRevision = yield comparison.folder.documents[name].define(
+                name, expected=None if name in renamed else expected, **note
+            )
+            created[name] = revision.created
+        if comparison.labels:
+            for name in plan.written:
+                yield _move_labels(comparison, name, renamed.get(name, name), note)
         for name in removed:
             yield write.remove(
-                kind.stored,
+                kind,
                 name,
-                labelled=labels,
+                labelled=comparison.labels,
                 expected=stored[name].created,
                 option="labels=True (--labels)",
             )
-    new = _new_bases(comparison, "folder", actions, created)
+    new = _new_bases(plan, created)
     if record:
-        yield bases.record(kind.stored, new)
+        yield bases.record(kind, new)
     return new
 
 
 @workflow
-def _define(
-    comparison: Comparison,
-    written: Mapping[str, FileContent],
-    renamed: Collection[str],
-    note: Mapping[str, str | None],
-) -> Steps[dict[str, datetime]]:
-    """Define documents with the labels of their files; return the times of the revisions."""
-    kind, stored = comparison.folder.kind, comparison.stored
-    wanted: dict[str, list[str]] = {}
-    if comparison.labels:
-        for name, each in written.items():
-            for label in each.labels:
-                wanted.setdefault(label, []).append(name)
-    release = yield kind.release(
-        written,
-        labels=wanted,
-        expected={
-            name: stored[name].created if name in stored else 0
-            for name in written
-            if name not in renamed  # already checked
-        },
-        **note,
-    )
-    return {document_name(each): each.created for each in kind.released(release)}
-
-
-@workflow
 def _move_labels(
-    comparison: Comparison,
-    name: str,
-    document: FileContent,
-    old_name: str,
-    note: Mapping[str, str | None],
+    comparison: Comparison, name: str, old_name: str, note: Mapping[str, str | None]
 ) -> Steps[None]:
-    """Move labels to older revisions, and remove those that the file no longer has."""
-    kind = comparison.folder.kind
+    """Move labels to the revisions that a file names, and remove those that it no longer has."""
+    kind, document = comparison.folder.kind, comparison.folder.documents[name]
     stored = comparison.stored.get(old_name)
     before = {} if stored is None else dict(stored.version.labels or ())
-    moved = [
-        (label, digest) for label, digest in document.older_labels if before.get(label) != digest
-    ]
-    if moved:
+    moved = [(label, on) for label, on in document.labels if not on or before.get(label) != on]
+    revisions: dict[str, DocumentRevision | None] = {"": None}
+    if any(on for _, on in moved):
         history = yield read.history(kind.stored, name)
-        by_digest = {kind.content.of_revision(each).digest: each for each in reversed(history)}
-        for label, digest in moved:
-            if digest not in by_digest:
-                raise RevisionMissing(
-                    f"push {name!r:.80}: the label {label!r:.60} is to be on a revision that this "
-                    f"database does not have (digest {digest:.12}...); push that version first, "
-                    "or correct the labels in the file"
-                )
-            yield labelling.move(kind.stored, name, label, by_digest[digest], expected=None, **note)
-    listed = {*document.labels, *dict(document.older_labels)}
-    base = comparison.base.get(old_name)
-    base_older = {label for label, digest in (base and base.labels) or () if digest}
+        revisions |= {kind.content.of_revision(each).digest: each for each in reversed(history)}
+    for label, on in moved:
+        if on not in revisions:
+            raise RevisionMissing(
+                f"push {name!r:.80}: the label {label!r:.60} is to be on a revision that this "
+                f"database does not have (digest {on:.12}...); push that version first, "
+                "or correct the labels in the file"
+            )
+        yield labelling.move(kind.stored, name, label, revisions[on], expected=None, **note)
     if stored is None:
         return
+    listed = dict(document.labels)
+    base = comparison.base.get(old_name)
+    base_older = {label for label, on in (base and base.labels) or () if on}
     for label, time in stored.labelled.items():
         # A label on a revision that this push supersedes stays there.
         is_here = time == stored.created and stored.version.digest == document.digest
@@ -209,18 +169,15 @@ def _move_labels(
 def pull(options: Options, how: Transfer) -> Steps[FolderStatus]:
     """Write the changes of the database into a folder."""
     comparison: Comparison = yield _compare(options, create=True)
-    actions = comparison.actions("database", force=how.force, delete=how.delete)
-    result = _status_of(comparison, actions, how)
+    plan = comparison.plan("database", force=how.force, delete=how.delete)
+    result = _status_of(comparison, plan, how)
     if result.done:
-        written = [
-            name for name, action in actions.items() if action in (Action.WRITE, Action.RENAME)
-        ]
-        yield _load(comparison, written)
-        yield Call(partial(comparison.write_files, actions))
-        new = _new_bases(comparison, "database", actions, {})
-        if (yield _may_record(comparison, "database", actions)):
+        yield _load(comparison, plan.written)
+        yield Call(plan.write_files)
+        new = _new_bases(plan, {})
+        if (yield _may_record(plan)):
             yield bases.record(options.kind.stored, new)
-        yield _remember(comparison, "database", new)
+        yield _note(plan, new)
     return result
 
 
@@ -249,62 +206,40 @@ def _compare(
     found = {each.name: each for each in current if folder.includes(each.name)}
     options.scope.check_found([*folder.documents, *found], options.kind.name)
     stored: dict[str, Stored] = yield _stored(options.kind, found.values(), labels=labels)
+    local = {name: Version.of(each, labels=labels) for name, each in folder.documents.items()}
+    remote = {name: each.version for name, each in stored.items()}
     differing = [
-        name
-        for name in folder.documents.keys() | found.keys()
-        if _local_version(folder, name, labels=labels) != _remote_version(stored, name)
+        name for name in local.keys() | found.keys() if local.get(name) != remote.get(name)
     ]
-    legacy = [
-        (name, folder.legacy[name].created)
-        for name in differing
-        if name in folder.legacy and (name not in found or found[name].base is None)
-    ]
-    existing: Collection[str] = (yield bases.existed(kind, legacy)) if legacy else ()
-    inherited = [
-        Base(name, created, version.digest, dict(version.labels or ()))
-        for name, (created, version) in folder.legacy.items()
-        if name in existing
-    ]
-    history: dict[str, list[Version | None]] = {
-        each.name: [_version_of(each, labels=labels)] for each in inherited
-    }
-    newest = {name: each for name in differing if (each := _newest_base(found, name)) is not None}
-    unseen: list[str] = yield Call(
-        lambda: [
-            name
-            for name, base in newest.items()
-            if not _is_seen(folder, name, _version_of(base, labels=labels))
-        ]
-    )
-    history |= {name: [_version_of(each, labels=labels)] for name, each in newest.items()}
-    if unseen:
-        for name in unseen:
-            history[name] = []
-        for base in (yield bases.earlier(kind, unseen)):
-            history[base.name].append(_version_of(base, labels=labels))
+    legacy = [each for name in differing if (each := folder.past.legacy.get(name)) is not None]
+    earlier: list[Base] = (yield bases.earlier(kind, differing, legacy)) if differing else []
 
-    def compare() -> Comparison:
+    def common() -> dict[str, Version]:
+        history: dict[str, list[Version | None]] = {name: [] for name in differing}
+        for each in earlier:
+            history[each.name].append(Version.of_base(each, labels=labels))
         base: dict[str, Version] = {}
-        for name in differing:
-            remote = _remote_version(stored, name)
+        for name, versions in history.items():
+            now = remote.get(name)
             version = base_version(
-                history.get(name, ()),
-                partial(_is_seen, folder, name),
-                remote if _is_known(folder, name, remote) else None,
+                versions,
+                partial(folder.may_have_had, name),
+                now if folder.had(name, now) else None,
             )
             if version is not None:
                 base[name] = version._replace(labels=(version.labels or ()) if labels else None)
-        return Comparison(
-            folder,
-            stored,
-            base,
-            {each.name: each.base for each in current if each.base is not None},
-            inherited,
-            labels=labels,
-            for_push=for_push,
-        )
+        return base
 
-    return (yield Call(compare))
+    recorded = {each.name: each.base for each in current if each.base is not None}
+    return Comparison(
+        folder,
+        stored,
+        (yield Call(common)),
+        recorded,
+        [each for each in legacy if each in earlier and each.name not in recorded],
+        labels=labels,
+        for_push=for_push,
+    )
 
 
 def _read(options: Options, *, create: bool) -> Folder:
@@ -319,46 +254,36 @@ def _stored(
     kind: FileKind, found: Iterable[CurrentDocument], *, labels: bool
 ) -> Steps[dict[str, Stored]]:
     """Return the newest revisions; read the contents of those that are not bases."""
-    newest = {each.name: each for each in found if each.created is not None}
-    labelled: dict[str, dict[str, datetime]] = {}
+    newest = {each.name: each.created for each in found if each.created is not None}
+    digests = {each.name: each.base.digest for each in found if each.is_base and each.base}
+    labelled: dict[str, dict[str, datetime]] = {name: {} for name in newest}
     if labels:
         for name, label, time in (yield bases.labelled(kind.stored)):
-            labelled.setdefault(name, {})[label] = time
-    wanted = {
-        (name, each.created)
-        for name, each in newest.items()
-        if each.created is not None and not each.is_base
-    }
+            if name in newest:
+                labelled[name][label] = time
+    wanted = {(name, time) for name, time in newest.items() if name not in digests}
     wanted |= {
         (name, time)
         for name, times in labelled.items()
-        if name in newest
         for time in times.values()
-        if time != newest[name].created
+        if time != newest[name]
     }
     documents: dict[tuple[str, datetime], FileContent] = yield _contents(kind, wanted)
 
-    def stored(each: CurrentDocument, created: datetime) -> Stored:
-        document = documents.get((each.name, created))
-        digest = document.digest if document else str(each.base and each.base.digest)
-        times = labelled.get(each.name, {})
+    def stored(name: str, created: datetime) -> Stored:
+        document = documents.get((name, created))
+        digest = document.digest if document else str(digests.get(name))
         if not labels:
             return Stored(created, Version(digest), document)
-        placed: dict[str, str] = {}
-        for label, time in times.items():
-            on = digest if time == created else documents[each.name, time].digest
-            placed[label] = "" if on == digest else on
-        if document:
-            document = _with_labels(document, placed)
-        return Stored(created, Version(digest, tuple(sorted(placed.items()))), document, times)
+        placed: list[tuple[str, str]] = []
+        for label, time in sorted(labelled[name].items()):
+            on = digest if time == created else documents[name, time].digest
+            placed.append((label, "" if on == digest else on))
+        version = Version(digest, tuple(placed))
+        document = document and document.with_labels(tuple(placed))
+        return Stored(created, version, document, labelled[name])
 
-    return {name: stored(each, each.created) for name, each in newest.items() if each.created}
-
-
-def _with_labels(document: FileContent, placed: Mapping[str, str]) -> FileContent:
-    own = tuple(sorted(label for label, digest in placed.items() if not digest))
-    older = tuple(sorted((label, digest) for label, digest in placed.items() if digest))
-    return document.with_labels(own, older)
+    return {name: stored(name, created) for name, created in newest.items()}
 
 
 @workflow
@@ -392,14 +317,14 @@ def _load(comparison: Comparison, names: Iterable[str]) -> Steps[None]:
         comparison.folder.kind, wanted
     )
     for (name, _), document in documents.items():
-        labelled = _with_labels(document, dict(stored[name].version.labels or ()))
+        labelled = document.with_labels(stored[name].version.labels or ())
         stored[name] = stored[name]._replace(document=labelled)
 
 
 @workflow
-def _may_record(comparison: Comparison, source: Side, actions: Mapping[str, Action]) -> Steps[bool]:
+def _may_record(plan: Plan) -> Steps[bool]:
     """Return whether the result can be recorded in the database; warn if not."""
-    if not comparison.common(source, actions) and not comparison.inherited:
+    if not plan.common and not plan.comparison.inherited:
         return False
     if (yield bases.may_record()):
         return True
@@ -411,16 +336,11 @@ def _may_record(comparison: Comparison, source: Side, actions: Mapping[str, Acti
     return False
 
 
-def _new_bases(
-    comparison: Comparison,
-    source: Side,
-    actions: Mapping[str, Action],
-    created: Mapping[str, datetime],
-) -> list[Base]:
+def _new_bases(plan: Plan, created: Mapping[str, datetime]) -> list[Base]:
     """Return the bases after a push that wrote revisions at these times, or after a pull."""
-    common = comparison.common(source, actions)
-    new = [each for each in comparison.inherited if each.name not in common]
-    for name, version in common.items():
+    comparison = plan.comparison
+    new = [each for each in comparison.inherited if each.name not in plan.common]
+    for name, version in plan.common.items():
         if version is None:
             new.append(Base(name, None, None, None))
             continue
@@ -441,85 +361,57 @@ def _kept_labels(comparison: Comparison, name: str, *, is_new: bool) -> Mapping[
     before = comparison.recorded.get(name)
     if before is None or before.labels is None or before.digest is None or not is_new:
         return None if before is None else before.labels
-    listed = comparison.folder.documents[name].labels
-    return {
-        label: digest or before.digest for label, digest in before.labels.items() if label in listed
-    }
+    listed = {label for label, on in comparison.folder.documents[name].labels if not on}
+    return {label: on or before.digest for label, on in before.labels.items() if label in listed}
 
 
-def _remember(comparison: Comparison, source: Side, new: Iterable[Base]) -> Call[None]:
-    """Record in the folder what was pushed or pulled, unless that may be rolled back."""
+def _note(plan: Plan, new: Iterable[Base]) -> Call[None]:
+    """Note in the folder what was pushed or pulled, unless that may be rolled back."""
 
-    def remember() -> None:
-        documents = comparison.folder.documents
+    def note() -> None:
+        folder = plan.comparison.folder
         versions: dict[str, set[Version | None]] = {}
         for base in new:
-            if base in comparison.inherited:
+            if base in plan.comparison.inherited:
                 continue
             # A file may have labels that were not compared.
-            version = _version_of(base, labels=True)
+            version = Version.of_base(base)
             versions[base.name] = {version and version._replace(labels=version.labels or ())}
-            if source == "folder" and version is not None:
-                versions[base.name].add(Version.of(documents[base.name]))
-        comparison.folder.remember(versions)
+            if plan.source == "folder" and base.name in folder.documents:
+                versions[base.name].add(Version.of(folder.documents[base.name]))
+        folder.past.note(versions)
 
-    return Call(remember, records_commit=True)
-
-
-def _newest_base(found: Mapping[str, CurrentDocument], name: str) -> Base | None:
-    return found[name].base if name in found else None
-
-
-def _local_version(folder: Folder, name: str, *, labels: bool) -> Version | None:
-    document = folder.documents.get(name)
-    return None if document is None else Version.of(document, labels=labels)
-
-
-def _remote_version(stored: Mapping[str, Stored], name: str) -> Version | None:
-    return stored[name].version if name in stored else None
-
-
-def _version_of(base: Base, *, labels: bool) -> Version | None:
-    if base.digest is None:
-        return None
-    known = labels and base.labels is not None
-    return Version(base.digest, tuple(sorted((base.labels or {}).items())) if known else None)
-
-
-def _is_seen(folder: Folder, name: str, version: Version | None) -> bool:
-    """Return whether to assume that a copy of a folder had a version; None: no file."""
-    if _is_known(folder, name, version):
-        return True
-    # A copy whose past is not known is taken for the newest, but a file that it lacks may be
-    # another folder's.
-    return folder.seen is None and (name in folder.documents or folder.scope.is_given)
-
-
-def _is_known(folder: Folder, name: str, version: Version | None) -> bool:
-    """Return whether a copy of a folder is known to have had a version."""
-    local = _local_version(folder, name, labels=True)
-    return _matches(version, (local, *folder.remembered.get(name, ()))) or _matches(
-        version, (folder.seen or {}).get(name, ())
-    )
-
-
-def _matches(version: Version | None, seen: Iterable[Version | None]) -> bool:
-    if version is None or version.labels is not None:
-        return version in seen
-    return any(each is not None and each.digest == version.digest for each in seen)
+    return Call(note, records_commit=True)
 
 
 def _status_of(
-    comparison: Comparison,
-    actions: Mapping[str, Action] | None = None,
-    how: Transfer | None = None,
+    comparison: Comparison, plan: Plan | None = None, how: Transfer | None = None
 ) -> FolderStatus:
-    changes = comparison.records(actions)
-    conflict = actions is not None and Action.CONFLICT in actions.values()
+    actions: Mapping[str, Action] = plan.actions if plan else {}
+    # A forced transfer against the direction of a rename writes or removes the old name, too.
+    replaced = {
+        old
+        for old in comparison.renamed.values()
+        if actions.get(old, Action.NOTHING) is not Action.NOTHING
+    }
     return FolderStatus(
         folder=comparison.folder.path,
-        changes=changes,
+        changes=Records(
+            FolderChange,
+            (
+                FolderChange(
+                    name=name,
+                    change=str(comparison.changes[name]),
+                    file=str(comparison.folder.path_of(name)),
+                    action=str(actions[name]) if plan else None,
+                    renamed_from=comparison.renamed.get(name),
+                )
+                for name in sorted({*comparison.differing, *replaced})
+            ),
+        ),
         unchanged=sum(change == "unchanged" for change in comparison.changes.values()),
-        done=how is not None and not how.dry_run and (how.keep_going or not conflict),
+        done=how is not None
+        and not how.dry_run
+        and (how.keep_going or Action.CONFLICT not in actions.values()),
         unread=comparison.folder.unread,
     )

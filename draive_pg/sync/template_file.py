@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import Any, Self
 
 from draive_pg.models.documents import TemplateRevision
-from draive_pg.operations.documents.templates import Declaration
-from draive_pg.sync.formats import Prompt
+from draive_pg.operations.documents.templates import Declaration, define_template
+from draive_pg.operations.operation import Operation
+from draive_pg.sync.formats import Prompt, own_labels
 from draive_pg.variables import check_variables, variables_of
 
 
@@ -39,9 +40,12 @@ class Template(Prompt):
                 for name, description in revision.variables.items()
             ],
             revision.meta,
-            revision.labels,
+            own_labels(revision.labels),
             f"the stored template {revision.identifier!r:.80}",
         )
+
+    def define(self, name: str, **options: Any) -> Operation[TemplateRevision]:  # type: ignore[override]
+        return define_template(self.declaration(name), content=self.content, **options)
 
     def check(self, name: str) -> None:
         check_variables(self.content, self._variables(), name=name)

@@ -3,6 +3,7 @@
 They are kept in the database, so that each database knows what it has in common with a folder.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, LiteralString, NamedTuple
@@ -102,13 +103,29 @@ ORDER BY every.name
 """,
 )
 
-EARLIER = Query(
+# The given bases of version 0.1.0 are the oldest, if the database has or had their revisions.
+EARLIER = per_kind(
     "bases.earlier",
     f"""
-SELECT base.name, base.revision, base.digest, base.labels::TEXT
-FROM {{schema}}.{TABLE} AS base
-WHERE base.documents = :documents::TEXT AND base.name = ANY (:names::TEXT[])
-ORDER BY base.name, base.number DESC
+SELECT earlier.name, earlier.revision, earlier.digest, earlier.labels
+FROM (
+    SELECT base.name, base.number, base.revision, base.digest, base.labels::TEXT AS labels
+    FROM {{schema}}.{TABLE} AS base
+    WHERE base.documents = :documents::TEXT AND base.name = ANY (:names::TEXT[])
+    UNION ALL
+    SELECT given.name, 0, given.created, given.digest, given.labels
+    FROM unnest(
+        :given_names::TEXT[],
+        :given_times::TIMESTAMPTZ[],
+        :given_digests::TEXT[],
+        :given_labels::TEXT[]
+    ) AS given (name, created, digest, labels)
+    WHERE EXISTS (
+        SELECT FROM {{revisions}} AS revision
+        WHERE revision.name = given.name AND revision.created = given.created
+    )
+) AS earlier
+ORDER BY earlier.name, earlier.number DESC
 """,
 )
 
@@ -143,18 +160,6 @@ JOIN {{documents}} AS document
     ON document.name = move.name AND document.created = move.revision
 WHERE {unchanged("document", "move")}
 ORDER BY move.name, move.label
-""",
-)
-
-EXISTED = per_kind(
-    "bases.existed",
-    """
-SELECT wanted.name
-FROM unnest(:names::TEXT[], :times::TIMESTAMPTZ[]) AS wanted (name, created)
-WHERE EXISTS (
-    SELECT FROM {revisions} AS revision
-    WHERE revision.name = wanted.name AND revision.created = wanted.created
-)
 """,
 )
 
@@ -273,12 +278,20 @@ def current(kind: DocumentKind[Any, Any]) -> Operation[list[CurrentDocument]]:
     )
 
 
-def earlier(kind: DocumentKind[Any, Any], names: Iterable[str]) -> Operation[list[Base]]:
-    """Read all bases of some names, the newest first."""
+def earlier(
+    kind: DocumentKind[Any, Any], names: Iterable[str], given: Sequence[Base]
+) -> Operation[list[Base]]:
+    """Read all bases of some names, the newest first; then the given ones that are possible."""
     return Operation(
         name=f"read the bases of {kind.table}",
-        statements=(EARLIER(documents=kind.table, names=list(names)),),
-        fallback=Fallback({TABLE: EMPTY}),
+        statements=(
+            EARLIER[kind](
+                documents=kind.table,
+                names=list(names),
+                **{f"given_{column}": values for column, values in _columns(given).items()},
+            ),
+        ),
+        fallback=kind.fallback | Fallback({TABLE: EMPTY}),
         read_only=True,
         decode=lambda rows: list(map(_base, rows)),
     )
@@ -307,34 +320,11 @@ def labelled(kind: DocumentKind[Any, Any]) -> Operation[list[tuple[str, str, dat
     )
 
 
-def existed(
-    kind: DocumentKind[Any, Any], revisions: Iterable[tuple[str, datetime]]
-) -> Operation[set[str]]:
-    """Return the names of those revisions that are or were in the database."""
-    return Operation(
-        name=f"look for revisions of {kind.table}",
-        statements=(EXISTED[kind](**_arrays(revisions)),),
-        fallback=kind.fallback,
-        read_only=True,
-        decode=lambda rows: {row[0] for row in rows},
-    )
-
-
 def record(kind: DocumentKind[Any, Any], new: Sequence[Base]) -> Operation[None]:
     """Record new bases."""
-    import json
-
-    labels = [None if each.labels is None else json.dumps(dict(each.labels)) for each in new]
     return Operation(
         name=f"record the bases of {kind.table}",
-        statements=(
-            RECORD[kind](
-                documents=kind.table,
-                **_arrays((each.name, each.revision) for each in new),
-                digests=[each.digest for each in new],
-                labels=labels,
-            ),
-        ),
+        statements=(RECORD[kind](documents=kind.table, **_columns(new)),),
     )
 
 
@@ -352,6 +342,14 @@ def may_record() -> Operation[bool]:
 def _arrays(revisions: Iterable[tuple[str, datetime | None]]) -> dict[str, object]:
     pairs = list(revisions)
     return {"names": [name for name, _ in pairs], "times": [time for _, time in pairs]}
+
+
+def _columns(new: Sequence[Base]) -> dict[str, object]:
+    return {
+        **_arrays((each.name, each.revision) for each in new),
+        "digests": [each.digest for each in new],
+        "labels": [None if each.labels is None else json.dumps(dict(each.labels)) for each in new],
+    }
 
 
 def _base(row: Row) -> Base:
