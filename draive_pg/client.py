@@ -1,6 +1,6 @@
 """`Client` and `AsyncClient`; the namespaces they share are in `api`."""
 
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -26,7 +26,7 @@ from draive_pg.models.conversion import Conversion
 from draive_pg.models.documents import Release, Revision, Snapshot, TemplateRevision
 from draive_pg.operations.admin import doctor, migrations
 from draive_pg.operations.convert import convert as converting
-from draive_pg.operations.documents import load
+from draive_pg.operations.documents import load, promotion
 from draive_pg.operations.documents import release as releases
 from draive_pg.operations.documents.declaration import InstructionsReference
 from draive_pg.operations.documents.kind import KINDS, TemplateReference
@@ -37,6 +37,9 @@ from draive_pg.operations.operation import Request, Workflow
 if TYPE_CHECKING:
     from draive import Configuration
     from psycopg import AsyncConnection, Connection
+
+
+ALL: Mapping[str, None] = dict.fromkeys(promotion.NAMED)
 
 
 class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
@@ -242,6 +245,112 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
             expected_templates=expected_templates,
             expected_configurations=expected_configurations,
         )
+
+    @method
+    def promote(
+        self,
+        source_label: str,
+        target_label: str,
+        names: Mapping[str, Iterable[str] | None] | None = None,
+        *,
+        message: str | None = None,
+        author: str | None = None,
+        expected: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> Workflow[Release]:
+        """Move a label to where another label is, for all kinds of documents in one transaction.
+
+        Parameters
+        ----------
+        source_label : str
+            The label whose revisions are promoted.
+        target_label : str
+            The label to move.
+        names : Mapping[str, Iterable[str] | None] | None
+            The names of ``"prompts"``, ``"templates"`` and ``"configurations"``; None for those
+            that have the source label. A kind that is not in the mapping is not promoted.
+        message, author : str | None
+            Why it is moved, and by whom.
+        expected : Mapping[str, Mapping[str, int]] | None
+            By kind and name, the number of the revision that the target label must be on; 0: none.
+
+        Returns
+        -------
+        Release
+            The newest moves of the target label.
+
+        Raises
+        ------
+        RevisionMissing, DocumentMissing
+            If one of the names lacks the source label, or no document has it; nothing is moved.
+        RevisionConflict
+            If the target label is not on an expected revision; nothing is moved.
+
+        Examples
+        --------
+        >>> db.promote("staging", "production", message="Release 7").labels
+        >>> db.promote("staging", "production", {"prompts": ["greeting"], "configurations": None})
+        """
+        moves = promotion.promote(
+            source_label,
+            target_label,
+            promotion.by_kind(ALL if names is None else names, "names"),
+            message=message,
+            author=author,
+            expected=promotion.by_kind(expected or {}, "expected"),
+        )
+        return promotion.as_release(moves)
+
+    @method
+    def rollback(
+        self,
+        label: str,
+        names: Mapping[str, Iterable[str] | None] | None = None,
+        *,
+        message: str | None = None,
+        author: str | None = None,
+        expected: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> Workflow[Release]:
+        """Move a label to where it was before, for all kinds of documents in one transaction.
+
+        A second call moves it back again.
+
+        Parameters
+        ----------
+        label : str
+            The label.
+        names : Mapping[str, Iterable[str] | None] | None
+            The names of ``"prompts"``, ``"templates"`` and ``"configurations"``; None for those
+            whose label the newest release or move moved. A kind that is not in the mapping is not
+            rolled back.
+        message, author : str | None
+            Why it is moved, and by whom.
+        expected : Mapping[str, Mapping[str, int]] | None
+            By kind and name, the number of the revision that the label must be on now.
+
+        Returns
+        -------
+        Release
+            The newest moves of the label.
+
+        Raises
+        ------
+        RevisionMissing
+            If it was on no other revision that exists; nothing is moved.
+        RevisionConflict
+            If it is not on an expected revision; nothing is moved.
+
+        Examples
+        --------
+        >>> db.rollback("production", message="People did not like it").labels
+        """
+        moves = promotion.rollback(
+            label,
+            promotion.by_kind(ALL if names is None else names, "names"),
+            message=message,
+            author=author,
+            expected=promotion.by_kind(expected or {}, "expected"),
+        )
+        return promotion.as_release(moves)
 
     @method
     def convert(

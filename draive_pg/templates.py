@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from string import Formatter
 from typing import Any, cast
 
-from draive_pg.errors import TemplateInvalid
+from draive_pg.errors import TemplateInvalid, warn
 
 # A width or precision that would make a text of megabytes out of a few characters.
 HUGE = re.compile(r"\d{5}")
@@ -76,6 +76,23 @@ def declared_names(arguments: object) -> tuple[str, ...]:
         return ()
     named = map(_name, cast("list[object]", arguments))
     return tuple(name for name in named if name is not None)
+
+
+def malformed(content: str, *, name: str) -> str | None:
+    """Return why a template cannot be filled; None if it can."""
+    try:
+        placeholders(content, name=name)
+    except TemplateInvalid as error:
+        return str(error)
+    return None
+
+
+def report_malformed(content: str, *, name: str, strict: bool) -> None:
+    """Warn of a template that cannot be filled; with ``strict``, raise TemplateInvalid."""
+    if problem := malformed(content, name=name):
+        if strict:
+            raise TemplateInvalid(problem)
+        warn(problem, UserWarning)
 
 
 def well_formed(content: str) -> tuple[str, ...] | None:

@@ -8,10 +8,9 @@ from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.models.documents import Diff, LabelMove
 from draive_pg.models.record import Records
-from draive_pg.operations.documents import labels, read, write
+from draive_pg.operations.documents import labels, promotion, read, write
 from draive_pg.operations.documents.kind import DocumentKind, DocumentRevision
 from draive_pg.operations.documents.preconditions import Expected
-from draive_pg.operations.documents.rollback import rollback
 from draive_pg.operations.documents.selectors import RevisionRef
 from draive_pg.operations.operation import Operation, Request, Workflow
 
@@ -210,7 +209,14 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
 
     @method
     def rename(
-        self, name: Reference, /, new_name: str, *, expected: Expected[R] = None
+        self,
+        name: Reference,
+        /,
+        new_name: str,
+        *,
+        message: str | None = None,
+        author: str | None = None,
+        expected: Expected[R] = None,
     ) -> Workflow[R]:
         """Give a document another name, and return its current revision.
 
@@ -223,6 +229,8 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
             The name, or an object of draive that has it.
         new_name : str
             The new name; there must be no document with it.
+        message, author : str | None
+            Why it is renamed, and by whom; `frames.audit` shows them with the old name.
         expected : int | Revision | Snapshot | None
             Rename only if this revision is the newest.
 
@@ -235,7 +243,9 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
         DocumentMissing
             If the old name has no revisions.
         """
-        return write.rename(self._documents, name, new_name, expected=expected)
+        return write.rename(
+            self._documents, name, new_name, message=message, author=author, expected=expected
+        )
 
     @method
     def labels(self, name: Reference | None = None, /) -> Operation[Records[LabelMove]]:
@@ -259,6 +269,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
         message: str | None = None,
         author: str | None = None,
         expected: Expected[R] = None,
+        strict: bool = False,
     ) -> Workflow[LabelMove]:
         """Move a label to a revision, and return its newest move.
 
@@ -276,11 +287,15 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
             Why it is moved, and by whom.
         expected : int | Revision | Snapshot | None
             Move the label only if it is on this revision now; 0: only if it is on no revision.
+        strict : bool
+            Raise for a prompt that cannot be filled, instead of warning of it.
 
         Raises
         ------
         RevisionConflict
             If the label is not on the expected revision.
+        TemplateInvalid
+            If the prompt cannot be filled, with ``strict``.
         RevisionMissing, DocumentMissing
             As in `revision`.
 
@@ -296,6 +311,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
             message=message,
             author=author,
             expected=expected,
+            strict=strict,
         )
 
     @method
@@ -357,8 +373,11 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
         *,
         message: str | None = None,
         author: str | None = None,
+        expected: Mapping[str, Expected[R]] | None = None,
     ) -> Workflow[Records[LabelMove]]:
         """Move a label to the revisions that have another label, in one transaction.
+
+        `Client.promote` does it for prompts and configurations together.
 
         Parameters
         ----------
@@ -370,6 +389,8 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
             The documents; None for all that have the source label, if that is not ``latest``.
         message, author : str | None
             Why it is moved, and by whom.
+        expected : Mapping[str, int | Revision | Snapshot] | None
+            By name, the revision that the target label must be on now; 0: on none.
 
         Returns
         -------
@@ -379,15 +400,23 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
         Raises
         ------
         RevisionMissing, DocumentMissing
-            If one of the names, or no document at all, has the source label; nothing is moved.
+            If one of the names lacks the source label, or no document has it; nothing is moved.
+        RevisionConflict
+            If the target label is not on an expected revision; nothing is moved.
 
         Examples
         --------
         >>> db.instructions.promote("staging", "production")
         """
-        return labels.promote(
-            self._documents, source_label, target_label, names, message=message, author=author
+        moves = promotion.promote(
+            source_label,
+            target_label,
+            {self._documents: names},
+            message=message,
+            author=author,
+            expected={self._documents: expected},
         )
+        return promotion.of_kind(self._documents, moves)
 
     @method
     def rollback(
@@ -401,7 +430,8 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
     ) -> Workflow[Records[LabelMove]]:
         """Move a label to the revision that it was on before, in one transaction.
 
-        A second call moves it back again.
+        A second call moves it back again. `Client.rollback` does it for prompts and configurations
+        together.
 
         Parameters
         ----------
@@ -430,9 +460,14 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
         --------
         >>> db.instructions.rollback("production", message="People did not like it")
         """
-        return rollback(
-            self._documents, label, names, message=message, author=author, expected=expected
+        moves = promotion.rollback(
+            label,
+            {self._documents: names},
+            message=message,
+            author=author,
+            expected={self._documents: expected},
         )
+        return promotion.of_kind(self._documents, moves)
 
     @method
     def remove(

@@ -150,6 +150,7 @@ class Instructions[D: Database | AsyncDatabase](
         message: str | None = None,
         author: str | None = None,
         expected: Expected[Revision] = None,
+        strict: bool = False,
     ) -> Operation[Revision]:
         """Write a new revision, the newest of its name, and return it.
 
@@ -166,19 +167,27 @@ class Instructions[D: Database | AsyncDatabase](
             Reason and author of the change; stored with the revision.
         expected : int | Revision | None
             Write only if this revision is the newest; 0: only if there is no revision yet.
+        strict : bool
+            Raise for a template that cannot be filled, instead of warning of it.
 
         Raises
         ------
         RevisionConflict
             If the newest revision is not the expected one; the message names both.
         TemplateInvalid
-            If arguments are declared and the template is malformed or uses undeclared ones.
+            If arguments are declared and the template is malformed or uses undeclared ones; with
+            ``strict``, if it is malformed.
 
         Warns
         -----
         UserWarning
-            If a declared required argument has no placeholder.
+            If the template is malformed, or a declared required argument has no placeholder.
         """
         return write.define_instructions(
-            instructions, content=content, message=message, author=author, expected=expected
+            instructions,
+            content=content,
+            message=message,
+            author=author,
+            expected=expected,
+            strict=strict,
         )

@@ -19,6 +19,7 @@ from draive_pg.cli.doctor import doctor, print_problems
 from draive_pg.cli.kinds import CONFIGS, PROMPTS, TEMPLATES
 from draive_pg.cli.options import Dsn, Schema, connect
 from draive_pg.cli.output import CONFLICT, echo, message_of
+from draive_pg.cli.releases import add_release_commands
 from draive_pg.cli.report import report
 from draive_pg.errors import hide_passwords
 from draive_pg.lines.line import line_of
@@ -38,6 +39,7 @@ app.add_typer(memories.app, name="memories")
 app.add_typer(chats.app, name="import")
 app.add_typer(exports.app, name="export")
 app.add_typer(server.app, name="server")
+add_release_commands(app)
 app.command()(convert)
 app.command()(doctor)
 

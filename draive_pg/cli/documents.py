@@ -1,14 +1,12 @@
 """``draive-pg prompts|configs``: revisions and labels; both groups have the same commands."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
-from draive_pg.api.documents import Documents
 from draive_pg.cli.folders import add_folder_commands
-from draive_pg.cli.kinds import CommandGroup, command
+from draive_pg.cli.kinds import CommandGroup, command, documents_of, revision_of
 from draive_pg.cli.options import (
     AsJson,
     Author,
@@ -16,6 +14,7 @@ from draive_pg.cli.options import (
     Expected,
     Message,
     Schema,
+    Strict,
     Yes,
     author_of,
     confirm,
@@ -25,8 +24,7 @@ from draive_pg.cli.options import (
     timestamp,
 )
 from draive_pg.cli.output import echo, print_diff, print_json, print_records, print_stored
-from draive_pg.codec.timestamps import check_timestamp
-from draive_pg.database import Database
+from draive_pg.cli.releases import MOVES, add_release_commands
 from draive_pg.display.text import plural, printable
 from draive_pg.errors import warn
 
@@ -48,7 +46,6 @@ OptionalRevision = Annotated[
     typer.Argument(metavar="REVISION", help="Number, label or time; default: the current one."),
 ]
 COLUMNS = ("revision", "created", "labels", "author", "message")
-MOVES = ("label", "revision", "moved", "author", "message")
 
 
 def make_group(group: CommandGroup) -> typer.Typer:
@@ -59,6 +56,7 @@ def make_group(group: CommandGroup) -> typer.Typer:
     _add_reading_commands(app, group)
     _add_writing_commands(app, group)
     _add_label_commands(app, group)
+    add_release_commands(app, group)
     add_folder_commands(app, group)
     return app
 
@@ -98,8 +96,8 @@ def _add_reading_commands(app: typer.Typer, group: CommandGroup) -> None:
           draive-pg <command> show <name> 3 --json | jq .content
         """
         with opened(dsn, schema) as db:
-            documents = _documents(group, db)
-            found = documents.revision(name, _revision(documents, name, revision))
+            documents = documents_of(group, db)
+            found = documents.revision(name, revision_of(documents, name, revision))
         if as_json:
             print_json(found)
         else:
@@ -144,6 +142,7 @@ def _add_reading_commands(app: typer.Typer, group: CommandGroup) -> None:
         *,
         dsn: Dsn = None,
         schema: Schema = None,
+        as_json: AsJson = False,
     ) -> None:
         """Compare two revisions of a <noun>.
 
@@ -153,11 +152,16 @@ def _add_reading_commands(app: typer.Typer, group: CommandGroup) -> None:
         Examples:
           draive-pg <command> compare <name> production
           draive-pg <command> compare <name> 3 5
+          draive-pg <command> compare <name> 3 5 --json | jq .b.content
         """
         with opened(dsn, schema) as db:
-            documents = _documents(group, db)
-            sides = (_revision(documents, name, each) for each in (before, after))
-            print_diff(str(documents.diff(name, *sides)).splitlines())
+            documents = documents_of(group, db)
+            sides = (revision_of(documents, name, each) for each in (before, after))
+            difference = documents.diff(name, *sides)
+        if as_json:
+            print_json(difference)
+        else:
+            print_diff(str(difference).splitlines())
 
     @command(app, group)
     def search(
@@ -229,6 +233,7 @@ def _add_writing_commands(app: typer.Typer, group: CommandGroup) -> None:
         message: Message = None,
         author: Author = None,
         expected: Expected = None,
+        strict: Strict = False,
         as_json: AsJson = False,
     ) -> None:
         """Write a new revision of a <noun>.
@@ -254,12 +259,12 @@ def _add_writing_commands(app: typer.Typer, group: CommandGroup) -> None:
                 options = " ".join(f"--label {each!r:.60}" for each in sorted(ignored))
                 warn(f"the labels in {str(path)!r:.200} are not moved; use {options}", UserWarning)
         with opened(dsn, schema) as db, db.transaction():
-            note = {"message": message, "author": author_of(db, author)}
-            defined = group.define(db, name, content, expected=expected, **note)
+            note: dict[str, Any] = {"message": message, "author": author_of(db, author)}
+            defined = group.define(db, name, content, expected=expected, strict=strict, **note)
             for each in label or ():
-                _documents(group, db).label(name, each, defined, **note)
+                documents_of(group, db).label(name, each, defined, **note)
             if label:  # read the labels, too
-                defined = _documents(group, db).revision(name, defined)
+                defined = documents_of(group, db).revision(name, defined)
         _print_current(group, defined, as_json=as_json)
 
     @command(app, group)
@@ -283,10 +288,10 @@ def _add_writing_commands(app: typer.Typer, group: CommandGroup) -> None:
           draive-pg <command> restore <name> 3 -m 'The new one confused people'
         """
         with opened(dsn, schema) as db:
-            documents = _documents(group, db)
+            documents = documents_of(group, db)
             restored = documents.restore(
                 name,
-                _revision(documents, name, revision),
+                revision_of(documents, name, revision),
                 message=message,
                 author=author_of(db, author),
                 expected=expected,
@@ -300,7 +305,10 @@ def _add_writing_commands(app: typer.Typer, group: CommandGroup) -> None:
         *,
         dsn: Dsn = None,
         schema: Schema = None,
+        message: Message = None,
+        author: Author = None,
         expected: Expected = None,
+        as_json: AsJson = False,
     ) -> None:
         """Rename a <noun>.
 
@@ -311,8 +319,13 @@ def _add_writing_commands(app: typer.Typer, group: CommandGroup) -> None:
           draive-pg <command> rename <name> support/<name>
         """
         with opened(dsn, schema) as db:
-            _documents(group, db).rename(name, new, expected=expected)
-        echo(f"Renamed {name!r:.80} to {new!r:.80}.")
+            renamed = documents_of(group, db).rename(
+                name, new, message=message, author=author_of(db, author), expected=expected
+            )
+        if as_json:
+            print_json(renamed)
+        else:
+            echo(f"Renamed {name!r:.80} to {new!r:.80}.")
 
     @command(app, group)
     def remove(
@@ -324,8 +337,11 @@ def _add_writing_commands(app: typer.Typer, group: CommandGroup) -> None:
         labelled: Annotated[
             bool, typer.Option("--labelled", help="Remove it even if a label is on it.")
         ] = False,
+        message: Message = None,
+        author: Author = None,
         expected: Expected = None,
         yes: Yes = False,
+        as_json: AsJson = False,
     ) -> None:
         """Remove a <noun>, or one revision of it.
 
@@ -340,14 +356,19 @@ def _add_writing_commands(app: typer.Typer, group: CommandGroup) -> None:
         what = "all revisions" if revision is None else f"revision {revision!r:.60}"
         confirm(f"Remove {what} of {name!r:.80}?", yes=yes)
         with opened(dsn, schema) as db:
-            documents = _documents(group, db)
+            documents = documents_of(group, db)
             count = documents.remove(
                 name,
-                revision=_revision(documents, name, revision),
+                revision=revision_of(documents, name, revision),
                 labelled=labelled,
+                message=message,
+                author=author_of(db, author),
                 expected=expected,
             )
-        echo(f"Removed {plural(count, 'revision')} of {name!r:.80}.")
+        if as_json:
+            print_json({"name": name, "removed": count})
+        else:
+            echo(f"Removed {plural(count, 'revision')} of {name!r:.80}.")
         raise typer.Exit(0 if count else 1)
 
 
@@ -384,6 +405,7 @@ def _add_label_commands(app: typer.Typer, group: CommandGroup) -> None:
         message: Message = None,
         author: Author = None,
         expected: Expected = None,
+        strict: Strict = False,
         as_json: AsJson = False,
     ) -> None:
         """Move a label to a revision of a <noun>.
@@ -394,14 +416,15 @@ def _add_label_commands(app: typer.Typer, group: CommandGroup) -> None:
           draive-pg <command> label <name> production 3 -m 'Back to the old one' --expected 4
         """
         with opened(dsn, schema) as db:
-            documents = _documents(group, db)
+            documents = documents_of(group, db)
             moved = documents.label(
                 name,
                 label,
-                _revision(documents, name, revision),
+                revision_of(documents, name, revision),
                 message=message,
                 author=author_of(db, author),
                 expected=expected,
+                strict=strict,
             )
         if as_json:
             print_json(moved)
@@ -418,6 +441,7 @@ def _add_label_commands(app: typer.Typer, group: CommandGroup) -> None:
         message: Message = None,
         author: Author = None,
         expected: Expected = None,
+        as_json: AsJson = False,
     ) -> None:
         """Remove a label from a <noun>.
 
@@ -431,159 +455,11 @@ def _add_label_commands(app: typer.Typer, group: CommandGroup) -> None:
             removed = group.namespace(db).unlabel(
                 name, label, message=message, author=author_of(db, author), expected=expected
             )
-        echo("Removed." if removed else f"There is no {label!r:.80} on {name!r:.80}.")
+        if as_json:
+            print_json({"name": name, "label": label, "removed": removed})
+        else:
+            echo("Removed." if removed else f"There is no {label!r:.80} on {name!r:.80}.")
         raise typer.Exit(0 if removed else 1)
-
-    @command(app, group)
-    def promote(
-        source: Annotated[str, typer.Argument(metavar="SOURCE", help="The label to follow.")],
-        target: Annotated[str, typer.Argument(metavar="TARGET", help="The label to move.")],
-        names: Annotated[
-            list[str] | None,
-            typer.Argument(metavar="NAME", help="The names; default: all with the first label."),
-        ] = None,
-        *,
-        dsn: Dsn = None,
-        schema: Schema = None,
-        message: Message = None,
-        author: Author = None,
-        as_json: AsJson = False,
-    ) -> None:
-        """Move a label to where another label is.
-
-        All documents are moved, or none.
-
-        \b
-        Examples:
-          draive-pg <command> promote staging production -m 'Release 7'
-          draive-pg <command> promote staging production <name>
-        """
-        with opened(dsn, schema) as db:
-            moved = group.namespace(db).promote(
-                source, target, names or None, message=message, author=author_of(db, author)
-            )
-        print_records(moved, "name", *MOVES, as_json=as_json, empty="")
-
-    @command(app, group)
-    def rollback(
-        label: Label,
-        names: Annotated[
-            list[str] | None,
-            typer.Argument(metavar="[NAME]...", help="Default: those that were moved last."),
-        ] = None,
-        *,
-        dsn: Dsn = None,
-        schema: Schema = None,
-        message: Message = None,
-        author: Author = None,
-        expected: Annotated[
-            list[str] | None,
-            typer.Option(
-                metavar="NAME=NUMBER",
-                help="Only if the label is on this revision now. Can be repeated.",
-            ),
-        ] = None,
-        as_json: AsJson = False,
-    ) -> None:
-        """Move a label to where it was before.
-
-        Without names, the newest release or move of the label is undone. All <noun>s are moved, or
-        none. A second roll-back moves the label back again.
-
-        \b
-        Examples:
-          draive-pg <command> rollback production -m 'People did not like it'
-          draive-pg <command> rollback production <name> --expected <name>=4
-        """
-        numbers = {name: _number(number) for name, number in map(_pair, expected or ())}
-        with opened(dsn, schema) as db:
-            moved = _documents(group, db).rollback(
-                label,
-                names or None,
-                expected=numbers,
-                message=message,
-                author=author_of(db, author),
-            )
-        print_records(moved, "name", *MOVES, as_json=as_json, empty="")
-
-    @command(app, group)
-    def release(
-        label: Label,
-        targets: Annotated[
-            list[str],
-            typer.Argument(
-                metavar="NAME[=REVISION]",
-                help="Names, with a number, label or time; default: the current revision.",
-            ),
-        ],
-        *,
-        dsn: Dsn = None,
-        schema: Schema = None,
-        message: Message = None,
-        author: Author = None,
-        expected: Annotated[
-            list[str] | None,
-            typer.Option(
-                metavar="NAME=NUMBER",
-                help="Only if the label is on this revision now; 0: on none. Can be repeated.",
-            ),
-        ] = None,
-        as_json: AsJson = False,
-    ) -> None:
-        """Move a label to revisions of several <noun>s.
-
-        All are moved, or none. After a name that contains =, write another =.
-
-        \b
-        Examples:
-          draive-pg <command> release production <name> other
-          draive-pg <command> release production <name>=3 other=2 --expected <name>=4
-        """
-        numbers = {name: _number(number) for name, number in map(_pair, expected or ())}
-        with opened(dsn, schema) as db:
-            documents = _documents(group, db)
-            revisions = {
-                name: _revision(documents, name, text) for name, text in map(_pair, targets)
-            }
-            moved = group.release(
-                db,
-                {label: revisions},
-                expected=numbers,
-                message=message,
-                author=author_of(db, author),
-            )
-        print_records(moved, "name", *MOVES, as_json=as_json, empty="")
-
-
-def _documents(group: CommandGroup, db: Any) -> Documents[Database, str, Any]:
-    return cast("Documents[Database, str, Any]", group.namespace(db))
-
-
-def _revision(
-    documents: Documents[Database, str, Any], name: str, text: str | None
-) -> int | str | datetime | None:
-    """Parse REVISION; a label that also reads as a time is a label."""
-    if text is None or not text[:1].isdecimal():
-        return text
-    if text.isdecimal():
-        return int(text)
-    try:
-        time = check_timestamp(text, "REVISION")
-    except ValueError:
-        return text
-    return text if any(each.label == text for each in documents.labels(name)) else time
-
-
-def _pair(text: str) -> tuple[str, str | None]:
-    """Split ``NAME=VALUE`` or ``NAME``."""
-    name, equals, value = text.rpartition("=")
-    return (name, value or None) if equals else (text, None)
-
-
-def _number(text: str | None) -> int:
-    if text is None or not text.isdecimal():
-        raise typer.BadParameter("--expected must be NAME=NUMBER.")
-    return int(text)
 
 
 def _print_current(group: CommandGroup, record: Any, *, as_json: bool) -> None:

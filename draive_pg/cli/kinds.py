@@ -1,16 +1,19 @@
 """The command groups ``prompts``, ``templates`` and ``configs``: what differs between them."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
 import typer
 
-from draive_pg import Client, LabelMove, Records, Revision, Snapshot, TemplateRevision
+from draive_pg import Client, Revision, Snapshot, TemplateRevision
 from draive_pg.api.configurations import Configurations
+from draive_pg.api.documents import Documents
 from draive_pg.api.instructions import Instructions
 from draive_pg.api.templates import Templates
+from draive_pg.codec.timestamps import check_timestamp
 from draive_pg.database import Database
 from draive_pg.sync.formats import Configuration, FileContent, Prompt
 from draive_pg.sync.kinds import CONFIGURATIONS as CONFIGURATION_FILES
@@ -48,8 +51,8 @@ class CommandGroup:
         Returns the document of a value of the option.
     define : callable
         Defines a document under a name.
-    release : callable
-        Moves labels, and returns the moves.
+    kind, labels, expected : str
+        The arguments of `Client.release` for documents, labels and expected revisions.
     shows_labels : bool
         Whether ``show`` prints the labels in the file.
     """
@@ -69,7 +72,9 @@ class CommandGroup:
     files_kind: FileKind
     parse: Callable[[str], FileContent]
     define: Callable[..., Revision | TemplateRevision | Snapshot]
-    release: Callable[..., Records[LabelMove]]
+    kind: str
+    labels: str
+    expected: str
     shows_labels: bool
 
     @property
@@ -83,33 +88,19 @@ def _define_prompt(db: Client, name: str, prompt: Prompt, **options: Any) -> Rev
     return db.instructions.define(reference, content=prompt.content, **options)
 
 
-def _define_template(db: Client, name: str, template: Template, **options: Any) -> TemplateRevision:
+def _define_template(
+    db: Client, name: str, template: Template, *, strict: bool, **options: Any
+) -> TemplateRevision:
+    del strict  # a template can always be filled
     reference = template.declaration(name) if template.declares else name
     return db.templates.define(reference, content=template.content, **options)
 
 
 def _define_configuration(
-    db: Client, name: str, configuration: Configuration, **options: Any
+    db: Client, name: str, configuration: Configuration, *, strict: bool, **options: Any
 ) -> Snapshot:
+    del strict
     return db.configurations.define(name, configuration.value, **options)
-
-
-def _release_prompts(db: Client, labels: Mapping[str, Any], **options: Any) -> Records[LabelMove]:
-    return db.release(labels=labels, **options).labels
-
-
-def _release_templates(
-    db: Client, labels: Mapping[str, Any], *, expected: Mapping[str, int], **options: Any
-) -> Records[LabelMove]:
-    released = db.release(template_labels=labels, expected_templates=expected, **options)
-    return released.template_labels
-
-
-def _release_configurations(
-    db: Client, labels: Mapping[str, Any], *, expected: Mapping[str, int], **options: Any
-) -> Records[LabelMove]:
-    released = db.release(configuration_labels=labels, expected_configurations=expected, **options)
-    return released.configuration_labels
 
 
 PROMPTS = CommandGroup(
@@ -130,7 +121,9 @@ PROMPTS = CommandGroup(
     files_kind=PROMPT_FILES,
     parse=Prompt,
     define=_define_prompt,
-    release=_release_prompts,
+    kind="prompts",
+    labels="labels",
+    expected="expected",
     shows_labels=True,
 )
 
@@ -151,7 +144,9 @@ TEMPLATES = CommandGroup(
     files_kind=TEMPLATE_FILES,
     parse=Template,
     define=_define_template,
-    release=_release_templates,
+    kind="templates",
+    labels="template_labels",
+    expected="expected_templates",
     shows_labels=True,
 )
 
@@ -174,23 +169,48 @@ CONFIGS = CommandGroup(
         text.encode(errors="surrogateescape"), ".json", "--value"
     ),
     define=_define_configuration,
-    release=_release_configurations,
+    kind="configurations",
+    labels="configuration_labels",
+    expected="expected_configurations",
     shows_labels=False,
 )
+
+GROUPS = {group.command: group for group in (PROMPTS, TEMPLATES, CONFIGS)}
 
 WORDS = ("command", "noun", "suffix", "option", "name", "folder", "value", "files")
 
 
 def command[F: Callable[..., None]](
-    app: typer.Typer, group: CommandGroup, name: str | None = None
+    app: typer.Typer, group: CommandGroup, called: str | None = None, /, **words: str
 ) -> Callable[[F], F]:
     """Register a command; ``<noun>`` and so on in its docstring are replaced."""
+    replacements = {word: getattr(group, word) for word in WORDS} | words
 
     def register(function: F) -> F:
         text = inspect.getdoc(function) or ""
-        for word in WORDS:
-            text = text.replace(f"<{word}>", getattr(group, word))
-        app.command(name, help=text)(function)
+        for word, replacement in replacements.items():
+            text = text.replace(f"<{word}>", replacement)
+        app.command(called, help=text.replace("draive-pg  ", "draive-pg "))(function)
         return function
 
     return register
+
+
+def documents_of(group: CommandGroup, db: Client) -> Documents[Database, str, Any]:
+    """Return the namespace of a group."""
+    return cast("Documents[Database, str, Any]", group.namespace(db))
+
+
+def revision_of(
+    documents: Documents[Database, str, Any], name: str, text: str | None
+) -> int | str | datetime | None:
+    """Parse REVISION; a label that also reads as a time is a label."""
+    if text is None or not text[:1].isdecimal():
+        return text
+    if text.isdecimal():
+        return int(text)
+    try:
+        time = check_timestamp(text, "REVISION")
+    except ValueError:
+        return text
+    return text if any(each.label == text for each in documents.labels(name)) else time

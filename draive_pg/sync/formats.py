@@ -17,13 +17,13 @@ from typing import Any, Protocol, Self, cast
 
 from draive_pg.codec.json import encode
 from draive_pg.codec.validation import check_mapping, check_optional, check_text
-from draive_pg.errors import FileInvalid, TemplateInvalid
+from draive_pg.errors import FileInvalid
 from draive_pg.models.documents import Revision, Snapshot
 from draive_pg.operations.documents.declaration import Declaration
 from draive_pg.operations.documents.selectors import check_label
 from draive_pg.operations.documents.write import define_configuration, define_instructions
 from draive_pg.operations.operation import Operation
-from draive_pg.templates import check_declared, placeholders
+from draive_pg.templates import check_declared, malformed
 
 FENCE = "+++\n"
 LABELS = "$labels"  # the member with the labels in the file of a configuration
@@ -58,7 +58,7 @@ class FileContent(Protocol):
         ...
 
     def define(self, name: str, **options: Any) -> Operation[Any]:
-        """Define it under a name, with the options of `write.define_instructions`."""
+        """Define it under a name, with the options of `write.define`."""
         ...
 
     def check(self, name: str) -> None:
@@ -174,17 +174,14 @@ class Prompt:
         return replace(self, labels=labels)
 
     def define(self, name: str, **options: Any) -> Operation[Revision]:
-        return define_instructions(self.declaration(name), content=self.content, **options)
+        declaration = self.declaration(name)
+        return define_instructions(declaration, content=self.content, strict=None, **options)
 
     def check(self, name: str) -> None:
         check_declared(self.content, [argument["name"] for argument in self.arguments], name=name)
 
     def problem(self, name: str) -> str | None:
-        try:
-            placeholders(self.content, name=name)
-        except TemplateInvalid as error:
-            return str(error)
-        return None
+        return malformed(self.content, name=name)
 
     def declaration(self, name: str) -> Declaration:
         """Return the declaration of the prompt under a name."""

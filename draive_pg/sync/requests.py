@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from draive_pg.codec.validation import check_optional
 from draive_pg.errors import FileInvalid, RevisionMissing, TemplateInvalid, warn
@@ -100,7 +101,7 @@ def check_document(name: str, document: FileContent, *, strict: bool) -> None:
 
 
 @transactional
-def _publish(plan: Plan, note: Mapping[str, str | None], *, record: bool) -> Steps[list[Base]]:
+def _publish(plan: Plan, note: Mapping[str, Any], *, record: bool) -> Steps[list[Base]]:
     """Rename, define and remove documents; raise if one was changed meanwhile."""
     comparison, renamed, removed = plan.comparison, plan.renamed, plan.names(Action.REMOVE)
     kind, stored = comparison.folder.kind.stored, comparison.stored
@@ -108,7 +109,7 @@ def _publish(plan: Plan, note: Mapping[str, str | None], *, record: bool) -> Ste
     if plan.written or removed:
         yield lock_all({kind: [*plan.written, *renamed.values(), *removed]})
         for new, old in renamed.items():
-            yield write.rename(kind, old, new, expected=stored[old].created)
+            yield write.rename(kind, old, new, expected=stored[old].created, **note)
         for name in plan.written:
             expected = stored[name].created if name in stored else 0
             revision: DocumentRevision = yield comparison.folder.documents[name].define(
@@ -125,6 +126,7 @@ def _publish(plan: Plan, note: Mapping[str, str | None], *, record: bool) -> Ste
                 labelled=comparison.labels,
                 expected=stored[name].created,
                 option="labels=True (--labels)",
+                **note,
             )
     new = _new_bases(plan, created)
     if record:
@@ -134,7 +136,7 @@ def _publish(plan: Plan, note: Mapping[str, str | None], *, record: bool) -> Ste
 
 @workflow
 def _move_labels(
-    comparison: Comparison, name: str, old_name: str, note: Mapping[str, str | None]
+    comparison: Comparison, name: str, old_name: str, note: Mapping[str, Any]
 ) -> Steps[None]:
     """Move labels to the revisions that a file names, and remove those that it no longer has."""
     kind, document = comparison.folder.kind, comparison.folder.documents[name]

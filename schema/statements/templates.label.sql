@@ -88,6 +88,7 @@ checked AS (
             ROW(document.description, document.arguments::TEXT, document.meta::TEXT)::TEXT, 'UTF8'
         )
     ), 'hex') AS digest,
+        NULL::TEXT AS fillable,
         (
             ($3::INT8 IS NULL OR coalesce(newest.number, 0) = $3::INT8)
             AND (
@@ -222,7 +223,7 @@ written AS (
     WHERE expected AND changed
     RETURNING name, label, revision, moved, author, message
 )
-SELECT checked.expected, move.*
+SELECT checked.expected, CASE WHEN checked.changed THEN checked.fillable END, move.*
 FROM checked
 LEFT JOIN (
     SELECT 

@@ -1,15 +1,5 @@
 -- $1 label
 -- $2 names
-WITH newest AS (
-    SELECT * FROM (
-    SELECT DISTINCT ON (name, label) * FROM (
-    SELECT *
-    FROM draive_pg_template_labels AS stored
-    WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-        AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
-) AS move ORDER BY name, label, moved DESC
-) AS move WHERE move.label = $1::TEXT
-)
 SELECT
     newest.name,
     (
@@ -39,12 +29,17 @@ SELECT
             AND earlier.revision IS DISTINCT FROM newest.revision
         ORDER BY earlier.moved DESC
         LIMIT 1
-    )
-FROM newest
-WHERE CASE
-        WHEN $2::TEXT[] IS NOT NULL THEN newest.name = ANY ($2::TEXT[])
-        ELSE to_jsonb(newest) ->> 'released' = (
-            SELECT to_jsonb(last) ->> 'released' FROM newest AS last ORDER BY moved DESC LIMIT 1
-        )
-    END
+    ),
+    newest.moved,
+    to_jsonb(newest) ->> 'released'
+FROM (
+    SELECT DISTINCT ON (name, label) * FROM (
+    SELECT *
+    FROM draive_pg_template_labels AS stored
+    WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+        AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
+) AS move ORDER BY name, label, moved DESC
+) AS newest
+WHERE newest.label = $1::TEXT
+    AND ($2::TEXT[] IS NULL OR newest.name = ANY ($2::TEXT[]))
 ORDER BY newest.name

@@ -19,6 +19,8 @@ All statements are written once. `DocumentKind.fill` replaces these names in the
 ``{kept_arguments}``, ``{declared_names}``
     In the statement that defines a revision: the arguments if none are given, and the names among
     which the placeholders must be.
+``{fillable}``
+    The content of a row called document, if it has to be filled and has braces.
 ``{notes}``, ``{labels}``, ``{removals}``
     The tables of draive_pg that belong to a kind: authors and messages, label moves, and times of
     removed revisions.
@@ -190,6 +192,8 @@ class DocumentKind[Reference, R: DocumentRevision]:
         SQL for whether an equal document is new, because its class is.
     kept_arguments, declared_names : str
         The SQL of these names in the statement that defines a revision.
+    fillable : str
+        The content as text if it has to be filled, else NULL.
     notes, labels, removals : str
         The tables of authors and messages, of label moves, and of removed revisions.
     noun, none : str
@@ -216,6 +220,7 @@ class DocumentKind[Reference, R: DocumentRevision]:
     redefined: LiteralString
     kept_arguments: LiteralString
     declared_names: LiteralString
+    fillable: LiteralString
     notes: LiteralString
     labels: LiteralString
     removals: LiteralString
@@ -310,6 +315,7 @@ class DocumentKind[Reference, R: DocumentRevision]:
             "{redefined}": self.redefined,
             "{kept_arguments}": self.kept_arguments,
             "{declared_names}": self.declared_names,
+            "{fillable}": self.fillable,
             "{notes}": f"{{schema}}.{self.notes}",
             "{labels}": f"{{schema}}.{self.labels}",
             "{removals}": f"{{schema}}.{self.removals}",
@@ -390,6 +396,7 @@ INSTRUCTIONS = DocumentKind[InstructionsReference, Revision](
     redefined="FALSE",
     kept_arguments=KEPT_ARGUMENTS,
     declared_names=DECLARED_ARGUMENTS,
+    fillable="CASE WHEN document.content ~ '[{}]' THEN document.content END",
     notes="draive_pg_revisions",
     labels="draive_pg_labels",
     removals="draive_pg_removals",
@@ -422,6 +429,7 @@ TEMPLATES = DocumentKind[TemplateReference, TemplateRevision](
     redefined="FALSE",
     kept_arguments=KEPT_VARIABLES,
     declared_names=DECLARED_VARIABLES,
+    fillable="NULL::TEXT",
     notes="draive_pg_template_revisions",
     labels="draive_pg_template_labels",
     removals="draive_pg_template_removals",
@@ -463,6 +471,7 @@ CONFIGURATIONS = DocumentKind[ConfigurationReference, Snapshot](
     "AND current_setting('draive_pg.configuration_name', TRUE) <> :name || E'\\n' || latest.class",
     kept_arguments="'[]'",
     declared_names="ARRAY[]::TEXT[]",
+    fillable="NULL::TEXT",
     notes="draive_pg_configuration_revisions",
     labels="draive_pg_configuration_labels",
     removals="draive_pg_configuration_removals",

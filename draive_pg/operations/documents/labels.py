@@ -1,14 +1,14 @@
 """Labels of documents: movable names of revisions, such as ``production``."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, LiteralString
 
-from draive_pg.codec.validation import check_optional, check_texts
-from draive_pg.errors import RevisionConflict, RevisionMissing
+from draive_pg.codec.validation import check_optional
+from draive_pg.errors import RevisionConflict
 from draive_pg.models.documents import LabelMove
 from draive_pg.models.record import Records
-from draive_pg.operations.documents.kind import DocumentKind, DocumentRevision, lock_all, per_kind
+from draive_pg.operations.documents.kind import DocumentKind, DocumentRevision, per_kind
 from draive_pg.operations.documents.preconditions import (
     Expected,
     Precondition,
@@ -25,7 +25,15 @@ from draive_pg.operations.documents.selectors import (
     selector_of,
     unchanged,
 )
-from draive_pg.operations.operation import Operation, Row, Steps, Workflow, transactional
+from draive_pg.operations.operation import (
+    Operation,
+    Request,
+    Row,
+    Steps,
+    Workflow,
+    transactional,
+)
+from draive_pg.templates import report_malformed
 
 # The columns that `_decode` reads; the number is NULL if the revision was removed.
 MOVE_COLUMNS: LiteralString = f"""
@@ -108,6 +116,7 @@ checked AS (
     SELECT
         document.created,
         {digest("document")} AS digest,
+        {{fillable}} AS fillable,
         {EXPECTED} AS expected,
         newest.revision IS DISTINCT FROM document.created
             OR newest.digest <> {digest("document")} AS changed,
@@ -123,7 +132,7 @@ written AS (
     WHERE expected AND changed
     RETURNING name, label, revision, moved, author, message
 )
-SELECT checked.expected, move.*
+SELECT checked.expected, CASE WHEN checked.changed THEN checked.fillable END, move.*
 FROM checked
 LEFT JOIN (
     SELECT {MOVE_COLUMNS} FROM written AS move
@@ -195,8 +204,12 @@ def move[R: DocumentRevision](
     author: str | None,
     message: str | None,
     expected: Expected[R],
+    strict: bool = False,
 ) -> Workflow[LabelMove]:
-    """Move a label to a revision, unless it is there; return its newest move."""
+    """Move a label to a revision, unless it is there; return its newest move.
+
+    A prompt that cannot be filled is reported; with ``strict``, nothing is moved.
+    """
     name = kind.name_of(reference)
     action = f"label {kind.titled(name)}"
     selector, condition = selector_of(kind, revision, name), precondition(kind, expected, name)
@@ -204,14 +217,16 @@ def move[R: DocumentRevision](
     def decode(rows: Sequence[Row]) -> LabelMove | None:
         if not rows:
             return None
-        holds, *row = rows[0]
+        holds, fillable, *row = rows[0]
         if not holds:
             raise _conflict(condition, f"{action} as {label!r:.80}", row[2], row[4])
+        if fillable is not None:
+            report_malformed(fillable, name=name, strict=strict)
         return _decode(row)
 
     statement = MOVE[kind](
         name=name,
-        label=_check_movable(label),
+        label=check_movable(label),
         **selector.parameters(),
         **condition.parameters(),
         author=check_optional(author, "author"),
@@ -223,7 +238,14 @@ def move[R: DocumentRevision](
         decode=decode,
         invalidates=kind.stale(name),
     )
-    return required(kind, action, name, selector, write)
+    moving = required(kind, action, name, selector, write)
+    return _in_transaction(moving) if strict else moving
+
+
+@transactional
+def _in_transaction[T](request: Request[T]) -> Steps[T]:
+    """Run a request in a transaction, which an error rolls back."""
+    return (yield request)
 
 
 def remove[R: DocumentRevision](
@@ -240,7 +262,7 @@ def remove[R: DocumentRevision](
     action = f"remove a label of {kind.titled(name)}"
     condition = precondition(kind, expected, name)
     # Older versions accepted white space around a label: such labels can still be removed.
-    _check_movable(label.strip() if isinstance(label, str) else label)
+    check_movable(label.strip() if isinstance(label, str) else label)
 
     def decode(rows: Sequence[Row]) -> bool:
         holds, removed, number, moved = rows[0]
@@ -263,40 +285,7 @@ def remove[R: DocumentRevision](
     )
 
 
-@transactional
-def promote(
-    kind: DocumentKind[Any, Any],
-    source_label: str,
-    target_label: str,
-    names: Iterable[str] | None,
-    *,
-    author: str | None,
-    message: str | None,
-) -> Steps[Records[LabelMove]]:
-    """Move a label to the revisions that have another label, in one transaction."""
-    check_label(source_label, "source_label")
-    _check_movable(target_label)
-    check_optional(author, "author")
-    check_optional(message, "message")
-    promoted = check_texts(names, "names")
-    if promoted is None:
-        if source_label == LATEST:
-            raise ValueError("promote from 'latest' needs names: every document has that label")
-        found: Records[LabelMove] = yield labels(kind, None)
-        promoted = [each.name for each in found if each.label == source_label]
-        if not promoted:
-            raise RevisionMissing(f"promote: no {kind.noun} has the label {source_label!r:.80}")
-    yield lock_all({kind: promoted})
-    moved: list[LabelMove] = []
-    for name in promoted:
-        move_one = move(
-            kind, name, target_label, source_label, author=author, message=message, expected=None
-        )
-        moved += [(yield move_one)]
-    return Records(LabelMove, moved)
-
-
-def _check_movable(label: object) -> str:
+def check_movable(label: object) -> str:
     """Return a label that can be put on a revision, or raise TypeError or ValueError."""
     text = check_label(label)
     if text == LATEST:

@@ -75,7 +75,7 @@ def release(  # noqa: PLR0913 - each is an argument of the public method
             "expected_configurations",
         ),
     }
-    note = {"message": message, "author": author}
+    note: dict[str, Any] = {"message": message, "author": author}
     defined = [
         define_instructions(prompt, content=prompts[prompt], expected=expected.get(name), **note)
         for name, prompt in named.items()
@@ -145,7 +145,7 @@ def _moves[R: DocumentRevision](
     targets: Iterable[tuple[str, str, RevisionRef[R]]],
     expected: Mapping[str, Expected[R]],
     defined: Collection[str],
-    note: Mapping[str, str | None],
+    note: Mapping[str, Any],
 ) -> list[Workflow[LabelMove]]:
     """Return the label moves; the definition of a document checks its expected revision instead."""
     return [

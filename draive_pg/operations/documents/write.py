@@ -47,7 +47,7 @@ from draive_pg.operations.operation import (
     Steps,
     transactional,
 )
-from draive_pg.templates import check_declared, well_formed
+from draive_pg.templates import check_declared, report_malformed, well_formed
 
 if TYPE_CHECKING:
     from draive import Configuration, InstructionsDeclaration
@@ -394,8 +394,12 @@ def define_instructions(
     message: str | None = None,
     author: str | None = None,
     expected: Expected[Revision] = None,
+    strict: bool | None = False,
 ) -> Operation[Revision]:
-    """Write a new revision if it differs from the newest one; return the newest one."""
+    """Write a new revision if it differs from the newest one; return the newest one.
+
+    A template that cannot be filled is reported, unless ``strict`` is None.
+    """
     name = INSTRUCTIONS.name_of(instructions)
     check_text(content, f"the content of instructions {name!r:.80}")
     proposed = Content(content)
@@ -404,6 +408,8 @@ def define_instructions(
         _check_placeholders(declaration, content, name)
     elif not isinstance(instructions, str) and instructions.meta:
         proposed = Content(content, meta=encode(instructions.meta, "meta"))
+    if strict is not None:
+        report_malformed(content, name=name, strict=strict)
     return define(
         INSTRUCTIONS,
         name,
@@ -488,6 +494,8 @@ def rename[R: DocumentRevision](
     reference: object,
     new_name: str,
     *,
+    message: str | None = None,
+    author: str | None = None,
     expected: Expected[R] | datetime = None,
 ) -> Steps[R]:
     """Give a document a new name, with its revisions, labels, authors and messages.
@@ -521,7 +529,13 @@ def rename[R: DocumentRevision](
     number, created = (0, None) if newest is None else (newest.revision, newest.created)
     if not condition.holds(number, created):
         raise condition.conflict_error(action, _newest(number, created))
-    notes = [NOTE_REMOVAL(author=None, message=f"renamed to {new_name!r:.200}")]
+    reason = f": {message}" if check_optional(message, "message") else ""
+    notes = [
+        NOTE_REMOVAL(
+            author=check_optional(author, "author"),
+            message=f"renamed to {new_name!r:.200}{reason}",
+        )
+    ]
     if kind is CONFIGURATIONS:
         notes.append(SET_CLASS(name=new_name, source=name, class_name=None))
     write = Operation[bool | None](

@@ -1,0 +1,131 @@
+"""Promoting and rolling back labels, of one kind and of all."""
+
+import pytest
+
+from draive_pg import Client, RevisionConflict, RevisionMissing, TemplateInvalid
+
+
+def test_newest_release_is_rolled_back(db: Client) -> None:
+    for text in "12":
+        db.release(
+            prompts=dict.fromkeys("abc", text),
+            labels={"production": list("ab" if text == "2" else "abc")},
+        )
+    moved = db.instructions.rollback("production", author="ada", message="why")
+    assert [(each.name, each.revision) for each in moved] == [("a", 1), ("b", 1)]
+    assert {(each.author, each.message) for each in moved} == {("ada", "why")}
+    assert db.instructions.load("c", label="production") == "1"
+    assert [each.revision for each in db.instructions.rollback("production")] == [2, 2]
+
+
+def test_roll_back_of_names_is_atomic_and_conditional(db: Client) -> None:
+    for number in (1, 2):
+        db.configurations.define("x", {"n": number})
+        db.configurations.label("x", "production")
+    db.configurations.define("y", {})
+    db.configurations.label("y", "production")
+    with pytest.raises(RevisionMissing, match=r"'y'.* was on no other revision"):
+        db.configurations.rollback("production", ["x", "y"])
+    with pytest.raises(RevisionConflict):
+        db.configurations.rollback("production", ["x"], expected={"x": 1})
+    assert db.configurations.load_raw("x", label="production") == {"n": 2}
+    db.configurations.rollback("production", ["x"], expected={"x": 2})
+    assert db.configurations.load_raw("x", label="production") == {"n": 1}
+    with pytest.raises(RevisionMissing):
+        db.configurations.rollback("staging")
+
+
+def test_rename_is_conditional(db: Client) -> None:
+    db.instructions.define("old", content="1")
+    with pytest.raises(RevisionConflict, match="expected revision 2"):
+        db.instructions.rename("old", "new", expected=2)
+    assert db.instructions.rename("old", "new", expected=1).name == "new"
+
+
+# --- All kinds together
+
+
+def released(db: Client) -> dict[str, object]:
+    return {
+        "a": db.instructions.load("a", label="production"),
+        "c": db.configurations.load_raw("c", label="production"),
+    }
+
+
+def test_prompts_and_configurations_are_promoted_and_rolled_back_together(db: Client) -> None:
+    for number in (1, 2):
+        db.release(
+            prompts={"a": f"{number}", "other": f"{number}"},
+            configurations={"c": {"n": number}},
+            labels={"staging": ["a"]},
+            configuration_labels={"staging": ["c"]},
+        )
+        moved = db.promote("staging", "production", author="ada", message="why")
+        assert [(each.name, each.author) for each in moved.labels] == [("a", "ada")]
+        assert [(each.name, each.message) for each in moved.configuration_labels] == [("c", "why")]
+        assert (moved.prompts, moved.configurations, moved.template_labels) == ((), (), ())
+    assert released(db) == {"a": "2", "c": {"n": 2}}
+    rolled_back = db.rollback("production")
+    assert [each.revision for each in rolled_back.labels] == [1]
+    assert released(db) == {"a": "1", "c": {"n": 1}}
+    db.rollback("production", {"configurations": None})
+    assert released(db) == {"a": "1", "c": {"n": 2}}
+
+
+def test_only_the_newest_move_of_all_kinds_is_rolled_back(db: Client) -> None:
+    for number in (1, 2):
+        db.configurations.define("c", {"n": number})
+        db.configurations.label("c", "production")
+    for number in (1, 2):
+        db.instructions.define("a", content=f"{number}")
+        db.instructions.label("a", "production")
+    db.rollback("production")
+    assert released(db) == {"a": "1", "c": {"n": 2}}
+
+
+def test_promotion_is_atomic_and_conditional(db: Client) -> None:
+    db.release(
+        prompts={"a": "1"},
+        configurations={"c": {"n": 1}},
+        labels={"staging": ["a"], "production": ["a"]},
+        configuration_labels={"staging": ["c"], "production": ["c"]},
+    )
+    db.release(
+        prompts={"a": "2"},
+        configurations={"c": {"n": 2}},
+        labels={"staging": ["a"]},
+        configuration_labels={"staging": ["c"]},
+    )
+    with pytest.raises(RevisionConflict):
+        db.promote("staging", "production", expected={"configurations": {"c": 2}})
+    with pytest.raises(RevisionConflict):
+        db.instructions.promote("staging", "production", expected={"a": 2})
+    with pytest.raises(ValueError, match="expected names 'b'"):
+        db.promote("staging", "production", expected={"prompts": {"b": 2}})
+    with pytest.raises(ValueError, match="names has 'configs'; possible are prompts, templates"):
+        db.promote("staging", "production", {"configs": ["c"]})
+    with pytest.raises(RevisionMissing, match="no instructions or configuration has"):
+        db.promote("canary", "production", {"prompts": None, "configurations": None})
+    assert released(db) == {"a": "1", "c": {"n": 1}}
+    db.promote("staging", "production", {"prompts": ["a"]}, expected={"prompts": {"a": 1}})
+    assert released(db) == {"a": "2", "c": {"n": 1}}
+
+
+# --- Templates that cannot be filled
+
+
+def test_malformed_template_is_reported_when_defined_and_labelled(db: Client) -> None:
+    malformed = 'Answer as JSON: {"a": 1}'
+    with pytest.raises(TemplateInvalid, match="literal brace"):
+        db.instructions.define("a", content=malformed, strict=True)
+    assert db.instructions.history("a") == ()
+    with pytest.warns(UserWarning, match="'a' .*literal brace"):
+        db.instructions.define("a", content=malformed)
+    with pytest.raises(TemplateInvalid, match="literal brace"):
+        db.instructions.label("a", "production", strict=True)
+    assert db.instructions.labels() == ()
+    with pytest.warns(UserWarning, match="'a' .*literal brace"):
+        db.instructions.label("a", "production")
+    db.instructions.label("a", "production", strict=True)  # it is there already
+    db.configurations.define("c", {"a": 1})
+    db.configurations.label("c", "production", strict=True)
