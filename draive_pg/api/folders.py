@@ -9,7 +9,7 @@ from draive_pg.database import AsyncDatabase, Database
 from draive_pg.models.folders import FolderCheck, FolderDiff, FolderStatus
 from draive_pg.operations.operation import Call, Workflow
 from draive_pg.sync import requests
-from draive_pg.sync.check import check_folder
+from draive_pg.sync.check import Classes, check_folder
 from draive_pg.sync.kinds import FileKind
 from draive_pg.sync.requests import Options, Transfer
 from draive_pg.sync.scope import Scope
@@ -35,6 +35,7 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         keep_going: bool = False,
         dry_run: bool = False,
         strict: bool = False,
+        classes: Classes = (),
         message: str | None = None,
         author: str | None = None,
     ) -> Workflow[FolderStatus]:
@@ -67,6 +68,8 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
             Return what would be done, and do nothing.
         strict : bool
             Raise for a template that cannot be filled, instead of warning of it.
+        classes : iterable of type[Configuration], or Mapping[str, type[Configuration]]
+            Classes that configurations must fit, as in `check_folder`.
         message, author : str | None
             Kept with each new revision and label move.
 
@@ -86,8 +89,8 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
             If a file names an older revision for a label that this database does not have; nothing
             is written.
         FileInvalid
-            If there is no such folder, a file cannot be parsed, or one of the names is nowhere;
-            nothing is written.
+            If there is no such folder, a file cannot be parsed or does not fit its class, or one of
+            the names is nowhere; nothing is written.
         TemplateInvalid
             If a prompt does not match its declared arguments; nothing is written.
 
@@ -107,6 +110,7 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
             Options(self._kind, folder, Scope.of(prefix, names), labels),
             Transfer(force, delete, keep_going, dry_run),
             strict=strict,
+            classes=classes,
             message=message,
             author=author,
         )
@@ -219,22 +223,29 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         return requests.diff(Options(self._kind, folder, Scope.of(prefix, names), labels))
 
     @method
-    def check_folder(self, folder: str | PathLike[str]) -> Call[FolderCheck]:
+    def check_folder(
+        self, folder: str | PathLike[str], *, classes: Classes = ()
+    ) -> Call[FolderCheck]:
         """Check all files of a folder, without the database.
 
         Parameters
         ----------
         folder : str | PathLike
             The folder, which must exist.
+        classes : iterable of type[Configuration], or Mapping[str, type[Configuration]]
+            Classes of draive that configurations must fit, without unknown keys; a mapping gives
+            their identifiers, which are else the qualified names of the classes.
 
         Raises
         ------
         FileInvalid
             If there is no such folder.
+        TypeError
+            If there are classes, and it is not a folder of configurations.
 
         Examples
         --------
         >>> db.instructions.check_folder("prompts").valid
         True
         """
-        return Call(lambda: check_folder(self._kind, folder))
+        return Call(lambda: check_folder(self._kind, folder, classes=classes))

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from draive_pg import FolderStatus
+from draive_pg.cli.classes import class_option, classes_of
 from draive_pg.cli.kinds import CommandGroup, command
 from draive_pg.cli.options import (
     AsJson,
@@ -135,6 +136,7 @@ def _add_transfers(app: typer.Typer, group: CommandGroup) -> None:
         delete: Delete = False,
         keep_going: KeepGoing = False,
         strict: Strict = False,
+        classes: Annotated[list[str] | None, class_option(group)] = None,
         message: Message = None,
         author: Author = None,
         dry_run: DryRun = False,
@@ -165,6 +167,7 @@ def _add_transfers(app: typer.Typer, group: CommandGroup) -> None:
         with opened(dsn, schema) as db:
             target = _announce("Push", "to", db)
             author = author_of(db, author)
+            checked = classes_of(classes)
 
             def run(*, dry_run: bool) -> FolderStatus:
                 return group.namespace(db).push(
@@ -177,6 +180,7 @@ def _add_transfers(app: typer.Typer, group: CommandGroup) -> None:
                     keep_going=keep_going,
                     dry_run=dry_run,
                     strict=strict,
+                    classes=checked,
                     message=message,
                     author=author,
                 )
@@ -260,18 +264,20 @@ def _add_comparisons(app: typer.Typer, group: CommandGroup) -> None:
         folder: Folder,
         *,
         strict: Strict = False,
+        classes: Annotated[list[str] | None, class_option(group)] = None,
         as_json: AsJson = False,
     ) -> None:
         """Check the files of a folder, without a database.
 
-        The exit code is 1 if a push would refuse a file, and with --strict, if it would warn.
+        The exit code is 1 if a push would refuse a file, and with --strict, if it would warn. With
+        --class, unknown keys and wrong types of configurations are errors.
 
         \b
         Examples:
           draive-pg <command> check <folder>
           draive-pg <command> check <folder> --strict --json
         """
-        result = check_folder(group.files_kind, folder)
+        result = check_folder(group.files_kind, folder, classes=classes_of(classes))
         if as_json:
             print_json({**_members(result, "names", "unread", "problems"), "valid": result.valid})
         else:

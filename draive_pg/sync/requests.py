@@ -18,6 +18,7 @@ from draive_pg.operations.documents import labels as labelling
 from draive_pg.operations.documents.bases import Base, CurrentDocument
 from draive_pg.operations.documents.kind import lock_all
 from draive_pg.operations.operation import Call, Steps, transactional, workflow
+from draive_pg.sync.check import Classes, by_identifier, class_problems
 from draive_pg.sync.comparison import Action, Comparison, Plan, Stored, base_version
 from draive_pg.sync.folder import Folder
 from draive_pg.sync.formats import FileContent
@@ -66,6 +67,7 @@ def push(
     how: Transfer,
     *,
     strict: bool = False,
+    classes: Classes = (),
     message: str | None = None,
     author: str | None = None,
 ) -> Steps[FolderStatus]:
@@ -74,10 +76,15 @@ def push(
         "message": check_optional(message, "message"),
         "author": check_optional(author, "author"),
     }
+    configurations = by_identifier(options.kind, classes)
     comparison: Comparison = yield _compare(options, for_push=True)
+    folder = comparison.folder
+    for name, problem in class_problems(configurations, folder.documents):
+        if name in options.scope:
+            raise FileInvalid(f"{str(folder.path / folder.path_of(name))!r:.200}: {problem}")
     plan = comparison.plan("folder", force=how.force, delete=how.delete)
     for name in plan.written:
-        check_document(name, comparison.folder.documents[name], strict=strict)
+        check_document(name, folder.documents[name], strict=strict)
     result = _status_of(comparison, plan, how)
     if result.done:
         record = yield _may_record(plan)
