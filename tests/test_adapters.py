@@ -12,6 +12,7 @@ from draive import (
     ConfigurationRepository,
     DataModel,
     Instructions,
+    InstructionsMissing,
     InstructionsRepository,
     TextEmbedding,
     VectorIndex,
@@ -29,7 +30,7 @@ from draive_pg.adapters import (
     PostgresInstructionsRepository,
     PostgresModelMemory,
 )
-from tests.draive_scope import Pool, asyncpg_pool, psycopg_pool
+from tests.draive_scope import InScope, Pool, asyncpg_pool, psycopg_pool
 from tests.elements import asked, texts
 from tests.test_versioned_documents import DUMP, run_sql
 
@@ -326,3 +327,34 @@ def test_a_dsn_can_have_the_parameters_of_haiway() -> None:
     assert "pass" not in repr(PostgresConnectionPool(password="pass"))
     with pytest.raises(ValueError, match="DSN is neither"):
         PostgresConnectionPool.of("postgresql://me:secret@host/db?nosuch=1")
+
+
+def test_service_warns_once_of_a_label_that_no_revision_has(
+    dsn: str, in_scope: InScope, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Client(dsn) as db:
+        db.release(
+            prompts={"greeting": "Hello"},
+            configurations={"limits": {"tokens": 1}},
+            labels={"production": ["greeting"]},
+            configuration_labels={"production": ["limits"]},
+        )
+
+    async def body() -> None:
+        for _ in range(2):
+            with pytest.raises(InstructionsMissing):
+                await InstructionsRepository.load(Instructions.of("greeting"))
+            await InstructionsRepository.resolve(Instructions.of("none"), default="x")
+            assert await ConfigurationRepository.load_raw("limits") is None
+
+    in_scope(
+        body(),
+        PostgresInstructionsRepository(label="produciton"),
+        PostgresConfigurationRepository(label="produciton"),
+    )
+    messages = [each.getMessage() for each in caplog.records if each.name == "draive_pg"]
+    assert len(messages) == 2
+    for message, name in zip(messages, ("greeting", "limits"), strict=True):
+        assert f"'{name}'" in message
+        assert "'produciton'" in message
+        assert "production" in message.replace("produciton", "")

@@ -18,6 +18,7 @@ from draive_pg.database.endpoint import schema_of
 from draive_pg.database.errors import is_outage
 from draive_pg.database.observe import Observer, logger
 from draive_pg.database.tables import Tables
+from draive_pg.errors import DocumentMissing, RevisionMissing
 from draive_pg.operations.conversations.store import OLDEST_LINE
 from draive_pg.operations.documents.selectors import RevisionSelector, select
 from draive_pg.operations.operation import (
@@ -84,6 +85,7 @@ class Repository:
         self._databases = WeakKeyDictionary[object, ScopeDatabase]()
         self._preload = preload
         self._by_fallback = set[str]()  # names, to log each once per outage
+        self._unlabelled = set[str]()  # names, to log each once
 
     async def load[T](
         self, name: str, request: Request[T], fallback: Callable[[], Awaitable[T | None]] | None
@@ -108,6 +110,17 @@ class Repository:
             return found
         self._by_fallback.discard(name)
         return result
+
+    async def warn_if_unlabelled(self, name: str, request: Request[Any]) -> None:
+        """Log once if the request fails because no revision of a name has the label."""
+        if name not in self._unlabelled:
+            self._unlabelled.add(name)
+            try:
+                await self.run(request)
+            except RevisionMissing as error:
+                logger.warning("serving nothing: %s", error)
+            except DocumentMissing:
+                pass  # the caller reports it
 
     async def run[T](self, request: Request[T]) -> T:
         """Return the result of a request, from the database of the current scope."""

@@ -49,7 +49,8 @@ def PostgresConfigurationRepository(
     cache_expiration : float
         Seconds until a cached value is read again.
     label : str | None
-        Serve the snapshots with this label, and no identifiers without it; None: the newest ones.
+        Serve the snapshots with this label, and no identifiers without it, of which the logger
+        ``draive_pg`` warns once; None: the newest ones.
         A call may select another one by ``label=`` or ``revision=``.
     schema : str | None
         The schema of the tables; None: ``$DRAIVE_PG_SCHEMA``, else the search path.
@@ -76,13 +77,17 @@ def PostgresConfigurationRepository(
 
     async def loading(identifier: str, **extra: Any) -> Mapping[str, BasicValue] | None:
         try:
-            return await database.load(
+            selector = selector_of_call(served, extra)
+            found = await database.load(
                 identifier,
-                load.load_raw_or_none(identifier, selector_of_call(served, extra)),
+                load.load_raw_or_none(identifier, selector),
                 fallback and partial(fallback.loading, identifier, **extra),
             )
+            if found is None and selector.label is not None:
+                await database.warn_if_unlabelled(identifier, load.load_raw(identifier, selector))
         except Exception as error:
             return Unavailable(error)
+        return found
 
     async def defining(identifier: str, value: Mapping[str, BasicValue], **extra: Any) -> None:
         await database.run(write.append_configuration(identifier, value))
@@ -114,7 +119,8 @@ def PostgresInstructionsRepository(
     cache_expiration : float
         Seconds until a cached value is read again.
     label : str | None
-        Serve the revisions with this label, and no names without it; None: the newest revisions.
+        Serve the revisions with this label, and no names without it, of which the logger
+        ``draive_pg`` warns once; None: the newest revisions.
         ``define`` appends a newest revision, and does not move the label.
         A call may select another one by ``label=`` or ``revision=``.
     schema : str | None
@@ -141,11 +147,15 @@ def PostgresInstructionsRepository(
         return await database.run(read.declarations(label=label, lenient=lenient))
 
     async def loading(name: str, meta: Meta, **extra: Any) -> str | None:
-        return await database.load(
+        selector = selector_of_call(served, extra)
+        found = await database.load(
             name,
-            load.load_text_or_none(name, selector_of_call(served, extra)),
+            load.load_text_or_none(name, selector),
             fallback and partial(fallback.loading, name, meta, **extra),
         )
+        if found is None and selector.label is not None:
+            await database.warn_if_unlabelled(name, load.load_instructions(name, selector))
+        return found
 
     async def defining(declaration: InstructionsDeclaration, content: str, **extra: Any) -> None:
         await database.run(write.append_instructions(declaration, content=content))
