@@ -1,6 +1,6 @@
 -- $1 name
 SELECT
-    count(document.created),
+    count(document.created) AS revisions,
     (
         SELECT count(*)
         FROM (
@@ -47,7 +47,7 @@ SELECT
         )
 ) AS earlier
         WHERE earlier.name = $1::TEXT AND earlier.created <= max(document.created)
-    ),
+    ) AS newest,
     ARRAY(
         SELECT move.label
         FROM (
@@ -78,7 +78,7 @@ SELECT
             ON labelled.name = $1::TEXT AND labelled.created = move.revision
         WHERE move.name = $1::TEXT
         ORDER BY move.label
-    )
+    ) AS labels
 FROM (
     SELECT * FROM (
         SELECT stored.*

@@ -1,6 +1,6 @@
 -- $1 name
 SELECT
-    count(document.created),
+    count(document.created) AS revisions,
     (
         SELECT count(*)
         FROM (
@@ -19,7 +19,7 @@ SELECT
         )
 ) AS earlier
         WHERE earlier.name = $1::TEXT AND earlier.created <= max(document.created)
-    ),
+    ) AS newest,
     ARRAY(
         SELECT move.label
         FROM (
@@ -36,7 +36,7 @@ SELECT
             ON labelled.name = $1::TEXT AND labelled.created = move.revision
         WHERE move.name = $1::TEXT
         ORDER BY move.label
-    )
+    ) AS labels
 FROM (
     SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS document

@@ -277,13 +277,14 @@ LIMIT :limit::INT8
     ),
 )
 
-# For error messages. Labels of removed revisions are not included; those of changed ones are.
+# For error messages. Labels of removed revisions are not included; those of changed ones are. The
+# rows of haiway are mappings, so the columns need different names.
 EXISTING = per_kind(
     "existing",
     f"""
 SELECT
-    count(document.created),
-    {counted(NAME, "max(document.created)")},
+    count(document.created) AS revisions,
+    {counted(NAME, "max(document.created)")} AS newest,
     ARRAY(
         SELECT move.label
         FROM {{current_labels}} AS move
@@ -291,7 +292,7 @@ SELECT
             ON labelled.name = :name::TEXT AND labelled.created = move.revision
         WHERE move.name = :name::TEXT
         ORDER BY move.label
-    )
+    ) AS labels
 FROM {{documents}} AS document
 WHERE document.name = :name::TEXT
 """,
