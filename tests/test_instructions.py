@@ -100,6 +100,7 @@ def test_missing_argument_error_names_unknown_arguments(db: Client) -> None:
         "{a b}",
     ],
 )
+@pytest.mark.filterwarnings("ignore:instructions .*brace:UserWarning")
 def test_template_cannot_access_attributes_or_items(db: Client, content: str) -> None:
     db.instructions.define("greeting", content=content)
     assert db.instructions.load("greeting") == content
@@ -121,6 +122,7 @@ def test_template_cannot_access_attributes_or_items(db: Client, content: str) ->
         "{a:" * 3000 + "}" * 3000,
     ],
 )
+@pytest.mark.filterwarnings("ignore:instructions .*brace:UserWarning")
 def test_malformed_template_is_named_in_error(db: Client, content: str) -> None:
     db.instructions.define("greeting", content=content)
     with pytest.raises(TemplateInvalid, match="'greeting'"):

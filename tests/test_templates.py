@@ -35,6 +35,7 @@ def declaring(*names: str, required: bool = True) -> InstructionsDeclaration:
         ("Hello {}", "not a name"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:instructions .*brace:UserWarning")
 def test_content_not_matching_declaration_is_rejected(
     db: Client, content: str, says: str, when: str
 ) -> None:
@@ -69,6 +70,7 @@ def test_warning_points_to_caller(dsn: str) -> None:
 
 
 @pytest.mark.parametrize("content", ['{"answer": 1}', "{", "{}", "{x.y}", "{any} {thing}"])
+@pytest.mark.filterwarnings("ignore:instructions .*brace:UserWarning")
 def test_any_content_is_accepted_without_declared_arguments(db: Client, content: str) -> None:
     for reference in ("plain", InstructionsDeclaration.of("declared", description="JSON")):
         db.instructions.define(reference, content=content)
