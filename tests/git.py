@@ -37,8 +37,11 @@ def commit(path: Path, message: str = "change") -> None:
     git(path, "commit", "-q", "-m", message)
 
 
-def clone(source: Path, target: Path, *, depth: int | None = None) -> Path:
-    """Clone a repository; with a depth, only its newest commits."""
+def clone(
+    source: Path, target: Path, *, depth: int | None = None, branch: str | None = None
+) -> Path:
+    """Clone a repository, at a branch or a tag; with a depth, only its newest commits."""
     shallow = () if depth is None else ("--depth", str(depth))
-    git(source.parent, "clone", "-q", *shallow, source.as_uri(), str(target))
+    at = () if branch is None else ("--branch", branch)
+    git(source.parent, "clone", "-q", *shallow, *at, source.as_uri(), str(target))
     return target

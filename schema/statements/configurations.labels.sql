@@ -2,27 +2,9 @@
 SELECT
     move.name,
     move.label,
-    numbered.revision,
-    move.revision,
-    move.moved,
-    move.author,
-    move.message
-FROM (
-    SELECT DISTINCT ON (name, label) * FROM (
-    SELECT *
-    FROM draive_pg_configuration_labels AS stored
-    WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-        AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
-) AS move ORDER BY name, label, moved DESC
-) AS move
-JOIN (
-    
-    SELECT
-        name,
-        created,
-        row_number() OVER (PARTITION BY name ORDER BY created) AS revision,
-        created = max(created) FILTER (WHERE kept) OVER (PARTITION BY name) AS current
-    FROM (
+    (
+        SELECT count(*)
+        FROM (
     SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM (
         SELECT stored.*
@@ -64,9 +46,21 @@ JOIN (
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )
-) AS revision
-    WHERE $1::TEXT IS NULL OR name = $1::TEXT
-) AS numbered ON numbered.name = move.name AND numbered.created = move.revision
+) AS earlier
+        WHERE earlier.name = move.name AND earlier.created <= move.revision
+    ),
+    move.revision,
+    move.moved,
+    move.author,
+    move.message
+FROM (
+    SELECT DISTINCT ON (name, label) * FROM (
+    SELECT *
+    FROM draive_pg_configuration_labels AS stored
+    WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+        AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
+) AS move ORDER BY name, label, moved DESC
+) AS move
 JOIN (
     SELECT * FROM (
         SELECT stored.*

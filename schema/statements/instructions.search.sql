@@ -1,11 +1,12 @@
--- $1 text
--- $2 meta
--- $3 since
--- $4 until
--- $5 author
--- $6 label
--- $7 current
--- $8 limit
+-- $1 selected_label
+-- $2 current
+-- $3 as_of
+-- $4 text
+-- $5 meta
+-- $6 since
+-- $7 until
+-- $8 author
+-- $9 limit
 WITH RECURSIVE names AS (
     (SELECT first.name FROM instructions AS first ORDER BY first.name LIMIT 1)
     UNION ALL
@@ -23,7 +24,25 @@ WITH RECURSIVE names AS (
 SELECT * FROM (
 SELECT 
     document.name,
-    numbered.revision AS revision,
+    (
+        SELECT count(*)
+        FROM (
+    SELECT kept.name, kept.created, TRUE AS kept FROM (
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS kept
+    UNION ALL
+    SELECT gone.name, gone.created, FALSE
+    FROM draive_pg_removals AS gone
+    WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+        AND NOT EXISTS (
+            SELECT FROM (
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS again
+            WHERE again.name = gone.name AND again.created = gone.created
+        )
+) AS earlier
+        WHERE earlier.name = document.name AND earlier.created <= document.created
+    ) AS revision,
     document.created,
     document.content::TEXT AS content,
     document.description,
@@ -68,85 +87,22 @@ SELECT
     ) AS current
 
 FROM (
-    SELECT
-        name,
-        created,
-        row_number() OVER (PARTITION BY name ORDER BY created) AS revision,
-        created = max(created) FILTER (WHERE kept) OVER (PARTITION BY name) AS current
+    SELECT every.*
     FROM (
-    SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-) AS kept
+) AS every
+    WHERE $1::TEXT IS NULL AND NOT $2::BOOLEAN
     UNION ALL
-    SELECT gone.name, gone.created, FALSE
-    FROM draive_pg_removals AS gone
-    WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-        AND NOT EXISTS (
-            SELECT FROM (
+    SELECT chosen.*
+    FROM wanted
+    CROSS JOIN LATERAL (
+        SELECT revision.*
+        FROM (
     SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-) AS again
-            WHERE again.name = gone.name AND again.created = gone.created
-        )
-) AS revision) AS numbered
-JOIN (
-    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-) AS document
-    ON document.name = numbered.name AND document.created = numbered.created
-LEFT JOIN draive_pg_revisions AS note ON note.name = document.name AND note.created = document.created
-WHERE (
-        $1::TEXT IS NULL
-        OR CASE
-            WHEN octet_length(document.name) < 20000000
-                THEN position(lower($1::TEXT) IN lower(document.name)) > 0
-            ELSE EXISTS (
-                SELECT FROM generate_series(1, length(document.name), 20000000) AS start
-                WHERE position(
-                    lower($1::TEXT)
-                    IN lower(substr(document.name, start, 20000000 + length($1::TEXT)))
-                ) > 0
-            )
-        END
-        OR CASE
-            WHEN octet_length(document.content::TEXT) < 20000000
-                THEN position(lower($1::TEXT) IN lower(document.content::TEXT)) > 0
-            ELSE EXISTS (
-                SELECT FROM generate_series(1, length(document.content::TEXT), 20000000) AS start
-                WHERE position(
-                    lower($1::TEXT)
-                    IN lower(substr(document.content::TEXT, start, 20000000 + length($1::TEXT)))
-                ) > 0
-            )
-        END
-        OR CASE
-            WHEN octet_length(document.description) < 20000000
-                THEN position(lower($1::TEXT) IN lower(document.description)) > 0
-            ELSE EXISTS (
-                SELECT FROM generate_series(1, length(document.description), 20000000) AS start
-                WHERE position(
-                    lower($1::TEXT)
-                    IN lower(substr(document.description, start, 20000000 + length($1::TEXT)))
-                ) > 0
-            )
-        END
-        OR CASE
-            WHEN octet_length(note.message) < 20000000
-                THEN position(lower($1::TEXT) IN lower(note.message)) > 0
-            ELSE EXISTS (
-                SELECT FROM generate_series(1, length(note.message), 20000000) AS start
-                WHERE position(
-                    lower($1::TEXT)
-                    IN lower(substr(note.message, start, 20000000 + length($1::TEXT)))
-                ) > 0
-            )
-        END
-    )
-    AND ($2::JSONB IS NULL OR document.meta @> $2::JSONB)
-    AND ($3::TIMESTAMPTZ IS NULL OR document.created >= $3::TIMESTAMPTZ)
-    AND ($4::TIMESTAMPTZ IS NULL OR document.created < $4::TIMESTAMPTZ)
-    AND ($5::TEXT IS NULL OR note.author = $5::TEXT)
-    AND (
-        $6::TEXT IS NULL
-        OR document.created = (
+) AS revision
+        WHERE revision.name = wanted.name
+            AND revision.created = CASE
+    WHEN $1::TEXT IS NOT NULL THEN (
     SELECT labelled.created
     FROM (
         SELECT move.*
@@ -156,14 +112,14 @@ WHERE (
     WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
 ) AS move
-        WHERE move.name = document.name AND move.label = $6::TEXT AND TRUE
+        WHERE move.name = wanted.name AND move.label = $1::TEXT AND ($3::TIMESTAMPTZ IS NULL OR move.moved <= $3::TIMESTAMPTZ)
         ORDER BY move.moved DESC
         LIMIT 1
     ) AS newest
     JOIN (
     SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS labelled
-        ON labelled.name = document.name AND labelled.created = newest.revision
+        ON labelled.name = wanted.name AND labelled.created = newest.revision
     WHERE CASE WHEN to_jsonb(newest) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(newest) ->> 'digest' = encode(sha256(
         sha256(convert_to(labelled.content::TEXT, 'UTF8'))
         || convert_to(
@@ -171,10 +127,83 @@ WHERE (
         )
     ), 'hex') END
 )
+    ELSE (
+        SELECT revision.created
+        FROM (
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS revision
+        WHERE revision.name = wanted.name
+            AND ($3::TIMESTAMPTZ IS NULL OR revision.created <= $3::TIMESTAMPTZ)
+        ORDER BY revision.created DESC
+        LIMIT 1
     )
-    AND (numbered.current OR NOT $7::BOOLEAN)
+END
+            AND (
+                NOT $2::BOOLEAN
+                OR NOT EXISTS (
+                    SELECT FROM (
+    SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS later
+                    WHERE later.name = revision.name AND later.created > revision.created
+                )
+            )
+    ) AS chosen
+    WHERE $1::TEXT IS NOT NULL OR $2::BOOLEAN
+) AS document
+LEFT JOIN draive_pg_revisions AS note ON note.name = document.name AND note.created = document.created
+WHERE (
+        $4::TEXT IS NULL
+        OR CASE
+            WHEN octet_length(document.name) < 20000000
+                THEN position(lower($4::TEXT) IN lower(document.name)) > 0
+            ELSE EXISTS (
+                SELECT FROM generate_series(1, length(document.name), 20000000) AS start
+                WHERE position(
+                    lower($4::TEXT)
+                    IN lower(substr(document.name, start, 20000000 + length($4::TEXT)))
+                ) > 0
+            )
+        END
+        OR CASE
+            WHEN octet_length(document.content::TEXT) < 20000000
+                THEN position(lower($4::TEXT) IN lower(document.content::TEXT)) > 0
+            ELSE EXISTS (
+                SELECT FROM generate_series(1, length(document.content::TEXT), 20000000) AS start
+                WHERE position(
+                    lower($4::TEXT)
+                    IN lower(substr(document.content::TEXT, start, 20000000 + length($4::TEXT)))
+                ) > 0
+            )
+        END
+        OR CASE
+            WHEN octet_length(document.description) < 20000000
+                THEN position(lower($4::TEXT) IN lower(document.description)) > 0
+            ELSE EXISTS (
+                SELECT FROM generate_series(1, length(document.description), 20000000) AS start
+                WHERE position(
+                    lower($4::TEXT)
+                    IN lower(substr(document.description, start, 20000000 + length($4::TEXT)))
+                ) > 0
+            )
+        END
+        OR CASE
+            WHEN octet_length(note.message) < 20000000
+                THEN position(lower($4::TEXT) IN lower(note.message)) > 0
+            ELSE EXISTS (
+                SELECT FROM generate_series(1, length(note.message), 20000000) AS start
+                WHERE position(
+                    lower($4::TEXT)
+                    IN lower(substr(note.message, start, 20000000 + length($4::TEXT)))
+                ) > 0
+            )
+        END
+    )
+    AND ($5::JSONB IS NULL OR document.meta @> $5::JSONB)
+    AND ($6::TIMESTAMPTZ IS NULL OR document.created >= $6::TIMESTAMPTZ)
+    AND ($7::TIMESTAMPTZ IS NULL OR document.created < $7::TIMESTAMPTZ)
+    AND ($8::TEXT IS NULL OR note.author = $8::TEXT)
 ORDER BY document.name, document.created DESC
-LIMIT $8::INT8
+LIMIT $9::INT8
 ) AS readable
 UNION ALL
 SELECT

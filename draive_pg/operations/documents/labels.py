@@ -57,16 +57,12 @@ LABELS = per_kind(
 SELECT
     move.name,
     move.label,
-    numbered.revision,
+    {counted("move.name", "move.revision")},
     move.revision,
     move.moved,
     move.author,
     move.message
 FROM {{current_labels}} AS move
-JOIN (
-    {{numbered}}
-    WHERE :name::TEXT IS NULL OR name = :name::TEXT
-) AS numbered ON numbered.name = move.name AND numbered.created = move.revision
 JOIN {{documents}} AS document
     ON document.name = move.name AND document.created = move.revision
 WHERE (:name::TEXT IS NULL OR move.name = :name::TEXT) AND {unchanged("document", "move")}

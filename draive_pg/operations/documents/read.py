@@ -24,7 +24,6 @@ from draive_pg.operations.documents.selectors import (
     RevisionSelector,
     check_label,
     counted,
-    labelled,
     newest_of,
     select,
     selector_of,
@@ -244,16 +243,35 @@ def contains(text: LiteralString) -> LiteralString:
         END"""
 
 
-# Revisions are numbered in a subquery that needs only the index, not the contents.
+# PostgreSQL executes one of the two parts; only what is found is numbered.
 SEARCH = per_kind(
     "search",
     with_unreadable(
         EVERY_NAME + ", wanted AS (SELECT name FROM names)",
         f"""
-SELECT {revision_columns("numbered.revision")}
-FROM ({{numbered}}) AS numbered
-JOIN {{documents}} AS document
-    ON document.name = numbered.name AND document.created = numbered.created
+SELECT {revision_columns(counted("document.name", "document.created"))}
+FROM (
+    SELECT every.*
+    FROM {{documents}} AS every
+    WHERE :selected_label::TEXT IS NULL AND NOT :current::BOOLEAN
+    UNION ALL
+    SELECT chosen.*
+    FROM wanted
+    CROSS JOIN LATERAL (
+        SELECT revision.*
+        FROM {{documents}} AS revision
+        WHERE revision.name = wanted.name
+            AND revision.created = {newest_of("wanted.name")}
+            AND (
+                NOT :current::BOOLEAN
+                OR NOT EXISTS (
+                    SELECT FROM {{documents}} AS later
+                    WHERE later.name = revision.name AND later.created > revision.created
+                )
+            )
+    ) AS chosen
+    WHERE :selected_label::TEXT IS NOT NULL OR :current::BOOLEAN
+) AS document
 LEFT JOIN {{notes}} AS note ON note.name = document.name AND note.created = document.created
 WHERE (
         :text::TEXT IS NULL
@@ -266,11 +284,6 @@ WHERE (
     AND (:since::TIMESTAMPTZ IS NULL OR document.created >= :since::TIMESTAMPTZ)
     AND (:until::TIMESTAMPTZ IS NULL OR document.created < :until::TIMESTAMPTZ)
     AND (:author::TEXT IS NULL OR note.author = :author::TEXT)
-    AND (
-        :label::TEXT IS NULL
-        OR document.created = {labelled("document.name", ":label::TEXT")}
-    )
-    AND (numbered.current OR NOT :current::BOOLEAN)
 ORDER BY document.name, document.created DESC
 LIMIT :limit::INT8
 """,
@@ -458,7 +471,8 @@ def search[R: DocumentRevision](  # noqa: PLR0913 - each is an argument of the p
         since=check_timestamp(since, "since"),
         until=check_timestamp(until, "until"),
         author=check_optional(author, "author"),
-        label=None if label is None or label == LATEST else check_label(label),
+        selected_label=None if label is None or label == LATEST else check_label(label),
+        as_of=None,
         current=current or label == LATEST,
         limit=check_limit(limit, "limit"),
     )
