@@ -1,18 +1,21 @@
 """Folders of prompts or configurations: part of `db.instructions` and `db.configurations`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from draive_pg.api._method import Namespace, method
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.models.folders import FolderCheck, FolderDiff, FolderStatus
 from draive_pg.operations.operation import Call, Workflow
 from draive_pg.sync import requests
-from draive_pg.sync.check import Classes, check_folder
+from draive_pg.sync.check import check_folder
 from draive_pg.sync.kinds import FileKind
 from draive_pg.sync.requests import Options, Transfer
 from draive_pg.sync.scope import Scope
+
+if TYPE_CHECKING:
+    from draive import Configuration
 
 
 class Folders[D: Database | AsyncDatabase](Namespace[D]):
@@ -35,7 +38,7 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         keep_going: bool = False,
         dry_run: bool = False,
         strict: bool = False,
-        classes: Classes = (),
+        classes: "Iterable[type[Configuration]] | Mapping[str, type[Configuration]]" = (),
         message: str | None = None,
         author: str | None = None,
     ) -> Workflow[FolderStatus]:
@@ -224,7 +227,10 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
 
     @method
     def check_folder(
-        self, folder: str | PathLike[str], *, classes: Classes = ()
+        self,
+        folder: str | PathLike[str],
+        *,
+        classes: "Iterable[type[Configuration]] | Mapping[str, type[Configuration]]" = (),
     ) -> Call[FolderCheck]:
         """Check all files of a folder, without the database.
 
