@@ -40,7 +40,9 @@ DRAIVE = {
     *("codec.draive_configurations", "codec.draive_instructions", "codec.draive_types"),
     "codec.draive_turns",
     *("adapters", "adapters.connection", "adapters.database", "adapters.folder"),
-    *("adapters.pool", "adapters.repositories"),
+    *("adapters.agents", "adapters.class_configurations", "adapters.configurations"),
+    *("adapters.conversations", "adapters.instructions", "adapters.memories", "adapters.pool"),
+    *("adapters.settings", "adapters.templates"),
 }
 
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}

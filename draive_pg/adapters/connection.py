@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequen
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any, cast
+from inspect import signature
+from typing import Any
 from weakref import WeakKeyDictionary, finalize
 
 from haiway.postgres import PostgresConnection, PostgresException, PostgresRow, PostgresValue
@@ -18,9 +19,12 @@ from draive_pg.database.driver import READ_COMMITTED
 
 if "_record" not in PostgresRow.__slots__:
     raise ImportError(
-        f"draive_pg.adapters needs haiway 0.35, found {version('haiway')}: PostgresRow has no slot "
-        "_record; pip install 'haiway>=0.35.4,<0.36'"
+        f"draive_pg.adapters needs haiway 0.35 to 0.59, found {version('haiway')}: PostgresRow has "
+        "no slot _record; install the haiway that draive requires"
     )
+
+# From haiway 0.57, statements with and without rows are separate functions.
+FETCHES = "statement_fetching" in signature(PostgresConnection).parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,13 @@ class _Wrapped:
             callback()
 
 
-_wrapped = WeakKeyDictionary[PostgresConnection, _Wrapped]()
+def function_of(connection: PostgresConnection) -> object:
+    """Return a function that a connection holds: haiway's states cannot be referenced weakly."""
+    state: Any = connection
+    return getattr(state, "_statement_executing", None) or state.statement_executing
+
+
+_wrapped = WeakKeyDictionary[object, _Wrapped]()  # by `function_of` the connection
 
 
 @contextmanager
@@ -43,7 +53,7 @@ def wrapped_connection(connection: AsyncConnection) -> Generator[PostgresConnect
     """Provide a psycopg connection as one of haiway's for a block."""
     wrapped = _Wrapped(connection)
     wrapper = _wrapper(wrapped)
-    _wrapped[wrapper] = wrapped
+    _wrapped[function_of(wrapper)] = wrapped
     try:
         yield wrapper
     finally:
@@ -55,9 +65,9 @@ def on_transaction_end(connection: PostgresConnection, callback: Callable[[], ob
 
     For a connection of another pool it is called when that is garbage-collected.
     """
-    wrapped = _wrapped.get(connection)
+    wrapped = _wrapped.get(function_of(connection))
     if wrapped is None:
-        finalize(connection, callback)
+        finalize(function_of(connection), callback)
     else:
         wrapped.callbacks.append(callback)
 
@@ -68,7 +78,7 @@ async def locking_transaction(connection: PostgresConnection) -> AsyncGenerator[
 
     A connection of another pool, or one in a transaction, keeps its isolation level.
     """
-    wrapped = _wrapped.get(connection)
+    wrapped = _wrapped.get(function_of(connection))
     if wrapped is None or wrapped.connection.info.transaction_status != TransactionStatus.IDLE:
         async with connection.transaction():
             yield
@@ -94,7 +104,7 @@ class _Row(PostgresRow):
 def _wrapper(wrapped: _Wrapped) -> PostgresConnection:
     connection = wrapped.connection
 
-    async def execute(statement: str, /, *args: PostgresValue) -> Sequence[PostgresRow]:
+    async def fetch(statement: str, /, *args: PostgresValue) -> Sequence[PostgresRow]:
         try:
             cursor = await connection.execute(statement.encode(), args or None)
             if cursor.description is None:
@@ -104,20 +114,43 @@ def _wrapper(wrapped: _Wrapped) -> PostgresConnection:
                 _Row(dict(zip(names, row, strict=True))) for row in await cursor.fetchall()
             )
         except Error as error:
-            raise PostgresException(
-                f"Failed to execute SQL statement: {error.diag.message_primary or error}"
-                + (f" ({error.sqlstate})" if error.sqlstate else "")
-            ) from error
+            raise _exception(error) from error
+
+    async def execute(statement: str, /, *args: PostgresValue) -> str:
+        try:
+            cursor = await connection.execute(statement.encode(), args or None)
+        except Error as error:
+            raise _exception(error) from error
+        return cursor.statusmessage or ""
 
     @asynccontextmanager
-    async def transaction() -> AsyncGenerator[None]:
+    async def transaction(
+        *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False
+    ) -> AsyncGenerator[None]:
+        modes = [f"ISOLATION LEVEL {isolation.replace('_', ' ')}"] if isolation else []
+        modes += ["READ ONLY"] * readonly + ["DEFERRABLE"] * deferrable
         try:
             async with connection.transaction():
+                if modes:
+                    await connection.execute(f"SET TRANSACTION {', '.join(modes)}".encode())
                 yield
         finally:
             wrapped.run_callbacks()
 
-    return PostgresConnection(
-        statement_executing=execute,
-        transaction_preparing=cast("Any", transaction),
-    )
+    make: Any = PostgresConnection
+    if FETCHES:
+        return make(
+            statement_fetching=fetch,
+            statement_executing=execute,
+            transaction_preparing=transaction,
+        )
+    return make(statement_executing=fetch, transaction_preparing=transaction)
+
+
+def _exception(error: Error) -> PostgresException:
+    message = error.diag.message_primary or str(error)
+    make: Any = PostgresException
+    if FETCHES:
+        return make(f"Failed to execute SQL statement: {message}", sqlstate=error.sqlstate)
+    code = f" ({error.sqlstate})" if error.sqlstate else ""
+    return make(f"Failed to execute SQL statement: {message}{code}")

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from draive import ctx
 from haiway.postgres import Postgres, PostgresConnection, PostgresRow
 
-from draive_pg.adapters.connection import locking_transaction, on_transaction_end
+from draive_pg.adapters.connection import function_of, locking_transaction, on_transaction_end
 from draive_pg.adapters.pool import PostgresConnectionPool
 from draive_pg.database._async import AsyncRunner
 from draive_pg.database.cache import Cache
@@ -19,11 +19,13 @@ from draive_pg.database.errors import is_outage
 from draive_pg.database.observe import Observer, logger
 from draive_pg.database.tables import Tables
 from draive_pg.errors import DocumentMissing, RevisionMissing
+from draive_pg.operations.admin.draive_tables import create
 from draive_pg.operations.conversations.store import OLDEST_LINE
 from draive_pg.operations.documents.selectors import RevisionSelector, select
 from draive_pg.operations.operation import (
     Operation,
     Preload,
+    Relations,
     Request,
     Row,
     Statement,
@@ -31,10 +33,25 @@ from draive_pg.operations.operation import (
 )
 
 
+def has_state(kind: type[Any]) -> bool:
+    """Return whether the current scope has a state; haiway renamed its function."""
+    return (getattr(ctx, "contains_state", None) or ctx.check_state)(kind)
+
+
 def selector_of_call(served: RevisionSelector, extra: Mapping[str, Any]) -> RevisionSelector:
     """Return the selector that a call chooses by keyword, or the repository's own."""
     chosen = {name: extra[name] for name in ("revision", "label") if extra.get(name) is not None}
     return select(**chosen) if chosen else served
+
+
+def loading_of(repository: Any) -> Callable[..., Any]:
+    """Return the function of a repository that loads; draive renamed it in 0.100."""
+    return getattr(repository, "_loading", None) or repository.loading
+
+
+async def migrate(table: str) -> None:
+    """Create a table of draive, on the ``Postgres`` state of the current scope."""
+    await ScopeDatabase(Cache(0, 1.0), schema_of(None)).run(create(table))
 
 
 class Unavailable(Mapping[str, Any]):
@@ -139,23 +156,32 @@ class Repository:
 
 
 def _pool() -> object:
-    """Return the pool of the current scope, or its connection if it has no pool."""
-    if not ctx.check_state(Postgres):
-        return ctx.state(PostgresConnection)
-    acquire: Any = ctx.state(Postgres).connection_acquiring
-    return getattr(acquire, "__self__", acquire)
+    """Return what identifies the pool of the current scope, or its connection without a pool."""
+    if not has_state(Postgres):
+        return function_of(ctx.state(PostgresConnection))
+    state: Any = ctx.state(Postgres)
+    acquire = getattr(state, "_connection_acquiring", None) or state.connection_acquiring
+    pool = getattr(acquire, "__self__", None)
+    return pool if isinstance(pool, PostgresConnectionPool) else acquire
 
 
-_locks = WeakKeyDictionary[PostgresConnection, asyncio.Lock]()
+_locks = WeakKeyDictionary[object, asyncio.Lock]()  # by `function_of` the connection
 
 
 class ScopeDatabase(AsyncRunner):
     """Runs requests on the ``Postgres`` state of the current scope."""
 
-    def __init__(self, cache: Cache, schema: str | None, *, live: bool = False) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        schema: str | None,
+        *,
+        live: bool = False,
+        relations: Relations = OLDEST_LINE,
+    ) -> None:
         super().__init__(cache, Observer(), live=live)
         self.schema = schema
-        self._tables = Tables(schema, relations=OLDEST_LINE)
+        self._tables = Tables(schema, relations=relations)
         self._preloading = asyncio.Lock()
         self._preloaded = False
 
@@ -191,7 +217,7 @@ class ScopeDatabase(AsyncRunner):
 
     def _in_transaction(self) -> bool:
         # A caller that holds a connection may be in a transaction; haiway does not say.
-        return ctx.check_state(PostgresConnection)
+        return has_state(PostgresConnection)
 
     async def _fetch(self, statements: Sequence[Statement]) -> Sequence[Row]:
         rows: Sequence[PostgresRow] = ()
@@ -218,9 +244,9 @@ async def _connection() -> AsyncGenerator[PostgresConnection]:
 
     haiway forbids acquiring a second one. Tasks that share a connection wait for each other.
     """
-    if ctx.check_state(PostgresConnection):
+    if has_state(PostgresConnection):
         held = ctx.state(PostgresConnection)
-        async with _locks.setdefault(held, asyncio.Lock()):
+        async with _locks.setdefault(function_of(held), asyncio.Lock()):
             yield held
     else:
         async with Postgres.acquire_connection() as connection:

@@ -10,7 +10,12 @@ from typing import Any, Self, cast
 from weakref import WeakSet
 
 from haiway.postgres import Postgres, PostgresConnection
-from haiway.postgres.config import (
+from psycopg.types.array import ListDumper
+from psycopg.types.string import TextLoader
+
+from draive_pg.adapters.connection import wrapped_connection
+from draive_pg.adapters.settings import (
+    MERGED,
     POSTGRES_CONNECTIONS,
     POSTGRES_DATABASE,
     POSTGRES_HOST,
@@ -19,10 +24,6 @@ from haiway.postgres.config import (
     POSTGRES_SSLMODE,
     POSTGRES_USER,
 )
-from psycopg.types.array import ListDumper
-from psycopg.types.string import TextLoader
-
-from draive_pg.adapters.connection import wrapped_connection
 from draive_pg.codec.validation import check_timeout
 from draive_pg.database.cache import Cache
 from draive_pg.database.deadline import Deadline
@@ -82,6 +83,13 @@ class PostgresConnectionPool:
         libpq's ``sslmode``.
     connection_limit : int
         The most connections.
+    acquire_timeout, command_timeout : float | None
+        Seconds to wait for a connection, and for each answer of the server; 0: no limit; None: 300.
+    close_timeout, statement_cache : float | None
+        For haiway's arguments of these names: connections are closed at once, and no statements are
+        prepared that a pooler does not support.
+    initialize : None
+        Not supported, because it gets a connection of asyncpg.
 
     Attributes
     ----------
@@ -91,17 +99,24 @@ class PostgresConnectionPool:
         The caches of the repositories that use this pool.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - haiway's
         self,
         *,
         host: str = POSTGRES_HOST,
         port: str = POSTGRES_PORT,
         database: str = POSTGRES_DATABASE,
         user: str = POSTGRES_USER,
-        password: str = POSTGRES_PASSWORD,
+        password: str | None = POSTGRES_PASSWORD,
         ssl: str = POSTGRES_SSLMODE,
         connection_limit: int = POSTGRES_CONNECTIONS,
+        acquire_timeout: float | None = None,
+        command_timeout: float | None = None,
+        close_timeout: float | None = None,  # noqa: ARG002
+        statement_cache: int | None = None,  # noqa: ARG002
+        initialize: None = None,
     ) -> None:
+        if initialize is not None:
+            raise TypeError("initialize gets a connection of asyncpg, which this pool has not")
         self._endpoint: Endpoint = DsnEndpoint(
             {
                 "host": host,
@@ -117,7 +132,8 @@ class PostgresConnectionPool:
         self._pool: AsyncPool | None = None
         self.live = False
         self._start_offline = False
-        self._timeout: float | None = TIMEOUT
+        self._timeout = _timeout(command_timeout)
+        self._acquire_timeout = _timeout(acquire_timeout)
         self._listener: asyncio.Task[None] | None = None
 
     @classmethod
@@ -130,6 +146,7 @@ class PostgresConnectionPool:
         live: bool = False,
         timeout: float | None = TIMEOUT,
         start_offline: bool = False,
+        **options: Any,
     ) -> Self:
         """Return a pool for a DSN, as libpq reads it.
 
@@ -151,6 +168,8 @@ class PostgresConnectionPool:
         start_offline : bool
             Enter the scope also if the server does not answer, with a WARNING in the log, and
             connect later. Otherwise that is an error, which shows a wrong address at once.
+        **options
+            Other arguments of the class.
 
         Raises
         ------
@@ -166,26 +185,31 @@ class PostgresConnectionPool:
                 defaults = {
                     key: default
                     for key, (variable, default) in DEFAULTS.items()
-                    if default is not None
+                    if MERGED
+                    and default is not None
                     and variable not in os.environ
                     and "service" not in parameters
                 }
                 ssl = extras.get("ssl", ssl)
-                endpoint = DsnEndpoint({**defaults, "sslmode": ssl, **parameters})
+                if MERGED or "ssl" in extras:
+                    defaults["sslmode"] = ssl
+                endpoint = DsnEndpoint({**defaults, **parameters})
                 for key in LIMITS:
                     if key in extras:
                         connection_limit = _number(key, extras[key])
                         break
-            pool = cls(connection_limit=connection_limit)
+            options.setdefault("command_timeout", check_timeout(timeout) or 0)
+            options.setdefault("acquire_timeout", options["command_timeout"])
+            pool = cls(connection_limit=connection_limit, **options)
             pool._endpoint = endpoint
-            pool.live, pool._timeout = live, check_timeout(timeout)
+            pool.live = live
             pool._start_offline = start_offline
             return pool
 
     async def __aenter__(self) -> Postgres:
         pool = AsyncPool(partial(_connect, self._endpoint), self._connection_limit)
         try:
-            pool.release(await pool.acquire(Deadline(self._timeout)))
+            pool.release(await pool.acquire(Deadline(self._acquire_timeout)))
         except ConnectionFailed as error:
             if not self._start_offline:
                 raise
@@ -213,7 +237,8 @@ class PostgresConnectionPool:
         if self._pool is None:
             raise RuntimeError("acquire a connection: the pool's scope has not been entered")
         pool = self._pool
-        connection = await pool.acquire(Deadline(self._timeout))
+        connection = await pool.acquire(Deadline(self._acquire_timeout))
+        connection.call_timeout = self._timeout
         try:
             with wrapped_connection(connection) as wrapper:
                 yield wrapper
@@ -233,6 +258,11 @@ async def _connect(endpoint: Endpoint, deadline: Deadline) -> AsyncTimedConnecti
     if not (connection.info.parameter_status("DateStyle") or "").startswith("ISO"):
         await connection.execute("SELECT set_config('DateStyle', 'ISO', FALSE)")
     return connection
+
+
+def _timeout(seconds: float | None) -> float | None:
+    """Return a timeout of haiway's settings, of which 0 is no limit."""
+    return TIMEOUT if seconds is None else check_timeout(seconds or None)
 
 
 def _number(name: str, value: str) -> int:

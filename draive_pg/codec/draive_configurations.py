@@ -71,4 +71,5 @@ def _is_frozen(value: object) -> bool:
         return all(map(_is_frozen, cast("Iterable[object]", value)))
     if isinstance(value, Map | Meta):
         return all(map(_is_frozen, cast("Mapping[str, object]", value).values()))
-    return isinstance(value, State) and all(map(_is_frozen, vars(value).values()))
+    names = (field.name for field in getattr(value, "__FIELDS__", ()))
+    return isinstance(value, State) and all(_is_frozen(getattr(value, name)) for name in names)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import dropwhile
 from typing import TYPE_CHECKING, Any, LiteralString
+from uuid import UUID
 
 from draive_pg.codec.json import OnInvalid, check_invalid, parse
 from draive_pg.codec.validation import check_limit, check_sent, check_text
@@ -57,6 +58,27 @@ FROM (
         LIMIT 1
     )) END
 ) AS recalled
+ORDER BY created, identifier
+""",
+)
+
+# The newest turns before one, in order.
+FETCH_TURNS = Query(
+    "turns.fetch",
+    f"""
+SELECT written, payload
+FROM (
+    SELECT created::TEXT AS written, created, identifier, payload::TEXT AS payload
+    FROM {TURNS} AS turn
+    WHERE thread_id = :identifier::TEXT
+        AND (:before::UUID IS NULL OR (created, identifier) < (
+            SELECT created, identifier
+            FROM {TURNS} AS turn
+            WHERE thread_id = :identifier::TEXT AND identifier = :before::UUID
+        ))
+    ORDER BY created DESC, identifier DESC
+    LIMIT :limit::INT8
+) AS page
 ORDER BY created, identifier
 """,
 )
@@ -225,17 +247,20 @@ def recall(identifier: str, limit: int | None, *, lenient: bool) -> "Steps[tuple
     return turns
 
 
+def fetch(identifier: str, limit: int, before: UUID | None) -> "Operation[tuple[Turn, ...]]":
+    """Return the newest turns as they are stored, of those before a turn."""
+    return Operation(
+        name=f"fetch turns of memory {identifier!r:.80}",
+        statements=(FETCH_TURNS(identifier=identifier, limit=limit, before=before),),
+        read_only=True,
+        decode=lambda rows: tuple(turn for _, turn in _read(identifier, rows, lenient=False)[0]),
+    )
+
+
 def _decoded(
     identifier: str, rows: Sequence[Row], *, lenient: bool
 ) -> "tuple[tuple[Turn, ...], tuple[str, ...]]":
-    from draive_pg.codec.draive_turns import decode_turn
-
-    def decode(row: Row) -> tuple[Mapping[str, Any], "Turn"]:
-        where = f"memory {identifier!r:.80}, turn of {row[0]},"
-        document = parse(row[1], where)
-        return document, decode_turn(document, where)
-
-    found, skipped = decode_rows(rows, decode, skip_invalid=lenient)
+    found, skipped = _read(identifier, rows, lenient=lenient)
     calls = [_calls(document) for document, _ in found]
     requests = {call for requested, _ in calls for call in requested}
     responses = {call for _, answered in calls for call in answered}
@@ -245,6 +270,20 @@ def _decoded(
         if requested <= responses and answered <= requests
     )
     return tuple(dropwhile(lambda turn: turn.turn != "user", complete)), skipped
+
+
+def _read(
+    identifier: str, rows: Sequence[Row], *, lenient: bool
+) -> "tuple[tuple[tuple[Mapping[str, Any], Turn], ...], tuple[str, ...]]":
+    """Return the documents and turns of rows, and why others were skipped."""
+    from draive_pg.codec.draive_turns import decode_turn
+
+    def decode(row: Row) -> tuple[Mapping[str, Any], "Turn"]:
+        where = f"memory {identifier!r:.80}, turn of {row[0]},"
+        document = parse(row[1], where)
+        return document, decode_turn(document, where)
+
+    return decode_rows(rows, decode, skip_invalid=lenient)
 
 
 def _calls(document: Mapping[str, Any]) -> tuple[set[str], set[str]]:

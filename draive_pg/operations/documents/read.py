@@ -11,6 +11,7 @@ from draive_pg.errors import DocumentMissing, RevisionMissing, similar_names
 from draive_pg.models.documents import Diff
 from draive_pg.models.record import Records
 from draive_pg.operations.documents.kind import (
+    CONFIGURATIONS,
     END,
     FIRST,
     INSTRUCTIONS,
@@ -108,6 +109,22 @@ WITH RECURSIVE names AS (
 EVERY_NAME: LiteralString = NAMES.replace("{documents}", "{every}")
 
 LIST_NAMES = per_kind("names", NAMES + "SELECT name FROM names WHERE name IS NOT NULL")
+
+# As draive, also those that were of the class before.
+NAMES_OF_CLASS = Query(
+    "configurations.names_of_class",
+    CONFIGURATIONS.fill(
+        NAMES
+        + """
+SELECT name
+FROM names
+WHERE EXISTS (
+    SELECT FROM {documents} AS document
+    WHERE document.name = names.name AND document.class = :class_name::TEXT
+)
+"""
+    ),
+)
 
 
 def with_unreadable(names: LiteralString, revisions: LiteralString) -> LiteralString:
@@ -328,6 +345,17 @@ def names(kind: DocumentKind[Any, Any]) -> Operation[tuple[str, ...]]:
         read_only=True,
         decode=lambda rows: tuple([row[0] for row in rows]),
         key=Key(kind.table),
+    )
+
+
+def names_of_class(class_name: str) -> Operation[tuple[str, ...]]:
+    """List the configurations that are or were of a class, in order."""
+    return Operation(
+        name=f"list configurations of class {class_name!r:.80}",
+        statements=(NAMES_OF_CLASS(class_name=class_name),),
+        read_only=True,
+        decode=lambda rows: tuple([row[0] for row in rows]),
+        key=Key(CONFIGURATIONS.table, variant=class_name),
     )
 
 

@@ -183,6 +183,20 @@ FROM (
 """,
 )
 
+APPEND_OF_CLASS = Query(
+    "configurations.append_of_class",
+    CONFIGURATIONS.fill("""
+INSERT INTO {table} (identifier, name, content, created)
+SELECT
+    :name::TEXT,
+    :class_name::TEXT,
+    :content::JSONB,
+    greatest(clock_timestamp(), max(document.created) + INTERVAL '1 microsecond')
+FROM {documents} AS document
+WHERE document.name = :name::TEXT
+"""),
+)
+
 REMOVE = per_kind(
     "remove",
     f"""
@@ -449,12 +463,23 @@ def append_instructions(declaration: "InstructionsDeclaration", *, content: str)
     return append(INSTRUCTIONS, name, _declared(as_declaration(declaration), content))
 
 
-def append_configuration(
-    identifier: str, value: "Configuration | Mapping[str, Any]"
-) -> Operation[None]:
+def append_configuration(identifier: str, value: Mapping[str, Any]) -> Operation[None]:
     """Write a new snapshot even if it equals the newest one, as draive does."""
+    name, content, _ = _configuration(identifier, value)
+    return append(CONFIGURATIONS, name, Content(content))
+
+
+def append_of_class(identifier: str, value: "Configuration") -> Operation[None]:
+    """Write a new snapshot with its class, to a table that has the column for it."""
     name, content, class_name = _configuration(identifier, value)
-    return _with_class(append(CONFIGURATIONS, name, Content(content)), name, class_name)
+    return Operation(
+        name=f"define {CONFIGURATIONS.titled(name)}",
+        statements=(
+            CONFIGURATIONS.lock(name),
+            APPEND_OF_CLASS(name=name, class_name=class_name, content=content),
+        ),
+        invalidates=CONFIGURATIONS.stale(name),
+    )
 
 
 @transactional

@@ -1,0 +1,80 @@
+"""The ``instructions`` table as the repository of draive 0.87 to 0.89."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from draive import InstructionsDeclaration, InstructionsRepository, Meta
+
+from draive_pg.adapters.database import Repository, selector_of_call
+from draive_pg.operations.documents import load, read, write
+from draive_pg.operations.documents.kind import INSTRUCTIONS
+from draive_pg.operations.documents.selectors import select
+
+
+def PostgresInstructionsRepository(
+    cache_limit: int = 32,
+    cache_expiration: float = 600.0,
+    *,
+    label: str | None = None,
+    schema: str | None = None,
+    preload: bool = False,
+    stale_if_error: float = 3600.0,
+    fallback: InstructionsRepository | None = None,
+) -> InstructionsRepository:
+    """Return a repository of the ``instructions`` table.
+
+    Parameters
+    ----------
+    cache_limit : int
+        The most instructions to cache; 0 disables the cache.
+    cache_expiration : float
+        Seconds until a cached value is read again.
+    label : str | None
+        Serve the revisions with this label, and no names without it, of which the logger
+        ``draive_pg`` warns once; None: the newest revisions.
+        ``define`` appends a newest revision, and does not move the label.
+        A call may select another one by ``label=`` or ``revision=``.
+    schema : str | None
+        The schema of the tables; None: ``$DRAIVE_PG_SCHEMA``, else the search path.
+    preload : bool
+        Whether to load all of them at the first call, in one round trip, into a cache that grows to
+        hold them.
+    stale_if_error : float
+        Seconds for which a cached value is still served after it expired, while the server does
+        not answer; 0: not at all. The logger ``draive_pg`` warns of the first use.
+    fallback : InstructionsRepository | None
+        Serves while the server does not answer what is not cached, such as `FolderPrompts`.
+
+    Returns
+    -------
+    InstructionsRepository
+        For a scope with a ``Postgres`` state.
+    """
+    preloading = partial(load.preload, (INSTRUCTIONS,), label) if preload else None
+    database = Repository(cache_limit, cache_expiration, stale_if_error, schema, preloading)
+    served = select(label=label)
+
+    async def listing(*, lenient: bool = False, **extra: Any) -> Sequence[InstructionsDeclaration]:
+        return await database.run(read.declarations(label=label, lenient=lenient))
+
+    async def loading(name: str, meta: Meta, **extra: Any) -> str | None:
+        selector = selector_of_call(served, extra)
+        found = await database.load(
+            name,
+            load.load_text_or_none(name, selector),
+            fallback and partial(fallback.loading, name, meta, **extra),
+        )
+        if found is None and selector.label is not None:
+            await database.warn_if_unlabelled(name, load.load_instructions(name, selector))
+        return found
+
+    async def defining(declaration: InstructionsDeclaration, content: str, **extra: Any) -> None:
+        await database.run(write.append_instructions(declaration, content=content))
+
+    async def removing(name: str, meta: Meta, **extra: Any) -> None:
+        await database.run(write.remove_all(INSTRUCTIONS, name))
+
+    return InstructionsRepository(
+        listing=listing, loading=loading, defining=defining, removing=removing
+    )

@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS configurations_idx ON configurations (identifier, created DESC)
