@@ -106,5 +106,5 @@ __all__ = (
 )
 if LINE is not LINE_89:
     missing = MODULES["0.89"].keys() - MODULES[LINE.name].keys()
-    kept = (name for name in __all__ if name not in missing)
-    __all__ = (*kept, *MODULES[LINE.name])  # noqa: PLE0604  # pyright: ignore
+    # Type checkers read the assignment above.
+    globals()["__all__"] = (*sorted({*__all__} - missing), *MODULES[LINE.name])

@@ -91,7 +91,7 @@ async def transaction() -> AsyncGenerator[None]:
 
 def own(name: str, *args: Any, **kwargs: Any) -> Any:
     """Make a repository or memory of draive itself."""
-    made = getattr(draive.postgres, name)
+    made: Any = getattr(draive.postgres, name)
     return getattr(made, "prepare", made)(*args, **kwargs)
 
 
@@ -104,7 +104,8 @@ class Undone(Exception):
 
 @pytest.fixture
 def templates() -> Any:
-    return adapters.PostgresTemplatesRepository()
+    make: Any = adapters.PostgresTemplatesRepository
+    return make()
 
 
 async def define(text: str, repository: Any = None, identifier: str = "greeting") -> None:
@@ -189,7 +190,7 @@ def test_simultaneous_first_loads_send_one_statement(
 
 @needs_classes
 def test_configurations_of_draive_and_ours_are_the_same(pool: Pool) -> None:
-    ours = adapters.PostgresConfigurationRepository()
+    ours: Any = adapters.PostgresConfigurationRepository()
 
     async def body() -> None:
         theirs: Any = own("PostgresConfigurationRepository")
