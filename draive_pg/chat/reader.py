@@ -145,7 +145,8 @@ class _Documents:
                 yield from self._parsed(first, {**about, "messages": values}, whole=True)
             else:
                 rows = [without(value, field) for value in values]
-                yield from self._parsed(first, {field: first.value.get(field), "messages": rows})
+                session = {field: first.value.get(field)}
+                yield from self._parsed(first, {**about, **session, "messages": rows})
 
     def _parsed(self, found: Document, value: Any, *, whole: bool = False) -> Iterator[_Parsed]:
         place = replace(found, place="") if whole else found
