@@ -203,7 +203,9 @@ def test_sample_conversations_go_out_equal(db: Client, tmp_path: Path) -> None:
     lines = samples.support().read_text(encoding="utf-8").splitlines()
     # adjacent system and developer messages are one in the export
     kept = [line for line in lines if '"developer"' not in line]
-    logs = [{**json.loads(line), "id": f"{n:03}"} for n, line in enumerate(kept)]
+    logs: list[dict[str, Any]] = [
+        {**json.loads(line), "id": f"{n:03}"} for n, line in enumerate(kept)
+    ]
     db.memories.import_chats(logs)
     done = db.memories.export_chats(tmp_path / "chats.jsonl.gz")
     assert (done.conversations, done.refused) == (len(logs), ())

@@ -4,7 +4,7 @@ import pickle
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, cast
 
 from draive_pg.chat import formats
 from draive_pg.chat.containers import Document
@@ -97,5 +97,7 @@ def _session_field(messages: Sequence[Document]) -> str | None:
 
 def _has_session(values: Sequence[Any], name: str) -> bool:
     return any(
-        isinstance(value, Mapping) and isinstance(value.get(name), str | int) for value in values
+        isinstance(cast("Mapping[str, Any]", value).get(name), str | int)
+        for value in values
+        if isinstance(value, Mapping)
     )
