@@ -46,7 +46,8 @@ def PostgresConfigurationRepository(
         Seconds for which a cached value is still served after it expired, while the server does
         not answer; 0: not at all. The logger ``draive_pg`` warns of the first use.
     fallback : ConfigurationRepository | None
-        Serves while the server does not answer what is not cached, such as `FolderConfigurations`.
+        Serves what is not cached if the server does not answer, or not within 2 seconds, such as
+        `FolderConfigurations`.
 
     Returns
     -------
