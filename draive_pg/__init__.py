@@ -36,7 +36,7 @@ from draive_pg.errors import (
     warn,
 )
 from draive_pg.frames.frame import Format
-from draive_pg.frames.query import Filters, OneOrMany
+from draive_pg.frames.query import Backend, Filters, JsonColumns, OneOrMany, Role, Speaker
 from draive_pg.models.admin import AppliedMigration, Diagnosis, Listener, OperationEvent, TableState
 from draive_pg.models.changes import Change
 from draive_pg.models.conversations import (
@@ -83,6 +83,7 @@ from draive_pg.operations.documents.served import served_revisions
 __all__ = (
     "AppliedMigration",
     "AsyncClient",
+    "Backend",
     "Branches",
     "Change",
     "ChatExport",
@@ -113,6 +114,7 @@ __all__ = (
     "FolderStatus",
     "Format",
     "InstructionsReference",
+    "JsonColumns",
     "LabelMove",
     "LabelTargets",
     "Listener",
@@ -136,9 +138,11 @@ __all__ = (
     "RevisionLabelled",
     "RevisionMissing",
     "RevisionRef",
+    "Role",
     "SchemaInvalid",
     "ServedRevision",
     "Snapshot",
+    "Speaker",
     "StoredDataInvalid",
     "StoredDataSkipped",
     "StoredElement",

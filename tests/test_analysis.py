@@ -107,6 +107,19 @@ def test_turn_lasts_until_next_question() -> None:
     assert found["answer_chars"].tolist() == [5, 0, 5]
 
 
+def test_turn_has_texts_of_question_and_answers() -> None:
+    asked = log(m="qcraaq").assign(text=["Hi", "", "found", "Well,", "hello", "Why?"])
+    found = analysis.turns(asked)
+    assert found["question"].tolist() == ["Hi", "Why?"]
+    assert found["answer"].fillna("none").tolist() == ["Well,\nhello", "none"]
+    without_text = analysis.turns(asked.drop(columns="text"))
+    assert without_text[["question", "answer"]].isna().all(axis=None)
+    pd.testing.assert_frame_equal(
+        without_text.drop(columns=["question", "answer"]),
+        found.drop(columns=["question", "answer"]),
+    )
+
+
 def count_turns(letters: str) -> Iterator[tuple[int, int, int]]:
     starts = [index for index, letter in enumerate(letters) if letter == "q"]
     for start, end in pairwise([*starts, len(letters)]):

@@ -23,6 +23,9 @@ from tests.frame_columns import COLUMNS
 ODD = 'a "quoted", %s\\ 10% żółć 漢字 😀\n\r\t\u2028 NA'
 
 
+TEXTS = {"tools", "labels"}  # native lists in Parquet
+
+
 def json_columns(name: str) -> set[str]:
     """Return the columns of a frame that hold documents."""
     return {column for column, dtype in COLUMNS[name].items() if dtype == "object"}
@@ -57,6 +60,8 @@ def expected(frame: pd.DataFrame) -> list[dict[Any, Any]]:
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     for row in rows:
         for name, value in row.items():
+            if isinstance(value, tuple):
+                row[name] = list(value)
             if isinstance(value, pd.Timestamp):
                 row[name] = f"{value:%Y-%m-%dT%H:%M:%S.%f}Z"
     return rows
@@ -70,7 +75,8 @@ def test_parquet_equals_frame_with_json_as_text(db: Client, tmp_path: Path, name
     assert db.frames.export(name, path) == len(frame) > 0
     read = pd.read_parquet(path)
     for column in json_columns(name):
-        read[column] = read[column].map(parsed).astype("object")
+        convert = tuple if column in TEXTS else parsed
+        read[column] = read[column].map(convert).astype("object")
     pd.testing.assert_frame_equal(read, frame)
 
 
@@ -95,13 +101,27 @@ def test_csv_equals_rows_of_frame(db: Client, tmp_path: Path) -> None:
             rows = list(csv.DictReader(file))
         for row, wanted in zip(rows, expected(frame), strict=True):
             for column, value in wanted.items():
-                if column in json_columns(name):
+                if column in json_columns(name) or isinstance(value, bool | float):
                     assert json.loads(row[column]) == value
-                elif isinstance(value, float):
-                    assert float(row[column]) == value
                 else:
                     assert row[column] == ("" if value is None else str(value))
         assert all(datetime.fromisoformat(row["created"]).tzinfo for row in rows)
+
+
+def test_csv_for_spreadsheets_has_a_byte_order_mark_and_no_formulas(
+    db: Client, tmp_path: Path
+) -> None:
+    texts = ["=1+1", "+1", "-1", "@a", "\tx", "\rx", "1=1", "", "żółć"]
+    db.memory("=m").remember(*map(asked, texts))
+    path = tmp_path / "log.csv"
+    db.frames.export("conversation_log", path, spreadsheet=True, columns=["identifier", "text"])
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["text"] for row in rows] == [*(f"'{text}" for text in texts[:6]), *texts[6:]]
+    assert {row["identifier"] for row in rows} == {"'=m"}
+    with pytest.raises(ValueError, match="spreadsheet is for CSV, not for parquet"):
+        db.frames.export("conversation_log", tmp_path / "log.parquet", spreadsheet=True)
 
 
 def test_format_is_selected_by_suffix_or_argument(db: Client, tmp_path: Path) -> None:

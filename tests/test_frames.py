@@ -113,7 +113,7 @@ def test_log_has_one_row_per_element(db: Client) -> None:
     assert list(log.role) == ["input", "output", "input", "output"]
     assert list(log.text) == ["see this", "Let me look", "", "Done"]
     assert list(log.reasoning) == ["", "hmm, a tool", "", ""]
-    assert list(log.tools) == [[], ["find", "count"], ["find", "find"], []]
+    assert list(log.tools) == [(), ("find", "count"), ("find", "find"), ()]
     assert list(log.tool_requests) == [0, 2, 0, 0]
     assert list(log.tool_responses) == [0, 0, 2, 0]
     assert list(log.parts) == [3, 1, 0, 2]
@@ -388,7 +388,8 @@ def test_filter_by_role(db: Client) -> None:
     log = db.frames.conversation_log(role="output")
     assert list(log.position) == [1, 3]
     assert list(db.frames.conversation_log("m", role="input", limit=1).position) == [0]
-    for wrong in ("model_input", ""):
+    wrongs: tuple[Any, ...] = ("model_input", "")
+    for wrong in wrongs:
         with pytest.raises(ValueError, match="role must be 'input' or 'output'"):
             db.frames.conversation_log(role=wrong)
 
@@ -459,10 +460,9 @@ def test_integers_are_exact_and_json_values_are_not_shared(db: Client) -> None:
     log = db.memory("m").log()
     assert log.meta[0] == {"n": 9007199254740993, "deep": {"a": [1]}}
     log.meta[1]["mine"] = 1
-    log.tools[3].append("mine")
     log.meta[0]["deep"]["a"].append(2)
     assert list(log.meta[2:]) == [{}] * 3
-    assert log.tools[4] == ["find"]
+    assert log.tools[3] is log.tools[4] == ("find",)
     calls = db.frames.tool_calls()
     calls.arguments[0]["mine"] = 1
     assert calls.arguments[1] == {"n": 9007199254740993}

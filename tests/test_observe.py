@@ -66,7 +66,7 @@ def test_hook_counts_rows_and_round_trips_of_frame_and_setup(
     connect(empty_dsn, on_operation=events.append).setup()
     applied = next(each for each in events if each.name.startswith("setup: apply "))
     # Migrate and record each file, copy grants, restore the search path.
-    assert applied.round_trips == 3 + 2 * len(migrations_for(LINE_89))
+    assert applied.round_trips == 2 + 2 * len(migrations_for(LINE_89))
 
 
 def test_hook_reports_errors(connect: Connect, empty_dsn: str) -> None:

@@ -32,7 +32,7 @@ from draive_pg.models.admin import OperationEvent
 from tests.conftest import Connect
 from tests.draive_scope import Pool, asyncpg_pool, psycopg_pool
 from tests.elements import asked
-from tests.fault_server import SECONDS, FaultServer, fault_server, table_locked
+from tests.fault_server import FaultServer, fault_server
 
 GREETING = Instructions.of("greeting")
 SHORT = 0.02  # seconds until a value expires
@@ -268,35 +268,6 @@ def test_service_starts_without_a_server_and_serves_its_fallback(
     warned = [each.message for each in caplog.records if each.message.startswith("serving")]
     assert sorted(message.split()[1] for message in warned) == ["'Limits'", "'greeting'", "'other'"]
     assert any(each.message.startswith("starting although") for each in caplog.records)
-
-
-def test_fallback_serves_if_the_server_hangs(
-    dsn: str, folders: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    fill(dsn)
-    monkeypatch.setattr("draive_pg.adapters.database.PATIENCE", 0.1)
-    repository = PostgresInstructionsRepository(
-        label="production", fallback=FolderPrompts(folders / "prompts")
-    )
-
-    async def serve() -> None:
-        scope = ctx.scope("service", repository, disposables=(PostgresConnectionPool.of(dsn),))
-        async with scope:
-            load = InstructionsRepository.load
-            with table_locked(dsn, "instructions") as unlock:
-                async with asyncio.timeout(SECONDS):
-                    served = await load(GREETING)
-                assert served == "Hello from the folder"
-                waiting = asyncio.create_task(load(Instructions.of("unknown")))
-                await asyncio.sleep(0.2)
-                assert not waiting.done()  # the fallback does not have it
-                unlock()
-                with pytest.raises(InstructionsMissing):
-                    await waiting
-            assert await load(GREETING) == "Hello"
-
-    asyncio.run(serve())
-    assert any("no answer within 0.1 s" in each.message for each in caplog.records)
 
 
 def test_repositories_use_a_schema(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from draive_pg import Client, PermissionDenied, RevisionLabelled, TableMissing
 from draive_pg.lines.line import LINE_89
@@ -15,7 +15,6 @@ from tests.conftest import Connect
 from tests.every_call import READS, WRITES, fill
 from tests.fault_server import assert_fails
 from tests.markdown_blocks import fences
-from tests.schema import DRAIVE_TABLES
 from tests.server import wait_until
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "how-to" / "roles.md"
@@ -203,22 +202,3 @@ def test_setup_grants_nothing_on_tables_with_revoked_grants(connect: Connect, ds
     assert reader.instructions.labels() == ()
     with pytest.raises(PermissionDenied):
         reader.configurations.labels()
-
-
-@pytest.mark.usefixtures("server_roles")
-def test_setup_by_superuser_creates_tables_of_the_owner(connect: Connect, empty_dsn: str) -> None:
-    with psycopg.connect(empty_dsn, autocommit=True) as admin:
-        admin.execute("CREATE ROLE dpg_roles_app LOGIN PASSWORD 'secret'")
-        admin.execute("GRANT CREATE ON SCHEMA public TO dpg_roles_app")
-        admin.execute("SET ROLE dpg_roles_app")
-        admin.execute(DRAIVE_TABLES.encode())
-    db = connect(empty_dsn)
-    with db.transaction():
-        assert db.setup()
-        assert db.diagnose().role == conninfo_to_dict(empty_dsn)["user"]
-    app = connect(make_conninfo(empty_dsn, user="dpg_roles_app", password="secret"))
-    app.instructions.define("greeting", content="Hello", author="ada")
-    app.instructions.label("greeting", "production", 1)
-    assert app.instructions.remove("greeting", labelled=True) == 1
-    assert app.setup() == ()
-    assert app.diagnose().problems == ()

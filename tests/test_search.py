@@ -32,6 +32,7 @@ DTYPES = {
     "position": "int64",
     "created": "datetime64[us, UTC]",
     "role": "str",
+    "speaker": "str",
     "excerpt": "str",
     "rank": "float64",
 }
@@ -270,7 +271,7 @@ def test_search_uses_index(db: Client, sql: psycopg.Connection) -> None:
     fill(db)
     db.memories.create_search_index()
     sql.execute("SET enable_seqscan = off")
-    criteria = SearchCriteria("boat", "words", "simple", None, None, None)
+    criteria = SearchCriteria("boat", "words", "simple", None, None)
     statement = search_query(criteria, {"limit": 5}).statement
     query = b"EXPLAIN " + sent(statement).encode()
     plan = "\n".join(row[0] for row in sql.execute(query, statement.parameters).fetchall())
@@ -290,7 +291,7 @@ def test_trigram_index_is_used_and_does_not_change_results(
     sql.execute("SET enable_seqscan = off")
     for text, result in zip(queries, results, strict=True):
         assert db.memories.search(text, match="substring").equals(result)
-    criteria = SearchCriteria("qwen", "substring", "simple", None, None, None)
+    criteria = SearchCriteria("qwen", "substring", "simple", None, None)
     statement = search_query(criteria, {"limit": 5}).statement
     query = b"EXPLAIN " + sent(statement).encode()
     plan = "\n".join(row[0] for row in sql.execute(query, statement.parameters).fetchall())

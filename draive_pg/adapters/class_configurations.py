@@ -65,7 +65,7 @@ class PostgresConfigurationRepository:
             Seconds for which a cached value is served after it expired, while the server does not
             answer; 0: not at all.
         fallback : ConfigurationRepository | None
-            Serves what is not cached if the server does not answer, or not within 2 seconds.
+            Serves while the server does not answer what is not cached.
 
         Returns
         -------

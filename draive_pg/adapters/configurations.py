@@ -46,8 +46,7 @@ def PostgresConfigurationRepository(
         Seconds for which a cached value is still served after it expired, while the server does
         not answer; 0: not at all. The logger ``draive_pg`` warns of the first use.
     fallback : ConfigurationRepository | None
-        Serves what is not cached if the server does not answer, or not within 2 seconds, such as
-        `FolderConfigurations`.
+        Serves while the server does not answer what is not cached, such as `FolderConfigurations`.
 
     Returns
     -------

@@ -38,10 +38,6 @@ def has_state(kind: type[Any]) -> bool:
     return (getattr(ctx, "contains_state", None) or ctx.check_state)(kind)
 
 
-# Seconds to wait for the server before a fallback serves.
-PATIENCE = 2.0
-
-
 def selector_of_call(served: RevisionSelector, extra: Mapping[str, Any]) -> RevisionSelector:
     """Return the selector that a call chooses by keyword, or the repository's own."""
     chosen = {name: extra[name] for name in ("revision", "label") if extra.get(name) is not None}
@@ -112,25 +108,21 @@ class Repository:
         self, name: str, request: Request[T], fallback: Callable[[], Awaitable[T | None]] | None
     ) -> T:
         """Return the result of a request; during an outage, what a fallback has, if it has it."""
-        limit = asyncio.timeout(None if fallback is None else PATIENCE)
         try:
             if self._preload is not None:
                 await self._database().preload(self._preload)
-            async with limit:
-                result = await self.run(request)
+            result = await self.run(request)
         except Exception as error:
             if fallback is None or not is_outage(error):
                 raise
             found = await fallback()
             if found is None:
-                if limit.expired():
-                    return await self.run(request)
                 raise
             if name not in self._by_fallback:
                 self._by_fallback.add(name)
                 logger.warning(
                     "serving %.80r of the fallback, because the server does not answer: %s",
-                    *(name, str(error) or f"no answer within {PATIENCE:g} s"),
+                    *(name, error),
                 )
             return found
         self._by_fallback.discard(name)

@@ -44,8 +44,7 @@ def PostgresInstructionsRepository(
         Seconds for which a cached value is still served after it expired, while the server does
         not answer; 0: not at all. The logger ``draive_pg`` warns of the first use.
     fallback : InstructionsRepository | None
-        Serves what is not cached if the server does not answer, or not within 2 seconds, such as
-        `FolderPrompts`.
+        Serves while the server does not answer what is not cached, such as `FolderPrompts`.
 
     Returns
     -------

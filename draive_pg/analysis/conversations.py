@@ -25,7 +25,8 @@ def turns(log: pd.DataFrame) -> pd.DataFrame:
     log : DataFrame
         `conversation_log` of whole memories: ``identifier``, ``position``, ``created``, ``role``,
         ``tool_requests``, ``tool_responses``, ``n_chars``; with ``meta``, elements of imported
-        logs without times are known, and their ``seconds`` are missing.
+        logs without times are known, and their ``seconds`` are missing; without ``text``,
+        ``question`` and ``answer`` are missing.
 
     Returns
     -------
@@ -45,11 +46,16 @@ def turns(log: pd.DataFrame) -> pd.DataFrame:
     starts = _starts_turn(ordered)
     without_time = untimed(log)[ordered.index]
     answers = (ordered["role"] == "output") & (ordered["tool_requests"] == 0)
+    texts = (
+        prepared(log, "text")["text"] if "text" in log else pd.Series(index=log.index, dtype="str")
+    )
     marked = ordered.assign(
         turn=starts.groupby(ordered["identifier"], sort=False).cumsum() - 1,
         answered=ordered["created"].where(answers),
         ended=ordered["created"].where(answers & ~without_time),
         untimed=without_time,
+        question=texts[ordered.index].where(starts),
+        answer=texts[ordered.index].where(answers),
         question_chars=ordered["n_chars"].where(starts, 0),
         answer_chars=ordered["n_chars"].where(answers, 0),
     )
@@ -62,6 +68,8 @@ def turns(log: pd.DataFrame) -> pd.DataFrame:
             answered=("answered", "max"),
             elements=("position", "size"),
             tool_calls=("tool_requests", "sum"),
+            question=("question", "first"),
+            answer=("answer", _joined),
             question_chars=("question_chars", "sum"),
             answer_chars=("answer_chars", "sum"),
             ended=("ended", "max"),
@@ -71,7 +79,7 @@ def turns(log: pd.DataFrame) -> pd.DataFrame:
     )
     seconds = (found["ended"] - found["asked"]).dt.total_seconds().where(~found["untimed"])
     found.insert(5, "seconds", seconds)
-    return found.drop(columns=["ended", "untimed"])
+    return found.drop(columns=["ended", "untimed"]).astype({"question": "str", "answer": "str"})
 
 
 def unanswered(log: pd.DataFrame) -> pd.DataFrame:
@@ -188,3 +196,9 @@ def _in_order(log: pd.DataFrame) -> pd.DataFrame:
 def _starts_turn(log: pd.DataFrame) -> "pd.Series[Any]":
     """Return which elements start a turn."""
     return (log["role"] == "input") & (log["tool_responses"] == 0)
+
+
+def _joined(texts: "pd.Series[str]") -> str | None:
+    """Return texts as lines, None if there are none."""
+    found = texts.dropna()
+    return "\n".join(found) if len(found) else None

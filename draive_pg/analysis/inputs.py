@@ -19,6 +19,9 @@ DTYPES: dict[str, Any] = {
 }
 
 
+TUPLES = ("tools", "labels")
+
+
 def prepared(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
     """Return the required columns with the dtypes of `db.frames`; other columns hold JSON.
 
@@ -68,7 +71,10 @@ def untimed(log: pd.DataFrame, *, only_import: bool = False) -> "pd.Series[bool]
 def _converted(values: "pd.Series[Any]", column: str) -> "pd.Series[Any]":
     dtype = DTYPES.get(column)
     if dtype is None:
-        return pd.Series([_parsed(value) for value in values], index=values.index, dtype="object")
+        parsed: list[Any] = [_parsed(value) for value in values]
+        if column in TUPLES:
+            parsed = [*map(tuple, parsed)]
+        return pd.Series(parsed, index=values.index, dtype="object")
     if str(values.dtype) == dtype:
         return values
     if dtype == TIMESTAMP:

@@ -1,5 +1,6 @@
 """Answers to questions about conversations: `db.analysis`."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from warnings import deprecated
@@ -10,7 +11,7 @@ from draive_pg.codec.validation import check_text
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.frames.audit import AUDIT
 from draive_pg.frames.conversations import CONVERSATION_LOG, TOOL_CALLS, VARIABLES
-from draive_pg.frames.query import OneOrMany
+from draive_pg.frames.query import Filters, OneOrMany
 from draive_pg.frames.read import read
 from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS, TEMPLATE_REVISIONS
 from draive_pg.operations.operation import Call, Steps, Workflow, workflow
@@ -40,6 +41,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         self,
         identifier: OneOrMany | None = None,
         *,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
@@ -52,6 +55,10 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         ----------
         identifier : str | Sequence[str] | None
             Only these memories.
+        prefix : str | None
+            Only memories whose identifiers start with it.
+        variables : Mapping[str, Any] | None
+            Only memories whose newest variables contain these.
         since, until : datetime | date | str | None
             Bounds of ``asked``, inclusive and exclusive.
 
@@ -70,6 +77,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
             | seconds | float64 | from asked to answered; missing if a message had no time |
             | elements | int64 | number of elements |
             | tool_calls | int64 | number of tool requests |
+            | question | str | its text |
+            | answer | str | texts of its outputs without tool requests, as lines; if any |
             | question_chars | int64 | number of characters of the question |
             | answer_chars | int64 | number of characters of outputs without tool requests |
 
@@ -84,7 +93,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         """
         from draive_pg import analysis
 
-        log = read(CONVERSATION_LOG, identifier, columns=(*TURN, "n_chars", "meta"))
+        memories = _memories(identifier, prefix, variables)
+        log = read(CONVERSATION_LOG, {**memories, "columns": (*TURN, "text", "n_chars", "meta")})
         return _compute(analysis.turns, log, within=("asked", since, until))
 
     @method
@@ -92,6 +102,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         self,
         identifier: OneOrMany | None = None,
         *,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
@@ -101,6 +113,10 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         ----------
         identifier : str | Sequence[str] | None
             Only these memories.
+        prefix : str | None
+            Only memories whose identifiers start with it.
+        variables : Mapping[str, Any] | None
+            Only memories whose newest variables contain these.
         since, until : datetime | date | str | None
             Bounds of ``created``, inclusive and exclusive.
 
@@ -127,7 +143,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         --------
         >>> db.analysis.unanswered()["ended"].value_counts()
         """
-        return _unanswered(identifier, since, until)
+        return _unanswered(_memories(identifier, prefix, variables), since, until)
 
     @method
     @deprecated("db.analysis.abandoned() is deprecated: write unanswered()", stacklevel=2)
@@ -139,7 +155,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
         """Return the result of `unanswered`, which replaces this method."""
-        return _unanswered(identifier, since, until)
+        return _unanswered(_memories(identifier, None, None), since, until)
 
     @method
     def activity(
@@ -148,6 +164,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         *,
         timezone: str = "UTC",
         identifier: OneOrMany | None = None,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
@@ -163,6 +181,10 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
             IANA time zone in which periods start, for example ``"Europe/Warsaw"``.
         identifier : str | Sequence[str] | None
             Only these memories.
+        prefix : str | None
+            Only memories whose identifiers start with it.
+        variables : Mapping[str, Any] | None
+            Only memories whose newest variables contain these.
         since, until : datetime | date | str | None
             Bounds of the time of elements, inclusive and exclusive.
 
@@ -194,7 +216,11 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         from draive_pg import analysis
 
         analysis.check_period(by, timezone)
-        log = read(CONVERSATION_LOG, identifier, since, until, columns=(*TURN, "meta"))
+        memories = _memories(identifier, prefix, variables)
+        log = read(
+            CONVERSATION_LOG,
+            {**memories, "since": since, "until": until, "columns": (*TURN, "meta")},
+        )
         return _compute(partial(analysis.activity, by=by, timezone=timezone), log)
 
     @method
@@ -202,6 +228,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         self,
         identifier: OneOrMany | None = None,
         *,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
         failure: str | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
@@ -212,6 +240,10 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         ----------
         identifier : str | Sequence[str] | None
             Only these memories.
+        prefix : str | None
+            Only memories whose identifiers start with it.
+        variables : Mapping[str, Any] | None
+            Only memories whose newest variables contain these.
         failure : str | None
             Regular expression, case-insensitive: a call failed if the handling of its response is
             ``error`` or its text starts with a match. None for ``{"error"`` and ``error``.
@@ -247,7 +279,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         from draive_pg import analysis
 
         pattern = analysis.check_failure(analysis.FAILURE if failure is None else failure)
-        calls = read(TOOL_CALLS, identifier, since, until)
+        memories = _memories(identifier, prefix, variables)
+        calls = read(TOOL_CALLS, {**memories, "since": since, "until": until})
         return _compute(partial(analysis.tools, failure=pattern), calls)
 
     @method
@@ -255,6 +288,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         self,
         identifier: OneOrMany | None = None,
         *,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
@@ -266,6 +301,10 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         ----------
         identifier : str | Sequence[str] | None
             Only these memories.
+        prefix : str | None
+            Only memories whose identifiers start with it.
+        variables : Mapping[str, Any] | None
+            Only memories whose newest variables contain these.
         since, until : datetime | date | str | None
             Bounds of the time of requests, inclusive and exclusive.
 
@@ -295,7 +334,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         from draive_pg import analysis
 
         columns = ("identifier", "position", "tool", "arguments")
-        calls = read(TOOL_CALLS, identifier, since, until, columns=columns)
+        memories = _memories(identifier, prefix, variables)
+        calls = read(TOOL_CALLS, {**memories, "since": since, "until": until, "columns": columns})
         return _compute(analysis.repeated_calls, calls)
 
     @method
@@ -303,6 +343,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         self,
         identifier: OneOrMany | None = None,
         *,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
@@ -312,6 +354,10 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         ----------
         identifier : str | Sequence[str] | None
             Only these memories.
+        prefix : str | None
+            Only memories whose identifiers start with it.
+        variables : Mapping[str, Any] | None
+            Only memories whose newest variables contain these.
         since, until : datetime | date | str | None
             Bounds of ``created``, inclusive and exclusive.
 
@@ -339,8 +385,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         """
         from draive_pg import analysis
 
-        variables = read(VARIABLES, identifier)
-        return _compute(analysis.variable_changes, variables, within=("created", since, until))
+        snapshots = read(VARIABLES, _memories(identifier, prefix, variables))
+        return _compute(analysis.variable_changes, snapshots, within=("created", since, until))
 
     @method
     def by_variable(
@@ -348,6 +394,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         name: str,
         *,
         identifier: OneOrMany | None = None,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
@@ -362,6 +410,10 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
             Name of the variable. The newest value of each memory counts.
         identifier : str | Sequence[str] | None
             Only these memories.
+        prefix : str | None
+            Only memories whose identifiers start with it.
+        variables : Mapping[str, Any] | None
+            Only memories whose newest variables contain these.
         since, until : datetime | date | str | None
             Bounds of the time of elements, inclusive and exclusive.
 
@@ -392,12 +444,12 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         from draive_pg import analysis
 
         check_text(name, "name")
-        log = read(CONVERSATION_LOG, identifier, since, until, columns=(*TURN, "n_chars", "meta"))
-        variables = read(VARIABLES, identifier, columns=("identifier", "variables"))
-        calls = read(
-            TOOL_CALLS, identifier, since, until, columns=("identifier", "response", "handling")
-        )
-        return _compute(partial(analysis.by_variable, name=name), log, variables, calls)
+        memories = _memories(identifier, prefix, variables)
+        elements: Filters = {**memories, "since": since, "until": until}
+        log = read(CONVERSATION_LOG, {**elements, "columns": (*TURN, "n_chars", "meta")})
+        snapshots = read(VARIABLES, {**memories, "columns": ("identifier", "variables")})
+        calls = read(TOOL_CALLS, {**elements, "columns": ("identifier", "response", "handling")})
+        return _compute(partial(analysis.by_variable, name=name), log, snapshots, calls)
 
     @method
     def live_instructions(
@@ -406,6 +458,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         *,
         label: str | None = None,
         identifier: OneOrMany | None = None,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
@@ -423,6 +477,10 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
             The revisions that had this label, by its history; None: those that were the newest.
         identifier : str | Sequence[str] | None
             Only these memories.
+        prefix : str | None
+            Only memories whose identifiers start with it.
+        variables : Mapping[str, Any] | None
+            Only memories whose newest variables contain these.
         since, until : datetime | date | str | None
             Bounds of ``created``, inclusive and exclusive.
 
@@ -451,12 +509,14 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         >>> live = db.analysis.live_instructions("greeting", label="production")
         >>> live.groupby("revision")["identifier"].nunique()
         """
+        memories = _memories(identifier, prefix, variables)
+        elements: Filters = {**memories, "since": since, "until": until}
         if label is not None:
-            return _labelled(
-                "instructions", name, check_text(label, "label"), identifier, since, until
-            )
-        revisions = read(INSTRUCTION_REVISIONS, name, columns=("name", "revision", "created"))
-        return _live(revisions, identifier, since, until)
+            return _labelled("instructions", name, check_text(label, "label"), elements)
+        revisions = read(
+            INSTRUCTION_REVISIONS, {"identifier": name, "columns": ("name", "revision", "created")}
+        )
+        return _live(revisions, elements)
 
     @method
     def live_templates(
@@ -464,6 +524,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         template: OneOrMany | None = None,
         *,
         identifier: OneOrMany | None = None,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
@@ -477,6 +539,10 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
             Only these templates.
         identifier : str | Sequence[str] | None
             Only these memories.
+        prefix : str | None
+            Only memories whose identifiers start with it.
+        variables : Mapping[str, Any] | None
+            Only memories whose newest variables contain these.
         since, until : datetime | date | str | None
             Bounds of ``created``, inclusive and exclusive.
 
@@ -506,8 +572,13 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         >>> live.groupby("revision")["identifier"].nunique()
         """
         columns = ("identifier", "revision", "created")
-        revisions = read(TEMPLATE_REVISIONS, template, columns=columns)
-        return _live(revisions, identifier, since, until)
+        revisions = read(TEMPLATE_REVISIONS, {"identifier": template, "columns": columns})
+        elements: Filters = {
+            **_memories(identifier, prefix, variables),
+            "since": since,
+            "until": until,
+        }
+        return _live(revisions, elements)
 
     @method
     def live_configurations(
@@ -516,6 +587,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         *,
         label: str | None = None,
         identifier: OneOrMany | None = None,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
     ) -> "Workflow[DataFrame]":
@@ -529,6 +602,10 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
             The revisions that had this label, by its history; None: those that were the newest.
         identifier : str | Sequence[str] | None
             Only these memories.
+        prefix : str | None
+            Only memories whose identifiers start with it.
+        variables : Mapping[str, Any] | None
+            Only memories whose newest variables contain these.
         since, until : datetime | date | str | None
             Bounds of ``created``, inclusive and exclusive.
 
@@ -556,31 +633,35 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         --------
         >>> db.analysis.live_configurations("chat", identifier="visit-1")
         """
+        memories = _memories(identifier, prefix, variables)
+        elements: Filters = {**memories, "since": since, "until": until}
         if label is not None:
             label = check_text(label, "label")
-            return _labelled("configurations", configuration, label, identifier, since, until)
+            return _labelled("configurations", configuration, label, elements)
         columns = ("identifier", "revision", "created")
-        return _live(read(CONFIGURATIONS, configuration, columns=columns), identifier, since, until)
+        revisions = read(CONFIGURATIONS, {"identifier": configuration, "columns": columns})
+        return _live(revisions, elements)
+
+
+def _memories(
+    identifier: OneOrMany | None, prefix: str | None, variables: Mapping[str, Any] | None
+) -> Filters:
+    return {"identifier": identifier, "prefix": prefix, "variables": variables}
 
 
 def _unanswered(
-    identifier: OneOrMany | None, since: Timestamp | None, until: Timestamp | None
+    memories: Filters, since: Timestamp | None, until: Timestamp | None
 ) -> "Workflow[DataFrame]":
     from draive_pg import analysis
 
-    log = read(CONVERSATION_LOG, identifier, columns=(*TURN, "tools", "text"))
+    log = read(CONVERSATION_LOG, {**memories, "columns": (*TURN, "tools", "text")})
     return _compute(analysis.unanswered, log, within=("created", since, until))
 
 
-def _live(
-    revisions: "Copy[DataFrame]",
-    identifier: OneOrMany | None,
-    since: Timestamp | None,
-    until: Timestamp | None,
-) -> "Workflow[DataFrame]":
+def _live(revisions: "Copy[DataFrame]", elements: Filters) -> "Workflow[DataFrame]":
     from draive_pg import analysis
 
-    log = read(CONVERSATION_LOG, identifier, since, until, columns=(*ELEMENT, "meta"))
+    log = read(CONVERSATION_LOG, {**elements, "columns": (*ELEMENT, "meta")})
     return _compute(analysis.live_revisions, log, revisions)
 
 
@@ -588,9 +669,7 @@ def _labelled(
     kind: str,
     name: OneOrMany | None,
     label: str,
-    identifier: OneOrMany | None,
-    since: Timestamp | None,
-    until: Timestamp | None,
+    elements: Filters,
 ) -> "Workflow[DataFrame]":
     from draive_pg import analysis
 
@@ -598,8 +677,8 @@ def _labelled(
         periods = analysis.label_periods(audit[audit["kind"] == kind], label)
         return analysis.live_revisions(log, periods)
 
-    log = read(CONVERSATION_LOG, identifier, since, until, columns=(*ELEMENT, "meta"))
-    return _compute(live, log, read(AUDIT, name))
+    log = read(CONVERSATION_LOG, {**elements, "columns": (*ELEMENT, "meta")})
+    return _compute(live, log, read(AUDIT, {"identifier": name}))
 
 
 def _compute(

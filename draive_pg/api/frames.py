@@ -1,8 +1,8 @@
 """DataFrames of the tables: `db.frames`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from draive_pg.api._method import Namespace, method, stream
 from draive_pg.codec.timestamps import Timestamp
@@ -11,7 +11,7 @@ from draive_pg.frames import frame_named
 from draive_pg.frames.audit import AUDIT
 from draive_pg.frames.conversations import CONVERSATION_LOG, SESSIONS, TOOL_CALLS, VARIABLES
 from draive_pg.frames.frame import Format
-from draive_pg.frames.query import Filters, OneOrMany
+from draive_pg.frames.query import Backend, Filters, JsonColumns, OneOrMany, Role, Speaker
 from draive_pg.frames.read import chunks, read
 from draive_pg.frames.removed_elements import REMOVED_ELEMENTS
 from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS, TEMPLATE_REVISIONS
@@ -25,22 +25,27 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
     """The tables as pandas DataFrames.
 
     Columns and dtypes are fixed, also of an empty DataFrame. Times are in UTC. Columns of dtype
-    ``object`` hold JSON as Python values: dicts, lists, numbers, strings.
+    ``object`` hold tuples of texts, or JSON as Python values: dicts, lists, numbers, strings.
     """
 
     __slots__ = ()
 
     @method
-    def conversation_log(
+    def conversation_log(  # noqa: PLR0913 - filters
         self,
         identifier: OneOrMany | None = None,
         *,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
         limit: int | None = None,
-        role: str | None = None,
+        role: Role | None = None,
+        speaker: Speaker | None = None,
         tool: OneOrMany | None = None,
         columns: Sequence[str] | None = None,
+        documents: JsonColumns = "objects",
+        backend: Backend = "pandas",
     ) -> "Copy[DataFrame]":
         """Return one row per element, ordered by identifier and position.
 
@@ -48,16 +53,27 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         ----------
         identifier : str | Sequence[str] | None
             Only these memories.
+        prefix : str | None
+            Only memories whose identifiers start with it.
+        variables : Mapping[str, Any] | None
+            Only memories whose newest variables contain these.
         since, until : datetime | date | str | None
             Bounds of ``created``, inclusive and exclusive.
         limit : int | None
             Maximum number of rows; the first ones are returned.
-        role : str | None
-            Only ``"input"`` or only ``"output"``.
+        role : {"input", "output"} | None
+            Only one of draive's roles.
+        speaker : {"user", "assistant", "tool"} | None
+            Only elements of one; an input with a tool response is of a tool.
         tool : str | Sequence[str] | None
             Only elements with a request or a response of one of these tools.
         columns : Sequence[str] | None
             Only these columns, in this order; others are not computed.
+        documents : {"objects", "text"}
+            JSON columns as Python values, or as JSON text, which can be hashed and written to
+            Parquet by pandas.
+        backend : {"pandas", "arrow", "polars"}
+            Type of the result; ``pyarrow.Table`` and ``polars.DataFrame`` have JSON text.
 
         Returns
         -------
@@ -70,9 +86,10 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             | position | int64 | index of the element in its memory, from 0 |
             | created | datetime64[us, UTC] | when it was written |
             | role | str | `input` or `output` |
+            | speaker | str | `user`, `assistant` or `tool` |
             | text | str | text parts, joined |
             | reasoning | str | text of reasoning blocks, joined |
-            | tools | object | list of the tool names of requests and responses |
+            | tools | object | tuple of the tool names of requests and responses |
             | tool_requests | int64 | number of tool requests |
             | tool_responses | int64 | number of tool responses |
             | parts | int64 | number of content parts |
@@ -90,19 +107,37 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         >>> log.groupby("identifier")["n_chars"].mean()
         """
         return read(
-            CONVERSATION_LOG, identifier, since, until, limit, columns, role=role, tool=tool
+            CONVERSATION_LOG,
+            {
+                "identifier": identifier,
+                "prefix": prefix,
+                "variables": variables,
+                "since": since,
+                "until": until,
+                "limit": limit,
+                "role": role,
+                "speaker": speaker,
+                "tool": tool,
+                "columns": columns,
+                "documents": documents,
+            },
+            backend=backend,
         )
 
     @method
-    def tool_calls(
+    def tool_calls(  # noqa: PLR0913 - filters
         self,
         identifier: OneOrMany | None = None,
         *,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
         limit: int | None = None,
         tool: OneOrMany | None = None,
         columns: Sequence[str] | None = None,
+        documents: JsonColumns = "objects",
+        backend: Backend = "pandas",
     ) -> "Copy[DataFrame]":
         """Return one row per tool request with its response, in the order of the requests.
 
@@ -110,6 +145,10 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         ----------
         identifier : str | Sequence[str] | None
             Only these memories.
+        prefix : str | None
+            Only memories whose identifiers start with it.
+        variables : Mapping[str, Any] | None
+            Only memories whose newest variables contain these.
         since, until : datetime | date | str | None
             Bounds of ``created``, inclusive and exclusive.
         limit : int | None
@@ -118,12 +157,17 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             Only calls of these tools.
         columns : Sequence[str] | None
             Only these columns, in this order.
+        documents : {"objects", "text"}
+            JSON columns as Python values, or as JSON text, which can be hashed and written to
+            Parquet by pandas.
+        backend : {"pandas", "arrow", "polars"}
+            Type of the result; ``pyarrow.Table`` and ``polars.DataFrame`` have JSON text.
 
         Returns
         -------
         DataFrame
-            The columns; the last four are missing without a response. If an element requests
-            several calls with the same id, their responses are taken in order.
+            The columns; without a response, the last five are missing, and ``failed`` is False. If
+            an element requests several calls with the same id, their responses are taken in order.
 
             | column | dtype | content |
             |---|---|---|
@@ -135,6 +179,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             | arguments | object | dict |
             | response | str | text of the response |
             | handling | str | `response`, `error` or another handling of draive |
+            | failed | bool | whether the response is an error or begins like one |
             | responded | datetime64[us, UTC] | when the response was written |
             | seconds | float64 | from request to response |
 
@@ -148,17 +193,35 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         >>> calls = db.frames.tool_calls(tool="search")
         >>> calls[calls["handling"] == "error"]
         """
-        return read(TOOL_CALLS, identifier, since, until, limit, columns, tool=tool)
+        return read(
+            TOOL_CALLS,
+            {
+                "identifier": identifier,
+                "prefix": prefix,
+                "variables": variables,
+                "since": since,
+                "until": until,
+                "limit": limit,
+                "tool": tool,
+                "columns": columns,
+                "documents": documents,
+            },
+            backend=backend,
+        )
 
     @method
-    def sessions(
+    def sessions(  # noqa: PLR0913 - filters
         self,
         identifier: OneOrMany | None = None,
         *,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
+        documents: JsonColumns = "objects",
+        backend: Backend = "pandas",
     ) -> "Copy[DataFrame]":
         """Return one row per memory, ordered by identifier.
 
@@ -166,12 +229,21 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         ----------
         identifier : str | Sequence[str] | None
             Only these memories.
+        prefix : str | None
+            Only memories whose identifiers start with it.
+        variables : Mapping[str, Any] | None
+            Only memories whose newest variables contain these.
         since, until : datetime | date | str | None
             Bounds of ``created``, inclusive and exclusive.
         limit : int | None
             Maximum number of rows; the first ones are returned.
         columns : Sequence[str] | None
             Only these columns, in this order.
+        documents : {"objects", "text"}
+            JSON columns as Python values, or as JSON text, which can be hashed and written to
+            Parquet by pandas.
+        backend : {"pandas", "arrow", "polars"}
+            Type of the result; ``pyarrow.Table`` and ``polars.DataFrame`` have JSON text.
 
         Returns
         -------
@@ -187,8 +259,11 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             | elements | int64 | number of elements |
             | turns | int64 | number of inputs without a tool response |
             | tool_calls | int64 | number of tool requests |
+            | failures | int64 | number of failed tool responses |
             | n_chars | int64 | number of characters of all texts |
             | seconds | float64 | from first to last |
+            | question | str | text of the first input without a tool response, if any |
+            | variables | object | dict of the newest variables, if any |
 
         Raises
         ------
@@ -199,17 +274,34 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         --------
         >>> db.frames.sessions(since="2026-01-01").nlargest(10, "turns")
         """
-        return read(SESSIONS, identifier, since, until, limit, columns)
+        return read(
+            SESSIONS,
+            {
+                "identifier": identifier,
+                "prefix": prefix,
+                "variables": variables,
+                "since": since,
+                "until": until,
+                "limit": limit,
+                "columns": columns,
+                "documents": documents,
+            },
+            backend=backend,
+        )
 
     @method
-    def variables(
+    def variables(  # noqa: PLR0913 - filters
         self,
         identifier: OneOrMany | None = None,
         *,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
+        documents: JsonColumns = "objects",
+        backend: Backend = "pandas",
     ) -> "Copy[DataFrame]":
         """Return one row per snapshot of variables, ordered by identifier and time.
 
@@ -217,12 +309,21 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         ----------
         identifier : str | Sequence[str] | None
             Only these memories.
+        prefix : str | None
+            Only memories whose identifiers start with it.
+        variables : Mapping[str, Any] | None
+            Only memories whose newest variables contain these.
         since, until : datetime | date | str | None
             Bounds of ``created``, inclusive and exclusive.
         limit : int | None
             Maximum number of rows; the first ones are returned.
         columns : Sequence[str] | None
             Only these columns, in this order.
+        documents : {"objects", "text"}
+            JSON columns as Python values, or as JSON text, which can be hashed and written to
+            Parquet by pandas.
+        backend : {"pandas", "arrow", "polars"}
+            Type of the result; ``pyarrow.Table`` and ``polars.DataFrame`` have JSON text.
 
         Returns
         -------
@@ -244,7 +345,20 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         --------
         >>> db.frames.variables("visit-1")["variables"].iloc[-1]
         """
-        return read(VARIABLES, identifier, since, until, limit, columns)
+        return read(
+            VARIABLES,
+            {
+                "identifier": identifier,
+                "prefix": prefix,
+                "variables": variables,
+                "since": since,
+                "until": until,
+                "limit": limit,
+                "columns": columns,
+                "documents": documents,
+            },
+            backend=backend,
+        )
 
     @method
     def instruction_revisions(
@@ -255,6 +369,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         until: Timestamp | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
+        documents: JsonColumns = "objects",
+        backend: Backend = "pandas",
     ) -> "Copy[DataFrame]":
         """Return one row per revision of instructions, ordered by name and revision.
 
@@ -268,6 +384,11 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             Maximum number of rows; the first ones are returned.
         columns : Sequence[str] | None
             Only these columns, in this order.
+        documents : {"objects", "text"}
+            JSON columns as Python values, or as JSON text, which can be hashed and written to
+            Parquet by pandas.
+        backend : {"pandas", "arrow", "polars"}
+            Type of the result; ``pyarrow.Table`` and ``polars.DataFrame`` have JSON text.
 
         Returns
         -------
@@ -286,7 +407,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             | n_chars | int64 | number of characters of `content` |
             | author | str | who wrote it, if recorded |
             | message | str | why, if recorded |
-            | labels | object | list of the labels that are on it |
+            | labels | object | tuple of the labels that are on it |
             | current | bool | whether it is the newest revision |
 
         Raises
@@ -298,7 +419,18 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         --------
         >>> db.frames.instruction_revisions("greeting").plot(x="created", y="n_chars")
         """
-        return read(INSTRUCTION_REVISIONS, name, since, until, limit, columns)
+        return read(
+            INSTRUCTION_REVISIONS,
+            {
+                "identifier": name,
+                "since": since,
+                "until": until,
+                "limit": limit,
+                "columns": columns,
+                "documents": documents,
+            },
+            backend=backend,
+        )
 
     @method
     def template_revisions(
@@ -309,6 +441,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         until: Timestamp | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
+        documents: JsonColumns = "objects",
+        backend: Backend = "pandas",
     ) -> "Copy[DataFrame]":
         """Return one row per revision of a template, ordered by identifier and revision.
 
@@ -322,6 +456,11 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             Maximum number of rows; the first ones are returned.
         columns : Sequence[str] | None
             Only these columns, in this order.
+        documents : {"objects", "text"}
+            JSON columns as Python values, or as JSON text, which can be hashed and written to
+            Parquet by pandas.
+        backend : {"pandas", "arrow", "polars"}
+            Type of the result; ``pyarrow.Table`` and ``polars.DataFrame`` have JSON text.
 
         Returns
         -------
@@ -340,7 +479,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             | n_chars | int64 | number of characters of `content` |
             | author | str | who wrote it, if recorded |
             | message | str | why, if recorded |
-            | labels | object | list of the labels that are on it |
+            | labels | object | tuple of the labels that are on it |
             | current | bool | whether it is the newest revision |
 
         Raises
@@ -352,7 +491,18 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         --------
         >>> db.frames.template_revisions("greeting").plot(x="created", y="n_chars")
         """
-        return read(TEMPLATE_REVISIONS, identifier, since, until, limit, columns)
+        return read(
+            TEMPLATE_REVISIONS,
+            {
+                "identifier": identifier,
+                "since": since,
+                "until": until,
+                "limit": limit,
+                "columns": columns,
+                "documents": documents,
+            },
+            backend=backend,
+        )
 
     @method
     def configurations(
@@ -363,6 +513,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         until: Timestamp | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
+        documents: JsonColumns = "objects",
+        backend: Backend = "pandas",
     ) -> "Copy[DataFrame]":
         """Return one row per revision of a configuration, ordered by identifier and revision.
 
@@ -376,6 +528,11 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             Maximum number of rows; the first ones are returned.
         columns : Sequence[str] | None
             Only these columns, in this order.
+        documents : {"objects", "text"}
+            JSON columns as Python values, or as JSON text, which can be hashed and written to
+            Parquet by pandas.
+        backend : {"pandas", "arrow", "polars"}
+            Type of the result; ``pyarrow.Table`` and ``polars.DataFrame`` have JSON text.
 
         Returns
         -------
@@ -390,7 +547,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             | content | object | dict |
             | author | str | who wrote it, if recorded |
             | message | str | why, if recorded |
-            | labels | object | list of the labels that are on it |
+            | labels | object | tuple of the labels that are on it |
             | current | bool | whether it is the newest revision |
 
         Raises
@@ -402,7 +559,18 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         --------
         >>> db.frames.configurations("chat")["content"].apply(pd.Series)
         """
-        return read(CONFIGURATIONS, identifier, since, until, limit, columns)
+        return read(
+            CONFIGURATIONS,
+            {
+                "identifier": identifier,
+                "since": since,
+                "until": until,
+                "limit": limit,
+                "columns": columns,
+                "documents": documents,
+            },
+            backend=backend,
+        )
 
     @method
     def audit(
@@ -413,6 +581,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         until: Timestamp | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
+        backend: Backend = "pandas",
     ) -> "Copy[DataFrame]":
         """Return one row per definition, label move and removal of documents, ordered by time.
 
@@ -429,6 +598,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             Maximum number of rows; the first ones are returned.
         columns : Sequence[str] | None
             Only these columns, in this order.
+        backend : {"pandas", "arrow", "polars"}
+            Type of the result; ``pyarrow.Table`` and ``polars.DataFrame`` have JSON text.
 
         Returns
         -------
@@ -458,7 +629,17 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         --------
         >>> db.frames.audit(since="2026-01-01").query("action == 'remove'")
         """
-        return read(AUDIT, name, since, until, limit, columns)
+        return read(
+            AUDIT,
+            {
+                "identifier": name,
+                "since": since,
+                "until": until,
+                "limit": limit,
+                "columns": columns,
+            },
+            backend=backend,
+        )
 
     @method
     def removed_elements(
@@ -469,6 +650,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         until: Timestamp | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
+        documents: JsonColumns = "objects",
+        backend: Backend = "pandas",
     ) -> "Copy[DataFrame]":
         """Return one row per element that was removed or replaced on its own, ordered by time.
 
@@ -485,6 +668,11 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             Maximum number of rows; the first ones are returned.
         columns : Sequence[str] | None
             Only these columns, in this order.
+        documents : {"objects", "text"}
+            JSON columns as Python values, or as JSON text, which can be hashed and written to
+            Parquet by pandas.
+        backend : {"pandas", "arrow", "polars"}
+            Type of the result; ``pyarrow.Table`` and ``polars.DataFrame`` have JSON text.
 
         Returns
         -------
@@ -511,7 +699,18 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         --------
         >>> db.frames.removed_elements("visit-1")[["removed", "reason"]]
         """
-        return read(REMOVED_ELEMENTS, identifier, since, until, limit, columns)
+        return read(
+            REMOVED_ELEMENTS,
+            {
+                "identifier": identifier,
+                "since": since,
+                "until": until,
+                "limit": limit,
+                "columns": columns,
+                "documents": documents,
+            },
+            backend=backend,
+        )
 
     @stream
     def chunks(
@@ -557,12 +756,14 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         path: Path | str,
         *,
         format: Format | None = None,  # noqa: A002 - what it is
+        spreadsheet: bool = False,
         progress: bool | None = None,
         **filters: Unpack[Filters],
     ) -> Copy[int]:
         """Write a frame of any size to a file in constant memory.
 
-        JSON columns are text in Parquet and CSV, and nested in JSON Lines. Times in CSV and JSON
+        JSON columns are text in Parquet and CSV, and nested in JSON Lines; `tools` and `labels` are
+        lists in Parquet. Times in CSV and JSON
         Lines are ISO 8601 in UTC.
 
         Parameters
@@ -574,6 +775,10 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         format : {"parquet", "csv", "jsonl"} | None
             Format; None for that of the suffix. CSV and JSON Lines are gzipped if the name ends in
             ``.gz``.
+        spreadsheet : bool
+            Write CSV that spreadsheet programs open safely: with a byte order mark, and with an
+            apostrophe before texts that begin with ``=``, ``+``, ``-``, ``@``, a tab or a carriage
+            return.
         progress : bool | None
             Show a progress bar; None for only in a terminal or notebook.
         **filters
@@ -595,4 +800,11 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         """
         from draive_pg.frames.export import export
 
-        return export(frame_named(frame), path, filters, format=format, progress=progress)
+        return export(
+            frame_named(frame),
+            path,
+            filters,
+            format=format,
+            spreadsheet=spreadsheet,
+            progress=progress,
+        )

@@ -11,7 +11,7 @@ from draive_pg.chat.conversation import Branches, ExportFormat, OnError
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.errors import warn
-from draive_pg.frames.query import Filters, OneOrMany
+from draive_pg.frames.query import Filters, OneOrMany, Role, Speaker
 from draive_pg.frames.search import SearchCriteria, check_match, search
 from draive_pg.models.conversations import (
     ChatExport,
@@ -135,7 +135,9 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         text: str | None = None,
         *,
         identifier: OneOrMany | None = None,
-        role: str | None = None,
+        prefix: str | None = None,
+        role: Role | None = None,
+        speaker: Speaker | None = None,
         tool: OneOrMany | None = None,
         meta: Mapping[str, Any] | None = None,
         since: Timestamp | None = None,
@@ -156,8 +158,12 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
             or artifacts.
         identifier : str | Sequence[str] | None
             One or several memories.
-        role : str | None
-            ``input`` or ``output``.
+        prefix : str | None
+            Memories whose identifiers start with it.
+        role : {"input", "output"} | None
+            One of draive's roles.
+        speaker : {"user", "assistant", "tool"} | None
+            Who spoke; an input with a tool response is of a tool.
         tool : str | Sequence[str] | None
             One or several tools that the element requests or has a response of.
         meta : Mapping[str, Any] | None
@@ -165,7 +171,8 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         since, until : datetime | date | str | None
             Bounds (inclusive, exclusive) of ``created``; UTC unless they have an offset.
         error : bool | None
-            True for elements with a tool response that is an error, False for all others.
+            True for elements with a tool response that is an error or begins like one, as in
+            `Frames.tool_calls`; False for all others.
         variables : Mapping[str, Any] | None
             Part of the newest variables of the memory.
         match : {"words", "substring"} | None
@@ -191,6 +198,7 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
             | position | int64 | index of the element in its memory, from 0 |
             | created | datetime64[us, UTC] | when it was written |
             | role | str | `input` or `output` |
+            | speaker | str | `user`, `assistant` or `tool` |
             | excerpt | str | its text around the words, each as `[[word]]`; else its start |
             | rank | float64 | how well the words match; 0 for substrings and without `text` |
 
@@ -206,13 +214,16 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         """
         filters: Filters = {
             "identifier": identifier,
+            "prefix": prefix,
+            "variables": variables,
             "since": since,
             "until": until,
             "limit": limit,
             "role": role,
+            "speaker": speaker,
             "tool": tool,
         }
-        return search(SearchCriteria(text, match, language, meta, error, variables), filters)
+        return search(SearchCriteria(text, match, language, meta, error), filters)
 
     @method
     def create_search_index(

@@ -456,7 +456,7 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
         >>> log = db.memory("visit-1").log()
         >>> log[log.role == "input"].text
         """
-        return read(CONVERSATION_LOG, self.identifier)
+        return read(CONVERSATION_LOG, {"identifier": self.identifier})
 
     @method
     def chat(self, *, metadata: bool = False) -> "Workflow[list[dict[str, Any]]]":

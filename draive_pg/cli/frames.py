@@ -9,9 +9,20 @@ from typing import Annotated, Any
 
 import typer
 
-from draive_pg.cli.options import AsJson, Dsn, Schema, Since, Until, opened, timestamp
+from draive_pg.cli.options import (
+    AsJson,
+    Dsn,
+    Prefix,
+    Schema,
+    Since,
+    Until,
+    json_object,
+    opened,
+    timestamp,
+)
 from draive_pg.cli.output import echo, print_json
 from draive_pg.frames.frame import Format
+from draive_pg.frames.query import Role, Speaker
 
 DETAILS = """
 
@@ -52,12 +63,16 @@ def _export(
     identifier: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="Only this one; can be repeated.")
     ] = None,
+    prefix: Prefix = None,
+    variables: Annotated[
+        str | None,
+        typer.Option(metavar="JSON", help="Only memories whose newest variables contain this."),
+    ] = None,
     since: Since = None,
     until: Until = None,
     limit: Annotated[int | None, typer.Option(metavar="N", help="At most this many rows.")] = None,
-    role: Annotated[
-        str | None, typer.Option(metavar="ROLE", help="Only elements of this role: input, output.")
-    ] = None,
+    role: Annotated[Role | None, typer.Option(help="Only elements of this role.")] = None,
+    speaker: Annotated[Speaker | None, typer.Option(help="Only elements of this one.")] = None,
     tool: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="Only this tool; can be repeated.")
     ] = None,
@@ -68,6 +83,12 @@ def _export(
         Format | None,
         typer.Option("--format", help="The format, if the name of the file does not tell."),
     ] = None,
+    spreadsheet: Annotated[
+        bool,
+        typer.Option(
+            "--spreadsheet", help="CSV with a byte order mark, and without formulas in texts."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     started = time.monotonic()
@@ -77,11 +98,15 @@ def _export(
             frame,
             file,
             format=format_,
+            spreadsheet=spreadsheet,
             identifier=identifier,
+            prefix=prefix,
+            variables=json_object(variables, "--variables"),
             since=times[0],
             until=times[1],
             limit=limit,
             role=role,
+            speaker=speaker,
             tool=tool,
             columns=None if columns is None else columns.split(","),
         )

@@ -30,6 +30,7 @@ from draive_pg.cli.output import (
     summarize,
 )
 from draive_pg.display.text import format_size
+from draive_pg.frames.query import Role, Speaker
 from draive_pg.frames.search import Match
 from draive_pg.operations.conversations.listing import Order
 
@@ -172,9 +173,9 @@ def search(
     identifier: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="In this memory; can be repeated.")
     ] = None,
-    role: Annotated[
-        str | None, typer.Option(metavar="ROLE", help="Only elements of this role: input, output.")
-    ] = None,
+    prefix: Prefix = None,
+    role: Annotated[Role | None, typer.Option(help="Only elements of this role.")] = None,
+    speaker: Annotated[Speaker | None, typer.Option(help="Only elements of this one.")] = None,
     tool: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="With this tool; can be repeated.")
     ] = None,
@@ -227,7 +228,9 @@ def search(
         found = db.memories.search(
             text,
             identifier=identifier,
+            prefix=prefix,
             role=role,
+            speaker=speaker,
             tool=tool,
             error=error,
             match=match,
@@ -238,7 +241,7 @@ def search(
     if as_json:
         echo_json(found.to_json(orient="records", date_format="iso", date_unit="us"))
     else:
-        names = ("identifier", "position", "created", "role", "excerpt")
+        names = ("identifier", "position", "created", "speaker", "excerpt")
         rows = [[getattr(row, name) for name in names] for row in found.itertuples()]
         print_table(names, rows, "Nothing was found.")
     raise typer.Exit(0 if len(found) else 1)

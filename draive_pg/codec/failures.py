@@ -1,10 +1,13 @@
 """Which tool calls failed: the one rule of frames, analysis and transcripts."""
 
 import re
-from typing import Any
+from typing import Any, LiteralString
 
 # Start of a response that reports a failure. Chat logs do not mark failures otherwise.
 FAILURE = r'\s*(?:\{\s*"error"|error\b)'
+
+# The same, case-insensitive, as a literal of PostgreSQL.
+FAILURE_SQL: LiteralString = r"""'^\s*(?:\{\s*"error"|error\y)'"""
 
 
 def failed(handling: Any, response: Any, failure: str = FAILURE) -> bool:

@@ -4,6 +4,7 @@ Rows become Arrow arrays without a Python object per value. The fixed-width colu
 each row and are never NULL, so they have the same offset in every row; the texts follow.
 """
 
+import json
 from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any, LiteralString
@@ -33,6 +34,7 @@ WIRE_TYPES: Mapping[ColumnType, np.dtype[Any]] = {
 # Columns of type `tid` are used only for sorting.
 ARROW_TYPES: Mapping[ColumnType, Any] = {
     "text": pa.large_string(),
+    "texts": pa.large_string(),
     "json": pa.large_string(),
     "integer": pa.int64(),
     "float": pa.float64(),
@@ -41,9 +43,29 @@ ARROW_TYPES: Mapping[ColumnType, Any] = {
 }
 
 
+LISTS = pa.list_(pa.string())
+
+
 def schema(columns: Columns) -> Any:
     """Return the ``pyarrow.Schema`` of columns."""
     return pa.schema([(name, ARROW_TYPES[kind]) for name, kind in columns.items()])
+
+
+def native(columns: Columns, table: Any) -> Any:
+    """Return a ``pyarrow.Table`` with lists in place of their JSON text."""
+    for number, (name, kind) in enumerate(columns.items()):
+        if kind == "texts":
+            encoded = table[name].combine_chunks().dictionary_encode()
+            lists = pa.array([*map(texts, encoded.dictionary.to_pylist())], LISTS)
+            table = table.set_column(number, name, lists.take(encoded.indices))
+    return table
+
+
+def texts(document: str) -> tuple[str, ...]:
+    """Return the texts of a JSON array; what is no text as JSON."""
+    return tuple(
+        item if isinstance(item, str) else json.dumps(item) for item in json.loads(document)
+    )
 
 
 def parquet() -> Any:

@@ -11,10 +11,11 @@ from operator import call
 from typing import TYPE_CHECKING, Any
 
 from draive_pg.dataframes import np, pa, pd
-from draive_pg.frames.arrow import ARROW_TYPES, SYSTEM_MEMORY, schema
+from draive_pg.frames.arrow import ARROW_TYPES, SYSTEM_MEMORY, native, schema, texts
 from draive_pg.frames.frame import Columns, ColumnType
 from draive_pg.frames.query import FrameQuery
 from draive_pg.operations.copy import Rows
+from draive_pg.uninterrupted import import_uninterrupted
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -106,10 +107,42 @@ class Tables:
         return pa.Table.from_batches(self._batches, self._schema)
 
 
+class Table:
+    """Collect all rows of a query as one ``pyarrow.Table``, or ``polars.DataFrame``."""
+
+    def __init__(self, query: FrameQuery, *, polars: bool) -> None:
+        self._columns = query.columns
+        self._schema = schema(query.columns)
+        self._decoder = query.decoder()
+        self._batches: list[Any] = []
+        self._polars = _polars() if polars else None
+
+    def take(self, rows: Rows) -> Sequence[Any]:
+        self._batches.append(self._decoder.decode(rows).select(self._schema.names))
+        return ()
+
+    def finish(self) -> Sequence[Any]:
+        table = native(self._columns, pa.Table.from_batches(self._batches, self._schema))
+        return (table if self._polars is None else self._polars.from_arrow(table),)
+
+
+def _polars() -> Any:
+    import_uninterrupted("polars")
+    try:
+        import polars
+    except ImportError as error:
+        raise ImportError(
+            "backend='polars' needs polars, which is not installed: pip install polars",
+            name="polars",
+        ) from error
+    return polars
+
+
 def arrays(columns: Columns, batch: Any) -> Arrays:
     """Return the columns of a ``pyarrow.RecordBatch``, with JSON parsed."""
+    parsers = {"json": _documents, "texts": _texts}
     return {
-        name: _documents(batch[name]) if kind == "json" else batch[name]
+        name: parsers[kind](batch[name]) if kind in parsers else batch[name]
         for name, kind in columns.items()
     }
 
@@ -123,7 +156,7 @@ def data_frame(columns: Columns, parts: Sequence[Arrays]) -> "DataFrame":
 
 
 def _series(kind: ColumnType, parts: Sequence[Any]) -> "Series[Any]":
-    if kind == "json":
+    if kind in ("json", "texts"):
         return pd.Series(np.concatenate([np.empty(0, object), *parts]))
     column = pa.chunked_array(parts, ARROW_TYPES[kind])
     match kind:
@@ -136,9 +169,16 @@ def _series(kind: ColumnType, parts: Sequence[Any]) -> "Series[Any]":
             return pd.Series(column.to_numpy())
 
 
-def _documents(texts: Any) -> "np.ndarray[Any, Any]":
+def _texts(column: Any) -> "np.ndarray[Any, Any]":
+    """Return tuples of texts; equal ones are one tuple."""
+    encoded = column.dictionary_encode()
+    values = map(texts, encoded.dictionary.to_pylist())
+    return np.fromiter(values, object, len(encoded.dictionary))[encoded.indices]
+
+
+def _documents(column: Any) -> "np.ndarray[Any, Any]":
     """Return the values of JSON texts; equal texts are parsed once and copied for each row."""
-    encoded = texts.dictionary_encode()
+    encoded = column.dictionary_encode()
     factories = [_factory(text) for text in encoded.dictionary.to_pylist()]
     missing = len(factories)
     factories.append(lambda: None)

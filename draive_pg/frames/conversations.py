@@ -5,11 +5,14 @@ from typing import LiteralString
 from draive_pg.frames.frame import Frame
 from draive_pg.operations.conversations.expressions import (
     CALLS,
+    FAILURES,
     ROLE,
     STARTS_TURN,
     TOOLS,
     UNTIMED,
+    failed,
     seconds,
+    speaker,
 )
 from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, SNAPSHOTS
 
@@ -38,6 +41,21 @@ KINDS: LiteralString = """
 CASE WHEN single THEN coalesce(content #>> '{blocks,0,type}', 'content') END AS kind,
 CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') END AS kinds
 """.strip()
+# The conversations that a frame is of: those named, with a prefix, with newest variables.
+CHOSEN: LiteralString = f"""
+    (:identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[]))
+    AND (:prefix::TEXT IS NULL OR starts_with(identifier, :prefix::TEXT))
+    AND (:variables::JSONB IS NULL OR identifier IN (
+        SELECT identifier
+        FROM (
+            SELECT DISTINCT ON (identifier) identifier, variables
+            FROM {SNAPSHOTS} AS snapshot
+            ORDER BY identifier, created DESC, place DESC
+        ) AS newest
+        WHERE variables @> :variables::JSONB
+    ))
+""".strip()
+RESPONDS: LiteralString = "(kind = 'tool_response' OR kinds ? 'tool_response')"
 # Positions count all elements of a memory, before any filter.
 POSITIONED: LiteralString = f"""
     SELECT
@@ -48,7 +66,7 @@ POSITIONED: LiteralString = f"""
         place,
         row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
     FROM {ELEMENTS} AS element
-    WHERE :identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[])
+    WHERE {CHOSEN}
 """.strip()
 
 # `OFFSET 0` is an optimization fence: expressions that several columns use are computed once.
@@ -57,6 +75,7 @@ LOG: LiteralString = f"""
     created,
     place,
     {ROLE} AS role,
+    {speaker(RESPONDS)} AS speaker,
     text,
     CASE WHEN kind = 'reasoning' OR kinds ? 'reasoning' THEN coalesce((
         SELECT string_agg(part #>> '{{}}', '')
@@ -89,9 +108,10 @@ CONVERSATION_LOG = Frame(
         "position": "integer",
         "created": "timestamp",
         "role": "text",
+        "speaker": "text",
         "text": "text",
         "reasoning": "text",
-        "tools": "json",
+        "tools": "texts",
         "tool_requests": "integer",
         "tool_responses": "integer",
         "parts": "integer",
@@ -104,13 +124,19 @@ CONVERSATION_LOG = Frame(
     {LOG}
     FROM (
         SELECT *, {TEXT}, {KINDS}
-        FROM (SELECT *, {SINGLE} FROM ({POSITIONED}) AS element OFFSET 0) AS element
-        WHERE (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
-            AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
-            AND (:role::TEXT IS NULL OR content ->> 'type' = :role::TEXT)
-            AND (:tool::TEXT[] IS NULL OR {TOOLS} ?| :tool::TEXT[])
-        ORDER BY identifier, created, place
-        LIMIT :limit::INT8
+        FROM (
+            SELECT *, {SINGLE}
+            FROM ({POSITIONED}) AS element
+            WHERE (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
+                AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
+                AND (:role::TEXT IS NULL OR content ->> 'type' = :role::TEXT)
+                AND (:speaker::TEXT IS NULL OR {speaker()} = :speaker::TEXT)
+                AND (:tool::TEXT[] IS NULL OR {TOOLS} ?| :tool::TEXT[])
+            -- The order of the window above, so that only the memories of the first rows are read.
+            ORDER BY identifier, created, place
+            LIMIT :limit::INT8
+            OFFSET 0
+        ) AS element
         OFFSET 0
     ) AS element
     """,
@@ -164,6 +190,7 @@ TOOL_CALLS = Frame(
         "arguments": "json",
         "response": "text",
         "handling": "text",
+        "failed": "boolean",
         "responded": "timestamp",
         "seconds": "float",
     },
@@ -175,11 +202,9 @@ TOOL_CALLS = Frame(
         event.call,
         event.block ->> 'tool' AS tool,
         event.block -> 'arguments' AS arguments,
-        CASE WHEN event.answered THEN (
-            SELECT coalesce(string_agg(part #>> '{{}}', ''), '')
-            FROM jsonb_path_query(event.next, '$.content.parts[*].text') AS part
-        ) END AS response,
-        CASE WHEN event.answered THEN event.next ->> 'handling' END AS handling,
+        said.response,
+        said.handling,
+        coalesce({failed("said.handling", "said.response")}, FALSE) AS failed,
         CASE WHEN event.answered THEN event.next_created END AS responded,
         CASE WHEN event.answered AND NOT event.untimed AND NOT event.next_untimed THEN
             {seconds("event.created", "event.next_created")}
@@ -219,6 +244,14 @@ TOOL_CALLS = Frame(
         ) AS block
         WINDOW call AS (PARTITION BY identifier, call ORDER BY position, number)
     ) AS event
+    LEFT JOIN LATERAL (
+        SELECT
+            event.next ->> 'handling' AS handling,
+            (
+                SELECT coalesce(string_agg(part #>> '{{}}', ''), '')
+                FROM jsonb_path_query(event.next, '$.content.parts[*].text') AS part
+            ) AS response
+    ) AS said ON event.answered
     WHERE event.block ->> 'type' = 'tool_request'
         AND (:tool::TEXT[] IS NULL OR event.block ->> 'tool' = ANY (:tool::TEXT[]))
         AND (:since::TIMESTAMPTZ IS NULL OR event.created >= :since::TIMESTAMPTZ)
@@ -238,8 +271,11 @@ SESSIONS = Frame(
         "elements": "integer",
         "turns": "integer",
         "tool_calls": "integer",
+        "failures": "integer",
         "n_chars": "integer",
         "seconds": "float",
+        "question": "text",
+        "variables": "json",
     },
     f"""
     SELECT
@@ -250,11 +286,20 @@ SESSIONS = Frame(
         count(content) AS elements,
         count(*) FILTER (WHERE {STARTS_TURN}) AS turns,
         sum({_count_blocks("tool_request")}) AS tool_calls,
+        sum(CASE WHEN {RESPONDS} THEN {FAILURES} ELSE 0 END) AS failures,
         sum(length(text)) AS n_chars,
         -- of two elements with times of their own, or of a single one
         CASE WHEN count(*) FILTER (WHERE NOT untimed) >= least(2, count(content)) THEN
             {seconds("min(created)", "max(created)")}
-        END AS seconds
+        END AS seconds,
+        (array_agg(text ORDER BY created, place) FILTER (WHERE {STARTS_TURN}))[1] AS question,
+        (
+            SELECT snapshot.variables
+            FROM {SNAPSHOTS} AS snapshot
+            WHERE snapshot.identifier = element.identifier
+            ORDER BY snapshot.created DESC, snapshot.place DESC
+            LIMIT 1
+        ) AS variables
     FROM (
         SELECT *, {TEXT}, {KINDS}
         FROM (
@@ -262,24 +307,30 @@ SESSIONS = Frame(
                 memory.identifier,
                 memory.created AS memory_created,
                 element.moment AS created,
+                place,
                 content,
                 {UNTIMED} AS untimed,
                 {SINGLE}
-            FROM {CONVERSATIONS} AS memory
+            FROM (
+                -- The first ones only, so that the elements of others are not read.
+                SELECT identifier, created
+                FROM {CONVERSATIONS} AS conversation
+                WHERE {CHOSEN}
+                    AND (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
+                    AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
+                ORDER BY identifier
+                LIMIT :limit::INT8
+            ) AS memory
             LEFT JOIN {ELEMENTS} AS element
                 ON element.identifier = memory.identifier
                 -- Repeated for the pruning of partitions.
                 AND (:identifier::TEXT[] IS NULL OR element.identifier = ANY (:identifier::TEXT[]))
-            WHERE (:identifier::TEXT[] IS NULL OR memory.identifier = ANY (:identifier::TEXT[]))
-                AND (:since::TIMESTAMPTZ IS NULL OR memory.created >= :since::TIMESTAMPTZ)
-                AND (:until::TIMESTAMPTZ IS NULL OR memory.created < :until::TIMESTAMPTZ)
             OFFSET 0
         ) AS element
         OFFSET 0
     ) AS element
     GROUP BY identifier, memory_created
     ORDER BY identifier
-    LIMIT :limit::INT8
     """,
 )
 
@@ -289,7 +340,7 @@ VARIABLES = Frame(
     f"""
     SELECT identifier, created, variables
     FROM {SNAPSHOTS} AS snapshot
-    WHERE (:identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[]))
+    WHERE {CHOSEN}
         AND (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
         AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
     ORDER BY identifier, created, place

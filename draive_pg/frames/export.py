@@ -1,5 +1,6 @@
 """Export of a frame to Parquet, CSV or JSON Lines in constant memory."""
 
+import codecs
 import json
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -10,7 +11,7 @@ from draive_pg.atomic_file import PRIVATE, Drafts
 from draive_pg.codec.validation import shown
 from draive_pg.dataframes import csv, pa, pc
 from draive_pg.display.progress import progress as progress_bar
-from draive_pg.frames.arrow import parquet_writer, schema
+from draive_pg.frames.arrow import native, parquet_writer, schema
 from draive_pg.frames.assemble import Tables
 from draive_pg.frames.frame import Columns, ColumnType, Format, Frame
 from draive_pg.frames.query import Filters, FrameQuery
@@ -23,6 +24,10 @@ BATCH_ROWS = 1 << 15  # rows written at once, and rows of a Parquet row group
 
 FORMATS: tuple[Format, ...] = get_args(Format.__value__)
 
+# Start of a cell that spreadsheets compute (https://owasp.org/www-community/attacks/CSV_Injection).
+FORMULA = r"^[=+\-@\t\r]"
+APOSTROPHE, EMPTY = (pa.scalar(text, pa.large_string()) for text in ("'", ""))
+
 ISO_8601 = "%Y-%m-%dT%H:%M:%SZ"  # Arrow's %S includes microseconds
 
 
@@ -32,6 +37,7 @@ def export(
     filters: Filters,
     *,
     format: Format | None,  # noqa: A002 - as the public methods name it
+    spreadsheet: bool = False,
     progress: bool | None,
 ) -> Copy[int]:
     """Write the rows of a frame to a file and return their number.
@@ -43,6 +49,9 @@ def export(
     """
     file = Path(path)
     chosen, compressed = _format(file, format)
+    if spreadsheet and chosen != "csv":
+        raise ValueError(f"spreadsheet is for CSV, not for {chosen}")
+    options = {"spreadsheet": True} if spreadsheet else {}
     query = FrameQuery(frame, filters)
 
     @contextmanager
@@ -50,7 +59,7 @@ def export(
         with Drafts(file.resolve().parent, mode=PRIVATE) as drafts, ExitStack() as stack:
             draft = stack.enter_context(drafts.open(file))
             sink = stack.enter_context(pa.output_stream(draft, "gzip" if compressed else None))
-            writer = stack.enter_context(closing(WRITERS[chosen](sink, query.columns)))
+            writer = stack.enter_context(closing(WRITERS[chosen](sink, query.columns, **options)))
             bar = stack.enter_context(progress_bar(None, frame.name, " rows", wanted=progress))
 
             def complete() -> None:
@@ -103,23 +112,34 @@ class Export:
 
 
 class Parquet:
-    """Write tables as Parquet; JSON stays text."""
+    """Write tables as Parquet: several texts are lists, JSON stays text."""
 
     def __init__(self, sink: Any, columns: Columns) -> None:
-        self._writer = parquet_writer(sink, schema(columns))
+        self._columns = columns
+        self._writer = parquet_writer(sink, native(columns, schema(columns).empty_table()).schema)
 
     def write(self, table: Any) -> None:
-        self._writer.write_table(table)
+        self._writer.write_table(native(self._columns, table))
 
     def close(self) -> None:
         self._writer.close()
 
 
 class Csv:
-    """Write tables as CSV: a missing text is an empty field, an empty text is ``""``."""
+    """Write tables as CSV: a missing text is an empty field, an empty text is ``""``.
 
-    def __init__(self, sink: Any, columns: Columns) -> None:
+    Parameters
+    ----------
+    spreadsheet : bool
+        Begin with a byte order mark, and put an apostrophe before a text that spreadsheets would
+        take for a formula.
+    """
+
+    def __init__(self, sink: Any, columns: Columns, *, spreadsheet: bool = False) -> None:
         self._times = [name for name, kind in columns.items() if kind == "timestamp"]
+        self._guarded = [name for name, kind in columns.items() if spreadsheet and kind == "text"]
+        if spreadsheet:
+            sink.write(codecs.BOM_UTF8)
         self._writer = csv.CSVWriter(sink, self._readable(schema(columns).empty_table()).schema)
 
     def write(self, table: Any) -> None:
@@ -132,6 +152,11 @@ class Csv:
         for name in self._times:
             index = table.schema.get_field_index(name)
             table = table.set_column(index, name, pc.strftime(table[name], ISO_8601))
+        for name in self._guarded:
+            column = table[name]
+            guarded = pc.binary_join_element_wise(APOSTROPHE, column, EMPTY)
+            text = pc.if_else(pc.match_substring_regex(column, FORMULA), guarded, column)
+            table = table.set_column(table.schema.get_field_index(name), name, text)
         return table
 
 
@@ -151,7 +176,7 @@ class JsonLines:
         pass
 
 
-WRITERS: Mapping[Format, Callable[[Any, Columns], Writer]] = {
+WRITERS: Mapping[Format, Callable[..., Writer]] = {
     "parquet": Parquet,
     "csv": Csv,
     "jsonl": JsonLines,

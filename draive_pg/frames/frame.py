@@ -8,8 +8,10 @@ from draive_pg.operations.operation import Fallback, Query, Statement
 type Format = Literal["parquet", "csv", "jsonl"]
 """Format of an exported file."""
 
-type ColumnType = Literal["text", "integer", "float", "boolean", "timestamp", "json", "tid"]
-"""Type of a column; ``tid`` is the physical location of a row, PostgreSQL's ``ctid``."""
+type ColumnType = Literal[
+    "text", "integer", "float", "boolean", "timestamp", "texts", "json", "tid"
+]
+"""Type of a column: ``texts`` are several, as a JSON array; ``tid`` is PostgreSQL's ``ctid``."""
 
 type Columns = Mapping[LiteralString, ColumnType]
 
@@ -22,6 +24,7 @@ SELECTED: Mapping[ColumnType, LiteralString] = {
     "timestamp": "coalesce({}, '-infinity')",
     "tid": "{}",
     "text": "{}::TEXT",
+    "texts": "{}::TEXT",
     "json": "{}::TEXT",
 }
 
@@ -71,7 +74,7 @@ class Frame:
         All columns, in order.
     rows : LiteralString
         SQL of the rows, in order. Its named parameters are the filters that the frame takes:
-        ``:identifier`` and ``:tool`` (TEXT[]), ``:since``, ``:until``, ``:limit``, ``:role``.
+        those of `Filters`, such as ``:identifier``.
     lengths : Mapping[str, str]
         Columns with the number of characters of another column, by its name. The client counts
         them if it reads the other column too.
@@ -109,7 +112,7 @@ class Frame:
     @property
     def filters(self) -> tuple[str, ...]:
         """Names of the keyword arguments that choose rows and columns."""
-        return (*self.ordered.filters, "columns")
+        return (*self.ordered.filters, "columns", "documents")
 
 
 def _select(columns: Columns) -> LiteralString:

@@ -1,10 +1,11 @@
 """Queries of frames: validated filters, and the statement that selects rows and columns."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, LiteralString, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeAliasType, TypedDict, get_args
 
+from draive_pg.codec.json import encode_mapping
 from draive_pg.codec.timestamps import Timestamp, check_timestamp
-from draive_pg.codec.validation import check_limit, check_texts, shown
+from draive_pg.codec.validation import check_limit, check_optional, check_texts, shown
 from draive_pg.frames.frame import SELECTED, SORT_COLUMNS, Columns, ColumnType, Frame
 
 if TYPE_CHECKING:
@@ -12,19 +13,33 @@ if TYPE_CHECKING:
 
 type OneOrMany = str | Sequence[str]
 
-ROLES = {"input": "model_input", "output": "model_output"}
+type Role = Literal["input", "output"]
+"""Role of an element in draive."""
+
+type Speaker = Literal["user", "assistant", "tool"]
+"""Who speaks in an element: an input with tool responses is of a tool."""
+
+type JsonColumns = Literal["objects", "text"]
+"""JSON columns as Python values, or as text, which can be hashed and written to Parquet."""
+
+type Backend = Literal["pandas", "arrow", "polars"]
+"""Type of a frame: ``pandas.DataFrame``, ``pyarrow.Table`` or ``polars.DataFrame``."""
 
 
 class Filters(TypedDict, total=False):
     """Keyword arguments that choose the rows and columns of a frame; see `Frames`."""
 
     identifier: OneOrMany | None
+    prefix: str | None
+    variables: Mapping[str, Any] | None
     since: Timestamp | None
     until: Timestamp | None
     limit: int | None
-    role: str | None
+    role: Role | None
+    speaker: Speaker | None
     tool: OneOrMany | None
     columns: Sequence[str] | None
+    documents: JsonColumns
 
 
 class FrameQuery:
@@ -72,16 +87,24 @@ class FrameQuery:
     ) -> None:
         _check_names(frame, filters)
         identifiers = check_texts(filters.get("identifier"), "identifier")
+        role = _one_of(Role, filters.get("role"), "role")
         others = {
+            "prefix": check_optional(filters.get("prefix"), "prefix"),
+            "variables": encode_mapping(filters.get("variables"), "variables"),
             "since": check_timestamp(filters.get("since"), "since"),
             "until": check_timestamp(filters.get("until"), "until"),
             "limit": check_limit(filters.get("limit"), "limit"),
-            "role": _role(filters.get("role")),
+            "role": None if role is None else f"model_{role}",
+            "speaker": _one_of(Speaker, filters.get("speaker"), "speaker"),
             "tool": check_texts(filters.get("tool"), "tool"),
         }
         self.name = f"read frame {frame.name}"
         self.fallback = frame.fallback
-        self.columns = _columns(frame, filters.get("columns"))
+        as_text = _one_of(JsonColumns, filters.get("documents"), "documents") == "text"
+        self.columns: Columns = {
+            name: "text" if as_text and kind == "json" else kind
+            for name, kind in _columns(frame, filters.get("columns")).items()
+        }
         self.lengths: Mapping[LiteralString, LiteralString] = {
             column: counted
             for column, counted in frame.lengths.items()
@@ -138,9 +161,13 @@ def _columns(frame: Frame, wanted: Sequence[str] | None) -> Columns:
     return dict(literals[column] for column in wanted)
 
 
-def _role(role: str | None) -> str | None:
-    if role is None:
-        return None
-    if not isinstance(role, str) or role not in ROLES:
-        raise ValueError(f"role must be {' or '.join(map(repr, ROLES))}, not {shown(role)}")
-    return ROLES[role]
+def check_backend(backend: object) -> None:
+    """Raise ValueError for an unknown backend."""
+    _one_of(Backend, backend, "backend")
+
+
+def _one_of(choices: TypeAliasType, value: object, what: str) -> object:
+    names = get_args(choices.__value__)
+    if value is not None and value not in names:
+        raise ValueError(f"{what} must be {' or '.join(map(repr, names))}, not {shown(value)}")
+    return value

@@ -1,41 +1,30 @@
-"""Requests that read a frame: as one DataFrame, or as several."""
+"""Requests that read a frame: whole, or in parts."""
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from draive_pg.codec.timestamps import Timestamp
 from draive_pg.codec.validation import check_size
 from draive_pg.frames.frame import Frame
-from draive_pg.frames.query import Filters, FrameQuery, OneOrMany
+from draive_pg.frames.query import Backend, Filters, FrameQuery, check_backend
 from draive_pg.operations.copy import Copy
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-def read(
-    frame: Frame,
-    identifier: OneOrMany | None = None,
-    since: Timestamp | None = None,
-    until: Timestamp | None = None,
-    limit: int | None = None,
-    columns: Sequence[str] | None = None,
-    *,
-    role: str | None = None,
-    tool: OneOrMany | None = None,
-) -> "Copy[DataFrame]":
-    """Read a frame as one DataFrame."""
-    filters: Filters = {
-        "identifier": identifier,
-        "since": since,
-        "until": until,
-        "limit": limit,
-        "role": role,
-        "tool": tool,
-        "columns": columns,
-    }
-    return read_query(FrameQuery(frame, filters, any_order=True))
+def read(frame: Frame, filters: Filters, *, backend: Backend = "pandas") -> "Copy[DataFrame]":
+    """Read a frame as one DataFrame, ``pyarrow.Table`` or ``polars.DataFrame``."""
+    check_backend(backend)
+    if backend == "pandas":
+        return read_query(FrameQuery(frame, filters, any_order=True))
+    query = FrameQuery(frame, filters)
+
+    def collect() -> Any:
+        from draive_pg.frames.assemble import Table
+
+        return nullcontext(Table(query, polars=backend == "polars"))
+
+    return Copy(query.name, query.statement, collect, query.fallback)
 
 
 def read_query(query: FrameQuery) -> "Copy[DataFrame]":

@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING, Any, Literal, LiteralString, get_args
 
 from draive_pg.codec.json import encode_mapping
 from draive_pg.codec.validation import MAX_INTEGER, check_text, shown
+from draive_pg.frames.conversations import CHOSEN
 from draive_pg.frames.frame import Frame
 from draive_pg.frames.query import Filters, FrameQuery
 from draive_pg.frames.read import read_query
-from draive_pg.operations.conversations.expressions import CALLS, ROLE, SPOKEN, TOOLS, vector
-from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS
+from draive_pg.operations.conversations.expressions import (
+    CALLS,
+    FAILURES,
+    RESPONDS,
+    ROLE,
+    SPOKEN,
+    TOOLS,
+    speaker,
+    vector,
+)
+from draive_pg.operations.conversations.store import ELEMENTS
 from draive_pg.operations.operation import Steps, Workflow, workflow
 
 if TYPE_CHECKING:
@@ -46,6 +56,7 @@ SEARCH = Frame(
         "position": "integer",
         "created": "timestamp",
         "role": "text",
+        "speaker": "text",
         "excerpt": "text",
         "rank": "float",
     },
@@ -61,6 +72,7 @@ SEARCH = Frame(
         ) AS position,
         found.created,
         {ROLE} AS role,
+        {speaker()} AS speaker,
         CASE
             WHEN :text::TEXT IS NOT NULL THEN ts_headline(
                 :language::REGCONFIG,
@@ -97,7 +109,7 @@ SEARCH = Frame(
                 )
             END AS rank
         FROM {ELEMENTS} AS element
-        WHERE (:identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[]))
+        WHERE {CHOSEN}
             AND (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
             AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
             AND (:text::TEXT IS NULL OR (
@@ -111,18 +123,10 @@ SEARCH = Frame(
                 FROM ({TEXTS}) AS spoken
             ))
             AND (:role::TEXT IS NULL OR content ->> 'type' = :role::TEXT)
+            AND (:speaker::TEXT IS NULL OR {speaker()} = :speaker::TEXT)
             AND (:tool::TEXT[] IS NULL OR {TOOLS} ?| :tool::TEXT[])
             AND (:meta::JSONB IS NULL OR content -> 'meta' @> :meta::JSONB)
-            AND (:error::BOOLEAN IS NULL OR :error::BOOLEAN = (content @>
-                '{{"blocks": [{{"type": "tool_response", "handling": "error"}}]}}'
-            ))
-            AND (:variables::JSONB IS NULL OR (
-                SELECT variables @> :variables::JSONB
-                FROM {SNAPSHOTS} AS snapshot
-                WHERE snapshot.identifier = element.identifier
-                ORDER BY snapshot.created DESC, snapshot.place DESC
-                LIMIT 1
-            ))
+            AND (:error::BOOLEAN IS NULL OR :error::BOOLEAN = ({RESPONDS} AND {FAILURES} > 0))
         ORDER BY rank DESC, created DESC, identifier, place DESC
         LIMIT :limit::INT8
     ) AS found
@@ -156,7 +160,6 @@ class SearchCriteria:
     language: str
     meta: Mapping[str, Any] | None
     error: bool | None
-    variables: Mapping[str, Any] | None
 
     def parameters(self) -> Mapping[str, object]:
         """Return the parameters of the statement, or raise TypeError or ValueError."""
@@ -167,7 +170,6 @@ class SearchCriteria:
             "language": check_text(self.language, "language"),
             "meta": encode_mapping(self.meta, "meta"),
             "error": self.error,
-            "variables": encode_mapping(self.variables, "variables"),
         }
 
 

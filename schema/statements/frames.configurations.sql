@@ -9,8 +9,8 @@ SELECT
     frame."identifier"::TEXT AS "identifier",
     frame."author"::TEXT AS "author",
     frame."message"::TEXT AS "message",
-    frame."content"::TEXT AS "content",
-    frame."labels"::TEXT AS "labels"
+    frame."labels"::TEXT AS "labels",
+    frame."content"::TEXT AS "content"
 FROM (
     SELECT
         revision.*,

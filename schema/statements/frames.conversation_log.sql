@@ -1,9 +1,12 @@
 -- $1 identifier
--- $2 since
--- $3 until
--- $4 role
--- $5 tool
--- $6 limit
+-- $2 prefix
+-- $3 variables
+-- $4 since
+-- $5 until
+-- $6 role
+-- $7 speaker
+-- $8 tool
+-- $9 limit
 SELECT
     frame."position"::INT8 AS "position",
     frame."tool_requests"::INT8 AS "tool_requests",
@@ -13,6 +16,7 @@ SELECT
     coalesce(frame."created", '-infinity') AS "created",
     frame."identifier"::TEXT AS "identifier",
     frame."role"::TEXT AS "role",
+    frame."speaker"::TEXT AS "speaker",
     frame."text"::TEXT AS "text",
     frame."reasoning"::TEXT AS "reasoning",
     frame."tools"::TEXT AS "tools",
@@ -30,6 +34,13 @@ CASE content ->> 'type'
     ELSE content ->> 'type'
 END
  AS role,
+    
+CASE content ->> 'type'
+    WHEN 'model_output' THEN 'assistant'
+    WHEN 'model_input' THEN CASE WHEN (kind = 'tool_response' OR kinds ? 'tool_response') THEN 'tool' ELSE 'user' END
+    ELSE content ->> 'type'
+END
+ AS speaker,
     text,
     CASE WHEN kind = 'reasoning' OR kinds ? 'reasoning' THEN coalesce((
         SELECT string_agg(part #>> '{}', '')
@@ -63,7 +74,9 @@ END
     FROM jsonb_path_query(content, '$.blocks[*].parts[*].text') AS part
 ), '') END AS text, CASE WHEN single THEN coalesce(content #>> '{blocks,0,type}', 'content') END AS kind,
 CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') END AS kinds
-        FROM (SELECT *, (content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single FROM (SELECT
+        FROM (
+            SELECT *, (content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single
+            FROM (SELECT
         identifier,
         created,
         moment,
@@ -74,13 +87,35 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
         SELECT identifier, created, created AS moment, ctid AS place, content
         FROM memories_elements
     ) AS element
-    WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])) AS element OFFSET 0) AS element
-        WHERE ($2::TIMESTAMPTZ IS NULL OR created >= $2::TIMESTAMPTZ)
-            AND ($3::TIMESTAMPTZ IS NULL OR created < $3::TIMESTAMPTZ)
-            AND ($4::TEXT IS NULL OR content ->> 'type' = $4::TEXT)
-            AND ($5::TEXT[] IS NULL OR jsonb_path_query_array(content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool') ?| $5::TEXT[])
-        ORDER BY identifier, created, place
-        LIMIT $6::INT8
+    WHERE ($1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[]))
+    AND ($2::TEXT IS NULL OR starts_with(identifier, $2::TEXT))
+    AND ($3::JSONB IS NULL OR identifier IN (
+        SELECT identifier
+        FROM (
+            SELECT DISTINCT ON (identifier) identifier, variables
+            FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+            ORDER BY identifier, created DESC, place DESC
+        ) AS newest
+        WHERE variables @> $3::JSONB
+    ))) AS element
+            WHERE ($4::TIMESTAMPTZ IS NULL OR created >= $4::TIMESTAMPTZ)
+                AND ($5::TIMESTAMPTZ IS NULL OR created < $5::TIMESTAMPTZ)
+                AND ($6::TEXT IS NULL OR content ->> 'type' = $6::TEXT)
+                AND ($7::TEXT IS NULL OR 
+CASE content ->> 'type'
+    WHEN 'model_output' THEN 'assistant'
+    WHEN 'model_input' THEN CASE WHEN content -> 'blocks' @> '[{"type": "tool_response"}]' THEN 'tool' ELSE 'user' END
+    ELSE content ->> 'type'
+END
+ = $7::TEXT)
+                AND ($8::TEXT[] IS NULL OR jsonb_path_query_array(content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool') ?| $8::TEXT[])
+            -- The order of the window above, so that only the memories of the first rows are read.
+            ORDER BY identifier, created, place
+            LIMIT $9::INT8
+            OFFSET 0
+        ) AS element
         OFFSET 0
     ) AS element
     ) AS frame

@@ -9,6 +9,7 @@ SELECT
     frame."place" AS "place",
     frame."identifier"::TEXT AS "identifier",
     frame."role"::TEXT AS "role",
+    frame."speaker"::TEXT AS "speaker",
     frame."text"::TEXT AS "text",
     frame."reasoning"::TEXT AS "reasoning",
     frame."tools"::TEXT AS "tools",
@@ -26,6 +27,13 @@ CASE content ->> 'type'
     ELSE content ->> 'type'
 END
  AS role,
+    
+CASE content ->> 'type'
+    WHEN 'model_output' THEN 'assistant'
+    WHEN 'model_input' THEN CASE WHEN (kind = 'tool_response' OR kinds ? 'tool_response') THEN 'tool' ELSE 'user' END
+    ELSE content ->> 'type'
+END
+ AS speaker,
     text,
     CASE WHEN kind = 'reasoning' OR kinds ? 'reasoning' THEN coalesce((
         SELECT string_agg(part #>> '{}', '')

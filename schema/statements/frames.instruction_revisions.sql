@@ -12,9 +12,9 @@ SELECT
     frame."content"::TEXT AS "content",
     frame."author"::TEXT AS "author",
     frame."message"::TEXT AS "message",
+    frame."labels"::TEXT AS "labels",
     frame."arguments"::TEXT AS "arguments",
-    frame."meta"::TEXT AS "meta",
-    frame."labels"::TEXT AS "labels"
+    frame."meta"::TEXT AS "meta"
 FROM (
     SELECT
         revision.*,

@@ -1,17 +1,22 @@
 -- $1 identifier
--- $2 since
--- $3 until
--- $4 limit
+-- $2 prefix
+-- $3 variables
+-- $4 since
+-- $5 until
+-- $6 limit
 SELECT
     frame."elements"::INT8 AS "elements",
     frame."turns"::INT8 AS "turns",
     frame."tool_calls"::INT8 AS "tool_calls",
+    frame."failures"::INT8 AS "failures",
     frame."n_chars"::INT8 AS "n_chars",
     coalesce(frame."seconds"::FLOAT8, 'NaN') AS "seconds",
     coalesce(frame."created", '-infinity') AS "created",
     coalesce(frame."first", '-infinity') AS "first",
     coalesce(frame."last", '-infinity') AS "last",
-    frame."identifier"::TEXT AS "identifier"
+    frame."identifier"::TEXT AS "identifier",
+    frame."question"::TEXT AS "question",
+    frame."variables"::TEXT AS "variables"
 FROM (
     SELECT
         identifier,
@@ -19,19 +24,35 @@ FROM (
         min(created) AS first,
         max(created) AS last,
         count(content) AS elements,
-        count(*) FILTER (WHERE 
-content ->> 'type' = 'model_input' AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]'
-) AS turns,
+        count(*) FILTER (WHERE content ->> 'type' = 'model_input' AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]') AS turns,
         sum(CASE WHEN single THEN (kind = 'tool_request')::INT ELSE jsonb_array_length(
     jsonb_path_query_array(kinds, '$[*] ? (@ == "tool_request")')
 ) END) AS tool_calls,
+        sum(CASE WHEN (kind = 'tool_response' OR kinds ? 'tool_response') THEN (
+    SELECT count(*)
+    FROM jsonb_path_query(content, '$.blocks[*] ? (@.type == "tool_response")') AS block (value)
+    WHERE (block.value ->> 'handling' = 'error' OR coalesce((
+    SELECT string_agg(part #>> '{}', '')
+    FROM jsonb_path_query(block.value, '$.content.parts[*].text') AS part
+), '') ~* '^\s*(?:\{\s*"error"|error\y)')
+) ELSE 0 END) AS failures,
         sum(length(text)) AS n_chars,
         -- of two elements with times of their own, or of a single one
         CASE WHEN count(*) FILTER (WHERE NOT untimed) >= least(2, count(content)) THEN
             CASE WHEN isfinite(min(created)) AND isfinite(max(created)) THEN
     extract(EPOCH FROM max(created)) - extract(EPOCH FROM min(created))
 END
-        END AS seconds
+        END AS seconds,
+        (array_agg(text ORDER BY created, place) FILTER (WHERE content ->> 'type' = 'model_input' AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]'))[1] AS question,
+        (
+            SELECT snapshot.variables
+            FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+            WHERE snapshot.identifier = element.identifier
+            ORDER BY snapshot.created DESC, snapshot.place DESC
+            LIMIT 1
+        ) AS variables
     FROM (
         SELECT *, CASE WHEN single THEN coalesce(content #>> '{blocks,0,parts,0,text}', '') ELSE coalesce((
     SELECT string_agg(part #>> '{}', '')
@@ -43,10 +64,32 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
                 memory.identifier,
                 memory.created AS memory_created,
                 element.moment AS created,
+                place,
                 content,
                 content #> '{meta,untimed}' IS NOT NULL AS untimed,
                 (content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single
-            FROM memories AS memory
+            FROM (
+                -- The first ones only, so that the elements of others are not read.
+                SELECT identifier, created
+                FROM memories AS conversation
+                WHERE ($1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[]))
+    AND ($2::TEXT IS NULL OR starts_with(identifier, $2::TEXT))
+    AND ($3::JSONB IS NULL OR identifier IN (
+        SELECT identifier
+        FROM (
+            SELECT DISTINCT ON (identifier) identifier, variables
+            FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+            ORDER BY identifier, created DESC, place DESC
+        ) AS newest
+        WHERE variables @> $3::JSONB
+    ))
+                    AND ($4::TIMESTAMPTZ IS NULL OR created >= $4::TIMESTAMPTZ)
+                    AND ($5::TIMESTAMPTZ IS NULL OR created < $5::TIMESTAMPTZ)
+                ORDER BY identifier
+                LIMIT $6::INT8
+            ) AS memory
             LEFT JOIN (
         SELECT identifier, created, created AS moment, ctid AS place, content
         FROM memories_elements
@@ -54,14 +97,10 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
                 ON element.identifier = memory.identifier
                 -- Repeated for the pruning of partitions.
                 AND ($1::TEXT[] IS NULL OR element.identifier = ANY ($1::TEXT[]))
-            WHERE ($1::TEXT[] IS NULL OR memory.identifier = ANY ($1::TEXT[]))
-                AND ($2::TIMESTAMPTZ IS NULL OR memory.created >= $2::TIMESTAMPTZ)
-                AND ($3::TIMESTAMPTZ IS NULL OR memory.created < $3::TIMESTAMPTZ)
             OFFSET 0
         ) AS element
         OFFSET 0
     ) AS element
     GROUP BY identifier, memory_created
     ORDER BY identifier
-    LIMIT $4::INT8
     ) AS frame

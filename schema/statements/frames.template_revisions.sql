@@ -12,9 +12,9 @@ SELECT
     frame."content"::TEXT AS "content",
     frame."author"::TEXT AS "author",
     frame."message"::TEXT AS "message",
+    frame."labels"::TEXT AS "labels",
     frame."variables"::TEXT AS "variables",
-    frame."meta"::TEXT AS "meta",
-    frame."labels"::TEXT AS "labels"
+    frame."meta"::TEXT AS "meta"
 FROM (
     SELECT
         revision.*,

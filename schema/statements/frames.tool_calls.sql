@@ -1,10 +1,13 @@
 -- $1 identifier
--- $2 tool
--- $3 since
--- $4 until
--- $5 limit
+-- $2 prefix
+-- $3 variables
+-- $4 tool
+-- $5 since
+-- $6 until
+-- $7 limit
 SELECT
     frame."position"::INT8 AS "position",
+    frame."failed"::BOOLEAN AS "failed",
     coalesce(frame."seconds"::FLOAT8, 'NaN') AS "seconds",
     coalesce(frame."created", '-infinity') AS "created",
     coalesce(frame."responded", '-infinity') AS "responded",
@@ -22,11 +25,9 @@ FROM (
         event.call,
         event.block ->> 'tool' AS tool,
         event.block -> 'arguments' AS arguments,
-        CASE WHEN event.answered THEN (
-            SELECT coalesce(string_agg(part #>> '{}', ''), '')
-            FROM jsonb_path_query(event.next, '$.content.parts[*].text') AS part
-        ) END AS response,
-        CASE WHEN event.answered THEN event.next ->> 'handling' END AS handling,
+        said.response,
+        said.handling,
+        coalesce((said.handling = 'error' OR said.response ~* '^\s*(?:\{\s*"error"|error\y)'), FALSE) AS failed,
         CASE WHEN event.answered THEN event.next_created END AS responded,
         CASE WHEN event.answered AND NOT event.untimed AND NOT event.next_untimed THEN
             CASE WHEN isfinite(event.created) AND isfinite(event.next_created) THEN
@@ -68,7 +69,19 @@ END
         SELECT identifier, created, created AS moment, ctid AS place, content
         FROM memories_elements
     ) AS element
-    WHERE $1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[])) AS element
+    WHERE ($1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[]))
+    AND ($2::TEXT IS NULL OR starts_with(identifier, $2::TEXT))
+    AND ($3::JSONB IS NULL OR identifier IN (
+        SELECT identifier
+        FROM (
+            SELECT DISTINCT ON (identifier) identifier, variables
+            FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+            ORDER BY identifier, created DESC, place DESC
+        ) AS newest
+        WHERE variables @> $3::JSONB
+    ))) AS element
                 CROSS JOIN LATERAL jsonb_path_query(element.content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")')
                     WITH ORDINALITY AS block (value, number)
                 WHERE content @? '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")'
@@ -79,10 +92,18 @@ END
         ) AS block
         WINDOW call AS (PARTITION BY identifier, call ORDER BY position, number)
     ) AS event
+    LEFT JOIN LATERAL (
+        SELECT
+            event.next ->> 'handling' AS handling,
+            (
+                SELECT coalesce(string_agg(part #>> '{}', ''), '')
+                FROM jsonb_path_query(event.next, '$.content.parts[*].text') AS part
+            ) AS response
+    ) AS said ON event.answered
     WHERE event.block ->> 'type' = 'tool_request'
-        AND ($2::TEXT[] IS NULL OR event.block ->> 'tool' = ANY ($2::TEXT[]))
-        AND ($3::TIMESTAMPTZ IS NULL OR event.created >= $3::TIMESTAMPTZ)
-        AND ($4::TIMESTAMPTZ IS NULL OR event.created < $4::TIMESTAMPTZ)
+        AND ($4::TEXT[] IS NULL OR event.block ->> 'tool' = ANY ($4::TEXT[]))
+        AND ($5::TIMESTAMPTZ IS NULL OR event.created >= $5::TIMESTAMPTZ)
+        AND ($6::TIMESTAMPTZ IS NULL OR event.created < $6::TIMESTAMPTZ)
     ORDER BY event.identifier, event.position, event.number
-    LIMIT $5::INT8
+    LIMIT $7::INT8
     ) AS frame

@@ -20,9 +20,7 @@ FROM (
     ) AS element
                 WHERE identifier = $1::TEXT
             ) AS backward
-            WHERE 
-content ->> 'type' = 'model_input' AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]'
-
+            WHERE content ->> 'type' = 'model_input' AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]'
             LIMIT 1
         ))
     )

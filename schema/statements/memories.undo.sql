@@ -15,9 +15,7 @@ WITH anchor AS (
         ORDER BY created DESC, place DESC
         LIMIT (SELECT 9223372036854775807)
     ) AS backward
-    WHERE 
-content ->> 'type' = 'model_input' AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]'
-
+    WHERE content ->> 'type' = 'model_input' AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]'
     LIMIT 1
 ),
 chosen AS MATERIALIZED (

@@ -4,5 +4,4 @@ SELECT
         WHEN $1::TEXT IS NULL THEN current_schema() IS NOT NULL
         ELSE to_regnamespace(quote_ident($1::TEXT)) IS NOT NULL
     END,
-    current_setting('search_path'),
-    current_setting('role')
+    current_setting('search_path')

@@ -41,8 +41,7 @@ SELECT
         WHEN :schema::TEXT IS NULL THEN current_schema() IS NOT NULL
         ELSE to_regnamespace(quote_ident(:schema::TEXT)) IS NOT NULL
     END,
-    current_setting('search_path'),
-    current_setting('role')
+    current_setting('search_path')
 """,
 )
 
@@ -68,29 +67,9 @@ SET_SEARCH_PATH = Query(
     "SELECT set_config('search_path', quote_ident(:schema::TEXT), TRUE)",
 )
 
-# A superuser or a member of the owner creates tables that the owner can use, as it can the others.
-ACT_AS_OWNER = Query(
-    "setup.act_as_owner",
-    """
-SELECT set_config('role', pg_get_userbyid(relowner), TRUE)
-FROM (
-    SELECT relowner, relnamespace
-    FROM pg_class
-    JOIN unnest(:tables::TEXT[]) WITH ORDINALITY AS existing (name, number)
-        ON pg_class.oid = to_regclass(existing.name)
-    ORDER BY existing.number
-    LIMIT 1
-) AS first
-WHERE pg_get_userbyid(relowner) <> current_user
-    AND pg_has_role(relowner, 'MEMBER')
-    AND has_schema_privilege(relowner, relnamespace, 'CREATE')
-""",
-)
-
 # The transaction may be one of the caller, with statements after setup.
-RESTORE_SETTINGS = Query(
-    "setup.restore_settings",
-    "SELECT set_config('role', :role::TEXT, TRUE), set_config('search_path', :path::TEXT, TRUE)",
+RESTORE_SEARCH_PATH = Query(
+    "setup.restore_search_path", "SELECT set_config('search_path', :path::TEXT, TRUE)"
 )
 
 RECORD = Query(
@@ -134,11 +113,6 @@ $$
 """,
 )
 
-# Tables whose owner owns the new ones, too: our own first.
-OWNED = sorted(
-    {table.name for table in TABLES}, key=lambda name: (name != "draive_pg_migrations", name)
-)
-
 DROP_INDEX = {
     index: Query(f"setup.drop_{index}", f"DROP INDEX IF EXISTS {{schema}}.{index}")
     for table in TABLES
@@ -169,8 +143,6 @@ class Plan:
         The schema of the tables; None: the first of the search path.
     search_path : str
         The search path of the connection.
-    role : str
-        The setting ``role`` of the connection.
     create_schema : bool
         Whether to create the schema.
     replace : sequence of str
@@ -180,7 +152,6 @@ class Plan:
     missing: Sequence[Migration]
     schema: str | None
     search_path: str
-    role: str
     create_schema: bool
     replace: Sequence[str]
 
@@ -234,7 +205,7 @@ def _plan(schema: str | None, line: Line | None) -> Steps[Plan | None]:
     """Return what is to be applied, if anything."""
     # First: it reads pg_class, after which PostgreSQL sees names that others created meanwhile.
     found: Catalog = yield read_catalog(schema, line)
-    exists, search_path, role = yield _state(schema)
+    exists, search_path = yield _state(schema)
     if conflicts := name_conflicts(found.tables):
         raise SchemaInvalid(f"setup: nothing was done: {'; '.join(conflicts)}")
     if len(found.schemas) > 1:
@@ -250,7 +221,7 @@ def _plan(schema: str | None, line: Line | None) -> Steps[Plan | None]:
         )
     indexes = [name for row in found.tables for name in row.invalid_indexes if name in DROP_INDEX]
     place = next(iter(found.schemas), schema)
-    return Plan(missing, place, search_path, role, create_schema=not exists, replace=indexes)
+    return Plan(missing, place, search_path, create_schema=not exists, replace=indexes)
 
 
 def several_schemas(found: Catalog) -> str:
@@ -259,13 +230,13 @@ def several_schemas(found: Catalog) -> str:
     return f"the tables are in the schemas {names} of the search path: name one with schema="
 
 
-def _state(schema: str | None) -> Operation[tuple[bool, str, str]]:
-    """Return whether the schema, or one of the search path, exists; the search path; the role."""
+def _state(schema: str | None) -> Operation[tuple[bool, str]]:
+    """Return whether the schema, or one of the search path, exists, and the search path."""
     return Operation(
         name="setup: look for the schema",
         statements=(STATE(schema=schema),),
         read_only=True,
-        decode=lambda rows: (rows[0][0], rows[0][1], rows[0][2]),
+        decode=lambda rows: (rows[0][0], rows[0][1]),
     )
 
 
@@ -326,7 +297,6 @@ def apply(plan: Plan) -> Operation[None]:
         statements=(
             *([CREATE_SCHEMA()] if plan.create_schema else []),
             *([] if plan.schema is None else [SET_SEARCH_PATH(schema=plan.schema)]),
-            ACT_AS_OWNER(tables=OWNED),
             *(DROP_INDEX[name]() for name in plan.replace),
             *(
                 statement
@@ -337,7 +307,7 @@ def apply(plan: Plan) -> Operation[None]:
                 )
             ),
             COPY_GRANTS(),
-            RESTORE_SETTINGS(role=plan.role, path=plan.search_path),
+            RESTORE_SEARCH_PATH(path=plan.search_path),
         ),
     )
 

@@ -2,6 +2,8 @@
 
 from typing import LiteralString
 
+from draive_pg.codec.failures import FAILURE_SQL
+
 ROLE: LiteralString = """
 CASE content ->> 'type'
     WHEN 'model_input' THEN 'input'
@@ -10,10 +12,22 @@ CASE content ->> 'type'
 END
 """
 
-# True for an input without tool responses.
-STARTS_TURN: LiteralString = """
-content ->> 'type' = 'model_input' AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]'
+RESPONDS: LiteralString = """content -> 'blocks' @> '[{"type": "tool_response"}]'"""
+
+
+def speaker(responds: LiteralString = RESPONDS) -> LiteralString:
+    """Return who spoke: an input with tool responses is of a tool."""
+    return f"""
+CASE content ->> 'type'
+    WHEN 'model_output' THEN 'assistant'
+    WHEN 'model_input' THEN CASE WHEN {responds} THEN 'tool' ELSE 'user' END
+    ELSE content ->> 'type'
+END
 """
+
+
+# True for an input without tool responses.
+STARTS_TURN: LiteralString = f"content ->> 'type' = 'model_input' AND NOT {RESPONDS}"
 
 # True for an imported element whose message has no time; see `draive_pg.codec.elements`.
 UNTIMED: LiteralString = "content #> '{meta,untimed}' IS NOT NULL"
@@ -23,6 +37,28 @@ CALLS: LiteralString = '$.blocks[*] ? (@.type == "tool_request" || @.type == "to
 TOOLS: LiteralString = f"jsonb_path_query_array(content, '{CALLS}.tool')"
 
 SPOKEN: LiteralString = "jsonb_path_query_array(content, '$.blocks[*].parts[*].text')"
+
+
+def failed(handling: LiteralString, text: LiteralString) -> LiteralString:
+    """Return the condition that a tool response reports a failure; see `draive_pg.codec.failures`.
+
+    NULL without a response.
+    """
+    return f"({handling} = 'error' OR {text} ~* {FAILURE_SQL})"
+
+
+# A response of an element failed: `value` is its block.
+RESPONSE_TEXT: LiteralString = """coalesce((
+    SELECT string_agg(part #>> '{}', '')
+    FROM jsonb_path_query(block.value, '$.content.parts[*].text') AS part
+), '')"""
+
+# Number of failed responses of an element.
+FAILURES: LiteralString = f"""(
+    SELECT count(*)
+    FROM jsonb_path_query(content, '$.blocks[*] ? (@.type == "tool_response")') AS block (value)
+    WHERE {failed("block.value ->> 'handling'", RESPONSE_TEXT)}
+)"""
 
 
 def vector(language: LiteralString) -> LiteralString:
