@@ -21,9 +21,14 @@ from draive_pg import (
     TableMissing,
 )
 from draive_pg.codec.elements import HANDLINGS
+from draive_pg.lines.line import LINE_118
+from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, WRITES, relations
+from draive_pg.operations.operation import Statement
 from tests.cli_runner import Shell
 from tests.conftest import Connect
 from tests.elements import answered, asked, called
+from tests.schema import set_up
+from tests.statements import sent
 
 DATA = Path(__file__).parent / "data"
 THREAD = "a0000000-0000-0000-0000-000000000001"
@@ -375,3 +380,26 @@ def test_threads_of_agents_cannot_be_renamed(turns: Client) -> None:
     assert turns.memories.identifiers() == (THREAD, AGENT)
     with pytest.raises(MemoryMissing):
         turns.memory("nobody").rename("mine")
+
+
+FILL_THREADS = """
+INSERT INTO conversation_memory (thread_id, identifier, turn, payload)
+SELECT 'thread' || n, gen_random_uuid(), 'user', '{"content": [], "meta": {}}'
+FROM generate_series(1, 2000) AS n;
+INSERT INTO agent_memory (agent_uri, thread_id, identifier, context)
+SELECT 'agent://a', gen_random_uuid(), gen_random_uuid(), '[]'
+FROM generate_series(1, 2000);
+ANALYZE
+"""
+
+
+@pytest.mark.parametrize("identifier", ["thread7", AGENT])
+def test_one_thread_is_read_without_scanning_tables(empty_dsn: str, identifier: str) -> None:
+    set_up(empty_dsn, LINE_118)
+    both = relations(LINE_118, LINE_118.stores)
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        connection.execute(FILL_THREADS)
+        for relation in (CONVERSATIONS, ELEMENTS, WRITES):
+            query = sent(Statement(f"SELECT * FROM {relation} AS r WHERE identifier = "), both)
+            plan = connection.execute(f"EXPLAIN {query} '{identifier}'".encode()).fetchall()
+            assert not [line for (line,) in plan if "Seq Scan on" in line], (relation, plan)

@@ -30,6 +30,7 @@ PARTS: Mapping[str, Part] = {
     "018_agent_memory": "agent_memory",
     "019_uuid_memories": "uuid_memories",
     "020_instruction_audit": "instructions",
+    "021_agent_threads": "agent_memory",
 }
 
 
@@ -210,7 +211,10 @@ TABLES = (
             "context": "jsonb",
             **CREATED_COLUMNS,
         },
-        indexes={"agent_memory_idx": "018_agent_memory"},
+        indexes={
+            "agent_memory_idx": "018_agent_memory",
+            "draive_pg_agent_threads": "021_agent_threads",
+        },
     ),
     ExpectedTable("draive_pg_revisions", "006_revisions", REVISION_COLUMNS),
     ExpectedTable(

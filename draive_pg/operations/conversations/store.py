@@ -387,14 +387,14 @@ CONVERSATION_MEMORY: Mapping[LiteralString, LiteralString] = {
 )""",
 }
 
-# A thread of an agent is named by the agent and the thread.
-THREAD: LiteralString = "agent_uri || '#' || thread_id"
+# A thread of an agent is named by the agent and the thread; `setup` creates an index on this.
+THREAD: LiteralString = "(agent_uri || '#' || thread_id::TEXT)"
 
 AGENT_MEMORY: Mapping[LiteralString, LiteralString] = {
     CONVERSATIONS: f"""(
         SELECT {THREAD} AS identifier, min(created) AS created
         FROM {{schema}}.agent_memory
-        GROUP BY agent_uri, thread_id
+        GROUP BY {THREAD}
     )""",
     ELEMENTS: f"""(
         SELECT
@@ -413,9 +413,9 @@ AGENT_MEMORY: Mapping[LiteralString, LiteralString] = {
                 'meta', element.value -> 'meta'
             ) AS content
         FROM (
-            SELECT DISTINCT ON (agent_uri, thread_id) {THREAD} AS identifier, created, context
+            SELECT DISTINCT ON ({THREAD}) {THREAD} AS identifier, created, context
             FROM {{schema}}.agent_memory
-            ORDER BY agent_uri, thread_id, created DESC, identifier DESC
+            ORDER BY {THREAD}, created DESC, agent_memory.identifier DESC
         ) AS snapshot
         CROSS JOIN LATERAL jsonb_path_query(snapshot.context, '$[*]')
             WITH ORDINALITY AS element (value, number)

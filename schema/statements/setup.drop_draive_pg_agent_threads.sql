@@ -1,0 +1,1 @@
+DROP INDEX IF EXISTS draive_pg_agent_threads
