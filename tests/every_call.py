@@ -38,6 +38,8 @@ def export_sessions(db: Client) -> int:
 
 READS: dict[str, Callable[[Client], object]] = {
     "list memories": lambda db: (db.memories.identifiers(), db.memories.list()),
+    "list recent memories": lambda db: db.memories.list(order="last", descending=True),
+    "find memories": lambda db: (db.memories.find(), db.memories.find("m", meta={"a": 1})),
     "count memories": lambda db: db.memories.count(),
     "read frame search": lambda db: db.memories.search("q", variables={"n": 1}),
     "read elements of memory 'm'": lambda db: db.memory("m").elements(1),

@@ -139,7 +139,7 @@ def test_interrupted_waiter_gets_no_connection(dsn: str) -> None:
                 done.wait(30)
 
         def interrupt() -> None:
-            waiters: Any = vars(db._database._pool._changed)["_waiters"]
+            waiters: Any = vars(vars(db._database._pool)["_changed"])["_waiters"]
             wait_until(lambda: len(waiters) > 0)
             interrupt_main_thread()
 

@@ -46,7 +46,10 @@ async def use_async(db: AsyncClient) -> None:
 """
 
 TIME = "datetime | date | str | None = None"
-COUNT = f"(prefix: str | None = None, *, since: {TIME}, until: {TIME})"
+PART = "Mapping[str, Any] | None = None"
+COUNT = (
+    f"(prefix: str | None = None, *, since: {TIME}, until: {TIME}, variables: {PART}, meta: {PART})"
+)
 REVEALED = [
     f"{COUNT} -> int",
     "Memory[Database]",
@@ -90,7 +93,9 @@ def public(owner: Any) -> dict[str, Any]:
     return {
         name: getattr(owner, name)
         for name in dir(owner)
-        if not name.startswith("_") and callable(getattr(owner, name))
+        if not name.startswith("_")
+        and not isinstance(inspect.getattr_static(owner, name), property)
+        and callable(getattr(owner, name))
     }
 
 

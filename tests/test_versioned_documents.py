@@ -383,7 +383,16 @@ def test_upgrade_from_version_0_1_0_loses_nothing(connect: Connect, empty_dsn: s
     db, before = connect(empty_dsn), rows(empty_dsn)
     assert [each.revision for each in db.configurations.history("limits")] == [2, 1]
     assert db.instructions.revision("greeting", "production").revision == 1
-    assert [name[:3] for name in db.setup()] == ["009", "010", "011", "012", "013", "020", "022"]
+    assert [name[:3] for name in db.setup()] == [
+        "009",
+        "010",
+        "011",
+        "012",
+        "013",
+        "020",
+        "022",
+        "023",
+    ]
     after = rows(empty_dsn)
     migrations = after.pop("draive_pg_migrations")
     assert set(before.pop("draive_pg_migrations")) < set(migrations)

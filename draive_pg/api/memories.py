@@ -29,7 +29,7 @@ from draive_pg.operations.conversations import (
     write,
 )
 from draive_pg.operations.conversations.listing import Order
-from draive_pg.operations.operation import Operation, Workflow
+from draive_pg.operations.operation import Operation, Request, Workflow
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -52,17 +52,19 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         return listing.identifiers()
 
     @method
-    def list(
+    def list(  # noqa: PLR0913 - filters
         self,
         prefix: str | None = None,
         *,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
+        variables: Mapping[str, Any] | None = None,
+        meta: Mapping[str, Any] | None = None,
         order: Order = "identifier",
         descending: bool = False,
         limit: int | None = 100,
         offset: int = 0,
-    ) -> Operation[Records[MemorySummary]]:
+    ) -> Request[Records[MemorySummary]]:
         """Return one page of memories, with how much each holds and when it was written.
 
         Parameters
@@ -72,9 +74,13 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         since, until : datetime | date | str | None
             Bounds (inclusive, exclusive) of the time of the last write; UTC unless they have an
             offset.
+        variables : Mapping[str, Any] | None
+            Part of the newest variables of the memory.
+        meta : Mapping[str, Any] | None
+            Part of the meta of any of its elements.
         order : str
-            ``identifier``, ``created``, ``last``, ``elements`` or ``bytes``. The last three
-            aggregate all memories, not only those of the page.
+            ``identifier``, ``created``, ``last``, ``elements`` or ``bytes``. The last two aggregate
+            all memories, not only those of the page.
         descending : bool
             Largest first.
         limit : int | None
@@ -97,7 +103,17 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         --------
         >>> db.memories.list("ada/", since="2026-11-01", order="last", descending=True)
         """
-        return listing.list_(prefix, since, until, order, limit, offset, descending=descending)
+        return listing.list_(
+            order,
+            limit,
+            offset,
+            descending=descending,
+            prefix=prefix,
+            since=since,
+            until=until,
+            variables=variables,
+            meta=meta,
+        )
 
     @method
     def count(
@@ -106,6 +122,8 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         *,
         since: Timestamp | None = None,
         until: Timestamp | None = None,
+        variables: Mapping[str, Any] | None = None,
+        meta: Mapping[str, Any] | None = None,
     ) -> Operation[int]:
         """Count memories.
 
@@ -116,6 +134,10 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         since, until : datetime | date | str | None
             Bounds (inclusive, exclusive) of the time of the last write; UTC unless they have an
             offset.
+        variables : Mapping[str, Any] | None
+            Part of the newest variables of the memory.
+        meta : Mapping[str, Any] | None
+            Part of the meta of any of its elements.
 
         Raises
         ------
@@ -127,7 +149,52 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         >>> db.memories.count("ada/", since="2026-11-01")
         3
         """
-        return listing.count(prefix, since, until)
+        return listing.count(
+            prefix=prefix, since=since, until=until, variables=variables, meta=meta
+        )
+
+    @method
+    def find(
+        self,
+        prefix: str | None = None,
+        *,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
+        variables: Mapping[str, Any] | None = None,
+        meta: Mapping[str, Any] | None = None,
+        limit: int | None = 100,
+    ) -> Request[tuple[str, ...]]:
+        """Return the identifiers of memories, last written first.
+
+        Unlike `list`, it does not read how much they hold; unlike `search`, it finds memories.
+
+        Parameters
+        ----------
+        prefix : str | None
+            Beginning of the identifiers.
+        since, until : datetime | date | str | None
+            Bounds (inclusive, exclusive) of the time of the last write; UTC unless they have an
+            offset.
+        variables : Mapping[str, Any] | None
+            Part of the newest variables of the memory.
+        meta : Mapping[str, Any] | None
+            Part of the meta of any of its elements.
+        limit : int | None
+            Maximum number of memories; None for all.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid.
+
+        Examples
+        --------
+        >>> db.memories.find(variables={"user": "ada"}, limit=10)
+        ('visit-7', 'visit-2')
+        """
+        return listing.find(
+            limit, prefix=prefix, since=since, until=until, variables=variables, meta=meta
+        )
 
     @method
     def search(  # noqa: PLR0913

@@ -90,19 +90,20 @@ def list_(
       draive-pg memories list --prefix ada/ --since 2026-01-31
       draive-pg memories list --all --json | jq -r '.[].identifier'
     """
-    times = {"since": timestamp(since, "--since"), "until": timestamp(until, "--until")}
+    first, end = timestamp(since, "--since"), timestamp(until, "--until")
     with opened(dsn, schema) as db:
         memories = db.memories.list(
             prefix,
+            since=first,
+            until=end,
             order=order,
             descending=descending,
             limit=None if everything else limit,
             offset=offset,
-            **times,
         )
         shown = offset + len(memories)
         full = not everything and len(memories) == limit
-        total = db.memories.count(prefix, **times) if full else shown
+        total = db.memories.count(prefix, since=first, until=end) if full else shown
     if as_json:
         print_json(list(memories))
     else:

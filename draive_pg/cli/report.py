@@ -49,7 +49,7 @@ def report(
       draive-pg memories report week.html --since 2026-01-26 --order last --descending
       draive-pg memories report ada.html --prefix ada/ --title "Visits of Ada"
     """
-    times = {"since": timestamp(since, "--since"), "until": timestamp(until, "--until")}
+    first, end = timestamp(since, "--since"), timestamp(until, "--until")
     with opened(dsn, schema) as db:
         result = db.memories.report(
             file,
@@ -58,10 +58,11 @@ def report(
             descending=descending,
             limit=None if everything else limit,
             title=title,
-            **times,
+            since=first,
+            until=end,
         )
         full = not everything and result.memories == limit
-        total = db.memories.count(prefix, **times) if full else result.memories
+        total = db.memories.count(prefix, since=first, until=end) if full else result.memories
     if as_json:
         print_json(result)
     else:

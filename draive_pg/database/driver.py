@@ -415,7 +415,7 @@ def borrow[C: TimedConnection | AsyncTimedConnection](
     """Return a connection of this package with the session of another one, which keeps it."""
     pgconn = owner.pgconn
     handlers = pgconn.notice_handler, pgconn.notify_handler
-    connection = kind(pgconn)
+    connection = cast("C", cast("Any", kind)(pgconn))
     pgconn.notice_handler, pgconn.notify_handler = handlers
     cast("Any", connection)._autocommit = True  # noqa: SLF001 - its setter asks the server
     connection.prepare_threshold = None

@@ -5,6 +5,7 @@ In a transaction of the caller, a call is a savepoint, and commits nothing.
 """
 
 import asyncio
+import inspect
 import threading
 from collections.abc import Awaitable
 from typing import Any, Protocol, cast
@@ -82,7 +83,7 @@ class LentEndpoint:
         return f"pool={type(self._pool).__name__}"
 
 
-def lent_endpoint(pool: object, *, asynchronous: bool) -> LentEndpoint:
+def lent_endpoint(pool: Any, *, asynchronous: bool) -> LentEndpoint:
     """Return the endpoint of a pool, an engine or a connection.
 
     Raises
@@ -94,13 +95,13 @@ def lent_endpoint(pool: object, *, asynchronous: bool) -> LentEndpoint:
         (AsyncConnection, "AsyncConnection") if asynchronous else (Connection, "Connection")
     )
     getconn = getattr(pool, "getconn", None)
-    lends = getconn is not None and asyncio.iscoroutinefunction(getconn) == asynchronous
+    lends = getconn is not None and inspect.iscoroutinefunction(getconn) == asynchronous
     engine = not asynchronous and hasattr(pool, "raw_connection")
     if not isinstance(pool, wanted) and not lends and not engine:
         others = "" if asynchronous else ", or a SQLAlchemy engine"
         raise TypeError(
             f"pool must be a psycopg {name}, or a psycopg_pool {name}Pool{others}, "
-            f"not {type(pool).__name__}"
+            f"not {cast('object', pool).__class__.__name__}"
         )
     return LentEndpoint(pool)
 
@@ -208,12 +209,12 @@ class _Engine:
 
     def getconn(self, timeout: float | None = None) -> Connection[Any]:  # noqa: ARG002
         raw = self._engine.raw_connection()
-        connection = raw.driver_connection
-        if not isinstance(connection, Connection):
+        connection: Any = raw.driver_connection
+        if not hasattr(connection, "pgconn"):
             raw.close()
             raise TypeError("the engine must use psycopg: create_engine('postgresql+psycopg://…')")
         self._raw[id(connection)] = raw
-        return cast("Connection[Any]", connection)
+        return connection
 
     def putconn(self, conn: Connection[Any]) -> None:
         self._raw.pop(id(conn)).close()

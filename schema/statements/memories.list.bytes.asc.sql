@@ -1,8 +1,10 @@
 -- $1 prefix
 -- $2 since
 -- $3 until
--- $4 limit
--- $5 offset
+-- $4 variables
+-- $5 meta
+-- $6 limit
+-- $7 offset
 SELECT
     conversation.identifier,
     (extract(EPOCH FROM CASE WHEN isfinite(conversation.created) THEN conversation.created END) * 1000000)::INT8,
@@ -11,30 +13,7 @@ SELECT
     held.elements,
     kept.snapshots,
     held.bytes + kept.bytes
-FROM memories AS conversation
-CROSS JOIN LATERAL (
-    SELECT
-        min(created) AS first,
-        max(created) AS last,
-        count(*) AS elements,
-        coalesce(sum(pg_column_size(content)), 0)::INT8 AS bytes
-    FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
-        FROM memories_elements
-    ) AS element
-    WHERE element.identifier = conversation.identifier
-) AS held
-CROSS JOIN LATERAL (
-    SELECT
-        max(created) AS last,
-        count(*) AS snapshots,
-        coalesce(sum(pg_column_size(variables)), 0)::INT8 AS bytes
-    FROM (
-        SELECT identifier, created, ctid AS place, variables FROM memories_variables
-    ) AS snapshot
-    WHERE snapshot.identifier = conversation.identifier
-) AS kept
-WHERE
+FROM (SELECT * FROM memories AS conversation WHERE
     ($1::TEXT IS NULL OR starts_with(conversation.identifier, $1::TEXT))
     AND ($2::TIMESTAMPTZ IS NULL OR greatest(
     conversation.created,
@@ -62,6 +41,45 @@ WHERE
         WHERE snapshot.identifier = conversation.identifier
     )
 ) < $3::TIMESTAMPTZ)
+    AND ($4::JSONB IS NULL OR (
+        SELECT variables @> $4::JSONB
+        FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+        WHERE snapshot.identifier = conversation.identifier
+        ORDER BY created DESC, place DESC
+        LIMIT 1
+    ))
+    AND ($5::JSONB IS NULL OR EXISTS (
+        SELECT FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+        WHERE element.identifier = conversation.identifier
+            AND element.content -> 'meta' @> $5::JSONB
+    ))) AS conversation
+CROSS JOIN LATERAL (
+    SELECT
+        min(created) AS first,
+        max(created) AS last,
+        count(*) AS elements,
+        coalesce(sum(pg_column_size(content)), 0)::INT8 AS bytes
+    FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+    WHERE element.identifier = conversation.identifier
+) AS held
+CROSS JOIN LATERAL (
+    SELECT
+        max(created) AS last,
+        count(*) AS snapshots,
+        coalesce(sum(pg_column_size(variables)), 0)::INT8 AS bytes
+    FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+    WHERE snapshot.identifier = conversation.identifier
+) AS kept
 ORDER BY held.bytes + kept.bytes ASC, conversation.identifier
-LIMIT $4::INT8
-OFFSET $5::INT8
+LIMIT $6::INT8
+OFFSET $7::INT8

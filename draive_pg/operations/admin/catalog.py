@@ -31,6 +31,7 @@ PARTS: Mapping[str, Part] = {
     "019_uuid_memories": "uuid_memories",
     "020_instruction_audit": "instructions",
     "021_agent_threads": "agent_memory",
+    "023_recent_memories": "memories",
 }
 
 
@@ -163,18 +164,29 @@ TABLES = (
             (*NOTIFY_TRIGGERS, *REMOVAL_TRIGGERS, *AUDIT_TRIGGERS), "015_templates"
         ),
     ),
-    ExpectedTable("memories", "003_memories", {"identifier": "text", **CREATED_COLUMNS}),
+    ExpectedTable(
+        "memories",
+        "003_memories",
+        {"identifier": "text", **CREATED_COLUMNS},
+        indexes={"memories_created_identifier": "023_recent_memories"},
+    ),
     ExpectedTable(
         "memories_variables",
         "003_memories",
         {"identifier": "text", "variables": "jsonb", **CREATED_COLUMNS},
-        indexes={"memories_variables_identifier_created": "004_memory_indexes"},
+        indexes={
+            "memories_variables_identifier_created": "004_memory_indexes",
+            "memories_variables_created_identifier": "023_recent_memories",
+        },
     ),
     ExpectedTable(
         "memories_elements",
         "003_memories",
         {"identifier": "text", "content": "jsonb", **CREATED_COLUMNS},
-        indexes={"memories_elements_identifier_created": "004_memory_indexes"},
+        indexes={
+            "memories_elements_identifier_created": "004_memory_indexes",
+            "memories_elements_created_identifier": "023_recent_memories",
+        },
     ),
     ExpectedTable("memories", "019_uuid_memories", {"identifier": "uuid", **CREATED_COLUMNS}),
     ExpectedTable(

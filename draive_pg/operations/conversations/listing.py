@@ -1,8 +1,10 @@
 """List and count memories; suggest identifiers similar to a missing one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, LiteralString
+from dataclasses import replace
+from typing import Any, Literal, LiteralString, TypedDict, Unpack
 
+from draive_pg.codec.json import encode_mapping
 from draive_pg.codec.timestamps import Timestamp, check_timestamp, from_epoch_us
 from draive_pg.codec.validation import MAX_INTEGER, check_limit, check_optional, check_position
 from draive_pg.errors import MemoryMissing, similar_names
@@ -10,7 +12,7 @@ from draive_pg.models.conversations import MemorySummary
 from draive_pg.models.record import Records
 from draive_pg.operations.conversations.expressions import epoch_us
 from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, SNAPSHOTS, WRITES
-from draive_pg.operations.operation import Operation, Query, Request, Row, Steps, workflow
+from draive_pg.operations.operation import ByLine, Operation, Query, Request, Row, Steps, workflow
 
 type Order = Literal["identifier", "created", "last", "elements", "bytes"]
 
@@ -34,6 +36,20 @@ MATCHING: LiteralString = f"""
     (:prefix::TEXT IS NULL OR starts_with(conversation.identifier, :prefix::TEXT))
     AND (:since::TIMESTAMPTZ IS NULL OR {LAST_WRITTEN} >= :since::TIMESTAMPTZ)
     AND (:until::TIMESTAMPTZ IS NULL OR {LAST_WRITTEN} < :until::TIMESTAMPTZ)"""
+
+LISTED: LiteralString = f"""{MATCHING}
+    AND (:variables::JSONB IS NULL OR (
+        SELECT variables @> :variables::JSONB
+        FROM {SNAPSHOTS} AS snapshot
+        WHERE snapshot.identifier = conversation.identifier
+        ORDER BY created DESC, place DESC
+        LIMIT 1
+    ))
+    AND (:meta::JSONB IS NULL OR EXISTS (
+        SELECT FROM {ELEMENTS} AS element
+        WHERE element.identifier = conversation.identifier
+            AND element.content -> 'meta' @> :meta::JSONB
+    ))"""
 
 IDENTIFIERS = Query(
     "memories.identifiers", f"SELECT identifier FROM {CONVERSATIONS} AS conversation ORDER BY 1"
@@ -59,7 +75,7 @@ COUNT = Query(
     "memories.count",
     f"""
 SELECT count(*) FROM {CONVERSATIONS} AS conversation
-WHERE{MATCHING}
+WHERE{LISTED}
 """,
 )
 
@@ -74,7 +90,7 @@ ORDERS: Mapping[Order, LiteralString] = {
 DIRECTIONS: Mapping[bool, LiteralString] = {False: "ASC", True: "DESC"}
 
 
-def _list(order: Order, direction: LiteralString) -> LiteralString:
+def _list(order: Order, direction: LiteralString, page: LiteralString) -> LiteralString:
     return f"""
 SELECT
     conversation.identifier,
@@ -84,7 +100,7 @@ SELECT
     held.elements,
     kept.snapshots,
     held.bytes + kept.bytes
-FROM {CONVERSATIONS} AS conversation
+FROM {page} AS conversation
 CROSS JOIN LATERAL (
     SELECT
         min(created) AS first,
@@ -102,21 +118,67 @@ CROSS JOIN LATERAL (
     FROM {SNAPSHOTS} AS snapshot
     WHERE snapshot.identifier = conversation.identifier
 ) AS kept
-WHERE{MATCHING}
 ORDER BY {ORDERS[order]} {direction}, conversation.identifier
-LIMIT :limit::INT8
-OFFSET :offset::INT8
 """
 
 
-# With order `identifier` or `created`, PostgreSQL aggregates only the memories of the page.
+ALL: LiteralString = f"(SELECT * FROM {CONVERSATIONS} AS conversation WHERE{LISTED})"
+
+PAGE: LiteralString = "LIMIT :limit::INT8\nOFFSET :offset::INT8\n"
+
+
+def _listed(order: Order, direction: LiteralString) -> LiteralString:
+    if order != "last":
+        return _list(order, direction, ALL) + PAGE
+    ordered = f"ORDER BY {LAST_WRITTEN} {direction}, identifier\n{PAGE}"
+    return _list(order, direction, f"(SELECT * FROM {ALL} AS conversation\n{ordered})")
+
+
+# Except for order `elements` and `bytes`, only the memories of the page are aggregated.
 LISTS: Mapping[tuple[Order, bool], Query] = {
     (order, descending): Query(
-        f"memories.list.{order}.{direction.lower()}", _list(order, direction)
+        f"memories.list.{order}.{direction.lower()}", _listed(order, direction)
     )
     for order in ORDERS
     for descending, direction in DIRECTIONS.items()
 }
+
+# The memories that were written to last, by indexes of times: each row is the last write of a
+# memory, or skipped. `OFFSET 0` keeps the rows in the order of the indexes.
+RECENT: LiteralString = f"""(
+    SELECT DISTINCT ON (written.created, written.identifier) conversation.*
+    FROM (
+        SELECT identifier, created FROM {CONVERSATIONS} AS conversation
+        UNION ALL
+        SELECT identifier, created FROM {WRITES} AS element
+        UNION ALL
+        SELECT identifier, created FROM {SNAPSHOTS} AS snapshot
+    ) AS written
+    CROSS JOIN LATERAL (
+        SELECT identifier, created
+        FROM {CONVERSATIONS} AS conversation
+        WHERE conversation.identifier = written.identifier
+        OFFSET 0
+    ) AS conversation
+    WHERE written.created = {LAST_WRITTEN}
+        AND (:since::TIMESTAMPTZ IS NULL OR written.created >= :since::TIMESTAMPTZ)
+        AND (:until::TIMESTAMPTZ IS NULL OR written.created < :until::TIMESTAMPTZ)
+    ORDER BY written.created DESC, written.identifier
+    LIMIT :limit::INT8
+    OFFSET :offset::INT8
+)"""
+
+LIST_RECENT = Query("memories.list.recent", _list("last", "DESC", RECENT))
+
+FIND_RECENT = Query("memories.find.recent", f"SELECT identifier FROM {RECENT} AS conversation")
+
+FIND = Query(
+    "memories.find",
+    f"""
+SELECT identifier FROM {ALL} AS conversation
+ORDER BY {LAST_WRITTEN} DESC, identifier
+{PAGE}""",
+)
 
 
 def identifiers() -> Operation[tuple[str, ...]]:
@@ -129,41 +191,80 @@ def identifiers() -> Operation[tuple[str, ...]]:
     )
 
 
-def count(prefix: str | None, since: Timestamp | None, until: Timestamp | None) -> Operation[int]:
+class Selection(TypedDict, total=False):
+    """Which memories to list, count or find; see `Memories.list`."""
+
+    prefix: str | None
+    since: Timestamp | None
+    until: Timestamp | None
+    variables: Mapping[str, Any] | None
+    meta: Mapping[str, Any] | None
+
+
+def count(**selection: Unpack[Selection]) -> Operation[int]:
     """Count the memories that match."""
     return Operation(
         name="count memories",
-        statements=(COUNT(**_filters(prefix, since, until)),),
+        statements=(COUNT(**_filters(selection)),),
         read_only=True,
         decode=lambda rows: rows[0][0],
     )
 
 
+def find(limit: int | None, **selection: Unpack[Selection]) -> Request[tuple[str, ...]]:
+    """Return the identifiers of the memories that match, last written first."""
+    page = {**_filters(selection), "limit": check_limit(limit, "limit"), "offset": 0}
+    return _of_recent(
+        page,
+        Operation(
+            name="find memories",
+            statements=(FIND(**page),),
+            read_only=True,
+            decode=lambda rows: tuple(row[0] for row in rows),
+        ),
+        FIND_RECENT,
+    )
+
+
 def list_(
-    prefix: str | None,
-    since: Timestamp | None,
-    until: Timestamp | None,
     order: Order,
     limit: int | None,
     offset: int,
     *,
     descending: bool,
-) -> Operation[Records[MemorySummary]]:
+    **selection: Unpack[Selection],
+) -> Request[Records[MemorySummary]]:
     """Return one page of the memories that match."""
     if not isinstance(order, str) or order not in ORDERS:
         raise ValueError(f"order must be one of {', '.join(ORDERS)}, not {order!r:.60}")
     check_limit(limit, "limit")
-    statement = LISTS[order, bool(descending)](
-        **_filters(prefix, since, until),
-        limit=None if limit is None else min(limit + 1, MAX_INTEGER),  # one more: truncated?
-        offset=check_position(offset, "offset"),
-    )
-    return Operation(
+    page = {
+        **_filters(selection),
+        "limit": None if limit is None else min(limit + 1, MAX_INTEGER),  # one more: truncated?
+        "offset": check_position(offset, "offset"),
+    }
+    operation = Operation[Records[MemorySummary]](
         name="list memories",
-        statements=(statement,),
+        statements=(LISTS[order, bool(descending)](**page),),
         read_only=True,
         decode=lambda rows: Records(MemorySummary, map(_summary, rows), limit=limit),
     )
+    last_first = order == "last" and descending
+    return _of_recent(page, operation, LIST_RECENT) if last_first else operation
+
+
+def _of_recent[T](page: dict[str, object], operation: Operation[T], query: Query) -> Request[T]:
+    """Use the indexes of times for a page of the last written memories, where that is faster.
+
+    Tables of turns have no such indexes. With another filter, or without a limit, all memories are
+    read once, instead of all of their writes.
+    """
+    if page["limit"] is None or any(page[name] for name in ("prefix", "variables", "meta")):
+        return operation
+    recent = replace(
+        operation, statements=(query(**{name: page[name] for name in query.parameters}),)
+    )
+    return ByLine(lambda line: operation if line.has_turns else recent)
 
 
 @workflow
@@ -198,11 +299,11 @@ def _summary(row: Row) -> MemorySummary:
     return MemorySummary(identifier, from_epoch_us(created), first, last, *counts)
 
 
-def _filters(
-    prefix: str | None, since: Timestamp | None, until: Timestamp | None
-) -> dict[str, object]:
+def _filters(selection: Selection) -> dict[str, object]:
     return {
-        "prefix": check_optional(prefix, "prefix"),
-        "since": check_timestamp(since, "since"),
-        "until": check_timestamp(until, "until"),
+        "prefix": check_optional(selection.get("prefix"), "prefix"),
+        "since": check_timestamp(selection.get("since"), "since"),
+        "until": check_timestamp(selection.get("until"), "until"),
+        "variables": encode_mapping(selection.get("variables"), "variables"),
+        "meta": encode_mapping(selection.get("meta"), "meta"),
     }

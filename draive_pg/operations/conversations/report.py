@@ -39,7 +39,7 @@ def report(
     file = page.check_path(path)
     check_text(title, "title")
     found: Records[MemorySummary] = yield list_(
-        prefix, since, until, order, limit, 0, descending=descending
+        order, limit, 0, descending=descending, prefix=prefix, since=since, until=until
     )
     facts = (
         f"first {len(found):,} conversations, there are more"

@@ -1,0 +1,67 @@
+-- $1 prefix
+-- $2 since
+-- $3 until
+-- $4 variables
+-- $5 meta
+-- $6 limit
+-- $7 offset
+SELECT identifier FROM (SELECT * FROM memories AS conversation WHERE
+    ($1::TEXT IS NULL OR starts_with(conversation.identifier, $1::TEXT))
+    AND ($2::TIMESTAMPTZ IS NULL OR greatest(
+    conversation.created,
+    (
+        SELECT max(created) FROM memories_elements AS element
+        WHERE element.identifier = conversation.identifier
+    ),
+    (
+        SELECT max(created) FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+        WHERE snapshot.identifier = conversation.identifier
+    )
+) >= $2::TIMESTAMPTZ)
+    AND ($3::TIMESTAMPTZ IS NULL OR greatest(
+    conversation.created,
+    (
+        SELECT max(created) FROM memories_elements AS element
+        WHERE element.identifier = conversation.identifier
+    ),
+    (
+        SELECT max(created) FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+        WHERE snapshot.identifier = conversation.identifier
+    )
+) < $3::TIMESTAMPTZ)
+    AND ($4::JSONB IS NULL OR (
+        SELECT variables @> $4::JSONB
+        FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+        WHERE snapshot.identifier = conversation.identifier
+        ORDER BY created DESC, place DESC
+        LIMIT 1
+    ))
+    AND ($5::JSONB IS NULL OR EXISTS (
+        SELECT FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+        WHERE element.identifier = conversation.identifier
+            AND element.content -> 'meta' @> $5::JSONB
+    ))) AS conversation
+ORDER BY greatest(
+    conversation.created,
+    (
+        SELECT max(created) FROM memories_elements AS element
+        WHERE element.identifier = conversation.identifier
+    ),
+    (
+        SELECT max(created) FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+        WHERE snapshot.identifier = conversation.identifier
+    )
+) DESC, identifier
+LIMIT $6::INT8
+OFFSET $7::INT8

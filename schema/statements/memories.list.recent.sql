@@ -1,0 +1,71 @@
+-- $1 since
+-- $2 until
+-- $3 limit
+-- $4 offset
+SELECT
+    conversation.identifier,
+    (extract(EPOCH FROM CASE WHEN isfinite(conversation.created) THEN conversation.created END) * 1000000)::INT8,
+    (extract(EPOCH FROM CASE WHEN isfinite(held.first) THEN held.first END) * 1000000)::INT8,
+    (extract(EPOCH FROM CASE WHEN isfinite(greatest(conversation.created, held.last, kept.last)) THEN greatest(conversation.created, held.last, kept.last) END) * 1000000)::INT8,
+    held.elements,
+    kept.snapshots,
+    held.bytes + kept.bytes
+FROM (
+    SELECT DISTINCT ON (written.created, written.identifier) conversation.*
+    FROM (
+        SELECT identifier, created FROM memories AS conversation
+        UNION ALL
+        SELECT identifier, created FROM memories_elements AS element
+        UNION ALL
+        SELECT identifier, created FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+    ) AS written
+    CROSS JOIN LATERAL (
+        SELECT identifier, created
+        FROM memories AS conversation
+        WHERE conversation.identifier = written.identifier
+        OFFSET 0
+    ) AS conversation
+    WHERE written.created = greatest(
+    conversation.created,
+    (
+        SELECT max(created) FROM memories_elements AS element
+        WHERE element.identifier = conversation.identifier
+    ),
+    (
+        SELECT max(created) FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+        WHERE snapshot.identifier = conversation.identifier
+    )
+)
+        AND ($1::TIMESTAMPTZ IS NULL OR written.created >= $1::TIMESTAMPTZ)
+        AND ($2::TIMESTAMPTZ IS NULL OR written.created < $2::TIMESTAMPTZ)
+    ORDER BY written.created DESC, written.identifier
+    LIMIT $3::INT8
+    OFFSET $4::INT8
+) AS conversation
+CROSS JOIN LATERAL (
+    SELECT
+        min(created) AS first,
+        max(created) AS last,
+        count(*) AS elements,
+        coalesce(sum(pg_column_size(content)), 0)::INT8 AS bytes
+    FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+    WHERE element.identifier = conversation.identifier
+) AS held
+CROSS JOIN LATERAL (
+    SELECT
+        max(created) AS last,
+        count(*) AS snapshots,
+        coalesce(sum(pg_column_size(variables)), 0)::INT8 AS bytes
+    FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+    WHERE snapshot.identifier = conversation.identifier
+) AS kept
+ORDER BY greatest(conversation.created, held.last, kept.last) DESC, conversation.identifier
