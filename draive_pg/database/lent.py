@@ -83,7 +83,7 @@ class LentEndpoint:
         return f"pool={type(self._pool).__name__}"
 
 
-def lent_endpoint(pool: Any, *, asynchronous: bool) -> LentEndpoint:
+def lent_endpoint(pool: object, *, asynchronous: bool) -> LentEndpoint:
     """Return the endpoint of a pool, an engine or a connection.
 
     Raises
@@ -97,11 +97,11 @@ def lent_endpoint(pool: Any, *, asynchronous: bool) -> LentEndpoint:
     getconn = getattr(pool, "getconn", None)
     lends = getconn is not None and inspect.iscoroutinefunction(getconn) == asynchronous
     engine = not asynchronous and hasattr(pool, "raw_connection")
-    if not isinstance(pool, wanted) and not lends and not engine:
+    if not isinstance(pool, cast("type[object]", wanted)) and not lends and not engine:
         others = "" if asynchronous else ", or a SQLAlchemy engine"
         raise TypeError(
             f"pool must be a psycopg {name}, or a psycopg_pool {name}Pool{others}, "
-            f"not {cast('object', pool).__class__.__name__}"
+            f"not {type(pool).__name__}"
         )
     return LentEndpoint(pool)
 
