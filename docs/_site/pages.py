@@ -26,6 +26,7 @@ DTYPES = {
     "float": "float64",
     "boolean": "bool",
     "timestamp": "datetime64[us, UTC]",
+    "texts": "object",
     "json": "object",
 }
 
