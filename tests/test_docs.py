@@ -218,7 +218,7 @@ def test_site_is_complete(tmp_path: Path) -> None:
     assert {f"draive_pg.{name}" for name in draive_pg.__all__} <= names
     # Methods show the type of their result and their docstring.
     page = text_of(site / "reference" / "memories" / "index.html")
-    assert "until: datetime | date | str | None = None, ) -> int " in page
+    assert "meta: Mapping[str, Any] | None = None, ) -> int " in page
     assert "await with AsyncClient" in page
     for request in ("Operation[", "Workflow[", "Copy[", "Request["):
         assert request not in page
