@@ -9,6 +9,8 @@ import pytest
 from draive import ModelInput, MultimodalContent
 
 from draive_pg import Client
+from draive_pg.adapters import PostgresModelMemory
+from tests.draive_scope import InScope
 from tests.elements import answered, asked, called, texts
 
 BAD = "a\0b\ud800c"
@@ -113,3 +115,13 @@ def test_invalid_characters_are_replaced_on_request(db: Client) -> None:
     assert memory.log()["text"].tolist() == [GOOD, "", GOOD]
     with pytest.raises(ValueError, match="invalid must be refuse or replace, not 'drop'"):
         memory.remember(element, invalid="drop")  # pyright: ignore[reportArgumentType]
+
+
+def test_key_passes_through_memory_of_the_adapters(in_scope: InScope) -> None:
+    async def repeated() -> list[str]:
+        memory = PostgresModelMemory("m")
+        for _ in range(2):
+            await memory.remember(asked("q"), key="turn-1")
+        return texts((await memory.recall()).context)
+
+    assert in_scope(repeated()) == ["q"]
