@@ -1,6 +1,6 @@
 """`Client` and `AsyncClient`; the namespaces they share are in `api`."""
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -33,9 +33,11 @@ from draive_pg.operations.documents.kind import KINDS, TemplateReference
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.release import LabelTargets
 from draive_pg.operations.operation import Request, Workflow
+from draive_pg.operations.sql import sql
 
 if TYPE_CHECKING:
     from draive import Configuration
+    from pandas import DataFrame
     from psycopg import AsyncConnection, Connection
 
 
@@ -153,6 +155,48 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         ()
         """
         return doctor.diagnose(self._database.schema, self._database.line)
+
+    @method
+    def sql(
+        self,
+        query: str,
+        parameters: Sequence[object] | Mapping[str, object] | None = None,
+    ) -> "Request[DataFrame]":
+        """Return the result of a query as a DataFrame.
+
+        The query cannot change anything: it runs in a read-only transaction. In a `transaction`
+        it sees what that wrote. ``timeout`` limits it.
+
+        Parameters
+        ----------
+        query : str
+            One SELECT, VALUES or WITH query.
+        parameters : Sequence[object] | Mapping[str, object] | None
+            Values for ``%s`` or ``%(name)s`` in it, as in psycopg; then a percent sign is ``%%``.
+
+        Returns
+        -------
+        DataFrame
+            Integers are int64, or Int64 with missing values; bool likewise; floats are float64,
+            texts str, times datetime64 in UTC. Other types are Python objects: JSON as dicts and
+            lists, numeric as Decimal.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+        OperationFailed
+            If PostgreSQL refuses the query.
+
+        Examples
+        --------
+        >>> db.sql("SELECT count(*) FROM memories WHERE identifier LIKE %s", ["support-%"])
+           count
+        0     16
+        """
+        from draive_pg.frames.sql import data_frame
+
+        return sql(query, parameters, data_frame)
 
     @method
     def preload(self, label: str | None = None) -> Request[int]:

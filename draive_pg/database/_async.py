@@ -11,7 +11,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any, Unpack, cast
 
-from psycopg import Error
+from psycopg import Error, Rollback
 
 from draive_pg.database._base import (
     ROLLBACK_SECONDS,
@@ -68,6 +68,7 @@ from draive_pg.operations.operation import (
     Statement,
     Workflow,
 )
+from draive_pg.operations.sql import READ_ONLY, Column, Sql
 
 type Stream = weakref.ref[AsyncGenerator[Any]]
 
@@ -185,8 +186,26 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
             case Copy():
                 async with aclosing(self.stream(request)) as results:
                     return await anext(results)
+            case Sql():
+                return await self._run_sql(request)
             case _:
                 return await super().run(request)
+
+    async def _run_sql[T](self, request: Sql[T]) -> T:
+        """Return the result of a query of the caller, and roll back its transaction."""
+        with suppress(Rollback), map_errors("run a query"):
+            async with self.transaction():
+                connection = self.connection()
+                with self._observer.operation("run a query") as observed:
+                    observed.use(connection)
+                    observed.round_trips += 2
+                    await connection.execute(READ_ONLY)
+                    cursor = await connection.execute(request.text, request.parameters)
+                    rows = await cursor.fetchall()
+                    observed.rows = len(rows)
+                columns = [Column(each.name, each.type_code) for each in cursor.description or ()]
+                raise Rollback
+        return await _in_thread(partial(request.collect, columns, rows))
 
     async def _execute(self, operation: Operation[Any], patience: float | None = None) -> Any:
         if not operation.statements:

@@ -9,7 +9,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any, Unpack, cast
 
-from psycopg import Error
+from psycopg import Error, Rollback
 
 from draive_pg.database._base import (
     ROLLBACK_SECONDS,
@@ -64,6 +64,7 @@ from draive_pg.operations.operation import (
     Statement,
     Workflow,
 )
+from draive_pg.operations.sql import READ_ONLY, Column, Sql
 
 type Stream = weakref.ref[Generator[Any]]
 
@@ -111,8 +112,25 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                 return cast("T", None)
             case Call():
                 return request.function()
+            case Sql():
+                return self._run_sql(request)
             case _:
                 raise TypeError(f"not a request: {request!r:.80}")
+
+    def _run_sql[T](self, request: Sql[T]) -> T:
+        """Return the result of a query of the caller, and roll back its transaction."""
+        with suppress(Rollback), map_errors("run a query"), self.transaction():
+            connection = self.connection()
+            with self._observer.operation("run a query") as observed:
+                observed.use(connection)
+                observed.round_trips += 2
+                connection.execute(READ_ONLY)
+                cursor = connection.execute(request.text, request.parameters)
+                rows = cursor.fetchall()
+                observed.rows = len(rows)
+            columns = [Column(each.name, each.type_code) for each in cursor.description or ()]
+            raise Rollback
+        return request.collect(columns, rows)
 
     def _run_operation[T](self, operation: Operation[T]) -> T:
         """Return the result of an operation, from the cache if it may be cached."""
