@@ -1,6 +1,7 @@
 """The commands that draive-pg prompts and configs have in common, on both kinds of documents."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -210,3 +211,112 @@ def test_labels_may_begin_with_a_digit(run: Shell, defined: Case) -> None:
     for label in ("2024-release", "2024-01-02", "1a"):
         assert_ok(run("label", "x", label, 1))
         assert show(run, "x", label)["revision"] == 1
+
+
+def removals(dsn: str) -> list[tuple[object, ...]]:
+    """Return name, revision, author and message of the audited removals."""
+    with Client(dsn) as db:
+        found = db.frames.audit()
+    columns = ["name", "revision", "author", "message"]
+    rows = found.loc[found["action"] == "remove", columns]
+    return list(rows.itertuples(index=False, name=None))
+
+
+def test_rename_stores_author_and_message(run: Shell, defined: Case, dsn: str) -> None:
+    done = run("rename", "x", "y", "-m", "clearer", "--author", "bo", "--json")
+    renamed = json.loads(assert_ok(done))
+    assert renamed == show(run, "y")
+    assert (renamed[defined.key], renamed["revision"]) == ("y", 2)
+    message = "renamed to 'y': clearer"
+    assert removals(dsn) == [("x", 1, "bo", message), ("x", 2, "bo", message)]
+
+
+def test_remove_stores_author_and_message(run: Shell, defined: Case, dsn: str) -> None:
+    done = run("remove", "x", 1, "--yes", "-m", "unused", "--author", "bo", "--json")
+    assert json.loads(assert_ok(done)) == {"name": "x", "removed": 1}
+    assert removals(dsn) == [("x", 1, "bo", "unused")]
+    done = run("remove", "y", "--yes", "--json")
+    assert (done.code, json.loads(done.out)) == (1, {"name": "y", "removed": 0})
+
+
+def test_unlabel_stores_author_and_message(run: Shell, defined: Case) -> None:
+    assert_ok(run("label", "x", "production"))
+    done = run("unlabel", "x", "production", "-m", "paused", "--author", "bo", "--json")
+    expected = {"name": "x", "label": "production", "removed": True}
+    assert json.loads(assert_ok(done)) == expected
+    newest, *_ = json.loads(assert_ok(run("history", "x", "--labels", "--json")))
+    assert (newest["revision"], newest["author"], newest["message"]) == (None, "bo", "paused")
+    done = run("unlabel", "x", "production", "--json")
+    assert (done.code, json.loads(done.out)) == (1, {**expected, "removed": False})
+
+
+def test_compare_prints_both_revisions_as_json(run: Shell, defined: Case) -> None:
+    found = json.loads(assert_ok(run("compare", "x", 1, "--json")))
+    assert [found[side]["revision"] for side in "ab"] == [1, 2]
+    assert [found[side]["content"] for side in "ab"] == list(defined.contents[:2])
+
+
+# --- All kinds at once
+
+
+@pytest.fixture
+def client(dsn: str) -> Iterator[Client]:
+    with Client(dsn) as db:
+        yield db
+
+
+@pytest.fixture
+def every(shell: Shell, client: Client, dsn: str, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """Run a command on a database with two revisions of a prompt and of a configuration."""
+    monkeypatch.setenv("DRAIVE_PG_DSN", dsn)
+    for number in (1, 2):
+        client.release(prompts={"x": f"{number}"}, configurations={"x": {"n": number}})
+    return shell
+
+
+def labelled(db: Client, label: str) -> list[int | None]:
+    """Return the revisions of the prompt and the configuration with a label."""
+    return [
+        each.revision
+        for documents in (db.instructions, db.configurations)
+        for each in documents.labels("x")
+        if each.label == label
+    ]
+
+
+def test_a_label_of_all_kinds_is_released_promoted_and_rolled_back(
+    every: Shell, client: Client
+) -> None:
+    names = ("prompts:x", "configs:x")
+    note = ("-m", "why", "--author", "bo")
+    assert_ok(every("release", "production", "prompts:x=1", "configs:x=1", *note))
+    assert labelled(client, "production") == [1, 1]
+    assert_ok(every("release", "staging", *names))
+    moved = json.loads(assert_ok(every("promote", "staging", "production", *note, "--json")))
+    for command in ("prompts", "configs"):
+        (move,) = moved[command]
+        assert (move["name"], move["revision"], move["author"]) == ("x", 2, "bo")
+    assert labelled(client, "production") == [2, 2]
+    shown = assert_ok(every("rollback", "production", *note))
+    assert all(name in shown for name in names)
+    assert labelled(client, "production") == [1, 1]
+
+
+def test_a_condition_of_one_kind_stops_a_release_of_all(every: Shell, client: Client) -> None:
+    for label, number in (("staging", 2), ("production", 2), ("production", 1)):
+        targets = {label: {"x": number}}
+        client.release(labels=targets, configuration_labels=targets)
+    for command in (
+        ("release", "production", "prompts:x", "configs:x"),
+        ("promote", "staging", "production"),
+        ("rollback", "production", "prompts:x", "configs:x"),
+    ):
+        done = every(*command, "--expected", "configs:x=2")
+        assert (done.code, done.out) == (4, "")
+    assert labelled(client, "production") == [1, 1]
+
+
+def test_names_outside_a_group_need_a_prefix(every: Shell) -> None:
+    done = every("release", "production", "x")
+    assert (done.code, done.out) == (2, "")
+    assert "prompts:x" in done.err

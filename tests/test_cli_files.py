@@ -393,3 +393,25 @@ def test_push_delete_requires_yes_without_terminal(
     assert run("push", "--delete", "--dry-run").code == 0
     assert run("push", "--delete", "--yes").code == 0
     assert side.stored() == {"a": 2}
+
+
+def test_push_delete_stores_author_and_message(run: Run, side: Sides, client: Client) -> None:
+    side.define("a", 1)
+    assert run("pull").code == 0
+    side.unlink("a")
+    assert run("push", "--delete", "--yes", "-m", "unused", "--author", "bo").code == 0
+    audit = client.frames.audit()
+    (removal,) = audit[audit["action"] == "remove"].to_dict("records")
+    assert (removal["name"], removal["author"], removal["message"]) == ("a", "bo", "unused")
+
+
+def test_push_delete_keeps_what_is_behind_a_link(run: Run, side: Sides, tmp_path: Path) -> None:
+    side.define("team/a", 1)
+    assert run("pull").code == 0
+    (side.folder / "team").rename(tmp_path / "moved")
+    (side.folder / "team").symlink_to(tmp_path / "moved")
+    assert run("push", "--delete", "--yes").code == 0
+    assert side.stored() == {"team/a": 1}
+    status = run("status")
+    assert status.code == 0
+    assert status.err.endswith("\ndraive-pg: not read: team (a link)\n")

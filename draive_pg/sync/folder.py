@@ -67,6 +67,7 @@ class Folder:
         self._taken: dict[str, str] = {}
         self._unread: list[str] = []
         self._withheld: set[str] = set()
+        self._links: set[PurePosixPath] = set()
         self._ignored = Ignored(read_text(path, IGNORE) or "")
         self.past = Past(path, kind)
         self.documents = self._read_documents()
@@ -74,7 +75,12 @@ class Folder:
 
     def includes(self, name: str) -> bool:
         """Return whether a name is in the scope, not ignored, and not that of an unread file."""
-        return name in self.scope and name not in self._ignored and name not in self._withheld
+        if name not in self.scope or name in self._ignored or name in self._withheld:
+            return False
+        if not self._links:
+            return True
+        # What is behind a link is not read, so it must not be taken for removed.
+        return self._links.isdisjoint(path_of_name(name, self.kind.suffixes[0]).parents)
 
     def path_of(self, name: str) -> PurePosixPath:
         """Return the relative path of a name's file, whether it exists or not."""
@@ -168,21 +174,23 @@ class Folder:
             return
         for top, folders, names in self.path.walk(on_error=_raise):
             folders[:] = sorted(each for each in folders if not each.startswith("."))
-            self._unread += [
-                f"{link.relative_to(self.path).as_posix()} (a link)"
-                for each in folders
-                if (link := top / each).is_symlink()
-            ]
             for name in sorted(names):
                 path = top / name
                 if name.startswith("."):
                     continue
                 if path.suffix not in self.kind.suffixes:
-                    relative = path.relative_to(self.path).as_posix()
-                    if relative not in self._ignored:
-                        self._unread.append(f"{relative} (not {' or '.join(self.kind.suffixes)})")
+                    self._skip(path)
                     continue
                 yield path
+
+    def _skip(self, path: Path) -> None:
+        relative = path.relative_to(self.path).as_posix()
+        reason = f"not {' or '.join(self.kind.suffixes)}"
+        if path.is_symlink():
+            reason = "a link"
+            self._links.add(PurePosixPath(relative))
+        if relative not in self._ignored:
+            self._unread.append(f"{relative} ({reason})")
 
     def _remove(self, path: Path) -> None:
         path.unlink()
