@@ -254,7 +254,9 @@ class Configuration:
             text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
             return f"{text}\n".encode()
         if _has_null(value):
-            raise FileInvalid("TOML has no null: rename the file from .toml to .json")
+            raise FileInvalid(
+                "TOML has no null: replace the file by one with .json, as configs show prints it"
+            )
         import tomli_w
 
         return tomli_w.dumps(_sorted(value)).encode()
