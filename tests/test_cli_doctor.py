@@ -219,6 +219,18 @@ def test_tables_in_another_schema_are_named(connect: Connect, dsn: str, empty_ds
     assert not any("are in schema" in each for each in connect(empty_dsn).diagnose().problems)
 
 
+def test_setup_is_not_the_first_advice_if_the_tables_are_elsewhere_or_foreign(
+    connect: Connect, dsn: str, empty_dsn: str
+) -> None:
+    run_sql(dsn, "CREATE SCHEMA team")
+    run_sql(empty_dsn, "CREATE TABLE instructions (id INT, body TEXT)")
+    problems = connect(dsn, schema="team").diagnose().problems
+    assert problems[0].startswith("the tables are in schema 'public': ")
+    problems = connect(empty_dsn).diagnose().problems
+    assert problems[0].startswith("instructions: column name is missing: ")
+    assert any("run setup" in each for each in problems[1:])
+
+
 def test_changed_column_types_are_reported(db: Client, sql: psycopg.Connection) -> None:
     sql.execute("ALTER TABLE memories_elements ALTER content TYPE TEXT")
     (problem,) = db.diagnose().problems

@@ -166,7 +166,7 @@ def diagnose(schema: str | None, line: Line | None = None) -> Steps[Diagnosis]:
         listeners=Records(Listener, (Listener(*row) for row in listeners)),
         problems=(
             *_problems_of_server(version, number, encoding),
-            *_problems_of_tables(found, history, place, exists=exists),
+            # What makes setup the wrong advice comes before the advice to run it.
             *(
                 f"the tables are in schema {name!r:.80}: use schema={name!r:.80}, --schema, or a "
                 "search path with it"
@@ -174,6 +174,7 @@ def diagnose(schema: str | None, line: Line | None = None) -> Steps[Diagnosis]:
             ),
             *([several_schemas(catalog)] if len(catalog.schemas) > 1 else ()),
             *conflicts,
+            *_problems_of_tables(found, history, place, exists=exists),
             *types,
             *unreadable,
             *lines,
