@@ -193,6 +193,8 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
 
     async def _run_sql[T](self, request: Sql[T]) -> T:
         """Return the result of a query of the caller, and roll back its transaction."""
+        columns: Sequence[Column] = ()
+        rows: Sequence[Row] = ()
         with suppress(Rollback), map_errors("run a query"):
             async with self.transaction():
                 connection = self.connection()
@@ -200,7 +202,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                     observed.use(connection)
                     observed.round_trips += 2
                     await connection.execute(READ_ONLY)
-                    cursor = await connection.execute(request.text, request.parameters)
+                    cursor = await connection.execute(request.text.encode(), request.parameters)
                     rows = await cursor.fetchall()
                     observed.rows = len(rows)
                 columns = [Column(each.name, each.type_code) for each in cursor.description or ()]

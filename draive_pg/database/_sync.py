@@ -119,13 +119,15 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
 
     def _run_sql[T](self, request: Sql[T]) -> T:
         """Return the result of a query of the caller, and roll back its transaction."""
+        columns: Sequence[Column] = ()
+        rows: Sequence[Row] = ()
         with suppress(Rollback), map_errors("run a query"), self.transaction():
             connection = self.connection()
             with self._observer.operation("run a query") as observed:
                 observed.use(connection)
                 observed.round_trips += 2
                 connection.execute(READ_ONLY)
-                cursor = connection.execute(request.text, request.parameters)
+                cursor = connection.execute(request.text.encode(), request.parameters)
                 rows = cursor.fetchall()
                 observed.rows = len(rows)
             columns = [Column(each.name, each.type_code) for each in cursor.description or ()]

@@ -14,7 +14,7 @@ INTEGERS = (20, 21, 23, 26)
 FLOATS = (700, 701)
 TEXTS = (18, 19, 25, 1042, 1043)
 BOOLEAN, TIMESTAMP, TIMESTAMPTZ = 16, 1114, 1184
-DTYPES: dict[int, tuple[str, str]] = {
+DTYPES: dict[int, tuple[Any, Any]] = {
     **dict.fromkeys(INTEGERS, ("int64", "Int64")),
     **dict.fromkeys(FLOATS, ("float64", "float64")),
     **dict.fromkeys(TEXTS, ("str", "str")),
