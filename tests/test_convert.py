@@ -166,6 +166,27 @@ def test_interrupted_conversion_is_resumed(
     assert (resumed.conversations, resumed.unchanged) == (50, 100)
 
 
+def test_elements_of_one_identifier_are_converted_to_several_turns(
+    old: Client, new: Client, sql: psycopg.Connection
+) -> None:
+    document = {
+        "type": "model_input",
+        "identifier": THREAD,
+        "blocks": [{"type": "content", "parts": [{"text": "hi", "meta": {}}]}],
+        "meta": {},
+    }
+    old.memory("visit").maintenance()
+    add = "INSERT INTO memories_elements (identifier, content) VALUES ('visit', $1)"
+    for _ in range(2):
+        sql.execute(add, [json.dumps(document)])
+    converted = old.convert("0.118", dry_run=False)
+    assert "identifier that an element before has" in [each.reason for each in converted.losses]
+    sql.execute(add, [json.dumps(document)])
+    assert old.convert("0.118", dry_run=False).elements == 1
+    assert [*new.frames.conversation_log("visit").text] == ["hi", "hi", "hi"]
+    assert old.convert("0.118", dry_run=False).unchanged == 1
+
+
 def test_other_conversation_of_the_same_identifier_is_refused(old: Client, new: Client) -> None:
     new.memories.import_chat("visit", [{"role": "user", "content": "other"}])
     old.memory("visit").remember(asked("hi"))
@@ -246,6 +267,16 @@ def test_other_revisions_of_the_same_name_are_refused(old: Client, new: Client) 
     (refused,) = old.convert("0.118", dry_run=False).refused
     assert (refused.subject, refused.name) == ("prompts", "greeting")
     assert new.templates.load("greeting") == "Other"
+
+
+def test_label_of_the_target_is_kept(old: Client, new: Client) -> None:
+    fill_prompts(old)
+    old.convert("0.118", dry_run=False)
+    new.templates.label("greeting", "production", 3)
+    old.instructions.label("greeting", "production", 1)
+    (refused,) = old.convert("0.118", dry_run=False).refused
+    assert refused.name == "greeting"
+    assert new.templates.load("greeting", label="production") == "Hey {%name%}!"
 
 
 def test_configurations_are_copied_to_another_schema(connect: Connect, dsn: str) -> None:

@@ -87,7 +87,7 @@ def turn_identifier(thread: str, position: int) -> UUID:
 
 
 def turns_from_elements(
-    thread: str, elements: Iterable[Timed], *, start: int = 0
+    thread: str, elements: Iterable[Timed], *, start: int = 0, used: Iterable[str] = ()
 ) -> tuple[Sequence[Document], Sequence[Loss]]:
     """Convert elements to payloads of turns.
 
@@ -99,6 +99,8 @@ def turns_from_elements(
         Elements in the order of their times.
     start : int
         Position of the first element in the conversation.
+    used : iterable of str
+        Identifiers of the turns before.
 
     Raises
     ------
@@ -107,6 +109,7 @@ def turns_from_elements(
     """
     turns: list[_Turn] = []
     losses: list[Loss] = []
+    known = {*used}
     for position, (created, element) in enumerate(elements, start):
         reasons: Reasons = []
         for number, piece in enumerate(_pieces(_checked(element, position), created, reasons)):
@@ -117,7 +120,11 @@ def turns_from_elements(
             else:
                 seed = f"{thread}/{number}" if number else thread
                 identifier = _uuid(element.get("identifier")) if number == 0 else None
+                if str(identifier) in known:
+                    reasons.append("identifier that an element before has")
+                    identifier = None
                 turns.append(_Turn(identifier or turn_identifier(seed, position), piece))
+                known.add(str(turns[-1].identifier))
         losses += (Loss(position, reason) for reason in reasons)
     return [turn.document() for turn in turns], losses
 

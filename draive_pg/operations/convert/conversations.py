@@ -168,6 +168,8 @@ class Addition(NamedTuple):
         How many rows the target has of it.
     last : datetime | None
         The time of the newest of them.
+    used : sequence of str
+        The identifiers of its turns.
     elements : sequence of Timed
         The elements to add.
     position : int
@@ -178,6 +180,7 @@ class Addition(NamedTuple):
 
     rows: int
     last: datetime | None
+    used: Sequence[str]
     elements: Sequence[Timed]
     position: int
     losses: Sequence[Loss]
@@ -290,7 +293,10 @@ def _addition(
     # The positions are those of the elements read, unless one of them became several.
     added = elements if len(elements) == len(expected) else expected
     last = _time(there[-1][1]) if there else None
-    return Addition(len(there), last, added[len(stored) :], len(stored), losses)
+    used: Sequence[str] = []
+    if target == "conversation_memory":
+        used = [parse(document, "a document")["identifier"] for _, _, document in there]
+    return Addition(len(there), last, used, added[len(stored) :], len(stored), losses)
 
 
 def _elements(
@@ -311,7 +317,7 @@ def _line(conversation: Conversation, target: Store, addition: Addition) -> str:
     """Return the JSON text of the rows to add."""
     name, elements = conversation.identifier, addition.elements
     if target == "conversation_memory":
-        turns, _ = turns_from_elements(name, elements, start=addition.position)
+        turns, _ = turns_from_elements(name, elements, start=addition.position, used=addition.used)
         rows = _in_order(turns, addition.last)
     else:
         rows = [

@@ -14,7 +14,7 @@ from draive_pg.operations.documents.selectors import digest
 from draive_pg.operations.operation import Operation, Row, Steps, advisory_locks
 
 MAX_PAGE = 20  # documents per statement
-OTHER = "the target has other revisions of it: rename or remove one of them"
+OTHER = "the target has other revisions or labels of it: rename or remove one of them"
 
 LIST = per_kind(
     "convert_list",
@@ -301,8 +301,9 @@ def _added(stored: Stored, there: Stored | None) -> Stored:
         {move: row for move, row in stored.labels.items() if move not in there.labels},
         {created: row for created, row in stored.removals.items() if created not in known},
     )
-    others = there.revisions.keys() - stored.revisions.keys()
-    if added.revisions and others:
+    revised = there.revisions.keys() - stored.revisions.keys()
+    moved = there.labels.keys() - stored.labels.keys()
+    if (added.revisions and revised) or (added.labels and (revised or moved)):
         raise ValueError(OTHER)
     for created in stored.revisions.keys() & there.revisions.keys():
         content, _, arguments, *_ = stored.revisions[created]
