@@ -100,7 +100,10 @@ def test_diagnose_of_draive_tables_reports_missing_migrations(
     assert problem.startswith("not applied: 000_migrations, 001_configurations, ")
     assert "setup" in problem
     missing = {table.name: table.missing for table in found.tables if table.missing}
-    assert missing["memories_elements"] == ("index memories_elements_identifier_created",)
+    assert missing["memories_elements"] == (
+        "index memories_elements_identifier_created",
+        "index memories_elements_created_identifier",
+    )
     assert missing["draive_pg_migrations"] == ("table draive_pg_migrations",)
     assert "trigger draive_pg_notify" in missing["configurations"]
 

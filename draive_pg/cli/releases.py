@@ -12,7 +12,6 @@ from draive_pg import Release
 from draive_pg.cli.kinds import GROUPS, CommandGroup, command, documents_of, revision_of
 from draive_pg.cli.options import AsJson, Author, Dsn, Message, Schema, author_of, opened
 from draive_pg.cli.output import print_json, print_records, print_table
-from draive_pg.display.text import printable
 
 Label = Annotated[str, typer.Argument(metavar="LABEL", help="Such as production.")]
 Expected = Annotated[
@@ -215,7 +214,7 @@ def _print(group: CommandGroup | None, moved: Release, *, as_json: bool) -> None
         print_json(moves)
     else:
         rows = [
-            (f"{name}:{each.name}", *(printable(getattr(each, column)) for column in MOVES))
+            (f"{name}:{each.name}", *(getattr(each, column) for column in MOVES))
             for name, found in moves.items()
             for each in found
         ]
