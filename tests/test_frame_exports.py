@@ -44,7 +44,8 @@ def fill(db: Client) -> None:
         responded("c"),
         thought("why", ""),
     )
-    db.memory("one").remember(variables={"text": ODD})
+    db.memory("one").remember(asked(ODD), variables={"text": ODD})
+    db.memory("one").pop()
     db.instructions.define("greeting", content=ODD)
     db.templates.define("greeting", content=ODD)
     db.configurations.define("limits", {"a": {"b": [ODD]}})

@@ -39,7 +39,8 @@ def fill(db: Client) -> None:
     db.memory("ada/2").remember(
         asked("Hello", lang="en"), called("d"), responded("d"), variables={"plan": "free"}
     )
-    db.memory("bo/1").remember(called("e"), variables={})
+    db.memory("bo/1").remember(called("e"), answered("Bye"), variables={})
+    db.memory("bo/1").pop()
     db.instructions.define("greeting", content="Hi")
     db.instructions.label("greeting", "production")
     db.templates.define("greeting", content="Hi")

@@ -52,7 +52,8 @@ def dsn(templates_dsn: str) -> str:
 
 def fill(db: Client) -> None:
     db.memory("one").remember(asked("q"), called("c"), responded("c"), thought("why", "a"))
-    db.memory("one").remember(variables={"a": 1})
+    db.memory("one").remember(answered("a"), variables={"a": 1})
+    db.memory("one").pop()
     db.instructions.define("greeting", content="Hello")
     db.templates.define("greeting", content="Hello")
     db.configurations.define("limits", {"a": 1})
