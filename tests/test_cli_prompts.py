@@ -43,6 +43,11 @@ Be brief.
 """
 
 
+def test_escape_sequences_are_written_unchanged_to_a_pipe(run: Shell, client: Client) -> None:
+    client.instructions.define("coloured", content="\x1b[31mred")
+    assert assert_ok(run("prompts", "show", "coloured")) == "\x1b[31mred\n"
+
+
 def test_prompt_is_defined_from_file_and_shown_as_file(
     run: Shell, client: Client, tmp_path: Path
 ) -> None:

@@ -29,7 +29,8 @@ def echo(*lines: str, err: bool = False, colour: str | None = None) -> None:
 
 def print_stored(text: str) -> None:
     """Print a stored text: unchanged to a file or a pipe, but to a terminal as `echo` does."""
-    typer.echo(escaped(text, keep="\n\t") if sys.stdout.isatty() else text, nl=False)
+    text = escaped(text, keep="\n\t") if sys.stdout.isatty() else text
+    typer.echo(text, nl=False, color=True)  # else click removes escape sequences
 
 
 def print_json(value: object) -> None:
