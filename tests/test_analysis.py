@@ -137,6 +137,30 @@ def test_turns_equal_those_of_plain_loop(memories: dict[str, str]) -> None:
     ] == [(name, *turn) for name in sorted(memories) for turn in count_turns(memories[name])]
 
 
+# --- Usage
+
+
+def test_usage_sums_tokens_and_cost_by_model() -> None:
+    metas: list[dict[str, Any]] = [
+        {"model": "small", "usage": {"prompt_tokens": 1000, "completion_tokens": 10}},
+        {"model": "small", "usage": {"input_tokens": 500, "output_tokens": 20}},
+        {"model": "large", "usage": {"promptTokenCount": 7}},
+        {"usage": {"total_tokens": 9}},
+        {},
+    ]
+    texts = ["", "", "", "two words", "three more words"]
+    counted = log(m="qaqaa").assign(meta=pd.Series(metas), text=texts)
+    found = analysis.usage(counted, prices={"small": (2.0, 100.0)})
+    assert found["model"].tolist() == ["small", "large"]
+    assert found["elements"].tolist() == [2, 1]
+    assert found["input_tokens"].tolist() == [1500, 7]
+    assert found["output_tokens"].tolist() == [30, 0]
+    assert found["cost"].fillna(-1).tolist() == [0.006, -1]
+    by_tokenizer = analysis.usage(counted, count_tokens=lambda text: len(text.split()))
+    assert by_tokenizer["model"].isna().sum() == 1
+    assert by_tokenizer["output_tokens"].sum() == 35
+
+
 # --- Unanswered conversations
 
 
@@ -467,7 +491,7 @@ def test_since_and_until_limit_analysis(db: Client, sql: psycopg.Connection) -> 
 @pytest.mark.parametrize(
     "name",
     [
-        *("turns", "unanswered", "activity", "tools", "repeated_calls"),
+        *("turns", "unanswered", "activity", "tools", "repeated_calls", "usage"),
         *("variable_changes", "live_instructions", "live_configurations"),
     ],
 )
@@ -477,6 +501,7 @@ def test_columns_and_dtypes_match_docstring(db: Client, sql: psycopg.Connection,
     assert dtypes(call()) == documented(getattr(Analysis, name))
     fill_dated(db, sql)
     db.memory("m").remember(called("d", x=1), called("e", x=1))
+    db.memory("m").remember(answered("a", model="small", usage={"output_tokens": 1}))
     assert len(call()) > 0
     assert dtypes(call()) == documented(getattr(Analysis, name))
 

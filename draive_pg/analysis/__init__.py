@@ -15,11 +15,13 @@ from draive_pg.analysis.conversations import (
 )
 from draive_pg.analysis.history import label_periods, live_revisions, variable_changes
 from draive_pg.analysis.tools import FAILURE, check_failure, repeated_calls, tools
+from draive_pg.analysis.usage import Prices, usage
 from draive_pg.analysis.variables import by_variable
 
 __all__ = (
     "FAILURE",
     "Period",
+    "Prices",
     "abandoned",
     "activity",
     "by_variable",
@@ -31,5 +33,6 @@ __all__ = (
     "tools",
     "turns",
     "unanswered",
+    "usage",
     "variable_changes",
 )

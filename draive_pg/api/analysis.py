@@ -452,6 +452,71 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         return _compute(partial(analysis.by_variable, name=name), log, snapshots, calls)
 
     @method
+    def usage(
+        self,
+        identifier: OneOrMany | None = None,
+        *,
+        prices: "Mapping[str, tuple[float, float]] | None" = None,
+        count_tokens: "Callable[[str], int] | None" = None,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
+    ) -> "Workflow[DataFrame]":
+        """Return one row per model with its tokens and their cost, the most used first.
+
+        The member ``usage`` of an element's meta has the tokens, and ``model`` the model, as in
+        imported logs and wherever a service writes them.
+
+        Parameters
+        ----------
+        identifier : str | Sequence[str] | None
+            Only these memories.
+        prices : Mapping[str, tuple[float, float]] | None
+            Prices of a million tokens of input and of output, by model.
+        count_tokens : callable | None
+            Count the tokens of a text, as a tokenizer does: for elements without ``usage``, whose
+            texts are output of the model, or input to it. None leaves them out.
+        prefix : str | None
+            Only memories whose identifiers start with it.
+        variables : Mapping[str, Any] | None
+            Only memories whose newest variables contain these.
+        since, until : datetime | date | str | None
+            Bounds of the time of elements, inclusive and exclusive.
+
+        Returns
+        -------
+        DataFrame
+            The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | model | str | name of the model; missing if unknown |
+            | memories | int64 | number of memories |
+            | elements | int64 | number of elements with tokens |
+            | input_tokens | int64 | number of tokens of input |
+            | output_tokens | int64 | number of tokens of output |
+            | cost | float64 | by the prices; missing without a price of the model |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> db.analysis.usage(prices={"small": (0.15, 0.6)})[["model", "cost"]]
+        """
+        from draive_pg import analysis
+
+        memories = _memories(identifier, prefix, variables)
+        columns = ("identifier", "role", "text", "meta")
+        log = read(
+            CONVERSATION_LOG, {**memories, "since": since, "until": until, "columns": columns}
+        )
+        return _compute(partial(analysis.usage, prices=prices, count_tokens=count_tokens), log)
+
+    @method
     def live_instructions(
         self,
         name: OneOrMany | None = None,
