@@ -202,11 +202,11 @@ def row(content: dict[str, Any]) -> dict[str, Any]:
         "role": {"model_input": "input", "model_output": "output"}.get(str(role), role),
         "text": text,
         "reasoning": "".join(part.get("text", "") for part in thought),
-        "tools": [
+        "tools": tuple(
             block["tool"]
             for block, kind in zip(blocks, kinds, strict=True)
             if kind in ("tool_request", "tool_response") and "tool" in block
-        ],
+        ),
         "tool_requests": kinds.count("tool_request"),
         "tool_responses": kinds.count("tool_response"),
         "parts": len(parts),

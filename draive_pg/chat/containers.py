@@ -19,6 +19,7 @@ import itertools
 import json
 import lzma
 import math
+import re
 import sys
 import tempfile
 import zipfile
@@ -69,7 +70,9 @@ BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-SPACE = " \t\r\n\ufeff\x1e"  # with the record separator of JSON text sequences
+# White space, with the record separator of JSON text sequences.
+SPACE = re.compile("[ \t\r\n\ufeff\x1e]*")
+SPACE_IN_LINE = re.compile("[ \t\r\ufeff\x1e]*")
 
 BROKEN = (
     OSError,
@@ -392,23 +395,19 @@ class _Scanner:
         self.buffer += text
         return bool(text)
 
-    def peek(self, skipped: str = SPACE) -> str:
+    def peek(self, skipped: re.Pattern[str] = SPACE) -> str:
         """Skip white space, and return the next character; an empty string at the end."""
         while True:
-            while self.position < len(self.buffer):
-                character = self.buffer[self.position]
-                if character not in skipped:
-                    return character
-                self.take()
+            space = skipped.match(self.buffer, self.position)
+            self._go(space.end() if space else self.position)
+            if self.position < len(self.buffer):
+                return self.buffer[self.position]
             if not self.more():
                 return ""
 
     def take(self) -> None:
         """Go past one character."""
-        if self.buffer[self.position] == "\n":
-            self.line += 1
-            self._line_start = self.position + 1
-        self.position += 1
+        self._go(self.position + 1)
 
     def value(self) -> Any:
         """Decode the next value.
@@ -537,7 +536,7 @@ class _Values:
             yield Document(ChatInvalid(f"{where}: {problem}"), self._name, "", self._stem)
             return
         # after a line of JSON, an array is a line, too
-        skipped = SPACE if self._invalid is not None else SPACE.replace("\n", "")
+        skipped = SPACE if self._invalid is not None else SPACE_IN_LINE
         for number in itertools.count(1):
             scanner.peek(skipped)
             value = scanner.value()
