@@ -414,8 +414,8 @@ def test_temp_file_limit_is_reported(connect: Connect, own_dsn: str) -> None:
     db = connect(make_conninfo(own_dsn, options="-c temp_file_limit=0 -c work_mem=64kB"))
     error = assert_fails(
         OperationFailed,
-        lambda: db.frames.conversation_log(limit=500),
-        operation="read frame conversation_log",
+        lambda: db.memories.search(role="input", limit=500),
+        operation="read frame search",
         sqlstate="53400",
     )
     assert "temp_file_limit" in str(error)
