@@ -71,7 +71,7 @@ def test_conversations_of_every_line_are_read(
         assert log.text.tolist() == TEXTS
         assert log.position.tolist() == list(range(8))
         assert log.reasoning[1] == "think"
-        assert [*log.tools] == [[], ["check"], ["check"], []] * 2
+        assert [*log.tools] == [(), ("check",), ("check",), ()] * 2
         calls = db.frames.tool_calls(identifier)
         assert calls.call.tolist() == ["call_1", "call_2"]
         assert calls.arguments.tolist() == [{"n": 1, "share": 0.5}, {"n": 2}]

@@ -582,9 +582,9 @@ def test_label_does_not_apply_to_other_content_with_same_timestamp(
     assert three.namespace.list(label="production") == ()
     assert three.namespace.search(label="production") == ()
     assert three.namespace.history("a")[1].labels == ()
-    assert list(three.frame().labels) == [[], [], []]
+    assert list(three.frame().labels) == [(), (), ()]
     assert three.namespace.label("a", "production", 2).revision == 2  # it was checked
-    assert list(three.frame().labels) == [[], ["production"], []]
+    assert list(three.frame().labels) == [(), ("production",), ()]
     assert three.numbers([three.namespace.revision("a", "production")]) == [9]
 
 
