@@ -136,7 +136,7 @@ def test_unknown_filter_error_lists_valid_filters(
     db: Client, tmp_path: Path, wrong: dict[str, Any]
 ) -> None:
     says = f"frame sessions takes no argument {next(iter(wrong))!r}, "
-    says += "only identifier, since, until, limit, columns"
+    says += "only identifier, prefix, variables, since, until, limit, columns, documents"
     for call in (db.frames.chunks, partial(db.frames.export, path=tmp_path / "sessions.csv")):
         with pytest.raises(TypeError) as refused:
             call("sessions", **wrong)

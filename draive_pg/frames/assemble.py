@@ -132,7 +132,7 @@ def _polars() -> Any:
         import polars
     except ImportError as error:
         raise ImportError(
-            "backend='polars' needs polars, which is not installed: pip install polars",
+            "backend='polars' needs polars: pip install 'draive_pg[polars]'",
             name="polars",
         ) from error
     return polars
