@@ -438,7 +438,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
         label : str
             The label.
         names : iterable of str | None
-            The documents; None for those whose label the newest release or move moved.
+            The documents; None for those that the last release or move of the label changed.
         message, author : str | None
             Why it is moved, and by whom.
         expected : Mapping[str, int | Revision | Snapshot] | None

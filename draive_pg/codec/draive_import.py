@@ -12,7 +12,7 @@ class Importing:
     Parameters
     ----------
     user : str
-        What needs the objects of draive, for the message.
+        The caller that needs draive, as the error message names it.
     releases : str
         The releases of draive that have them.
     requirement : str

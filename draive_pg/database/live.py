@@ -239,7 +239,7 @@ async def changes(endpoint: Endpoint) -> AsyncGenerator[Change]:
 
 
 class Filter:
-    """Selects the changes of the tables in some schemas, for one caller of `changes`."""
+    """Select the changes that one caller of `changes` receives, by schema."""
 
     def __init__(self, schemas: Collection[str]) -> None:
         self._schemas = schemas

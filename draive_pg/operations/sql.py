@@ -66,10 +66,8 @@ def sql[T](
         raise TypeError("parameters must be a sequence or a mapping, not a text")
     if parameters is None:
         text, parameters = text.replace("%", "%%"), ()
-    named = isinstance(parameters, Mapping)
-    always = f"%({ALWAYS})s" if named else "%s"
-    return Sql(
-        f"SELECT * FROM (\n{text}\n) AS query WHERE {always}::BOOLEAN",
-        {**parameters, ALWAYS: True} if isinstance(parameters, Mapping) else (*parameters, True),
-        collect,
-    )
+    if isinstance(parameters, Mapping):
+        always, parameters = f"%({ALWAYS})s", {**parameters, ALWAYS: True}
+    else:
+        always, parameters = "%s", (*parameters, True)
+    return Sql(f"SELECT * FROM (\n{text}\n) AS query WHERE {always}::BOOLEAN", parameters, collect)

@@ -160,7 +160,7 @@ class Exchange(NamedTuple):
 
 
 class Reader:
-    """Read messages and conversations of any format, for the formats that contain them."""
+    """Read the messages and conversations that a format contains, whatever their formats."""
 
     def __init__(self, formats: Sequence[Format], options: Options) -> None:
         self._formats = [each for each in formats if each.is_message and each.messages]
