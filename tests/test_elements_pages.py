@@ -211,6 +211,16 @@ def test_element_is_removed(tied: Client, position: int, *, by_cursor: bool) -> 
             memory.remove_element(place)
 
 
+@pytest.mark.parametrize("position", range(6))
+def test_element_that_is_gone_is_not_replaced(tied: Client, position: int) -> None:
+    memory = tied.memory("m")
+    cursor = memory.elements()[position].cursor
+    memory.remove_element(cursor)
+    with pytest.raises(ValueError, match="has no element at"):
+        memory.replace(cursor, asked("new"))
+    assert texts(tied) == [*"abcdef"[:position], *"abcdef"[position + 1 :]]
+
+
 def test_clear_keeps_variables_on_request(db: Client) -> None:
     memory = db.memory("m")
     memory.remember(asked("a"), asked("b"), variables={"n": 1})

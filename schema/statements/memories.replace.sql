@@ -52,6 +52,15 @@ anchor AS (
         )) AS place
     FROM moment
 ),
+chosen AS MATERIALIZED (
+    SELECT identifier, created, place, content
+    FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+    WHERE identifier = $2::TEXT
+    AND created = (SELECT created FROM anchor) AND place = (SELECT place FROM anchor)
+),
 following AS (
     SELECT
         *,
@@ -80,7 +89,7 @@ following AS (
         FROM memories_elements
     ) AS element
         WHERE identifier = $2::TEXT
-    AND (created, place) >= ((SELECT created FROM anchor), (SELECT place FROM anchor))
+            AND (created, place) >= ((SELECT created FROM chosen), (SELECT place FROM chosen))
         WINDOW ordered AS (ORDER BY created, place)
         ORDER BY created, place
         LIMIT CASE WHEN (
@@ -94,7 +103,6 @@ following AS (
     ) AS element
 ),
 changed AS MATERIALIZED (SELECT * FROM following WHERE number = 1 OR moved <> created),
-chosen AS (SELECT identifier, created, place, content FROM changed WHERE number = 1),
 removed_elements AS (SELECT identifier, place FROM changed),
 deleted_elements AS (
     DELETE FROM memories_elements

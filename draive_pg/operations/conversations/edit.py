@@ -133,12 +133,14 @@ SELECT count(*) FROM chosen
 """,
 )
 
+# `FROM_ANCHOR` would begin at the next element if the one at the anchor is gone.
 # DELETE and INSERT, as a role may lack UPDATE. The new row has another place, so if other elements
 # have its time, it and those after it get times of their own, which keep the order.
 REPLACE = Query(
     "memories.replace",
     f"""
 WITH {ANCHOR},
+{_chosen(AT_ANCHOR)},
 following AS (
     SELECT
         *,
@@ -160,7 +162,8 @@ following AS (
                 ELSE INTERVAL '0'
             END AS written
         FROM {ELEMENTS} AS element
-        WHERE identifier = :identifier::TEXT{FROM_ANCHOR}
+        WHERE identifier = :identifier::TEXT
+            AND (created, place) >= ((SELECT created FROM chosen), (SELECT place FROM chosen))
         WINDOW ordered AS (ORDER BY created, place)
         ORDER BY created, place
         LIMIT CASE WHEN (
@@ -171,7 +174,6 @@ following AS (
     ) AS element
 ),
 changed AS MATERIALIZED (SELECT * FROM following WHERE number = 1 OR moved <> created),
-chosen AS (SELECT identifier, created, place, content FROM changed WHERE number = 1),
 removed_elements AS (SELECT identifier, place FROM changed),
 {DELETE_ELEMENTS},
 {KEEP},
