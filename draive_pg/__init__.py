@@ -45,6 +45,7 @@ from draive_pg.models.conversations import (
     MemorySummary,
     Removal,
     StoredElement,
+    TimeToLive,
     Transfer,
 )
 from draive_pg.models.conversion import Conversion, ConversionLoss, ConversionRefusal
@@ -151,6 +152,7 @@ __all__ = (
     "TemplateInvalid",
     "TemplateReference",
     "TemplateRevision",
+    "TimeToLive",
     "TimedOut",
     "TimesMissing",
     "Timestamp",

@@ -493,7 +493,7 @@ class Client(BaseClient[Database]):
     pool : ConnectionPool | Connection | Engine | None
         Use the connections of a pool of psycopg_pool, of a SQLAlchemy engine whose driver is
         psycopg, or a single connection of psycopg, instead of a DSN; `AsyncClient` takes an
-        AsyncConnectionPool or an AsyncConnection. They are never closed by the client. A call on a
+        AsyncConnectionPool, AsyncEngine or AsyncConnection. They are never closed. A call on a
         connection that is in a transaction is a savepoint of it and commits nothing; any other call
         is a transaction of its own, whatever ``autocommit`` is. A single connection is used by one
         call at a time, without the cache.

@@ -213,6 +213,20 @@ def test_removal_asks_for_confirmation_on_terminal(
     assert len(three.memories.identifiers()) == left
 
 
+def test_prune_removes_expired_memories(run: Shell, three: Client) -> None:
+    assert "There are no times to live." in run("ttl").err
+    assert_ok(run("ttl", "5d", "--prefix", "a/"))
+    assert_ok(run("ttl", "999d", "--identifier", "a/old"))
+    assert json.loads(assert_ok(run("ttl", "--json"))) == [
+        {"name": "a/old", "is_prefix": False, "ttl": 999 * 86400},
+        {"name": "a/", "is_prefix": True, "ttl": 5 * 86400},
+    ]
+    assert assert_ok(run("prune", "--expired", "--dry-run")) == "There is nothing to remove.\n"
+    assert_ok(run("ttl", "none", "--identifier", "a/old"))
+    assert assert_ok(run("prune", "--expired", "--yes")).startswith("Removed 1 memory (")
+    assert three.memories.identifiers() == ("a/new", "b/older")
+
+
 def test_documented_prune_commands_work(run: Shell, three: Client) -> None:
     (_, _, code), *_ = fences(PRUNING.read_text(encoding="utf-8"))
     look, do = (shlex.split(line)[2:] for line in code.splitlines())
@@ -234,6 +248,10 @@ def test_dry_run_truncates_long_list(run: Shell, client: Client) -> None:
     ("arguments", "part"),
     [
         (("prune",), "--older-than"),
+        (("ttl", "5d"), "either --identifier or --prefix"),
+        (("ttl", "5d", "--identifier", "a", "--prefix", "a"), "either --identifier or --prefix"),
+        (("ttl", "--prefix", "a"), "give TTL"),
+        (("ttl", "soon", "--prefix", "a"), "90d, 12h or 30m, not 'soon'"),
         (("prune", "--older-than", "soon"), "90d, 12h or 30m, not 'soon'"),
         (("prune", "--older-than", "-1d"), "90d"),
         (("erase",), "--variables"),

@@ -315,7 +315,7 @@ def test_prune_keeps_memory_written_to_in_the_meantime(dsn: str, sql: psycopg.Co
 @pytest.mark.parametrize(
     ("chosen", "error", "says"),
     [
-        ({}, ValueError, "prune needs older_than or keep"),
+        ({}, ValueError, "prune needs older_than or keep, or expired=True"),
         (
             {"older_than": 90},
             TypeError,

@@ -18,6 +18,7 @@ from draive_pg.models.conversations import (
     ChatImport,
     MemorySummary,
     Removal,
+    TimeToLive,
     Transfer,
 )
 from draive_pg.models.record import Records
@@ -28,6 +29,7 @@ from draive_pg.operations.conversations import (
     transfer,
     write,
 )
+from draive_pg.operations.conversations import ttl as times_to_live
 from draive_pg.operations.conversations.listing import Order
 from draive_pg.operations.operation import Operation, Request, Workflow
 
@@ -693,9 +695,12 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         *,
         keep: int | None = None,
         prefix: str | None = None,
+        expired: bool = False,
         dry_run: bool | None = None,
     ) -> Workflow[Removal]:
         """Remove memories that were not written to for some time, or all but the newest.
+
+        With several conditions, those are removed for which all hold.
 
         They are removed in batches, so that other writers do not wait for long; a memory that is
         written to meanwhile is kept, and so is one whose last write has an infinite time. After an
@@ -709,6 +714,8 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
             Number of most recently written memories to keep, whatever their age.
         prefix : str | None
             Beginning of the identifiers; other memories are neither removed nor counted.
+        expired : bool
+            Remove only memories that have outlived the time to live that `set_ttl` gave them.
         dry_run : bool | None
             Only ``dry_run=False`` removes anything. None is True, with a DeprecationWarning: until
             version 0.1 it was False.
@@ -721,20 +728,73 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         Raises
         ------
         TypeError, ValueError
-            If an argument is invalid, or neither ``older_than`` nor ``keep`` is given.
+            If an argument is invalid, or none of ``older_than``, ``keep`` and ``expired`` is given.
 
         Examples
         --------
         >>> db.memories.prune(timedelta(days=90), dry_run=True).identifiers
         >>> db.memories.prune(timedelta(days=90), dry_run=False)
         """
-        request = removal.prune(older_than, keep, prefix, dry_run=dry_run is not False)
+        request = removal.prune(
+            older_than, keep, prefix, expired=expired, dry_run=dry_run is not False
+        )
         if dry_run is None:
             warn(
                 "prune() without dry_run now removes nothing; write dry_run=False to remove",
                 DeprecationWarning,
             )
         return request
+
+    @method
+    def set_ttl(
+        self,
+        ttl: timedelta | None,
+        *,
+        identifier: str | None = None,
+        prefix: str | None = None,
+    ) -> Operation[None]:
+        """Set the time to live of a memory, or of all with a prefix.
+
+        It begins with the last write. ``prune(expired=True)`` removes what has outlived it. A
+        memory's own time to live has precedence, then that of the longest prefix. It belongs to the
+        identifier: a renamed memory has that of its new one.
+
+        Parameters
+        ----------
+        ttl : timedelta | None
+            The time to live; None removes it.
+        identifier : str | None
+            The memory, which need not exist.
+        prefix : str | None
+            The beginning of the identifiers; ``""`` for all memories.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the time to live is not positive, or not one of ``identifier`` and ``prefix`` is
+            given.
+
+        Examples
+        --------
+        >>> db.memories.set_ttl(timedelta(days=1), prefix="anonymous/")
+        >>> db.memories.prune(expired=True, dry_run=False)
+        """
+        return times_to_live.set_ttl(ttl, identifier, prefix)
+
+    @method
+    def ttls(self) -> Operation[Records[TimeToLive]]:
+        """Return the times to live: those of single memories, then those of prefixes.
+
+        Returns
+        -------
+        Records of TimeToLive
+            Sorted by name.
+
+        Examples
+        --------
+        >>> db.memories.ttls().to_df()
+        """
+        return times_to_live.ttls()
 
     @method
     def erase(

@@ -25,6 +25,7 @@ from draive_pg.cli.output import (
     echo,
     echo_json,
     print_json,
+    print_records,
     print_stored,
     print_table,
     summarize,
@@ -338,29 +339,75 @@ def prune(
         typer.Option(metavar="NUMBER", help="Keep this many of those last written to."),
     ] = None,
     prefix: Prefix = None,
+    expired: Annotated[
+        bool, typer.Option("--expired", help="Not written to for their time to live.")
+    ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove old memories, or all but the newest.
+    """Remove old or expired memories, or all but the newest.
 
-    The age of a memory is the time since its last write. Memories are removed in batches, so that
-    writers do not wait; an interrupted command can be repeated. With --prefix, other memories are
-    neither removed nor counted by --keep. The command asks for confirmation; without a terminal, it
-    needs --yes.
+    The age of a memory is the time since its last write. All conditions must hold. Memories are
+    removed in batches, so that writers do not wait; an interrupted command can be repeated. With
+    --prefix, other memories are neither removed nor counted by --keep. The command asks for
+    confirmation; without a terminal, it needs --yes.
 
     \b
     Examples:
       draive-pg memories prune --older-than 90d --dry-run
       draive-pg memories prune --older-than 90d --keep 1000 --yes
       draive-pg memories prune --keep 10 --prefix ada/
+      draive-pg memories prune --expired --yes
     """
     age = duration(older_than, "--older-than")
-    if age is None and keep is None:
-        raise typer.BadParameter("give --older-than, --keep or both.")
+    if age is None and keep is None and not expired:
+        raise typer.BadParameter("give --older-than, --keep or --expired.")
     with opened(dsn, schema) as db:
-        run = partial(db.memories.prune, age, keep=keep, prefix=prefix)
+        run = partial(db.memories.prune, age, keep=keep, prefix=prefix, expired=expired)
         _remove_confirmed(run, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+@app.command()
+def ttl(
+    ttl: Annotated[
+        str | None, typer.Argument(metavar="[TTL]", help="90d, 12h, 30m, or none to remove it.")
+    ] = None,
+    *,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    identifier: Annotated[
+        str | None, typer.Option(metavar="IDENTIFIER", help="Of this memory.")
+    ] = None,
+    prefix: Prefix = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set the time to live of a memory or of a prefix, or list all.
+
+    It begins with the last write of a memory. "memories prune --expired" removes what has outlived
+    it. A memory's own time to live has precedence, then that of the longest prefix. JSON has
+    seconds.
+
+    \b
+    Examples:
+      draive-pg memories ttl 1d --prefix anonymous/
+      draive-pg memories ttl 365d --identifier visit-1
+      draive-pg memories ttl none --prefix anonymous/
+      draive-pg memories ttl
+    """
+    if (ttl is None) != (identifier is None and prefix is None) or None not in (identifier, prefix):
+        raise typer.BadParameter("give TTL and either --identifier or --prefix, or none of them.")
+    with opened(dsn, schema) as db:
+        if ttl is not None:
+            value = None if ttl == "none" else duration(ttl, "TTL")
+            db.memories.set_ttl(value, identifier=identifier, prefix=prefix)
+        else:
+            print_records(
+                db.memories.ttls(),
+                *("name", "is_prefix", "ttl"),
+                as_json=as_json,
+                empty="There are no times to live.",
+            )
 
 
 @app.command()

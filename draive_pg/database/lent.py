@@ -10,7 +10,7 @@ import threading
 from collections.abc import Awaitable
 from typing import Any, Protocol, cast
 
-from psycopg import AsyncConnection, Connection
+from psycopg import AsyncConnection, Connection, Error
 from psycopg.pq import PipelineStatus, TransactionStatus
 
 from draive_pg.database.deadline import Deadline
@@ -59,7 +59,7 @@ class LentEndpoint:
             case AsyncConnection():
                 self._source = _AsyncSingle(cast("AsyncConnection[Any]", pool))
             case _ if hasattr(pool, "raw_connection"):
-                self._source = _Engine(pool)
+                self._source = _AsyncEngine(pool) if _is_async_engine(pool) else _Engine(pool)
             case _:
                 pass
 
@@ -96,14 +96,17 @@ def lent_endpoint(pool: object, *, asynchronous: bool) -> LentEndpoint:
     )
     getconn = getattr(pool, "getconn", None)
     lends = getconn is not None and inspect.iscoroutinefunction(getconn) == asynchronous
-    engine = not asynchronous and hasattr(pool, "raw_connection")
+    engine = hasattr(pool, "raw_connection") and _is_async_engine(pool) == asynchronous
     if not isinstance(pool, cast("type[object]", wanted)) and not lends and not engine:
-        others = "" if asynchronous else ", or a SQLAlchemy engine"
         raise TypeError(
-            f"pool must be a psycopg {name}, or a psycopg_pool {name}Pool{others}, "
-            f"not {type(pool).__name__}"
+            f"pool must be a psycopg {name}, a psycopg_pool {name}Pool, or a SQLAlchemy "
+            f"{'AsyncEngine' if asynchronous else 'Engine'}, not {type(pool).__name__}"
         )
     return LentEndpoint(pool)
+
+
+def _is_async_engine(engine: object) -> bool:
+    return inspect.iscoroutinefunction(cast("Any", engine).raw_connection)
 
 
 class LentPool:
@@ -201,23 +204,76 @@ class _AsyncSingle:
 
 
 class _Engine:
-    """Lends the connections of a SQLAlchemy engine whose driver is psycopg."""
+    """Lends the connections of a SQLAlchemy ``Engine`` whose driver is psycopg."""
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
         self._raw: dict[int, Any] = {}
 
     def getconn(self, timeout: float | None = None) -> Connection[Any]:  # noqa: ARG002
-        raw = self._engine.raw_connection()
-        connection: Any = raw.driver_connection
-        if not hasattr(connection, "pgconn"):
+        with _engine_errors:
+            raw = self._engine.raw_connection()
+        connection = raw.driver_connection
+        if not isinstance(connection, Connection):
             raw.close()
-            raise TypeError("the engine must use psycopg: create_engine('postgresql+psycopg://…')")
+            raise _unsuitable_driver()
         self._raw[id(connection)] = raw
-        return connection
+        return cast("Connection[Any]", connection)
 
     def putconn(self, conn: Connection[Any]) -> None:
-        self._raw.pop(id(conn)).close()
+        raw = self._raw.pop(id(conn))
+        if conn.closed:
+            raw.invalidate()
+        raw.close()
+
+
+class _AsyncEngine:
+    """Async twin of `_Engine`, for an ``AsyncEngine``."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self._raw: dict[int, Any] = {}
+
+    async def getconn(
+        self,
+        timeout: float | None = None,  # noqa: ARG002, ASYNC109 - as that of a pool
+    ) -> AsyncConnection[Any]:
+        with _engine_errors:
+            raw = await self._engine.connect()
+        connection = (await raw.get_raw_connection()).driver_connection
+        if not isinstance(connection, AsyncConnection):
+            await raw.close()
+            raise _unsuitable_driver()
+        self._raw[id(connection)] = raw
+        return cast("AsyncConnection[Any]", connection)
+
+    async def putconn(self, conn: AsyncConnection[Any]) -> None:
+        raw = self._raw.pop(id(conn))
+        if conn.closed:
+            await raw.invalidate()
+        await raw.close()
+
+
+class _EngineErrors:
+    """Raise the errors of psycopg that SQLAlchemy wraps, and of its pool those of psycopg's."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(original := getattr(error, "orig", None), Error):
+            raise original from None
+        if error is not None and type(error).__name__ == "TimeoutError":
+            raise TimedOut(f"{CONNECT}: {str(error).partition(' (Background')[0]}") from None
+
+
+_engine_errors = _EngineErrors()
+
+
+def _unsuitable_driver() -> TypeError:
+    return TypeError(
+        "the driver of the engine must be psycopg: create_engine('postgresql+psycopg://…')"
+    )
 
 
 def _in_use() -> TimedOut:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,25 @@ class Removal(Record):
     variables: int
     dry_run: bool
     identifiers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TimeToLive(Record):
+    """How long after its last write `Memories.prune` keeps a memory.
+
+    Attributes
+    ----------
+    name : str
+        Identifier of a memory, or the beginning of those of several.
+    is_prefix : bool
+        Whether it is the beginning of identifiers.
+    ttl : timedelta
+        The time to live.
+    """
+
+    name: str
+    is_prefix: bool
+    ttl: timedelta
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -10,13 +10,13 @@ SELECT
         SELECT identifier, created, created AS moment, ctid AS place, content
         FROM memories_elements
     ) AS element
-        WHERE element.identifier = ranked.identifier
+        WHERE element.identifier = conversation.identifier
     ),
     (
         SELECT count(*) FROM (
         SELECT identifier, created, ctid AS place, variables FROM memories_variables
     ) AS snapshot
-        WHERE snapshot.identifier = ranked.identifier
+        WHERE snapshot.identifier = conversation.identifier
     )
 FROM (
     SELECT identifier, last, row_number() OVER (ORDER BY last DESC, identifier DESC) AS rank
@@ -37,7 +37,7 @@ FROM (
         FROM memories AS conversation
         WHERE $1::TEXT IS NULL OR starts_with(conversation.identifier, $1::TEXT)
     ) AS aged
-) AS ranked
+) AS conversation
 WHERE isfinite(last)
     AND ($2::TIMESTAMPTZ IS NULL OR last < $2::TIMESTAMPTZ)
     AND ($3::INTERVAL IS NULL OR last < now() - $3::INTERVAL)

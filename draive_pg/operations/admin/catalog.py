@@ -323,6 +323,12 @@ TABLES = (
         {"identifier": "text", "key": "text", "expires": "timestamptz"},
         grants_of="memories_elements",
     ),
+    ExpectedTable(
+        "draive_pg_ttl",
+        "026_time_to_live",
+        {"is_prefix": "bool", "name": "text", "ttl": "interval"},
+        grants_of="memories_elements",
+    ),
 )
 
 # Every role may read the catalog, even without a privilege on the schema. Partitions are counted

@@ -1,4 +1,4 @@
-"""Remove many memories: by age or number (prune), or those of a person (erase)."""
+"""Remove many memories: by age, number or time to live (prune), or those of a person (erase)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -19,24 +19,26 @@ from draive_pg.operations.conversations.store import (
     SNAPSHOTS,
     lock_memories,
 )
+from draive_pg.operations.conversations.ttl import TTL
 from draive_pg.operations.operation import Fallback, Operation, Query, Row, Steps, workflow
 
 BATCH = 500  # memories removed in one transaction, which holds a lock on each
 
-# Memories that were last written before a time, or are not among the newest `:keep`.
-PRUNABLE = Query(
-    "memories.prune.find",
-    f"""
+
+# Memories that were last written before a time, have outlived their time to live, or are not among
+# the newest `:keep`.
+def _prunable(condition: LiteralString = "") -> LiteralString:
+    return f"""
 SELECT
     identifier,
     {epoch_us("last")},
     (
         SELECT count(*) FROM {ELEMENTS} AS element
-        WHERE element.identifier = ranked.identifier
+        WHERE element.identifier = conversation.identifier
     ),
     (
         SELECT count(*) FROM {SNAPSHOTS} AS snapshot
-        WHERE snapshot.identifier = ranked.identifier
+        WHERE snapshot.identifier = conversation.identifier
     )
 FROM (
     SELECT identifier, last, row_number() OVER (ORDER BY last DESC, identifier DESC) AS rank
@@ -45,15 +47,19 @@ FROM (
         FROM {CONVERSATIONS} AS conversation
         WHERE :prefix::TEXT IS NULL OR starts_with(conversation.identifier, :prefix::TEXT)
     ) AS aged
-) AS ranked
+) AS conversation
 WHERE isfinite(last)
     AND (:before::TIMESTAMPTZ IS NULL OR last < :before::TIMESTAMPTZ)
     AND (:age::INTERVAL IS NULL OR last < now() - :age::INTERVAL)
-    AND (:keep::INT8 IS NULL OR rank > :keep::INT8)
+    AND (:keep::INT8 IS NULL OR rank > :keep::INT8){condition}
 ORDER BY last, identifier
-""",
-)
+"""
 
+
+PRUNABLE = Query("memories.prune.find", _prunable())
+PRUNABLE_EXPIRED = Query(
+    "memories.prune.find_expired", _prunable(f"\n    AND last < now() - {TTL}")
+)
 
 MATCHING: LiteralString = f"""
     SELECT conversation.identifier
@@ -90,16 +96,18 @@ REMOVE_MATCHING: LiteralString = f"""removed AS (SELECT identifier FROM matching
 {COUNT_MATCHING}"""
 
 # The caller holds the locks. Memories that were written to after `PRUNABLE` ran are kept.
-PRUNE = Query(
-    "memories.prune",
-    f"""
-WITH matching AS (
+DUE: LiteralString = f"""
     SELECT conversation.identifier
     FROM unnest(:identifiers::TEXT[], :last::INT8[]) AS due (identifier, last)
     JOIN {CONVERSATIONS} AS conversation ON conversation.identifier = due.identifier
     WHERE {LAST_WRITTEN} <= TIMESTAMPTZ 'epoch' + due.last * INTERVAL '1 microsecond'
-),
-{REMOVE_MATCHING}""",
+"""
+
+PRUNE = Query("memories.prune", f"WITH matching AS ({DUE}),\n{REMOVE_MATCHING}")
+
+PRUNE_TTL = Query(
+    "memories.prune.ttl",
+    f"DELETE FROM {{schema}}.draive_pg_ttl WHERE NOT is_prefix AND name IN ({DUE})",
 )
 
 # Only the first 1,000 are locked, in the order of `advisory_locks`: max_locks_per_transaction
@@ -117,19 +125,23 @@ FROM (
 """,
 )
 
-NOT_KEPT = Fallback({"draive_pg_removed_elements": "", "draive_pg_keys": ""})
+NOT_KEPT = Fallback(
+    dict.fromkeys(("draive_pg_removed_elements", "draive_pg_keys", "draive_pg_ttl"), "")
+)
 
 ERASE_DRY_RUN = Query("memories.erase.dry_run", f"WITH matching AS ({MATCHING}){COUNT_MATCHING}")
 
 
-def _erase_rest(table: LiteralString, meta: LiteralString = "FALSE") -> LiteralString:
+def _erase_rest(
+    table: LiteralString, meta: LiteralString = "FALSE", *, name: LiteralString = "identifier"
+) -> LiteralString:
     """Return the SQL that removes rows of matching memories, also of those removed before."""
     return f"""
 DELETE FROM {{schema}}.{table} AS kept
-WHERE kept.identifier IN ({MATCHING})
+WHERE kept.{name} IN ({MATCHING})
     OR (
-        (:identifiers::TEXT[] IS NULL OR kept.identifier = ANY (:identifiers::TEXT[]))
-        AND (:prefix::TEXT IS NULL OR starts_with(kept.identifier, :prefix::TEXT))
+        (:identifiers::TEXT[] IS NULL OR kept.{name} = ANY (:identifiers::TEXT[]))
+        AND (:prefix::TEXT IS NULL OR starts_with(kept.{name}, :prefix::TEXT))
         AND :variables::JSONB IS NULL
         AND (:meta::JSONB IS NULL OR {meta})
     )
@@ -143,6 +155,8 @@ ERASE_ELEMENTS = Query(
 
 ERASE_KEYS = Query("memories.erase.keys", _erase_rest("draive_pg_keys"))
 
+ERASE_TTL = Query("memories.erase.ttl", _erase_rest("draive_pg_ttl", name="name"))
+
 ERASE = Query("memories.erase", f"WITH matching AS ({MATCHING}),\n{REMOVE_MATCHING}")
 
 
@@ -152,15 +166,16 @@ def prune(
     keep: int | None,
     prefix: str | None,
     *,
+    expired: bool = False,
     dry_run: bool,
 ) -> Steps[Removal]:
-    """Remove memories by age or number, one batch per transaction."""
-    if older_than is None and keep is None:
-        raise ValueError("prune needs older_than or keep")
+    """Remove memories by age, number or time to live, one batch per transaction."""
+    if older_than is None and keep is None and not expired:
+        raise ValueError("prune needs older_than or keep, or expired=True")
     age = older_than if isinstance(older_than, timedelta) else None
     if age is not None and age < timedelta():
         raise ValueError(f"older_than must not be negative, not {age!r}")
-    find = PRUNABLE(
+    find = (PRUNABLE_EXPIRED if expired else PRUNABLE)(
         prefix=check_optional(prefix, "prefix"),
         before=None if age is not None else check_timestamp(older_than, "older_than"),
         age=age,
@@ -183,8 +198,10 @@ def prune(
                 name="prune memories",
                 statements=(
                     lock_memories(identifiers),
+                    PRUNE_TTL(identifiers=identifiers, last=last),
                     PRUNE(identifiers=identifiers, last=last),
                 ),
+                fallback=NOT_KEPT,
                 decode=lambda rows: rows[0],
             )
             removed.append((yield operation))
@@ -219,6 +236,7 @@ def erase(
             LOCK_MATCHING(**filters),
             ERASE_ELEMENTS(**filters),
             ERASE_KEYS(**filters),
+            ERASE_TTL(**filters),
             ERASE(**filters),
         ),
         read_only=dry_run,

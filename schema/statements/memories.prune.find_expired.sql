@@ -1,0 +1,57 @@
+-- $1 prefix
+-- $2 before
+-- $3 age
+-- $4 keep
+SELECT
+    identifier,
+    (extract(EPOCH FROM CASE WHEN isfinite(last) THEN last END) * 1000000)::INT8,
+    (
+        SELECT count(*) FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+        WHERE element.identifier = conversation.identifier
+    ),
+    (
+        SELECT count(*) FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+        WHERE snapshot.identifier = conversation.identifier
+    )
+FROM (
+    SELECT identifier, last, row_number() OVER (ORDER BY last DESC, identifier DESC) AS rank
+    FROM (
+        SELECT conversation.identifier, greatest(
+    conversation.created,
+    (
+        SELECT max(created) FROM memories_elements AS element
+        WHERE element.identifier = conversation.identifier
+    ),
+    (
+        SELECT max(created) FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+        WHERE snapshot.identifier = conversation.identifier
+    )
+) AS last
+        FROM memories AS conversation
+        WHERE $1::TEXT IS NULL OR starts_with(conversation.identifier, $1::TEXT)
+    ) AS aged
+) AS conversation
+WHERE isfinite(last)
+    AND ($2::TIMESTAMPTZ IS NULL OR last < $2::TIMESTAMPTZ)
+    AND ($3::INTERVAL IS NULL OR last < now() - $3::INTERVAL)
+    AND ($4::INT8 IS NULL OR rank > $4::INT8)
+    AND last < now() - coalesce(
+    (
+        SELECT ttl FROM draive_pg_ttl AS own
+        WHERE NOT own.is_prefix AND own.name = conversation.identifier
+    ),
+    (
+        SELECT ttl FROM draive_pg_ttl AS prefix
+        WHERE prefix.is_prefix AND starts_with(conversation.identifier, prefix.name)
+        ORDER BY length(prefix.name) DESC
+        LIMIT 1
+    )
+)
+ORDER BY last, identifier
