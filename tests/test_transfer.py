@@ -278,7 +278,22 @@ def test_invalid_line_is_rejected_with_its_number(
     assert db.memories.count() == 0
 
 
-@pytest.mark.parametrize("bad", ['"created": "yesterday, roughly"', '"content": "\\u0000"'])
+@pytest.mark.parametrize("time", ["now", "today", "epoch", "2026-01-01T00:00:00", "x", ""])
+@pytest.mark.parametrize("place", ["created", "elements", "variables"])
+def test_time_that_is_not_exact_is_rejected(
+    db: Client, tmp_path: Path, time: str, place: str
+) -> None:
+    row = {"created": "2026-01-01T00:00:00Z", "content": {}}
+    memory: dict[str, Any] = {"identifier": "x", "created": row["created"]}
+    memory |= {"elements": [row], "variables": [row]}
+    memory[place] = time if place == "created" else [row | {"created": time}]
+    (tmp_path / "m.jsonl").write_text(json.dumps(memory))
+    with pytest.raises(ExportInvalid, match=f"line 1: created must be a time .* not '{time}'"):
+        db.memories.import_memories(tmp_path / "m.jsonl")
+    assert db.memories.count() == 0
+
+
+@pytest.mark.parametrize("bad", ['"created": "2026-02-30Z"', '"content": "\\u0000"'])
 def test_value_invalid_in_postgresql_imports_nothing(db: Client, tmp_path: Path, bad: str) -> None:
     element = {"created": "2026-01-01Z", "content": "ok"}
     name = bad.split(":")[0].strip('"')

@@ -12,6 +12,7 @@
 import gzip
 import json
 import os
+import re
 import zlib
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,11 @@ from draive_pg.atomic_file import PRIVATE, Drafts
 from draive_pg.codec.validation import MAX_SENT, check_text
 from draive_pg.errors import ExportInvalid
 from draive_pg.input_file import open_input
+
+# PostgreSQL also reads "now", and times of no time zone as those of the session's.
+TIME = re.compile(
+    r"-?infinity|\d{4,6}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)", re.ASCII
+)
 
 
 class Line(NamedTuple):
@@ -97,7 +103,7 @@ def _line(line: bytes, where: str, number: int, read: int) -> Line:
     match document:
         case {
             "identifier": str(identifier),
-            "created": str(),
+            "created": str(created),
             "elements": [*elements],
             "variables": [*variables],
         } if all(map(_is_dated, (*elements, *variables))):
@@ -105,6 +111,12 @@ def _line(line: bytes, where: str, number: int, read: int) -> Line:
                 check_text(identifier, "identifier")
             except ValueError as error:
                 raise ExportInvalid(f"{where}: {error}") from error
+            for time in (created, *(row["created"] for row in (*elements, *variables))):
+                if TIME.fullmatch(time) is None:
+                    raise ExportInvalid(
+                        f"{where}: created must be a time such as 2026-01-02T03:04:05.678901Z, "
+                        f"not {time!r:.60}"
+                    )
             return Line(number, identifier, text, len(elements), len(variables), read)
         case _:
             raise ExportInvalid(
