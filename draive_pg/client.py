@@ -495,8 +495,9 @@ class Client(BaseClient[Database]):
         psycopg, or a single connection of psycopg, instead of a DSN; `AsyncClient` takes an
         AsyncConnectionPool, AsyncEngine or AsyncConnection. They are never closed. A call on a
         connection that is in a transaction is a savepoint of it and commits nothing; any other call
-        is a transaction of its own, whatever ``autocommit`` is. A single connection is used by one
-        call at a time, without the cache.
+        is a transaction of its own, whatever ``autocommit`` is. Use READ COMMITTED: at a stricter
+        level, a write does not see what others committed since the transaction began. A single
+        connection is used by one call at a time, without the cache.
 
     Attributes
     ----------
