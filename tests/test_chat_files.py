@@ -237,6 +237,16 @@ def test_many_rows_of_sessions_are_kept_on_disk(monkeypatch: pytest.MonkeyPatch,
     assert [each.variables for each in found.values()] == [{"model": "m"}] * 2
 
 
+@pytest.mark.parametrize("held", [2, 99])
+@pytest.mark.parametrize("odd", [["a"], {"a": 1}, 1.5, None, True, 10**30, "\ud800"])
+def test_session_of_any_type_is_a_session(
+    monkeypatch: pytest.MonkeyPatch, odd: Any, held: int
+) -> None:
+    monkeypatch.setattr(sessions, "MAX_HELD", held)
+    rows = json_lines(*ROWS, *({**row, "session_id": odd} for row in ROWS[:2]))
+    assert spoken(rows.encode()) == [SPOKEN] * 3
+
+
 def test_csv_of_messages_is_read(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     frame = pd.DataFrame(ROWS)

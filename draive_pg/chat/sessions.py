@@ -1,5 +1,6 @@
 """Group messages that are documents of their own by their sessions."""
 
+import json
 import pickle
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,9 +49,9 @@ class Messages:
             yield from self._disk.sessions()
             return
         field = _session_field(self._held)
-        sessions: dict[Any, list[Document]] = {}
+        sessions: dict[str | None, list[Document]] = {}
         for each in self._held:
-            sessions.setdefault(each.value.get(field) if field else None, []).append(each)
+            sessions.setdefault(_session(each, field) if field else None, []).append(each)
         yield from ((field, messages) for messages in sessions.values())
 
 
@@ -61,16 +62,15 @@ class _Disk:
         self._field = field
         self._database = sqlite3.connect("", check_same_thread=False)
         self._database.execute(
-            "CREATE TABLE message (number INTEGER PRIMARY KEY, session, document BLOB)"
+            "CREATE TABLE message (number INTEGER PRIMARY KEY, session TEXT, document BLOB)"
         )
         for each in messages:
             self.append(each)
 
     def append(self, message: Document) -> None:
-        session = message.value.get(self._field)
         self._database.execute(
             "INSERT INTO message (session, document) VALUES (?, ?)",
-            (session if isinstance(session, str | int) else None, pickle.dumps(message)),
+            (_session(message, self._field), pickle.dumps(message)),
         )
 
     def sessions(self) -> Iterator[tuple[str, Sequence[Document]]]:
@@ -81,10 +81,15 @@ class _Disk:
             )
             for session in sessions:
                 found = self._database.execute(
-                    "SELECT document FROM message WHERE session IS ? ORDER BY number", session
+                    "SELECT document FROM message WHERE session = ? ORDER BY number", session
                 )
                 # pickled above
                 yield self._field, [pickle.loads(document) for (document,) in found]  # noqa: S301
+
+
+def _session(message: Document, field: str) -> str:
+    """Return the session of a message as ASCII text, whatever its type is."""
+    return json.dumps(message.value.get(field), default=str)
 
 
 def _session_field(messages: Sequence[Document]) -> str | None:
