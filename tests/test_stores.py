@@ -88,8 +88,26 @@ def test_conversations_of_every_line_are_read(
     whole = db.frames.conversation_log()
     assert whole.text.tolist() == TEXTS * len(identifiers)
     assert whole.equals(db.frames.conversation_log(identifiers))
+    for limit in (1, 8, 9):
+        assert db.frames.conversation_log(limit=limit).equals(whole[:limit])
+    outputs = whole[whole.role == "output"].reset_index(drop=True)
+    assert db.frames.conversation_log(role="output", limit=5).equals(outputs[:5])
     found = db.memories.search("42", match="substring")
     assert set(found.identifier) == {*identifiers}
+
+
+def test_limit_of_a_log_skips_threads_of_agents_without_elements(
+    connect: Connect, recorded: Callable[[str], str]
+) -> None:
+    dsn = recorded("0_118_0")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO agent_memory (identifier, agent_uri, thread_id, context, created)"
+            " SELECT gen_random_uuid(), 'a', thread_id, '[]', created FROM agent_memory"
+        )
+    db = connect(dsn)
+    assert f"a#{THREAD}" in db.memories.identifiers()
+    assert db.frames.conversation_log(limit=8).text.tolist() == TEXTS
 
 
 @pytest.mark.parametrize("release", RELEASES)

@@ -14,7 +14,13 @@ from draive_pg.operations.conversations.expressions import (
     seconds,
     speaker,
 )
-from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, SNAPSHOTS
+from draive_pg.operations.conversations.store import (
+    ARE_INDEXED,
+    CONVERSATIONS,
+    ELEMENTS,
+    SNAPSHOTS,
+    WRITES,
+)
 
 
 def _count_blocks(kind: LiteralString) -> LiteralString:
@@ -54,6 +60,32 @@ CHOSEN: LiteralString = f"""
         ) AS newest
         WHERE variables @> :variables::JSONB
     ))
+""".strip()
+# Memories with enough elements for a limit, if no filter leaves elements out: each has one or more.
+FIRST: LiteralString = f"""
+    (
+        {ARE_INDEXED}
+        OR :limit::INT8 IS NULL
+        OR coalesce(:since::TIMESTAMPTZ, :until::TIMESTAMPTZ) IS NOT NULL
+        OR coalesce(:role::TEXT, :speaker::TEXT) IS NOT NULL
+        OR :tool::TEXT[] IS NOT NULL
+        OR identifier = ANY (ARRAY(
+            SELECT written.identifier
+            FROM (
+                SELECT DISTINCT identifier
+                FROM {WRITES} AS element
+                WHERE {CHOSEN}
+                ORDER BY identifier
+            ) AS written
+            CROSS JOIN LATERAL (
+                SELECT FROM {ELEMENTS} AS element
+                WHERE element.identifier = written.identifier
+                LIMIT 1
+            ) AS element
+            ORDER BY written.identifier
+            LIMIT :limit::INT8
+        ))
+    )
 """.strip()
 RESPONDS: LiteralString = "(kind = 'tool_response' OR kinds ? 'tool_response')"
 # Positions count all elements of a memory, before any filter.
@@ -126,7 +158,7 @@ CONVERSATION_LOG = Frame(
         SELECT *, {TEXT}, {KINDS}
         FROM (
             SELECT *, {SINGLE}
-            FROM ({POSITIONED}) AS element
+            FROM ({POSITIONED} AND {FIRST}) AS element
             WHERE (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
                 AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
                 AND (:role::TEXT IS NULL OR content ->> 'type' = :role::TEXT)

@@ -162,7 +162,7 @@ class Relations:
 # Of `Relations`; `{schema}` is none of them.
 PLACEHOLDER = re.compile(
     r"\{(?:conversations|elements|writes|snapshots|create_conversations|insert_elements"
-    r"|insert_snapshots|delete_elements|remove_conversations|element_tables|turns)\}"
+    r"|insert_snapshots|delete_elements|remove_conversations|element_tables|turns|are_indexed)\}"
 )
 
 

@@ -1,12 +1,12 @@
 -- $1 identifier
 -- $2 prefix
 -- $3 variables
--- $4 since
--- $5 until
--- $6 role
--- $7 speaker
--- $8 tool
--- $9 limit
+-- $4 limit
+-- $5 since
+-- $6 until
+-- $7 role
+-- $8 speaker
+-- $9 tool
 SELECT
     frame."position"::INT8 AS "position",
     frame."tool_requests"::INT8 AS "tool_requests",
@@ -99,21 +99,58 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
             ORDER BY identifier, created DESC, place DESC
         ) AS newest
         WHERE variables @> $3::JSONB
-    ))) AS element
-            WHERE ($4::TIMESTAMPTZ IS NULL OR created >= $4::TIMESTAMPTZ)
-                AND ($5::TIMESTAMPTZ IS NULL OR created < $5::TIMESTAMPTZ)
-                AND ($6::TEXT IS NULL OR content ->> 'type' = $6::TEXT)
-                AND ($7::TEXT IS NULL OR 
+    )) AND (
+        TRUE
+        OR $4::INT8 IS NULL
+        OR coalesce($5::TIMESTAMPTZ, $6::TIMESTAMPTZ) IS NOT NULL
+        OR coalesce($7::TEXT, $8::TEXT) IS NOT NULL
+        OR $9::TEXT[] IS NOT NULL
+        OR identifier = ANY (ARRAY(
+            SELECT written.identifier
+            FROM (
+                SELECT DISTINCT identifier
+                FROM memories_elements AS element
+                WHERE ($1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[]))
+    AND ($2::TEXT IS NULL OR starts_with(identifier, $2::TEXT))
+    AND ($3::JSONB IS NULL OR identifier IN (
+        SELECT identifier
+        FROM (
+            SELECT DISTINCT ON (identifier) identifier, variables
+            FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+            ORDER BY identifier, created DESC, place DESC
+        ) AS newest
+        WHERE variables @> $3::JSONB
+    ))
+                ORDER BY identifier
+            ) AS written
+            CROSS JOIN LATERAL (
+                SELECT FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+                WHERE element.identifier = written.identifier
+                LIMIT 1
+            ) AS element
+            ORDER BY written.identifier
+            LIMIT $4::INT8
+        ))
+    )) AS element
+            WHERE ($5::TIMESTAMPTZ IS NULL OR created >= $5::TIMESTAMPTZ)
+                AND ($6::TIMESTAMPTZ IS NULL OR created < $6::TIMESTAMPTZ)
+                AND ($7::TEXT IS NULL OR content ->> 'type' = $7::TEXT)
+                AND ($8::TEXT IS NULL OR 
 CASE content ->> 'type'
     WHEN 'model_output' THEN 'assistant'
     WHEN 'model_input' THEN CASE WHEN content -> 'blocks' @> '[{"type": "tool_response"}]' THEN 'tool' ELSE 'user' END
     ELSE content ->> 'type'
 END
- = $7::TEXT)
-                AND ($8::TEXT[] IS NULL OR jsonb_path_query_array(content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool') ?| $8::TEXT[])
+ = $8::TEXT)
+                AND ($9::TEXT[] IS NULL OR jsonb_path_query_array(content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool') ?| $9::TEXT[])
             -- The order of the window above, so that only the memories of the first rows are read.
             ORDER BY identifier, created, place
-            LIMIT $9::INT8
+            LIMIT $4::INT8
             OFFSET 0
         ) AS element
         OFFSET 0

@@ -28,6 +28,8 @@ CONVERSATIONS: LiteralString = "{conversations}"
 # gives rows with the same `created` one order in every statement. `moment` is the time of the
 # element itself, which draive may write later, with the rest of its turn.
 ELEMENTS: LiteralString = "{elements}"
+# Whether an index returns elements by identifier and `created`, so that a limit ends the scan.
+ARE_INDEXED: LiteralString = "{are_indexed}"
 # Columns identifier and created of the rows with elements: faster than `ELEMENTS` for times.
 WRITES: LiteralString = "{writes}"
 # Columns identifier, created, place and variables.
@@ -81,6 +83,7 @@ MEMORIES: Mapping[LiteralString, LiteralString] = {
         SELECT identifier, created, created AS moment, ctid AS place, content
         FROM {schema}.memories_elements
     )""",
+    ARE_INDEXED: "TRUE",
     WRITES: "{schema}.memories_elements",
     SNAPSHOTS: """(
         SELECT identifier, created, ctid AS place, variables FROM {schema}.memories_variables
@@ -117,6 +120,7 @@ UUID_MEMORIES: Mapping[LiteralString, LiteralString] = {
         SELECT memories::TEXT AS identifier, created, created AS moment, ctid AS place, content
         FROM {schema}.memories_elements
     )""",
+    ARE_INDEXED: "FALSE",
     WRITES: """(
         SELECT memories::TEXT AS identifier, created FROM {schema}.memories_elements
     )""",
@@ -369,6 +373,7 @@ CONVERSATION_MEMORY: Mapping[LiteralString, LiteralString] = {
         GROUP BY thread_id
     )""",
     ELEMENTS: CONVERSATION_ELEMENTS,
+    ARE_INDEXED: "FALSE",
     WRITES: "(SELECT thread_id AS identifier, created FROM {schema}.conversation_memory)",
     SNAPSHOTS: NO_SNAPSHOTS,
     CREATE_CONVERSATIONS: """created_conversations AS (
@@ -420,6 +425,7 @@ AGENT_MEMORY: Mapping[LiteralString, LiteralString] = {
         CROSS JOIN LATERAL jsonb_path_query(snapshot.context, '$[*]')
             WITH ORDINALITY AS element (value, number)
     )""",
+    ARE_INDEXED: "FALSE",
     WRITES: f"(SELECT {THREAD} AS identifier, created FROM {{schema}}.agent_memory)",
     SNAPSHOTS: NO_SNAPSHOTS,
     # A UUID is 36 characters long; the index is on the agent first.
