@@ -8,10 +8,8 @@ import sys
 import zlib
 from pathlib import Path
 
-import nbformat
 import pytest
 import yaml
-from nbclient import NotebookClient
 from typer import Typer
 from typer.testing import CliRunner
 
@@ -19,7 +17,6 @@ import draive_pg
 from draive_pg import Client
 from draive_pg.cli import app
 from tests.frame_columns import COLUMNS
-from tests.jupyter_kernel import kernels
 from tests.markdown_blocks import fences, python_blocks
 
 REPOSITORY = Path(__file__).parent.parent
@@ -257,24 +254,3 @@ def test_pre_commit_hooks_run_existing_modules() -> None:
         assert (python, flag) == (".venv/bin/python", "-m")
         assert module in {"ruff", "pyright", "pytest"}
         assert all((REPOSITORY / each).exists() for each in arguments if each.startswith("tests/"))
-
-
-# --- Notebooks
-
-
-def test_notebooks_run(empty_dsn: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DRAIVE_PG_DSN", empty_dsn)
-    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
-    with kernels():
-        for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
-            notebook = nbformat.read(path, as_version=4)
-            nbformat.validate(notebook)
-            executed = NotebookClient(
-                notebook,
-                kernel_name="python3",
-                timeout=60,
-                resources={"metadata": {"path": str(tmp_path)}},
-            ).execute()
-            cells = [cell for cell in executed.cells if cell.cell_type == "code"]
-            assert cells
-            assert all(cell.execution_count for cell in cells)

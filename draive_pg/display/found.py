@@ -8,7 +8,7 @@ from draive_pg.display import html
 
 MARKED = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 MARK = "background:color-mix(in srgb, gold 45%, transparent);border-radius:2px"
-COLUMNS = ("identifier", "position", "role", "excerpt", "created", "rank")
+COLUMNS = ("identifier", "position", "speaker", "excerpt", "created")
 
 
 class Found(pd.DataFrame):

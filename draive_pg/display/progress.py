@@ -9,7 +9,7 @@ from draive_pg.display.notebook import in_notebook
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-DELAY = 0.5  # seconds before a bar appears by default
+DELAY = 0.5  # seconds before a bar appears by default; in a notebook, a bar leaves an empty line
 
 
 def progress(total: int | None, what: str, unit: str, *, wanted: bool | None = None) -> "tqdm[Any]":
@@ -23,7 +23,7 @@ def progress(total: int | None, what: str, unit: str, *, wanted: bool | None = N
             desc=what,
             unit=unit,
             unit_scale=True,
-            delay=DELAY if wanted is None else 0,
+            delay=DELAY if wanted is None or in_notebook() else 0,
             leave=False,
             disable=not (watched() if wanted is None else wanted),
         )

@@ -269,7 +269,10 @@ class Page:
     def _meta(self, meta: Mapping[str, Any]) -> str:
         if not meta:
             return ""
-        text = ", ".join(f"{key}: {json_text(value)}" for key, value in meta.items())
+        text = ", ".join(
+            f"{key}: {value if isinstance(value, str) else json_text(value)}"
+            for key, value in meta.items()
+        )
         return f'<div style="{html.DIM};font-size:0.85em">{html.folded(self._cut(text))}</div>'
 
     def _named(self, name: str, kind: str) -> str:

@@ -26,10 +26,16 @@ class Record:
 
     def _repr_html_(self) -> str:
         from draive_pg.display import html
+        from draive_pg.display.text import MAX_COMPLETE, is_missing
 
         names = _ordered(type(self))
-        rows = zip(names, _displayed(self, names), strict=True)
-        return html.table(("", type(self).__name__), rows)
+        rows = [*zip(names, _displayed(self, names), strict=True)]
+        empty = [name for name, value in rows if len(rows) > MAX_COMPLETE and is_missing(value)]
+        return html.table(
+            ("", type(self).__name__),
+            [row for row in rows if row[0] not in empty],
+            caption=f"no value in {', '.join(empty)}" if empty else "",
+        )
 
     def _members(self) -> list[tuple[str, object]]:
         return [(name, getattr(self, name)) for name in _names(type(self))]
@@ -151,13 +157,20 @@ def _ordered(kind: type[Record]) -> tuple[str, ...]:
 
 
 def _displayed(record: Record, names: Iterable[str]) -> list[object]:
+    return [_display(name, getattr(record, name)) for name in names]
+
+
+def _display(name: str, value: Any) -> object:
+    """Return what a table shows of a field: sizes with units, declared arguments by name."""
     from draive_pg.display.text import Size
 
-    return [
-        Size(value) if name == "bytes" and value is not None else value
-        for name in names
-        for value in [getattr(record, name)]
-    ]
+    match name:
+        case "bytes" if value is not None:
+            return Size(value)
+        case "arguments":
+            return [argument["name"] for argument in value]
+        case _:
+            return value
 
 
 def _short(value: object) -> str:

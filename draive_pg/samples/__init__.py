@@ -1,4 +1,4 @@
-"""Sample conversations of an invented bicycle shop's support assistant."""
+"""Sample conversations: of an invented bicycle shop's support assistant, and of one person."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-__all__ = ("Conversation", "conversations", "support")
+__all__ = ("Conversation", "chatgpt", "conversations", "support")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,12 @@ class Conversation:
 
 def support() -> Path:
     """Return the path of the sample conversations, a file of chat logs."""
-    return Path(str(files(__name__).joinpath("support.jsonl")))
+    return _file("support.jsonl")
+
+
+def chatgpt() -> Path:
+    """Return the path of a small export of ChatGPT."""
+    return _file("chatgpt.json")
 
 
 def conversations() -> tuple[Conversation, ...]:
@@ -36,3 +41,7 @@ def conversations() -> tuple[Conversation, ...]:
     lines = support().read_text(encoding="utf-8").splitlines()
     documents = map(json.loads, lines)
     return tuple(Conversation(each["id"], each["messages"]) for each in documents)
+
+
+def _file(name: str) -> Path:
+    return Path(str(files(__name__).joinpath(name)))

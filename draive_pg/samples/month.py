@@ -2,6 +2,7 @@
 
 The result is deterministic. It has busy hours and days, slow tools, an outage, customers who leave,
 a prompt whose second revision made things worse and was reverted, and a larger, slower model.
+Tokens are estimated from the number of characters.
 """
 
 import json
@@ -13,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, LiteralString
 
-from draive_pg.chat.convert import convert
+from draive_pg.chat.convert import Element, convert
 from draive_pg.chat.reader import read_messages
 from draive_pg.client import Client
 from draive_pg.codec.failures import failed
@@ -70,6 +71,8 @@ INSERT INTO {schema}.configurations (identifier, content, created)
 VALUES ($1::TEXT, $2::JSONB, $3::TIMESTAMPTZ)
 ON CONFLICT DO NOTHING
 """
+
+PROMPT_TOKENS = 350  # of the prompt and the declarations of the tools
 
 CHANNELS = ("web", "web", "web", "app", "app", "phone")
 
@@ -201,7 +204,6 @@ def _seconds(message: Message, now: datetime, random: Random) -> float:
 def _line(conversation: SampleConversation) -> str:
     """Return a conversation as a line of an export file."""
     chat = convert(read_messages([message for _, message in conversation.messages]))
-    numbers = [int(each.source.split()[1]) for each in chat.elements]  # "message 4 (user)"
     return json.dumps(
         {
             "identifier": conversation.identifier,
@@ -210,15 +212,25 @@ def _line(conversation: SampleConversation) -> str:
                 {"created": created.isoformat(), "content": content}
                 for created, content in conversation.variables
             ],
-            "elements": [
-                {
-                    "created": conversation.messages[number - 1][0].isoformat(),
-                    "content": _marked(json.loads(json.dumps(element.document))),
-                }
-                for number, element in zip(numbers, chat.elements, strict=True)
-            ],
+            "elements": [*_elements(conversation, chat.elements)],
         }
     )
+
+
+def _elements(conversation: SampleConversation, elements: Sequence[Element]) -> Iterator[Message]:
+    """Yield elements as in an export file, those of the model with its name and its tokens."""
+    read = PROMPT_TOKENS
+    for element in elements:
+        number = int(element.source.split()[1])  # of "message 4 (user)"
+        created, message = conversation.messages[number - 1]
+        document = _marked(json.loads(json.dumps(element.document)))
+        said = sum(len(str(message.get(key) or "")) for key in ("content", "tool_calls")) // 4
+        if document["type"] == "model_output":
+            model = "large" if created >= LARGER else "small"
+            usage = {"input_tokens": read, "output_tokens": said}
+            document["meta"] = {"model": model, "usage": usage}
+        read += said
+        yield {"created": created.isoformat(), "content": document}
 
 
 def _marked(element: dict[str, Any]) -> dict[str, Any]:
