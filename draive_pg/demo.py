@@ -16,7 +16,6 @@ from rich.table import Table
 from rich.text import Text
 
 from draive_pg.client import Client
-from draive_pg.codec.failures import failed
 from draive_pg.display import terminal
 from draive_pg.samples import support
 
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 MAX_TEXT = 240  # characters shown of one text
+OFTEN = 5  # calls of a tool whose failures are compared
+
+TOUR = Path("notebooks/tour.ipynb")
 
 PROMPT = "demo.welcome"
 REVISIONS = (
@@ -105,22 +107,24 @@ def show_sessions(db: Client, page: "Page") -> None:
 def show_tools(db: Client, page: "Page") -> None:
     """Show which tools fail, computed from a DataFrame."""
     calls = db.frames.tool_calls()
-    calls["failed"] = [*map(failed, calls["handling"], calls["response"])]
     failures = calls[calls["failed"]]
     tools = (
         calls.groupby("tool", as_index=False)
-        .agg(calls=("call", "size"), failures=("failed", "sum"))
-        .sort_values(["failures", "calls", "tool"], ascending=[False, False, True])
+        .agg(calls=("call", "size"), failures=("failed", "sum"), failure_rate=("failed", "mean"))
+        .sort_values(["failure_rate", "calls", "tool"], ascending=[False, False, True])
+        .round(2)
     )
+    frequent = tools[tools["calls"] >= OFTEN]
     page.part(
         "Which tools fail?",
         f"Another DataFrame has a row for each tool call, with its answer. Of {len(calls)} calls "
         f"{len(failures)} failed, and {calls['response'].isna().sum()} were never answered; failed "
         "means here that the answer begins with an error. "
-        f"Of {len(tools)} tools these failed most often:",
+        f"Of the {len(frequent)} tools that were called at least {OFTEN} times, these failed most "
+        "often:",
     )
     page.code("db.frames.tool_calls()")
-    page.table(tools.head(6))
+    page.table(frequent.head(6))
     page.say("The first of these failures:")
     page.table(failures[["identifier", "tool", "response"]].head(3))
 
@@ -155,6 +159,12 @@ def show_next(db: Client, page: "Page", opened_by: str) -> None:
         f"db = {opened_by}",
         "db.frames.conversation_log()",
     )
+    if TOUR.exists():  # in a clone
+        page.say("The same and more is in a notebook. Install Jupyter, and open it:")
+        page.code(
+            f"{_program('python')} -m pip install -e '.[notebook]'",
+            f"{_program('jupyter')} lab {TOUR}",
+        )
     page.say("Import chat logs of your own, and see what else there is:")
     page.code(
         f"{_program('draive-pg')} import chats FILE",
