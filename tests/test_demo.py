@@ -117,7 +117,7 @@ def test_demo_output_matches_tables(shown: str, empty_dsn: str) -> None:
     failed = [response for response in responses if re.match(FAILURE, response, re.IGNORECASE)]
     unanswered = calls["responded"].isna().sum()
     assert f"Of {len(calls)} calls {len(failed)} failed, and {unanswered} were never" in text
-    for tool in ("refund", "check_stock"):
+    for tool in ("refund", "find_booking"):
         of_tool = responses[calls["tool"] == tool]
         assert f" {tool} {len(of_tool)} {of_tool.isin(failed).sum()} " in text
 

@@ -161,6 +161,17 @@ def test_signatures_show_types_without_modules_and_type_variables() -> None:
         assert str(returns) == f"Records[{record}]"
 
 
+def test_signatures_show_types_instead_of_aliases() -> None:
+    db = Client("host=h")
+    listing = inspect.signature(db.memories.list).parameters
+    assert str(listing["since"].annotation) == "datetime | date | str | None"
+    assert str(listing["order"].annotation).startswith("Literal['identifier', ")
+    log = inspect.signature(db.frames.conversation_log).parameters
+    assert str(log["identifier"].annotation) == "str | Sequence[str] | None"
+    diff = inspect.signature(db.configurations.diff).parameters
+    assert str(diff["a"].annotation) == "int | str | date | Snapshot | None"
+
+
 def write_pyright_config(folder: Path) -> None:
     root = Path(__file__).parent.parent
     config = {

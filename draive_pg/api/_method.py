@@ -5,13 +5,15 @@
 import inspect
 import re
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from types import FunctionType, MethodType, get_original_bases
+from types import FunctionType, MethodType, NoneType, UnionType, get_original_bases
 from typing import (
     Any,
     Concatenate,
     NoReturn,
     SupportsIndex,
+    TypeAliasType,
     TypeVar,
+    Union,
     cast,
     get_args,
     get_origin,
@@ -23,7 +25,7 @@ from draive_pg.database.errors import short_argument_errors, short_tracebacks
 from draive_pg.operations.copy import Copy
 from draive_pg.operations.operation import Request
 
-MODULES = re.compile(r"\b(?:[a-z_]+\.)+(?=[A-Z])")
+MODULES = re.compile(r"\b(?:[a-z_]+\.)+(?=[A-Z])|\bdatetime\.")
 
 
 class Namespace[D: Database | AsyncDatabase]:
@@ -184,9 +186,8 @@ class _Type(str):
 
 
 def _shown(annotation: object, owner: type) -> "_Type":
-    """Return an annotation without modules, with the type arguments of a class filled in."""
-    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    text = MODULES.sub("", text).replace("[D]", "")
+    """Return an annotation without modules, aliases, and type parameters of a class."""
+    text = MODULES.sub("", _spelled_out(annotation)).replace("[D]", "")
     for base in get_original_bases(owner):
         variables = getattr(get_origin(base), "__type_params__", ())
         for variable, argument in zip(variables, get_args(base), strict=False):
@@ -194,6 +195,21 @@ def _shown(annotation: object, owner: type) -> "_Type":
                 shown = MODULES.sub("", inspect.formatannotation(argument))
                 text = re.sub(rf"\b{variable.__name__}\b", shown, text)
     return _Type(text)
+
+
+def _spelled_out(annotation: Any) -> str:
+    """Return an annotation with types instead of aliases, except draive's and in containers."""
+    if isinstance(annotation, str):
+        return annotation
+    alias, arguments = get_origin(annotation) or annotation, get_args(annotation)
+    if isinstance(alias, TypeAliasType):
+        try:
+            return _spelled_out(alias.__value__[arguments] if arguments else alias.__value__)
+        except NameError:  # draive's types are imported for type checkers only
+            return alias.__name__
+    if alias in (Union, UnionType):
+        return " | ".join(dict.fromkeys(map(_spelled_out, arguments)))
+    return "None" if annotation is NoneType else inspect.formatannotation(annotation)
 
 
 def _result(request: str) -> str:
