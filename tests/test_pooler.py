@@ -49,6 +49,16 @@ def test_pooler_shares_server_sessions(dsn: str) -> None:
             connection.execute("SELECT %s", (1,)).fetchone()
 
 
+def test_compilation_is_turned_off_in_sessions_of_its_own(connect: Connect, dsn: str) -> None:
+    query = "SELECT current_setting('jit') AS jit"
+    assert connect(dsn).sql(query).jit.tolist() == ["off"]
+
+
+def test_sessions_of_a_pooler_keep_their_settings(connect: Connect, through: str) -> None:
+    query = "SELECT current_setting('jit') AS jit"
+    assert connect(through).sql(query).jit.tolist() == ["on"]
+
+
 def test_setup_and_every_call_work_behind_pooler(connect: Connect, empty_dsn: str) -> None:
     with pooled(empty_dsn, size=SIZE) as through:
         db = connect(through, cache_limit=0)

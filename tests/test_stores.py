@@ -90,6 +90,7 @@ def test_conversations_of_every_line_are_read(
     assert whole.equals(db.frames.conversation_log(identifiers))
     for limit in (1, 8, 9):
         assert db.frames.conversation_log(limit=limit).equals(whole[:limit])
+    assert db.frames.sessions(limit=1).equals(db.frames.sessions()[:1])
     outputs = whole[whole.role == "output"].reset_index(drop=True)
     assert db.frames.conversation_log(role="output", limit=5).equals(outputs[:5])
     found = db.memories.search("42", match="substring")

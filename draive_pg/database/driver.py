@@ -11,9 +11,9 @@ import select
 import socket
 import threading
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from inspect import signature
 from time import time
@@ -78,6 +78,14 @@ READ_COMMITTED = IsolationLevel.READ_COMMITTED
 BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
 COMMIT = b"COMMIT"
 ROLLBACK = b"ROLLBACK"
+
+# Compiling statements of many expressions takes longer than running them: the planner expects more
+# rows of JSON than there are. Not behind a pooler, whose sessions are shared: there, the process is
+# another one than that of the connection.
+JIT_OFF = b"""
+SELECT set_config('jit', 'off', FALSE)
+WHERE pg_backend_pid() = $1 AND current_setting('jit', TRUE) = 'on'
+"""
 
 CHECK_SECONDS = 2.0  # for the answer to a liveness check
 
@@ -273,8 +281,8 @@ class TimedConnection(_Pooled, Connection):
             connection = cls.connect(conninfo, cursor_factory=cast("Any", RawCursor), **OPTIONS)
         finally:
             _connecting.reset(token)
-        connection.call_timeout, connection.last_used = deadline.seconds, time()
-        connection.pid = os.getpid()
+        with _opened(connection, deadline) as exchange:
+            connection.run(exchange)
         return connection
 
     @classmethod
@@ -347,8 +355,8 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
                 connection = await cls.connect(conninfo, cursor_factory=factory, **OPTIONS)
         except TimeoutError:
             raise deadline.error() from None
-        connection.call_timeout, connection.last_used = deadline.seconds, time()
-        connection.pid = os.getpid()
+        with _opened(connection, deadline) as exchange:
+            await connection.run(exchange)
         return connection
 
     @override
@@ -407,6 +415,21 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
         except Error:
             return False
         return True
+
+
+@contextmanager
+def _opened(
+    connection: TimedConnection | AsyncTimedConnection, deadline: Deadline
+) -> Generator[Exchange]:
+    """Set up a new connection by an exchange, and close it if that fails."""
+    connection.call_timeout, connection.last_used = deadline.seconds, time()
+    connection.pid, connection.deadline = os.getpid(), deadline
+    try:
+        yield Exchange(connection, (JIT_OFF, (connection.pgconn.backend_pid,)))
+    except BaseException:
+        connection.pgconn.finish()
+        raise
+    connection.deadline = None
 
 
 def borrow[C: TimedConnection | AsyncTimedConnection](

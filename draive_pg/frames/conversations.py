@@ -293,6 +293,16 @@ TOOL_CALLS = Frame(
     """,
 )
 
+CHOSEN_MEMORIES: LiteralString = f"""
+    SELECT identifier, created
+    FROM {CONVERSATIONS} AS conversation
+    WHERE {CHOSEN}
+        AND (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
+        AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
+    ORDER BY identifier
+    LIMIT :limit::INT8
+""".strip()
+
 SESSIONS = Frame(
     "sessions",
     {
@@ -343,20 +353,14 @@ SESSIONS = Frame(
                 content,
                 {UNTIMED} AS untimed,
                 {SINGLE}
-            FROM (
-                -- The first ones only, so that the elements of others are not read.
-                SELECT identifier, created
-                FROM {CONVERSATIONS} AS conversation
-                WHERE {CHOSEN}
-                    AND (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
-                    AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
-                ORDER BY identifier
-                LIMIT :limit::INT8
-            ) AS memory
+            FROM ({CHOSEN_MEMORIES}) AS memory
             LEFT JOIN {ELEMENTS} AS element
                 ON element.identifier = memory.identifier
-                -- Repeated for the pruning of partitions.
+                -- Repeated for the pruning of partitions, and to convert no element of others.
                 AND (:identifier::TEXT[] IS NULL OR element.identifier = ANY (:identifier::TEXT[]))
+                AND (:limit::INT8 IS NULL OR element.identifier = ANY (ARRAY(
+                    SELECT identifier FROM ({CHOSEN_MEMORIES}) AS first
+                )))
             OFFSET 0
         ) AS element
         OFFSET 0

@@ -68,11 +68,9 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
                 content,
                 content #> '{meta,untimed}' IS NOT NULL AS untimed,
                 (content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single
-            FROM (
-                -- The first ones only, so that the elements of others are not read.
-                SELECT identifier, created
-                FROM memories AS conversation
-                WHERE ($1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[]))
+            FROM (SELECT identifier, created
+    FROM memories AS conversation
+    WHERE ($1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[]))
     AND ($2::TEXT IS NULL OR starts_with(identifier, $2::TEXT))
     AND ($3::JSONB IS NULL OR identifier IN (
         SELECT identifier
@@ -85,18 +83,38 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
         ) AS newest
         WHERE variables @> $3::JSONB
     ))
-                    AND ($4::TIMESTAMPTZ IS NULL OR created >= $4::TIMESTAMPTZ)
-                    AND ($5::TIMESTAMPTZ IS NULL OR created < $5::TIMESTAMPTZ)
-                ORDER BY identifier
-                LIMIT $6::INT8
-            ) AS memory
+        AND ($4::TIMESTAMPTZ IS NULL OR created >= $4::TIMESTAMPTZ)
+        AND ($5::TIMESTAMPTZ IS NULL OR created < $5::TIMESTAMPTZ)
+    ORDER BY identifier
+    LIMIT $6::INT8) AS memory
             LEFT JOIN (
         SELECT identifier, created, created AS moment, ctid AS place, content
         FROM memories_elements
     ) AS element
                 ON element.identifier = memory.identifier
-                -- Repeated for the pruning of partitions.
+                -- Repeated for the pruning of partitions, and to convert no element of others.
                 AND ($1::TEXT[] IS NULL OR element.identifier = ANY ($1::TEXT[]))
+                AND ($6::INT8 IS NULL OR element.identifier = ANY (ARRAY(
+                    SELECT identifier FROM (SELECT identifier, created
+    FROM memories AS conversation
+    WHERE ($1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[]))
+    AND ($2::TEXT IS NULL OR starts_with(identifier, $2::TEXT))
+    AND ($3::JSONB IS NULL OR identifier IN (
+        SELECT identifier
+        FROM (
+            SELECT DISTINCT ON (identifier) identifier, variables
+            FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+            ORDER BY identifier, created DESC, place DESC
+        ) AS newest
+        WHERE variables @> $3::JSONB
+    ))
+        AND ($4::TIMESTAMPTZ IS NULL OR created >= $4::TIMESTAMPTZ)
+        AND ($5::TIMESTAMPTZ IS NULL OR created < $5::TIMESTAMPTZ)
+    ORDER BY identifier
+    LIMIT $6::INT8) AS first
+                )))
             OFFSET 0
         ) AS element
         OFFSET 0
