@@ -218,4 +218,7 @@ def test_progress_is_shown_on_request(
     db.frames.export("sessions", tmp_path / "a.csv")
     assert capsys.readouterr().err == ""
     db.frames.export("sessions", tmp_path / "a.csv", progress=True)
-    assert "sessions" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "sessions" in shown
+    assert "%|" in shown  # of the estimated total
+    assert "rows/s" in shown

@@ -15,10 +15,12 @@ from draive_pg.frames.query import Backend, Filters, JsonColumns, OneOrMany, Rol
 from draive_pg.frames.read import chunks, read
 from draive_pg.frames.removed_elements import REMOVED_ELEMENTS
 from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS, TEMPLATE_REVISIONS
-from draive_pg.operations.copy import Copy
+from draive_pg.operations.operation import Request
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from draive_pg.operations.copy import Copy
 
 
 class Frames[D: Database | AsyncDatabase](Namespace[D]):
@@ -759,7 +761,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         spreadsheet: bool = False,
         progress: bool | None = None,
         **filters: Unpack[Filters],
-    ) -> Copy[int]:
+    ) -> Request[int]:
         """Write a frame of any size to a file in constant memory.
 
         JSON columns are text in Parquet and CSV, and nested in JSON Lines; `tools` and `labels` are
@@ -780,7 +782,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             apostrophe before texts that begin with ``=``, ``+``, ``-``, ``@``, a tab or a carriage
             return.
         progress : bool | None
-            Show a progress bar; None for only in a terminal or notebook.
+            Show a progress bar, whose total is an estimate; None for only in a terminal or
+            notebook.
         **filters
             Arguments of the method of that name, as in `chunks`.
 

@@ -2,8 +2,10 @@
 
 import codecs
 import json
+import re
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
@@ -11,11 +13,13 @@ from draive_pg.atomic_file import PRIVATE, Drafts
 from draive_pg.codec.validation import shown
 from draive_pg.dataframes import csv, pa, pc
 from draive_pg.display.progress import progress as progress_bar
+from draive_pg.display.progress import watched
 from draive_pg.frames.arrow import native, parquet_writer, schema
 from draive_pg.frames.assemble import Tables
 from draive_pg.frames.frame import Columns, ColumnType, Format, Frame
 from draive_pg.frames.query import Filters, FrameQuery
 from draive_pg.operations.copy import Copy, Rows
+from draive_pg.operations.operation import Operation, Request, Statement, Steps, workflow
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -28,6 +32,8 @@ FORMATS: tuple[Format, ...] = get_args(Format.__value__)
 FORMULA = r"^[=+\-@\t\r]"
 APOSTROPHE, EMPTY = (pa.scalar(text, pa.large_string()) for text in ("'", ""))
 
+ROWS = re.compile(r"rows=(\d+)")  # in a plan
+
 ISO_8601 = "%Y-%m-%dT%H:%M:%SZ"  # Arrow's %S includes microseconds
 
 
@@ -39,8 +45,10 @@ def export(
     format: Format | None,  # noqa: A002 - as the public methods name it
     spreadsheet: bool = False,
     progress: bool | None,
-) -> Copy[int]:
+) -> Request[int]:
     """Write the rows of a frame to a file and return their number.
+
+    The total of the progress bar is the planner's estimate.
 
     Raises
     ------
@@ -55,12 +63,12 @@ def export(
     query = FrameQuery(frame, filters)
 
     @contextmanager
-    def collect() -> Generator[Export]:
+    def collect(total: int | None) -> Generator[Export]:
         with Drafts(file.resolve().parent, mode=PRIVATE) as drafts, ExitStack() as stack:
             draft = stack.enter_context(drafts.open(file))
             sink = stack.enter_context(pa.output_stream(draft, "gzip" if compressed else None))
             writer = stack.enter_context(closing(WRITERS[chosen](sink, query.columns, **options)))
-            bar = stack.enter_context(progress_bar(None, frame.name, " rows", wanted=progress))
+            bar = stack.enter_context(progress_bar(total, frame.name, " rows", wanted=progress))
 
             def complete() -> None:
                 stack.close()
@@ -68,7 +76,28 @@ def export(
 
             yield Export(query, writer, bar, complete)
 
-    return Copy(f"export frame {frame.name}", query.statement, collect, query.fallback)
+    name = f"export frame {frame.name}"
+
+    @workflow
+    def with_total() -> Steps[int]:
+        total: int = yield _estimate(name, query)
+        return (yield Copy(name, query.statement, partial(collect, total), query.fallback))
+
+    if watched() if progress is None else progress:
+        return with_total()
+    return Copy(name, query.statement, partial(collect, None), query.fallback)
+
+
+def _estimate(name: str, query: FrameQuery) -> Operation[int]:
+    """Return how many rows the planner expects."""
+    statement = query.statement
+    return Operation(
+        name=name,
+        statements=(Statement(f"EXPLAIN {statement.sql}", statement.parameters),),
+        decode=lambda rows: int(ROWS.findall(str(rows[0][0]))[0]),
+        read_only=True,
+        fallback=query.fallback,
+    )
 
 
 class Writer(Protocol):

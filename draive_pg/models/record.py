@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from reprlib import Repr
-from typing import TYPE_CHECKING, Any, ClassVar, Self, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Self, SupportsIndex, cast, overload
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -168,7 +168,8 @@ def _display(name: str, value: Any) -> object:
         case "bytes" if value is not None:
             return Size(value)
         case "arguments":
-            return [argument["name"] for argument in value]
+            declared = cast("Sequence[Any]", value)
+            return [each.get("name") if isinstance(each, dict) else each for each in declared]
         case _:
             return value
 
