@@ -49,13 +49,15 @@ class Drafts:
         return self
 
     @contextmanager
-    def open(self, file: Path) -> Generator[IO[bytes]]:
+    def open(self, file: Path, *, follow: bool = True) -> Generator[IO[bytes]]:
         """Open the draft of a file for a block.
 
         Parameters
         ----------
         file : Path
-            A symbolic link is followed.
+            The file.
+        follow : bool
+            Whether a symbolic link is followed, or else replaced.
 
         Raises
         ------
@@ -64,7 +66,7 @@ class Drafts:
         OSError
             If the draft cannot be written; the error names the file.
         """
-        target = file.resolve()
+        target = file.resolve() if follow else file
         if target.exists() and not target.is_file():
             raise FileInvalid(f"{str(file)!r:.200} exists and is not a regular file")
         with _naming(target):
@@ -125,7 +127,9 @@ def _lock(directory: Path) -> int | None:
 
 def _keep_permissions(target: Path, draft: Path) -> None:
     with suppress(FileNotFoundError):
-        status = target.stat()
+        status = target.lstat()
+        if not stat.S_ISREG(status.st_mode):  # a symbolic link that is replaced
+            return
         mode = stat.S_IMODE(status.st_mode)
         if os.name == "posix":
             try:

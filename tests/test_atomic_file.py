@@ -147,3 +147,15 @@ def test_only_regular_files_are_replaced(tmp_path: Path) -> None:
     write(tmp_path / "link")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "file").read_bytes() == b"new"
+
+
+def test_link_is_replaced_if_it_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("old")
+    with Drafts(tmp_path, mode=PRIVATE) as drafts:
+        with drafts.open(tmp_path / "link", follow=False) as draft:
+            draft.write(b"new")
+        (tmp_path / "link").symlink_to(tmp_path / "outside")  # made after the draft was opened
+        drafts.complete()
+    assert not (tmp_path / "link").is_symlink()
+    assert permissions(tmp_path / "link") == 0o600
+    assert (tmp_path / "outside").read_text() == "old"

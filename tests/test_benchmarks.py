@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from benchmarks import documents
 from benchmarks.filling import PER_MEMORY, apply, database, fill, filled
 from benchmarks.measure import Comparison, compare, format_seconds
 from benchmarks.network import delayed
@@ -98,3 +99,9 @@ def test_writes_survive_five_seconds_of_chaos() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "       0 violations" in done.stdout
+
+
+def test_documents_are_measured_against_targets(dsn: str) -> None:
+    measured = documents.measure(dsn, names=10, runs=1)
+    assert [each.what for each in measured] == ["list", "labels", "search", "pull", "status"]
+    assert documents.Measured("pull", 5, 6, 0.5).row() == "| pull | 5 s | 6 s | 500 ms | **no** |"

@@ -10,6 +10,7 @@ from pandas.testing import assert_frame_equal
 
 from draive_pg import Client, ConversionLoss, TableMissing
 from draive_pg.errors import SchemaInvalid
+from draive_pg.operations.convert import documents
 from tests.cli_runner import Shell
 from tests.conftest import Connect
 from tests.elements import answered, asked, called, responded
@@ -354,3 +355,25 @@ def test_command_converts_after_a_dry_run(shell: Shell, dsn: str) -> None:
         assert db.memories.count() == 2
     other = shell(*arguments, "--to-schema", "other")
     assert "2 conversations" in other.out
+
+
+def test_document_that_is_written_meanwhile_is_refused(
+    old: Client, new: Client, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        old.instructions.define(name, content="text")
+    added: Any = vars(documents)["_added"]
+    pending = ["INSERT INTO templates (identifier, content) VALUES ('b', 'other')"]
+
+    def written_meanwhile(stored: Any, there: Any) -> Any:
+        if pending:
+            sql.execute(pending.pop().encode())
+        return added(stored, there)
+
+    monkeypatch.setattr(documents, "_added", written_meanwhile)
+    done = old.convert("0.118", dry_run=False)
+    assert [(each.name, each.reason) for each in done.refused] == [
+        ("b", "the target was written to meanwhile: convert again")
+    ]
+    assert done.documents == 1
+    assert new.templates.load("b") == "other"

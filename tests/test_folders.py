@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from draive_pg import (
@@ -335,3 +336,41 @@ def test_push_does_not_move_labels_of_configurations(db: Client, folder: Path) -
     newest, labelled = db.configurations.history("limits")
     assert (newest.message, newest.author, newest.labels) == ("why", "ada", ())
     assert labelled.labels == ("production",)
+
+
+def test_unreadable_row_is_named_and_left_out_on_request(
+    db: Client, folder: Path, sql: psycopg.Connection
+) -> None:
+    for name in "abc":
+        db.instructions.define(name, content="text")
+    db.instructions.pull(folder)
+    db.instructions.define("a", content="new")
+    db.instructions.define("d", content="new")
+    sql.execute(
+        """INSERT INTO instructions (name, content, arguments) VALUES ('b', 'x', '{"a": 1}')"""
+    )
+    with pytest.raises(FileInvalid, match=r"'b': arguments .*draive-pg doctor.*--keep-going"):
+        db.instructions.pull(folder)
+    assert [each.name for each in db.instructions.status(folder).changes] == ["a", "d"]
+    pulled = db.instructions.pull(folder, keep_going=True, delete=True)
+    assert changes(pulled) == {
+        "a": ("changed in database", "write"),
+        "d": ("new in database", "write"),
+    }
+    assert [each.partition(" ")[0] for each in pulled.unread] == ["b.md"]
+    assert (folder / "b.md").read_text() == "text\n"
+    (folder / "b.md").write_text("mine")
+    with pytest.raises(FileInvalid, match="'b'"):
+        db.instructions.push(folder)
+    assert changes(db.instructions.push(folder, keep_going=True)) == {}
+
+
+def test_malformed_prompt_is_reported_once(db: Client, folder: Path) -> None:
+    folder.mkdir()
+    (folder / "a.md").write_text('+++\nlabels = ["production"]\n+++\nHello {')
+    with pytest.warns(UserWarning, match="'a'") as caught:
+        db.instructions.push(folder, labels=True)
+    assert len(caught) == 1
+    with pytest.warns(UserWarning, match="'b'") as caught:
+        db.release(prompts={"b": "Hi {"}, labels={"production": ["b"]})
+    assert len(caught) == 1

@@ -13,8 +13,9 @@ from draive_pg.operations.conversations import edit, import_chats
 from draive_pg.operations.conversations import fork as forking
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
-from draive_pg.operations.documents import load, read, write
+from draive_pg.operations.documents import labels, load, read, write
 from draive_pg.operations.documents.kind import CONFIGURATIONS, INSTRUCTIONS
+from draive_pg.operations.documents.selectors import NEWEST, RevisionSelector
 from draive_pg.operations.operation import Operation
 from tests.elements import answered, asked, called, responded
 from tests.statements import first_operation, sent
@@ -45,6 +46,9 @@ FROM generate_series(1, {elements}) AS turn, generate_series(1, {memories}) AS n
 INSERT INTO instructions (name, content, created)
 SELECT 'n' || number, 'Hello', TIMESTAMPTZ '2026-01-01Z' + revision * INTERVAL '1 minute'
 FROM generate_series(1, {revisions}) AS revision, generate_series(1, {names}) AS number;
+
+INSERT INTO draive_pg_labels (name, label, revision, moved)
+SELECT name, 'l' || extract(MINUTE FROM created)::INT4 % 3, created, created FROM instructions;
 
 INSERT INTO configurations (identifier, content, created)
 SELECT 'n' || number, '{{}}', TIMESTAMPTZ '2026-01-01Z' + revision * INTERVAL '1 minute'
@@ -108,6 +112,18 @@ CALLS: dict[str, tuple[Operation[Any], int]] = {
     "remove a configuration": (write.remove_all(CONFIGURATIONS, "n1"), REVISIONS),
     "list instructions": (read.declarations(lenient=False), 2 * NAMES),
     "load instructions": (load.load_text_or_none("n1"), 1),
+    "read a revision": (read.selected(INSTRUCTIONS, "read", "n1", NEWEST), 2 * REVISIONS),
+    "read a revision by number": (
+        read.selected(INSTRUCTIONS, "read", "n1", RevisionSelector(number=7)),
+        2 * REVISIONS,
+    ),
+    "read a labelled revision": (
+        read.selected(INSTRUCTIONS, "read", "n1", RevisionSelector(label="l1")),
+        2 * REVISIONS,
+    ),
+    "read the history": (read.history(INSTRUCTIONS, "n1"), 6 * REVISIONS),
+    "list the labels of instructions": (labels.labels(INSTRUCTIONS, "n1"), 4 * REVISIONS),
+    "read the label history": (labels.history(INSTRUCTIONS, "n1", None), 2 * REVISIONS),
     "remove instructions": (write.remove_all(INSTRUCTIONS, "n1"), REVISIONS),
 }
 

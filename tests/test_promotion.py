@@ -2,7 +2,13 @@
 
 import pytest
 
-from draive_pg import Client, RevisionConflict, RevisionMissing, TemplateInvalid
+from draive_pg import (
+    Client,
+    DocumentMissing,
+    RevisionConflict,
+    RevisionMissing,
+    TemplateInvalid,
+)
 
 
 def test_newest_release_is_rolled_back(db: Client) -> None:
@@ -129,3 +135,14 @@ def test_malformed_template_is_reported_when_defined_and_labelled(db: Client) ->
     db.instructions.label("a", "production", strict=True)  # it is there already
     db.configurations.define("c", {"a": 1})
     db.configurations.label("c", "production", strict=True)
+
+
+def test_roll_back_suggests_names_and_labels(db: Client) -> None:
+    db.instructions.define("greeting", content="Hello")
+    db.instructions.label("greeting", "production", 1)
+    with pytest.raises(DocumentMissing, match="no instructions of that name; similar: 'greeting'"):
+        db.instructions.rollback("production", ["greting"])
+    with pytest.raises(RevisionMissing, match="no label 'prodution'; similar: 'production'"):
+        db.instructions.rollback("prodution", ["greeting"])
+    with pytest.raises(RevisionMissing, match="was on no other revision that exists"):
+        db.instructions.rollback("production", ["greeting"])

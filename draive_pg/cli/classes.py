@@ -33,13 +33,17 @@ def classes_of(texts: list[str] | None) -> Mapping[str, Any]:
 def _imported(text: str) -> tuple[str, Any]:
     name, _, address = text.rpartition("=")
     module, _, qualified = address.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), *qualified.split("."))):
+        raise typer.BadParameter(
+            f"--class {text!r:.80} is not MODULE:CLASS, such as settings.limits:Limits."
+        )
     try:
         found: Any = importlib.import_module(module)
         for part in qualified.split("."):
             found = getattr(found, part)
     except Exception as error:  # of the user's module
         raise typer.BadParameter(
-            f"--class {text!r:.80} cannot be imported: {message_of(error)}. Write MODULE:CLASS."
+            f"--class {text!r:.80} cannot be imported: {message_of(error)}."
         ) from error
     if not hasattr(found, "from_mapping"):
         raise typer.BadParameter(f"--class {text!r:.80} is not a class of configurations.")

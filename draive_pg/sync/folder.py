@@ -8,6 +8,7 @@ is read or written.
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 
 from draive_pg.atomic_file import USUAL, Drafts
 from draive_pg.errors import FileInvalid
@@ -40,8 +41,6 @@ class Folder:
         The versions of the files that this copy of the folder had before.
     documents : Mapping[str, FileContent]
         The parsed files, by name, as they were read.
-    unread : tuple[str, ...]
-        The files that are not read, each with the reason.
 
     Raises
     ------
@@ -70,8 +69,19 @@ class Folder:
         self._links: set[PurePosixPath] = set()
         self._ignored = Ignored(read_text(path, IGNORE) or "")
         self.past = Past(path, kind)
-        self.documents = self._read_documents()
-        self.unread = tuple(self._unread)
+        self.documents: dict[str, FileContent] = {}
+        self._read_documents()
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """The files that are not read, each with the reason."""
+        return tuple(self._unread)
+
+    def withhold(self, name: str, reason: str) -> None:
+        """Leave out the file of a name."""
+        self.documents.pop(name, None)
+        self._unread.append(f"{self.path_of(name)} ({reason})")
+        self._withheld.add(name)
 
     def includes(self, name: str) -> bool:
         """Return whether a name is in the scope, not ignored, and not that of an unread file."""
@@ -120,7 +130,10 @@ class Folder:
 
     def _place(self, name: str, path: PurePosixPath) -> None:
         self._places[name] = path
-        self._taken |= {str(part).casefold(): str(part) for part in (path, *path.parents)}
+        for part in map(str, (path, *path.parents)):
+            if self._taken.get(part.casefold()) == part:
+                break  # so its parents are taken, too
+            self._taken[part.casefold()] = part
 
     def _free_place(self, name: str) -> PurePosixPath:
         """Return an unused path, also unique on case-insensitive file systems."""
@@ -130,25 +143,22 @@ class Folder:
                 return path_of_name(name, self.kind.suffixes[0], plain=False)
         return path
 
-    def _read_documents(self) -> Mapping[str, FileContent]:
-        found: dict[str, FileContent] = {}
-        for path in self._paths():
-            relative = path.relative_to(self.path).as_posix()
+    def _read_documents(self) -> None:
+        for relative in self._paths():
             try:
-                self._read_document(path, PurePosixPath(relative), found)
+                self._read_document(relative)
             except FileInvalid as error:
                 if self._invalid is None:
                     raise
-                self._invalid[relative] = str(error)
-        return found
+                self._invalid[str(relative)] = str(error)
 
-    def _read_document(
-        self, path: Path, relative: PurePosixPath, found: dict[str, FileContent]
-    ) -> None:
-        name = name_of_path(relative, path.suffix)
+    def _read_document(self, relative: PurePosixPath) -> None:
+        suffix = relative.suffix
+        name = name_of_path(relative, suffix)
         if name in self._ignored or str(relative) in self._ignored:
             return
-        if path.is_symlink() or not path.is_file():
+        path = self.path / relative
+        if not S_ISREG(path.lstat().st_mode):
             raise FileInvalid(f"{str(path)!r:.200} is not a regular file: remove it")
         if name in self._places:
             raise FileInvalid(
@@ -158,38 +168,34 @@ class Folder:
         self._place(name, relative)
         if name not in self.scope:
             return
-        if README.fullmatch(path.stem):
-            self._withhold(name, f"{relative} (rename it to {path_of_name(name, path.suffix)})")
+        if README.fullmatch(relative.stem):
+            self.withhold(name, f"rename it to {path_of_name(name, suffix)}")
         elif data := path.read_bytes():
-            found[name] = self.kind.content.read(data, path.suffix, str(path))
+            self.documents[name] = self.kind.content.read(data, suffix, str(path))
         else:
-            self._withhold(name, f"{relative} (empty)")
+            self.withhold(name, "empty")
 
-    def _withhold(self, name: str, reason: str) -> None:
-        self._unread.append(reason)
-        self._withheld.add(name)
-
-    def _paths(self) -> Iterator[Path]:
+    def _paths(self) -> Iterator[PurePosixPath]:
         if not self.path.exists():
             return
         for top, folders, names in self.path.walk(on_error=_raise):
             folders[:] = sorted(each for each in folders if not each.startswith("."))
+            folder = PurePosixPath(top.relative_to(self.path))
             for name in sorted(names):
-                path = top / name
                 if name.startswith("."):
                     continue
-                if path.suffix not in self.kind.suffixes:
-                    self._skip(path)
-                    continue
-                yield path
+                relative = folder / name
+                if relative.suffix in self.kind.suffixes:
+                    yield relative
+                else:
+                    self._skip(relative)
 
-    def _skip(self, path: Path) -> None:
-        relative = path.relative_to(self.path).as_posix()
+    def _skip(self, relative: PurePosixPath) -> None:
         reason = f"not {' or '.join(self.kind.suffixes)}"
-        if path.is_symlink():
+        if (self.path / relative).is_symlink():
             reason = "a link"
-            self._links.add(PurePosixPath(relative))
-        if relative not in self._ignored:
+            self._links.add(relative)
+        if str(relative) not in self._ignored:
             self._unread.append(f"{relative} ({reason})")
 
     def _remove(self, path: Path) -> None:

@@ -13,6 +13,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Protocol, Self, cast
 
 from draive_pg.codec.json import encode
@@ -80,7 +81,7 @@ class FileContent(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prompt:
     """A revision of a prompt, with its labels."""
 
@@ -161,7 +162,7 @@ class Prompt:
 
         return f"{FENCE}{tomli_w.dumps(front)}{FENCE}{self.content}\n".encode()
 
-    @property
+    @cached_property
     def digest(self) -> str:
         return _digest([self.content, self.description, self.arguments, self.meta])
 
@@ -209,7 +210,7 @@ class Prompt:
         return front
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Configuration:
     """A revision of a configuration, with its labels, which are a member of its file."""
 
@@ -273,7 +274,7 @@ class Configuration:
     def problem(self, name: str) -> None:
         """Return None: there is no template."""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         return _digest(self.value)
 

@@ -205,7 +205,7 @@ def read_text(folder: Path, file: str) -> str | None:
 def write_file(drafts: Drafts, path: Path, data: bytes) -> None:
     """Write a draft of a file; create its directory."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with drafts.open(path) as file:
+    with drafts.open(path, follow=False) as file:
         file.write(data)
 
 

@@ -1,23 +1,28 @@
 """Push, pull, status and diff of a folder, as requests."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from draive_pg.codec.validation import check_optional
-from draive_pg.errors import FileInvalid, RevisionMissing, TemplateInvalid, warn
-from draive_pg.models.documents import DocumentRevision, document_name
+from draive_pg.errors import (
+    FileInvalid,
+    RevisionMissing,
+    StoredDataInvalid,
+    TemplateInvalid,
+    warn,
+)
 from draive_pg.models.folders import FileDiff, FolderChange, FolderDiff, FolderStatus
 from draive_pg.models.record import Records
 from draive_pg.operations.documents import bases, read, write
 from draive_pg.operations.documents import labels as labelling
 from draive_pg.operations.documents.bases import Base, CurrentDocument
 from draive_pg.operations.documents.kind import lock_all
-from draive_pg.operations.operation import Call, Steps, transactional, workflow
+from draive_pg.operations.operation import Call, Row, Steps, transactional, workflow
 from draive_pg.sync.check import Classes, by_identifier, class_problems
 from draive_pg.sync.comparison import Action, Comparison, Plan, Stored, base_version
 from draive_pg.sync.folder import Folder
@@ -25,6 +30,9 @@ from draive_pg.sync.formats import FileContent
 from draive_pg.sync.kinds import FileKind
 from draive_pg.sync.past import Version
 from draive_pg.sync.scope import Scope
+
+if TYPE_CHECKING:
+    from draive_pg.models.documents import DocumentRevision
 
 type PathArgument = str | PathLike[str]
 
@@ -77,7 +85,7 @@ def push(
         "author": check_optional(author, "author"),
     }
     configurations = by_identifier(options.kind, classes)
-    comparison: Comparison = yield _compare(options, for_push=True)
+    comparison: Comparison = yield _compare(options, for_push=True, keep_going=how.keep_going)
     folder = comparison.folder
     for name, problem in class_problems(configurations, folder.documents):
         if name in options.scope:
@@ -161,7 +169,11 @@ def _move_labels(
                 f"database does not have (digest {on:.12}...); push that version first, "
                 "or correct the labels in the file"
             )
-        yield labelling.move(kind.stored, name, label, revisions[on], expected=None, **note)
+        strict = False if on else None  # the file was reported already
+        revision = revisions[on]
+        yield labelling.move(
+            kind.stored, name, label, revision, expected=None, strict=strict, **note
+        )
     if stored is None:
         return
     listed = dict(document.labels)
@@ -177,7 +189,7 @@ def _move_labels(
 @workflow
 def pull(options: Options, how: Transfer) -> Steps[FolderStatus]:
     """Write the changes of the database into a folder."""
-    comparison: Comparison = yield _compare(options, create=True)
+    comparison: Comparison = yield _compare(options, create=True, keep_going=how.keep_going)
     plan = comparison.plan("database", force=how.force, delete=how.delete)
     result = _status_of(comparison, plan, how)
     if result.done:
@@ -206,15 +218,24 @@ def diff(options: Options) -> Steps[FolderDiff]:
 
 @workflow
 def _compare(
-    options: Options, *, create: bool = False, for_push: bool = False
+    options: Options, *, create: bool = False, for_push: bool = False, keep_going: bool = True
 ) -> Steps[Comparison]:
-    """Read a folder and the current revisions in the database."""
+    """Read a folder and the current revisions in the database.
+
+    Names whose revisions cannot be read are left out if ``keep_going``.
+    """
     kind, labels = options.kind.stored, options.labels
     folder: Folder = yield Call(partial(_read, options, create=create))
     current: list[CurrentDocument] = yield bases.current(kind)
     found = {each.name: each for each in current if folder.includes(each.name)}
     options.scope.check_found([*folder.documents, *found], options.kind.name)
-    stored: dict[str, Stored] = yield _stored(options.kind, found.values(), labels=labels)
+    unreadable: dict[str, str] = {}
+    stored: dict[str, Stored] = yield _stored(
+        options.kind, found.values(), unreadable if keep_going else None, labels=labels
+    )
+    for name, reason in unreadable.items():
+        folder.withhold(name, reason)
+        del found[name]
     local = {name: Version.of(each, labels=labels) for name, each in folder.documents.items()}
     remote = {name: each.version for name, each in stored.items()}
     differing = [
@@ -260,7 +281,11 @@ def _read(options: Options, *, create: bool) -> Folder:
 
 @workflow
 def _stored(
-    kind: FileKind, found: Iterable[CurrentDocument], *, labels: bool
+    kind: FileKind,
+    found: Iterable[CurrentDocument],
+    unreadable: dict[str, str] | None,
+    *,
+    labels: bool,
 ) -> Steps[dict[str, Stored]]:
     """Return the newest revisions; read the contents of those that are not bases."""
     newest = {each.name: each.created for each in found if each.created is not None}
@@ -277,7 +302,7 @@ def _stored(
         for time in times.values()
         if time != newest[name]
     }
-    documents: dict[tuple[str, datetime], FileContent] = yield _contents(kind, wanted)
+    documents: dict[tuple[str, datetime], FileContent] = yield _contents(kind, wanted, unreadable)
 
     def stored(name: str, created: datetime) -> Stored:
         document = documents.get((name, created))
@@ -292,25 +317,50 @@ def _stored(
         document = document and document.with_labels(tuple(placed))
         return Stored(created, version, document, labelled[name])
 
-    return {name: stored(name, created) for name, created in newest.items()}
+    return {
+        name: stored(name, created)
+        for name, created in newest.items()
+        if name not in (unreadable or ())
+    }
 
 
 @workflow
 def _contents(
-    kind: FileKind, wanted: Collection[tuple[str, datetime]]
+    kind: FileKind,
+    wanted: Collection[tuple[str, datetime]],
+    unreadable: dict[str, str] | None = None,
 ) -> Steps[dict[tuple[str, datetime], FileContent]]:
-    """Read revisions as the contents of files."""
+    """Read revisions as the contents of files.
+
+    Parameters
+    ----------
+    kind : FileKind
+        Their kind.
+    wanted : collection
+        Their names and times.
+    unreadable : dict | None
+        Receives the errors of revisions that cannot be read, by name, instead of raising the first.
+    """
     if not wanted:
         return {}
-    revisions = yield bases.contents(kind.stored, wanted)
-    return (
-        yield Call(
-            lambda: {
-                (document_name(each), each.created): kind.content.of_revision(each)
-                for each in revisions
-            }
-        )
-    )
+    rows: Sequence[Row] = yield bases.contents(kind.stored, wanted)
+
+    def decoded() -> dict[tuple[str, datetime], FileContent]:
+        documents: dict[tuple[str, datetime], FileContent] = {}
+        for row in rows:
+            try:
+                revision = kind.stored.decode(row)
+                documents[row[0], revision.created] = kind.content.of_revision(revision)
+            except (StoredDataInvalid, FileInvalid) as error:
+                if unreadable is None:
+                    raise type(error)(
+                        f"{error}; draive-pg doctor lists such rows, and keep_going=True "
+                        "(--keep-going) leaves them out"
+                    ) from error
+                unreadable[row[0]] = str(error)
+        return documents
+
+    return (yield Call(decoded))
 
 
 @workflow

@@ -1,7 +1,34 @@
--- $1 revisions
--- $2 labels
--- $3 removals
-WITH document AS (
+-- $1 seen
+-- $2 revisions
+-- $3 labels
+-- $4 removals
+WITH unchanged AS (
+    SELECT name
+    FROM json_to_recordset($1::JSON) AS seen (
+        name TEXT,
+        revisions INT8,
+        labels INT8,
+        removals INT8
+    )
+    WHERE revisions = (SELECT count(*) FROM (
+        SELECT stored.*
+        FROM (SELECT NULL::TEXT AS name) AS without_classes
+        CROSS JOIN LATERAL (
+            SELECT
+                identifier AS name,
+                created,
+                content,
+                NULL::TEXT AS description,
+                '[]'::JSONB AS arguments,
+                '{}'::JSONB AS meta,
+                name AS class
+            FROM configurations
+        ) AS stored
+    ) AS stored WHERE stored.name = seen.name)
+        AND labels = (SELECT count(*) FROM draive_pg_configuration_labels AS move WHERE move.name = seen.name)
+        AND removals = (SELECT count(*) FROM draive_pg_configuration_removals AS gone WHERE gone.name = seen.name)
+),
+document AS (
     SELECT
         name,
         created,
@@ -11,7 +38,7 @@ WITH document AS (
         meta::JSONB AS meta,
         author,
         message
-    FROM json_to_recordset($1::JSON) AS given (
+    FROM json_to_recordset($2::JSON) AS given (
         name TEXT,
         created TIMESTAMPTZ,
         content TEXT,
@@ -21,6 +48,7 @@ WITH document AS (
         author TEXT,
         message TEXT
     )
+    WHERE name IN (SELECT name FROM unchanged)
 ),
 written AS (
     INSERT INTO configurations (identifier, created, content)
@@ -50,7 +78,7 @@ moved AS (
             ROW(document.description, document.arguments::TEXT, document.meta::TEXT)::TEXT, 'UTF8'
         )
     ), 'hex') END
-    FROM json_to_recordset($2::JSON) AS move (
+    FROM json_to_recordset($3::JSON) AS move (
         name TEXT,
         label TEXT,
         revision TIMESTAMPTZ,
@@ -77,12 +105,14 @@ moved AS (
         ) AS stored
     ) AS stored
     ) AS document ON document.name = move.name AND document.created = move.revision
+    WHERE move.name IN (SELECT name FROM unchanged)
     ON CONFLICT DO NOTHING
 ),
 removed AS (
     INSERT INTO draive_pg_configuration_removals (name, created)
     SELECT name, created
-    FROM json_to_recordset($3::JSON) AS removal (name TEXT, created TIMESTAMPTZ)
+    FROM json_to_recordset($4::JSON) AS removal (name TEXT, created TIMESTAMPTZ)
+    WHERE name IN (SELECT name FROM unchanged)
     ON CONFLICT DO NOTHING
 )
-SELECT count(*) FROM written
+SELECT name FROM unchanged

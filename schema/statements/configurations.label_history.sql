@@ -1,5 +1,4 @@
--- $1 name
--- $2 label
+-- $1 label
 SELECT
     move.name,
     move.label,
@@ -40,7 +39,8 @@ LEFT JOIN (
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS kept
     UNION ALL
-    SELECT gone.name, gone.created, FALSE
+    SELECT removed.name, removed.created, FALSE FROM (
+    SELECT gone.name, gone.created
     FROM draive_pg_configuration_removals AS gone
     WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
@@ -63,9 +63,9 @@ LEFT JOIN (
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )
+) AS removed
 ) AS revision
-    WHERE kept AND ($1::TEXT IS NULL OR name = $1::TEXT)
+    WHERE kept AND TRUE
 ) AS numbered ON numbered.name = move.name AND numbered.created = move.revision
-WHERE ($1::TEXT IS NULL OR move.name = $1::TEXT)
-    AND ($2::TEXT IS NULL OR move.label = $2::TEXT)
+WHERE TRUE AND ($1::TEXT IS NULL OR move.label = $1::TEXT)
 ORDER BY move.moved DESC, move.name, move.label

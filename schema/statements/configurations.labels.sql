@@ -1,11 +1,9 @@
--- $1 name
 SELECT
     move.name,
     move.label,
-    (
+    ((
         SELECT count(*)
         FROM (
-    SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM (
         SELECT stored.*
         FROM (SELECT NULL::TEXT AS name) AS without_classes
@@ -21,9 +19,12 @@ SELECT
             FROM configurations
         ) AS stored
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-) AS kept
-    UNION ALL
-    SELECT gone.name, gone.created, FALSE
+) AS earlier
+        WHERE earlier.name = move.name AND earlier.created <= move.revision
+    ) + (
+        SELECT count(*)
+        FROM (
+    SELECT gone.name, gone.created
     FROM draive_pg_configuration_removals AS gone
     WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
@@ -48,7 +49,7 @@ SELECT
         )
 ) AS earlier
         WHERE earlier.name = move.name AND earlier.created <= move.revision
-    ),
+    )),
     move.revision,
     move.moved,
     move.author,
@@ -79,10 +80,10 @@ JOIN (
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS document
     ON document.name = move.name AND document.created = move.revision
-WHERE ($1::TEXT IS NULL OR move.name = $1::TEXT) AND CASE WHEN to_jsonb(move) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(move) ->> 'digest' = encode(sha256(
+WHERE coalesce(to_jsonb(move) ->> 'digest' = encode(sha256(
         sha256(convert_to(document.content::TEXT, 'UTF8'))
         || convert_to(
             ROW(document.description, document.arguments::TEXT, document.meta::TEXT)::TEXT, 'UTF8'
         )
-    ), 'hex') END
+    ), 'hex'), TRUE) AND TRUE
 ORDER BY move.name, move.label

@@ -50,10 +50,9 @@ wanted AS (
 SELECT * FROM (
 SELECT 
     document.name,
-    (
+    ((
         SELECT count(*)
         FROM (
-    SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM (
         SELECT stored.*
         FROM (SELECT NULL::TEXT AS name) AS without_classes
@@ -69,9 +68,12 @@ SELECT
             FROM configurations
         ) AS stored
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-) AS kept
-    UNION ALL
-    SELECT gone.name, gone.created, FALSE
+) AS earlier
+        WHERE earlier.name = document.name AND earlier.created <= document.created
+    ) + (
+        SELECT count(*)
+        FROM (
+    SELECT gone.name, gone.created
     FROM draive_pg_configuration_removals AS gone
     WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
@@ -96,7 +98,7 @@ SELECT
         )
 ) AS earlier
         WHERE earlier.name = document.name AND earlier.created <= document.created
-    ) AS revision,
+    )) AS revision,
     document.created,
     document.content::TEXT AS content,
     document.description,
@@ -125,12 +127,12 @@ SELECT
                     AND later.label = move.label
                     AND later.moved > move.moved
             )
-            AND CASE WHEN to_jsonb(move) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(move) ->> 'digest' = encode(sha256(
+            AND coalesce(to_jsonb(move) ->> 'digest' = encode(sha256(
         sha256(convert_to(document.content::TEXT, 'UTF8'))
         || convert_to(
             ROW(document.description, document.arguments::TEXT, document.meta::TEXT)::TEXT, 'UTF8'
         )
-    ), 'hex') END
+    ), 'hex'), TRUE)
         ORDER BY move.label
     ) AS labels,
     NOT EXISTS (
@@ -207,12 +209,12 @@ CROSS JOIN LATERAL (
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS labelled
         ON labelled.name = wanted.name AND labelled.created = newest.revision
-    WHERE CASE WHEN to_jsonb(newest) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(newest) ->> 'digest' = encode(sha256(
+    WHERE coalesce(to_jsonb(newest) ->> 'digest' = encode(sha256(
         sha256(convert_to(labelled.content::TEXT, 'UTF8'))
         || convert_to(
             ROW(labelled.description, labelled.arguments::TEXT, labelled.meta::TEXT)::TEXT, 'UTF8'
         )
-    ), 'hex') END
+    ), 'hex'), TRUE)
 )
     ELSE (
         SELECT revision.created

@@ -30,7 +30,8 @@ WITH selected AS (
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS kept
     UNION ALL
-    SELECT gone.name, gone.created, FALSE
+    SELECT removed.name, removed.created, FALSE FROM (
+    SELECT gone.name, gone.created
     FROM draive_pg_configuration_removals AS gone
     WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
@@ -53,6 +54,7 @@ WITH selected AS (
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )
+) AS removed
 ) AS revision
         WHERE revision.name = $2::TEXT
         ORDER BY revision.created
@@ -93,12 +95,12 @@ WITH selected AS (
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS labelled
         ON labelled.name = $2::TEXT AND labelled.created = newest.revision
-    WHERE CASE WHEN to_jsonb(newest) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(newest) ->> 'digest' = encode(sha256(
+    WHERE coalesce(to_jsonb(newest) ->> 'digest' = encode(sha256(
         sha256(convert_to(labelled.content::TEXT, 'UTF8'))
         || convert_to(
             ROW(labelled.description, labelled.arguments::TEXT, labelled.meta::TEXT)::TEXT, 'UTF8'
         )
-    ), 'hex') END
+    ), 'hex'), TRUE)
 )
     ELSE (
         SELECT revision.created
@@ -130,10 +132,9 @@ END AS created
 latest AS (
     SELECT
         max(document.created) AS created,
-        (
+        ((
         SELECT count(*)
         FROM (
-    SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM (
         SELECT stored.*
         FROM (SELECT NULL::TEXT AS name) AS without_classes
@@ -149,9 +150,12 @@ latest AS (
             FROM configurations
         ) AS stored
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-) AS kept
-    UNION ALL
-    SELECT gone.name, gone.created, FALSE
+) AS earlier
+        WHERE earlier.name = $2::TEXT AND earlier.created <= max(document.created)
+    ) + (
+        SELECT count(*)
+        FROM (
+    SELECT gone.name, gone.created
     FROM draive_pg_configuration_removals AS gone
     WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
@@ -176,7 +180,7 @@ latest AS (
         )
 ) AS earlier
         WHERE earlier.name = $2::TEXT AND earlier.created <= max(document.created)
-    ) AS number
+    )) AS number
     FROM (
     SELECT * FROM (
         SELECT stored.*

@@ -5,10 +5,9 @@
 -- $5 as_of
 SELECT 
     document.name,
-    (
+    ((
         SELECT count(*)
         FROM (
-    SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM (
         SELECT stored.*
         FROM (SELECT NULL::TEXT AS name) AS without_classes
@@ -24,9 +23,12 @@ SELECT
             FROM configurations
         ) AS stored
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-) AS kept
-    UNION ALL
-    SELECT gone.name, gone.created, FALSE
+) AS earlier
+        WHERE earlier.name = $1::TEXT AND earlier.created <= document.created
+    ) + (
+        SELECT count(*)
+        FROM (
+    SELECT gone.name, gone.created
     FROM draive_pg_configuration_removals AS gone
     WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
@@ -51,7 +53,7 @@ SELECT
         )
 ) AS earlier
         WHERE earlier.name = $1::TEXT AND earlier.created <= document.created
-    ) AS revision,
+    )) AS revision,
     document.created,
     document.content::TEXT AS content,
     document.description,
@@ -80,12 +82,12 @@ SELECT
                     AND later.label = move.label
                     AND later.moved > move.moved
             )
-            AND CASE WHEN to_jsonb(move) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(move) ->> 'digest' = encode(sha256(
+            AND coalesce(to_jsonb(move) ->> 'digest' = encode(sha256(
         sha256(convert_to(document.content::TEXT, 'UTF8'))
         || convert_to(
             ROW(document.description, document.arguments::TEXT, document.meta::TEXT)::TEXT, 'UTF8'
         )
-    ), 'hex') END
+    ), 'hex'), TRUE)
         ORDER BY move.label
     ) AS labels,
     NOT EXISTS (
@@ -149,7 +151,8 @@ WHERE document.name = $1::TEXT AND document.created = CASE
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS kept
     UNION ALL
-    SELECT gone.name, gone.created, FALSE
+    SELECT removed.name, removed.created, FALSE FROM (
+    SELECT gone.name, gone.created
     FROM draive_pg_configuration_removals AS gone
     WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
@@ -172,6 +175,7 @@ WHERE document.name = $1::TEXT AND document.created = CASE
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )
+) AS removed
 ) AS revision
         WHERE revision.name = $1::TEXT
         ORDER BY revision.created
@@ -212,12 +216,12 @@ WHERE document.name = $1::TEXT AND document.created = CASE
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS labelled
         ON labelled.name = $1::TEXT AND labelled.created = newest.revision
-    WHERE CASE WHEN to_jsonb(newest) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(newest) ->> 'digest' = encode(sha256(
+    WHERE coalesce(to_jsonb(newest) ->> 'digest' = encode(sha256(
         sha256(convert_to(labelled.content::TEXT, 'UTF8'))
         || convert_to(
             ROW(labelled.description, labelled.arguments::TEXT, labelled.meta::TEXT)::TEXT, 'UTF8'
         )
-    ), 'hex') END
+    ), 'hex'), TRUE)
 )
     ELSE (
         SELECT revision.created

@@ -23,7 +23,8 @@ FROM (
     SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS kept
     UNION ALL
-    SELECT gone.name, gone.created, FALSE
+    SELECT removed.name, removed.created, FALSE FROM (
+    SELECT gone.name, gone.created
     FROM draive_pg_removals AS gone
     WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
@@ -32,6 +33,7 @@ FROM (
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )
+) AS removed
 ) AS revision
         WHERE revision.name = given.name AND revision.created = given.created
     )

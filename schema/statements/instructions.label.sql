@@ -18,14 +18,16 @@ newest AS (
     SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS labelled
         WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
-    ) THEN (
+    ) THEN ((
         SELECT count(*)
         FROM (
-    SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-) AS kept
-    UNION ALL
-    SELECT gone.name, gone.created, FALSE
+) AS earlier
+        WHERE earlier.name = $1::TEXT AND earlier.created <= move.revision
+    ) + (
+        SELECT count(*)
+        FROM (
+    SELECT gone.name, gone.created
     FROM draive_pg_removals AS gone
     WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
@@ -36,7 +38,7 @@ newest AS (
         )
 ) AS earlier
         WHERE earlier.name = $1::TEXT AND earlier.created <= move.revision
-    ) END AS number,
+    )) END AS number,
     move.revision,
     move.moved,
     move.author,
@@ -89,7 +91,8 @@ checked AS (
     SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS kept
     UNION ALL
-    SELECT gone.name, gone.created, FALSE
+    SELECT removed.name, removed.created, FALSE FROM (
+    SELECT gone.name, gone.created
     FROM draive_pg_removals AS gone
     WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
@@ -98,6 +101,7 @@ checked AS (
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )
+) AS removed
 ) AS revision
         WHERE revision.name = $1::TEXT
         ORDER BY revision.created
@@ -124,12 +128,12 @@ checked AS (
     SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS labelled
         ON labelled.name = $1::TEXT AND labelled.created = newest.revision
-    WHERE CASE WHEN to_jsonb(newest) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(newest) ->> 'digest' = encode(sha256(
+    WHERE coalesce(to_jsonb(newest) ->> 'digest' = encode(sha256(
         sha256(convert_to(labelled.content::TEXT, 'UTF8'))
         || convert_to(
             ROW(labelled.description, labelled.arguments::TEXT, labelled.meta::TEXT)::TEXT, 'UTF8'
         )
-    ), 'hex') END
+    ), 'hex'), TRUE)
 )
     ELSE (
         SELECT revision.created
@@ -162,14 +166,16 @@ LEFT JOIN (
     SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS labelled
         WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
-    ) THEN (
+    ) THEN ((
         SELECT count(*)
         FROM (
-    SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM instructions AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-) AS kept
-    UNION ALL
-    SELECT gone.name, gone.created, FALSE
+) AS earlier
+        WHERE earlier.name = $1::TEXT AND earlier.created <= move.revision
+    ) + (
+        SELECT count(*)
+        FROM (
+    SELECT gone.name, gone.created
     FROM draive_pg_removals AS gone
     WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
@@ -180,7 +186,7 @@ LEFT JOIN (
         )
 ) AS earlier
         WHERE earlier.name = $1::TEXT AND earlier.created <= move.revision
-    ) END AS number,
+    )) END AS number,
     move.revision,
     move.moved,
     move.author,

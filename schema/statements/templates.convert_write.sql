@@ -1,7 +1,29 @@
--- $1 revisions
--- $2 labels
--- $3 removals
-WITH document AS (
+-- $1 seen
+-- $2 revisions
+-- $3 labels
+-- $4 removals
+WITH unchanged AS (
+    SELECT name
+    FROM json_to_recordset($1::JSON) AS seen (
+        name TEXT,
+        revisions INT8,
+        labels INT8,
+        removals INT8
+    )
+    WHERE revisions = (SELECT count(*) FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE stored.name = seen.name)
+        AND labels = (SELECT count(*) FROM draive_pg_template_labels AS move WHERE move.name = seen.name)
+        AND removals = (SELECT count(*) FROM draive_pg_template_removals AS gone WHERE gone.name = seen.name)
+),
+document AS (
     SELECT
         name,
         created,
@@ -11,7 +33,7 @@ WITH document AS (
         meta::JSONB AS meta,
         author,
         message
-    FROM json_to_recordset($1::JSON) AS given (
+    FROM json_to_recordset($2::JSON) AS given (
         name TEXT,
         created TIMESTAMPTZ,
         content TEXT,
@@ -21,6 +43,7 @@ WITH document AS (
         author TEXT,
         message TEXT
     )
+    WHERE name IN (SELECT name FROM unchanged)
 ),
 written AS (
     INSERT INTO templates (identifier, created, content, description, variables, meta)
@@ -50,7 +73,7 @@ moved AS (
             ROW(document.description, document.arguments::TEXT, document.meta::TEXT)::TEXT, 'UTF8'
         )
     ), 'hex') END
-    FROM json_to_recordset($2::JSON) AS move (
+    FROM json_to_recordset($3::JSON) AS move (
         name TEXT,
         label TEXT,
         revision TIMESTAMPTZ,
@@ -72,12 +95,14 @@ moved AS (
         FROM templates
     ) AS stored
     ) AS document ON document.name = move.name AND document.created = move.revision
+    WHERE move.name IN (SELECT name FROM unchanged)
     ON CONFLICT DO NOTHING
 ),
 removed AS (
     INSERT INTO draive_pg_template_removals (name, created)
     SELECT name, created
-    FROM json_to_recordset($3::JSON) AS removal (name TEXT, created TIMESTAMPTZ)
+    FROM json_to_recordset($4::JSON) AS removal (name TEXT, created TIMESTAMPTZ)
+    WHERE name IN (SELECT name FROM unchanged)
     ON CONFLICT DO NOTHING
 )
-SELECT count(*) FROM written
+SELECT name FROM unchanged

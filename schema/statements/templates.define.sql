@@ -46,7 +46,8 @@ counted AS (
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS kept
     UNION ALL
-    SELECT gone.name, gone.created, FALSE
+    SELECT removed.name, removed.created, FALSE FROM (
+    SELECT gone.name, gone.created
     FROM draive_pg_template_removals AS gone
     WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
@@ -64,6 +65,7 @@ counted AS (
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )
+) AS removed
 ) AS revision
     LEFT JOIN latest ON TRUE
     WHERE revision.name = $1::TEXT
@@ -164,10 +166,9 @@ LEFT JOIN (
     UNION ALL
     SELECT 
     document.name,
-    (
+    ((
         SELECT count(*)
         FROM (
-    SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM (
         SELECT
             identifier AS name,
@@ -178,9 +179,12 @@ LEFT JOIN (
             meta
         FROM templates
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-) AS kept
-    UNION ALL
-    SELECT gone.name, gone.created, FALSE
+) AS earlier
+        WHERE earlier.name = $1::TEXT AND earlier.created <= document.created
+    ) + (
+        SELECT count(*)
+        FROM (
+    SELECT gone.name, gone.created
     FROM draive_pg_template_removals AS gone
     WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
@@ -200,7 +204,7 @@ LEFT JOIN (
         )
 ) AS earlier
         WHERE earlier.name = $1::TEXT AND earlier.created <= document.created
-    ) AS revision,
+    )) AS revision,
     document.created,
     document.content::TEXT AS content,
     document.description,
@@ -229,12 +233,12 @@ LEFT JOIN (
                     AND later.label = move.label
                     AND later.moved > move.moved
             )
-            AND CASE WHEN to_jsonb(move) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(move) ->> 'digest' = encode(sha256(
+            AND coalesce(to_jsonb(move) ->> 'digest' = encode(sha256(
         sha256(convert_to(document.content::TEXT, 'UTF8'))
         || convert_to(
             ROW(document.description, document.arguments::TEXT, document.meta::TEXT)::TEXT, 'UTF8'
         )
-    ), 'hex') END
+    ), 'hex'), TRUE)
         ORDER BY move.label
     ) AS labels,
     NOT EXISTS (

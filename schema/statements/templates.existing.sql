@@ -1,10 +1,9 @@
 -- $1 name
 SELECT
     count(document.created) AS revisions,
-    (
+    ((
         SELECT count(*)
         FROM (
-    SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM (
         SELECT
             identifier AS name,
@@ -15,9 +14,12 @@ SELECT
             meta
         FROM templates
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-) AS kept
-    UNION ALL
-    SELECT gone.name, gone.created, FALSE
+) AS earlier
+        WHERE earlier.name = $1::TEXT AND earlier.created <= max(document.created)
+    ) + (
+        SELECT count(*)
+        FROM (
+    SELECT gone.name, gone.created
     FROM draive_pg_template_removals AS gone
     WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
@@ -37,7 +39,7 @@ SELECT
         )
 ) AS earlier
         WHERE earlier.name = $1::TEXT AND earlier.created <= max(document.created)
-    ) AS newest,
+    )) AS newest,
     ARRAY(
         SELECT move.label
         FROM (

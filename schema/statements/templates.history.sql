@@ -32,12 +32,12 @@ SELECT
                     AND later.label = move.label
                     AND later.moved > move.moved
             )
-            AND CASE WHEN to_jsonb(move) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(move) ->> 'digest' = encode(sha256(
+            AND coalesce(to_jsonb(move) ->> 'digest' = encode(sha256(
         sha256(convert_to(document.content::TEXT, 'UTF8'))
         || convert_to(
             ROW(document.description, document.arguments::TEXT, document.meta::TEXT)::TEXT, 'UTF8'
         )
-    ), 'hex') END
+    ), 'hex'), TRUE)
         ORDER BY move.label
     ) AS labels,
     NOT EXISTS (
@@ -77,7 +77,8 @@ FROM (
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS kept
     UNION ALL
-    SELECT gone.name, gone.created, FALSE
+    SELECT removed.name, removed.created, FALSE FROM (
+    SELECT gone.name, gone.created
     FROM draive_pg_template_removals AS gone
     WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
@@ -95,6 +96,7 @@ FROM (
 ) AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )
+) AS removed
 ) AS revision
     WHERE name = $1::TEXT
 ) AS numbered

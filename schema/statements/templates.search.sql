@@ -1,7 +1,7 @@
--- $1 selected_label
--- $2 current
--- $3 as_of
--- $4 text
+-- $1 text
+-- $2 selected_label
+-- $3 current
+-- $4 as_of
 -- $5 meta
 -- $6 since
 -- $7 until
@@ -42,10 +42,9 @@ WITH RECURSIVE names AS (
 SELECT * FROM (
 SELECT 
     document.name,
-    (
+    ((
         SELECT count(*)
         FROM (
-    SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM (
         SELECT
             identifier AS name,
@@ -56,9 +55,12 @@ SELECT
             meta
         FROM templates
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-) AS kept
-    UNION ALL
-    SELECT gone.name, gone.created, FALSE
+) AS earlier
+        WHERE earlier.name = document.name AND earlier.created <= document.created
+    ) + (
+        SELECT count(*)
+        FROM (
+    SELECT gone.name, gone.created
     FROM draive_pg_template_removals AS gone
     WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
@@ -78,7 +80,7 @@ SELECT
         )
 ) AS earlier
         WHERE earlier.name = document.name AND earlier.created <= document.created
-    ) AS revision,
+    )) AS revision,
     document.created,
     document.content::TEXT AS content,
     document.description,
@@ -107,12 +109,12 @@ SELECT
                     AND later.label = move.label
                     AND later.moved > move.moved
             )
-            AND CASE WHEN to_jsonb(move) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(move) ->> 'digest' = encode(sha256(
+            AND coalesce(to_jsonb(move) ->> 'digest' = encode(sha256(
         sha256(convert_to(document.content::TEXT, 'UTF8'))
         || convert_to(
             ROW(document.description, document.arguments::TEXT, document.meta::TEXT)::TEXT, 'UTF8'
         )
-    ), 'hex') END
+    ), 'hex'), TRUE)
         ORDER BY move.label
     ) AS labels,
     NOT EXISTS (
@@ -145,7 +147,138 @@ FROM (
         FROM templates
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS every
-    WHERE $1::TEXT IS NULL AND NOT $2::BOOLEAN
+    WHERE $1::TEXT IS NULL AND $2::TEXT IS NULL AND NOT $3::BOOLEAN
+    UNION ALL
+    SELECT every.*
+    FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS every
+    WHERE $2::TEXT IS NULL
+        AND NOT $3::BOOLEAN
+        AND (CASE WHEN octet_length(every.name) >= 200000 THEN 'NOT INDEXED' ELSE lower(every.name) END LIKE '%' || regexp_replace(lower($1::TEXT), '([%_\\])', '\\\1', 'g') || '%'
+        OR (
+            octet_length(every.name) >= 200000
+            AND CASE WHEN octet_length(every.name) >= 200000 THEN 'NOT INDEXED' ELSE lower(every.name) END = 'NOT INDEXED'
+            AND CASE
+            WHEN octet_length(every.name) < 20000000
+                THEN position(lower($1::TEXT) IN lower(every.name)) > 0
+            ELSE EXISTS (
+                SELECT FROM generate_series(1, length(every.name), 20000000) AS start
+                WHERE position(
+                    lower($1::TEXT)
+                    IN lower(substr(every.name, start, 20000000 + length($1::TEXT)))
+                ) > 0
+            )
+        END
+        ) OR CASE WHEN octet_length(every.content::TEXT) >= 200000 THEN 'NOT INDEXED' ELSE lower(every.content::TEXT) END LIKE '%' || regexp_replace(lower($1::TEXT), '([%_\\])', '\\\1', 'g') || '%'
+        OR (
+            octet_length(every.content::TEXT) >= 200000
+            AND CASE WHEN octet_length(every.content::TEXT) >= 200000 THEN 'NOT INDEXED' ELSE lower(every.content::TEXT) END = 'NOT INDEXED'
+            AND CASE
+            WHEN octet_length(every.content::TEXT) < 20000000
+                THEN position(lower($1::TEXT) IN lower(every.content::TEXT)) > 0
+            ELSE EXISTS (
+                SELECT FROM generate_series(1, length(every.content::TEXT), 20000000) AS start
+                WHERE position(
+                    lower($1::TEXT)
+                    IN lower(substr(every.content::TEXT, start, 20000000 + length($1::TEXT)))
+                ) > 0
+            )
+        END
+        ) OR CASE WHEN octet_length(every.description) >= 200000 THEN 'NOT INDEXED' ELSE lower(every.description) END LIKE '%' || regexp_replace(lower($1::TEXT), '([%_\\])', '\\\1', 'g') || '%'
+        OR (
+            octet_length(every.description) >= 200000
+            AND CASE WHEN octet_length(every.description) >= 200000 THEN 'NOT INDEXED' ELSE lower(every.description) END = 'NOT INDEXED'
+            AND CASE
+            WHEN octet_length(every.description) < 20000000
+                THEN position(lower($1::TEXT) IN lower(every.description)) > 0
+            ELSE EXISTS (
+                SELECT FROM generate_series(1, length(every.description), 20000000) AS start
+                WHERE position(
+                    lower($1::TEXT)
+                    IN lower(substr(every.description, start, 20000000 + length($1::TEXT)))
+                ) > 0
+            )
+        END
+        ))
+    UNION ALL
+    SELECT every.*
+    FROM draive_pg_template_revisions AS note
+    CROSS JOIN LATERAL (
+        SELECT noted.*
+        FROM (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS noted
+        WHERE noted.name = note.name AND noted.created = note.created
+        LIMIT 1
+    ) AS every
+    WHERE $2::TEXT IS NULL
+        AND NOT $3::BOOLEAN
+        AND (CASE WHEN octet_length(note.message) >= 200000 THEN 'NOT INDEXED' ELSE lower(note.message) END LIKE '%' || regexp_replace(lower($1::TEXT), '([%_\\])', '\\\1', 'g') || '%'
+        OR (
+            octet_length(note.message) >= 200000
+            AND CASE WHEN octet_length(note.message) >= 200000 THEN 'NOT INDEXED' ELSE lower(note.message) END = 'NOT INDEXED'
+            AND CASE
+            WHEN octet_length(note.message) < 20000000
+                THEN position(lower($1::TEXT) IN lower(note.message)) > 0
+            ELSE EXISTS (
+                SELECT FROM generate_series(1, length(note.message), 20000000) AS start
+                WHERE position(
+                    lower($1::TEXT)
+                    IN lower(substr(note.message, start, 20000000 + length($1::TEXT)))
+                ) > 0
+            )
+        END
+        ))
+        AND (CASE
+            WHEN octet_length(every.name) < 20000000
+                THEN position(lower($1::TEXT) IN lower(every.name)) > 0
+            ELSE EXISTS (
+                SELECT FROM generate_series(1, length(every.name), 20000000) AS start
+                WHERE position(
+                    lower($1::TEXT)
+                    IN lower(substr(every.name, start, 20000000 + length($1::TEXT)))
+                ) > 0
+            )
+        END OR CASE
+            WHEN octet_length(every.content::TEXT) < 20000000
+                THEN position(lower($1::TEXT) IN lower(every.content::TEXT)) > 0
+            ELSE EXISTS (
+                SELECT FROM generate_series(1, length(every.content::TEXT), 20000000) AS start
+                WHERE position(
+                    lower($1::TEXT)
+                    IN lower(substr(every.content::TEXT, start, 20000000 + length($1::TEXT)))
+                ) > 0
+            )
+        END OR CASE
+            WHEN octet_length(every.description) < 20000000
+                THEN position(lower($1::TEXT) IN lower(every.description)) > 0
+            ELSE EXISTS (
+                SELECT FROM generate_series(1, length(every.description), 20000000) AS start
+                WHERE position(
+                    lower($1::TEXT)
+                    IN lower(substr(every.description, start, 20000000 + length($1::TEXT)))
+                ) > 0
+            )
+        END) IS NOT TRUE
     UNION ALL
     SELECT chosen.*
     FROM wanted
@@ -163,9 +296,11 @@ FROM (
         FROM templates
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS revision
+        LEFT JOIN draive_pg_template_revisions AS note
+            ON note.name = revision.name AND note.created = revision.created
         WHERE revision.name = wanted.name
             AND revision.created = CASE
-    WHEN $1::TEXT IS NOT NULL THEN (
+    WHEN $2::TEXT IS NOT NULL THEN (
     SELECT labelled.created
     FROM (
         SELECT move.*
@@ -175,7 +310,7 @@ FROM (
     WHERE (stored.moved >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.moved < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND (stored.revision IS NULL OR (stored.revision >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.revision < TIMESTAMPTZ '9999-12-30 00:00:00Z'))
 ) AS move
-        WHERE move.name = wanted.name AND move.label = $1::TEXT AND ($3::TIMESTAMPTZ IS NULL OR move.moved <= $3::TIMESTAMPTZ)
+        WHERE move.name = wanted.name AND move.label = $2::TEXT AND ($4::TIMESTAMPTZ IS NULL OR move.moved <= $4::TIMESTAMPTZ)
         ORDER BY move.moved DESC
         LIMIT 1
     ) AS newest
@@ -192,12 +327,12 @@ FROM (
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS labelled
         ON labelled.name = wanted.name AND labelled.created = newest.revision
-    WHERE CASE WHEN to_jsonb(newest) ->> 'digest' IS NULL THEN TRUE ELSE to_jsonb(newest) ->> 'digest' = encode(sha256(
+    WHERE coalesce(to_jsonb(newest) ->> 'digest' = encode(sha256(
         sha256(convert_to(labelled.content::TEXT, 'UTF8'))
         || convert_to(
             ROW(labelled.description, labelled.arguments::TEXT, labelled.meta::TEXT)::TEXT, 'UTF8'
         )
-    ), 'hex') END
+    ), 'hex'), TRUE)
 )
     ELSE (
         SELECT revision.created
@@ -214,13 +349,13 @@ FROM (
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS revision
         WHERE revision.name = wanted.name
-            AND ($3::TIMESTAMPTZ IS NULL OR revision.created <= $3::TIMESTAMPTZ)
+            AND ($4::TIMESTAMPTZ IS NULL OR revision.created <= $4::TIMESTAMPTZ)
         ORDER BY revision.created DESC
         LIMIT 1
     )
 END
             AND (
-                NOT $2::BOOLEAN
+                NOT $3::BOOLEAN
                 OR NOT EXISTS (
                     SELECT FROM (
     SELECT * FROM (
@@ -237,58 +372,56 @@ END
                     WHERE later.name = revision.name AND later.created > revision.created
                 )
             )
-    ) AS chosen
-    WHERE $1::TEXT IS NOT NULL OR $2::BOOLEAN
-) AS document
-LEFT JOIN draive_pg_template_revisions AS note ON note.name = document.name AND note.created = document.created
-WHERE (
-        $4::TEXT IS NULL
-        OR CASE
-            WHEN octet_length(document.name) < 20000000
-                THEN position(lower($4::TEXT) IN lower(document.name)) > 0
+            AND (
+                $1::TEXT IS NULL
+                OR CASE
+            WHEN octet_length(revision.name) < 20000000
+                THEN position(lower($1::TEXT) IN lower(revision.name)) > 0
             ELSE EXISTS (
-                SELECT FROM generate_series(1, length(document.name), 20000000) AS start
+                SELECT FROM generate_series(1, length(revision.name), 20000000) AS start
                 WHERE position(
-                    lower($4::TEXT)
-                    IN lower(substr(document.name, start, 20000000 + length($4::TEXT)))
+                    lower($1::TEXT)
+                    IN lower(substr(revision.name, start, 20000000 + length($1::TEXT)))
+                ) > 0
+            )
+        END OR CASE
+            WHEN octet_length(revision.content::TEXT) < 20000000
+                THEN position(lower($1::TEXT) IN lower(revision.content::TEXT)) > 0
+            ELSE EXISTS (
+                SELECT FROM generate_series(1, length(revision.content::TEXT), 20000000) AS start
+                WHERE position(
+                    lower($1::TEXT)
+                    IN lower(substr(revision.content::TEXT, start, 20000000 + length($1::TEXT)))
+                ) > 0
+            )
+        END OR CASE
+            WHEN octet_length(revision.description) < 20000000
+                THEN position(lower($1::TEXT) IN lower(revision.description)) > 0
+            ELSE EXISTS (
+                SELECT FROM generate_series(1, length(revision.description), 20000000) AS start
+                WHERE position(
+                    lower($1::TEXT)
+                    IN lower(substr(revision.description, start, 20000000 + length($1::TEXT)))
                 ) > 0
             )
         END
-        OR CASE
-            WHEN octet_length(document.content::TEXT) < 20000000
-                THEN position(lower($4::TEXT) IN lower(document.content::TEXT)) > 0
-            ELSE EXISTS (
-                SELECT FROM generate_series(1, length(document.content::TEXT), 20000000) AS start
-                WHERE position(
-                    lower($4::TEXT)
-                    IN lower(substr(document.content::TEXT, start, 20000000 + length($4::TEXT)))
-                ) > 0
-            )
-        END
-        OR CASE
-            WHEN octet_length(document.description) < 20000000
-                THEN position(lower($4::TEXT) IN lower(document.description)) > 0
-            ELSE EXISTS (
-                SELECT FROM generate_series(1, length(document.description), 20000000) AS start
-                WHERE position(
-                    lower($4::TEXT)
-                    IN lower(substr(document.description, start, 20000000 + length($4::TEXT)))
-                ) > 0
-            )
-        END
-        OR CASE
+                OR CASE
             WHEN octet_length(note.message) < 20000000
-                THEN position(lower($4::TEXT) IN lower(note.message)) > 0
+                THEN position(lower($1::TEXT) IN lower(note.message)) > 0
             ELSE EXISTS (
                 SELECT FROM generate_series(1, length(note.message), 20000000) AS start
                 WHERE position(
-                    lower($4::TEXT)
-                    IN lower(substr(note.message, start, 20000000 + length($4::TEXT)))
+                    lower($1::TEXT)
+                    IN lower(substr(note.message, start, 20000000 + length($1::TEXT)))
                 ) > 0
             )
         END
-    )
-    AND ($5::JSONB IS NULL OR document.meta @> $5::JSONB)
+            )
+    ) AS chosen
+    WHERE $2::TEXT IS NOT NULL OR $3::BOOLEAN
+) AS document
+LEFT JOIN draive_pg_template_revisions AS note ON note.name = document.name AND note.created = document.created
+WHERE ($5::JSONB IS NULL OR document.meta @> $5::JSONB)
     AND ($6::TIMESTAMPTZ IS NULL OR document.created >= $6::TIMESTAMPTZ)
     AND ($7::TIMESTAMPTZ IS NULL OR document.created < $7::TIMESTAMPTZ)
     AND ($8::TEXT IS NULL OR note.author = $8::TEXT)

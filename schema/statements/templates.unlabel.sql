@@ -23,10 +23,9 @@ newest AS (
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
 ) AS labelled
         WHERE labelled.name = $1::TEXT AND labelled.created = move.revision
-    ) THEN (
+    ) THEN ((
         SELECT count(*)
         FROM (
-    SELECT kept.name, kept.created, TRUE AS kept FROM (
     SELECT * FROM (
         SELECT
             identifier AS name,
@@ -37,9 +36,12 @@ newest AS (
             meta
         FROM templates
     ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
-) AS kept
-    UNION ALL
-    SELECT gone.name, gone.created, FALSE
+) AS earlier
+        WHERE earlier.name = $1::TEXT AND earlier.created <= move.revision
+    ) + (
+        SELECT count(*)
+        FROM (
+    SELECT gone.name, gone.created
     FROM draive_pg_template_removals AS gone
     WHERE (gone.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND gone.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
         AND NOT EXISTS (
@@ -59,7 +61,7 @@ newest AS (
         )
 ) AS earlier
         WHERE earlier.name = $1::TEXT AND earlier.created <= move.revision
-    ) END AS number,
+    )) END AS number,
     move.revision,
     move.moved,
     move.author,

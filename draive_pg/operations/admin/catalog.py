@@ -233,6 +233,7 @@ TABLES = (
         "draive_pg_labels",
         "007_labels",
         LABEL_COLUMNS,
+        indexes={"draive_pg_labels_name_revision": "025_label_revisions"},
         triggers=NOTIFY_TRIGGERS,
     ),
     ExpectedTable(
@@ -245,6 +246,7 @@ TABLES = (
         "draive_pg_configuration_labels",
         "009_configuration_labels",
         LABEL_COLUMNS,
+        indexes={"draive_pg_configuration_labels_name_revision": "025_label_revisions"},
         triggers=dict.fromkeys(NOTIFY_TRIGGERS, "009_configuration_labels"),
         grants_of="draive_pg_labels",
     ),
@@ -258,6 +260,7 @@ TABLES = (
         "draive_pg_template_labels",
         "015_templates",
         LABEL_COLUMNS,
+        indexes={"draive_pg_template_labels_name_revision": "025_label_revisions"},
         triggers=dict.fromkeys(NOTIFY_TRIGGERS, "015_templates"),
         grants_of="draive_pg_configuration_labels",
     ),

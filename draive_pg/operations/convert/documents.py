@@ -1,13 +1,14 @@
 """Convert prompts with their revisions, labels, authors and messages; copy configurations."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, LiteralString, NamedTuple
 
 from draive_pg.codec.json import encode, parse
 from draive_pg.errors import StoredDataInvalid, TemplateInvalid
 from draive_pg.lines.placeholders import instruction_from_template, template_from_instruction
 from draive_pg.lines.turns import Loss
+from draive_pg.operations.convert.conversations import CHANGED
 from draive_pg.operations.convert.report import OnTarget, Report
 from draive_pg.operations.documents.kind import DocumentKind, per_kind
 from draive_pg.operations.documents.selectors import digest
@@ -73,11 +74,23 @@ ORDER BY 2, 1, 3
 """,
 )
 
-# The caller holds the locks.
+# The caller holds the locks. Names that were written to since they were read are left out.
 WRITE = per_kind(
     "convert_write",
     f"""
-WITH document AS (
+WITH unchanged AS (
+    SELECT name
+    FROM json_to_recordset(:seen::JSON) AS seen (
+        name TEXT,
+        revisions INT8,
+        labels INT8,
+        removals INT8
+    )
+    WHERE revisions = (SELECT count(*) FROM {{every}} AS stored WHERE stored.name = seen.name)
+        AND labels = (SELECT count(*) FROM {{labels}} AS move WHERE move.name = seen.name)
+        AND removals = (SELECT count(*) FROM {{removals}} AS gone WHERE gone.name = seen.name)
+),
+document AS (
     SELECT
         name,
         created,
@@ -97,6 +110,7 @@ WITH document AS (
         author TEXT,
         message TEXT
     )
+    WHERE name IN (SELECT name FROM unchanged)
 ),
 written AS (
     INSERT INTO {{table}} ({{columns}})
@@ -134,15 +148,17 @@ moved AS (
         UNION ALL
         SELECT name, created, content, description, arguments, meta FROM {{every}} AS stored
     ) AS document ON document.name = move.name AND document.created = move.revision
+    WHERE move.name IN (SELECT name FROM unchanged)
     ON CONFLICT DO NOTHING
 ),
 removed AS (
     INSERT INTO {{removals}} (name, created)
     SELECT name, created
     FROM json_to_recordset(:removals::JSON) AS removal (name TEXT, created TIMESTAMPTZ)
+    WHERE name IN (SELECT name FROM unchanged)
     ON CONFLICT DO NOTHING
 )
-SELECT count(*) FROM written
+SELECT name FROM unchanged
 """,
 )
 
@@ -163,6 +179,9 @@ class Stored(NamedTuple):
     revisions: dict[str, Row]
     labels: dict[tuple[str, str], Row]
     removals: dict[str, Row]
+
+
+NONE = Stored({}, {}, {})
 
 
 class Content(NamedTuple):
@@ -232,21 +251,24 @@ def convert_documents(
     while names := (yield _list(source, after)):
         found: Mapping[str, Stored] = yield _read(source, names)
         there: Mapping[str, Stored] = {} if is_new else (yield on_target(_read(target, names)))
-        missing: dict[str, Stored] = {}
+        additions: dict[str, Stored] = {}
         for name in names:
             try:
                 converted, losses = _converted(name, found[name], conversion)
-                added = _added(converted, there.get(name))
+                additions[name] = _added(converted, there.get(name))
             except ValueError as error:
                 report.refuse(subject, name, str(error))
                 continue
             report.lose(subject, name, losses)
-            report.done["documents" if any(added) else "unchanged"] += 1
-            report.done["revisions"] += len(added.revisions)
-            if any(added):
-                missing[name] = added
+        missing = {name: added for name, added in additions.items() if any(added)}
         if missing and not dry_run:
-            yield on_target(_write(target, missing))
+            written: Collection[str] = yield on_target(_write(target, missing, there))
+            for name in missing.keys() - written:
+                report.refuse(subject, name, CHANGED)
+                del additions[name]
+        for name, added in additions.items():
+            report.done["documents" if name in missing else "unchanged"] += 1
+            report.done["revisions"] += len(added.revisions)
         report.bar.update(len(names))
         after = names[-1]
 
@@ -313,7 +335,10 @@ def _added(stored: Stored, there: Stored | None) -> Stored:
     return added
 
 
-def _write(kind: DocumentKind[Any, Any], added: Mapping[str, Stored]) -> Operation[None]:
+def _write(
+    kind: DocumentKind[Any, Any], added: Mapping[str, Stored], there: Mapping[str, Stored]
+) -> Operation[Collection[str]]:
+    """Write what the target lacks, and return the names that are still as they were read."""
     members = ("content", "description", "arguments", "meta", "author", "message")
     revisions = [
         {"name": name, "created": created, **dict(zip(members, row, strict=True))}
@@ -332,6 +357,11 @@ def _write(kind: DocumentKind[Any, Any], added: Mapping[str, Stored]) -> Operati
         for name, stored in added.items()
         for (label, moved), (_, revision, _, _, author, message) in stored.labels.items()
     ]
+    seen = [
+        dict(zip(("revisions", "labels", "removals"), map(len, there.get(name, NONE)), strict=True))
+        | {"name": name}
+        for name in added
+    ]
     removals = [
         {"name": name, "created": created}
         for name, stored in added.items()
@@ -345,7 +375,9 @@ def _write(kind: DocumentKind[Any, Any], added: Mapping[str, Stored]) -> Operati
                 revisions=json.dumps(revisions),
                 labels=json.dumps(labels),
                 removals=json.dumps(removals),
+                seen=json.dumps(seen),
             ),
         ),
+        decode=lambda rows: {row[0] for row in rows},
         invalidates=kind.stale(*added),
     )

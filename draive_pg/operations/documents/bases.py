@@ -13,7 +13,6 @@ from draive_pg.operations.documents.kind import (
     END,
     FIRST,
     DocumentKind,
-    DocumentRevision,
     per_kind,
 )
 from draive_pg.operations.documents.read import EVERY_NAME, unreadable_revision
@@ -297,15 +296,15 @@ def earlier(
     )
 
 
-def contents[R: DocumentRevision](
-    kind: DocumentKind[Any, R], revisions: Iterable[tuple[str, datetime]]
-) -> Operation[list[R]]:
-    """Read the contents of revisions, given by name and time, without numbers and labels."""
+def contents(
+    kind: DocumentKind[Any, Any], revisions: Iterable[tuple[str, datetime]]
+) -> Operation[Sequence[Row]]:
+    """Read revisions by name and time, as rows for `DocumentKind.decode` without numbers."""
     return Operation(
         name=f"read {kind.table}",
         statements=(CONTENTS[kind](**_arrays(revisions)),),
         read_only=True,
-        decode=lambda rows: list(map(kind.decode, rows)),
+        decode=lambda rows: rows,
     )
 
 

@@ -10,6 +10,8 @@ All statements are written once. `DocumentKind.fill` replaces these names in the
     write, would always be the newest.
 ``{revisions}``
     Name and time of each existing or removed revision; their order determines the numbers.
+``{gone}``
+    Name and time of each removed revision.
 ``{numbered}``
     A query of the same with numbers, and whether each is current; a WHERE clause can be appended.
 ``{moves}``
@@ -105,16 +107,20 @@ CURRENT_LABELS: LiteralString = """(
 )"""
 
 # A removed revision may have been inserted again, by rename or by SQL.
-REVISIONS: LiteralString = f"""(
-    SELECT kept.name, kept.created, TRUE AS kept FROM {{documents}} AS kept
-    UNION ALL
-    SELECT gone.name, gone.created, FALSE
+GONE: LiteralString = f"""(
+    SELECT gone.name, gone.created
     FROM {{removals}} AS gone
     WHERE {representable("gone.created")}
         AND NOT EXISTS (
             SELECT FROM {{documents}} AS again
             WHERE again.name = gone.name AND again.created = gone.created
         )
+)"""
+
+REVISIONS: LiteralString = """(
+    SELECT kept.name, kept.created, TRUE AS kept FROM {documents} AS kept
+    UNION ALL
+    SELECT removed.name, removed.created, FALSE FROM {gone} AS removed
 )"""
 
 NUMBERED: LiteralString = """
@@ -302,6 +308,7 @@ class DocumentKind[Reference, R: DocumentRevision]:
             # Some of these contain later names.
             "{numbered}": NUMBERED,
             "{revisions}": REVISIONS,
+            "{gone}": GONE,
             "{documents}": DOCUMENTS,
             "{current_labels}": CURRENT_LABELS,
             "{moves}": MOVES,

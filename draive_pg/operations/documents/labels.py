@@ -49,11 +49,9 @@ MOVE_COLUMNS: LiteralString = f"""
     move.message
 """
 
-# Numbering all revisions in one pass over the index is several times faster than counting the
-# revisions of each label.
-LABELS = per_kind(
-    "labels",
-    f"""
+ONE_NAME: LiteralString = "move.name = :name::TEXT"
+
+CURRENT: LiteralString = f"""
 SELECT
     move.name,
     move.label,
@@ -65,14 +63,15 @@ SELECT
 FROM {{current_labels}} AS move
 JOIN {{documents}} AS document
     ON document.name = move.name AND document.created = move.revision
-WHERE (:name::TEXT IS NULL OR move.name = :name::TEXT) AND {unchanged("document", "move")}
+WHERE {unchanged("document", "move")} AND {{wanted}}
 ORDER BY move.name, move.label
-""",
-)
+"""
 
-HISTORY = per_kind(
-    "label_history",
-    """
+# Two queries, because a generic plan of one for both would read all names.
+LABELS = per_kind("labels", CURRENT.replace("{wanted}", "TRUE"))
+LABELS_OF = per_kind("labels_of", CURRENT.replace("{wanted}", ONE_NAME))
+
+MOVES: LiteralString = """
 SELECT
     move.name,
     move.label,
@@ -84,12 +83,18 @@ SELECT
 FROM {moves} AS move
 LEFT JOIN (
     {numbered}
-    WHERE kept AND (:name::TEXT IS NULL OR name = :name::TEXT)
+    WHERE kept AND {numbered_name}
 ) AS numbered ON numbered.name = move.name AND numbered.created = move.revision
-WHERE (:name::TEXT IS NULL OR move.name = :name::TEXT)
-    AND (:label::TEXT IS NULL OR move.label = :label::TEXT)
+WHERE {wanted} AND (:label::TEXT IS NULL OR move.label = :label::TEXT)
 ORDER BY move.moved DESC, move.name, move.label
-""",
+"""
+
+HISTORY = per_kind(
+    "label_history", MOVES.replace("{numbered_name}", "TRUE").replace("{wanted}", "TRUE")
+)
+HISTORY_OF = per_kind(
+    "label_history_of",
+    MOVES.replace("{numbered_name}", "name = :name::TEXT").replace("{wanted}", ONE_NAME),
 )
 
 NEWEST: LiteralString = f"""
@@ -171,7 +176,7 @@ def labels(kind: DocumentKind[Any, Any], reference: object) -> Operation[Records
     name = None if reference is None else kind.name_of(reference)
     return Operation(
         name="list labels" if name is None else f"list the labels of {kind.titled(name)}",
-        statements=(LABELS[kind](name=name),),
+        statements=(LABELS[kind]() if name is None else LABELS_OF[kind](name=name),),
         read_only=True,
         decode=_decode_all,
     )
@@ -182,10 +187,14 @@ def history(
 ) -> Operation[Records[LabelMove]]:
     """Read the moves of labels of a name, or of all for None, the newest first."""
     name = None if reference is None else kind.name_of(reference)
-    of = kind.table if name is None else kind.titled(name)
+    label = check_optional(label, "label")
+    if name is None:
+        of, statement = kind.table, HISTORY[kind](label=label)
+    else:
+        of, statement = kind.titled(name), HISTORY_OF[kind](name=name, label=label)
     return Operation(
         name=f"read the label history of {of}",
-        statements=(HISTORY[kind](name=name, label=check_optional(label, "label")),),
+        statements=(statement,),
         read_only=True,
         decode=_decode_all,
     )
@@ -200,11 +209,12 @@ def move[R: DocumentRevision](
     author: str | None,
     message: str | None,
     expected: Expected[R],
-    strict: bool = False,
+    strict: bool | None = False,
 ) -> Workflow[LabelMove]:
     """Move a label to a revision, unless it is there; return its newest move.
 
-    A prompt that cannot be filled is reported; with ``strict``, nothing is moved.
+    A prompt that cannot be filled is reported, unless ``strict`` is None; with ``strict``, nothing
+    is moved.
     """
     name = kind.name_of(reference)
     action = f"label {kind.titled(name)}"
@@ -216,7 +226,7 @@ def move[R: DocumentRevision](
         holds, fillable, *row = rows[0]
         if not holds:
             raise _conflict(condition, f"{action} as {label!r:.80}", row[2], row[4])
-        if fillable is not None:
+        if fillable is not None and strict is not None:
             report_malformed(fillable, name=name, strict=strict)
         return _decode(row)
 

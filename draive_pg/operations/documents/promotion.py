@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from draive_pg.codec.validation import check_mapping, check_optional, check_texts
-from draive_pg.errors import RevisionMissing
+from draive_pg.errors import DocumentMissing, RevisionMissing, similar_names
 from draive_pg.models.documents import LabelMove, Release, Revision, Snapshot, TemplateRevision
 from draive_pg.models.record import Records
-from draive_pg.operations.documents import labels
+from draive_pg.operations.documents import labels, read
 from draive_pg.operations.documents.kind import (
     CONFIGURATIONS,
     INSTRUCTIONS,
@@ -152,12 +152,24 @@ def rollback(
     for kind, revisions in targets.items():
         for name, revision in revisions.items():
             if revision is None:
-                raise RevisionMissing(
-                    f"roll back {kind.titled(name)}: the label {label!r:.60} was on no other "
-                    "revision that exists"
-                )
+                raise (yield _no_earlier(kind, name, label))
     note = {"author": author, "message": message}
     return (yield _move_all(label, targets, conditions, "rolled back", note))
+
+
+@workflow
+def _no_earlier(kind: Kind, name: str, label: str) -> Steps[DocumentMissing | RevisionMissing]:
+    """Return the error for a label that cannot be rolled back; suggest similar names."""
+    action = f"roll back {kind.titled(name)}"
+    there: read.Existing = yield read.existing(kind, name)
+    if not there.revisions:
+        return read.missing_error(kind, action, name, (yield read.names(kind)))
+    if label not in there.labels:
+        similar = similar_names(label, there.labels)
+        return RevisionMissing(f"{action}: it has no label {label!r:.60}{similar}")
+    return RevisionMissing(
+        f"{action}: the label {label!r:.60} was on no other revision that exists"
+    )
 
 
 @workflow

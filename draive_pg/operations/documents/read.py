@@ -10,6 +10,7 @@ from draive_pg.codec.validation import check_limit, check_optional
 from draive_pg.errors import DocumentMissing, RevisionMissing, similar_names
 from draive_pg.models.documents import Diff
 from draive_pg.models.record import Records
+from draive_pg.operations.conversations.search_index import create_trigram_index
 from draive_pg.operations.documents.kind import (
     CONFIGURATIONS,
     END,
@@ -260,7 +261,42 @@ def contains(text: LiteralString) -> LiteralString:
         END"""
 
 
-# PostgreSQL executes one of the two parts; only what is found is numbered.
+# Bytes from which a text is not indexed, because that would need much memory, and what the index
+# has in its place: with upper-case letters, so that no pattern matches it.
+LARGE: LiteralString = "200000"
+NOT_INDEXED: LiteralString = "'NOT INDEXED'"
+
+PATTERN: LiteralString = (
+    r"""'%' || regexp_replace(lower(:text::TEXT), '([%_\\])', '\\\1', 'g') || '%'"""
+)
+
+
+def indexed(text: LiteralString) -> LiteralString:
+    """Return SQL for a text as the index for searches has it."""
+    return f"CASE WHEN octet_length({text}) >= {LARGE} THEN {NOT_INDEXED} ELSE lower({text}) END"
+
+
+def found(text: LiteralString) -> LiteralString:
+    """Return the same condition as `contains` in a form that can use an index."""
+    return f"""{indexed(text)} LIKE {PATTERN}
+        OR (
+            octet_length({text}) >= {LARGE}
+            AND {indexed(text)} = {NOT_INDEXED}
+            AND {contains(text)}
+        )"""
+
+
+SEARCHED: tuple[LiteralString, ...] = ("name", "content::TEXT", "description")
+
+
+def any_of(
+    condition: Callable[[LiteralString], LiteralString], row: LiteralString
+) -> LiteralString:
+    """Return SQL for whether one of the searched texts of a row fulfils a condition."""
+    return " OR ".join(condition(f"{row}.{column}") for column in SEARCHED)
+
+
+# PostgreSQL executes only the parts for the given arguments; only what is found is numbered.
 SEARCH = per_kind(
     "search",
     with_unreadable(
@@ -270,13 +306,34 @@ SELECT {revision_columns(counted("document.name", "document.created"))}
 FROM (
     SELECT every.*
     FROM {{documents}} AS every
-    WHERE :selected_label::TEXT IS NULL AND NOT :current::BOOLEAN
+    WHERE :text::TEXT IS NULL AND :selected_label::TEXT IS NULL AND NOT :current::BOOLEAN
+    UNION ALL
+    SELECT every.*
+    FROM {{documents}} AS every
+    WHERE :selected_label::TEXT IS NULL
+        AND NOT :current::BOOLEAN
+        AND ({any_of(found, "every")})
+    UNION ALL
+    SELECT every.*
+    FROM {{notes}} AS note
+    CROSS JOIN LATERAL (
+        SELECT noted.*
+        FROM {{documents}} AS noted
+        WHERE noted.name = note.name AND noted.created = note.created
+        LIMIT 1
+    ) AS every
+    WHERE :selected_label::TEXT IS NULL
+        AND NOT :current::BOOLEAN
+        AND ({found("note.message")})
+        AND ({any_of(contains, "every")}) IS NOT TRUE
     UNION ALL
     SELECT chosen.*
     FROM wanted
     CROSS JOIN LATERAL (
         SELECT revision.*
         FROM {{documents}} AS revision
+        LEFT JOIN {{notes}} AS note
+            ON note.name = revision.name AND note.created = revision.created
         WHERE revision.name = wanted.name
             AND revision.created = {newest_of("wanted.name")}
             AND (
@@ -286,18 +343,16 @@ FROM (
                     WHERE later.name = revision.name AND later.created > revision.created
                 )
             )
+            AND (
+                :text::TEXT IS NULL
+                OR {any_of(contains, "revision")}
+                OR {contains("note.message")}
+            )
     ) AS chosen
     WHERE :selected_label::TEXT IS NOT NULL OR :current::BOOLEAN
 ) AS document
 LEFT JOIN {{notes}} AS note ON note.name = document.name AND note.created = document.created
-WHERE (
-        :text::TEXT IS NULL
-        OR {contains("document.name")}
-        OR {contains("document.content::TEXT")}
-        OR {contains("document.description")}
-        OR {contains("note.message")}
-    )
-    AND (:meta::JSONB IS NULL OR document.meta @> :meta::JSONB)
+WHERE (:meta::JSONB IS NULL OR document.meta @> :meta::JSONB)
     AND (:since::TIMESTAMPTZ IS NULL OR document.created >= :since::TIMESTAMPTZ)
     AND (:until::TIMESTAMPTZ IS NULL OR document.created < :until::TIMESTAMPTZ)
     AND (:author::TEXT IS NULL OR note.author = :author::TEXT)
@@ -464,6 +519,18 @@ def revision[R: DocumentRevision](
     action = f"read a revision of {kind.titled(name)}"
     selector = selector_of(kind, revision, name)
     return required(kind, action, name, selector, selected(kind, action, name, selector))
+
+
+def create_search_index(kind: DocumentKind[Any, Any], schema: str | None) -> Workflow[bool]:
+    """Create the index for searches, and return whether it was missing."""
+    # The column of each canonical one; configurations have no description.
+    columns = dict(zip(kind.values.split(", "), kind.columns.split(", "), strict=True))
+    texts = [
+        indexed(f"{columns[name]}{cast}")
+        for name, cast in (("name", ""), ("content", "::TEXT"), ("description", ""))
+        if name in columns
+    ]
+    return create_trigram_index(kind.table, f"{kind.table}_search", texts, schema)
 
 
 @workflow

@@ -155,6 +155,7 @@ def _moves[R: DocumentRevision](
             label,
             revision,
             expected=None if name in defined else expected.get(name),
+            strict=None if name in defined and revision is None else False,  # reported already
             **note,
         )
         for label, name, revision in targets

@@ -1,0 +1,1 @@
+DROP INDEX IF EXISTS draive_pg_configuration_labels_name_revision

@@ -1,0 +1,1 @@
+DROP INDEX IF EXISTS draive_pg_labels_name_revision

@@ -1,0 +1,1 @@
+DROP INDEX IF EXISTS draive_pg_template_labels_name_revision
