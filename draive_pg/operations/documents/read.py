@@ -523,12 +523,11 @@ def revision[R: DocumentRevision](
 
 def create_search_index(kind: DocumentKind[Any, Any], schema: str | None) -> Workflow[bool]:
     """Create the index for searches, and return whether it was missing."""
-    # The column of each canonical one; configurations have no description.
-    columns = dict(zip(kind.values.split(", "), kind.columns.split(", "), strict=True))
-    texts = [
-        indexed(f"{columns[name]}{cast}")
-        for name, cast in (("name", ""), ("content", "::TEXT"), ("description", ""))
-        if name in columns
+    columns: list[LiteralString] = kind.columns.split(", ")
+    texts: list[LiteralString] = [
+        indexed(f"{column}::TEXT")
+        for value, column in zip(kind.values.split(", "), columns, strict=True)
+        if value in {"name", "content", "description"}
     ]
     return create_trigram_index(kind.table, f"{kind.table}_search", texts, schema)
 
