@@ -17,7 +17,7 @@ STYLES = f"""
 header{{position:sticky;top:0;background:Canvas;padding:0.6em 0;border-bottom:{RULE};z-index:1}}
 h1{{font-size:1.3em;margin:0 0 0.2em}}
 main,header{{max-width:66em}}
-[type=search]{{font:inherit;width:24em;max-width:100%;padding:0.3em 0.5em}}
+[type=search]{{font:inherit;width:18em;max-width:100%;padding:0.3em 0.5em}}
 .conversation{{border-bottom:{RULE};padding:0.5em 0}}
 .conversation:not([open]){{content-visibility:auto;contain-intrinsic-size:auto 3.5em}}
 .conversation>summary{{cursor:pointer;overflow-wrap:anywhere}}

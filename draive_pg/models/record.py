@@ -168,7 +168,7 @@ def _display(name: str, value: Any) -> object:
         case "bytes" if value is not None:
             return Size(value)
         case "arguments":
-            declared = cast("Sequence[Any]", value)
+            declared = cast("Sequence[dict[str, Any]]", value)
             return [each.get("name") if isinstance(each, dict) else each for each in declared]
         case _:
             return value
