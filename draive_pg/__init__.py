@@ -40,6 +40,7 @@ from draive_pg.frames.query import Backend, Filters, JsonColumns, OneOrMany, Rol
 from draive_pg.models.admin import AppliedMigration, Diagnosis, Listener, OperationEvent, TableState
 from draive_pg.models.changes import Change
 from draive_pg.models.conversations import (
+    Annotation,
     ChatExport,
     ChatImport,
     MemorySummary,
@@ -82,6 +83,7 @@ from draive_pg.operations.documents.selectors import RevisionRef
 from draive_pg.operations.documents.served import served_revisions
 
 __all__ = (
+    "Annotation",
     "AppliedMigration",
     "AsyncClient",
     "Backend",

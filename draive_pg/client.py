@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from draive_pg.api._method import Namespace, method
 from draive_pg.api.analysis import Analysis
+from draive_pg.api.annotations import Annotations
 from draive_pg.api.configurations import Configurations
 from draive_pg.api.frames import Frames
 from draive_pg.api.instructions import Instructions
@@ -49,7 +50,7 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
 
     Attributes
     ----------
-    configurations, instructions, templates, memories, frames, analysis
+    configurations, instructions, templates, memories, frames, analysis, annotations
         The namespaces, by subject.
     """
 
@@ -96,6 +97,7 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         self.memories: Memories[D] = Memories(database)
         self.frames: Frames[D] = Frames(database)
         self.analysis: Analysis[D] = Analysis(database)
+        self.annotations: Annotations[D] = Annotations(database)
 
     def memory(self, identifier: str, recall_limit: int | None = None) -> Memory[D]:
         """Return the memory of an identifier, which need not exist yet; no I/O.
@@ -501,7 +503,7 @@ class Client(BaseClient[Database]):
 
     Attributes
     ----------
-    configurations, instructions, templates, memories, frames, analysis
+    configurations, instructions, templates, memories, frames, analysis, annotations
         The namespaces, by subject.
 
     Raises

@@ -109,4 +109,15 @@ COLUMNS = {
         "reason": "str",
         "content": "object",
     },
+    "annotations": {
+        "identifier": "str",
+        "position": "Int64",
+        "name": "str",
+        "score": "float64",
+        "comment": "str",
+        "tags": "object",
+        "author": "str",
+        "annotated": "datetime64[us, UTC]",
+        "id": "str",
+    },
 }

@@ -46,11 +46,11 @@ def written(document: Any, format_: str = "openai", *, metadata: bool = False) -
     rows: list[Stored] = []
     for position in range(len(chat.elements) + 1):
         if position in snapshots:
-            rows.append(Stored(None, is_element=False, document={**others, **snapshots[position]}))
+            rows.append(Stored(None, "variables", {**others, **snapshots[position]}))
         if position < len(chat.elements):
             element = chat.elements[position]
             stored = json.loads(json.dumps(element.document))
-            rows.append(Stored(element.created, is_element=True, document=stored))
+            rows.append(Stored(element.created, "element", stored))
     return FORMATS[format_](read("visit-1", rows), Writer(metadata))  # pyright: ignore
 
 

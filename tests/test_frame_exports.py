@@ -46,6 +46,8 @@ def fill(db: Client) -> None:
     )
     db.memory("one").remember(asked(ODD), variables={"text": ODD})
     db.memory("one").pop()
+    db.annotations.add("one", 0, name="odd", score=0.5, comment=ODD, tags=(ODD, "x"))
+    db.annotations.add("one", name=ODD)
     db.instructions.define("greeting", content=ODD)
     db.templates.define("greeting", content=ODD)
     db.configurations.define("limits", {"a": {"b": [ODD]}})
@@ -78,6 +80,8 @@ def test_parquet_equals_frame_with_json_as_text(db: Client, tmp_path: Path, name
     for column in json_columns(name):
         convert = tuple if column in TEXTS else parsed
         read[column] = read[column].map(convert).astype("object")
+    indexes = [column for column, dtype in COLUMNS[name].items() if dtype == "Int64"]
+    read = read.astype(dict.fromkeys(indexes, "Int64"))
     pd.testing.assert_frame_equal(read, frame)
 
 

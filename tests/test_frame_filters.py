@@ -41,6 +41,7 @@ def fill(db: Client) -> None:
     )
     db.memory("bo/1").remember(called("e"), answered("Bye"), variables={})
     db.memory("bo/1").pop()
+    db.annotations.add("bo/1", 0, name="helpful", score=1, tags=("x", "y"))
     db.instructions.define("greeting", content="Hi")
     db.instructions.label("greeting", "production")
     db.templates.define("greeting", content="Hi")

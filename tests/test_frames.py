@@ -54,6 +54,7 @@ def fill(db: Client) -> None:
     db.memory("one").remember(asked("q"), called("c"), responded("c"), thought("why", "a"))
     db.memory("one").remember(answered("a"), variables={"a": 1})
     db.memory("one").pop()
+    db.annotations.add("one", 0, name="helpful", score=1, tags="x")
     db.instructions.define("greeting", content="Hello")
     db.templates.define("greeting", content="Hello")
     db.configurations.define("limits", {"a": 1})

@@ -15,6 +15,7 @@ OURS = {
     "draive_pg_removed_elements",
     "draive_pg_keys",
     "draive_pg_ttl",
+    "draive_pg_annotations",
     "draive_pg_configuration_labels",
     "draive_pg_configuration_removals",
     "draive_pg_configuration_revisions",
@@ -96,7 +97,7 @@ def test_setup_adopts_database_of_draive_0_118(empty_dsn: str) -> None:
 def test_tables_of_two_lines_share_a_schema(empty_dsn: str) -> None:
     set_up(empty_dsn, LINE_89)
     added = set_up(empty_dsn, LINE_118)
-    numbers = ["014", "015", "016", "018", "020", "021", "022", "023", "025", "026"]
+    numbers = ["014", "015", "016", "018", "020", "021", "022", "023", "024", "025", "026"]
     assert [name[:3] for name in added] == numbers
     assert set_up(empty_dsn) == ()
     with Client(empty_dsn, draive="0.118") as db:

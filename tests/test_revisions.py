@@ -506,7 +506,7 @@ def test_every_call_works_on_partitioned_tables(connect: Connect, empty_dsn: str
         )
     found = re.findall(r"(?s)TABLE IF NOT EXISTS (\w+) \((?:(?!;).)*PARTITION BY", script)
     tables = list(dict.fromkeys(found))
-    assert len(tables) == 13
+    assert len(tables) == 14
     run_sql(empty_dsn, script)
     for table in tables:
         for part in range(3):

@@ -54,7 +54,7 @@ CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
     "replace an element": (lambda db: db.memory("filled").replace(0, asked("new")), WRITE),
     "clear": (lambda db: db.memory("m").clear(), WRITE),
     "maintenance": (lambda db: db.memory("m").maintenance(variables={"a": 1}), WRITE),
-    "remove": (lambda db: db.memory("m").remove(), WRITE),
+    "remove": (lambda db: db.memory("m").remove(), "PBDE" * 5 + "S"),
     "import": (
         lambda db: db.memories.import_chat("chat", [{"role": "user", "content": "hi"}] * 100),
         WRITE,
@@ -64,6 +64,7 @@ CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
     "list memories": (lambda db: db.memories.list(), READ),
     "count memories": (lambda db: db.memories.count(), READ),
     "erase": (lambda db: db.memories.erase("m", dry_run=False), "PBDE" * 7 + "S"),
+    "annotate": (lambda db: db.annotations.add("filled", name="helpful"), WRITE),
     "define a prompt": (lambda db: db.instructions.define("greeting", content="Hello"), WRITE),
     "load a prompt": (lambda db: db.instructions.resolve("greeting", default=""), READ),
     "list prompts": (lambda db: db.instructions.available_instructions(), READ),

@@ -392,6 +392,7 @@ def test_upgrade_from_version_0_1_0_loses_nothing(connect: Connect, empty_dsn: s
         "020",
         "022",
         "023",
+        "024",
         "025",
         "026",
     ]

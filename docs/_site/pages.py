@@ -23,6 +23,7 @@ SCHEMA = ROOT / "schema"
 DTYPES = {
     "text": "str",
     "integer": "int64",
+    "index": "Int64",
     "float": "float64",
     "boolean": "bool",
     "timestamp": "datetime64[us, UTC]",

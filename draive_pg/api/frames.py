@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 from draive_pg.api._method import Namespace, method, stream
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
-from draive_pg.frames import frame_named
+from draive_pg.frames import frame_named, views
+from draive_pg.frames.annotations import ANNOTATIONS
 from draive_pg.frames.audit import AUDIT
 from draive_pg.frames.conversations import CONVERSATION_LOG, SESSIONS, TOOL_CALLS, VARIABLES
 from draive_pg.frames.frame import Format
@@ -15,12 +16,14 @@ from draive_pg.frames.query import Backend, Filters, JsonColumns, OneOrMany, Rol
 from draive_pg.frames.read import chunks, read
 from draive_pg.frames.removed_elements import REMOVED_ELEMENTS
 from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS, TEMPLATE_REVISIONS
+from draive_pg.frames.views import DEFAULT_SCHEMA
 from draive_pg.operations.operation import Request
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from draive_pg.operations.copy import Copy
+    from draive_pg.operations.operation import Workflow
 
 
 class Frames[D: Database | AsyncDatabase](Namespace[D]):
@@ -644,6 +647,86 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         )
 
     @method
+    def annotations(  # noqa: PLR0913 - filters
+        self,
+        identifier: OneOrMany | None = None,
+        *,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+        documents: JsonColumns = "objects",
+        backend: Backend = "pandas",
+    ) -> "Copy[DataFrame]":
+        """Return one row per annotation, ordered by identifier, position and time.
+
+        ``identifier`` and ``position`` are those of `conversation_log`, `tool_calls` and
+        `Analysis.turns`, so that they can be merged.
+
+        Parameters
+        ----------
+        identifier : str | Sequence[str] | None
+            Only of these memories.
+        prefix : str | None
+            Only of memories whose identifiers start with it.
+        variables : Mapping[str, Any] | None
+            Only of memories whose newest variables contain these.
+        since, until : datetime | date | str | None
+            Bounds of ``annotated``, inclusive and exclusive.
+        limit : int | None
+            Maximum number of rows; the first ones are returned.
+        columns : Sequence[str] | None
+            Only these columns, in this order.
+        documents : {"objects", "text"}
+            Without effect, as no column has JSON.
+        backend : {"pandas", "arrow", "polars"}
+            Type of the result.
+
+        Returns
+        -------
+        DataFrame
+            The columns:
+
+            | column | dtype | content |
+            |---|---|---|
+            | identifier | str | identifier of the memory |
+            | position | Int64 | of the element; missing for the memory, or if the element is gone |
+            | name | str | what is judged |
+            | score | float64 | the score, if any |
+            | comment | str | the comment, if any |
+            | tags | object | tuple of the tags |
+            | author | str | who gave it, if known |
+            | annotated | datetime64[us, UTC] | when |
+            | id | str | name of the annotation in its memory |
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument of a wrong type or value.
+
+        Examples
+        --------
+        >>> log, scores = db.frames.conversation_log(), db.frames.annotations()
+        >>> log.merge(scores, on=["identifier", "position"], how="left")
+        """
+        return read(
+            ANNOTATIONS,
+            {
+                "identifier": identifier,
+                "prefix": prefix,
+                "variables": variables,
+                "since": since,
+                "until": until,
+                "limit": limit,
+                "columns": columns,
+                "documents": documents,
+            },
+            backend=backend,
+        )
+
+    @method
     def removed_elements(
         self,
         identifier: OneOrMany | None = None,
@@ -726,7 +809,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             Name of a method of this class: ``"conversation_log"``, ``"tool_calls"``,
             ``"sessions"``, ``"variables"``, ``"instruction_revisions"``,
             ``"template_revisions"``, ``"configurations"``, ``"audit"``,
-            ``"removed_elements"``.
+            ``"removed_elements"`` or ``"annotations"``.
         rows : int
             Number of rows of each DataFrame; the last one may have fewer.
         **filters
@@ -750,6 +833,57 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         ...     process(log)
         """
         return chunks(frame_named(frame), filters, rows)
+
+    @method
+    def create_views(self, schema: str = DEFAULT_SCHEMA) -> "Workflow[tuple[str, ...]]":
+        """Create views with the columns of the frames, for psql, DuckDB and dashboards.
+
+        A view has the name of its frame. It reads with the rights of the role that queries it.
+        Views that exist are replaced, and keep their grants. `setup` does not create any.
+
+        Parameters
+        ----------
+        schema : str
+            Schema of the views, which is created if it does not exist; not that of the tables.
+
+        Returns
+        -------
+        tuple of str
+            Names of the views.
+
+        Raises
+        ------
+        PermissionDenied
+            If the role may not create them.
+        SchemaInvalid
+            If the schema has views of tables in another schema.
+
+        Examples
+        --------
+        >>> db.frames.create_views()
+        >>> db.sql("SELECT speaker, count(*) FROM draive_pg.conversation_log GROUP BY speaker")
+        """
+        return views.create(schema, self._database.schema)
+
+    @method
+    def drop_views(self, schema: str = DEFAULT_SCHEMA) -> "Workflow[tuple[str, ...]]":
+        """Drop the views that `create_views` created, and return their names.
+
+        Parameters
+        ----------
+        schema : str
+            Schema of the views, which stays.
+
+        Returns
+        -------
+        tuple of str
+            Names of the views; empty if there were none.
+
+        Examples
+        --------
+        >>> db.frames.drop_views()
+        """
+        return views.drop(schema, self._database.schema)
 
     @method
     def export(

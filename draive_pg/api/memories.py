@@ -491,7 +491,8 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
             OpenAI chat messages, Anthropic messages, ShareGPT, or items of the Responses API.
         metadata : bool
             Write identifiers, times, variables, reasoning and meta as well, so that an import of
-            the file makes the same memories. Fine-tuning tools may refuse such fields.
+            the file makes the same memories; and annotations, each with the index of its message.
+            Fine-tuning tools may refuse such fields.
         only_valid : bool
             Leave out conversations that the API of a model would refuse.
 
@@ -548,7 +549,7 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         *,
         prefix: str | None = None,
     ) -> Workflow[Transfer]:
-        """Write whole memories to a file: elements and variables with their timestamps.
+        """Write whole memories to a file: elements, variables and annotations with their times.
 
         Each memory is of one database snapshot; the largest must fit in memory.
 

@@ -126,6 +126,8 @@ class Conversation:
         Title and other data about the conversation.
     ignored : frozenset[str]
         Names of fields that were not read.
+    annotations : Sequence[Mapping]
+        Annotations, each with the number of its message unless it is of the whole conversation.
     """
 
     messages: Sequence[Message]
@@ -133,3 +135,4 @@ class Conversation:
     created: datetime | None = None
     variables: Mapping[str, Any] = field(default_factory=dict[str, Any])
     ignored: frozenset[str] = frozenset()
+    annotations: Sequence[Mapping[str, Any]] = ()

@@ -1,6 +1,7 @@
 """The tables as pandas DataFrames and files."""
 
 from draive_pg.codec.validation import shown
+from draive_pg.frames.annotations import ANNOTATIONS
 from draive_pg.frames.audit import AUDIT
 from draive_pg.frames.conversations import CONVERSATION_LOG, SESSIONS, TOOL_CALLS, VARIABLES
 from draive_pg.frames.frame import Frame
@@ -25,6 +26,7 @@ FRAMES = {
         CONFIGURATIONS,
         AUDIT,
         REMOVED_ELEMENTS,
+        ANNOTATIONS,
     )
 }
 

@@ -25,6 +25,7 @@ INFINITIES = np.array([np.iinfo(np.int64).min, np.iinfo(np.int64).max])
 
 WIRE_TYPES: Mapping[ColumnType, np.dtype[Any]] = {
     "integer": np.dtype(">i8"),
+    "index": np.dtype(">i8"),
     "float": np.dtype(">f8"),
     "boolean": np.dtype("?"),
     "timestamp": np.dtype(">i8"),
@@ -37,6 +38,7 @@ ARROW_TYPES: Mapping[ColumnType, Any] = {
     "texts": pa.large_string(),
     "json": pa.large_string(),
     "integer": pa.int64(),
+    "index": pa.int64(),
     "float": pa.float64(),
     "boolean": pa.bool_(),
     "timestamp": pa.timestamp("us", "UTC"),
@@ -184,5 +186,7 @@ def _array(kind: ColumnType, values: Vector) -> Any:
         missing = np.isin(values, INFINITIES)
         since_1970 = values.astype(np.int64) + EPOCH_2000
         return pa.array(since_1970, mask=missing).cast(ARROW_TYPES["timestamp"])
+    if kind == "index":
+        return pa.array(values.astype(np.int64), mask=values < 0)
     # from_pandas: NaN is a missing number.
     return pa.array(values.astype(values.dtype.newbyteorder("=")), from_pandas=True)

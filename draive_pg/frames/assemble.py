@@ -165,6 +165,9 @@ def _series(kind: ColumnType, parts: Sequence[Any]) -> "Series[Any]":
         case "timestamp":
             values = column.cast(pa.timestamp("us")).to_numpy()
             return pd.Series(pd.DatetimeIndex(values).tz_localize("UTC"))
+        case "index":
+            values: list[int | None] = column.to_pylist()
+            return pd.Series(pd.array(values, dtype="Int64"))
         case _:
             return pd.Series(column.to_numpy())
 

@@ -5,6 +5,7 @@ from typing import LiteralString
 from draive_pg.frames.frame import Frame
 from draive_pg.operations.conversations.expressions import (
     CALLS,
+    CHOSEN,
     FAILURES,
     ROLE,
     STARTS_TURN,
@@ -46,20 +47,6 @@ CASE WHEN single THEN coalesce(content #>> '{blocks,0,parts,0,text}', '') ELSE c
 KINDS: LiteralString = """
 CASE WHEN single THEN coalesce(content #>> '{blocks,0,type}', 'content') END AS kind,
 CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') END AS kinds
-""".strip()
-# The conversations that a frame is of: those named, with a prefix, with newest variables.
-CHOSEN: LiteralString = f"""
-    (:identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[]))
-    AND (:prefix::TEXT IS NULL OR starts_with(identifier, :prefix::TEXT))
-    AND (:variables::JSONB IS NULL OR identifier IN (
-        SELECT identifier
-        FROM (
-            SELECT DISTINCT ON (identifier) identifier, variables
-            FROM {SNAPSHOTS} AS snapshot
-            ORDER BY identifier, created DESC, place DESC
-        ) AS newest
-        WHERE variables @> :variables::JSONB
-    ))
 """.strip()
 # Memories with enough elements for a limit, if no filter leaves elements out: each has one or more.
 FIRST: LiteralString = f"""

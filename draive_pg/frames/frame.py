@@ -9,16 +9,18 @@ type Format = Literal["parquet", "csv", "jsonl"]
 """Format of an exported file."""
 
 type ColumnType = Literal[
-    "text", "integer", "float", "boolean", "timestamp", "texts", "json", "tid"
+    "text", "integer", "index", "float", "boolean", "timestamp", "texts", "json", "tid"
 ]
-"""Type of a column: ``texts`` are several, as a JSON array; ``tid`` is PostgreSQL's ``ctid``."""
+"""Type of a column: an ``index`` is an integer from 0, and may be missing; ``texts`` are several,
+as a JSON array; ``tid`` is PostgreSQL's ``ctid``."""
 
 type Columns = Mapping[LiteralString, ColumnType]
 
-# How each kind is selected, fixed-width kinds first. These are never NULL: a missing float is NaN,
-# a missing timestamp is -infinity.
+# How each kind is selected, fixed-width kinds first. These are never NULL: a missing index is -1, a
+# missing float is NaN, a missing timestamp is -infinity.
 SELECTED: Mapping[ColumnType, LiteralString] = {
     "integer": "{}::INT8",
+    "index": "coalesce({}::INT8, -1)",
     "boolean": "{}::BOOLEAN",
     "float": "coalesce({}::FLOAT8, 'NaN')",
     "timestamp": "coalesce({}, '-infinity')",
@@ -85,7 +87,7 @@ class Frame:
         For a database without the tables of draive_pg, as in `Operation`.
     """
 
-    __slots__ = ("columns", "fallback", "lengths", "name", "ordered", "unordered")
+    __slots__ = ("columns", "fallback", "lengths", "name", "ordered", "rows", "unordered")
 
     def __init__(
         self,
@@ -100,6 +102,7 @@ class Frame:
         self.name = name
         self.fallback = fallback
         self.columns = columns
+        self.rows = rows
         self.lengths = lengths or {}
         self.ordered = Source(f"frames.{name}", columns, rows)
         self.unordered: Source | None = None

@@ -63,6 +63,46 @@ class StoredElement(Record):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Annotation(Record):
+    """A score, comment or tags that a person or an evaluator gave to a memory or an element.
+
+    Attributes
+    ----------
+    identifier : str
+        The memory.
+    id : str
+        Name of the annotation, unique in the memory.
+    position : int | None
+        Index of the element when it was read; None: it is of the whole memory, or the element does
+        not exist any more.
+    name : str
+        What is judged: ``"helpful"``.
+    score : float | None
+        The score.
+    comment : str | None
+        The comment.
+    tags : tuple of str
+        The tags.
+    author : str | None
+        Who gave it.
+    annotated : datetime | None
+        When, in UTC.
+    """
+
+    _first = ("identifier", "position", "name", "score", "comment", "tags", "author", "annotated")
+
+    identifier: str
+    id: str
+    position: int | None
+    name: str
+    score: float | None
+    comment: str | None
+    tags: tuple[str, ...]
+    author: str | None
+    annotated: datetime | None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Removal(Record):
     """What was removed, or would be.
 
@@ -117,6 +157,8 @@ class Transfer(Record):
     ignored : Mapping[str, int]
         What an import left out because the tables of draive 0.100 and newer have no place for it,
         and in how many memories: variables, or memories without elements.
+    annotations : int
+        Number of annotations in the file, also of memories that exist with the same content.
     """
 
     path: Path
@@ -125,6 +167,7 @@ class Transfer(Record):
     variables: int
     unchanged: int = 0
     ignored: Mapping[str, int] = field(default_factory=dict[str, int])
+    annotations: int = 0
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -37,5 +37,14 @@ FROM (
     WINDOW ordered AS (PARTITION BY identifier ORDER BY created, place)
 ) AS element
     WHERE identifier = ANY ($1::TEXT[])
+    UNION ALL
+    SELECT
+        identifier,
+        3,
+        row_number() OVER (PARTITION BY identifier ORDER BY annotated, id),
+        annotated,
+        (to_jsonb(annotation) - 'identifier' - 'annotated')::TEXT
+    FROM draive_pg_annotations AS annotation
+    WHERE identifier = ANY ($1::TEXT[])
 ) AS stored
 ORDER BY identifier, kind, number

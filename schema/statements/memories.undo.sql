@@ -33,6 +33,19 @@ deleted_elements AS (
     WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
         AND identifier = (SELECT min(identifier) FROM removed_elements)
 ),
+forgotten AS (
+    DELETE FROM draive_pg_annotations AS annotation
+    WHERE identifier = $1::TEXT
+        AND occurrence > (
+            SELECT count(*) FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+            WHERE element.identifier = $1::TEXT
+                AND encode(sha256(convert_to(content::TEXT, 'UTF8')), 'hex') = annotation.digest
+                AND element.place NOT IN (SELECT place FROM chosen)
+        )
+),
 kept AS (
     INSERT INTO draive_pg_removed_elements (
         identifier, created, action, author, reason, content

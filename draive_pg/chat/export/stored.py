@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from draive_pg.chat.conversation import Block, Call, Conversation, Message, Result, Thought
 from draive_pg.chat.parts import without
@@ -12,21 +12,24 @@ from draive_pg.codec.elements import UNTIMED, Document, outline
 MARKS = (UNTIMED, "unreadable", "orphaned")
 
 
+type Kind = Literal["annotation", "variables", "element"]
+
+
 class Stored(NamedTuple):
-    """A stored element, or a snapshot of variables.
+    """A stored element, a snapshot of variables, or an annotation.
 
     Attributes
     ----------
     created : datetime | None
         When it was written; None if Python cannot represent it.
-    is_element : bool
-        False for a snapshot.
+    kind : str
+        ``"annotation"``, ``"variables"`` or ``"element"``.
     document : Any
         Its JSON document.
     """
 
     created: datetime | None
-    is_element: bool
+    kind: Kind
     document: Any
 
 
@@ -38,7 +41,7 @@ def read(identifier: str, rows: Sequence[Stored]) -> Conversation:
     identifier : str
         Its identifier.
     rows : Sequence[Stored]
-        Its elements and snapshots in order of time.
+        Its annotations, then its elements and snapshots in order of time.
 
     Raises
     ------
@@ -47,21 +50,32 @@ def read(identifier: str, rows: Sequence[Stored]) -> Conversation:
     """
     messages: list[Message] = []
     variables: Mapping[str, Any] = {}
-    position = 0
+    firsts: list[int] = []  # the first message of each element
     for row in rows:
-        if row.is_element:
+        if row.kind == "element":
+            position = len(firsts)
+            firsts.append(len(messages))
             try:
                 outline(row.document)
             except ValueError as error:
                 raise ValueError(f"element {position}: {error}") from error
             messages += _messages(row)
-            position += 1
-        else:
+        elif row.kind == "variables":
             found = _object(row.document)
             if text := _added(variables.get("system"), found.get("system")):
                 messages.append(Message("system", [{"text": text, "meta": {}}], row.created))
             variables = found
-    return Conversation(messages, identifier, None, without(variables, "system"))
+    annotations = [_annotation(row.document, firsts) for row in rows if row.kind == "annotation"]
+    return Conversation(
+        messages, identifier, None, without(variables, "system"), annotations=annotations
+    )
+
+
+def _annotation(document: Mapping[str, Any], firsts: Sequence[int]) -> Mapping[str, Any]:
+    """Return an annotation with the number of a message in place of the position."""
+    position = document["position"]
+    rest = without(document, "position")
+    return rest if position is None else {"message": firsts[position], **rest}
 
 
 def _object(value: object) -> Mapping[str, Any]:

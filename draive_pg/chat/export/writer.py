@@ -24,8 +24,8 @@ class Writer:
     Attributes
     ----------
     metadata : bool
-        Write identifiers, times, variables, reasoning and meta as well, in fields that the import
-        reads.
+        Write identifiers, times, variables, reasoning, meta and annotations as well, in fields that
+        the import reads.
     left_out : set of str
         What the format cannot represent: names that are added while writing.
     """
@@ -43,6 +43,7 @@ class Writer:
         return {
             "id": conversation.identifier,
             **({"metadata": variables} if variables else {}),
+            **({"annotations": conversation.annotations} if conversation.annotations else {}),
         }
 
     def about_message(self, message: Message) -> Fields:

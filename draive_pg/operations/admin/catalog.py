@@ -327,6 +327,23 @@ TABLES = (
         grants_of="memories_elements",
     ),
     ExpectedTable(
+        "draive_pg_annotations",
+        "024_annotations",
+        {
+            "identifier": "text",
+            "id": "text",
+            "digest": "text",
+            "occurrence": "int4",
+            "name": "text",
+            "score": "float8",
+            "comment": "text",
+            "tags": "jsonb",
+            "author": "text",
+            "annotated": "timestamptz",
+        },
+        grants_of="memories_elements",
+    ),
+    ExpectedTable(
         "draive_pg_ttl",
         "026_time_to_live",
         {"is_prefix": "bool", "name": "text", "ttl": "interval"},

@@ -6,6 +6,7 @@ from typing import Any, LiteralString
 from draive_pg.codec.json import OnInvalid, check_invalid
 from draive_pg.codec.validation import check_limit, check_optional, check_text
 from draive_pg.errors import StoredDataInvalid
+from draive_pg.operations.conversations.annotations import FORGET_CHOSEN
 from draive_pg.operations.conversations.elements import (
     Position,
     check_place,
@@ -97,6 +98,7 @@ def _chosen(condition: LiteralString = "") -> LiteralString:
 
 REMOVE: LiteralString = f"""removed_elements AS (SELECT identifier, place FROM chosen),
 {DELETE_ELEMENTS},
+{FORGET_CHOSEN},
 {KEEP}"""
 
 REMOVED: LiteralString = "SELECT content::TEXT FROM chosen ORDER BY created, place"
@@ -176,6 +178,7 @@ following AS (
 changed AS MATERIALIZED (SELECT * FROM following WHERE number = 1 OR moved <> created),
 removed_elements AS (SELECT identifier, place FROM changed),
 {DELETE_ELEMENTS},
+{FORGET_CHOSEN},
 {KEEP},
 new_elements AS (
     SELECT

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -12,13 +12,14 @@ from typing import IO, Any
 from draive_pg.chat.conversation import Conversation, ExportFormat
 from draive_pg.chat.export import FORMATS, openai
 from draive_pg.chat.export.rules import problems
-from draive_pg.chat.export.stored import Stored, read
+from draive_pg.chat.export.stored import Kind, Stored, read
 from draive_pg.chat.export.writer import Writer
 from draive_pg.codec.json import parse
 from draive_pg.codec.timestamps import from_epoch_us
 from draive_pg.codec.validation import check_text
 from draive_pg.errors import StoredDataInvalid
 from draive_pg.models.conversations import ChatExport
+from draive_pg.operations.conversations.annotations import NO_ANNOTATIONS, annotated
 from draive_pg.operations.conversations.export_format import check_path
 from draive_pg.operations.conversations.expressions import epoch_us
 from draive_pg.operations.conversations.listing import memory_missing
@@ -26,8 +27,8 @@ from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, SN
 from draive_pg.operations.conversations.transfer import Selection, write_batches
 from draive_pg.operations.operation import Operation, Query, Row, Steps, workflow
 
-# For each memory: its row, then its snapshots and elements in order. A snapshot of the same time as
-# an element was current when that was written.
+# For each memory: its row, its annotations, then its snapshots and elements in order. A snapshot of
+# the same time as an element was current when that was written.
 READ = Query(
     "memories.chat",
     f"""
@@ -39,9 +40,18 @@ FROM (
         NULL::TIMESTAMPTZ AS created,
         NULL::TIMESTAMPTZ AS moment,
         '' AS document,
-        NULL AS place
+        NULL::TID AS place
     FROM {CONVERSATIONS} AS conversation
     WHERE identifier = ANY (:identifiers::TEXT[])
+    UNION ALL
+    SELECT
+        identifier,
+        3,
+        NULL,
+        annotated,
+        (to_jsonb(annotation) - ARRAY['identifier', 'id', 'digest', 'occurrence'])::TEXT,
+        NULL
+    FROM {annotated("identifier = ANY (:identifiers::TEXT[])")} AS annotation
     UNION ALL
     SELECT identifier, 1, created, created, variables::TEXT, place
     FROM {SNAPSHOTS} AS snapshot
@@ -51,9 +61,12 @@ FROM (
     FROM {ELEMENTS} AS element
     WHERE identifier = ANY (:identifiers::TEXT[])
 ) AS stored
-ORDER BY identifier, created NULLS FIRST, kind, place
+ORDER BY identifier, created NULLS FIRST, kind, place, moment
 """,
 )
+
+
+KINDS: Mapping[int, Kind] = {1: "variables", 2: "element", 3: "annotation"}
 
 
 @dataclass(slots=True)
@@ -105,7 +118,8 @@ def export_chats(path: object, selection: Selection, rules: Rules) -> Steps[Chat
         raise ValueError(f"format must be one of {known}, not {rules.format!r:.60}")
     target = check_path(path)
     report = Report()
-    yield from write_batches(target, selection, READ, partial(_write_lines, rules, report))
+    write = partial(_write_lines, rules, report)
+    yield from write_batches(target, selection, READ, write, fallback=NO_ANNOTATIONS)
     return report.result(target)
 
 
@@ -118,6 +132,7 @@ def chat(identifier: str, *, metadata: bool) -> Steps[list[dict[str, Any]]]:
         name=name,
         statements=(READ(identifiers=[identifier]),),
         read_only=True,
+        fallback=NO_ANNOTATIONS,
         decode=lambda rows: rows,
     )
     if not rows:
@@ -131,12 +146,12 @@ def chat(identifier: str, *, metadata: bool) -> Steps[list[dict[str, Any]]]:
 
 
 def _conversation(identifier: str, rows: Iterable[Row]) -> Conversation:
-    stored = (
-        Stored(from_epoch_us(created), kind == 2, parse(document, "a row"))  # noqa: PLR2004
+    stored = [
+        Stored(from_epoch_us(created), KINDS[kind], parse(document, "a row"))
         for _, kind, created, document in rows
         if kind
-    )
-    return read(identifier, list(stored))
+    ]
+    return read(identifier, stored)
 
 
 def _write_lines(rules: Rules, report: Report, file: IO[bytes], rows: Sequence[Row]) -> set[str]:

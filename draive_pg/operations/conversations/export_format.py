@@ -4,9 +4,11 @@
 
     {"identifier": "visit-1", "created": "2026-01-02T03:04:05.678901Z",
      "variables": [{"created": "…", "content": {…}}, …],
-     "elements": [{"created": "…", "content": {…}}, …]}
+     "elements": [{"created": "…", "content": {…}}, …],
+     "annotations": [{"created": "…", "content": {…}}, …]}
 
-(on one line). Documents are written as PostgreSQL prints them, so no number changes.
+(on one line, and without annotations if there are none). Documents are written as PostgreSQL prints
+them, so no number changes.
 """
 
 import gzip
@@ -39,6 +41,7 @@ class Line(NamedTuple):
     text: str
     elements: int
     variables: int
+    annotations: int
     read: int
 
     @property
@@ -107,17 +110,26 @@ def _line(line: bytes, where: str, number: int, read: int) -> Line:
             "elements": [*elements],
             "variables": [*variables],
         } if all(map(_is_dated, (*elements, *variables))):
+            match document.get("annotations", []):
+                case [*annotations] if all(map(_is_annotation, annotations)):
+                    pass
+                case _:
+                    raise ExportInvalid(f"{where}: annotations are not in the export format")
             try:
                 check_text(identifier, "identifier")
             except ValueError as error:
                 raise ExportInvalid(f"{where}: {error}") from error
-            for time in (created, *(row["created"] for row in (*elements, *variables))):
+            for time in (
+                created,
+                *(row["created"] for row in (*elements, *variables, *annotations)),
+            ):
                 if TIME.fullmatch(time) is None:
                     raise ExportInvalid(
                         f"{where}: created must be a time such as 2026-01-02T03:04:05.678901Z, "
                         f"not {time!r:.60}"
                     )
-            return Line(number, identifier, text, len(elements), len(variables), read)
+            counts = (len(elements), len(variables), len(annotations))
+            return Line(number, identifier, text, *counts, read)
         case _:
             raise ExportInvalid(
                 f"{where}: not a memory in the export format; chat logs are imported with "
@@ -128,3 +140,23 @@ def _line(line: bytes, where: str, number: int, read: int) -> Line:
 def _is_dated(row: object) -> bool:
     members = cast("Mapping[str, object]", row if isinstance(row, dict) else {})
     return isinstance(members.get("created"), str) and "content" in members
+
+
+def _is_annotation(row: object) -> bool:
+    match row:
+        case {
+            "created": str(),
+            "content": {
+                "id": str(),
+                "name": str(),
+                "score": int() | float() | None,
+                "comment": str() | None,
+                "tags": list(tags),
+                "author": str() | None,
+                "digest": str() | None,
+                "occurrence": int() | None,
+            },
+        }:
+            return all(isinstance(tag, str) for tag in cast("list[object]", tags))
+        case _:
+            return False

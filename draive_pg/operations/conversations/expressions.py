@@ -3,6 +3,22 @@
 from typing import LiteralString
 
 from draive_pg.codec.failures import FAILURE_SQL
+from draive_pg.operations.conversations.store import SNAPSHOTS
+
+# The conversations that a frame is of: those named, with a prefix, with newest variables.
+CHOSEN: LiteralString = f"""
+    (:identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[]))
+    AND (:prefix::TEXT IS NULL OR starts_with(identifier, :prefix::TEXT))
+    AND (:variables::JSONB IS NULL OR identifier IN (
+        SELECT identifier
+        FROM (
+            SELECT DISTINCT ON (identifier) identifier, variables
+            FROM {SNAPSHOTS} AS snapshot
+            ORDER BY identifier, created DESC, place DESC
+        ) AS newest
+        WHERE variables @> :variables::JSONB
+    ))
+""".strip()
 
 ROLE: LiteralString = """
 CASE content ->> 'type'

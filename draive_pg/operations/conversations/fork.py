@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from draive_pg.codec.validation import check_position, check_text
 from draive_pg.errors import MemoryExists, SchemaInvalid
 from draive_pg.lines.line import Line
+from draive_pg.operations.conversations.annotations import MOVE, MOVE_TURNS, NOT_WRITTEN
 from draive_pg.operations.conversations.store import (
     CONVERSATIONS,
     CREATE_CONVERSATIONS,
@@ -163,13 +164,16 @@ def rename(identifier: str, new_identifier: str) -> ByLine[bool]:
         return _check_copied(name, new_identifier, existed=existed, created=created)
 
     def build(line: Line) -> Operation[bool]:
-        query = RENAME_TURNS if line.has_turns else RENAME
+        move, query = (MOVE_TURNS, RENAME_TURNS) if line.has_turns else (MOVE, RENAME)
+        identifiers = {"identifier": identifier, "new_identifier": new_identifier}
         return Operation(
             name=name,
             statements=(
-                lock_memories((identifier, new_identifier)),
-                query(identifier=identifier, new_identifier=new_identifier),
+                lock_memories(identifiers.values()),
+                move(**identifiers),
+                query(**identifiers),
             ),
+            fallback=NOT_WRITTEN,
             decode=decode,
         )
 

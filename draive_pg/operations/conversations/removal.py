@@ -10,6 +10,7 @@ from draive_pg.codec.timestamps import Timestamp, check_timestamp
 from draive_pg.codec.validation import check_limit, check_optional, check_texts
 from draive_pg.display.progress import progress
 from draive_pg.models.conversations import Removal
+from draive_pg.operations.conversations.annotations import NOT_WRITTEN
 from draive_pg.operations.conversations.expressions import epoch_us
 from draive_pg.operations.conversations.listing import LAST_WRITTEN
 from draive_pg.operations.conversations.store import (
@@ -110,6 +111,14 @@ PRUNE_TTL = Query(
     f"DELETE FROM {{schema}}.draive_pg_ttl WHERE NOT is_prefix AND name IN ({DUE})",
 )
 
+PRUNE_ANNOTATIONS = Query(
+    "memories.prune.annotations",
+    f"""
+DELETE FROM {{schema}}.draive_pg_annotations AS annotation
+WHERE annotation.identifier IN ({DUE})
+""",
+)
+
 # Only the first 1,000 are locked, in the order of `advisory_locks`: max_locks_per_transaction
 # limits their number. A concurrent writer to another memory may get a foreign key error.
 LOCK_MATCHING = Query(
@@ -125,7 +134,7 @@ FROM (
 """,
 )
 
-NOT_KEPT = Fallback(
+NOT_KEPT = NOT_WRITTEN | Fallback(
     dict.fromkeys(("draive_pg_removed_elements", "draive_pg_keys", "draive_pg_ttl"), "")
 )
 
@@ -156,6 +165,8 @@ ERASE_ELEMENTS = Query(
 ERASE_KEYS = Query("memories.erase.keys", _erase_rest("draive_pg_keys"))
 
 ERASE_TTL = Query("memories.erase.ttl", _erase_rest("draive_pg_ttl", name="name"))
+
+ERASE_ANNOTATIONS = Query("memories.erase.annotations", _erase_rest("draive_pg_annotations"))
 
 ERASE = Query("memories.erase", f"WITH matching AS ({MATCHING}),\n{REMOVE_MATCHING}")
 
@@ -199,6 +210,7 @@ def prune(
                 statements=(
                     lock_memories(identifiers),
                     PRUNE_TTL(identifiers=identifiers, last=last),
+                    PRUNE_ANNOTATIONS(identifiers=identifiers, last=last),
                     PRUNE(identifiers=identifiers, last=last),
                 ),
                 fallback=NOT_KEPT,
@@ -237,6 +249,7 @@ def erase(
             ERASE_ELEMENTS(**filters),
             ERASE_KEYS(**filters),
             ERASE_TTL(**filters),
+            ERASE_ANNOTATIONS(**filters),
             ERASE(**filters),
         ),
         read_only=dry_run,

@@ -16,6 +16,7 @@ from draive_pg.codec.validation import check_optional, check_texts
 from draive_pg.display.progress import progress
 from draive_pg.errors import MemoryExists
 from draive_pg.models.conversations import Transfer
+from draive_pg.operations.conversations.annotations import NO_ANNOTATIONS, import_annotations
 from draive_pg.operations.conversations.export_format import Line, check_path, lines, written
 from draive_pg.operations.conversations.listing import MATCHING, memory_missing
 from draive_pg.operations.conversations.store import (
@@ -29,7 +30,16 @@ from draive_pg.operations.conversations.store import (
     SNAPSHOTS,
     lock_memories,
 )
-from draive_pg.operations.operation import LINE, Call, Operation, Query, Row, Steps, workflow
+from draive_pg.operations.operation import (
+    LINE,
+    Call,
+    Fallback,
+    Operation,
+    Query,
+    Row,
+    Steps,
+    workflow,
+)
 
 # Limits of one statement, unless a single memory exceeds them.
 MAX_ELEMENTS = 2_000
@@ -70,7 +80,7 @@ def _utc(time: LiteralString) -> LiteralString:
     )
 
 
-# For each memory: its row, then its variables, then its elements, each in order.
+# For each memory: its row, then its variables, its elements and its annotations, each in order.
 READ = Query(
     "memories.export",
     f"""
@@ -87,6 +97,15 @@ FROM (
     UNION ALL
     SELECT identifier, 2, number, created, content::TEXT
     FROM {NUMBERED} AS element
+    WHERE identifier = ANY (:identifiers::TEXT[])
+    UNION ALL
+    SELECT
+        identifier,
+        3,
+        row_number() OVER (PARTITION BY identifier ORDER BY annotated, id),
+        annotated,
+        (to_jsonb(annotation) - 'identifier' - 'annotated')::TEXT
+    FROM {{schema}}.draive_pg_annotations AS annotation
     WHERE identifier = ANY (:identifiers::TEXT[])
 ) AS stored
 ORDER BY identifier, kind, number
@@ -210,18 +229,15 @@ def select(
 def export(path: object, selection: Selection) -> Steps[Transfer]:
     """Write memories to a file, which appears or is replaced when it is complete."""
     target = check_path(path)
-    memories = elements = variables = 0
+    counts = Counter[int]()
 
     def write(file: IO[bytes], rows: Sequence[Row]) -> set[str]:
-        nonlocal memories, elements, variables
-        found, more_elements, more_variables = _write_lines(file, rows)
-        memories += len(found)
-        elements += more_elements
-        variables += more_variables
-        return found
+        counts.update(kind for _, kind, *_ in rows)
+        return _write_lines(file, rows)
 
-    yield from write_batches(target, selection, READ, write)
-    return Transfer(target, memories, elements, variables)
+    yield from write_batches(target, selection, READ, write, fallback=NO_ANNOTATIONS)
+    memories, variables, elements, annotations = (counts[kind] for kind in range(4))
+    return Transfer(target, memories, elements, variables, annotations=annotations)
 
 
 def write_batches(
@@ -229,6 +245,8 @@ def write_batches(
     selection: Selection,
     read: Query,
     write: Callable[[IO[bytes], Sequence[Row]], set[str]],
+    *,
+    fallback: Fallback,
 ) -> Steps[None]:
     """Read memories in batches, and write each batch to a file.
 
@@ -242,6 +260,8 @@ def write_batches(
         Takes ``identifiers``, and returns the rows of these memories.
     write : callable
         Write the rows to a file, and return the identifiers of their memories.
+    fallback : Fallback
+        Of ``read``.
 
     Raises
     ------
@@ -254,7 +274,7 @@ def write_batches(
         file: IO[bytes] = yield Call(partial(stack.enter_context, written(target)))
         while listed := (yield _sizes(selection, after)):
             for batch in batches(listed):
-                rows = yield _read(read, [size.identifier for size in batch])
+                rows = yield _read(read, [size.identifier for size in batch], fallback)
                 missing -= yield Call(partial(write, file, rows))
                 bar.update(len(batch))
             after = listed[-1].identifier
@@ -282,6 +302,15 @@ def import_file(path: object) -> Steps[Transfer]:
         while batch := (yield Call(partial(next, found, None))):
             created, other = yield _write(source, batch, with_variables=with_variables)
             differing += sorted(other)
+            annotated = [
+                line for line in batch if line.annotations and line.identifier not in other
+            ]
+            if annotated:  # also of an earlier import that was interrupted here
+                yield import_annotations(
+                    f"import {source.name!r:.80}",
+                    _array(annotated),
+                    [line.identifier for line in annotated],
+                )
             new = [line for line in batch if line.identifier in created]
             if not with_variables:
                 ignored["variables"] += sum(line.variables > 0 for line in new)
@@ -291,6 +320,7 @@ def import_file(path: object) -> Steps[Transfer]:
                 sum(line.elements for line in new),
                 sum(line.variables for line in new) if with_variables else 0,
                 len(batch) - len(new) - len(other),
+                sum(line.annotations for line in annotated),
             )
             bar.update(batch[-1].read - bar.n)
     if differing:
@@ -320,11 +350,12 @@ def _sizes(selection: Selection, after: str | None) -> Operation[Sequence[Size]]
     )
 
 
-def _read(query: Query, identifiers: Sequence[str]) -> Operation[Sequence[Row]]:
+def _read(query: Query, identifiers: Sequence[str], fallback: Fallback) -> Operation[Sequence[Row]]:
     return Operation(
         name=f"export memories from {identifiers[0]!r:.80} on",
         statements=(query(identifiers=identifiers),),
         read_only=True,
+        fallback=fallback,
         decode=lambda rows: rows,
     )
 
@@ -333,15 +364,18 @@ def _write(
     source: Path, batch: Sequence[Line], *, with_variables: bool
 ) -> Operation[tuple[Sequence[str], Sequence[str]]]:
     identifiers = [line.identifier for line in batch]
-    text = f"[{','.join(line.text for line in batch)}]"
     return Operation(
         name=f"import {source.name!r:.80}, lines {batch[0].number} to {batch[-1].number}",
         statements=(
             lock_memories(identifiers),
-            WRITE(lines=text, identifiers=identifiers, with_variables=with_variables),
+            WRITE(lines=_array(batch), identifiers=identifiers, with_variables=with_variables),
         ),
         decode=lambda rows: (rows[0][0], rows[0][1]),
     )
+
+
+def _array(batch: Iterable[Line]) -> str:
+    return f"[{','.join(line.text for line in batch)}]"
 
 
 class Sized(Protocol):
@@ -371,39 +405,36 @@ def batches[T: Sized](items: Iterable[T]) -> Generator[list[T]]:
         yield list(batch.values())
 
 
-def _write_lines(file: IO[bytes], rows: Sequence[Row]) -> tuple[set[str], int, int]:
-    """Write memories; return their identifiers and how many elements and variables they have."""
+def _write_lines(file: IO[bytes], rows: Sequence[Row]) -> set[str]:
+    """Write memories, and return their identifiers."""
     identifiers: set[str] = set()
-    elements = variables = 0
     for identifier, stored in groupby(rows, key=lambda row: row[0]):
-        line, more_elements, more_variables = _line(identifier, list(stored))
-        file.write(line)
+        file.write(_line(identifier, list(stored)))
         identifiers.add(identifier)
-        elements += more_elements
-        variables += more_variables
-    return identifiers, elements, variables
+    return identifiers
 
 
-def _line(identifier: str, rows: Sequence[Row]) -> tuple[bytes, int, int]:
-    """Return the line of a memory, and how many elements and variables it has."""
+def _line(identifier: str, rows: Sequence[Row]) -> bytes:
+    """Return the line of a memory."""
     created = next(written for _, kind, written, _ in rows if kind == 0)
-    variables, elements = (
-        [
+    variables, elements, annotations = (
+        ",".join(
             f'{{"created":"{written}","content":{document}}}'
             for _, kind, written, document in rows
             if kind == wanted
-        ]
-        for wanted in (1, 2)
+        )
+        for wanted in (1, 2, 3)
     )
+    annotated = f',"annotations":[{annotations}]' if annotations else ""
     text = (
         f'{{"identifier":{json.dumps(identifier, ensure_ascii=False)},"created":"{created}",'
-        f'"variables":[{",".join(variables)}],"elements":[{",".join(elements)}]}}\n'
+        f'"variables":[{variables}],"elements":[{elements}]{annotated}}}\n'
     )
-    return text.encode(), len(elements), len(variables)
+    return text.encode()
 
 
 def _add(
-    done: Transfer, memories: int, elements: int, variables: int, unchanged: int = 0
+    done: Transfer, memories: int, elements: int, variables: int, unchanged: int, annotations: int
 ) -> Transfer:
     return replace(
         done,
@@ -411,4 +442,5 @@ def _add(
         elements=done.elements + elements,
         variables=done.variables + variables,
         unchanged=done.unchanged + unchanged,
+        annotations=done.annotations + annotations,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 from draive_pg.codec.elements import encode_document
 from draive_pg.codec.json import OnInvalid, check_invalid, encode, encode_mapping, storable
 from draive_pg.codec.validation import check_sent, check_text
+from draive_pg.operations.conversations.annotations import FORGET, NOT_WRITTEN
 from draive_pg.operations.conversations.keys import (
     EXPIRATION,
     FRESH,
@@ -193,13 +194,15 @@ def maintain(identifier: str, variables: Mapping[str, Any] | None) -> Operation[
 
 
 def remove(identifier: str) -> Operation[bool]:
-    """Remove a memory with its elements and variables, and return whether it existed."""
+    """Remove a memory with all that belongs to it, and return whether it existed."""
     check_text(identifier, "identifier")
     return Operation(
         name=f"remove memory {identifier!r:.80}",
         statements=(
             lock_memory(identifier),
+            FORGET(identifier=identifier),
             REMOVE(identifier=identifier),
         ),
+        fallback=NOT_WRITTEN,
         decode=lambda rows: rows[0][0],
     )

@@ -1,0 +1,382 @@
+"""Annotations of memories and of their elements: add, list and remove them, and keep them in step.
+
+An annotation of an element refers to its content, by a digest and the number of its occurrence in
+the memory. Unlike its position or its row, that stays the same when other elements are removed, and
+when the memory is renamed, exported, restored or converted.
+"""
+
+import math
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, LiteralString
+
+from draive_pg.codec.json import encode, encode_mapping, parse
+from draive_pg.codec.timestamps import Timestamp, check_timestamp, from_epoch_us
+from draive_pg.codec.validation import (
+    MAX_INTEGER,
+    check_limit,
+    check_optional,
+    check_position,
+    check_text,
+    check_texts,
+    is_number,
+    shown,
+)
+from draive_pg.models.conversations import Annotation
+from draive_pg.models.record import Records
+from draive_pg.operations.conversations.expressions import CHOSEN, epoch_us
+from draive_pg.operations.conversations.listing import memory_missing
+from draive_pg.operations.conversations.store import (
+    CONVERSATIONS,
+    ELEMENTS,
+    TURNS,
+    lock_memory,
+)
+from draive_pg.operations.operation import (
+    Fallback,
+    Operation,
+    Query,
+    Row,
+    Statement,
+    Steps,
+    workflow,
+)
+
+TABLE: LiteralString = "draive_pg_annotations"
+
+COLUMNS: LiteralString = (
+    "identifier, id, digest, occurrence, name, score, comment, tags, author, annotated"
+)
+
+# For a database whose tables are of an older version.
+NO_ANNOTATIONS = Fallback(
+    {
+        TABLE: """(
+    SELECT
+        NULL::TEXT AS identifier,
+        NULL::TEXT AS id,
+        NULL::TEXT AS digest,
+        NULL::INTEGER AS occurrence,
+        NULL::TEXT AS name,
+        NULL::FLOAT8 AS score,
+        NULL::TEXT AS comment,
+        NULL::JSONB AS tags,
+        NULL::TEXT AS author,
+        NULL::TIMESTAMPTZ AS annotated
+    WHERE FALSE
+)"""
+    }
+)
+NOT_WRITTEN = Fallback({TABLE: ""})
+
+DIGEST: LiteralString = "encode(sha256(convert_to(content::TEXT, 'UTF8')), 'hex')"
+
+
+def _keyed(condition: LiteralString) -> LiteralString:
+    """Return the SQL of the positions and keys of all elements of some memories."""
+    return f"""(
+    SELECT
+        identifier,
+        digest,
+        row_number() OVER (PARTITION BY identifier, digest ORDER BY created, place) AS occurrence,
+        row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
+    FROM (
+        SELECT identifier, created, place, {DIGEST} AS digest
+        FROM {ELEMENTS} AS element
+        WHERE {condition}
+    ) AS element
+)"""
+
+
+def annotated(condition: LiteralString) -> LiteralString:
+    """Return the SQL of some annotations with the positions of their elements.
+
+    The position is NULL if the annotation is of the whole memory, or the element does not exist.
+    """
+    return f"""(
+    SELECT annotation.*, element.position
+    FROM (
+        SELECT {COLUMNS} FROM {{schema}}.{TABLE} AS annotation WHERE {condition}
+    ) AS annotation
+    LEFT JOIN {
+        _keyed(f'''identifier IN (
+            SELECT identifier FROM {{schema}}.{TABLE} AS annotation
+            WHERE digest IS NOT NULL AND {condition}
+        )''')
+    } AS element USING (identifier, digest, occurrence)
+)"""
+
+
+FILTERED: LiteralString = f"""{CHOSEN}
+            AND (:since::TIMESTAMPTZ IS NULL OR annotated >= :since::TIMESTAMPTZ)
+            AND (:until::TIMESTAMPTZ IS NULL OR annotated < :until::TIMESTAMPTZ)"""
+
+# The rows of the frame, and of `list_`.
+ROWS: LiteralString = f"""
+    SELECT *
+    FROM {annotated(FILTERED)} AS annotation
+    ORDER BY identifier, position NULLS FIRST, annotated, id
+    LIMIT :limit::INT8
+"""
+
+LIST = Query(
+    "annotations.list",
+    f"""
+SELECT
+    identifier,
+    id,
+    position,
+    name,
+    score,
+    comment,
+    tags::TEXT,
+    author,
+    {epoch_us("annotated")}
+FROM ({ROWS}) AS annotation
+""",
+)
+
+# A repeated id replaces the annotation by DELETE and INSERT, as a role may lack UPDATE.
+ADD = Query(
+    "annotations.add",
+    f"""
+WITH target AS (
+    SELECT
+        conversation.identifier,
+        element.digest,
+        element.occurrence,
+        :position::INT8 IS NULL OR element.position IS NOT NULL AS found
+    FROM {CONVERSATIONS} AS conversation
+    LEFT JOIN {_keyed("identifier = :identifier::TEXT AND :position::INT8 IS NOT NULL")} AS element
+        ON element.position = :position::INT8
+    WHERE conversation.identifier = :identifier::TEXT
+),
+replaced AS (
+    DELETE FROM {{schema}}.{TABLE} AS annotation
+    WHERE identifier = :identifier::TEXT
+        AND id = :id::TEXT
+        AND (SELECT found FROM target)
+    RETURNING id
+),
+added AS (
+    INSERT INTO {{schema}}.{TABLE} (
+        identifier, id, digest, occurrence, name, score, comment, tags, author
+    )
+    SELECT
+        identifier,
+        :id::TEXT,
+        digest,
+        occurrence,
+        :name::TEXT,
+        :score::FLOAT8,
+        :comment::TEXT,
+        :tags::JSONB,
+        :author::TEXT
+    FROM target
+    WHERE found AND (SELECT count(*) FROM replaced) >= 0 -- after it
+    RETURNING annotated
+)
+SELECT found, (SELECT {epoch_us("annotated")} FROM added) FROM target
+""",
+)
+
+REMOVE = Query(
+    "annotations.remove",
+    f"""
+WITH removed AS (
+    DELETE FROM {{schema}}.{TABLE} AS annotation
+    WHERE identifier = :identifier::TEXT AND id = ANY (:ids::TEXT[])
+    RETURNING TRUE
+)
+SELECT count(*) FROM removed
+""",
+)
+
+FORGET = Query(
+    "annotations.forget",
+    f"DELETE FROM {{schema}}.{TABLE} AS annotation WHERE identifier = :identifier::TEXT",
+)
+
+# Part of a statement that removes the elements `chosen` of one memory.
+FORGET_CHOSEN: LiteralString = f"""forgotten AS (
+    DELETE FROM {{schema}}.{TABLE} AS annotation
+    WHERE identifier = :identifier::TEXT
+        AND occurrence > (
+            SELECT count(*) FROM {ELEMENTS} AS element
+            WHERE element.identifier = :identifier::TEXT
+                AND {DIGEST} = annotation.digest
+                AND element.place NOT IN (SELECT place FROM chosen)
+        )
+)"""
+
+
+def _move(name: str, source: LiteralString) -> Query:
+    """Return the query that moves annotations with a memory, if that is going to be renamed."""
+    return Query(
+        name,
+        f"""
+WITH moved AS (
+    DELETE FROM {{schema}}.{TABLE} AS annotation
+    WHERE identifier = :identifier::TEXT
+        AND EXISTS (SELECT FROM {source} = :identifier::TEXT)
+        AND NOT EXISTS (
+            SELECT FROM {CONVERSATIONS} AS target WHERE target.identifier = :new_identifier::TEXT
+        )
+    RETURNING *
+)
+INSERT INTO {{schema}}.{TABLE} ({COLUMNS})
+SELECT :new_identifier::TEXT, {COLUMNS.removeprefix("identifier, ")} FROM moved
+""",
+    )
+
+
+MOVE = _move("memories.rename.annotations", f"{CONVERSATIONS} AS source WHERE source.identifier")
+MOVE_TURNS = _move("turns.rename.annotations", f"{TURNS} AS turn WHERE turn.thread_id")
+
+# Annotations of exported memories; those that exist are left as they are.
+IMPORT = Query(
+    "annotations.import",
+    f"""
+INSERT INTO {{schema}}.{TABLE} ({COLUMNS})
+SELECT
+    line.identifier,
+    given.id,
+    given.digest,
+    given.occurrence,
+    given.name,
+    given.score,
+    given.comment,
+    coalesce(given.tags, '[]'),
+    given.author,
+    (item.value ->> 'created')::TIMESTAMPTZ
+FROM json_to_recordset(:lines::JSON) AS line (identifier TEXT, annotations JSON)
+CROSS JOIN LATERAL json_array_elements(line.annotations) AS item (value)
+CROSS JOIN LATERAL json_to_record(item.value -> 'content') AS given (
+    id TEXT,
+    digest TEXT,
+    occurrence INTEGER,
+    name TEXT,
+    score FLOAT8,
+    comment TEXT,
+    tags JSONB,
+    author TEXT
+)
+WHERE line.identifier = ANY (:identifiers::TEXT[])
+ON CONFLICT (identifier, id) DO NOTHING
+""",
+)
+
+
+@workflow
+def add(
+    identifier: str,
+    position: int | None,
+    *,
+    name: str,
+    score: float | None,
+    comment: str | None,
+    tags: str | Iterable[str],
+    author: str | None,
+    id: str | None,  # noqa: A002 - as the public method names it
+) -> Steps[Annotation]:
+    """Annotate a memory, or the element at a position."""
+    values: dict[str, Any] = {
+        "identifier": check_text(identifier, "identifier"),
+        "id": check_optional(id, "id") or str(uuid.uuid4()),
+        "position": check_position(position, "position"),
+        "name": _check_name(name),
+        "score": _check_score(score),
+        "comment": check_optional(comment, "comment"),
+        "tags": tuple(check_texts(tags, "a tag") or ()),
+        "author": check_optional(author, "author"),
+    }
+    action = f"annotate memory {identifier!r:.80}"
+    rows: Sequence[Row] = yield Operation(
+        name=action,
+        statements=(
+            lock_memory(identifier),
+            ADD(**values | {"tags": encode(values["tags"], "tags")}),
+        ),
+        decode=lambda rows: rows,
+    )
+    if not rows:
+        raise (yield from memory_missing(f"{action}: there is no such memory", identifier))
+    found, created = rows[0]
+    if not found:
+        raise ValueError(f"{action}: it has no element at {position}")
+    return Annotation(**values, annotated=from_epoch_us(created))
+
+
+def list_(
+    identifier: str | Iterable[str] | None,
+    prefix: str | None,
+    variables: Mapping[str, Any] | None,
+    since: Timestamp | None,
+    until: Timestamp | None,
+    limit: int | None,
+) -> Operation[Records[Annotation]]:
+    """Return annotations by memory, position and time."""
+    check_limit(limit, "limit")
+    statement = LIST(
+        identifier=check_texts(identifier, "identifier"),
+        prefix=check_optional(prefix, "prefix"),
+        variables=encode_mapping(variables, "variables"),
+        since=check_timestamp(since, "since"),
+        until=check_timestamp(until, "until"),
+        limit=None if limit is None else min(limit + 1, MAX_INTEGER),  # one more: truncated?
+    )
+    return Operation(
+        name="list annotations",
+        statements=(statement,),
+        read_only=True,
+        fallback=NO_ANNOTATIONS,
+        decode=lambda rows: Records(Annotation, map(_annotation, rows), limit=limit),
+    )
+
+
+def remove(identifier: str, ids: str | Iterable[str]) -> Operation[int]:
+    """Remove annotations of a memory, and return how many existed."""
+    check_text(identifier, "identifier")
+    return Operation(
+        name=f"remove annotations of memory {identifier!r:.80}",
+        statements=(
+            lock_memory(identifier),
+            REMOVE(identifier=identifier, ids=check_texts(ids, "id") or []),
+        ),
+        decode=lambda rows: rows[0][0],
+    )
+
+
+def import_annotations(name: str, lines: str, identifiers: Iterable[str]) -> Operation[None]:
+    """Add the annotations of exported memories that do not exist yet."""
+    statement: Statement = IMPORT(lines=lines, identifiers=list(identifiers))
+    return Operation(name=f"{name}: annotations", statements=(statement,))
+
+
+def _annotation(row: Row) -> Annotation:
+    identifier, id_, position, name, score, comment, tags, author, time = row
+    return Annotation(
+        identifier,
+        id_,
+        position,
+        name,
+        score,
+        comment,
+        tuple(parse(tags, "the tags")),
+        author,
+        from_epoch_us(time),
+    )
+
+
+def _check_name(name: object) -> str:
+    if not check_text(name, "name"):
+        raise ValueError("name must not be empty")
+    return check_text(name, "name")
+
+
+def _check_score(score: object) -> float | None:
+    if score is None:
+        return None
+    if not is_number(score) or not math.isfinite(score):
+        raise ValueError(f"score must be a finite number or None, not {shown(score)}")
+    return float(score)

@@ -1,0 +1,1 @@
+DROP VIEW IF EXISTS draive_pg.conversation_log, draive_pg.tool_calls, draive_pg.sessions, draive_pg.variables, draive_pg.instruction_revisions, draive_pg.template_revisions, draive_pg.configurations, draive_pg.audit, draive_pg.removed_elements, draive_pg.annotations
