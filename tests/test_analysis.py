@@ -161,6 +161,30 @@ def test_usage_sums_tokens_and_cost_by_model() -> None:
     assert by_tokenizer["output_tokens"].sum() == 35
 
 
+class Words:
+    """A tokenizer that splits at white space."""
+
+    def encode(self, text: str) -> list[str]:
+        return text.split()
+
+
+def test_tokens_of_elements_are_reported_or_counted() -> None:
+    metas: list[dict[str, Any]] = [
+        {"usage": {"input_tokens": 500, "output_tokens": 20}},
+        {"usage": {"prompt_tokens": 1000, "completion_tokens": 10}},
+        {"usage": {"input_tokens": 7}},
+    ]
+    elements = log(m="qaa").assign(meta=pd.Series(metas), text=["a b", "c", "d e f"])
+    elements.index = pd.Index([5, 6, 7])
+    assert analysis.n_tokens(elements).fillna(-1).to_dict() == {5: -1, 6: 10, 7: -1}
+    for tokenizer in (Words(), lambda text: len(text.split())):
+        found = analysis.n_tokens(elements, tokenizer)
+        assert (found.to_dict(), str(found.dtype)) == ({5: 2, 6: 10, 7: 3}, "Int64")
+        assert analysis.usage(elements, count_tokens=tokenizer)["elements"].sum() == 3
+    with pytest.raises(TypeError, match=r"a function or an object with encode\(text\), not str"):
+        analysis.n_tokens(elements, "o200k")  # pyright: ignore[reportArgumentType]
+
+
 # --- Unanswered conversations
 
 

@@ -32,7 +32,7 @@ def filled(db: Client) -> Client:
     return db
 
 
-def comparable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def comparable(rows: list[dict[Any, Any]]) -> list[dict[str, Any]]:
     """Return rows with lists for tuples and None for missing values."""
     return json.loads(json.dumps(rows, default=lambda value: value.isoformat()))
 

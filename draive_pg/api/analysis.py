@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
+    from draive_pg.analysis import Encoder
     from draive_pg.operations.copy import Copy
 
 ELEMENT = ("identifier", "position", "created", "role")
@@ -457,7 +458,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         identifier: OneOrMany | None = None,
         *,
         prices: "Mapping[str, tuple[float, float]] | None" = None,
-        count_tokens: "Callable[[str], int] | None" = None,
+        count_tokens: "Callable[[str], int] | Encoder | None" = None,
         prefix: str | None = None,
         variables: Mapping[str, Any] | None = None,
         since: Timestamp | None = None,
@@ -474,9 +475,10 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
             Only these memories.
         prices : Mapping[str, tuple[float, float]] | None
             Prices of a million tokens of input and of output, by model.
-        count_tokens : callable | None
-            Count the tokens of a text, as a tokenizer does: for elements without ``usage``, whose
-            texts are output of the model, or input to it. None leaves them out.
+        count_tokens : callable | Encoder | None
+            Counts the tokens of a text, or a tokenizer with ``encode``: for elements without
+            ``usage``, whose texts are output of the model, or input to it. None leaves them out.
+            `draive_pg.analysis.n_tokens` counts those of each element.
         prefix : str | None
             Only memories whose identifiers start with it.
         variables : Mapping[str, Any] | None

@@ -70,7 +70,7 @@ class Frame:
 
     Parameters
     ----------
-    name : str
+    name : LiteralString
         Name of the method of `Frames`.
     columns : Columns
         All columns, in order.
@@ -91,7 +91,7 @@ class Frame:
 
     def __init__(
         self,
-        name: str,
+        name: LiteralString,
         columns: Columns,
         rows: LiteralString,
         *,

@@ -20,7 +20,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 from draive_pg.atomic_file import PRIVATE, Drafts
 from draive_pg.codec.validation import MAX_SENT, check_text
@@ -151,12 +151,12 @@ def _is_annotation(row: object) -> bool:
                 "name": str(),
                 "score": int() | float() | None,
                 "comment": str() | None,
-                "tags": list(tags),
+                "tags": list(),
                 "author": str() | None,
                 "digest": str() | None,
                 "occurrence": int() | None,
             },
         }:
-            return all(isinstance(tag, str) for tag in cast("list[object]", tags))
+            return all(isinstance(tag, str) for tag in cast("Any", row)["content"]["tags"])
         case _:
             return False
