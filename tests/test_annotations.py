@@ -233,7 +233,7 @@ def test_command_annotates_lists_and_removes(
     assert json.loads(added.out)["tags"] == ["x", "y"]
     shell("memories", "annotate", "m", "resolved", "--comment", "fine")
     cut = shell("memories", "annotations", "m", "--limit", 1)
-    assert "the first 1; --all or --limit shows more" in cut.err
+    assert "the first 1, there are more: --all or --limit shows more" in cut.err
     assert [
         each["name"] for each in json.loads(shell("memories", "annotations", "--json").out)
     ] == [

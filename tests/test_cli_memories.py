@@ -132,6 +132,13 @@ def test_search_finds_elements(run: Shell, three: Client) -> None:
     assert (nothing.code, nothing.out, nothing.err) == (1, "", "Nothing was found.\n")
 
 
+def test_search_says_that_the_limit_left_elements_out(run: Shell, three: Client) -> None:
+    assert run("search", "red", "--limit", 2).err == (
+        "the first 2, there are more: --limit shows more\n"
+    )
+    assert run("search", "red", "--limit", 3).err == ""
+
+
 # --- Forks and renames
 
 

@@ -63,7 +63,7 @@ CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
     "search": (lambda db: db.memories.search("q"), "Q"),
     "list memories": (lambda db: db.memories.list(), READ),
     "count memories": (lambda db: db.memories.count(), READ),
-    "erase": (lambda db: db.memories.erase("m", dry_run=False), "PBDE" * 7 + "S"),
+    "erase": (lambda db: db.memories.erase("m", dry_run=False), "PBDE" * 8 + "S"),
     "annotate": (lambda db: db.annotations.add("filled", name="helpful"), WRITE),
     "define a prompt": (lambda db: db.instructions.define("greeting", content="Hello"), WRITE),
     "load a prompt": (lambda db: db.instructions.resolve("greeting", default=""), READ),

@@ -102,7 +102,7 @@ def annotations(
     names = ("identifier", "position", "name", "score", "comment", "tags", "author", "id")
     print_records(found, *names, as_json=as_json, empty="There are no such annotations.")
     if found.truncated:
-        echo(f"the first {limit:,}; --all or --limit shows more", err=True)
+        echo(f"the first {limit:,}, there are more: --all or --limit shows more", err=True)
 
 
 def unannotate(

@@ -246,6 +246,8 @@ def search(
         names = ("identifier", "position", "created", "speaker", "excerpt")
         rows = [[getattr(row, name) for name in names] for row in found.itertuples()]
         print_table(names, rows, "Nothing was found.")
+    if found.attrs["truncated"]:
+        echo(f"the first {limit:,}, there are more: --limit shows more", err=True)
     raise typer.Exit(0 if len(found) else 1)
 
 

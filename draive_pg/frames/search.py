@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, LiteralString, get_args
 
 from draive_pg.codec.json import encode_mapping
 from draive_pg.codec.validation import MAX_INTEGER, check_text, shown
-from draive_pg.frames.conversations import CHOSEN
 from draive_pg.frames.frame import Frame
 from draive_pg.frames.query import Filters, FrameQuery
 from draive_pg.frames.read import read_query
 from draive_pg.operations.conversations.expressions import (
     CALLS,
+    CHOSEN,
     FAILURES,
     RESPONDS,
     ROLE,
