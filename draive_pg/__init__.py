@@ -10,6 +10,7 @@ from draive_pg.client import AsyncClient, Client
 from draive_pg.codec.draive_turns import Turn
 from draive_pg.codec.json import OnInvalid
 from draive_pg.codec.timestamps import Timestamp
+from draive_pg.codec.tokenizer import CountTokens
 from draive_pg.errors import (
     ChatInvalid,
     ConnectionFailed,
@@ -98,6 +99,7 @@ __all__ = (
     "Conversion",
     "ConversionLoss",
     "ConversionRefusal",
+    "CountTokens",
     "Diagnosis",
     "Diff",
     "DocumentExists",

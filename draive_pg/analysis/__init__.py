@@ -15,13 +15,11 @@ from draive_pg.analysis.conversations import (
 )
 from draive_pg.analysis.history import label_periods, live_revisions, variable_changes
 from draive_pg.analysis.tools import FAILURE, check_failure, repeated_calls, tools
-from draive_pg.analysis.usage import CountTokens, Encoder, Prices, n_tokens, usage
+from draive_pg.analysis.usage import Prices, n_tokens, usage
 from draive_pg.analysis.variables import by_variable
 
 __all__ = (
     "FAILURE",
-    "CountTokens",
-    "Encoder",
     "Period",
     "Prices",
     "abandoned",

@@ -1,23 +1,14 @@
 """Tokens and cost of conversations."""
 
 from collections.abc import Callable, Mapping, Sequence, Sized
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from draive_pg.analysis.inputs import prepared
+from draive_pg.codec.tokenizer import CountTokens
 from draive_pg.dataframes import pd
 
 type Prices = Mapping[str, tuple[float, float]]
 """Prices of a million tokens of input and of output, by model."""
-
-
-class Encoder(Protocol):
-    """A tokenizer, such as an encoding of tiktoken."""
-
-    def encode(self, text: str, /) -> Sized: ...
-
-
-type CountTokens = Callable[[str], int] | Encoder
-"""A function that counts the tokens of a text, or a tokenizer with a method ``encode``."""
 
 USAGE = {
     "model": "str",
@@ -49,7 +40,7 @@ def usage(
         ``meta`` has the tokens, and ``model`` the model.
     prices : Mapping[str, tuple[float, float]] | None
         Prices of a million tokens of input and of output, by model.
-    count_tokens : callable | Encoder | None
+    count_tokens : CountTokens | None
         Counts the tokens of a text, or a tokenizer with ``encode``: for elements without ``usage``,
         whose texts are output of the model, or input to it. None leaves them out.
 
@@ -106,7 +97,7 @@ def n_tokens(log: pd.DataFrame, count_tokens: CountTokens | None = None) -> "pd.
     ----------
     log : DataFrame
         `conversation_log`: ``role``, ``text``, ``meta``.
-    count_tokens : callable | Encoder | None
+    count_tokens : CountTokens | None
         Counts the tokens of a text, or a tokenizer with ``encode``. None: only outputs of the model
         whose ``meta`` has a ``usage`` have a number, that of the output tokens in it.
 

@@ -7,6 +7,7 @@ from warnings import deprecated
 
 from draive_pg.api._method import Namespace, method
 from draive_pg.codec.timestamps import Timestamp, check_timestamp
+from draive_pg.codec.tokenizer import CountTokens
 from draive_pg.codec.validation import check_text
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.frames.audit import AUDIT
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
-    from draive_pg.analysis import Encoder
     from draive_pg.operations.copy import Copy
 
 ELEMENT = ("identifier", "position", "created", "role")
@@ -458,7 +458,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         identifier: OneOrMany | None = None,
         *,
         prices: "Mapping[str, tuple[float, float]] | None" = None,
-        count_tokens: "Callable[[str], int] | Encoder | None" = None,
+        count_tokens: CountTokens | None = None,
         prefix: str | None = None,
         variables: Mapping[str, Any] | None = None,
         since: Timestamp | None = None,
@@ -475,7 +475,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
             Only these memories.
         prices : Mapping[str, tuple[float, float]] | None
             Prices of a million tokens of input and of output, by model.
-        count_tokens : callable | Encoder | None
+        count_tokens : CountTokens | None
             Counts the tokens of a text, or a tokenizer with ``encode``: for elements without
             ``usage``, whose texts are output of the model, or input to it. None leaves them out.
             `draive_pg.analysis.n_tokens` counts those of each element.
