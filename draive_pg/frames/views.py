@@ -57,17 +57,17 @@ def _definition(frame: Frame) -> LiteralString:
 
 # Of the role that reads: the views give no access to tables that it has no right to.
 CREATE = {
-    name: Query(
-        f"views.{name}",
-        f"CREATE OR REPLACE VIEW draive_pg.{name} WITH (security_invoker = TRUE) AS\n"
+    frame.name: Query(
+        f"views.{frame.name}",
+        f"CREATE OR REPLACE VIEW draive_pg.{frame.name} WITH (security_invoker = TRUE) AS\n"
         f"{_definition(frame)}",
     )
-    for name, frame in FRAMES.items()
+    for frame in FRAMES.values()
 }
 
-DROP = Query(
-    "views.drop", f"DROP VIEW IF EXISTS {', '.join(f'draive_pg.{name}' for name in FRAMES)}"
-)
+VIEWS: LiteralString = ", ".join(f"draive_pg.{frame.name}" for frame in FRAMES.values())
+
+DROP = Query("views.drop", f"DROP VIEW IF EXISTS {VIEWS}")
 
 CREATE_SCHEMA = Query("views.create_schema", "CREATE SCHEMA IF NOT EXISTS draive_pg")
 
