@@ -208,8 +208,8 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
     ) -> Operation[tuple[Any, ...]]:
         """Remove the newest elements, and return them in order.
 
-        Of concurrent calls, each gets other elements. With tables of draive 0.93 or newer, neither
-        this nor the other methods that remove single elements are supported.
+        Of concurrent calls, each gets other elements. In tables of draive 0.100 or newer, a turn of
+        the assistant can be several elements; it is removed whole, or the call is refused.
 
         Parameters
         ----------
@@ -229,7 +229,9 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
         Raises
         ------
         SchemaInvalid
-            If the tables are of draive 0.93 or newer.
+            If the tables are of draive 0.93 to 0.99.
+        ValueError
+            If it would remove a part of a turn, or of the context of an agent; here as below.
 
         Examples
         --------
@@ -255,7 +257,7 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
         Raises
         ------
         SchemaInvalid
-            If the tables are of draive 0.93 or newer.
+            If the tables are of draive 0.93 to 0.99.
 
         Examples
         --------
@@ -283,7 +285,7 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
         Raises
         ------
         SchemaInvalid
-            If the tables are of draive 0.93 or newer.
+            If the tables are of draive 0.93 to 0.99.
         TypeError, ValueError
             If the position is invalid.
 
@@ -305,7 +307,7 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
         erase: bool = False,
         documents: bool = False,
         invalid: OnInvalid = "refuse",
-    ) -> Operation[Any]:
+    ) -> Request[Any]:
         """Replace one element, for example to redact it; its time stays the same.
 
         Parameters
@@ -329,7 +331,7 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
         Raises
         ------
         SchemaInvalid
-            If the tables are of draive 0.93 or newer.
+            If the tables are of draive 0.93 or newer: turns are not replaced.
         TypeError, ValueError
             If there is no element at the position, or the new one cannot be stored.
 
@@ -377,7 +379,7 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
         Raises
         ------
         SchemaInvalid
-            If the tables are of draive 0.93 or newer.
+            If the tables are of draive 0.93 to 0.99.
         ValueError
             If there is no element at the position.
 
@@ -413,7 +415,7 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
         Raises
         ------
         SchemaInvalid
-            If the tables are of draive 0.93 or newer.
+            If the tables are of draive 0.93 to 0.99.
 
         Examples
         --------

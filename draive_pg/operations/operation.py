@@ -162,7 +162,8 @@ class Relations:
 # Of `Relations`; `{schema}` is none of them.
 PLACEHOLDER = re.compile(
     r"\{(?:conversations|elements|writes|snapshots|create_conversations|insert_elements"
-    r"|insert_snapshots|delete_elements|remove_conversations|element_tables|turns|are_indexed)\}"
+    r"|insert_snapshots|delete_elements|delete_snapshots|check_removal|remove_conversations"
+    r"|element_tables|turns|are_indexed)\}"
 )
 
 

@@ -12,7 +12,10 @@ WITH chosen AS MATERIALIZED (
     ) AS element
     WHERE identifier = $1::TEXT
 ),
-removed_elements AS (SELECT identifier, place FROM chosen),
+checked AS (SELECT NULL::TEXT AS refusal),
+removed_elements AS (
+    SELECT identifier, created, place FROM chosen WHERE (SELECT refusal FROM checked) IS NULL
+),
 deleted_elements AS (
     DELETE FROM memories_elements
     WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
@@ -37,11 +40,12 @@ kept AS (
     )
     SELECT identifier, created, $2::TEXT, $3::TEXT, $4::TEXT, content
     FROM chosen
-    WHERE NOT $5::BOOLEAN
+    WHERE NOT $5::BOOLEAN AND (SELECT refusal FROM checked) IS NULL
     ORDER BY created, place
 ),
-removed_snapshots AS (
-    DELETE FROM memories_variables
-    WHERE identifier = $1::TEXT AND NOT $6::BOOLEAN
+cleared AS (SELECT $1::TEXT AS identifier WHERE NOT $6::BOOLEAN),
+deleted_snapshots AS (
+    DELETE FROM memories_variables AS snapshot
+    USING cleared WHERE snapshot.identifier = cleared.identifier
 )
-SELECT count(*) FROM chosen
+SELECT (SELECT refusal FROM checked), count(*) FROM chosen

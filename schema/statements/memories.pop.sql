@@ -14,7 +14,10 @@ WITH chosen AS MATERIALIZED (
     ORDER BY created DESC, place DESC
     LIMIT $2::INT8
 ),
-removed_elements AS (SELECT identifier, place FROM chosen),
+checked AS (SELECT NULL::TEXT AS refusal),
+removed_elements AS (
+    SELECT identifier, created, place FROM chosen WHERE (SELECT refusal FROM checked) IS NULL
+),
 deleted_elements AS (
     DELETE FROM memories_elements
     WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
@@ -39,7 +42,7 @@ kept AS (
     )
     SELECT identifier, created, $3::TEXT, $4::TEXT, $5::TEXT, content
     FROM chosen
-    WHERE NOT $6::BOOLEAN
+    WHERE NOT $6::BOOLEAN AND (SELECT refusal FROM checked) IS NULL
     ORDER BY created, place
 )
-SELECT content::TEXT FROM chosen ORDER BY created, place
+SELECT (SELECT refusal FROM checked), content::TEXT FROM chosen ORDER BY created, place

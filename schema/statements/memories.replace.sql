@@ -128,7 +128,7 @@ kept AS (
     )
     SELECT identifier, created, $5::TEXT, $6::TEXT, $7::TEXT, content
     FROM chosen
-    WHERE NOT $8::BOOLEAN
+    WHERE NOT $8::BOOLEAN AND (SELECT refusal FROM checked) IS NULL
     ORDER BY created, place
 ),
 new_elements AS (
@@ -143,4 +143,4 @@ inserted_elements AS (
     INSERT INTO memories_elements (identifier, content, created)
     SELECT identifier, content, created FROM new_elements ORDER BY identifier, number
 )
-SELECT content::TEXT FROM chosen ORDER BY created, place
+SELECT (SELECT refusal FROM checked), content::TEXT FROM chosen ORDER BY created, place

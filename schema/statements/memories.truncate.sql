@@ -60,7 +60,10 @@ chosen AS MATERIALIZED (
     WHERE identifier = $2::TEXT
     AND (created, place) >= ((SELECT created FROM anchor), (SELECT place FROM anchor))
 ),
-removed_elements AS (SELECT identifier, place FROM chosen),
+checked AS (SELECT NULL::TEXT AS refusal),
+removed_elements AS (
+    SELECT identifier, created, place FROM chosen WHERE (SELECT refusal FROM checked) IS NULL
+),
 deleted_elements AS (
     DELETE FROM memories_elements
     WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
@@ -85,7 +88,7 @@ kept AS (
     )
     SELECT identifier, created, $5::TEXT, $6::TEXT, $7::TEXT, content
     FROM chosen
-    WHERE NOT $8::BOOLEAN
+    WHERE NOT $8::BOOLEAN AND (SELECT refusal FROM checked) IS NULL
     ORDER BY created, place
 )
-SELECT count(*) FROM chosen
+SELECT (SELECT refusal FROM checked), count(*) FROM chosen

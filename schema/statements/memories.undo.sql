@@ -27,7 +27,10 @@ chosen AS MATERIALIZED (
     WHERE identifier = $1::TEXT
     AND (created, place) >= ((SELECT created FROM anchor), (SELECT place FROM anchor))
 ),
-removed_elements AS (SELECT identifier, place FROM chosen),
+checked AS (SELECT NULL::TEXT AS refusal),
+removed_elements AS (
+    SELECT identifier, created, place FROM chosen WHERE (SELECT refusal FROM checked) IS NULL
+),
 deleted_elements AS (
     DELETE FROM memories_elements
     WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
@@ -52,7 +55,7 @@ kept AS (
     )
     SELECT identifier, created, $2::TEXT, $3::TEXT, $4::TEXT, content
     FROM chosen
-    WHERE NOT $5::BOOLEAN
+    WHERE NOT $5::BOOLEAN AND (SELECT refusal FROM checked) IS NULL
     ORDER BY created, place
 )
-SELECT content::TEXT FROM chosen ORDER BY created, place
+SELECT (SELECT refusal FROM checked), content::TEXT FROM chosen ORDER BY created, place

@@ -197,7 +197,7 @@ FORGET = Query(
     f"DELETE FROM {{schema}}.{TABLE} AS annotation WHERE identifier = :identifier::TEXT",
 )
 
-# Part of a statement that removes the elements `chosen` of one memory.
+# Part of a statement that removes the elements `chosen` of one memory, unless that is refused.
 FORGET_CHOSEN: LiteralString = f"""forgotten AS (
     DELETE FROM {{schema}}.{TABLE} AS annotation
     WHERE identifier = :identifier::TEXT
@@ -207,6 +207,7 @@ FORGET_CHOSEN: LiteralString = f"""forgotten AS (
                 AND {DIGEST} = annotation.digest
                 AND element.place NOT IN (SELECT place FROM chosen)
         )
+        AND (SELECT refusal FROM checked) IS NULL
 )"""
 
 

@@ -5,7 +5,8 @@ from typing import Any, LiteralString
 
 from draive_pg.codec.json import OnInvalid, check_invalid
 from draive_pg.codec.validation import check_limit, check_optional, check_text
-from draive_pg.errors import StoredDataInvalid
+from draive_pg.errors import SchemaInvalid, StoredDataInvalid
+from draive_pg.lines.line import Line
 from draive_pg.operations.conversations.annotations import FORGET_CHOSEN
 from draive_pg.operations.conversations.elements import (
     Position,
@@ -15,14 +16,16 @@ from draive_pg.operations.conversations.elements import (
 )
 from draive_pg.operations.conversations.expressions import STARTS_TURN
 from draive_pg.operations.conversations.store import (
+    CHECK_REMOVAL,
     DELETE_ELEMENTS,
+    DELETE_SNAPSHOTS,
     ELEMENTS,
     INSERT_ELEMENTS,
     STEP,
     lock_memory,
 )
 from draive_pg.operations.conversations.write import Element, encode_element
-from draive_pg.operations.operation import Operation, Query, Row, Statement
+from draive_pg.operations.operation import ByLine, Operation, Query, Request, Row
 
 KEEP: LiteralString = """kept AS (
     INSERT INTO {schema}.draive_pg_removed_elements (
@@ -30,7 +33,7 @@ KEEP: LiteralString = """kept AS (
     )
     SELECT identifier, created, :action::TEXT, :author::TEXT, :reason::TEXT, content
     FROM chosen
-    WHERE NOT :erase::BOOLEAN
+    WHERE NOT :erase::BOOLEAN AND (SELECT refusal FROM checked) IS NULL
     ORDER BY created, place
 )"""
 
@@ -96,30 +99,34 @@ def _chosen(condition: LiteralString = "") -> LiteralString:
 )"""
 
 
-REMOVE: LiteralString = f"""removed_elements AS (SELECT identifier, place FROM chosen),
+REMOVE: LiteralString = f"""{CHECK_REMOVAL},
+removed_elements AS (
+    SELECT identifier, created, place FROM chosen WHERE (SELECT refusal FROM checked) IS NULL
+),
 {DELETE_ELEMENTS},
 {FORGET_CHOSEN},
 {KEEP}"""
 
-REMOVED: LiteralString = "SELECT content::TEXT FROM chosen ORDER BY created, place"
+REMOVED: LiteralString = """
+SELECT (SELECT refusal FROM checked), content::TEXT FROM chosen ORDER BY created, place"""
+
+COUNTED: LiteralString = "SELECT (SELECT refusal FROM checked), count(*) FROM chosen"
 
 NEWEST: LiteralString = """
     ORDER BY created DESC, place DESC
     LIMIT :number::INT8"""
 
-POP = Query("memories.pop", f"WITH {_chosen(NEWEST)},\n{REMOVE}\n{REMOVED}\n")
+POP = Query("memories.pop", f"WITH {_chosen(NEWEST)},\n{REMOVE}{REMOVED}\n")
 
-UNDO = Query(
-    "memories.undo", f"WITH {NEWEST_TURN},\n{_chosen(FROM_ANCHOR)},\n{REMOVE}\n{REMOVED}\n"
-)
+UNDO = Query("memories.undo", f"WITH {NEWEST_TURN},\n{_chosen(FROM_ANCHOR)},\n{REMOVE}{REMOVED}\n")
 
 TRUNCATE = Query(
     "memories.truncate",
-    f"WITH {ANCHOR},\n{_chosen(FROM_ANCHOR)},\n{REMOVE}\nSELECT count(*) FROM chosen\n",
+    f"WITH {ANCHOR},\n{_chosen(FROM_ANCHOR)},\n{REMOVE}\n{COUNTED}\n",
 )
 
 REMOVE_ELEMENT = Query(
-    "memories.remove_element", f"WITH {ANCHOR},\n{_chosen(AT_ANCHOR)},\n{REMOVE}\n{REMOVED}\n"
+    "memories.remove_element", f"WITH {ANCHOR},\n{_chosen(AT_ANCHOR)},\n{REMOVE}{REMOVED}\n"
 )
 
 CLEAR = Query(
@@ -127,11 +134,9 @@ CLEAR = Query(
     f"""
 WITH {_chosen()},
 {REMOVE},
-removed_snapshots AS (
-    DELETE FROM {{schema}}.memories_variables
-    WHERE identifier = :identifier::TEXT AND NOT :keep_variables::BOOLEAN
-)
-SELECT count(*) FROM chosen
+cleared AS (SELECT :identifier::TEXT AS identifier WHERE NOT :keep_variables::BOOLEAN),
+{DELETE_SNAPSHOTS}
+{COUNTED}
 """,
 )
 
@@ -188,8 +193,7 @@ new_elements AS (
         moved AS created
     FROM changed
 ),
-{INSERT_ELEMENTS}
-{REMOVED}
+{INSERT_ELEMENTS}{REMOVED}
 """,
 )
 
@@ -263,9 +267,9 @@ def replace(
     erase: bool,
     documents: bool,
     invalid: OnInvalid,
-) -> Operation[Any]:
+) -> Request[Any]:
     """Replace one element, and return the previous one."""
-    return _edit(
+    operation = _edit(
         "replace an element of",
         identifier,
         REPLACE,
@@ -274,6 +278,16 @@ def replace(
         **_anchor(position),
         **_kept("replace", reason=reason, author=author, erase=erase),
     )
+
+    def build(line: Line) -> Operation[Any]:
+        if line.has_turns:
+            raise SchemaInvalid(
+                f"replace an element of memory {identifier!r:.80}: the tables are of {line}, which "
+                "keeps turns: truncate() where a turn begins, and remember the turns anew"
+            )
+        return operation
+
+    return ByLine(build)
 
 
 def _edit[T](
@@ -284,11 +298,17 @@ def _edit[T](
     **values: object,
 ) -> Operation[T]:
     check_text(identifier, "identifier")
-    edited: Statement = query(identifier=identifier, **values)
+    name = f"{verb} memory {identifier!r:.80}"
+
+    def decode_unless_refused(rows: Sequence[Row]) -> T:
+        if rows and (refusal := rows[0][0]) is not None:
+            raise ValueError(f"{name}: {refusal}")
+        return decode([row[1:] for row in rows])
+
     return Operation(
-        name=f"{verb} memory {identifier!r:.80}",
-        statements=(lock_memory(identifier), edited),
-        decode=decode,
+        name=name,
+        statements=(lock_memory(identifier), query(identifier=identifier, **values)),
+        decode=decode_unless_refused,
     )
 
 

@@ -39,11 +39,15 @@ SNAPSHOTS: LiteralString = "{snapshots}"
 # `new_conversations (identifier, created)` that did not exist. The others write the rows of
 # `new_elements (identifier, number, content, created)` in order, and those of
 # `new_snapshots (identifier, number, variables, created)`, or remove `removed (identifier)`, or
-# the elements `removed_elements (identifier, place)` of one conversation.
+# the elements `removed_elements (identifier, created, place)` of one conversation, or the
+# variables of `cleared (identifier)`. `checked` has the reason why the elements `chosen` cannot be
+# removed, or NULL.
 CREATE_CONVERSATIONS: LiteralString = "{create_conversations}"
 INSERT_ELEMENTS: LiteralString = "{insert_elements}"
 INSERT_SNAPSHOTS: LiteralString = "{insert_snapshots}"
+CHECK_REMOVAL: LiteralString = "{check_removal}"
 DELETE_ELEMENTS: LiteralString = "{delete_elements}"
+DELETE_SNAPSHOTS: LiteralString = "{delete_snapshots}"
 REMOVE_CONVERSATIONS: LiteralString = "{remove_conversations}"
 
 ORDER: LiteralString = "WINDOW ordered AS (PARTITION BY identifier ORDER BY created, place)"
@@ -102,11 +106,16 @@ MEMORIES: Mapping[LiteralString, LiteralString] = {
     INSERT INTO {schema}.memories_variables (identifier, variables, created)
     SELECT identifier, variables, created FROM new_snapshots ORDER BY identifier, number
 )""",
+    CHECK_REMOVAL: "checked AS (SELECT NULL::TEXT AS refusal)",
     # By `ctid` alone: a join with an estimated number of rows might read the whole table.
     DELETE_ELEMENTS: """deleted_elements AS (
     DELETE FROM {schema}.memories_elements
     WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
         AND identifier = (SELECT min(identifier) FROM removed_elements)
+)""",
+    DELETE_SNAPSHOTS: """deleted_snapshots AS (
+    DELETE FROM {schema}.memories_variables AS snapshot
+    USING cleared WHERE snapshot.identifier = cleared.identifier
 )""",
     REMOVE_CONVERSATIONS: """removed_conversations AS (
     DELETE FROM {schema}.memories AS conversation
@@ -365,6 +374,34 @@ inserted_elements AS (
     ORDER BY thread_id, number
 )"""
 
+# The turn of an element is found by its time and the beginning of its `place`.
+CHECK_TURNS: LiteralString = f"""checked AS (
+    SELECT CASE
+        WHEN chosen.number > 0 AND NOT EXISTS (
+            SELECT FROM {{schema}}.conversation_memory WHERE thread_id = chosen.identifier
+        ) THEN 'it is the context of an agent, which can only be removed as a whole'
+        WHEN chosen.number < (
+            SELECT count(*)
+            FROM {CONVERSATION_ELEMENTS} AS part
+            WHERE part.identifier = chosen.identifier
+                AND created = ANY (ARRAY(SELECT created FROM chosen))
+                AND (created, split_part(place::TEXT, ',', 1)) IN (
+                    SELECT created, split_part(place::TEXT, ',', 1) FROM chosen
+                )
+        ) THEN 'turns are removed whole: use undo() or clear(), or begin where a turn begins'
+    END AS refusal
+    FROM (SELECT count(*) AS number, min(identifier) AS identifier FROM chosen) AS chosen
+)"""
+
+DELETE_TURNS: LiteralString = """deleted_turns AS (
+    DELETE FROM {schema}.conversation_memory AS turn
+    WHERE thread_id = (SELECT min(identifier) FROM removed_elements)
+        AND created = ANY (ARRAY(SELECT created FROM removed_elements))
+        AND (created, '(' || ('x' || left(identifier::TEXT, 8))::BIT(32)::INT8) IN (
+            SELECT created, split_part(place::TEXT, ',', 1) FROM removed_elements
+        )
+)"""
+
 CONVERSATION_MEMORY: Mapping[LiteralString, LiteralString] = {
     TURNS: "{schema}.conversation_memory",
     CONVERSATIONS: """(
@@ -386,6 +423,9 @@ CONVERSATION_MEMORY: Mapping[LiteralString, LiteralString] = {
 )""",
     INSERT_ELEMENTS: INSERT_TURNS,
     INSERT_SNAPSHOTS: "inserted_snapshots AS (SELECT identifier FROM new_snapshots)",
+    CHECK_REMOVAL: CHECK_TURNS,
+    DELETE_ELEMENTS: DELETE_TURNS,
+    DELETE_SNAPSHOTS: "deleted_snapshots AS (SELECT identifier FROM cleared)",
     REMOVE_CONVERSATIONS: """removed_conversations AS (
     DELETE FROM {schema}.conversation_memory AS turn
     USING removed WHERE turn.thread_id = removed.identifier
