@@ -70,12 +70,15 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         timeout: float | None = 300.0,
         on_operation: Callable[[OperationEvent], object] | None = None,
         pool: object | None = None,
+        prepare: bool | None = None,
     ) -> None:
         with short_argument_errors:  # also removes frames whose variables contain the DSN
             if pool is None:
                 endpoint = endpoint_of(dsn)
-            elif dsn is not None or live:
-                raise ValueError("pool excludes a dsn, and live=True, which needs a dsn")
+            elif dsn is not None or live or prepare:
+                raise ValueError(
+                    "pool excludes a dsn, and live=True and prepare=True, which need a dsn"
+                )
             else:
                 endpoint = lent_endpoint(pool, asynchronous=self._database_type is AsyncDatabase)
                 if endpoint.single:
@@ -89,6 +92,7 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
                 live=live,
                 timeout=check_timeout(timeout),
                 on_operation=on_operation,
+                prepare=None if prepare is None else bool(prepare),
             )
         super().__init__(database)
         self.configurations: Configurations[D] = Configurations(database)
@@ -500,6 +504,10 @@ class Client(BaseClient[Database]):
         is a transaction of its own, whatever ``autocommit`` is. Use READ COMMITTED: at a stricter
         level, a write does not see what others committed since the transaction began. A single
         connection is used by one call at a time, without the cache.
+    prepare : bool | None
+        Prepare the statements of calls, which saves the server their planning. Behind a pooler that
+        does not support that, the logger ``draive_pg`` warns once, and none are prepared. None:
+        only on the embedded PostgreSQL.
 
     Attributes
     ----------

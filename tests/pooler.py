@@ -157,7 +157,7 @@ def pooled(dsn: str, *, size: int) -> Generator[str]:
 
 
 @contextmanager
-def pgbouncer(program: str, dsn: str, *, size: int) -> Generator[str]:
+def pgbouncer(program: str, dsn: str, *, size: int, settings: str = "") -> Generator[str]:
     """Run PgBouncer for a database while the block runs, and yield its DSN."""
     target = conninfo_to_dict(dsn)
     top = scratch_directory()
@@ -181,6 +181,7 @@ unix_socket_dir = {sockets}
 auth_type = any
 pool_mode = transaction
 default_pool_size = {size}
+{settings}
 """
     )
     output = owner.open(log)

@@ -25,13 +25,13 @@ from draive_pg.adapters.settings import (
     POSTGRES_USER,
 )
 from draive_pg.codec.validation import check_timeout
+from draive_pg.database._async import open_connection
 from draive_pg.database.cache import Cache
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import AsyncTimedConnection
 from draive_pg.database.endpoint import (
     DsnEndpoint,
     Endpoint,
-    conninfo_async,
     endpoint_of,
     parameters_of,
 )
@@ -39,6 +39,7 @@ from draive_pg.database.errors import short_argument_errors
 from draive_pg.database.live import start_listening, stop_listening
 from draive_pg.database.observe import logger
 from draive_pg.database.pool import AsyncPool
+from draive_pg.database.prepared import Preparing, preparing
 from draive_pg.errors import ConnectionFailed
 from draive_pg.operations.operation import Key
 
@@ -86,8 +87,8 @@ class PostgresConnectionPool:
     acquire_timeout, command_timeout : float | None
         Seconds to wait for a connection, and for each answer of the server; 0: no limit; None: 300.
     close_timeout, statement_cache : float | None
-        For haiway's arguments of these names: connections are closed at once, and no statements are
-        prepared that a pooler does not support.
+        For haiway's arguments of these names: connections are closed at once, and ``prepare`` of
+        `of` says whether statements are prepared.
     initialize : None
         Not supported, because it gets a connection of asyncpg.
 
@@ -128,6 +129,7 @@ class PostgresConnectionPool:
             }
         )
         self.caches = Caches()
+        self._preparing = preparing(self._endpoint, wanted=None)
         self._connection_limit = connection_limit
         self._pool: AsyncPool | None = None
         self.live = False
@@ -146,6 +148,7 @@ class PostgresConnectionPool:
         live: bool = False,
         timeout: float | None = TIMEOUT,
         start_offline: bool = False,
+        prepare: bool | None = None,
         **options: Any,
     ) -> Self:
         """Return a pool for a DSN, as libpq reads it.
@@ -168,6 +171,8 @@ class PostgresConnectionPool:
         start_offline : bool
             Enter the scope also if the server does not answer, with a WARNING in the log, and
             connect later. Otherwise that is an error, which shows a wrong address at once.
+        prepare : bool | None
+            Prepare statements, as for `Client`.
         **options
             Other arguments of the class.
 
@@ -202,12 +207,13 @@ class PostgresConnectionPool:
             options.setdefault("acquire_timeout", options["command_timeout"])
             pool = cls(connection_limit=connection_limit, **options)
             pool._endpoint = endpoint
+            pool._preparing = preparing(endpoint, wanted=prepare)
             pool.live = live
             pool._start_offline = start_offline
             return pool
 
     async def __aenter__(self) -> Postgres:
-        pool = AsyncPool(partial(_connect, self._endpoint), self._connection_limit)
+        pool = AsyncPool(partial(_connect, self._endpoint, self._preparing), self._connection_limit)
         try:
             pool.release(await pool.acquire(Deadline(self._acquire_timeout)))
         except ConnectionFailed as error:
@@ -249,8 +255,12 @@ class PostgresConnectionPool:
         return f"{type(self).__name__}({self._endpoint!r}, limit={self._connection_limit})"
 
 
-async def _connect(endpoint: Endpoint, deadline: Deadline) -> AsyncTimedConnection:
-    connection = await AsyncTimedConnection.open(await conninfo_async(endpoint), deadline)
+async def _connect(
+    endpoint: Endpoint, preparing: Preparing, deadline: Deadline
+) -> AsyncTimedConnection:
+    connection = await open_connection(endpoint, preparing, deadline)
+    if preparing.enabled:
+        connection.prepare_threshold = 1  # at the second use, by psycopg
     for name in ("json", "jsonb"):  # as text, as asyncpg does: a ``PostgresValue`` is no dict
         connection.adapters.register_loader(name, TextLoader)
     connection.adapters.register_dumper(tuple, ListDumper)  # any sequence is an array, as there

@@ -46,6 +46,7 @@ from draive_pg.database.live import (
 )
 from draive_pg.database.observe import Observation, Observer
 from draive_pg.database.pool import AsyncPool
+from draive_pg.database.prepared import PROBE, Preparing
 from draive_pg.database.tables import Tables
 from draive_pg.database.transactions import (
     LOCK_SECONDS,
@@ -54,7 +55,7 @@ from draive_pg.database.transactions import (
     lock_timed_out,
     still_in_use,
 )
-from draive_pg.errors import ConnectionFailed
+from draive_pg.errors import ConnectionFailed, OperationFailed
 from draive_pg.models.changes import Change
 from draive_pg.operations.copy import Copy
 from draive_pg.operations.operation import (
@@ -249,6 +250,9 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                                     await connection.run(rollback)
                             raise
                         return exchange.rows()
+            except OperationFailed as error:
+                if not self._may_resend(error, exchange):
+                    raise
             except ConnectionFailed as error:
                 written = None if operation.read_only else exchange
                 if not self._may_retry(error, observed, written):
@@ -404,7 +408,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
     def _new_pool(self) -> AsyncPool | AsyncLentPool:
         if isinstance(self.endpoint, LentEndpoint):
             return AsyncLentPool(self.endpoint.async_source())
-        return AsyncPool(partial(_connect, self.endpoint), self._max_size)
+        return AsyncPool(partial(open_connection, self.endpoint, self._preparing), self._max_size)
 
     def connection(self) -> AsyncTimedConnection:
         """Async twin of `Database.connection`."""
@@ -477,8 +481,19 @@ class LoopPool:
     subscribers: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
 
-async def _connect(endpoint: Endpoint, deadline: Deadline) -> AsyncTimedConnection:
-    return await AsyncTimedConnection.open(await conninfo_async(endpoint), deadline)
+async def open_connection(
+    endpoint: Endpoint, preparing: Preparing, deadline: Deadline
+) -> AsyncTimedConnection:
+    """Connect, and check once whether the server keeps prepared statements."""
+    connection = await AsyncTimedConnection.open(await conninfo_async(endpoint), deadline)
+    connection.prepared, is_unchecked = preparing.begin()
+    if is_unchecked:
+        connection.deadline = deadline
+        probe = Exchange(connection, PROBE, prepared=connection.prepared)
+        with preparing.refusal():
+            await connection.run(probe)
+            preparing.check(probe.rows()[0], connection.pgconn.backend_pid)
+    return connection
 
 
 async def _result(entry: Future[Any], seconds: float | None) -> Any:

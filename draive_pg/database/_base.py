@@ -20,6 +20,7 @@ from draive_pg.database.driver import (
 from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.live import TriggerCheck
 from draive_pg.database.observe import Observation, Observer, logger
+from draive_pg.database.prepared import preparing
 from draive_pg.database.tables import Tables
 from draive_pg.database.transactions import (
     Lock,
@@ -58,6 +59,8 @@ class Options(TypedDict):
         Seconds that an operation may take, including the wait for a connection; None: no limit.
     on_operation : callable | None
         Called after each operation.
+    prepare : bool | None
+        Whether to prepare statements; None: only on the embedded server.
     """
 
     schema: str | None
@@ -66,6 +69,7 @@ class Options(TypedDict):
     live: bool
     timeout: float | None
     on_operation: Callable[[OperationEvent], object] | None
+    prepare: bool | None
 
 
 class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
@@ -81,6 +85,7 @@ class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
         self._trigger_check = TriggerCheck(needed=self._live)
         self._observer = Observer(options["on_operation"])
         self.line = options["line"]
+        self._preparing = preparing(endpoint, wanted=options["prepare"])
         self.tables = Tables(self.schema, self.line)
 
     def __repr__(self) -> str:
@@ -161,7 +166,13 @@ class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
                 block = SAVEPOINT
             elif len(queries) > 1:
                 block = TRANSACTION
-        return Exchange(connection, *queries, block=block)
+        prepared = connection.prepared if self._preparing.enabled else None
+        return Exchange(connection, *queries, block=block, prepared=prepared)
+
+    def _may_resend(self, error: OperationFailed, exchange: Exchange | None) -> bool:
+        """Return whether to repeat an operation whose prepared statements the server lost."""
+        resend = exchange is not None and self._preparing.may_resend(error, exchange.prepared)
+        return resend and not self._in_transaction()
 
     def _may_retry(
         self, error: ConnectionFailed, observed: Observation, written: Exchange | None

@@ -41,6 +41,7 @@ from draive_pg.database.live import (
 )
 from draive_pg.database.observe import Observation
 from draive_pg.database.pool import Pool
+from draive_pg.database.prepared import PROBE, Preparing
 from draive_pg.database.transactions import (
     LOCK_SECONDS,
     Transaction,
@@ -50,7 +51,7 @@ from draive_pg.database.transactions import (
     lock_timed_out,
     still_in_use,
 )
-from draive_pg.errors import ConnectionFailed
+from draive_pg.errors import ConnectionFailed, OperationFailed
 from draive_pg.models.changes import Change
 from draive_pg.operations.copy import Copy
 from draive_pg.operations.operation import (
@@ -221,6 +222,9 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                                 connection.run(rollback)
                         raise
                     return exchange.rows()
+            except OperationFailed as error:
+                if not self._may_resend(error, exchange):
+                    raise
             except ConnectionFailed as error:
                 written = None if operation.read_only else exchange
                 if not self._may_retry(error, observed, written):
@@ -380,7 +384,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
     def _new_pool(self) -> Pool | LentPool:
         if isinstance(self.endpoint, LentEndpoint):
             return LentPool(self.endpoint.source())
-        return Pool(partial(_connect, self.endpoint), self._max_size)
+        return Pool(partial(_connect, self.endpoint, self._preparing), self._max_size)
 
     def connection(self) -> TimedConnection:
         """Return a connection object for statements of the caller in the current transaction."""
@@ -446,8 +450,17 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_reset_after_fork)
 
 
-def _connect(endpoint: Endpoint, deadline: Deadline) -> TimedConnection:
-    return TimedConnection.open(endpoint.conninfo(), deadline)
+def _connect(endpoint: Endpoint, preparing: Preparing, deadline: Deadline) -> TimedConnection:
+    """Connect, and check once whether the server keeps prepared statements."""
+    connection = TimedConnection.open(endpoint.conninfo(), deadline)
+    connection.prepared, is_unchecked = preparing.begin()
+    if is_unchecked:
+        connection.deadline = deadline
+        probe = Exchange(connection, PROBE, prepared=connection.prepared)
+        with preparing.refusal():
+            connection.run(probe)
+            preparing.check(probe.rows()[0], connection.pgconn.backend_pid)
+    return connection
 
 
 def _close_all(streams: Sequence[Stream]) -> None:

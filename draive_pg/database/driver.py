@@ -40,6 +40,7 @@ from psycopg.sql import Literal
 
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.observe import logger
+from draive_pg.database.prepared import Names, Prepared
 from draive_pg.operations.copy import Rows
 from draive_pg.operations.operation import Row, Statement, qualified
 
@@ -69,7 +70,7 @@ except ImportError as error:
         "pip install 'psycopg>=3.3.9,<3.4'"
     ) from None
 
-# No prepared statements: a transaction pooler may run the next statement in another session.
+# psycopg prepares nothing by itself: see `prepared`.
 OPTIONS: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
 
 # Set explicitly: with a stricter default of the role, statements that waited for a lock would not
@@ -86,6 +87,8 @@ JIT_OFF = b"""
 SELECT set_config('jit', 'off', FALSE)
 WHERE pg_backend_pid() = $1 AND current_setting('jit', TRUE) = 'on'
 """
+
+SCRIPT = "script"  # instead of a method of a PGconn: statements without parameters
 
 CHECK_SECONDS = 2.0  # for the answer to a liveness check
 
@@ -135,6 +138,8 @@ class Exchange:
         SQL texts with their parameters.
     block : Block | None
         Put them between the statements that begin and end this block.
+    prepared : Prepared | None
+        The prepared statements of the connection, to use them and to prepare more; None: do not.
     """
 
     def __init__(
@@ -142,32 +147,56 @@ class Exchange:
         connection: Connection | AsyncConnection,
         *queries: tuple[bytes, Sequence[object] | None],
         block: "Block | None" = None,
+        prepared: Prepared | None = None,
     ) -> None:
         self._pgconn = connection.pgconn
         self._transformer = Transformer(connection)
-        commands = [self._command(*query) for query in queries]
+        self.prepared = prepared
+        self._named: Names = {}
+        commands = [command for query in queries for command in self._query(*query)]
         self._commands: list[tuple[Any, ...]] = commands
         self.block = block
         if block is not None:
-            self._commands = [(block.begin, None), *commands, (block.end, None)]
+            self._commands = [(SCRIPT, block.begin), *commands, (SCRIPT, block.end)]
         scripts = any(parameters is None for _, parameters in queries)
         self._pipelined = len(self._commands) > 1 and not scripts
-        self._data = None if scripts else len(queries) - 1 + (block is not None)
+        self._data = None if scripts else len(commands) - 1 + (block is not None)
         self._results: list[PGresult] = []
         self._synced = False
 
-    def _command(self, sql: bytes, parameters: Sequence[object] | None) -> tuple[Any, ...]:
+    def _query(self, sql: bytes, parameters: Sequence[object] | None) -> list[tuple[Any, ...]]:
+        """Return the methods of a PGconn that send a query, with their arguments."""
         if parameters is None:
-            return sql, None
+            return [(SCRIPT, sql)]
         transformer = self._transformer
         values = transformer.dump_sequence(parameters, [PyFormat.AUTO] * len(parameters))
+        types, formats = transformer.types, transformer.formats
+        commands: list[tuple[Any, ...]] = []
+        name: bytes | None = None
+        if self.prepared is not None:
+            name, is_new = self.prepared.name_of(sql, types)
+            if name is not None and is_new:
+                commands.append((PGconn.send_prepare, name, sql, types))
+                self._named[sql, types] = name
         # Binary results do not depend on DateStyle and other settings.
-        return sql, values, transformer.types, transformer.formats, Format.BINARY
+        if name is None:
+            commands.append((PGconn.send_query_params, sql, values, types, formats, Format.BINARY))
+        else:
+            commands.append((PGconn.send_query_prepared, name, values, formats, Format.BINARY))
+        return commands
+
+    def _send(self, function: Any, *arguments: Any) -> None:
+        if function is not SCRIPT:
+            function(self._pgconn, *arguments)
+        elif self._pipelined:
+            self._pgconn.send_query_params(arguments[0], None)
+        else:
+            self._pgconn.send_query(arguments[0])
 
     @property
     def commits(self) -> bool:
         """Whether it ends with COMMIT."""
-        return self._commands[-1] == (COMMIT, None)
+        return self._commands[-1] == (SCRIPT, COMMIT)
 
     @property
     def round_trips(self) -> int:
@@ -202,15 +231,12 @@ class Exchange:
             if self._pipelined:
                 pgconn.enter_pipeline_mode()
                 for command in self._commands:
-                    pgconn.send_query_params(*command)
+                    self._send(*command)
                 yield from self.receive()
                 self._check()
             else:
                 for command in self._commands:
-                    if command[1] is None:
-                        pgconn.send_query(command[0])
-                    else:
-                        pgconn.send_query_params(*command)
+                    self._send(*command)
                     yield from self.receive()
                     self._check()
         except OperationalError:
@@ -237,6 +263,8 @@ class Exchange:
                 raise error_from_result(result)
             if self.commits and result.command_status == ROLLBACK:
                 raise InFailedSqlTransaction("an operation failed, so nothing was committed")
+        if self.prepared is not None and len(self._results) == len(self._commands):
+            self.prepared.names.update(self._named)
 
 
 class _Pooled:
@@ -257,6 +285,8 @@ class _Pooled:
         lent, see `lent`.
     nested : bool
         Whether it was lent in a transaction of its owner.
+    prepared : Prepared | None
+        Its prepared statements; None: it prepares none.
     """
 
     call_timeout: float | None = None
@@ -265,6 +295,7 @@ class _Pooled:
     last_used: float = 0.0
     lease: Any = None
     nested: bool = False
+    prepared: Prepared | None = None
 
     def __del__(self, *_: object) -> None:
         """Suppress psycopg's warning about unclosed connections: the pool owns this one."""

@@ -213,12 +213,13 @@ class _Engine:
     def getconn(self, timeout: float | None = None) -> Connection[Any]:  # noqa: ARG002
         with _engine_errors:
             raw = self._engine.raw_connection()
-        connection = raw.driver_connection
-        if not isinstance(connection, Connection):
+        connection: Any = raw.driver_connection
+        is_psycopg = isinstance(connection, Connection)
+        if not is_psycopg:
             raw.close()
             raise _unsuitable_driver()
         self._raw[id(connection)] = raw
-        return cast("Connection[Any]", connection)
+        return connection
 
     def putconn(self, conn: Connection[Any]) -> None:
         raw = self._raw.pop(id(conn))
@@ -240,12 +241,13 @@ class _AsyncEngine:
     ) -> AsyncConnection[Any]:
         with _engine_errors:
             raw = await self._engine.connect()
-        connection = (await raw.get_raw_connection()).driver_connection
-        if not isinstance(connection, AsyncConnection):
+        connection: Any = (await raw.get_raw_connection()).driver_connection
+        is_psycopg = isinstance(connection, AsyncConnection)
+        if not is_psycopg:
             await raw.close()
             raise _unsuitable_driver()
         self._raw[id(connection)] = raw
-        return cast("AsyncConnection[Any]", connection)
+        return connection
 
     async def putconn(self, conn: AsyncConnection[Any]) -> None:
         raw = self._raw.pop(id(conn))

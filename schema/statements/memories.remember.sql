@@ -1,11 +1,6 @@
 -- $1 identifier
 -- $2 elements
-WITH conversation AS (
-    INSERT INTO memories (identifier, created)
-    SELECT $1::TEXT, now()
-    ON CONFLICT (identifier) DO NOTHING
-),
-batch AS (
+WITH batch AS (
     SELECT greatest(clock_timestamp(), max(created) + INTERVAL '1 microsecond') AS start
     FROM (
         SELECT identifier, created, created AS moment, ctid AS place, content

@@ -1,12 +1,7 @@
 -- $1 identifier
 -- $2 variables
 -- $3 elements
-WITH conversation AS (
-    INSERT INTO memories (identifier, created)
-    SELECT $1::TEXT, now()
-    ON CONFLICT (identifier) DO NOTHING
-),
-snapshot AS (
+WITH snapshot AS (
     INSERT INTO memories_variables (identifier, variables, created)
     SELECT $1::TEXT, $2::JSONB, greatest(clock_timestamp(), max(created) + INTERVAL '1 microsecond')
     FROM (

@@ -61,6 +61,7 @@ chosen AS MATERIALIZED (
     WHERE identifier = $2::TEXT
     AND created = (SELECT created FROM anchor) AND place = (SELECT place FROM anchor)
 ),
+checked AS (SELECT NULL::TEXT AS refusal),
 following AS (
     SELECT
         *,
@@ -103,7 +104,7 @@ following AS (
     ) AS element
 ),
 changed AS MATERIALIZED (SELECT * FROM following WHERE number = 1 OR moved <> created),
-removed_elements AS (SELECT identifier, place FROM changed),
+removed_elements AS (SELECT identifier, created, place FROM changed),
 deleted_elements AS (
     DELETE FROM memories_elements
     WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))

@@ -148,6 +148,7 @@ REPLACE = Query(
     f"""
 WITH {ANCHOR},
 {_chosen(AT_ANCHOR)},
+checked AS (SELECT NULL::TEXT AS refusal),
 following AS (
     SELECT
         *,
@@ -181,7 +182,7 @@ following AS (
     ) AS element
 ),
 changed AS MATERIALIZED (SELECT * FROM following WHERE number = 1 OR moved <> created),
-removed_elements AS (SELECT identifier, place FROM changed),
+removed_elements AS (SELECT identifier, created, place FROM changed),
 {DELETE_ELEMENTS},
 {FORGET_CHOSEN},
 {KEEP},
