@@ -214,8 +214,7 @@ class _Engine:
         with _engine_errors:
             raw = self._engine.raw_connection()
         connection: Any = raw.driver_connection
-        is_psycopg = isinstance(connection, Connection)
-        if not is_psycopg:
+        if not hasattr(connection, "pgconn"):
             raw.close()
             raise _unsuitable_driver()
         self._raw[id(connection)] = raw
@@ -242,8 +241,7 @@ class _AsyncEngine:
         with _engine_errors:
             raw = await self._engine.connect()
         connection: Any = (await raw.get_raw_connection()).driver_connection
-        is_psycopg = isinstance(connection, AsyncConnection)
-        if not is_psycopg:
+        if not hasattr(connection, "pgconn"):
             await raw.close()
             raise _unsuitable_driver()
         self._raw[id(connection)] = raw
