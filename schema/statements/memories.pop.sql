@@ -35,6 +35,7 @@ forgotten AS (
                 AND encode(sha256(convert_to(content::TEXT, 'UTF8')), 'hex') = annotation.digest
                 AND element.place NOT IN (SELECT place FROM chosen)
         )
+        AND (SELECT refusal FROM checked) IS NULL
 ),
 kept AS (
     INSERT INTO draive_pg_removed_elements (
