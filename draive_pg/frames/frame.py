@@ -99,7 +99,7 @@ class Frame:
         unordered: LiteralString | None = None,
         fallback: Fallback | None = None,
     ) -> None:
-        self.name = name
+        self.name: LiteralString = name
         self.fallback = fallback
         self.columns = columns
         self.rows = rows
