@@ -132,7 +132,7 @@ def _counter(count_tokens: CountTokens | None) -> Callable[[str], int] | None:
     if count_tokens is None or callable(count_tokens):
         return count_tokens
     encode = getattr(count_tokens, "encode", None)
-    if not callable(encode):
+    if isinstance(count_tokens, str) or not callable(encode):  # str.encode is another
         raise TypeError(
             "count_tokens must be a function or an object with encode(text), not "
             f"{type(count_tokens).__name__}"
