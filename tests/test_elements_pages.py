@@ -8,7 +8,13 @@ import pytest
 from draive import ModelInput, MultimodalContent
 from psycopg.conninfo import make_conninfo
 
-from draive_pg import Client, PermissionDenied, SchemaInvalid, StoredDataInvalid, StoredDataSkipped
+from draive_pg import (
+    Client,
+    MemoryExists,
+    PermissionDenied,
+    StoredDataInvalid,
+    StoredDataSkipped,
+)
 from tests.conftest import Connect
 from tests.elements import answered, asked, called, responded
 
@@ -259,6 +265,21 @@ def test_removed_elements_are_kept_with_reason_until_erased(db: Client) -> None:
     assert len(db.frames.removed_elements()) == 0
 
 
+def test_removed_elements_move_with_a_renamed_memory(db: Client) -> None:
+    fill(db, 2)
+    db.memory("m").remove_element(1, reason="a name")
+    before = db.frames.removed_elements("m")
+    db.memory("m").rename("n")
+    after = db.frames.removed_elements("n")
+    assert after.drop(columns="identifier").equals(before.drop(columns="identifier"))
+    db.memory("other").remember(asked("x"))
+    with pytest.raises(MemoryExists):
+        db.memory("n").rename("other")
+    assert len(db.frames.removed_elements("n")) == 1
+    db.memories.erase("n", dry_run=False)
+    assert len(db.frames.removed_elements()) == 0
+
+
 def test_edit_in_failed_transaction_changes_nothing(db: Client) -> None:
     fill(db, 2)
     with pytest.raises(ZeroDivisionError), db.transaction():
@@ -285,29 +306,13 @@ def test_elements_that_cannot_be_stored_replace_nothing(db: Client) -> None:
     assert texts(db) == ["0"]
 
 
-@pytest.mark.parametrize("draive", ["0.99", "0.118"])
-def test_other_lines_can_be_read_but_not_edited(
-    connect: Connect, empty_dsn: str, draive: str
-) -> None:
-    db = connect(empty_dsn, draive=draive)
+def test_turns_are_read_in_pages(connect: Connect, empty_dsn: str) -> None:
+    db = connect(empty_dsn, draive="0.118")
     db.setup()
-    memory = db.memory("2f1b3c4d-0000-4000-8000-000000000001")
-    if draive == "0.118":
-        db.memories.import_chat(memory.identifier, [{"role": "user", "content": "hi"}])
-        (stored,) = memory.elements(documents=True)
-        assert stored.element["blocks"][0]["parts"][0]["text"] == "hi"
-        assert memory.elements(documents=True, before=stored.cursor) == ()
-    edits = (
-        memory.pop,
-        memory.undo,
-        memory.clear,
-        lambda: memory.truncate(0),
-        lambda: memory.remove_element(0),
-        lambda: memory.replace(0, DOCUMENT),
-    )
-    for edit in edits:
-        with pytest.raises(SchemaInvalid, match="draive"):
-            edit()
+    db.memories.import_chat("m", [{"role": "user", "content": "hi"}])
+    (stored,) = db.memory("m").elements(documents=True)
+    assert stored.element["blocks"][0]["parts"][0]["text"] == "hi"
+    assert db.memory("m").elements(documents=True, before=stored.cursor) == ()
 
 
 def test_concurrent_pops_and_writes_lose_and_double_nothing(dsn: str) -> None:

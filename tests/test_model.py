@@ -193,6 +193,7 @@ class Memories(RuleBasedStateMachine):
         else:
             self.db.memory(name).rename(new)
             self.models[new] = self.models.pop(name)
+            self.kept = [(new if kept == name else kept, text) for kept, text in self.kept]
 
     @rule(name=name)
     def roll_back(self, name: str) -> None:

@@ -3,7 +3,8 @@
 -- $3 variables
 -- $4 meta
 DELETE FROM draive_pg_removed_elements AS kept
-WHERE kept.identifier IN (
+WHERE (
+    kept.identifier IN (
     SELECT conversation.identifier
     FROM memories AS conversation
     WHERE ($1::TEXT[] IS NULL OR conversation.identifier = ANY ($1::TEXT[]))
@@ -30,3 +31,4 @@ WHERE kept.identifier IN (
         AND $3::JSONB IS NULL
         AND ($4::JSONB IS NULL OR kept.content -> 'meta' @> $4::JSONB)
     )
+)

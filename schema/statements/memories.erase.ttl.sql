@@ -3,7 +3,8 @@
 -- $3 variables
 -- $4 meta
 DELETE FROM draive_pg_ttl AS kept
-WHERE kept.name IN (
+WHERE (
+    kept.name IN (
     SELECT conversation.identifier
     FROM memories AS conversation
     WHERE ($1::TEXT[] IS NULL OR conversation.identifier = ANY ($1::TEXT[]))
@@ -30,3 +31,5 @@ WHERE kept.name IN (
         AND $3::JSONB IS NULL
         AND ($4::JSONB IS NULL OR FALSE)
     )
+)
+AND NOT kept.is_prefix

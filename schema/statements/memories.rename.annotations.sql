@@ -1,7 +1,7 @@
 -- $1 identifier
 -- $2 new_identifier
 WITH moved AS (
-    DELETE FROM draive_pg_annotations AS annotation
+    DELETE FROM draive_pg_annotations AS belonging
     WHERE identifier = $1::TEXT
         AND EXISTS (SELECT FROM memories AS source WHERE source.identifier = $1::TEXT)
         AND NOT EXISTS (

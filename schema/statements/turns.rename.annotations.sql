@@ -1,7 +1,7 @@
 -- $1 identifier
 -- $2 new_identifier
 WITH moved AS (
-    DELETE FROM draive_pg_annotations AS annotation
+    DELETE FROM draive_pg_annotations AS belonging
     WHERE identifier = $1::TEXT
         AND EXISTS (SELECT FROM conversation_memory AS turn WHERE turn.thread_id = $1::TEXT)
         AND NOT EXISTS (

@@ -29,7 +29,6 @@ from draive_pg.operations.conversations.listing import memory_missing
 from draive_pg.operations.conversations.store import (
     CONVERSATIONS,
     ELEMENTS,
-    TURNS,
     lock_memory,
 )
 from draive_pg.operations.operation import (
@@ -210,29 +209,6 @@ FORGET_CHOSEN: LiteralString = f"""forgotten AS (
         AND (SELECT refusal FROM checked) IS NULL
 )"""
 
-
-def _move(name: str, source: LiteralString) -> Query:
-    """Return the query that moves annotations with a memory, if that is going to be renamed."""
-    return Query(
-        name,
-        f"""
-WITH moved AS (
-    DELETE FROM {{schema}}.{TABLE} AS annotation
-    WHERE identifier = :identifier::TEXT
-        AND EXISTS (SELECT FROM {source} = :identifier::TEXT)
-        AND NOT EXISTS (
-            SELECT FROM {CONVERSATIONS} AS target WHERE target.identifier = :new_identifier::TEXT
-        )
-    RETURNING *
-)
-INSERT INTO {{schema}}.{TABLE} ({COLUMNS})
-SELECT :new_identifier::TEXT, {COLUMNS.removeprefix("identifier, ")} FROM moved
-""",
-    )
-
-
-MOVE = _move("memories.rename.annotations", f"{CONVERSATIONS} AS source WHERE source.identifier")
-MOVE_TURNS = _move("turns.rename.annotations", f"{TURNS} AS turn WHERE turn.thread_id")
 
 # Annotations of exported memories; those that exist are left as they are.
 IMPORT = Query(

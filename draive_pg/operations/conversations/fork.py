@@ -1,11 +1,12 @@
 """Copy a memory, or its first elements, to another identifier, or rename it."""
 
 from collections.abc import Sequence
+from typing import LiteralString
 
 from draive_pg.codec.validation import check_position, check_text
 from draive_pg.errors import MemoryExists, SchemaInvalid
 from draive_pg.lines.line import Line
-from draive_pg.operations.conversations.annotations import MOVE, MOVE_TURNS, NOT_WRITTEN
+from draive_pg.operations.conversations import annotations
 from draive_pg.operations.conversations.store import (
     CONVERSATIONS,
     CREATE_CONVERSATIONS,
@@ -14,10 +15,19 @@ from draive_pg.operations.conversations.store import (
     INSERT_SNAPSHOTS,
     REMOVE_CONVERSATIONS,
     SNAPSHOTS,
+    TURNS,
     lock_memories,
 )
 from draive_pg.operations.conversations.turns import FORK_TURNS, RENAME_TURNS
-from draive_pg.operations.operation import ByLine, Operation, Query, Row, Steps, workflow
+from draive_pg.operations.operation import (
+    ByLine,
+    Fallback,
+    Operation,
+    Query,
+    Row,
+    Steps,
+    workflow,
+)
 
 # With a position, variables are copied up to the time of the element after it.
 FORK = Query(
@@ -119,6 +129,44 @@ SELECT
 )
 
 
+# What belongs to a memory in tables of draive_pg, and moves with it: tables and columns.
+BELONGINGS: Sequence[tuple[LiteralString, LiteralString]] = (
+    (annotations.TABLE, annotations.COLUMNS),
+    (
+        "draive_pg_removed_elements",
+        "identifier, created, action, removed, role, author, reason, content",
+    ),
+)
+NOT_MOVED = Fallback({table: "" for table, _ in BELONGINGS})
+
+
+def _moves(subject: LiteralString, source: LiteralString) -> Sequence[Query]:
+    """Return the queries that move belongings with a memory, if that is going to be renamed."""
+    return [
+        Query(
+            f"{subject}.rename.{table.removeprefix('draive_pg_')}",
+            f"""
+WITH moved AS (
+    DELETE FROM {{schema}}.{table} AS belonging
+    WHERE identifier = :identifier::TEXT
+        AND EXISTS (SELECT FROM {source} = :identifier::TEXT)
+        AND NOT EXISTS (
+            SELECT FROM {CONVERSATIONS} AS target WHERE target.identifier = :new_identifier::TEXT
+        )
+    RETURNING *
+)
+INSERT INTO {{schema}}.{table} ({columns})
+SELECT :new_identifier::TEXT, {columns.removeprefix("identifier, ")} FROM moved
+""",
+        )
+        for table, columns in BELONGINGS
+    ]
+
+
+MOVES = _moves("memories", f"{CONVERSATIONS} AS source WHERE source.identifier")
+MOVES_TURNS = _moves("turns", f"{TURNS} AS turn WHERE turn.thread_id")
+
+
 def fork(identifier: str, new_identifier: str, position: int | None) -> ByLine[bool]:
     """Copy a memory, or its elements up to a position; return whether the memory exists."""
     check_text(identifier, "identifier")
@@ -164,16 +212,15 @@ def rename(identifier: str, new_identifier: str) -> ByLine[bool]:
         return _check_copied(name, new_identifier, existed=existed, created=created)
 
     def build(line: Line) -> Operation[bool]:
-        move, query = (MOVE_TURNS, RENAME_TURNS) if line.has_turns else (MOVE, RENAME)
+        queries = (*MOVES_TURNS, RENAME_TURNS) if line.has_turns else (*MOVES, RENAME)
         identifiers = {"identifier": identifier, "new_identifier": new_identifier}
         return Operation(
             name=name,
             statements=(
                 lock_memories(identifiers.values()),
-                move(**identifiers),
-                query(**identifiers),
+                *(query(**identifiers) for query in queries),
             ),
-            fallback=NOT_WRITTEN,
+            fallback=NOT_MOVED,
             decode=decode,
         )
 

@@ -147,13 +147,15 @@ def _erase_rest(
     """Return the SQL that removes rows of matching memories, also of those removed before."""
     return f"""
 DELETE FROM {{schema}}.{table} AS kept
-WHERE kept.{name} IN ({MATCHING})
+WHERE (
+    kept.{name} IN ({MATCHING})
     OR (
         (:identifiers::TEXT[] IS NULL OR kept.{name} = ANY (:identifiers::TEXT[]))
         AND (:prefix::TEXT IS NULL OR starts_with(kept.{name}, :prefix::TEXT))
         AND :variables::JSONB IS NULL
         AND (:meta::JSONB IS NULL OR {meta})
     )
+)
 """
 
 
@@ -164,7 +166,10 @@ ERASE_ELEMENTS = Query(
 
 ERASE_KEYS = Query("memories.erase.keys", _erase_rest("draive_pg_keys"))
 
-ERASE_TTL = Query("memories.erase.ttl", _erase_rest("draive_pg_ttl", name="name"))
+# The rule of a prefix is no data of a person, and holds for the memories to come.
+ERASE_TTL = Query(
+    "memories.erase.ttl", _erase_rest("draive_pg_ttl", name="name") + "AND NOT kept.is_prefix\n"
+)
 
 ERASE_ANNOTATIONS = Query("memories.erase.annotations", _erase_rest("draive_pg_annotations"))
 

@@ -1,0 +1,13 @@
+-- $1 identifier
+-- $2 new_identifier
+WITH moved AS (
+    DELETE FROM draive_pg_removed_elements AS belonging
+    WHERE identifier = $1::TEXT
+        AND EXISTS (SELECT FROM memories AS source WHERE source.identifier = $1::TEXT)
+        AND NOT EXISTS (
+            SELECT FROM memories AS target WHERE target.identifier = $2::TEXT
+        )
+    RETURNING *
+)
+INSERT INTO draive_pg_removed_elements (identifier, created, action, removed, role, author, reason, content)
+SELECT $2::TEXT, created, action, removed, role, author, reason, content FROM moved
