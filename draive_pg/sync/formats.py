@@ -162,8 +162,12 @@ class Prompt:
 
         return f"{FENCE}{tomli_w.dumps(front)}{FENCE}{self.content}\n".encode()
 
-    @cached_property
+    @property
     def digest(self) -> str:
+        return self._digest
+
+    @cached_property  # no property in the view of type checkers
+    def _digest(self) -> str:
         return _digest([self.content, self.description, self.arguments, self.meta])
 
     @property
@@ -274,8 +278,12 @@ class Configuration:
     def problem(self, name: str) -> None:
         """Return None: there is no template."""
 
-    @cached_property
+    @property
     def digest(self) -> str:
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         return _digest(self.value)
 
 
