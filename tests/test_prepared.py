@@ -51,10 +51,13 @@ def test_statements_are_prepared_at_second_use(
 
 
 def test_every_call_works_with_prepared_statements(connect: Connect, empty_dsn: str) -> None:
-    db = connect(empty_dsn, prepare=True, cache_limit=0)
+    db = connect(empty_dsn, prepare=True, cache_limit=0, max_size=1)
     db.setup()
     fill(db)
-    for call in (*READS.values(), *READS.values(), *READS.values(), *WRITES.values()):
+    for call in (*READS.values(), *READS.values(), *READS.values()):
+        call(db)
+    assert len(prepared_in_session(db, empty_dsn)) > len(READS) / 2
+    for call in WRITES.values():
         call(db)
 
 

@@ -18,6 +18,7 @@ ASSERTING = {
     "assert_one_line_error",
     "check_returncode",
     "raises",
+    "run_state_machine_as_test",
     "check_served",
     "assert_harmless",
     "wait_for_value",
