@@ -80,6 +80,26 @@ def test_annotation_moves_with_its_element_and_is_removed_with_it(visit: Client)
     assert positions(visit) == {"whole": None}
 
 
+def test_annotation_of_equal_element_stays_when_another_is_removed_or_replaced(db: Client) -> None:
+    db.memory("m").remember(*(asked("yes") for _ in range(4)), asked("b"), asked("c"))
+    for position in (0, 1, 3, 4):
+        db.annotations.add("m", position, name=f"n{position}", score=position, tags="x")
+    before = {each.name: each for each in db.annotations.list()}
+    memory = db.memory("m")
+    memory.remove_element(0)
+    assert positions(db) == {"n1": 0, "n3": 2, "n4": 3}
+    memory.replace(1, asked("no"))
+    assert positions(db) == {"n1": 0, "n3": 2, "n4": 3}
+    memory.replace(1, asked("yes"))
+    memory.replace(0, asked("b"))
+    assert positions(db) == {"n3": 2, "n4": 3}
+    memory.replace(3, asked("b"))
+    memory.replace(4, asked("yes"))
+    assert positions(db) == {"n3": 2}
+    (left,) = db.annotations.list()
+    assert (left.score, left.tags, left.annotated) == (3.0, ("x",), before["n3"].annotated)
+
+
 def test_undone_turn_takes_its_annotations_with_it(visit: Client) -> None:
     visit.annotations.add("m", 1, name="first")
     visit.annotations.add("m", 5, name="last")

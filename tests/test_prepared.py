@@ -13,8 +13,10 @@ from draive import ctx
 
 from draive_pg import Client, TableMissing
 from draive_pg.adapters import PostgresConnectionPool, PostgresModelMemory
+from draive_pg.database.deadline import Deadline
+from draive_pg.database.driver import Exchange, TimedConnection
 from draive_pg.database.endpoint import DsnEndpoint, EmbeddedEndpoint
-from draive_pg.database.prepared import preparing
+from draive_pg.database.prepared import Prepared, preparing
 from tests.conftest import Connect
 from tests.elements import asked, texts
 from tests.every_call import READS, WRITES, fill
@@ -175,6 +177,24 @@ def read_all(db: Any) -> object:
         if hasattr(db, "_target")
         else (db._database.run(operation))
     )
+
+
+def test_name_never_runs_statement_of_another_client(dsn: str) -> None:
+    """Run a prepared statement in a session where another client has prepared as many."""
+    ours, theirs = Prepared(), Prepared()
+    connections = [TimedConnection.open(dsn, Deadline(None)) for _ in range(2)]
+    try:
+        for connection, prepared, sql in zip(
+            connections, (ours, theirs), (b"SELECT 1 + $1", b"SELECT 2 + $1"), strict=True
+        ):
+            for _ in range(2):
+                connection.run(Exchange(connection, (sql, (1,)), prepared=prepared))
+        exchange = Exchange(connections[1], (b"SELECT 1 + $1", (1,)), prepared=ours)
+        with pytest.raises(psycopg.errors.InvalidSqlStatementName):
+            connections[1].run(exchange)
+    finally:
+        for connection in connections:
+            connection.close()
 
 
 def test_failed_statement_is_not_taken_for_prepared(connect: Connect, empty_dsn: str) -> None:

@@ -484,7 +484,7 @@ class LoopPool:
 async def open_connection(
     endpoint: Endpoint, preparing: Preparing, deadline: Deadline
 ) -> AsyncTimedConnection:
-    """Connect, and check once whether the server keeps prepared statements."""
+    """Connect, and check whether the server keeps prepared statements."""
     connection = await AsyncTimedConnection.open(await conninfo_async(endpoint), deadline)
     connection.prepared, is_unchecked = preparing.begin()
     if is_unchecked:

@@ -451,7 +451,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 def _connect(endpoint: Endpoint, preparing: Preparing, deadline: Deadline) -> TimedConnection:
-    """Connect, and check once whether the server keeps prepared statements."""
+    """Connect, and check whether the server keeps prepared statements."""
     connection = TimedConnection.open(endpoint.conninfo(), deadline)
     connection.prepared, is_unchecked = preparing.begin()
     if is_unchecked:

@@ -6,6 +6,7 @@ unless it supports them itself, by giving them names of its own.
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from hashlib import blake2s
 
 from psycopg import Error
 
@@ -50,7 +51,9 @@ class Prepared:
         """Return the name of a statement, and whether it is yet to be prepared.
 
         A statement is prepared when it is used for the second time; None before that. A name is
-        used once: after an error, it is not known whether the server has it.
+        used once: after an error, it is not known whether the server has it. It contains a digest
+        of the statement, so that it never runs one of another client if a pooler takes the place of
+        the server later.
         """
         name = self.names.get((sql, types))
         if name is not None:
@@ -61,7 +64,10 @@ class Prepared:
         if self._number == MAX_PREPARED:
             return None, False
         self._number += 1
-        return b"draive_pg_%d" % self._number, True
+        if sql == PROBE[0]:
+            return FIRST, True
+        digest = blake2s(sql + repr(types).encode(), digest_size=8).hexdigest()
+        return f"draive_pg_{self._number}_{digest}".encode(), True
 
 
 class Preparing:
@@ -84,9 +90,8 @@ class Preparing:
         return (Prepared() if self.enabled else None), self.enabled and not self._checked
 
     def check(self, answer: Sequence[object], pid: int) -> None:
-        """Check the answer of the first connection to `PROBE`, with the session's process ID."""
+        """Check the answer of a new connection to `PROBE`, with the session's process ID."""
         session, visible = answer
-        self._checked = True
         if session != pid and visible:
             self.disable("a pooler runs them in sessions that do not share them")
 

@@ -2,11 +2,11 @@
 -- $2 identifier
 -- $3 offset
 -- $4 place
--- $5 action
--- $6 author
--- $7 reason
--- $8 erase
--- $9 content
+-- $5 content
+-- $6 action
+-- $7 author
+-- $8 reason
+-- $9 erase
 WITH moment AS MATERIALIZED (
     SELECT coalesce(CASE WHEN $1::TEXT LIKE '%infinity' THEN $1::TEXT ELSE 'epoch' END::TIMESTAMPTZ
     + CASE WHEN $1::TEXT LIKE '%infinity' THEN INTERVAL '0' ELSE make_interval(
@@ -110,34 +110,68 @@ deleted_elements AS (
     WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
         AND identifier = (SELECT min(identifier) FROM removed_elements)
 ),
-forgotten AS (
-    DELETE FROM draive_pg_annotations AS annotation
-    WHERE identifier = $2::TEXT
-        AND occurrence > (
-            SELECT count(*) FROM (
+digests AS (
+    SELECT
+        created,
+        place,
+        encode(sha256(convert_to(content::TEXT, 'UTF8')), 'hex') AS digest,
+        (created, place) IN (SELECT created, place FROM chosen) AS is_chosen
+    FROM (
         SELECT identifier, created, created AS moment, ctid AS place, content
         FROM memories_elements
     ) AS element
-            WHERE element.identifier = $2::TEXT
-                AND encode(sha256(convert_to(content::TEXT, 'UTF8')), 'hex') = annotation.digest
-                AND element.place NOT IN (SELECT place FROM chosen)
+    WHERE identifier = $2::TEXT
+        AND EXISTS (
+            SELECT FROM draive_pg_annotations AS annotation
+            WHERE annotation.identifier = $2::TEXT AND digest IS NOT NULL
+        )
+),
+numbered AS MATERIALIZED (
+    SELECT
+        digest,
+        is_chosen,
+        row_number() OVER (PARTITION BY digest ORDER BY created, place) AS occurrence,
+        row_number() OVER (
+            PARTITION BY CASE WHEN is_chosen THEN encode(sha256(convert_to($5::JSONB::TEXT, 'UTF8')), 'hex') ELSE digest END
+            ORDER BY created, place
+        ) AS number
+    FROM digests
+),
+forgotten AS (
+    DELETE FROM draive_pg_annotations AS annotation
+    WHERE identifier = $2::TEXT
+        AND digest IS NOT NULL
+        AND NOT EXISTS (
+            SELECT FROM numbered
+            WHERE numbered.digest = annotation.digest
+                AND numbered.occurrence = annotation.occurrence
+                AND number = numbered.occurrence
+                AND NOT is_chosen
         )
         AND (SELECT refusal FROM checked) IS NULL
+    RETURNING *
+),
+renumbered AS (
+    INSERT INTO draive_pg_annotations (identifier, id, digest, occurrence, name, score, comment, tags, author, annotated)
+    SELECT identifier, id, digest, number, name, score, comment, tags, author, annotated
+    FROM forgotten
+    JOIN numbered USING (digest, occurrence)
+    WHERE NOT is_chosen
 ),
 kept AS (
     INSERT INTO draive_pg_removed_elements (
         identifier, created, action, author, reason, content
     )
-    SELECT identifier, created, $5::TEXT, $6::TEXT, $7::TEXT, content
+    SELECT identifier, created, $6::TEXT, $7::TEXT, $8::TEXT, content
     FROM chosen
-    WHERE NOT $8::BOOLEAN AND (SELECT refusal FROM checked) IS NULL
+    WHERE NOT $9::BOOLEAN AND (SELECT refusal FROM checked) IS NULL
     ORDER BY created, place
 ),
 new_elements AS (
     SELECT
         identifier,
         number,
-        CASE number WHEN 1 THEN $9::JSONB ELSE content END AS content,
+        CASE number WHEN 1 THEN $5::JSONB ELSE content END AS content,
         moved AS created
     FROM changed
 ),

@@ -36,19 +36,53 @@ deleted_elements AS (
     WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
         AND identifier = (SELECT min(identifier) FROM removed_elements)
 ),
-forgotten AS (
-    DELETE FROM draive_pg_annotations AS annotation
-    WHERE identifier = $1::TEXT
-        AND occurrence > (
-            SELECT count(*) FROM (
+digests AS (
+    SELECT
+        created,
+        place,
+        encode(sha256(convert_to(content::TEXT, 'UTF8')), 'hex') AS digest,
+        (created, place) IN (SELECT created, place FROM chosen) AS is_chosen
+    FROM (
         SELECT identifier, created, created AS moment, ctid AS place, content
         FROM memories_elements
     ) AS element
-            WHERE element.identifier = $1::TEXT
-                AND encode(sha256(convert_to(content::TEXT, 'UTF8')), 'hex') = annotation.digest
-                AND element.place NOT IN (SELECT place FROM chosen)
+    WHERE identifier = $1::TEXT
+        AND EXISTS (
+            SELECT FROM draive_pg_annotations AS annotation
+            WHERE annotation.identifier = $1::TEXT AND digest IS NOT NULL
+        )
+),
+numbered AS MATERIALIZED (
+    SELECT
+        digest,
+        is_chosen,
+        row_number() OVER (PARTITION BY digest ORDER BY created, place) AS occurrence,
+        row_number() OVER (
+            PARTITION BY CASE WHEN is_chosen THEN encode(sha256(convert_to(NULL::JSONB::TEXT, 'UTF8')), 'hex') ELSE digest END
+            ORDER BY created, place
+        ) AS number
+    FROM digests
+),
+forgotten AS (
+    DELETE FROM draive_pg_annotations AS annotation
+    WHERE identifier = $1::TEXT
+        AND digest IS NOT NULL
+        AND NOT EXISTS (
+            SELECT FROM numbered
+            WHERE numbered.digest = annotation.digest
+                AND numbered.occurrence = annotation.occurrence
+                AND number = numbered.occurrence
+                AND NOT is_chosen
         )
         AND (SELECT refusal FROM checked) IS NULL
+    RETURNING *
+),
+renumbered AS (
+    INSERT INTO draive_pg_annotations (identifier, id, digest, occurrence, name, score, comment, tags, author, annotated)
+    SELECT identifier, id, digest, number, name, score, comment, tags, author, annotated
+    FROM forgotten
+    JOIN numbered USING (digest, occurrence)
+    WHERE NOT is_chosen
 ),
 kept AS (
     INSERT INTO draive_pg_removed_elements (

@@ -1,8 +1,8 @@
 """Annotations of memories and of their elements: add, list and remove them, and keep them in step.
 
 An annotation of an element refers to its content, by a digest and the number of its occurrence in
-the memory. Unlike its position or its row, that stays the same when other elements are removed, and
-when the memory is renamed, exported, restored or converted.
+the memory. Unlike its position or its row, that stays the same when the memory is renamed, exported
+or restored, and when elements of other content are removed; `renumber` counts those of the same.
 """
 
 import math
@@ -68,7 +68,9 @@ NO_ANNOTATIONS = Fallback(
 )
 NOT_WRITTEN = Fallback({TABLE: ""})
 
-DIGEST: LiteralString = "encode(sha256(convert_to(content::TEXT, 'UTF8')), 'hex')"
+
+def _digest(content: LiteralString) -> LiteralString:
+    return f"encode(sha256(convert_to({content}::TEXT, 'UTF8')), 'hex')"
 
 
 def _keyed(condition: LiteralString) -> LiteralString:
@@ -80,7 +82,7 @@ def _keyed(condition: LiteralString) -> LiteralString:
         row_number() OVER (PARTITION BY identifier, digest ORDER BY created, place) AS occurrence,
         row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
     FROM (
-        SELECT identifier, created, place, {DIGEST} AS digest
+        SELECT identifier, created, place, {_digest("content")} AS digest
         FROM {ELEMENTS} AS element
         WHERE {condition}
     ) AS element
@@ -196,17 +198,56 @@ FORGET = Query(
     f"DELETE FROM {{schema}}.{TABLE} AS annotation WHERE identifier = :identifier::TEXT",
 )
 
-# Part of a statement that removes the elements `chosen` of one memory, unless that is refused.
-FORGET_CHOSEN: LiteralString = f"""forgotten AS (
+
+def renumber(content: LiteralString = "NULL::JSONB") -> LiteralString:
+    """Return part of a statement that removes or replaces the elements `chosen` of one memory.
+
+    It removes their annotations, and renumbers those of other elements of the same content.
+    """
+    return f"""digests AS (
+    SELECT
+        created,
+        place,
+        {_digest("content")} AS digest,
+        (created, place) IN (SELECT created, place FROM chosen) AS is_chosen
+    FROM {ELEMENTS} AS element
+    WHERE identifier = :identifier::TEXT
+        AND EXISTS (
+            SELECT FROM {{schema}}.{TABLE} AS annotation
+            WHERE annotation.identifier = :identifier::TEXT AND digest IS NOT NULL
+        )
+),
+numbered AS MATERIALIZED (
+    SELECT
+        digest,
+        is_chosen,
+        row_number() OVER (PARTITION BY digest ORDER BY created, place) AS occurrence,
+        row_number() OVER (
+            PARTITION BY CASE WHEN is_chosen THEN {_digest(content)} ELSE digest END
+            ORDER BY created, place
+        ) AS number
+    FROM digests
+),
+forgotten AS (
     DELETE FROM {{schema}}.{TABLE} AS annotation
     WHERE identifier = :identifier::TEXT
-        AND occurrence > (
-            SELECT count(*) FROM {ELEMENTS} AS element
-            WHERE element.identifier = :identifier::TEXT
-                AND {DIGEST} = annotation.digest
-                AND element.place NOT IN (SELECT place FROM chosen)
+        AND digest IS NOT NULL
+        AND NOT EXISTS (
+            SELECT FROM numbered
+            WHERE numbered.digest = annotation.digest
+                AND numbered.occurrence = annotation.occurrence
+                AND number = numbered.occurrence
+                AND NOT is_chosen
         )
         AND (SELECT refusal FROM checked) IS NULL
+    RETURNING *
+),
+renumbered AS (
+    INSERT INTO {{schema}}.{TABLE} ({COLUMNS})
+    SELECT {COLUMNS.replace("occurrence", "number")}
+    FROM forgotten
+    JOIN numbered USING (digest, occurrence)
+    WHERE NOT is_chosen
 )"""
 
 

@@ -7,7 +7,7 @@ from draive_pg.codec.json import OnInvalid, check_invalid
 from draive_pg.codec.validation import check_limit, check_optional, check_text
 from draive_pg.errors import SchemaInvalid, StoredDataInvalid
 from draive_pg.lines.line import Line
-from draive_pg.operations.conversations.annotations import FORGET_CHOSEN
+from draive_pg.operations.conversations.annotations import renumber
 from draive_pg.operations.conversations.elements import (
     Position,
     check_place,
@@ -104,7 +104,7 @@ removed_elements AS (
     SELECT identifier, created, place FROM chosen WHERE (SELECT refusal FROM checked) IS NULL
 ),
 {DELETE_ELEMENTS},
-{FORGET_CHOSEN},
+{renumber()},
 {KEEP}"""
 
 REMOVED: LiteralString = """
@@ -184,7 +184,7 @@ following AS (
 changed AS MATERIALIZED (SELECT * FROM following WHERE number = 1 OR moved <> created),
 removed_elements AS (SELECT identifier, created, place FROM changed),
 {DELETE_ELEMENTS},
-{FORGET_CHOSEN},
+{renumber(":content::JSONB")},
 {KEEP},
 new_elements AS (
     SELECT
