@@ -122,8 +122,9 @@ def test_search_finds_elements(run: Shell, three: Client) -> None:
     assert len(rows) == 1
     assert "[[red]]" in rows[0]
     options = ("--tool", "find", "--role", "output", "--no-error", "--since", "2020-01-01")
-    found = json.loads(assert_ok(run("search", *options, "--limit", 2, "--json")))
-    assert [each["identifier"] for each in found] == ["a/new", "a/old"]
+    done = run("search", *options, "--limit", 2, "--json")
+    assert [each["identifier"] for each in json.loads(done.out)] == ["a/new", "a/old"]
+    assert done.err == "the first 2, there are more: --limit shows more\n"
     variables = ("--variables", '{"system": "Be brief."}')
     assert len(
         json.loads(assert_ok(run("search", "bikes", *variables, "--language", "english", "--json")))

@@ -195,6 +195,10 @@ def fill_every_table(sql: psycopg.Connection) -> None:
             f"INSERT INTO {table} ({columns}, created) "
             f"SELECT 'm' || n, '{value}', now() + k * INTERVAL '1 s' FROM {rows}".encode()
         )
+    sql.execute(
+        "INSERT INTO draive_pg_annotations (identifier, id, name) "
+        f"SELECT 'm' || n, k::TEXT, 'score' FROM {rows}".encode()
+    )
     for table, source, key in (
         ("draive_pg_revisions", "instructions", "name"),
         ("draive_pg_configuration_revisions", "configurations", "identifier"),

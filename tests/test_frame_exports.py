@@ -23,7 +23,7 @@ from tests.frame_columns import COLUMNS
 ODD = 'a "quoted", %s\\ 10% żółć 漢字 😀\n\r\t\u2028 NA'
 
 
-TEXTS = {"tools", "labels"}  # native lists in Parquet
+TEXTS = {"tools", "labels", "tags"}  # native lists in Parquet
 
 
 def json_columns(name: str) -> set[str]:

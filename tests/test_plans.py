@@ -72,6 +72,8 @@ def filled(request: pytest.FixtureRequest, sql: psycopg.Connection) -> psycopg.C
             ).encode()
         )
     sql.execute("ANALYZE")
+    # The counts of a transaction include those of earlier ones that are not yet reported.
+    sql.execute("SELECT pg_stat_force_next_flush()")
     sql.execute(f"SET plan_cache_mode = {request.param}".encode())
     return sql
 

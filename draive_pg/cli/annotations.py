@@ -48,7 +48,7 @@ def annotate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a memory, or one of its elements, a score, a comment or tags.
+    """Annotate a memory or an element: score, comment, tags.
 
     \b
     Examples:

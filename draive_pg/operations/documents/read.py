@@ -267,7 +267,8 @@ LARGE: LiteralString = "200000"
 NOT_INDEXED: LiteralString = "'NOT INDEXED'"
 
 PATTERN: LiteralString = (
-    r"""'%' || regexp_replace(lower(:text::TEXT), '([%_\\])', '\\\1', 'g') || '%'"""
+    # E: backslashes have one meaning, whatever `standard_conforming_strings` is.
+    r"""'%' || regexp_replace(lower(:text::TEXT), E'([%_\\\\])', E'\\\\\\1', 'g') || '%'"""
 )
 
 
