@@ -229,6 +229,7 @@ def test_folder_of_other_kind_is_rejected(shell: Shell, dsn: str, folder: Path) 
     assert "folder of prompts" in done.err
 
 
+@pytest.mark.slow
 def test_concurrent_pushes_one_exits_with_conflict(
     kind: str, side: Sides, dsn: str, tmp_path: Path
 ) -> None:

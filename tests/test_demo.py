@@ -62,6 +62,7 @@ def snippet(shown: str) -> str:
     return re.sub("^    ", "", code, flags=re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_demo_and_import_work_without_setup(home: Path) -> None:
     first = python(*COMMAND, "demo", DRAIVE_PG_HOME=home)
     assert server_stopped(home)

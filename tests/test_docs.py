@@ -6,12 +6,12 @@ import re
 import subprocess
 import sys
 import zlib
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
-from typer import Typer
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 import draive_pg
 from draive_pg import Client
@@ -51,6 +51,7 @@ def run_python(*arguments: object, cwd: Path, dsn: str) -> str:
 # --- Examples
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("example", "printed"),
     [
@@ -123,11 +124,16 @@ def commands(text: str, name: str) -> list[list[str]]:
     return [match[1].split() for each in code for match in re.finditer(pattern, each)]
 
 
-def unknown(words: list[str], app: Typer) -> str:
+@cache
+def shown_help(*path: str) -> Result:
+    return CliRunner().invoke(app, [*path, "--help"], prog_name="draive-pg")
+
+
+def unknown(words: list[str]) -> str:
     """Return the unknown command or options of a call, or an empty string."""
     path: list[str] = []
     while True:
-        shown = CliRunner().invoke(app, [*path, "--help"], prog_name="draive-pg")
+        shown = shown_help(*path)
         if shown.exit_code:
             return f"draive-pg {' '.join(path)}: {shown.output}"
         rest = words[len(path) :]
@@ -141,17 +147,17 @@ def unknown(words: list[str], app: Typer) -> str:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_documented_commands_exist(path: Path) -> None:
     for words in commands(path.read_text(encoding="utf-8"), "draive-pg"):
-        assert unknown(words, app) == ""
+        assert unknown(words) == ""
 
 
 def test_unknown_commands_are_detected() -> None:
     text = "`draive-pg import chats logs.jsonl`\n```sh\n$ draive-pg fly --high  # up\n```\n"
     calls = commands(text, "draive-pg")
     assert calls == [["fly", "--high"], ["import", "chats", "logs.jsonl"]]
-    assert unknown(calls[0], app) != ""
-    assert unknown(calls[1], app) == ""
-    assert unknown(["setup", "--schema", "team_a"], app) == ""
-    assert "--sky" in unknown(["setup", "--sky"], app)
+    assert unknown(calls[0]) != ""
+    assert unknown(calls[1]) == ""
+    assert unknown(["setup", "--schema", "team_a"]) == ""
+    assert "--sky" in unknown(["setup", "--sky"])
 
 
 def tasks() -> set[str]:

@@ -197,6 +197,7 @@ def test_pyright_infers_exact_types_for_both_clients(tmp_path: Path) -> None:
     assert revealed == REVEALED
 
 
+@pytest.mark.slow
 def test_mypy_infers_exact_types_for_both_clients(tmp_path: Path) -> None:
     (tmp_path / "snippet.py").write_text(SNIPPET)
     done = subprocess.run(
