@@ -102,6 +102,7 @@ CALLS: dict[str, tuple[Operation[Any], int]] = {
     "pop": (edit.pop("m1", 1, erase=False, documents=True), 2 * FEW),
     "undo": (edit.undo("m1", erase=False, documents=True), 3 * FEW),
     "truncate at a cursor": (edit.truncate("m1", "1767225600000000", erase=False), ELEMENTS * 3),
+    "truncate at the newest": (edit.truncate("m1", "1767255600000000", erase=False), FEW),
     "import": (first_operation(import_chats.import_chat("m1", CHAT, append=True)), FEW),
     "fork": (
         first_operation(forking.fork("m1", "m0", None)),

@@ -1,64 +1,23 @@
--- $1 time
--- $2 identifier
--- $3 offset
--- $4 place
--- $5 action
--- $6 author
--- $7 reason
--- $8 erase
-WITH moment AS MATERIALIZED (
-    SELECT coalesce(CASE WHEN $1::TEXT LIKE '%infinity' THEN $1::TEXT ELSE 'epoch' END::TIMESTAMPTZ
-    + CASE WHEN $1::TEXT LIKE '%infinity' THEN INTERVAL '0' ELSE make_interval(
-        hours => ($1::TEXT::INT8 / 3600000000)::INT,
-        secs => ($1::TEXT::INT8 % 3600000000)::FLOAT8 / 1000000
-    ) END, (
-        SELECT created
-        FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
-        FROM memories_elements
-    ) AS element
-        WHERE identifier = $2::TEXT
-        ORDER BY created
-        LIMIT 1
-        OFFSET $3::INT8
-    )) AS created
-),
-anchor AS (
-    SELECT
-        created,
-        coalesce($4::TID, (
-            SELECT place
-            FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
-        FROM memories_elements
-    ) AS element
-            WHERE identifier = $2::TEXT AND element.created = moment.created
-            ORDER BY place
-            LIMIT 1
-            OFFSET CASE WHEN (
-                SELECT count(*) FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
-        FROM memories_elements
-    ) AS alike
-                WHERE identifier = $2::TEXT AND alike.created = moment.created
-            ) > 1 THEN $3::INT8 - (
-                SELECT count(*) FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
-        FROM memories_elements
-    ) AS earlier
-                WHERE identifier = $2::TEXT AND earlier.created < moment.created
-            ) END
-        )) AS place
-    FROM moment
-),
-chosen AS MATERIALIZED (
+-- $1 identifier
+-- $2 offset
+-- $3 action
+-- $4 author
+-- $5 reason
+-- $6 erase
+WITH chosen AS MATERIALIZED (
     SELECT identifier, created, place, content
     FROM (
         SELECT identifier, created, created AS moment, ctid AS place, content
         FROM memories_elements
     ) AS element
-    WHERE identifier = $2::TEXT
-    AND (created, place) >= ((SELECT created FROM anchor), (SELECT place FROM anchor))
+    WHERE identifier = $1::TEXT
+    ORDER BY created DESC, place DESC
+    LIMIT greatest(0, (
+        SELECT count(*) FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS counted WHERE identifier = $1::TEXT
+    ) - $2::INT8)
 ),
 checked AS (SELECT NULL::TEXT AS refusal),
 removed_elements AS (
@@ -79,10 +38,10 @@ digests AS (
         SELECT identifier, created, created AS moment, ctid AS place, content
         FROM memories_elements
     ) AS element
-    WHERE identifier = $2::TEXT
+    WHERE identifier = $1::TEXT
         AND EXISTS (
             SELECT FROM draive_pg_annotations AS annotation
-            WHERE annotation.identifier = $2::TEXT AND digest IS NOT NULL
+            WHERE annotation.identifier = $1::TEXT AND digest IS NOT NULL
         )
 ),
 numbered AS MATERIALIZED (
@@ -98,7 +57,7 @@ numbered AS MATERIALIZED (
 ),
 forgotten AS (
     DELETE FROM draive_pg_annotations AS annotation
-    WHERE identifier = $2::TEXT
+    WHERE identifier = $1::TEXT
         AND digest IS NOT NULL
         AND NOT EXISTS (
             SELECT FROM numbered
@@ -121,9 +80,9 @@ kept AS (
     INSERT INTO draive_pg_removed_elements (
         identifier, created, action, author, reason, content
     )
-    SELECT identifier, created, $5::TEXT, $6::TEXT, $7::TEXT, content
+    SELECT identifier, created, $3::TEXT, $4::TEXT, $5::TEXT, content
     FROM chosen
-    WHERE NOT $8::BOOLEAN AND (SELECT refusal FROM checked) IS NULL
+    WHERE NOT $6::BOOLEAN AND (SELECT refusal FROM checked) IS NULL
     ORDER BY created, place
 )
 SELECT (SELECT refusal FROM checked), count(*) FROM chosen

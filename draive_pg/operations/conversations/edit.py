@@ -9,6 +9,7 @@ from draive_pg.errors import SchemaInvalid, StoredDataInvalid
 from draive_pg.lines.line import Line
 from draive_pg.operations.conversations.annotations import renumber
 from draive_pg.operations.conversations.elements import (
+    FIRST_PLACE,
     Position,
     check_place,
     decoder,
@@ -120,9 +121,20 @@ POP = Query("memories.pop", f"WITH {_chosen(NEWEST)},\n{REMOVE}{REMOVED}\n")
 
 UNDO = Query("memories.undo", f"WITH {NEWEST_TURN},\n{_chosen(FROM_ANCHOR)},\n{REMOVE}{REMOVED}\n")
 
-TRUNCATE = Query(
-    "memories.truncate",
-    f"WITH {ANCHOR},\n{_chosen(FROM_ANCHOR)},\n{REMOVE}\n{COUNTED}\n",
+# As many of the newest elements as there are from the position on.
+FROM_POSITION: LiteralString = f"""
+    ORDER BY created DESC, place DESC
+    LIMIT greatest(0, (
+        SELECT count(*) FROM {ELEMENTS} AS counted WHERE identifier = :identifier::TEXT
+    ) - :offset::INT8)"""
+
+FROM_CURSOR: LiteralString = f"""
+    AND (created, place) >= ({time_of(":time::TEXT")}, :place::TID)"""
+
+TRUNCATE = Query("memories.truncate", f"WITH {_chosen(FROM_POSITION)},\n{REMOVE}\n{COUNTED}\n")
+
+TRUNCATE_AT_CURSOR = Query(
+    "memories.truncate_at_cursor", f"WITH {_chosen(FROM_CURSOR)},\n{REMOVE}\n{COUNTED}\n"
 )
 
 REMOVE_ELEMENT = Query(
@@ -216,14 +228,13 @@ def undo(identifier: str, *, erase: bool, documents: bool) -> Operation[tuple[An
 
 def truncate(identifier: str, position: Position, *, erase: bool) -> Operation[int]:
     """Remove an element and all after it, and return their number."""
-    return _edit(
-        "truncate",
-        identifier,
-        TRUNCATE,
-        _count,
-        **_anchor(position),
-        **_kept(erase=erase),
-    )
+    offset, cursor = check_place(position)
+    if cursor is None:
+        query, place = TRUNCATE, {"offset": offset}
+    else:
+        query = TRUNCATE_AT_CURSOR
+        place = {"time": cursor.time, "place": cursor.place or FIRST_PLACE}
+    return _edit("truncate", identifier, query, _count, **place, **_kept(erase=erase))
 
 
 def clear(identifier: str, *, keep_variables: bool, erase: bool) -> Operation[int]:

@@ -1,0 +1,87 @@
+-- $1 identifier
+-- $2 time
+-- $3 place
+-- $4 action
+-- $5 author
+-- $6 reason
+-- $7 erase
+WITH chosen AS MATERIALIZED (
+    SELECT identifier, created, place, content
+    FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+    WHERE identifier = $1::TEXT
+    AND (created, place) >= (CASE WHEN $2::TEXT LIKE '%infinity' THEN $2::TEXT ELSE 'epoch' END::TIMESTAMPTZ
+    + CASE WHEN $2::TEXT LIKE '%infinity' THEN INTERVAL '0' ELSE make_interval(
+        hours => ($2::TEXT::INT8 / 3600000000)::INT,
+        secs => ($2::TEXT::INT8 % 3600000000)::FLOAT8 / 1000000
+    ) END, $3::TID)
+),
+checked AS (SELECT NULL::TEXT AS refusal),
+removed_elements AS (
+    SELECT identifier, created, place FROM chosen WHERE (SELECT refusal FROM checked) IS NULL
+),
+deleted_elements AS (
+    DELETE FROM memories_elements
+    WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
+        AND identifier = (SELECT min(identifier) FROM removed_elements)
+),
+digests AS (
+    SELECT
+        created,
+        place,
+        encode(sha256(convert_to(content::TEXT, 'UTF8')), 'hex') AS digest,
+        (created, place) IN (SELECT created, place FROM chosen) AS is_chosen
+    FROM (
+        SELECT identifier, created, created AS moment, ctid AS place, content
+        FROM memories_elements
+    ) AS element
+    WHERE identifier = $1::TEXT
+        AND EXISTS (
+            SELECT FROM draive_pg_annotations AS annotation
+            WHERE annotation.identifier = $1::TEXT AND digest IS NOT NULL
+        )
+),
+numbered AS MATERIALIZED (
+    SELECT
+        digest,
+        is_chosen,
+        row_number() OVER (PARTITION BY digest ORDER BY created, place) AS occurrence,
+        row_number() OVER (
+            PARTITION BY CASE WHEN is_chosen THEN encode(sha256(convert_to(NULL::JSONB::TEXT, 'UTF8')), 'hex') ELSE digest END
+            ORDER BY created, place
+        ) AS number
+    FROM digests
+),
+forgotten AS (
+    DELETE FROM draive_pg_annotations AS annotation
+    WHERE identifier = $1::TEXT
+        AND digest IS NOT NULL
+        AND NOT EXISTS (
+            SELECT FROM numbered
+            WHERE numbered.digest = annotation.digest
+                AND numbered.occurrence = annotation.occurrence
+                AND number = numbered.occurrence
+                AND NOT is_chosen
+        )
+        AND (SELECT refusal FROM checked) IS NULL
+    RETURNING *
+),
+renumbered AS (
+    INSERT INTO draive_pg_annotations (identifier, id, digest, occurrence, name, score, comment, tags, author, annotated)
+    SELECT identifier, id, digest, number, name, score, comment, tags, author, annotated
+    FROM forgotten
+    JOIN numbered USING (digest, occurrence)
+    WHERE NOT is_chosen
+),
+kept AS (
+    INSERT INTO draive_pg_removed_elements (
+        identifier, created, action, author, reason, content
+    )
+    SELECT identifier, created, $4::TEXT, $5::TEXT, $6::TEXT, content
+    FROM chosen
+    WHERE NOT $7::BOOLEAN AND (SELECT refusal FROM checked) IS NULL
+    ORDER BY created, place
+)
+SELECT (SELECT refusal FROM checked), count(*) FROM chosen
