@@ -6,7 +6,7 @@ Content is a list of parts: text, data, references and artifacts.
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, cast
 
 from draive_pg.codec.json import decode, encode
@@ -252,31 +252,29 @@ def replayable(elements: Sequence[Outline]) -> list[int]:
     answers no request, or one that is already answered.
     """
     kept: list[int] = []
-    for first, *following in _exchanges(elements):
-        is_input, calls = elements[first]
-        if elements[first].starts_turn:
-            kept.append(first)
-        elif kept and not is_input:
-            unanswered = set(calls)
-            answers: list[int] = []
-            for index in following:
-                answered = elements[index].calls
-                if len(unanswered) - len(unanswered.difference(answered)) == len(answered):
-                    unanswered.difference_update(answered)
-                    answers.append(index)
-            if len({*calls}) == len(calls) and not unanswered:
-                kept += (first, *answers)
+    index, end = 0, len(elements)
+    while index < end:
+        first, (is_input, calls) = index, elements[index]
+        index += 1
+        if is_input:
+            if not calls:
+                kept.append(first)
+            continue
+        while index < end and elements[index].is_input and elements[index].calls:
+            index += 1
+        if kept:
+            kept += _answered(elements, first, index) if calls else (first,)
     return kept
 
 
-def _exchanges(elements: Sequence[Outline]) -> Iterator[list[int]]:
-    """Group each output with the tool responses that follow it; all others stand alone."""
-    exchange: list[int] = []
-    for index, (is_input, calls) in enumerate(elements):
-        responds = is_input and calls
-        if exchange and not (responds and not elements[exchange[0]].is_input):
-            yield exchange
-            exchange = []
-        exchange.append(index)
-    if exchange:
-        yield exchange
+def _answered(elements: Sequence[Outline], first: int, end: int) -> Sequence[int]:
+    """Return the indexes of an output and its answers, or none if it is left out."""
+    calls = elements[first].calls
+    unanswered = set(calls)
+    answers = [first]
+    for index in range(first + 1, end):
+        answered = elements[index].calls
+        if len(unanswered) - len(unanswered.difference(answered)) == len(answered):
+            unanswered.difference_update(answered)
+            answers.append(index)
+    return answers if len({*calls}) == len(calls) and not unanswered else ()

@@ -142,11 +142,16 @@ def _read[T](
     def decode(rows: Sequence[Row]) -> Read:
         from draive_pg.codec import draive_types
 
-        elements, skipped = decode_rows(
-            (row for row in rows if row[0] is not None),
-            lambda row: draive_types.decode_element(row[1], partial(_element, identifier, row[0])),
-            skip_invalid=skip_invalid,
-        )
+        written = [row for row in rows if row[0] is not None]
+        elements, skipped = draive_types.decode_elements([row[1] for row in written]), ()
+        if elements is None:
+            elements, skipped = decode_rows(
+                written,
+                lambda row: draive_types.decode_element(
+                    row[1], partial(_element, identifier, row[0])
+                ),
+                skip_invalid=skip_invalid,
+            )
         variables, skipped_too = decode_rows(
             (row[1] for row in rows if row[0] is None),
             lambda document: draive_types.decode_variables(
