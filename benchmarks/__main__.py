@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks import calls, conversations, documents, frames, scale
+from benchmarks import calls, conversations, documents, edits, frames, scale
 from benchmarks.filling import CONVERSATION, filled
-from benchmarks.measure import HEADER, Comparison
+from benchmarks.measure import HEADER, RATIOS, TIMES, Comparison
 from benchmarks.table import DOCUMENT, with_table
 from draive_pg.embedded import Server
 
@@ -25,8 +25,11 @@ def main() -> None:
         Path(top).chmod(0o755)  # for the user that root's server runs as
         server = Server(Path(top) / "data", settings=SETTINGS).start()
         try:
-            rows = measure(server.uri())
-            listings = documents.measure(server.uri())
+            dsn = server.uri()
+            rows = measure(dsn)
+            stored = conversations.measure(dsn)
+            edited = edits.measure(dsn)
+            listings = [*edits.listings(dsn), *documents.measure(dsn)]
         finally:
             server.stop(force=True)
     table = "\n".join(
@@ -34,7 +37,11 @@ def main() -> None:
             HEADER,
             *(comparison.row() for comparison in rows),
             "",
-            documents.HEADER,
+            RATIOS,
+            *(comparison.row_with_target(conversations.TARGET) for comparison in stored),
+            *(comparison.row_with_target(edits.TARGET) for comparison in edited),
+            "",
+            TIMES,
             *(measured.row() for measured in listings),
             "",
         ]
@@ -46,10 +53,9 @@ def main() -> None:
 def measure(dsn: str) -> list[Comparison]:
     """Measure all groups in new databases on a server."""
     found: list[Comparison] = []
-    with tqdm(total=4, unit="group", disable=None) as progress:
+    with tqdm(total=3, unit="group", disable=None) as progress:
         for group in (
             lambda: calls.measure(dsn),
-            lambda: conversations.measure(dsn),
             lambda: scale.measure(dsn, rows=1_000_000, fewer=100_000),
             lambda: in_filled(dsn),
         ):

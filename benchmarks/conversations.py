@@ -6,7 +6,7 @@ conversation of LENGTH messages (default: 200).
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
@@ -20,11 +20,16 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from benchmarks.filling import ELEMENTS, database
-from benchmarks.measure import HEADER, Comparison, compare_async
+from benchmarks.measure import RATIOS, Comparison, compare_async
 from draive_pg import Client
+
+TARGET = 1.2
+PAGE = 50
 
 LANGGRAPH = "langgraph's PostgresSaver"
 AGENTS = "openai-agents' SQLAlchemySession"
+
+type Call = Callable[[], object]
 
 TEXTS = [element.content.to_str() for element in ELEMENTS]
 
@@ -44,26 +49,28 @@ async def against_peers(db: Client, dsn: str, length: int) -> list[Comparison]:
         graph = Graph(saver, length)
         async with session(dsn) as theirs:
             await theirs.add_items(items(length))
-            reads = [
-                await compare_async(
-                    f"`recall()` of a conversation of {length}", ours.recall, name, read, calls=20
-                )
-                for name, read in ((LANGGRAPH, graph.read), (AGENTS, theirs.get_items))
-            ]
-            writes = [
-                await compare_async(
+            ways: list[tuple[str, Call, list[tuple[str, Call]]]] = [
+                (
+                    f"`recall()` of a conversation of {length}",
+                    ours.recall,
+                    [(LANGGRAPH, graph.read), (AGENTS, theirs.get_items)],
+                ),
+                (
+                    f"`elements(limit={PAGE})` of {length}",
+                    lambda: ours.elements(PAGE),
+                    [(LANGGRAPH, graph.read), (AGENTS, lambda: theirs.get_items(PAGE))],
+                ),
+                (
                     f"`remember` of a turn, after {length}",
                     lambda: ours.remember(*ELEMENTS[:2]),
-                    name,
-                    write,
-                    calls=20,
-                )
-                for name, write in (
-                    (LANGGRAPH, graph.write),
-                    (AGENTS, lambda: theirs.add_items(items(2))),
-                )
+                    [(LANGGRAPH, graph.write), (AGENTS, lambda: theirs.add_items(items(2)))],
+                ),
             ]
-            return [*reads, *writes]
+            return [
+                await compare_async(what, call, name, rival, calls=20)
+                for what, call, rivals in ways
+                for name, rival in rivals
+            ]
 
 
 class Graph:
@@ -123,4 +130,4 @@ def items(length: int) -> list[Any]:
 if __name__ == "__main__":
     dsn, length = [*sys.argv[1:], "200"][:2]
     compared = measure(dsn, length=int(length))
-    sys.stdout.write("\n".join([HEADER, *(each.row() for each in compared), ""]))
+    sys.stdout.write("\n".join([RATIOS, *(each.row_with_target(TARGET) for each in compared), ""]))

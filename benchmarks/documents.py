@@ -6,20 +6,15 @@ with ten thousand names takes a minute, and indexing their texts another one.
 
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter, process_time
 
 import psycopg
 
 from benchmarks.filling import QUICKLY, SENTENCES, database
-from benchmarks.measure import format_seconds
+from benchmarks.measure import TIMES, Measured, best
 from draive_pg import Client
 
 REVISIONS = 50
-
-HEADER = "| what | target | wall | client CPU | holds |\n|---|---|---|---|---|"
 
 # A text has about 900 characters, and differs from its last revision in one number.
 INSTRUCTIONS = """
@@ -58,23 +53,6 @@ HAVING right(name, 1) IN ('0', '1', '2', '3')
 """
 
 
-@dataclass(frozen=True)
-class Measured:
-    """The best of several calls, and its target."""
-
-    what: str
-    target: float
-    wall: float
-    client: float
-
-    def row(self) -> str:
-        """Return a row of a Markdown table, under `HEADER`."""
-        return (
-            f"| {self.what} | {self.target:g} s | {format_seconds(self.wall)} "
-            f"| {format_seconds(self.client)} | {'yes' if self.wall <= self.target else '**no**'} |"
-        )
-
-
 def fill(dsn: str, names: int) -> None:
     """Write revisions, their notes and label moves."""
     with psycopg.connect(dsn, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
@@ -110,18 +88,7 @@ def measure(dsn: str, *, names: int = 10_000, runs: int = 3) -> list[Measured]:
         ]
 
 
-def best(what: str, target: float, call: Callable[[], object], *, runs: int) -> Measured:
-    """Return the fastest of some runs."""
-
-    def timed() -> Measured:
-        wall, client = perf_counter(), process_time()
-        call()
-        return Measured(what, target, perf_counter() - wall, process_time() - client)
-
-    return min((timed() for _ in range(runs)), key=lambda each: each.wall)
-
-
 if __name__ == "__main__":
     dsn, names = [*sys.argv[1:], "10000"][:2]
     found = measure(dsn, names=int(names))
-    sys.stdout.write("\n".join([HEADER, *(each.row() for each in found), ""]))
+    sys.stdout.write("\n".join([TIMES, *(each.row() for each in found), ""]))

@@ -135,14 +135,16 @@ def apply(dsn: str, *names: str) -> None:
             connection.execute(cast("LiteralString", text))
 
 
-def fill(dsn: str, rows: int, elements: Elements = ELEMENTS[:2]) -> None:
-    """Write ``rows`` elements into the memories ``m1``, ``m2``, …, fifty each, interleaved."""
+def fill(
+    dsn: str, rows: int, elements: Elements = ELEMENTS[:2], *, per_memory: int = PER_MEMORY
+) -> None:
+    """Write ``rows`` elements into the memories ``m1``, ``m2``, …, interleaved."""
     contents = [element.to_json() for element in elements]
-    memories = rows // PER_MEMORY
+    memories = rows // per_memory
     with psycopg.connect(dsn, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
         connection.execute(QUICKLY)
         connection.execute(MEMORIES, (memories,))
         connection.execute(VARIABLES, (memories,))
-        connection.execute(CONTENTS, (memories, contents, PER_MEMORY))
+        connection.execute(CONTENTS, (memories, contents, per_memory))
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")  # not during a measurement

@@ -5,9 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import isawaitable
 from statistics import fmean, median
-from time import perf_counter
+from time import perf_counter, process_time
 
 HEADER = "| what | rival | draive_pg | rival / draive_pg [spread] |\n|---|---|---|---|"
+
+RATIOS = (
+    "| what | rival | draive_pg | rival / draive_pg [spread] | target | holds |"
+    "\n|---|---|---|---|---|---|"
+)
+TIMES = "| what | target | wall | client CPU | holds |\n|---|---|---|---|---|"
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,42 @@ class Comparison:
             f"| {format_seconds(median(self.ours))} "
             f"| {median(ratios):.2f}x [{ratios[0]:.2f}-{ratios[-1]:.2f}] |"
         )
+
+    def row_with_target(self, target: float) -> str:
+        """Return a row under `RATIOS`, with the smallest ratio that is wanted."""
+        return f"{self.row()} {target:g}x | {_shown(holds=median(self.ratios) >= target)} |"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The best of several calls, and its target."""
+
+    what: str
+    target: float
+    wall: float
+    client: float
+
+    def row(self) -> str:
+        """Return a row of a Markdown table, under `TIMES`."""
+        return (
+            f"| {self.what} | {self.target:g} s | {format_seconds(self.wall)} "
+            f"| {format_seconds(self.client)} | {_shown(holds=self.wall <= self.target)} |"
+        )
+
+
+def _shown(*, holds: bool) -> str:
+    return "yes" if holds else "**no**"
+
+
+def best(what: str, target: float, call: Callable[[], object], *, runs: int) -> Measured:
+    """Return the fastest of some runs."""
+
+    def timed() -> Measured:
+        wall, client = perf_counter(), process_time()
+        call()
+        return Measured(what, target, perf_counter() - wall, process_time() - client)
+
+    return min((timed() for _ in range(runs)), key=lambda each: each.wall)
 
 
 def format_seconds(seconds: float) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import documents
 from benchmarks.filling import PER_MEMORY, apply, database, fill, filled
-from benchmarks.measure import Comparison, compare, format_seconds
+from benchmarks.measure import Comparison, Measured, compare, format_seconds
 from benchmarks.network import delayed
 from benchmarks.table import DOCUMENT, with_table
 from draive_pg import Client
@@ -18,7 +18,10 @@ from draive_pg import Client
 
 def test_row_shows_times_ratio_and_spread() -> None:
     comparison = Comparison("it", "theirs", [0.001, 0.002, 0.004], [0.002, 0.004, 0.016])
-    assert comparison.row() == "| it | theirs: 4 ms | 2 ms | 2.00x [2.00-4.00] |"
+    row = "| it | theirs: 4 ms | 2 ms | 2.00x [2.00-4.00] |"
+    assert comparison.row() == row
+    assert comparison.row_with_target(1.2) == f"{row} 1.2x | yes |"
+    assert comparison.row_with_target(2.5) == f"{row} 2.5x | **no** |"
 
 
 @pytest.mark.parametrize(
@@ -104,4 +107,4 @@ def test_writes_survive_five_seconds_of_chaos() -> None:
 def test_documents_are_measured_against_targets(dsn: str) -> None:
     measured = documents.measure(dsn, names=10, runs=1)
     assert [each.what for each in measured] == ["list", "labels", "search", "pull", "status"]
-    assert documents.Measured("pull", 5, 6, 0.5).row() == "| pull | 5 s | 6 s | 500 ms | **no** |"
+    assert Measured("pull", 5, 6, 0.5).row() == "| pull | 5 s | 6 s | 500 ms | **no** |"
