@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from draive import ctx
+from haiway.postgres import PostgresException
 
 from draive_pg import Client, TableMissing
 from draive_pg.adapters import PostgresConnectionPool, PostgresModelMemory
@@ -137,6 +138,29 @@ def test_adapters_prepare_statements_where_they_are_kept(
     assert len([each for each in caplog.records if WARNING in each.message]) == (not supports)
     with Client(dsn) as db:
         assert len(db.memory("m").log()) == 6
+
+
+def test_statement_of_service_fails_once_when_its_table_has_changed(
+    dsn: str, sql: psycopg.Connection
+) -> None:
+    sql.execute("CREATE TABLE t AS SELECT 1 AS a")
+
+    async def read() -> list[int | str]:
+        results: list[int | str] = []
+        pool = PostgresConnectionPool.of(dsn, prepare=True, connection_limit=1)
+        async with ctx.scope("test", disposables=(pool,)):
+            for number in range(6):
+                if number == 3:
+                    sql.execute("ALTER TABLE t ADD COLUMN b TEXT")
+                try:
+                    async with pool.acquire_connection() as connection:
+                        rows = await connection.fetch("SELECT * FROM t")
+                    results.append(len(dict(rows[0])))
+                except PostgresException as error:
+                    results.append(str(error).partition(": ")[2][:11])
+        return results
+
+    assert asyncio.run(read()) == [1, 1, 1, "cached plan", 2, 2]
 
 
 @pytest.mark.parametrize("statement", ["DEALLOCATE ALL", "DISCARD PLANS; DEALLOCATE ALL"])

@@ -12,10 +12,11 @@ from typing import Any
 from weakref import WeakKeyDictionary, finalize
 
 from haiway.postgres import PostgresConnection, PostgresException, PostgresRow, PostgresValue
-from psycopg import AsyncConnection, Error
+from psycopg import AsyncConnection, AsyncCursor, Error
 from psycopg.pq import TransactionStatus
 
 from draive_pg.database.driver import READ_COMMITTED
+from draive_pg.database.prepared import OUTDATED, UNKNOWN
 
 if "_record" not in PostgresRow.__slots__:
     raise ImportError(
@@ -104,9 +105,17 @@ class _Row(PostgresRow):
 def _wrapper(wrapped: _Wrapped) -> PostgresConnection:
     connection = wrapped.connection
 
+    async def run(statement: str, args: Sequence[PostgresValue]) -> AsyncCursor[Any]:
+        try:
+            return await connection.execute(statement.encode(), args or None)
+        except Error as error:
+            if error.sqlstate in (*UNKNOWN, *OUTDATED):
+                connection.prepare_threshold = None  # it would fail each time
+            raise
+
     async def fetch(statement: str, /, *args: PostgresValue) -> Sequence[PostgresRow]:
         try:
-            cursor = await connection.execute(statement.encode(), args or None)
+            cursor = await run(statement, args)
             if cursor.description is None:
                 return ()
             names = [column.name for column in cursor.description]
@@ -118,7 +127,7 @@ def _wrapper(wrapped: _Wrapped) -> PostgresConnection:
 
     async def execute(statement: str, /, *args: PostgresValue) -> str:
         try:
-            cursor = await connection.execute(statement.encode(), args or None)
+            cursor = await run(statement, args)
         except Error as error:
             raise _exception(error) from error
         return cursor.statusmessage or ""
