@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from draive_pg import Client, TableMissing, TimeToLive
+from draive_pg import Client, OperationEvent, TableMissing, TimeToLive
 from tests.conftest import Connect
 
 DAY = timedelta(days=1)
@@ -52,6 +52,24 @@ def test_prune_removes_expired_memories(
     assert sorted(aged.memories.prune(**chosen, expired=True, dry_run=False).identifiers) == gone
     assert not {*aged.memories.identifiers()} & {*gone}
     assert aged.memories.count() == 5 - len(gone)
+
+
+def test_memory_whose_ttl_is_extended_during_prune_is_kept(
+    aged: Client, connect: Connect, dsn: str, sql: psycopg.Connection
+) -> None:
+    aged.memories.set_ttl(2 * DAY, identifier="a/3")
+    aged.memories.set_ttl(2 * DAY, prefix="b/")
+    aged.annotations.add("a/3", name="kept")
+
+    def extend(event: OperationEvent) -> None:
+        if event.name == "prune memories":  # first the search for them
+            sql.execute("UPDATE draive_pg_ttl SET ttl = INTERVAL '1 year' WHERE name = 'a/3'")
+
+    db = connect(dsn, on_operation=extend)
+    removed = db.memories.prune(expired=True, dry_run=False)
+    assert sorted(removed.identifiers) == ["b/9", "b/never"]
+    assert {each.name for each in aged.memories.ttls()} == {"a/3", "b/"}
+    assert len(aged.annotations.list("a/3")) == 1
 
 
 def test_ttl_is_replaced_listed_and_removed(db: Client) -> None:

@@ -96,27 +96,40 @@ REMOVE_MATCHING: LiteralString = f"""removed AS (SELECT identifier FROM matching
 {REMOVE_CONVERSATIONS}
 {COUNT_MATCHING}"""
 
-# The caller holds the locks. Memories that were written to after `PRUNABLE` ran are kept.
+# The caller holds the locks. Memories that were written to after `PRUNABLE` ran are kept, and those
+# whose time to live was extended.
 DUE: LiteralString = f"""
     SELECT conversation.identifier
     FROM unnest(:identifiers::TEXT[], :last::INT8[]) AS due (identifier, last)
     JOIN {CONVERSATIONS} AS conversation ON conversation.identifier = due.identifier
     WHERE {LAST_WRITTEN} <= TIMESTAMPTZ 'epoch' + due.last * INTERVAL '1 microsecond'
 """
+DUE_EXPIRED: LiteralString = f"{DUE}        AND {LAST_WRITTEN} < now() - {TTL}\n"
+
+FORGET_TTL: LiteralString = "DELETE FROM {schema}.draive_pg_ttl WHERE NOT is_prefix AND name IN"
+
+
+def _forget_annotations(due: LiteralString) -> LiteralString:
+    return f"""
+DELETE FROM {{schema}}.draive_pg_annotations AS annotation
+WHERE annotation.identifier IN ({due})
+"""
+
 
 PRUNE = Query("memories.prune", f"WITH matching AS ({DUE}),\n{REMOVE_MATCHING}")
 
-PRUNE_TTL = Query(
-    "memories.prune.ttl",
-    f"DELETE FROM {{schema}}.draive_pg_ttl WHERE NOT is_prefix AND name IN ({DUE})",
+PRUNE_TTL = Query("memories.prune.ttl", f"{FORGET_TTL} ({DUE})")
+
+PRUNE_ANNOTATIONS = Query("memories.prune.annotations", _forget_annotations(DUE))
+
+PRUNE_EXPIRED = Query(
+    "memories.prune.expired",
+    f"WITH matching AS ({DUE_EXPIRED}),\n"
+    f"forgotten AS ({FORGET_TTL} (SELECT identifier FROM matching)),\n{REMOVE_MATCHING}",
 )
 
-PRUNE_ANNOTATIONS = Query(
-    "memories.prune.annotations",
-    f"""
-DELETE FROM {{schema}}.draive_pg_annotations AS annotation
-WHERE annotation.identifier IN ({DUE})
-""",
+PRUNE_EXPIRED_ANNOTATIONS = Query(
+    "memories.prune.expired_annotations", _forget_annotations(DUE_EXPIRED)
 )
 
 # Only the first 1,000 are locked, in the order of `advisory_locks`: max_locks_per_transaction
@@ -205,6 +218,11 @@ def prune(
             [([row[0] for row in due], sum(row[2] for row in due), sum(row[3] for row in due))],
             dry_run=True,
         )
+    queries = (
+        (PRUNE_EXPIRED_ANNOTATIONS, PRUNE_EXPIRED)
+        if expired
+        else (PRUNE_TTL, PRUNE_ANNOTATIONS, PRUNE)
+    )
     removed: list[Row] = []
     with progress(len(due), "Pruning", " memories") as bar:
         for batch in batched(due, BATCH, strict=False):
@@ -214,11 +232,9 @@ def prune(
                 name="prune memories",
                 statements=(
                     lock_memories(identifiers),
-                    PRUNE_TTL(identifiers=identifiers, last=last),
-                    PRUNE_ANNOTATIONS(identifiers=identifiers, last=last),
-                    PRUNE(identifiers=identifiers, last=last),
+                    *(query(identifiers=identifiers, last=last) for query in queries),
                 ),
-                fallback=NOT_KEPT,
+                fallback=NOT_WRITTEN if expired else NOT_KEPT,
                 decode=lambda rows: rows[0],
             )
             removed.append((yield operation))
