@@ -140,6 +140,19 @@ def test_adapters_prepare_statements_where_they_are_kept(
         assert len(db.memory("m").log()) == 6
 
 
+def test_timeout_of_adapters_limits_each_answer_after_the_check(dsn: str) -> None:
+    async def wait() -> int:
+        pool = PostgresConnectionPool.of(dsn, prepare=True, connection_limit=1, timeout=1.0)
+        answers = 0
+        async with ctx.scope("test", disposables=(pool,)):
+            for _ in range(3):
+                async with pool.acquire_connection() as connection:
+                    answers += len(await connection.fetch("SELECT pg_sleep(0.5)::TEXT"))
+        return answers
+
+    assert asyncio.run(wait()) == 3
+
+
 def test_statement_of_service_fails_once_when_its_table_has_changed(
     dsn: str, sql: psycopg.Connection
 ) -> None:

@@ -46,7 +46,7 @@ from draive_pg.database.live import (
 )
 from draive_pg.database.observe import Observation, Observer
 from draive_pg.database.pool import AsyncPool
-from draive_pg.database.prepared import PROBE, Preparing
+from draive_pg.database.prepared import Preparing
 from draive_pg.database.tables import Tables
 from draive_pg.database.transactions import (
     LOCK_SECONDS,
@@ -484,16 +484,8 @@ class LoopPool:
 async def open_connection(
     endpoint: Endpoint, preparing: Preparing, deadline: Deadline
 ) -> AsyncTimedConnection:
-    """Connect, and check whether the server keeps prepared statements."""
-    connection = await AsyncTimedConnection.open(await conninfo_async(endpoint), deadline)
-    connection.prepared, is_unchecked = preparing.begin()
-    if is_unchecked:
-        connection.deadline = deadline
-        probe = Exchange(connection, PROBE, prepared=connection.prepared)
-        with preparing.refusal():
-            await connection.run(probe)
-            preparing.check(probe.rows()[0], connection.pgconn.backend_pid)
-    return connection
+    """Connect to an endpoint, whose server is started if it is embedded."""
+    return await AsyncTimedConnection.open(await conninfo_async(endpoint), deadline, preparing)
 
 
 async def _result(entry: Future[Any], seconds: float | None) -> Any:

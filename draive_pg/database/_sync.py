@@ -41,7 +41,7 @@ from draive_pg.database.live import (
 )
 from draive_pg.database.observe import Observation
 from draive_pg.database.pool import Pool
-from draive_pg.database.prepared import PROBE, Preparing
+from draive_pg.database.prepared import Preparing
 from draive_pg.database.transactions import (
     LOCK_SECONDS,
     Transaction,
@@ -451,16 +451,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 def _connect(endpoint: Endpoint, preparing: Preparing, deadline: Deadline) -> TimedConnection:
-    """Connect, and check whether the server keeps prepared statements."""
-    connection = TimedConnection.open(endpoint.conninfo(), deadline)
-    connection.prepared, is_unchecked = preparing.begin()
-    if is_unchecked:
-        connection.deadline = deadline
-        probe = Exchange(connection, PROBE, prepared=connection.prepared)
-        with preparing.refusal():
-            connection.run(probe)
-            preparing.check(probe.rows()[0], connection.pgconn.backend_pid)
-    return connection
+    return TimedConnection.open(endpoint.conninfo(), deadline, preparing)
 
 
 def _close_all(streams: Sequence[Stream]) -> None:

@@ -40,7 +40,7 @@ from psycopg.sql import Literal
 
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.observe import logger
-from draive_pg.database.prepared import Names, Prepared
+from draive_pg.database.prepared import NOT_PREPARING, PROBE, Names, Prepared, Preparing
 from draive_pg.operations.copy import Rows
 from draive_pg.operations.operation import Row, Statement, qualified
 
@@ -305,15 +305,21 @@ class TimedConnection(_Pooled, Connection):
     """A connection that is closed when the server does not answer within a timeout."""
 
     @classmethod
-    def open(cls, conninfo: str, deadline: Deadline) -> "TimedConnection":
-        """Connect."""
+    def open(
+        cls, conninfo: str, deadline: Deadline, preparing: Preparing = NOT_PREPARING
+    ) -> "TimedConnection":
+        """Connect, and check whether the server keeps prepared statements."""
         token = _connecting.set(deadline)
         try:
             connection = cls.connect(conninfo, cursor_factory=cast("Any", RawCursor), **OPTIONS)
         finally:
             _connecting.reset(token)
-        with _opened(connection, deadline) as exchange:
-            connection.run(exchange)
+        with _opened(connection, deadline):
+            connection.run(Exchange(connection, (JIT_OFF, (connection.pgconn.backend_pid,))))
+            if (probe := _probe(connection, preparing)) is not None:
+                with preparing.refusal():
+                    connection.run(probe)
+                    preparing.check(probe.rows()[0], connection.pgconn.backend_pid)
         return connection
 
     @classmethod
@@ -378,7 +384,9 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
     """Async twin of `TimedConnection`."""
 
     @classmethod
-    async def open(cls, conninfo: str, deadline: Deadline) -> "AsyncTimedConnection":
+    async def open(
+        cls, conninfo: str, deadline: Deadline, preparing: Preparing = NOT_PREPARING
+    ) -> "AsyncTimedConnection":
         """Async twin of `TimedConnection.open`."""
         factory = cast("Any", AsyncRawCursor)
         try:
@@ -386,8 +394,12 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
                 connection = await cls.connect(conninfo, cursor_factory=factory, **OPTIONS)
         except TimeoutError:
             raise deadline.error() from None
-        with _opened(connection, deadline) as exchange:
-            await connection.run(exchange)
+        with _opened(connection, deadline):
+            await connection.run(Exchange(connection, (JIT_OFF, (connection.pgconn.backend_pid,))))
+            if (probe := _probe(connection, preparing)) is not None:
+                with preparing.refusal():
+                    await connection.run(probe)
+                    preparing.check(probe.rows()[0], connection.pgconn.backend_pid)
         return connection
 
     @override
@@ -451,16 +463,24 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
 @contextmanager
 def _opened(
     connection: TimedConnection | AsyncTimedConnection, deadline: Deadline
-) -> Generator[Exchange]:
-    """Set up a new connection by an exchange, and close it if that fails."""
+) -> Generator[None]:
+    """Set up a new connection until the deadline, and close it if that fails."""
     connection.call_timeout, connection.last_used = deadline.seconds, time()
     connection.pid, connection.deadline = os.getpid(), deadline
     try:
-        yield Exchange(connection, (JIT_OFF, (connection.pgconn.backend_pid,)))
+        yield
     except BaseException:
         connection.pgconn.finish()
         raise
     connection.deadline = None
+
+
+def _probe(
+    connection: TimedConnection | AsyncTimedConnection, preparing: Preparing
+) -> Exchange | None:
+    """Let a connection prepare statements; return how to check that, unless it is known."""
+    connection.prepared, is_unchecked = preparing.begin()
+    return Exchange(connection, PROBE, prepared=connection.prepared) if is_unchecked else None
 
 
 def borrow[C: TimedConnection | AsyncTimedConnection](

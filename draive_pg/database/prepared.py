@@ -124,6 +124,9 @@ class Preparing:
         return False
 
 
+NOT_PREPARING = Preparing(enabled=False, checked=True)
+
+
 def preparing(endpoint: Endpoint, *, wanted: bool | None) -> Preparing:
     """Return whether the connections of an endpoint prepare statements; None: the embedded do."""
     embedded = isinstance(endpoint, EmbeddedEndpoint)
