@@ -387,9 +387,9 @@ def _annotation(row: Row) -> Annotation:
 
 
 def _check_name(name: object) -> str:
-    if not check_text(name, "name"):
+    if not (text := check_text(name, "name")):
         raise ValueError("name must not be empty")
-    return check_text(name, "name")
+    return text
 
 
 def _check_score(score: object) -> float | None:
