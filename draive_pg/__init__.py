@@ -8,9 +8,11 @@ from draive_pg.api.memory import Memory
 from draive_pg.chat.conversation import Branches, ExportFormat, OnError
 from draive_pg.client import AsyncClient, Client
 from draive_pg.codec.draive_turns import Turn
+from draive_pg.codec.embedding import EmbeddingModel
 from draive_pg.codec.json import OnInvalid
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.codec.tokenizer import CountTokens
+from draive_pg.display.transcript_parts import TranscriptEntry, TranscriptImage, TranscriptPiece
 from draive_pg.errors import (
     ChatInvalid,
     ConnectionFailed,
@@ -36,9 +38,17 @@ from draive_pg.errors import (
     TimesMissing,
     warn,
 )
-from draive_pg.frames.frame import Format
+from draive_pg.frames.frame import Format, PartitionBy
 from draive_pg.frames.query import Backend, Filters, JsonColumns, OneOrMany, Role, Speaker
-from draive_pg.models.admin import AppliedMigration, Diagnosis, Listener, OperationEvent, TableState
+from draive_pg.models.admin import (
+    AppliedMigration,
+    AppliedMigrations,
+    Diagnosis,
+    Listener,
+    OperationEvent,
+    TableState,
+    ViewState,
+)
 from draive_pg.models.changes import Change
 from draive_pg.models.conversations import (
     Annotation,
@@ -69,12 +79,7 @@ from draive_pg.models.folders import (
     FolderStatus,
 )
 from draive_pg.models.record import Record, Records
-from draive_pg.models.transcript import (
-    Transcript,
-    TranscriptEntry,
-    TranscriptImage,
-    TranscriptPiece,
-)
+from draive_pg.models.transcript import Transcript
 from draive_pg.operations.conversations.listing import Order
 from draive_pg.operations.documents.declaration import InstructionsReference
 from draive_pg.operations.documents.kind import ConfigurationReference, TemplateReference
@@ -86,6 +91,7 @@ from draive_pg.operations.documents.served import served_revisions
 __all__ = (
     "Annotation",
     "AppliedMigration",
+    "AppliedMigrations",
     "AsyncClient",
     "Backend",
     "Branches",
@@ -106,6 +112,7 @@ __all__ = (
     "DocumentMissing",
     "DraivePGError",
     "EmbeddedServerError",
+    "EmbeddingModel",
     "Expected",
     "ExportFormat",
     "ExportInvalid",
@@ -133,6 +140,7 @@ __all__ = (
     "OperationEvent",
     "OperationFailed",
     "Order",
+    "PartitionBy",
     "PermissionDenied",
     "Record",
     "Records",
@@ -166,6 +174,7 @@ __all__ = (
     "TranscriptPiece",
     "Transfer",
     "Turn",
+    "ViewState",
     "served_revisions",
 )
 

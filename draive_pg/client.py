@@ -14,14 +14,16 @@ from draive_pg.api.instructions import Instructions
 from draive_pg.api.memories import Memories
 from draive_pg.api.memory import Memory
 from draive_pg.api.templates import Templates
-from draive_pg.codec.validation import check_size, check_timeout
+from draive_pg.codec.validation import check_size, check_text, check_timeout
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.database.cache import Cache
 from draive_pg.database.endpoint import endpoint_of, schema_of
 from draive_pg.database.errors import short_argument_errors, short_tracebacks
 from draive_pg.database.lent import lent_endpoint
+from draive_pg.database.replica import diagnose_replica, replica_of
+from draive_pg.frames import views
 from draive_pg.lines.line import chosen_line
-from draive_pg.models.admin import Diagnosis, OperationEvent
+from draive_pg.models.admin import AppliedMigrations, Diagnosis, OperationEvent
 from draive_pg.models.changes import Change
 from draive_pg.models.conversion import Conversion
 from draive_pg.models.documents import Release, Revision, Snapshot, TemplateRevision
@@ -71,13 +73,14 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         on_operation: Callable[[OperationEvent], object] | None = None,
         pool: object | None = None,
         prepare: bool | None = None,
+        replica: str | None = None,
     ) -> None:
         with short_argument_errors:  # also removes frames whose variables contain the DSN
             if pool is None:
                 endpoint = endpoint_of(dsn)
-            elif dsn is not None or live or prepare:
+            elif dsn is not None or live or prepare or replica is not None:
                 raise ValueError(
-                    "pool excludes a dsn, and live=True and prepare=True, which need a dsn"
+                    "pool excludes a dsn, and live=True, prepare=True and replica, which need a dsn"
                 )
             else:
                 endpoint = lent_endpoint(pool, asynchronous=self._database_type is AsyncDatabase)
@@ -93,6 +96,7 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
                 timeout=check_timeout(timeout),
                 on_operation=on_operation,
                 prepare=None if prepare is None else bool(prepare),
+                replica=None if replica is None else replica_of(check_text(replica, "replica")),
             )
         super().__init__(database)
         self.configurations: Configurations[D] = Configurations(database)
@@ -116,7 +120,7 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         return Memory(self._database, identifier, recall_limit)
 
     @method
-    def setup(self) -> Workflow[tuple[str, ...]]:
+    def setup(self) -> Workflow[AppliedMigrations]:
         """Create or upgrade the tables, and return the names of the migrations applied now.
 
         These are the tables of one line of draive's releases, and those of draive_pg: of the line
@@ -127,8 +131,8 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
 
         Returns
         -------
-        tuple of str
-            ``001_configurations`` and so on; empty if the tables are up to date.
+        AppliedMigrations
+            A tuple of ``001_configurations`` and so on; empty if the tables were up to date.
 
         Raises
         ------
@@ -140,8 +144,8 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
 
         Examples
         --------
-        >>> db.setup()
-        ()
+        >>> print(db.setup())
+        The tables are up to date.
         """
         return migrations.setup(self._database.schema, self._database.line)
 
@@ -152,15 +156,18 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         Returns
         -------
         Diagnosis
-            The server, the tables with their sizes and the role's privileges, the migrations and
-            the listeners. ``problems`` says what to do; it is empty if all is well.
+            The server, the tables with their sizes and the role's privileges, the migrations, the
+            views and the listeners. ``problems`` says what to do; it is empty if all is well, also
+            with the replica.
 
         Examples
         --------
         >>> db.diagnose().problems
         ()
         """
-        return doctor.diagnose(self._database.schema, self._database.line)
+        return doctor.diagnose(
+            self._database.schema, views.find, self._database.line, diagnose_replica()
+        )
 
     @method
     def sql(
@@ -508,6 +515,12 @@ class Client(BaseClient[Database]):
         Prepare the statements of calls, which saves the server their planning. Behind a pooler that
         does not support that, the logger ``draive_pg`` warns once, and none are prepared. None:
         only on the embedded PostgreSQL.
+    replica : str | None
+        The address of a streaming replica, which answers long reads outside of transactions:
+        `frames`, `analysis`, `memories.search` and `sql`. They see all that this client has written
+        or read: the client waits up to 2 seconds for the replica to have it. If it does not, or
+        the replica does not answer, was promoted, or cancels the read, the primary answers, for
+        the next 10 seconds, and the logger ``draive_pg`` warns of it.
 
     Attributes
     ----------
@@ -737,7 +750,7 @@ class _TransactionBlock[T]:
 
 
 class _AsyncTransactionBlock[T]:
-    """Async twin of `_TransactionBlock`."""
+    """Async version of `_TransactionBlock`."""
 
     __slots__ = ("_client", "_transaction")
 

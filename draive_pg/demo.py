@@ -64,7 +64,7 @@ def show_import(db: Client, page: "Page") -> None:
         done = db.memories.import_chats(support())
         sessions = db.frames.sessions()
     page.part(
-        "Conversations go in",
+        "Import conversations",
         "draive_pg keeps the conversations, prompts and configurations of draive in PostgreSQL. It "
         f"comes with {done.imported + done.unchanged} chat logs of a bicycle shop's support "
         f"assistant: {done.imported} were imported now, {done.unchanged} were there already. "
@@ -81,13 +81,13 @@ def show_recall(db: Client, page: "Page") -> None:
     (identifier,) = db.frames.sessions(limit=1)["identifier"]
     recalled = db.memory(identifier).recall(limit=6)
     page.part(
-        "A conversation comes back",
-        "Recalling a memory gives a model what it needs to go on with the conversation: the newest "
-        "elements, beginning with a turn of the user, and with an answer to each tool call.",
+        "Recall a conversation",
+        "recall() returns context for a model: the newest elements, starting with a turn of the "
+        "user, with a response to each tool call.",
     )
     page.code(f"db.memory({identifier!r}).recall(limit=6)")
     page.lines(line for element in recalled.context for line in _spoken(element))
-    page.say("The chat's system message is kept beside the elements, as a variable:")
+    page.say("The system message is stored as a variable of the memory:")
     page.lines((name, str(value)) for name, value in (recalled.variables or {}).items())
 
 
@@ -135,13 +135,13 @@ def show_prompt(db: Client, page: "Page") -> None:
         db.instructions.define(PROMPT, content=content)
     page.part(
         "A prompt and its revisions",
-        "Prompts have names. To define one again adds a revision: the newest holds, and none is "
-        "lost.",
+        "Each definition of a prompt adds a revision. The newest revision is current, and all "
+        "are kept.",
     )
     page.code("db.instructions.define(name, content=...)", "db.frames.instruction_revisions()")
     columns = ["name", "revision", "current", "content"]
     page.table(db.frames.instruction_revisions(PROMPT, columns=columns))
-    page.say("Resolving a prompt fills in what it leaves open:")
+    page.say("resolve() replaces the placeholders of a prompt:")
     page.code(
         f"arguments = {ARGUMENTS}",
         f"db.instructions.resolve({PROMPT!r}, arguments=arguments)",
@@ -151,7 +151,7 @@ def show_prompt(db: Client, page: "Page") -> None:
 
 def show_next(db: Client, page: "Page", opened_by: str) -> None:
     """Show where the data is, and what to do next."""
-    page.part("Go on", "All that you saw was read from this database, and stays there:")
+    page.part("Next", "Everything above was read from this database, and stays there:")
     page.code(repr(db))
     page.say(f"Open it in {_program('python')} or in a notebook:")
     page.code(

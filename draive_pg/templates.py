@@ -130,7 +130,11 @@ def placeholders(content: str, *, name: str) -> tuple[str, ...]:
 
 
 def _fields(content: str) -> Iterator[str]:
-    for _, field, specification, _ in Formatter().parse(content):
+    try:
+        parsed = list(Formatter().parse(content))
+    except ValueError:
+        raise ValueError("a brace is unbalanced, or a placeholder is incomplete") from None
+    for _, field, specification, _ in parsed:
         if field is None:
             continue
         if specification and ("{" in specification or HUGE.search(specification)):

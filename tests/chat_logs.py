@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from draive_pg.chat.containers import Containers
 from draive_pg.chat.conversation import OnError
 from draive_pg.chat.convert import Chat, convert
+from draive_pg.chat.files.containers import Containers
 from draive_pg.chat.formats.format import Options
 from draive_pg.chat.reader import Log, read
 from draive_pg.codec.draive_types import decode_element

@@ -7,7 +7,8 @@ import shutil
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -24,9 +25,10 @@ from draive_pg.cli import main
 from draive_pg.embedded import Server
 from draive_pg.lines.line import LINE_92
 from tests.cli_runner import Result, Shell
+from tests.cluster import distribute, join, make_template, nodes
 from tests.databases import Databases
 from tests.draive_scope import InScope, asyncpg_pool, psycopg_pool, run_in_scope
-from tests.schema import SCHEMA, set_up
+from tests.schema import set_up, set_up_partitioned
 from tests.server import FAST, scratch_directory
 from tests.sync_facade import SyncFacade
 
@@ -81,6 +83,16 @@ def _start_server(config: pytest.Config) -> None:
     config.add_cleanup(stop)
 
 
+@pytest.fixture(autouse=True)
+def interrupt_handler() -> Iterator[None]:
+    """Restore the handler of SIGINT: `asyncio.Runner` leaves its own if interrupted at its end.
+
+    Later runners would then leave their tasks unfinished when they are interrupted.
+    """
+    yield
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @dataclass
 class Endpoint:
     """The server, as pytest-postgresql expects it."""
@@ -109,8 +121,14 @@ def endpoint() -> Endpoint:
 
 def make_tables(**connection: str | int | None) -> None:
     connection.pop("autocommit", None)
-    with Client(make_conninfo("", **connection)) as db:
+    dsn, servers = make_conninfo("", **connection), nodes(os.environ[VARIABLE])
+    if len(servers) > 1:
+        join(servers, f"{connection['dbname']}")
+    with Client(dsn) as db:
         db.setup()
+    if len(servers) > 1:
+        distribute(dsn)
+        make_template(servers, f"{connection['dbname']}")
 
 
 with_tables = factories.postgresql_noproc(
@@ -145,20 +163,32 @@ def dsn(databases: Databases) -> str:
     return databases.provide()
 
 
-@pytest.fixture(scope="session")
-def databases_with_templates(with_tables: NoopExecutor) -> Iterator[Databases]:
-    template = f"{with_tables.template_dbname}_templates"
+@contextmanager
+def provided(template: str, origin: str, prepare: Callable[[str], object]) -> Generator[Databases]:
+    """Provide databases like a copy of another one that has been prepared once."""
     with psycopg.connect(os.environ[VARIABLE], autocommit=True) as connection:
         connection.execute(
-            SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                Identifier(template), Identifier(f"{with_tables.template_dbname}")
-            )
+            SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(template), Identifier(origin))
         )
-        set_up(make_conninfo(os.environ[VARIABLE], dbname=template), LINE_92)
+        prepare(make_conninfo(os.environ[VARIABLE], dbname=template))
         databases = Databases(os.environ[VARIABLE], template)
         yield databases
         databases.drop()
         connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(template)))
+
+
+@pytest.fixture(scope="session")
+def databases_with_templates(with_tables: NoopExecutor) -> Iterator[Databases]:
+    origin = f"{with_tables.template_dbname}"
+    with provided(f"{origin}_templates", origin, lambda dsn: set_up(dsn, LINE_92)) as databases:
+        yield databases
+
+
+@pytest.fixture(scope="session")
+def databases_with_partitions(without_tables: NoopExecutor) -> Iterator[Databases]:
+    origin = f"{without_tables.template_dbname}"
+    with provided(f"{origin}_partitioned", origin, set_up_partitioned) as databases:
+        yield databases
 
 
 @pytest.fixture
@@ -174,13 +204,9 @@ def empty_dsn(empty_database: psycopg.Connection) -> str:
 
 
 @pytest.fixture
-def partitioned_dsn(empty_dsn: str) -> str:
-    """A fresh database with all tables, hash-partitioned."""
-    with psycopg.connect(empty_dsn, autocommit=True) as connection:
-        connection.execute((SCHEMA / "partitioned" / "tables.sql").read_bytes())
-    with Client(empty_dsn) as db:
-        db.setup()
-    return empty_dsn
+def partitioned_dsn(databases_with_partitions: Databases) -> str:
+    """A database with all tables, hash-partitioned, and no rows."""
+    return databases_with_partitions.provide()
 
 
 @pytest.fixture

@@ -6,11 +6,13 @@ from typing import LiteralString
 
 import psycopg
 from psycopg.conninfo import make_conninfo
-from psycopg.sql import SQL, Identifier
+
+from tests.cluster import nodes, run_on
 
 _TABLES = """
 SELECT oid::regclass::text FROM pg_class
 WHERE oid >= 16384 AND relkind = 'r' AND relname <> 'draive_pg_migrations'
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'e')
 """
 
 # Changes with DDL (except TRUNCATE) and ANALYZE, and with settings and grants of the database,
@@ -39,6 +41,7 @@ SELECT array[
 _OTHER_SESSIONS = """
 SELECT FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+    AND application_name NOT LIKE 'citus%'
 """
 
 
@@ -47,12 +50,15 @@ class Databases:
 
     def __init__(self, server: str, template: str) -> None:
         self._server = server
+        self._nodes = nodes(server)
         self._template = template
         self._prefix = f"draive_pg_{secrets.token_hex(4)}"
         self._count = 0
         self._current = ""
         self._fingerprint = ""
         self._filled = b""  # the query of the tables that have rows
+        # Kept open, because a new session would first have to load the catalogs.
+        self._connection: psycopg.Connection | None = None
 
     def provide(self) -> str:
         """Return the DSN of the previous database without its rows, or of a new one."""
@@ -61,16 +67,20 @@ class Databases:
             self._count += 1
             self._current = f"{self._prefix}_{self._count}"
             self._run("CREATE DATABASE {} TEMPLATE {}", self._current, self._template)
-            with psycopg.connect(self._dsn()) as connection:
-                self._fingerprint = _fingerprint(connection)
+            self._connection = psycopg.connect(self._dsn(), application_name="draive_pg tests")
+            with self._connection.transaction():
+                self._fingerprint = _fingerprint(self._connection)
                 self._filled = " UNION ALL ".join(
-                    f"SELECT {table!r} WHERE EXISTS (SELECT FROM {table})"
-                    for (table,) in connection.execute(_TABLES).fetchall()
+                    f"(SELECT {table!r} FROM {table} LIMIT 1)"
+                    for (table,) in self._connection.execute(_TABLES).fetchall()
                 ).encode()
         return self._dsn()
 
     def drop(self) -> None:
         """Drop the current database, and disconnect all sessions from it."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
         if self._current:
             self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", self._current)
             self._current = ""
@@ -79,13 +89,15 @@ class Databases:
         return make_conninfo(self._server, dbname=self._current)
 
     def _run(self, statement: LiteralString, *names: str) -> None:
-        with psycopg.connect(self._server, autocommit=True) as connection:
-            connection.execute(SQL(statement).format(*map(Identifier, names)))
+        run_on(self._nodes, statement, *names)
 
     def _reset(self) -> bool:
         """Delete the rows of the current database, unless anything else in it was changed."""
+        connection = self._connection
+        if connection is None:
+            return False
         try:
-            with psycopg.connect(self._dsn()) as connection:
+            with connection.transaction():
                 if _fingerprint(connection) != self._fingerprint or not _is_alone(connection):
                     return False
                 # Without the triggers, which record the removal of revisions in another table.

@@ -1,5 +1,6 @@
 """Short constructors of draive's elements."""
 
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -25,6 +26,17 @@ SELECT
     )),
     TIMESTAMPTZ '2026-01-01Z' + n * INTERVAL '1 second'
 FROM generate_series(1, $2::INT8) AS n
+"""
+
+# In a subquery, because Citus plans no UPDATE with arithmetic of times.
+MOVE = """
+UPDATE {table} AS stored
+SET created = moved.created
+FROM (
+    SELECT created AS former, created + $1::INTERVAL AS created
+    FROM {table} WHERE identifier = $2 OFFSET 0
+) AS moved
+WHERE stored.identifier = $2 AND stored.created = moved.former
 """
 
 
@@ -69,3 +81,8 @@ def insert_elements(db: Client, sql: psycopg.Connection, rows: int, identifier: 
     """Insert elements one second apart into a memory, by SQL."""
     db.memory(identifier).maintenance()
     sql.execute(INSERT, (identifier, rows))
+
+
+def move_times(sql: psycopg.Connection, table: str, by: timedelta, identifier: str) -> None:
+    """Change the times of all rows of a memory in a table."""
+    sql.execute(MOVE.format(table=table).encode(), (by, identifier))

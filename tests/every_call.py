@@ -39,6 +39,7 @@ def export_sessions(db: Client) -> int:
 READS: dict[str, Callable[[Client], object]] = {
     "list memories": lambda db: (db.memories.identifiers(), db.memories.list()),
     "list recent memories": lambda db: db.memories.list(order="last", descending=True),
+    "list stale memories": lambda db: db.memories.list(order="last"),
     "find memories": lambda db: (db.memories.find(), db.memories.find("m", meta={"a": 1})),
     "count memories": lambda db: db.memories.count(),
     "read frame search": lambda db: db.memories.search("q", variables={"n": 1}),
@@ -83,6 +84,7 @@ READS: dict[str, Callable[[Client], object]] = {
         "greeting", "production"
     ),
     "read frame conversation_log": lambda db: db.frames.conversation_log(),
+    "read memory 'm' as a chat": lambda db: db.memory("m").chat(),
     "read the log of a memory": lambda db: db.memory("m").log(),
     "read frame tool_calls": lambda db: db.frames.tool_calls(),
     "read frame sessions": lambda db: db.frames.sessions(),

@@ -56,6 +56,12 @@ def set_up(dsn: str, line: Line | None = None) -> tuple[str, ...]:
         return db.setup()
 
 
+def set_up_partitioned(dsn: str) -> tuple[str, ...]:
+    """Create the tables of draive 0.89, hash-partitioned, and ours."""
+    run_sql(dsn, (SCHEMA / "partitioned" / "tables.sql").read_text(encoding="utf-8"))
+    return set_up(dsn)
+
+
 def make_role(dsn: str, role: str, *grants: str) -> str:
     """Create a role with only the given privileges, and return the DSN to connect as it."""
     with psycopg.connect(dsn, autocommit=True) as connection:

@@ -12,6 +12,7 @@ from draive_pg.operations.conversations.store import OLDEST_LINE, relations
 from draive_pg.operations.operation import (
     QUERIES,
     ByLine,
+    Cached,
     Operation,
     Query,
     Relations,
@@ -36,6 +37,8 @@ def first_operation(request: Request[Any] | None, line: Line = LINE_89) -> Opera
             return first_operation(request.first, line)
         case ByLine():
             return first_operation(request.build(line), line)
+        case Cached():
+            return request.operation()
         case _:
             return cast("Operation[Any]", request)
 

@@ -116,6 +116,20 @@ def test_a_rolled_back_value_is_never_served(dsn: str) -> None:
     service(dsn, body)
 
 
+def test_failed_commit_raises_error_of_haiway(dsn: str, sql: psycopg.Connection) -> None:
+    sql.execute("CREATE TABLE t (n INT UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+
+    async def body() -> None:
+        with pytest.raises(PostgresException, match="duplicate key"):
+            async with held() as connection, connection.transaction():
+                await connection.execute("INSERT INTO t VALUES (1), (1)")
+        with pytest.raises(psycopg.OperationalError, match="of the caller"):
+            async with held() as connection, connection.transaction():
+                raise psycopg.OperationalError("of the caller")
+
+    service(dsn, body)
+
+
 def test_memory_joins_transaction_of_caller(dsn: str) -> None:
     async def body() -> None:
         memory = PostgresModelMemory("m")

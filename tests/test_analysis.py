@@ -161,6 +161,31 @@ def test_usage_sums_tokens_and_cost_by_model() -> None:
     assert by_tokenizer["output_tokens"].sum() == 35
 
 
+def test_usage_without_any_tokens_warns() -> None:
+    with pytest.warns(UserWarning, match="no element has a usage in its meta"):
+        assert len(analysis.usage(log(m="qa").assign(meta=None))) == 0
+
+
+def test_counted_input_is_of_the_model_that_answers_it() -> None:
+    metas: list[dict[str, Any]] = [
+        {},
+        {},
+        {"model": "small"},
+        {},
+        {"model": "large", "usage": {"input_tokens": 50, "output_tokens": 5}},
+        {},
+        {"model": "large", "usage": {"output_tokens": 4}},
+        {},
+    ]
+    elements = log(m="qqaqaqaq").assign(meta=pd.Series(metas), text="two words")
+    found = analysis.usage(elements, {"small": (1.0, 1.0)}, lambda text: len(text.split()))
+    assert found.astype(object).where(found.notna(), None).values.tolist() == [
+        ["large", 1, 3, 52, 9, None],  # the usage of its first answer includes the question
+        ["small", 1, 3, 4, 2, 6e-6],
+        [None, 1, 1, 2, 0, None],  # not answered
+    ]
+
+
 class Words:
     """A tokenizer that splits at white space."""
 

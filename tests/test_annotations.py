@@ -1,13 +1,22 @@
 """Annotations of memories and elements: what they refer to, and what happens to them."""
 
 import json
+import math
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
-from draive_pg import Client, ExportInvalid, MemoryMissing
+from draive_pg import (
+    Client,
+    DraivePGError,
+    ExportFormat,
+    ExportInvalid,
+    MemoryExists,
+    MemoryMissing,
+)
 from draive_pg.lines.line import LINE_118
 from tests.cli_runner import Shell, assert_ok, assert_one_line_error
 from tests.conftest import Connect
@@ -57,6 +66,8 @@ def test_invalid_annotations_are_refused(visit: Client) -> None:
         visit.annotations.add("n", name="helpful")
     with pytest.raises(ValueError, match="score must be a finite number or None, not nan"):
         visit.annotations.add("m", name="helpful", score=float("nan"))
+    with pytest.raises(ValueError, match="score must be a finite number or None, not 1000"):
+        visit.annotations.add("m", name="helpful", score=10**400)
     with pytest.raises(ValueError, match="name must not be empty"):
         visit.annotations.add("m", name="")
     with pytest.raises(ValueError, match="position must be an int of 0 or more"):
@@ -127,6 +138,40 @@ def test_annotations_follow_rename_but_not_fork(visit: Client) -> None:
     assert positions(visit, "ada/m") == {"helpful": 3}
 
 
+def on_removal_of_annotations(sql: psycopg.Connection, statement: str) -> None:
+    """Run a statement while annotations are removed, as draive may, which takes no locks."""
+    sql.execute(
+        f"""
+        CREATE FUNCTION write() RETURNS trigger LANGUAGE plpgsql
+        AS $$ BEGIN {statement}; RETURN NULL; END $$;
+        CREATE TRIGGER write AFTER DELETE ON draive_pg_annotations EXECUTE FUNCTION write();
+        """.encode()
+    )
+
+
+def test_annotations_stay_if_target_of_rename_is_created_meanwhile(
+    visit: Client, sql: psycopg.Connection
+) -> None:
+    visit.annotations.add("m", 3, name="helpful")
+    on_removal_of_annotations(sql, "INSERT INTO memories (identifier) VALUES ('new')")
+    with pytest.raises(MemoryExists, match="memory 'new' exists already"):
+        visit.memory("m").rename("new")
+    assert positions(visit) == {"helpful": 3}
+
+
+def test_annotations_stay_if_memory_is_written_to_while_it_is_pruned(
+    visit: Client, sql: psycopg.Connection
+) -> None:
+    visit.annotations.add("m", name="helpful")
+    on_removal_of_annotations(
+        sql,
+        "INSERT INTO memories_variables (identifier, variables) SELECT identifier, '{}' "
+        "FROM memories",
+    )
+    visit.memories.prune(timedelta(0), dry_run=False)
+    assert len(visit.annotations.list()) == len(visit.memories.identifiers())
+
+
 def test_removing_a_memory_removes_its_annotations(visit: Client) -> None:
     for name in ("erased", "pruned", "kept"):
         visit.memory(name).maintenance()
@@ -184,6 +229,33 @@ def test_invalid_annotations_of_a_file_are_refused(db: Client, tmp_path: Path) -
     assert db.memories.identifiers() == ()
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"occurrence": 1 << 31},
+        {"occurrence": 0},
+        {"occurrence": True},
+        {"score": math.inf},
+        {"score": 10**400},
+        {"comment": "\0"},
+    ],
+    ids=str,
+)
+def test_nothing_is_imported_if_an_annotation_cannot_be(
+    visit: Client, tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    path = tmp_path / "m.jsonl"
+    visit.annotations.add("m", 3, name="helpful")
+    visit.memories.export_memories(path, "m")
+    visit.memories.remove("m")
+    line = json.loads(path.read_text())
+    line["annotations"][0]["content"] |= wrong
+    path.write_text(json.dumps(line).replace("Infinity", "1e999"))
+    with pytest.raises(DraivePGError):
+        visit.memories.import_memories(path)
+    assert "m" not in visit.memories.identifiers()
+
+
 def test_chats_are_exported_with_annotations(visit: Client, tmp_path: Path) -> None:
     path = tmp_path / "chats.jsonl"
     visit.memory("s").remember(variables={"system": "Be brief."})
@@ -198,6 +270,32 @@ def test_chats_are_exported_with_annotations(visit: Client, tmp_path: Path) -> N
     ]
     visit.memories.export_chats(path, "s")
     assert "annotations" not in json.loads(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("format_", "list_", "place"),
+    [
+        ("openai", "messages", 4),
+        ("anthropic", "messages", 2),
+        ("responses", "input", 4),
+        ("sharegpt", "conversations", 5),
+    ],
+)
+def test_annotation_of_an_exported_chat_has_the_index_of_its_message(
+    visit: Client, tmp_path: Path, format_: ExportFormat, list_: str, place: int
+) -> None:
+    called = {"id": "1", "function": {"name": "f", "arguments": "{}"}}
+    texts = [{"role": "user", "content": each} for each in "ab"]
+    answer = {"role": "assistant", "content": "c", "tool_calls": [called]}
+    result = {"role": "tool", "tool_call_id": "1", "content": "d"}
+    system = {"role": "system", "content": "Be brief."}
+    visit.memories.import_chat("t", [system, *texts, answer, result])
+    visit.annotations.add("t", 3, name="helpful", score=1)
+    path = tmp_path / "chats.jsonl"
+    visit.memories.export_chats(path, "t", format=format_, metadata=True)
+    found = json.loads(path.read_text())
+    assert found["annotations"][0]["message"] == place
+    assert '"d"' in json.dumps(found[list_][place])
 
 
 def test_database_of_an_older_version_has_no_annotations(

@@ -6,10 +6,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from draive_pg import atomic_file
 from draive_pg.atomic_file import PRIVATE, USUAL, Drafts
 from draive_pg.embedded.ownership import Owner
 from tests.server import scratch_directory
@@ -26,6 +30,23 @@ def write(file: Path, data: bytes = b"new", mode: int = PRIVATE) -> None:
 
 def permissions(file: Path) -> int:
     return file.stat().st_mode & 0o7777
+
+
+def test_drafts_that_another_process_removes_meanwhile_are_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock: Any = vars(atomic_file)["_lock"]
+
+    def lock_after_removal(directory: Path) -> int | None:
+        if directory == other:
+            other.rmdir()
+        return lock(directory)
+
+    other = tmp_path / ".draive_pg-other"
+    other.mkdir()
+    monkeypatch.setattr(atomic_file, "_lock", lock_after_removal)
+    write(tmp_path / "a")
+    assert [each.name for each in tmp_path.iterdir()] == ["a"]
 
 
 def test_files_are_replaced_together_on_complete(tmp_path: Path) -> None:
@@ -122,20 +143,38 @@ def test_draft_of_a_running_writer_stays(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second"]
 
 
+@contextmanager
+def file_size_limit(size: int) -> Generator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
 def test_error_names_the_file(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("old")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    try:
-        with pytest.raises(OSError, match=rf"File too large: '{file}'"):
-            write(file, b"x" * 100_000)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with file_size_limit(1000), pytest.raises(OSError, match=rf"File too large: '{file}'"):
+        write(file, b"x" * 100_000)
     with pytest.raises(FileNotFoundError, match="missing/file'"):
         write(tmp_path / "missing" / "file")
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_error_in_the_block_names_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    with (
+        file_size_limit(1000),
+        suppress(OSError),  # of the rest, when the draft is closed
+        Drafts(tmp_path, mode=PRIVATE) as drafts,
+        drafts.open(file) as draft,
+        pytest.raises(OSError, match=rf"File too large: '{file}'"),
+    ):
+        for _ in range(10):
+            draft.write(b"x" * 10_000)
 
 
 def test_only_regular_files_are_replaced(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -19,9 +20,9 @@ from draive_pg import Client
 def test_row_shows_times_ratio_and_spread() -> None:
     comparison = Comparison("it", "theirs", [0.001, 0.002, 0.004], [0.002, 0.004, 0.016])
     row = "| it | theirs: 4 ms | 2 ms | 2.00x [2.00-4.00] |"
-    assert comparison.row() == row
-    assert comparison.row_with_target(1.2) == f"{row} 1.2x | yes |"
-    assert comparison.row_with_target(2.5) == f"{row} 2.5x | **no** |"
+    assert comparison.row() == f"{row}  |  |"
+    assert replace(comparison, target=1.2).row() == f"{row} 1.2x | yes |"
+    assert replace(comparison, target=2.5).row() == f"{row} 2.5x | **no** |"
 
 
 @pytest.mark.parametrize(
@@ -108,3 +109,13 @@ def test_documents_are_measured_against_targets(dsn: str) -> None:
     measured = documents.measure(dsn, names=10, runs=1)
     assert [each.what for each in measured] == ["list", "labels", "search", "pull", "status"]
     assert Measured("pull", 5, 6, 0.5).row() == "| pull | 5 s | 6 s | 500 ms | **no** |"
+
+
+@pytest.mark.frameworks
+@pytest.mark.slow
+def test_throughput_of_each_store_is_measured(dsn: str) -> None:
+    throughput = pytest.importorskip("benchmarks.throughput", exc_type=ImportError)
+    measured = throughput.measure(dsn, turns=1)
+    assert [each.what for each in measured] == ["32 threads"] * 2 + ["32 tasks"] * 4
+    assert all(each.server and each.client and each.wall for each in measured)
+    assert all(each.row().count("|") == throughput.HEADER.count("|") // 2 for each in measured)

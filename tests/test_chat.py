@@ -399,7 +399,7 @@ REFUSED = [
     ([calling(call("a", arguments="{'x': 1}"))], "line 1 column 2"),
     ([calling(call("a", arguments='{"x": NaN}'))], "NaN is not JSON"),
     ([calling(call("a", arguments='{"x": [-Infinity]}'))], "-Infinity is not JSON"),
-    ([calling(call("a", arguments=DEEP))], "recursion"),
+    ([calling(call("a", arguments=DEEP))], "nested too deeply"),
     ([calling(call("a", arguments=[1]))], "found [1]"),
     ([calling(call("a", arguments={1: 2}))], "found {1: 2}"),
     ([calling(call("a")), answer("x")], "message 2 (tool): tool_call_id 'x' answers no earlier"),

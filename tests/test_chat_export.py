@@ -16,8 +16,8 @@ from draive_pg.chat.convert import convert
 from draive_pg.chat.export import FORMATS
 from draive_pg.chat.export.stored import Stored, read
 from draive_pg.chat.export.writer import Writer
-from draive_pg.chat.reader import read_messages
-from tests.chat_logs import memories
+from draive_pg.chat.reader import Log, read_messages
+from tests.chat_logs import entries, memories
 
 CALL = {
     "id": "c1",
@@ -98,6 +98,23 @@ def test_chat_keeps_system_messages_at_their_places(db: Client) -> None:
     ]
     db.memories.import_chat("visit-1", messages)
     assert db.memory("visit-1").chat() == messages
+
+
+def test_ends_of_replaced_system_messages_are_reported(db: Client, tmp_path: Path) -> None:
+    memory = db.memory("visit-1")
+    memory.remember(variables={"system": "Draft."})
+    memory.remember(variables={"system": "Be brief."})
+    db.memories.import_chat("visit-1", MESSAGES[1:], append=True)
+    assert db.memories.export_chats(tmp_path / "out.jsonl").ignored == {}
+    assert memory.chat()[0] == {"role": "system", "content": "Be brief."}
+    memory.remember(variables={"system": "Be polite."})
+    assert db.memories.export_chats(tmp_path / "out.jsonl").ignored == {
+        "ends of system messages": 1
+    }
+    assert [each["content"] for each in memory.chat() if each["role"] == "system"] == [
+        "Be brief.",
+        "Be polite.",
+    ]
 
 
 def test_chat_with_metadata_has_times_reasoning_and_meta(db: Client) -> None:
@@ -283,6 +300,15 @@ def test_sharegpt_conversation() -> None:
     }
 
 
+def test_sharegpt_results_are_in_the_order_of_their_calls() -> None:
+    """They have no identifiers."""
+    calls = [{"id": each, "function": {"name": each, "arguments": "{}"}} for each in "fg"]
+    results = [{"role": "tool", "tool_call_id": each, "content": each.upper()} for each in "gf"]
+    log = [MESSAGES[1], {"role": "assistant", "content": None, "tool_calls": calls}, *results]
+    [after] = memories([written(log, "sharegpt")]).values()
+    assert after.calls == [("f", {}, "F"), ("g", {}, "G")]
+
+
 @pytest.mark.parametrize("format_", FORMATS)
 def test_export_with_metadata_is_imported_as_the_same_conversation(format_: str) -> None:
     [before] = memories([LOG]).values()
@@ -414,6 +440,17 @@ def test_names_that_model_apis_refuse_are_converted() -> None:
     assert document["messages"][1]["tool_calls"][0]["function"]["name"] == "dalle_text2im"
 
 
+def test_details_of_images_are_reported_by_the_format_without_them(
+    db: Client, tmp_path: Path
+) -> None:
+    url = {"url": "https://example.com/a.png", "detail": "low"}
+    asked = {"role": "user", "content": [{"type": "image_url", "image_url": url}]}
+    db.memories.import_chats([{"id": "visit-1", "messages": [asked, MESSAGES[4]]}])
+    path = tmp_path / "out.jsonl"
+    assert db.memories.export_chats(path).ignored == {}
+    assert db.memories.export_chats(path, format="anthropic").ignored == {"detail of images": 1}
+
+
 def test_files_that_no_api_can_open_are_left_out(db: Client, tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     image = {"type": "image_url", "image_url": {"url": "file-service://file-1"}}
@@ -433,3 +470,53 @@ def test_image_that_a_tool_returned_is_a_problem(db: Client, tmp_path: Path) -> 
     done = db.memories.export_chats(tmp_path / "out.jsonl", only_valid=True)
     problem = "message 4: an image or file outside of a message of the user"
     assert done.refused == (f"memory 'visit-1': {problem}",)
+
+
+@pytest.mark.parametrize("format_", ["openai", "sharegpt", "responses"])
+def test_times_of_calls_and_results_are_exported(format_: str) -> None:
+    times = [f"2024-05-01T10:00:0{second}+00:00" for second in range(4)]
+    spoken = [{**each, "created_at": time} for each, time in zip(MESSAGES[1:], times, strict=True)]
+    [memory] = memories(written(spoken, format_, metadata=True)).values()
+    assert memory.times == times
+
+
+@pytest.mark.parametrize("format_", ["sharegpt", "responses"])
+def test_failures_that_a_format_lacks_are_named(db: Client, tmp_path: Path, format_: Any) -> None:
+    failed = {**MESSAGES[3], "is_error": True}
+    db.memories.import_chats([{"id": "visit-1", "messages": [*MESSAGES[1:3], failed, MESSAGES[4]]}])
+    done = db.memories.export_chats(tmp_path / "out.jsonl", format=format_)
+    assert done.ignored == {"failures of tools": 1}
+
+
+def test_signatures_of_reasoning_that_a_format_lacks_are_named(db: Client, tmp_path: Path) -> None:
+    thinking = {"type": "thinking", "thinking": "Look", "signature": "s"}
+    messages = [MESSAGES[1], {"role": "assistant", "content": [thinking]}]
+    db.memories.import_chats([{"id": "visit-1", "messages": messages}])
+    done = db.memories.export_chats(tmp_path / "out.jsonl", metadata=True)
+    assert done.ignored == {"signatures of reasoning": 1}
+
+
+@pytest.mark.parametrize("content", ["", [], None])
+def test_empty_result_stays_empty(content: Any) -> None:
+    result = {"type": "tool_result", "tool_use_id": "c1", "content": content}
+    called = {"type": "tool_use", "id": "c1", "name": "f", "input": {}}
+    anthropic = [{"role": "assistant", "content": [called]}, {"role": "user", "content": [result]}]
+    openai = [MESSAGES[2], {**MESSAGES[3], "content": content}]
+    for messages in (anthropic, openai):
+        [memory] = memories(messages).values()
+        assert [text for _, _, text in memory.calls] == [""]
+    assert written(openai, "anthropic")["messages"][1]["content"][0]["content"] in ("", [])
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_citations_and_places_that_a_format_lacks_are_named(format_: Any) -> None:
+    cited = {"type": "text", "text": "Cold.", "citations": [{"cited_text": "3C"}]}
+    called = {"type": "tool_use", "id": "c1", "name": "weather", "input": {}}
+    messages = [{"role": "user", "content": "q"}, {"role": "assistant", "content": [called, cited]}]
+    [log] = entries([{"messages": messages}])
+    assert isinstance(log, Log)
+    places = {"places of texts after calls"} if format_ in ("openai", "sharegpt") else set[str]()
+    for metadata, keeps_parts in ((False, False), (True, format_ in ("openai", "responses"))):
+        writer = Writer(metadata=metadata)
+        FORMATS[format_](log.conversation, writer)
+        assert writer.left_out == places | (set() if keeps_parts else {"meta"})

@@ -8,22 +8,28 @@ import lzma
 import os
 import zipfile
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from draive_pg import samples
-from draive_pg.chat import containers, sessions
-from draive_pg.chat.containers import Containers
+from draive_pg import Client, samples
+from draive_pg.chat import sessions
+from draive_pg.chat.files import containers, scanner, unpack
+from draive_pg.chat.files.containers import Containers
+from draive_pg.chat.files.document import CHUNK
 from draive_pg.chat.reader import Log
 from draive_pg.errors import ChatInvalid
 from draive_pg.operations.conversations.export_format import lines
+from draive_pg.operations.conversations.import_chats import Rules, check
 from tests.chat_logs import entries, errors, memories
 
 HI = {"role": "user", "content": "hi"}
@@ -165,7 +171,7 @@ def test_archive_of_an_export_is_read() -> None:
     ignored: list[str] = []
     packed = zipped(conversations__json=chat, user__json='{"id": "me"}', chat__html="<p>")
     found = list(Containers(ignored.append).read(packed))
-    assert [each.file for each in found] == ["conversations.json"]
+    assert [each.file.name for each in found] == ["conversations.json"]
     assert ignored == ["user.json", "chat.html"]
     assert identifiers(packed) == ["a"]
 
@@ -186,7 +192,18 @@ def test_folder_is_read_with_its_folders(tmp_path: Path) -> None:
     ignored: list[str] = []
     list(Containers(ignored.append).read(tmp_path))
     assert ignored == ["notes.md"]
-    assert identifiers(tmp_path) == ["b", "a"]
+    assert identifiers(tmp_path) == ["b", "inner/a"]
+
+
+@pytest.mark.parametrize("text", [json.dumps(TALK), json_lines(*TALK)])
+def test_files_of_the_same_name_are_conversations_of_their_own(tmp_path: Path, text: str) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        written(tmp_path / name / "messages.json", text)
+    packed = zipped(**{"a/messages__json": text, "b/messages__json": text})
+    for source in (tmp_path, packed):
+        assert spoken(source) == [SPOKEN, SPOKEN]
+        assert identifiers(source) == ["a/messages", "b/messages"]
 
 
 def test_broken_file_of_a_folder_hides_no_other(tmp_path: Path) -> None:
@@ -247,11 +264,72 @@ def test_session_of_any_type_is_a_session(
     assert spoken(rows.encode()) == [SPOKEN] * 3
 
 
-def test_csv_of_messages_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("ada", "bob"), [(1.0, 2.0), (UUID(int=1), UUID(int=2)), (Decimal(1), Decimal(2))]
+)
+def test_sessions_of_a_frame_have_the_types_of_its_columns(ada: Any, bob: Any) -> None:
+    rows = [{**row, "session_id": {"ada": ada, "bob": bob}[row["session_id"]]} for row in ROWS]
+    found = memories(pd.DataFrame([*rows, {**HI, "session_id": None}]))
+    assert [*found][:2] == [str(each).removesuffix(".0") for each in (ada, bob)]
+    assert [each.turns for each in found.values()] == [SPOKEN, SPOKEN, SPOKEN[:1]]
+
+
+def test_session_that_has_lost_digits_is_refused() -> None:
+    [error] = errors(pd.DataFrame([{**HI, "session_id": float(2**60)}]))
+    assert "session_id 1.152921504606847e+18 is a number that has lost digits" in error
+
+
+def test_conversation_with_a_value_of_another_type_hides_no_other() -> None:
+    rows = [{"id": "a", "messages": TALK, "raw": b"\xff"}, {"id": "b", "messages": TALK}]
+    checked = check(pd.DataFrame(rows), Rules())
+    assert checked.imported == 1
+    assert checked.refused == ("data, row 1: variables.raw is bytes, which JSON cannot hold",)
+
+
+@pytest.mark.parametrize("field", ["session", "conversation", "thread"])
+def test_session_that_grows_keeps_its_identifier(field: str) -> None:
+    rows = [{**message, field: "ada"} for message in TALK]
+    assert identifiers(rows[:1]) == identifiers(rows) == ["ada"]
+
+
+def test_rows_with_the_newest_first_are_put_in_order() -> None:
+    rows = [
+        {**message, "session_id": "ada", "created_at": f"2024-05-01T10:00:0{second}Z"}
+        for second, message in enumerate(TALK)
+    ]
+    for source in (rows, rows[::-1]):
+        [memory] = memories(source).values()
+        assert memory.turns == SPOKEN
+        assert memory.times == ["2024-05-01T10:00:00+00:00", "2024-05-01T10:00:01+00:00"]
+
+
+@pytest.mark.parametrize("name", ["turn", "step", "message_index"])
+@pytest.mark.parametrize("number", [int, str, float])
+def test_numbered_rows_of_a_session_are_put_in_order(name: str, number: type) -> None:
+    rows = [{**row, name: number(place)} for place, row in enumerate(ROWS, start=8)]
+    found = memories(json.dumps(rows[::-1]).encode())
+    assert {key: each.turns for key, each in found.items()} == {"ada": SPOKEN, "bob": SPOKEN}
+
+
+def test_rows_with_equal_numbers_keep_their_order() -> None:
+    rows = [{**row, "turn": 1} for row in ROWS]
+    found = memories(json.dumps(rows).encode())
+    assert {key: each.turns for key, each in found.items()} == {"ada": SPOKEN, "bob": SPOKEN}
+
+
+def test_message_that_is_no_object_breaks_its_session_only() -> None:
+    source = json.dumps([*ROWS, "x"]).encode()
+    assert len(entries(source)) == 3
+    [error] = errors(source)
+    assert error.endswith("expected an object with a role, found 'x'")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_csv_of_messages_is_read(tmp_path: Path, delimiter: str) -> None:
     path = tmp_path / "log.csv"
     frame = pd.DataFrame(ROWS)
     frame["created_at"] = "2024-05-01 10:00:00"
-    frame.to_csv(path, index=False)
+    frame.to_csv(path, index=False, sep=delimiter)
     found = memories(path)
     assert {name: each.turns for name, each in found.items()} == {"ada": SPOKEN, "bob": SPOKEN}
     assert found["ada"].times[0] == "2024-05-01T10:00:00+00:00"
@@ -265,9 +343,42 @@ def test_csv_with_json_in_its_cells_is_read(tmp_path: Path) -> None:
     assert spoken(path) == [[SPOKEN[0], ("assistant", content)]]
 
 
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        (
+            'a,user,hi\na,assistant,"hello\nb,user,hi\n',
+            "broken CSV data: unexpected end of data; the messages around it are not imported",
+        ),
+        ('a,user,"say \\"hi\\""\n', "broken CSV data: ',' expected after '\"'"),
+    ],
+)
+def test_open_quote_of_csv_takes_no_further_rows(rows: str, problem: str) -> None:
+    assert errors(f"session_id,role,content\n{rows}".encode()) == [f"data: {problem}"]
+
+
+def test_repeated_column_is_refused() -> None:
+    source = b"session_id,role,content,content\na,user,hi,hello\n"
+    assert errors(source) == ["data: two columns are named 'content'"]
+    frame = pd.DataFrame([["user", "hi", "hello"]], columns=["role", "content", "content"])
+    with pytest.raises(ChatInvalid, match="data: two columns are named 'content'"):
+        errors(frame)
+
+
 def test_text_of_a_message_that_looks_like_json_stays_text() -> None:
     row = {"session_id": "a", "role": "user", "content": '{"free": 2}'}
     assert spoken(pd.DataFrame([row])) == [[("user", '{"free": 2}')]]
+
+
+@pytest.mark.parametrize("answer", ['{"free": 2}', '{"answer": "x"}', '["a", 1]', '[{"a":1}]'])
+def test_structured_answer_of_a_table_stays_text(answer: str) -> None:
+    for name in ("response", "answer", "completion"):
+        row = {"prompt": "hi", "question": "hi", name: answer}
+        assert spoken(pd.DataFrame([row])) == [[SPOKEN[0], ("assistant", answer)]]
+    row = {"prompt": "hi", "chosen": "hello", "rejected": answer}
+    assert spoken(pd.DataFrame([row])) == [SPOKEN, [SPOKEN[0], ("assistant", answer)]]
+    row = {"instruction": "hi", "input": None, "output": answer}
+    assert spoken(pd.DataFrame([row])) == [[SPOKEN[0], ("assistant", answer)]]
 
 
 def test_parquet_is_read(tmp_path: Path) -> None:
@@ -275,6 +386,17 @@ def test_parquet_is_read(tmp_path: Path) -> None:
     pd.DataFrame([{"id": n, "messages": TALK} for n in range(600)]).to_parquet(path)
     assert identifiers(path) == [str(n) for n in range(600)]
     assert spoken(path)[0] == SPOKEN
+
+
+def test_files_of_attributes_in_an_archive_of_macos_are_ignored() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("log.json", json.dumps(TALK))
+        archive.writestr("__MACOSX/._log.json", b"\0\5\x16\7")
+    ignored: list[str] = []
+    found = Containers(ignored=ignored.append).read(packed.getvalue())
+    assert [each.value for each in found] == TALK
+    assert ignored == ["__MACOSX/._log.json"]
 
 
 def test_missing_values_of_a_frame_are_missing() -> None:
@@ -285,6 +407,16 @@ def test_missing_values_of_a_frame_are_missing() -> None:
     found = memories(pd.DataFrame(rows))
     assert [each.turns for each in found.values()] == [SPOKEN, SPOKEN]
     assert [each.variables for each in found.values()] == [{"reward": 0.5}, {}]
+
+
+def test_index_of_a_frame_may_be_the_session() -> None:
+    found = memories(pd.DataFrame(ROWS).set_index("session_id"))
+    assert {name: each.turns for name, each in found.items()} == {"ada": SPOKEN, "bob": SPOKEN}
+
+
+def test_polars_frame_is_read() -> None:
+    found = memories(pl.DataFrame([{"id": "a", "messages": TALK}, {"id": "b", "messages": TALK}]))
+    assert {name: each.turns for name, each in found.items()} == {"a": SPOKEN, "b": SPOKEN}
 
 
 def test_messages_of_a_frame_are_read() -> None:
@@ -302,6 +434,19 @@ def test_messages_of_a_frame_are_read() -> None:
     [memory] = memories(frame).values()
     assert memory.calls == [("f", {}, None)]
     assert memory.meta == [{"at": 1}, {"at": 2}]
+
+
+def test_missing_values_in_messages_of_one_conversation_are_missing(db: Client) -> None:
+    call = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    frame = pd.DataFrame(
+        [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "tool_calls": np.array(call)},
+            {"role": "assistant", "content": "ho", "name": "bot"},
+        ]
+    )
+    assert db.memories.import_chat("m", frame.to_dict("records")) == 3  # pyright: ignore[reportArgumentType]
+    assert [*db.memory("m").log()["text"]] == ["hi", "", "ho"]
 
 
 # Identifiers
@@ -511,10 +656,10 @@ def test_pipe_or_device_is_refused_at_once(tmp_path: Path, kind: str) -> None:
 def test_document_and_archive_are_unpacked_up_to_a_limit(
     monkeypatch: pytest.MonkeyPatch, compress: Any
 ) -> None:
-    monkeypatch.setattr(containers, "MAX_DOCUMENT", 3_000_000)
+    monkeypatch.setattr(scanner, "MAX_DOCUMENT", 3_000_000)
     [error] = errors(compress(b'{"a": "' + b"x" * 4_000_000))
     assert "a document larger than 3,000,000 characters" in error
-    monkeypatch.setattr(containers, "MAX_SENT", 3_000_000)
+    monkeypatch.setattr(unpack, "MAX_SENT", 3_000_000)
     archive = zipped(log__json=json.dumps(TALK))
     assert errors(compress(archive)) == []
     if compress is gzip.compress:
@@ -546,11 +691,11 @@ def test_memory_does_not_grow_with_the_file() -> None:
     found = Containers().read(endless)
     for _ in range(20_000):
         next(found)
-    assert endless.read_bytes < 20_000 * len(line) + 4 * containers.CHUNK
+    assert endless.read_bytes < 20_000 * len(line) + 4 * CHUNK
 
 
 def test_document_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "MAX_DOCUMENT", 100_000)
+    monkeypatch.setattr(scanner, "MAX_DOCUMENT", 100_000)
     [error] = errors(b'{"messages": [' + b'{"role": "user", "content": "hi"},' * 10_000)
     assert "a document larger than 100,000 characters" in error
 
@@ -589,7 +734,8 @@ def test_documents_are_read_in_chunks_of_any_size(documents: list[Any], size: in
     wrapped = [{"value": document} for document in documents]
     for text in (json_lines(*wrapped), json.dumps(wrapped, indent=1)):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(containers, "CHUNK", size)
+            for module in (containers, scanner):
+                patch.setattr(module, "CHUNK", size)
             assert list(values(text)) == [repr(json.loads(json.dumps(each))) for each in wrapped]
 
 

@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from draive_pg import Client
 from draive_pg.chat import formats
-from tests.chat_logs import errors, memories
+from draive_pg.chat.convert import convert
+from draive_pg.chat.reader import Log
+from tests.chat_logs import entries, errors, memories, memory
 
 PIXEL = b64encode(b"\x89PNG pixel").decode()
 
@@ -397,6 +400,7 @@ CASES = {
         calls=[("browser", {"input": "oslo"}, "3C")],
         reasoning="Look.",
         identifier="g1",
+        ignored=["other branches"],
         variables={"title": "Oslo"},
         times=(AT[0], "2024-05-01T10:00:01+00:00", "2024-05-01T10:00:02+00:00", AT[1]),
     ),
@@ -486,6 +490,108 @@ CASES = {
         identifier="w1",
         variables={"title": "Oslo", "models": ["m"]},
         times=AT,
+        ignored=["other branches"],
+    ),
+    "codex": Case(
+        "codex",
+        [
+            {
+                "timestamp": START,
+                "type": "session_meta",
+                "payload": {"id": "x1", "cwd": "/app", "instructions": "Be brief."},
+            },
+            *(
+                {"timestamp": time, "type": "response_item", "payload": payload}
+                for time, payload in (
+                    (
+                        START,
+                        {
+                            "type": "message",
+                            "role": "user",
+                            "content": [{"type": "input_text", "text": "Weather in Oslo?"}],
+                        },
+                    ),
+                    (
+                        START,
+                        {
+                            "type": "reasoning",
+                            "summary": [{"type": "summary_text", "text": "Look."}],
+                            "content": None,
+                        },
+                    ),
+                    (
+                        START,
+                        {
+                            "type": "function_call",
+                            "name": "weather",
+                            "arguments": '{"city": "Oslo"}',
+                            "call_id": "c1",
+                        },
+                    ),
+                    (START, {"type": "function_call_output", "call_id": "c1", "output": "3C"}),
+                    (START, {"type": "ghost_snapshot", "ghost_commit": {"id": "f00"}}),
+                    (
+                        END,
+                        {
+                            "type": "message",
+                            "role": "assistant",
+                            "content": [{"type": "output_text", "text": "Cold."}],
+                        },
+                    ),
+                )
+            ),
+            {
+                "timestamp": END,
+                "type": "event_msg",
+                "payload": {"type": "agent_message", "message": "Cold."},
+            },
+        ],
+        calls=[CALL],
+        reasoning="Look.",
+        identifier="x1",
+        variables={**SYSTEM, "cwd": "/app"},
+        ignored=["event_msg lines", "ghost_snapshot items"],
+    ),
+    "oasst": Case(
+        "oasst",
+        {
+            "message_tree_id": "t1",
+            "prompt": {
+                "message_id": "t1",
+                "role": "prompter",
+                "text": "Weather in Oslo?",
+                "created_date": START,
+                "replies": [
+                    {"message_id": "b", "role": "assistant", "text": "Why?", "rank": 1},
+                    {
+                        "message_id": "a",
+                        "role": "assistant",
+                        "text": "Cold.",
+                        "rank": 0,
+                        "created_date": END,
+                        "replies": [],
+                    },
+                ],
+            },
+        },
+        ASKED,
+        identifier="t1",
+        times=AT,
+        ignored=["other branches"],
+    ),
+    "oasst rows": Case(
+        "oasst-rows",
+        [
+            {"message_id": name, "parent_id": parent, "message_tree_id": "t1", **fields}
+            for name, parent, fields in (
+                ("t1", None, {"role": "prompter", "text": "Weather in Oslo?"}),
+                ("b", "t1", {"role": "assistant", "text": "Why?", "rank": 1.0}),
+                ("a", "t1", {"role": "assistant", "text": "Cold.", "rank": 0.0}),
+            )
+        ],
+        ASKED,
+        identifier="t1",
+        ignored=["other branches"],
     ),
     "librechat": Case(
         "librechat",
@@ -874,6 +980,8 @@ def test_every_format_has_a_case() -> None:
         "anthropic-stream",
         "gemini-activity",
         "langfuse-trace",
+        "gemini-stream",
+        "ollama-stream",
         "openai-responses-stream",
         "preference",
     }
@@ -882,6 +990,36 @@ def test_every_format_has_a_case() -> None:
 
 
 # --- Details of formats
+
+
+def test_request_of_bedrock_converse_is_read() -> None:
+    use = {"toolUse": {"toolUseId": "t1", "name": "weather", "input": {"city": "Oslo"}}}
+    thought = {"reasoningContent": {"reasoningText": {"text": "Look.", "signature": "s"}}}
+    result = {"toolUseId": "t1", "content": [{"json": {"celsius": 3}}], "status": "success"}
+    files = [
+        {"image": {"format": "png", "source": {"bytes": PIXEL}}},
+        {"document": {"format": "pdf", "name": "plan", "source": {"bytes": PIXEL}}},
+    ]
+    document = {
+        "modelId": "anthropic.claude",
+        "system": [{"text": "Be brief."}],
+        "messages": [
+            {"role": "user", "content": [{"text": "Weather in Oslo?"}, *files]},
+            {"role": "assistant", "content": [thought, use]},
+            {"role": "user", "content": [{"toolResult": result}]},
+        ],
+        "output": {"message": {"role": "assistant", "content": [{"text": "Cold."}]}},
+    }
+    [entry] = entries([document])
+    assert isinstance(entry, Log)
+    chat = convert(entry.conversation)
+    found = memory(chat)
+    assert found.turns == CALLED
+    assert found.calls == [("weather", {"city": "Oslo"}, '{"celsius": 3}')]
+    assert found.reasoning[1] == "Look."
+    assert found.variables["system"] == "Be brief."
+    parts = chat.elements[0].document["blocks"][0]["parts"]
+    assert [each["mime_type"] for each in parts[1:]] == ["image/png", "application/pdf"]
 
 
 def test_preference_pair_is_two_conversations() -> None:
@@ -918,6 +1056,94 @@ def test_preference_pair_with_whole_conversations_repeats_nothing() -> None:
         ASKED,
         [ASKED[0], ("assistant", "?")],
     ]
+
+
+@pytest.mark.parametrize("asked", [[], [{"role": "system", "content": "Be brief."}]])
+def test_answer_that_repeats_the_question_with_a_system_message(asked: list[Any]) -> None:
+    """The state of an agent has all messages, with the system message that was added."""
+    state = [{"role": "system", "content": "Be brief."}, USER, ANSWER]
+    run = {"id": "r", "inputs": {"messages": [*asked, USER]}, "outputs": {"messages": state}}
+    [memory] = memories([run]).values()
+    assert memory.turns == ASKED
+    assert memory.variables == SYSTEM
+
+
+@pytest.mark.parametrize(
+    ("speaker", "text"),
+    [
+        ("human", 'Write <tool_call>{"name": "f"}</tool_call> here.'),
+        ("gpt", "Use <tool_call>{'name': <name>}</tool_call> here."),
+    ],
+)
+def test_text_about_calls_stays_text(speaker: str, text: str) -> None:
+    turns = [{"from": "system", "value": text}, {"from": speaker, "value": text}]
+    [memory] = memories([{"conversations": turns}]).values()
+    assert [each for _, each in memory.turns] == [text]
+    assert memory.variables == {"system": text}
+
+
+def test_text_around_a_result_is_kept() -> None:
+    result = {"from": "tool", "value": "At 9: <tool_response>3C</tool_response>"}
+    call = {"from": "gpt", "value": '<tool_call>{"name": "f", "arguments": {}}</tool_call>'}
+    [memory] = memories([{"conversations": [call, result]}]).values()
+    assert memory.calls == [("f", {}, result["value"])]
+
+
+def test_structured_question_and_answer_are_kept_as_text() -> None:
+    run = {"id": "r", "inputs": {"a": [1], "b": {}}, "outputs": {"free": 2, "of": 3}}
+    [memory] = memories([run]).values()
+    assert memory.turns == [
+        ("user", '{"a": [1], "b": {}}'),
+        ("assistant", '{"free": 2, "of": 3}'),
+    ]
+    assert (memory.variables, memory.ignored) == ({}, [])
+
+
+def test_other_choices_of_a_stream_are_reported() -> None:
+    other = {**chunk({}), "choices": [{"index": 1, "delta": {"content": "Warm."}}]}
+    [memory] = memories([chunk({"content": "Cold."}), other]).values()
+    assert (memory.turns, memory.ignored) == (ASKED[1:], ["other choices"])
+
+
+def test_question_is_first_in_its_second() -> None:
+    data = [
+        {"object": "thread.message", "thread_id": "t", "created_at": SECONDS, **message}
+        for message in (ANSWER, USER)
+    ]
+    assert memories([{"object": "list", "data": data}])["t"].turns == ASKED
+
+
+def test_letta_messages_with_the_newest_first_are_put_in_order() -> None:
+    messages = [
+        {"message_type": "user_message", "content": "Weather in Oslo?", "date": START},
+        {"message_type": "assistant_message", "content": "Cold.", "date": END},
+    ]
+    for log in (messages, messages[::-1]):
+        assert [each.turns for each in memories(log).values()] == [ASKED]
+
+
+def test_line_of_claude_code_that_is_written_again_is_read_once() -> None:
+    asked = event("user", {"content": "Weather in Oslo?"}, uuid="1")
+    answered = event("assistant", {"id": "m", "content": "Cold."}, uuid="2")
+    assert memories([asked, asked, answered, asked, answered])["s1"].turns == ASKED
+
+
+@pytest.mark.parametrize("leaf", ["2", None])
+def test_leaf_is_found_in_any_order_and_other_branches_are_reported(leaf: str | None) -> None:
+    nodes = [
+        node("2", "1", "assistant", "Cold."),
+        node("1", "0", "user", "Weather in Oslo?"),
+        node("0", None, "user", "Hi"),
+    ]
+
+    def log(leaf: str | None) -> list[Any]:
+        return [{"id": "c", "current_node": leaf, "mapping": {each["id"]: each for each in nodes}}]
+
+    found = memories(log(leaf))["c"]
+    assert (found.turns, found.ignored) == ([("user", "Hi"), *ASKED], [])
+    nodes[1]["parent"] = None
+    found = memories(log("2"))["c"]
+    assert (found.turns, found.ignored) == (ASKED, ["other branches"])
 
 
 def test_all_branches_of_a_chatgpt_conversation() -> None:
@@ -1089,11 +1315,36 @@ def test_whole_memories_are_reported_once() -> None:
     assert "draive-pg import memories (and 2 more like it)" in error
 
 
+def test_identifiers_of_calls_that_are_no_text_are_refused_or_kept_as_text() -> None:
+    def talk(call: Any) -> list[dict[str, Any]]:
+        result = {"content": "3C", "name": "weather", "call_id": call, "is_error": False}
+        messages = {
+            "UserMessage": "Weather?",
+            "AssistantMessage": [{"id": call, "arguments": "{}", "name": "weather"}],
+            "FunctionExecutionResultMessage": [result],
+        }
+        return [{"type": kind, "content": each, "source": "x"} for kind, each in messages.items()]
+
+    called = [("weather", {}, "3C")]
+    assert memories([{"messages": talk(7)}])["data"].calls == called
+    assert "must be text, not {'a': 1}" in errors([{"messages": talk({"a": 1})}])[0]
+    assert memories([{"messages": talk({"a": 1})}], "repair")["data"].calls == called
+
+
 def test_unknown_format_is_reported_once() -> None:
     lines = b"".join(b'{"a": %d, "b": 2}\n' % number for number in range(3000))
     [error] = errors(lines)
     assert error.startswith("data, line 1: expected a field with messages")
     assert error.endswith("(and 2,999 more like it)")
+
+
+def test_number_of_reported_problems_is_limited() -> None:
+    with Client("host=nowhere.invalid") as db:
+        done = db.memories.import_chats(b"{}\n" + b"7\n" * 12_000, dry_run=True)
+    assert len(done.refused) == 10_001
+    assert done.refused[0] == "data, line 2: expected a conversation, found 7"
+    assert done.refused[-1] == "and 2,001 more"
+    assert done.failed == 12_001
 
 
 # --- Documents of any kind

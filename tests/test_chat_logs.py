@@ -1,7 +1,9 @@
 """Logs as real tools write them: exports, requests and responses, streams and traces."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,37 @@ def test_log_becomes_the_conversations_in_it(name: str) -> None:
             ignored = sorted(entry.conversation.ignored)
             found[entry.identifier] = summary(chat, ignored)
     assert found == log["memories"]
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_values_of_other_types_are_refused_or_readable(name: str) -> None:
+    try:
+        documents = [json.loads(line) for line in LOGS[name]["content"].split("\n") if line]
+    except ValueError:
+        pytest.skip("other than JSON Lines")
+    for number, path in enumerate(list(paths(documents))[1::5]):
+        for odd in (({"type": "text"}, ["a"], 7, None)[number % 4],):
+            changed = deepcopy(documents)
+            parent = changed
+            for key in path[:-1]:
+                parent = parent[key]
+            parent[path[-1]] = odd
+            for entry in entries("\n".join(map(json.dumps, changed)).encode()):
+                if isinstance(entry, ChatInvalid):
+                    continue
+                with suppress(ChatInvalid):
+                    chat = convert(entry.conversation)
+                    assert len(memory(chat).turns) == len(chat.elements)  # read by draive's classes
+
+
+def paths(value: Any, *path: Any) -> Iterator[Sequence[Any]]:
+    """Yield the places of all values in a document."""
+    yield path
+    for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(each, dict | list):
+            yield from paths(each, *path, key)
+        else:
+            yield (*path, key)
 
 
 def summary(chat: Chat, ignored: Sequence[str]) -> Mapping[str, Any]:

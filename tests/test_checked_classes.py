@@ -86,6 +86,8 @@ def test_command_imports_classes(
     refused = check("--class", address)
     assert (refused.code, "Limits has no 'tokns'" in refused.out) == (1, True)
     assert check("--class", f"chat={address}").code == 0
+    missing = check("--class", f"limits={address}")
+    assert "there is no file of configuration 'limits' for the class Limits" in missing.out
     assert check().code == 0
     for wrong in ("settings_of_a_service:Limit", "nowhere:Limits", "json:dumps", "Limits"):
         assert check("--class", wrong).code == 2

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import termios
@@ -85,6 +86,7 @@ def test_every_command_and_option_has_help_and_commands_have_examples(shell: She
         assert (done.code, done.err) == (0, "")
         assert command.help
         assert all(parameter.help for parameter in command.params if parameter.name != "help")
+        assert not re.search(r"<[A-Z]", done.out)  # the name of a type says nothing to users
         if not hasattr(command, "commands"):
             assert f"  draive-pg {' '.join(names)}" in done.out
 
@@ -345,9 +347,30 @@ def test_import_of_a_growing_log_adds_its_messages_and_names_what_is_not_read(
     assert shell(*command).code == 0
     lines(file, chat("a", "1", "2") | {"info": {"task": {"deep": 1}}})
     printed = shell(*command).out.splitlines()
-    assert "Added new messages to 1 conversations" in printed
+    assert "Added new messages to 1 conversation" in printed
     assert "Not read: info (1)" in printed
     assert element_counts(dsn) == {"a": 2}
+
+
+@pytest.mark.parametrize("option", ["--variables", "--prefx"])
+def test_error_of_usage_is_sentences(shell: Shell, option: str) -> None:
+    done = shell("memories", "list", option)
+    assert done.code == 2
+    assert re.fullmatch(r"draive-pg: No such option.*[^.?][.?] See --help\.\n", done.err)
+
+
+def test_import_limits_names_of_what_is_not_read(shell: Shell, tmp_path: Path) -> None:
+    for number in range(15):
+        (tmp_path / f"{number:02}.png").touch()
+    lines(tmp_path / "logs.jsonl", *(chat(name) | {"info": {"a": {"b": 1}}} for name in "ab"))
+    printed = shell("import", "chats", tmp_path, "--dry-run").out.splitlines()[-1]
+    assert printed.startswith("Not read: info (2), file 00.png (1), ")
+    assert printed.endswith(", file 08.png (1), and 6 more, which --json prints")
+
+
+def test_import_of_a_missing_file_gives_the_reason(shell: Shell, tmp_path: Path) -> None:
+    done = shell("import", "chats", tmp_path / "nowhere.jsonl", "--dry-run")
+    assert done.err == "draive-pg: nowhere.jsonl: cannot be read: No such file or directory\n"
 
 
 def test_import_repairs_messages(shell: Shell, dsn: str, tmp_path: Path) -> None:
@@ -488,7 +511,7 @@ def test_invalid_export_is_one_line_error(shell: Shell, dsn: str, tmp_path: Path
     assert "No such command 'nope'" in done.err
     done = shell("export", "sessions", tmp_path / "a.csv", "--since", "soon", "--dsn", dsn)
     assert (done.code, done.out) == (2, "")
-    assert "--since must be a time" in done.err
+    assert "'--since': it must be a time" in done.err
     assert [*tmp_path.iterdir()] == []
 
 

@@ -297,7 +297,9 @@ def test_a_label_of_all_kinds_is_released_promoted_and_rolled_back(
         (move,) = moved[command]
         assert (move["name"], move["revision"], move["author"]) == ("x", 2, "bo")
     assert labelled(client, "production") == [2, 2]
+    assert "was there" in assert_ok(every("promote", "staging", "production"))
     shown = assert_ok(every("rollback", "production", *note))
+    assert "was there" not in shown
     assert all(name in shown for name in names)
     assert labelled(client, "production") == [1, 1]
 

@@ -223,14 +223,16 @@ def test_removal_asks_for_confirmation_on_terminal(
 
 def test_prune_removes_expired_memories(run: Shell, three: Client) -> None:
     assert "There are no times to live." in run("ttl").err
-    assert_ok(run("ttl", "5d", "--prefix", "a/"))
+    set_ttl = assert_ok(run("ttl", "5d", "--prefix", "a/"))
+    assert set_ttl == "The prefix a/ has a time to live of 5 d.\n"
     assert_ok(run("ttl", "999d", "--identifier", "a/old"))
     assert json.loads(assert_ok(run("ttl", "--json"))) == [
         {"name": "a/old", "is_prefix": False, "ttl": 999 * 86400},
         {"name": "a/", "is_prefix": True, "ttl": 5 * 86400},
     ]
     assert assert_ok(run("prune", "--expired", "--dry-run")) == "There is nothing to remove.\n"
-    assert_ok(run("ttl", "none", "--identifier", "a/old"))
+    removed = assert_ok(run("ttl", "none", "--identifier", "a/old"))
+    assert removed == "The memory a/old has no time to live of its own.\n"
     assert assert_ok(run("prune", "--expired", "--yes")).startswith("Removed 1 memory (")
     assert three.memories.identifiers() == ("a/new", "b/older")
 
@@ -264,9 +266,9 @@ def test_dry_run_truncates_long_list(run: Shell, client: Client) -> None:
         (("prune", "--older-than", "-1d"), "90d"),
         (("erase",), "--variables"),
         (("erase", "--variables", "{}"), "--variables"),
-        (("erase", "--meta", "[]"), "--meta must be a JSON object"),
-        (("search", "--variables", "{"), "--variables is not JSON"),
-        (("list", "--since", "soon"), "--since must be a time"),
+        (("erase", "--meta", "[]"), "'--meta': expected a JSON object"),
+        (("search", "--variables", "{"), "'--variables': not JSON"),
+        (("list", "--since", "soon"), "'--since': it must be a time"),
     ],
 )
 def test_invalid_options_are_rejected_before_io(
@@ -278,12 +280,12 @@ def test_invalid_options_are_rejected_before_io(
 
 
 def test_duration_requires_unit() -> None:
-    assert duration("90d", "--x") == timedelta(days=90)
-    assert duration("12h", "--x") == timedelta(hours=12)
-    assert duration("30m", "--x") == timedelta(minutes=30)
+    assert duration("90d") == timedelta(days=90)
+    assert duration("12h") == timedelta(hours=12)
+    assert duration("30m") == timedelta(minutes=30)
     for text in ("", "90", "d", "1.5d", "1 d", "1y", "٣d", "1d\n", "9999999d"):
         with pytest.raises(typer.BadParameter):
-            duration(text, "--x")
+            duration(text)
 
 
 def test_longest_duration_is_accepted(run: Shell, three: Client) -> None:

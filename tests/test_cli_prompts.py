@@ -80,6 +80,15 @@ def test_define_with_text_only_keeps_declaration(
     assert newest.description == "How to greet"
 
 
+def test_define_refuses_empty_standard_input(
+    run: Shell, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_stdin(monkeypatch, b"")
+    assert_one_line_error(run("prompts", "define", "greeting", "-"), "standard input is empty")
+    assert not client.instructions.list()
+    assert_ok(run("prompts", "define", "greeting", "--content", ""))
+
+
 def test_define_reports_missing_or_invalid_input(run: Shell, tmp_path: Path) -> None:
     for arguments in ([], ["x.md", "--content", "x"]):
         done = run("prompts", "define", "greeting", *arguments)

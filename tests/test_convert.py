@@ -10,10 +10,11 @@ from pandas.testing import assert_frame_equal
 
 from draive_pg import Client, ConversionLoss, TableMissing
 from draive_pg.errors import SchemaInvalid
-from draive_pg.operations.convert import documents
+from draive_pg.operations.convert import conversations, documents
 from tests.cli_runner import Shell
 from tests.conftest import Connect
 from tests.elements import answered, asked, called, responded
+from tests.markdown_blocks import fences
 
 DATA = Path(__file__).parent / "data"
 THREAD = "a0000000-0000-0000-0000-000000000001"
@@ -377,3 +378,64 @@ def test_document_that_is_written_meanwhile_is_refused(
     ]
     assert done.documents == 1
     assert new.templates.load("b") == "other"
+
+
+def test_conversation_that_is_written_meanwhile_is_not_counted(
+    old: Client, new: Client, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old.memory("a").remember(asked("hi"))
+    old.memory("b").remember(asked("hi"), variables={"mood": "glad"})
+    line: Any = vars(conversations)["_line"]
+
+    def written_meanwhile(conversation: Any, *arguments: Any) -> Any:
+        if conversation.identifier == "b":
+            sql.execute(
+                "INSERT INTO conversation_memory (thread_id, identifier, turn, payload, created) "
+                "VALUES ('b', gen_random_uuid(), 'user', '{}', now())"
+            )
+        return line(conversation, *arguments)
+
+    monkeypatch.setattr(conversations, "_line", written_meanwhile)
+    done = old.convert("0.118", dry_run=False)
+    assert [(each.name, each.reason) for each in done.refused] == [
+        ("b", "the target was written to meanwhile: convert again")
+    ]
+    assert (done.conversations, done.elements, len(done.losses)) == (1, 1, 0)
+    assert {*new.memories.identifiers()} == {"a", "b"}
+
+
+# --- The guide
+
+
+def test_commands_of_the_guide_convert_a_database(
+    shell: Shell, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = (DATA.parents[1] / "docs/how-to/convert-to-newer-draive.md").read_text(encoding="utf-8")
+    commands = [content.strip() for _, language, content in fences(guide) if language == "sh"][:3]
+    monkeypatch.setenv("DRAIVE_PG_DSN", empty_dsn)
+    with Client(empty_dsn, draive="0.89") as old:
+        old.setup()
+        old.memories.import_chats(
+            {
+                "id": f"visit-{number}",
+                "messages": [
+                    {"role": "system", "content": "You sell bicycles."},
+                    {"role": "user", "content": f"Is number {number} there?"},
+                    {"role": "assistant", "content": "Yes."},
+                ],
+            }
+            for number in range(20)
+        )
+        for command in commands:
+            settings, _, arguments = command.partition("draive-pg ")
+            with monkeypatch.context() as context:
+                for setting in settings.split():
+                    context.setenv(*setting.split("="))
+                done = shell(*arguments.split())
+            assert done.code == 0, done.err
+        with Client(empty_dsn, draive="0.118") as new:
+            before, after = (
+                db.frames.conversation_log().drop(columns="created") for db in (old, new)
+            )
+    assert len(before) == 40
+    assert_frame_equal(before, after)

@@ -17,6 +17,7 @@ from draive_pg.analysis import FAILURE
 from draive_pg.demo import PROMPT, WIDTH, run
 from draive_pg.embedded import Server
 from draive_pg.samples import support
+from tests.cli_runner import STRICT_PYTHON
 from tests.server import scratch_directory
 
 REPOSITORY = Path(__file__).parents[1]
@@ -38,7 +39,7 @@ def home() -> Iterator[Path]:
 def python(*arguments: object, **variables: object) -> str:
     """Run Python with warnings as errors; stderr must be empty."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", *map(str, arguments)],
+        [*STRICT_PYTHON, *map(str, arguments)],
         cwd=REPOSITORY,
         env={**os.environ, **{name: str(value) for name, value in variables.items()}},
         check=False,
@@ -180,7 +181,7 @@ def read(terminal: int) -> bytes:
 
 def test_closed_stdout_ends_demo_silently(dsn: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-W", "error", *COMMAND, "demo", "--dsn", dsn],
+        [*STRICT_PYTHON, *COMMAND, "demo", "--dsn", dsn],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -30,7 +30,7 @@ from draive_pg.adapters import (
 from draive_pg.operations.conversations import fork as forking
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
-from draive_pg.operations.documents import labels, load, read, write
+from draive_pg.operations.documents import define, labels, load, read
 from draive_pg.operations.documents.kind import KINDS
 from draive_pg.operations.documents.selectors import NEWEST
 from tests.draive_scope import InScope, run_in_scope
@@ -40,7 +40,7 @@ from tests.statements import first_operation
 from tests.statements import sent as sent_sql
 
 if TYPE_CHECKING:
-    from draive_pg.operations.operation import Operation
+    from draive_pg.operations.operation import Request
 
 TESTS = Path(__file__).parent
 DOCUMENT = (TESTS.parent / "docs" / "differences.md").read_text(encoding="utf-8")
@@ -229,24 +229,24 @@ def fill_every_table(sql: psycopg.Connection) -> None:
 
 
 def test_no_statement_scans_whole_table_for_one_subject(templates_dsn: str) -> None:
-    asked_of: list[Operation[Any]] = [
+    requests: list[Request[Any]] = [
         recalling.recall("m7", None),
         recalling.recall("m7", 10),
         memory.remember("m7", (asked("q"),), {"a": 1}),
         memory.maintain("m7", {"a": 1}),
-        first_operation(forking.fork("m7", "new", None)),
+        forking.fork("m7", "new", None),
         memory.remove("m7"),
         load.load_text_or_none("m7"),
-        write.append_instructions(InstructionsDeclaration.of("m7"), content=""),
+        define.append_instructions(InstructionsDeclaration.of("m7"), content=""),
         read.declarations(lenient=False),
         load.load_raw_or_none("m7"),
-        write.append_configuration("m7", {}),
-        write.define_configuration("m7", {}),
-        write.define_instructions("m7", content=""),
+        define.append_configuration("m7", {}),
+        define.define_configuration("m7", {}),
+        define.define_instructions("m7", content=""),
         *(
-            operation
+            request
             for kind in KINDS
-            for operation in (
+            for request in (
                 read.names(kind),
                 read.list_(kind),
                 read.history(kind, "m7"),
@@ -259,7 +259,7 @@ def test_no_statement_scans_whole_table_for_one_subject(templates_dsn: str) -> N
     ]
     with psycopg.connect(templates_dsn, autocommit=True, cursor_factory=psycopg.RawCursor) as sql:
         fill_every_table(sql)
-        for operation in asked_of:
+        for operation in map(first_operation, requests):
             for sent in operation.statements:
                 explained = b"EXPLAIN " + sent_sql(sent).encode()
                 plan = [line for (line,) in sql.execute(explained, sent.parameters).fetchall()]

@@ -4,7 +4,6 @@ import html
 import os
 import re
 import subprocess
-import sys
 import zlib
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from typer.testing import CliRunner, Result
 import draive_pg
 from draive_pg import Client
 from draive_pg.cli import app
+from tests.cli_runner import STRICT_PYTHON
 from tests.frame_columns import COLUMNS
 from tests.markdown_blocks import fences, python_blocks
 
@@ -31,7 +31,7 @@ WORKFLOW = REPOSITORY / ".github" / "workflows" / "ci.yml"
 def run_python(*arguments: object, cwd: Path, dsn: str) -> str:
     """Run Python code that must succeed without warnings, and return its output."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", *map(str, arguments)],
+        [*STRICT_PYTHON, *map(str, arguments)],
         cwd=cwd,
         env={
             **os.environ,

@@ -21,15 +21,26 @@ from tests.strategies import elements
 type Document = dict[str, Any]
 
 
+def printed(value: Any) -> str:
+    """Return a document as PostgreSQL prints its JSONB: with shorter keys first."""
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
+        return f"{{{', '.join(f'{json.dumps(key)}: {printed(value[key])}' for key in keys)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(printed, value))}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
 def decode(document: Any) -> ModelInput | ModelOutput:
     try:
-        return decode_element(json.dumps(document), lambda: "it")
+        return decode_element(printed(document), lambda: "it")
     except StoredDataInvalid as error:
         raise error.__cause__ or error from None
 
 
 def by_draive(document: Any) -> ModelInput | ModelOutput:
     kinds = {"model_input": ModelInput, "model_output": ModelOutput}
+    document = json.loads(printed(document))
     return kinds[document["type"]].from_mapping(document)
 
 

@@ -16,11 +16,12 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from draive_pg import Client, ConnectionFailed, OperationFailed, TimedOut
+from draive_pg import Client, ConnectionFailed, OperationFailed, StoredDataSkipped, TimedOut
 from tests.conftest import Connect
 from tests.elements import answered, asked, texts
 from tests.every_call import READS, WRITES, fill
@@ -521,7 +522,7 @@ def test_transaction_over_server_timeout_is_rolled_back(
 
 
 def test_session_over_idle_timeout_is_replaced(connect: Connect, own_dsn: str) -> None:
-    db = connect(make_conninfo(own_dsn, options="-c idle_session_timeout=50"))
+    db = connect(make_conninfo(own_dsn, options="-c idle_session_timeout=500"))
     for number in range(2):
         db.memory("m").remember(asked(str(number)))
         wait_until(lambda: not session_pids(own_dsn))
@@ -850,6 +851,36 @@ def test_read_only_server_accepts_reads_and_rejects_writes(
         assert str(error).endswith("; connect to a server that accepts writes")
     assert db.setup() == ()
     assert row_counts(unwritable) == (1, 1, 1)
+
+
+def test_export_of_a_standby_does_not_miss_a_late_commit(
+    own: FaultServer, standby: FaultServer, tmp_path: Path
+) -> None:
+    dsn = own.database()
+    copy = standby.dsn(str(conninfo_to_dict(dsn)["dbname"]))
+
+    def replay(connection: psycopg.Connection) -> None:
+        ((written,),) = connection.execute("SELECT pg_current_wal_flush_lsn()::TEXT").fetchall()
+        replayed(standby, written)
+
+    with Client(dsn) as db, psycopg.connect(dsn) as late, psycopg.connect(dsn) as other:
+        for name in ("first", "late"):
+            db.memory(name).remember(asked("q"))
+        late.execute(
+            "INSERT INTO memories_elements (identifier, content)"
+            " SELECT 'late', content FROM memories_elements LIMIT 1"
+        )
+        db.memory("first").remember(asked("r"))
+        replay(other)
+        with Client(copy) as reader:
+            with pytest.warns(StoredDataSkipped, match="1 row of transactions"):
+                reader.frames.export("conversation_log", tmp_path / "log", partition_by="month")
+            late.commit()
+            other.rollback()
+            replay(other)
+            reader.frames.export("conversation_log", tmp_path / "log", since="last")
+        exported = [len(pd.read_parquet(file)) for file in (tmp_path / "log").rglob("*.parquet")]
+        assert sum(exported) == len(db.frames.conversation_log()) == 4
 
 
 def test_target_session_attrs_selects_host_and_failover(connect: Connect) -> None:

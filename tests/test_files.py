@@ -311,6 +311,13 @@ def test_symbolic_links_are_not_followed(tmp_path: Path) -> None:
         Folder(folder, PROMPTS)
 
 
+def test_file_that_postgresql_cannot_hold_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "large.md").open("wb") as sparse:
+        sparse.truncate(10**9 + 1)
+    with pytest.raises(FileInvalid, match="larger than 1,000,000,000 bytes"):
+        Folder(tmp_path, PROMPTS)
+
+
 def test_failed_pull_leaves_files_unchanged(tmp_path: Path) -> None:
     pull(tmp_path, {"a": stored("1"), "b": stored("1")})
     before = file_contents(tmp_path)

@@ -1,11 +1,13 @@
 """Listing, counting and finding memories by variables, meta, prefix and time."""
 
+import sys
 from datetime import timedelta
 
 import psycopg
 import pytest
 
 from draive_pg import Client
+from draive_pg.operations.conversations import listing
 from tests.conftest import Connect
 from tests.elements import asked
 
@@ -83,6 +85,27 @@ def test_pages_of_last_written_memories_cover_all(dated: Client) -> None:
     assert tuple(pages) == NEWEST_FIRST
     (first,) = dated.memories.list(order="last", descending=True, limit=1, offset=1)
     assert (first.elements, first.variables, f"{first.last:%Y-%m-%d}") == (2, 1, "2026-01-05")
+
+
+@pytest.mark.parametrize("early", range(1, 7))
+def test_longest_unwritten_memories_are_found_among_those_created_first(
+    dated: Client, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, early: int
+) -> None:
+    """Whether the first ones are enough, or all memories are read."""
+    for day, identifier in enumerate(("bob/2", "ada/1", "bob/1", "ada/2"), start=1):
+        update = "UPDATE memories SET created = $1 WHERE identifier = $2"
+        sql.execute(update, (f"2026-01-0{day}Z", identifier))
+    monkeypatch.setattr(listing, "EARLY", early)
+    monkeypatch.setattr(listing, "EARLY_PER_MEMORY", 0)
+    everything = dated.memories.list(order="last", limit=None)
+    assert [each.identifier for each in everything] == ["ada/1", "bob/1", "bob/2", "ada/2", "empty"]
+    for limit, offset in ((1, 0), (2, 0), (2, 1), (9, 0), (1, 4), (sys.maxsize, 1)):
+        page = dated.memories.list(order="last", limit=limit, offset=offset)
+        assert list(page) == list(everything)[offset : offset + limit]
+    for bounds in ({"since": "2026-01-04"}, {"until": "2026-01-05"}):
+        page = dated.memories.list(order="last", limit=2, **bounds)  # pyright: ignore[reportArgumentType]
+        every = dated.memories.list(order="last", limit=None, **bounds)  # pyright: ignore[reportArgumentType]
+        assert list(page) == list(every)[:2]
 
 
 def test_removed_element_is_not_the_last_write(dated: Client) -> None:

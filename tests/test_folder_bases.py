@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from draive_pg import Client, FolderStatus
 from draive_pg.sync.comparison import Action, Change, action, base_version, changes
@@ -52,6 +53,16 @@ def write(folder: Path, **texts: str) -> None:
     folder.mkdir(exist_ok=True)
     for name, text in texts.items():
         (folder / f"{name}.md").write_text(f"{text}\n")
+
+
+def test_pull_from_a_read_only_database_warns(
+    db: Client, connect: Connect, dsn: str, folder: Path
+) -> None:
+    db.instructions.define("greeting", content="Hello")
+    standby = connect(make_conninfo(dsn, options="-c default_transaction_read_only=on"))
+    with pytest.warns(UserWarning, match="the database is read-only"):
+        assert standby.instructions.pull(folder).done
+    assert file_contents(folder)["greeting.md"] == b"Hello\n"
 
 
 def stored(db: Client) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Push, pull, status and diff of a folder from Python, for both kinds and both clients."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from draive_pg import (
 )
 from draive_pg.operations.operation import Workflow
 from draive_pg.sync import requests
+from draive_pg.sync.check import check_folder
+from draive_pg.sync.comparison import Plan
 from draive_pg.sync.kinds import CONFIGURATIONS, PROMPTS
 from draive_pg.sync.requests import Options, Transfer
 from tests.folders import Sides, file_contents
@@ -80,6 +83,59 @@ def test_pull_and_push_transfer_changes(documents: Any, side: Sides) -> None:
     assert side.stored() == side.files() == {"a": 2, "b": 2}
     status = documents.status(side.folder)
     assert (status.drift, status.unchanged) == (False, 2)
+
+
+def test_only_changed_files_are_parsed(
+    documents: Any, side: Sides, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        side.define(name, 1)
+    documents.pull(side.folder)
+    side.write("b", 2)
+    kind = PROMPTS if side.suffix == ".md" else CONFIGURATIONS
+    read, parsed = kind.content.read, list[str]()
+
+    def counted(data: bytes, suffix: str, where: str) -> Any:
+        parsed.append(Path(where).stem)
+        return read(data, suffix, where)
+
+    monkeypatch.setattr(kind.content, "read", counted)
+    assert changes(documents.status(side.folder)) == {"b": ("changed in folder", None)}
+    assert parsed == ["b"]
+    assert documents.push(side.folder).done
+    parsed.clear()
+    assert not documents.status(side.folder).drift
+    assert parsed == []
+    assert not check_folder(kind, side.folder).problems
+    assert parsed == [*"abc"]
+    parsed.clear()
+    monkeypatch.setattr("draive_pg.sync.folder.release", lambda: b"another")
+    assert not documents.status(side.folder).drift
+    assert parsed == [*"abc"]
+
+
+def test_change_is_found_in_a_file_of_the_same_size_and_time(documents: Any, side: Sides) -> None:
+    side.define("a", 1)
+    documents.pull(side.folder)
+    file = side.folder / f"a{side.suffix}"
+    before = file.stat()
+    file.write_bytes(file.read_bytes().replace(b"1", b"2"))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_size == before.st_size
+    assert changes(documents.status(side.folder)) == {"a": ("changed in folder", None)}
+
+
+def test_state_file_without_hashes_of_files_is_read(documents: Any, side: Sides) -> None:
+    side.define("a", 1)
+    documents.pull(side.folder)
+    notes = side.folder / ".draive_pg" / "seen.json"
+    state = json.loads(notes.read_bytes())
+    del state["files"]
+    notes.write_text(json.dumps(state))
+    assert not documents.status(side.folder).drift
+    side.write("a", 2)
+    assert documents.push(side.folder).done
+    assert list(json.loads(notes.read_bytes())["files"]) == [f"a{side.suffix}"]
 
 
 def test_conflict_is_returned_and_nothing_is_written(documents: Any, side: Sides) -> None:
@@ -159,10 +215,11 @@ def test_push_joins_transaction(documents: Any, db: Client, side: Sides) -> None
 
 
 def run_with(db: Client, request: Workflow[Any], before_writing: Any) -> Any:
-    """Run a push, and call a function when it has compared and is about to write."""
+    """Run a push or pull, and call a function when it has compared and is about to write."""
     step: Any = request.first
     while True:
-        if isinstance(step, Workflow) and step.transaction:
+        write_files = getattr(getattr(step, "function", None), "__func__", None)
+        if getattr(step, "transaction", False) or write_files is Plan.write_files:
             before_writing()
         result = db._database.run(step)
         result = db._run(result) if isinstance(db, SyncFacade) else result
@@ -191,6 +248,34 @@ def test_concurrent_write_aborts_push(
     with pytest.raises(RevisionConflict, match=f"'{name}'"):
         run_with(db, push, lambda: side.define(name, 7))
     assert side.stored() == {"a": 1, "b": 1, "c": 1} | {name: 7}
+
+
+@pytest.mark.parametrize("late", ["edited", "created", "removed", "edited before its removal"])
+def test_pull_keeps_file_changed_while_it_runs(
+    kind: str, db: Client, documents: Any, side: Sides, late: str
+) -> None:
+    for name in "abd":
+        side.define(name, 1)
+    documents.pull(side.folder)
+    for name in "abc":
+        side.define(name, 2)
+    side.remove("d")
+
+    def change() -> None:
+        if late == "removed":
+            side.unlink("b")
+        else:
+            side.write({"edited": "b", "created": "c"}.get(late, "d"), 7)
+        files.update(file_contents(side.folder))
+
+    files: dict[str, bytes] = {}
+    pull = requests.pull(
+        Options(PROMPTS if kind == "prompts" else CONFIGURATIONS, side.folder),
+        Transfer(delete=True),
+    )
+    with pytest.raises(FileInvalid, match="changed meanwhile"):
+        run_with(db, pull, change)
+    assert file_contents(side.folder) == files
 
 
 def test_concurrent_pushes_one_wins(

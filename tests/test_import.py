@@ -143,6 +143,15 @@ def test_importing_logs_again_adds_nothing(db: Client) -> None:
     assert len(db.frames.variables()) == 2
 
 
+@pytest.mark.parametrize(
+    "empty", [{"id": "e", "messages": []}, {"id": "e", "title": "New chat", "mapping": {}}]
+)
+def test_conversation_without_messages_is_reported(db: Client, empty: dict[str, Any]) -> None:
+    done = db.memories.import_chats([LOG[0], empty])
+    assert (done.imported, done.refused) == (1, ())
+    assert done.ignored == {"conversations without messages": 1}
+
+
 def test_grown_log_adds_its_new_messages(db: Client) -> None:
     db.memories.import_chats(LOG)
     changed = {**grown(LOG[0], BYE), "title": "Red bikes"}
@@ -152,6 +161,45 @@ def test_grown_log_adds_its_new_messages(db: Client) -> None:
     assert recalled.variables == {"title": "Red bikes"}
     # the earlier log is the beginning of what is there
     assert db.memories.import_chats(LOG).unchanged == 2
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"title": "Red bikes"},
+        {"tools": []},
+        {"system": "Be brief."},
+    ],
+)
+def test_changed_variables_of_equal_messages_are_added(db: Client, changed: dict[str, Any]) -> None:
+    tools = [{"type": "function", "function": {"name": name}} for name in ("search", "buy")]
+    before = {**LOG[0], "system": "Be kind.", "tools": tools}
+    after = {**before, **({"tools": tools[1:]} if "tools" in changed else changed)}
+    db.memories.import_chats([before])
+    assert db.memories.import_chats([after]) == ChatImport(0, 1, 0, 0, (), (), {})
+    now = {name: after[name] for name in ("title", "system", "tools")}
+    assert db.memory("a").recall().variables == now
+    db.memories.import_chats([grown(after, BYE)])
+    # logs from before the change are the beginning of what is there
+    for known in (after, before, grown(after, BYE)):
+        assert db.memories.import_chats([known]) == ChatImport(0, 0, 1, 0, (), (), {})
+    assert db.memory("a").recall().variables == now
+    assert [each["role"] for each in db.memory("a").chat()][-1] == "user"
+
+
+def test_changed_variables_before_the_end_are_reported(db: Client) -> None:
+    db.memories.import_chats([{"id": "a", "messages": [*CHAT, BYE]}])
+    shorter = {"id": "a", "messages": [{"role": "system", "content": "Be brief."}, *CHAT[1:]]}
+    done = db.memories.import_chats([shorter])
+    assert (done.unchanged, done.ignored) == (1, {"earlier variables": 1})
+    assert db.memory("a").recall().variables == {"system": "Be kind."}
+
+
+def test_variables_that_were_set_after_an_import_stay(db: Client) -> None:
+    db.memories.import_chats(LOG)
+    db.memory("a").remember(variables={"title": "Closed"})
+    assert db.memories.import_chats(LOG).unchanged == 2
+    assert db.memory("a").recall().variables == {"title": "Closed"}
 
 
 def test_grown_log_without_times_keeps_its_order(db: Client) -> None:

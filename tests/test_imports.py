@@ -22,8 +22,8 @@ LAYERS = [
         "variables",
     },
     {"chat", "lines"},
-    {"models"},
     {"display"},
+    {"models"},
     {"operations"},
     {"database"},
     {"frames", "analysis", "sync"},
@@ -65,8 +65,6 @@ def imported(path: Path) -> set[str]:
     while todo:
         node = todo.pop()
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}

@@ -9,13 +9,14 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from draive import Instructions, InstructionsRepository, ctx
 
-from draive_pg import AsyncClient, Client, TimedOut
+from draive_pg import AsyncClient, Client, TimedOut, uninterrupted
 from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepository
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import AsyncTimedConnection, TimedConnection
@@ -111,6 +112,16 @@ def test_cancelled_connection_attempt_is_undone(dsn: str) -> None:
     asyncio.run(asyncio.wait_for(work(), 30))
 
 
+def test_import_that_does_not_end_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "endless_import.py").write_text("import time\ntime.sleep(1)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(uninterrupted, "LIMIT", 0.05)
+    with pytest.raises(TimeoutError, match=r"import endless_import: it takes more than 0\.05 s"):
+        uninterrupted.import_uninterrupted("endless_import")
+
+
 def test_interrupted_connection_attempt_is_undone(dsn: str) -> None:
     interrupted = iter((True, False))
 
@@ -139,8 +150,8 @@ def test_interrupted_waiter_gets_no_connection(dsn: str) -> None:
                 done.wait(30)
 
         def interrupt() -> None:
-            waiters: Any = vars(vars(db._database._pool)["_changed"])["_waiters"]
-            wait_until(lambda: len(waiters) > 0)
+            leases: Any = vars(db._database._pool)["_leases"]
+            wait_until(lambda: len(leases.waiting) > 0)
             interrupt_main_thread()
 
         holding = pool.submit(hold)
@@ -169,6 +180,51 @@ def test_pool_replaces_connections_that_were_not_released(
         while used:
             pool.release(used.pop())
     pool.close()
+
+
+def test_waiting_thread_gets_connection_before_later_request(dsn: str) -> None:
+    pool = Pool(partial(TimedConnection.open, dsn), 1)
+    leases: Any = vars(pool)["_leases"]
+    order: list[str] = []
+
+    def take(name: str) -> None:
+        connection = pool.acquire(NO_LIMIT)
+        order.append(name)
+        pool.release(connection)
+
+    held = pool.acquire(NO_LIMIT)
+    with ThreadPoolExecutor(2) as threads:
+        for number, name in enumerate(("first", "second"), 1):
+            threads.submit(take, name)
+            wait_until(lambda number=number: len(leases.waiting) == number)
+        pool.release(held)
+        take("later")
+    assert order == ["first", "second", "later"]
+    pool.close()
+
+
+def test_waiting_task_gets_connection_before_later_request(dsn: str) -> None:
+    order: list[str] = []
+
+    async def work() -> None:
+        pool = AsyncPool(partial(AsyncTimedConnection.open, dsn), 1)
+
+        async def take(name: str) -> None:
+            connection = await pool.acquire(NO_LIMIT)
+            order.append(name)
+            pool.release(connection)
+
+        held = await pool.acquire(NO_LIMIT)
+        async with asyncio.TaskGroup() as tasks:
+            for name in ("first", "second"):
+                tasks.create_task(take(name))
+            await asyncio.sleep(0)
+            pool.release(held)
+            await take("later")
+        pool.close()
+
+    asyncio.run(work())
+    assert order == ["first", "second", "later"]
 
 
 def test_async_pool_replaces_connections_that_were_not_released(

@@ -15,7 +15,7 @@ from draive_pg.models.conversations import MemorySummary
 from draive_pg.operations.conversations import removal
 from tests import every_call
 from tests.conftest import Connect
-from tests.elements import answered, asked, called, responded, texts
+from tests.elements import answered, asked, called, move_times, responded, texts
 
 TABLES = ("memories", "memories_elements", "memories_variables")
 
@@ -34,8 +34,7 @@ def fill(db: Client, sql: psycopg.Connection) -> None:
         memory.remember(*(asked(f"{days} {n}", user="ada") for n in range(days)))
         memory.remember(variables={"user": {"name": "ada" if days % 2 else "bob"}, "days": days})
         for table in TABLES:
-            update = f"UPDATE {table} SET created = created - $1::INTERVAL WHERE identifier = $2"
-            sql.execute(update.encode(), (timedelta(days=days), f"n/{days}"))
+            move_times(sql, table, -timedelta(days=days), f"n/{days}")
 
 
 # --- Lists

@@ -6,7 +6,6 @@ import select
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
@@ -16,6 +15,7 @@ import pytest
 
 from draive_pg import Client
 from draive_pg.embedded import Server, default_data
+from tests.cli_runner import STRICT_PYTHON
 from tests.jupyter_kernel import SECONDS, StartKernel, kernels
 from tests.server import scratch_directory, wait_until
 
@@ -125,6 +125,7 @@ FAILING = {
     "argument of chunks": "{loop}for _ in db.frames.chunks('nosuch'): pass",
     "argument of a workflow": "{wait}db.memories.prune(keep=-1)",
     "argument of define": "{wait}db.instructions.define('greeting', content=1)",
+    "argument of load": "{wait}db.configurations.load('limits')",
     "unknown argument": "{wait}db.memories.list(nosuch=1)",
     "wrong time": "{wait}db.instructions.load('greeting', as_of='nosuch')",
 }
@@ -174,6 +175,13 @@ def test_conversations_are_shown_and_exported_in_cells(
     removed = kernel.end(kernel.begin(f"{wait}db.memories.prune(keep=1, dry_run=True)"))
     assert "Removal" in removed.html
     assert kernel.run(f"({wait}db.memories.import_memories({file!r})).unchanged") == "1"
+    kernel.run(f"import pandas; log = {wait}db.frames.conversation_log()")
+    assert "1 row, 13 columns" in kernel.end(kernel.begin("log.tail(1)")).html
+    assert 'class="dataframe"' in kernel.end(kernel.begin("pandas.DataFrame(log)")).html
+    html = "get_ipython().display_formatter.formatters['text/html']"
+    kernel.run(f"{html}.for_type(pandas.DataFrame, lambda frame: 'of the user')")
+    shown = kernel.end(kernel.begin(f"{wait}db.frames.conversation_log()"))
+    assert shown.html == "of the user"
 
 
 def test_displaying_client_does_no_io(start: StartKernel) -> None:
@@ -358,15 +366,15 @@ print("() 0")
 
 
 def run_script(code: str, **environment: str) -> str:
-    """Run a script that must succeed quickly without warnings, and return its output."""
+    """Run a script that must succeed without warnings, and return its output."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
+        [*STRICT_PYTHON, "-c", code],
         cwd=REPOSITORY,
         env={**os.environ, **environment},
         capture_output=True,
         check=False,
         text=True,
-        timeout=SECONDS / 2,  # a pool whose threads are not stopped takes 20 seconds
+        timeout=3 * SECONDS,
     )
     assert (done.stderr, done.returncode) == ("", 0)
     return done.stdout.strip()

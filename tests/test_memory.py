@@ -1,6 +1,8 @@
 """One memory, with both clients."""
 
+import re
 import threading
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -9,7 +11,7 @@ from draive import ArtifactContent, ModelInput, ModelOutput, MultimodalContent, 
 from draive.parameters import DataModel
 
 from draive_pg import Client, MemoryExists, MemoryMissing, StoredDataInvalid
-from tests.elements import answered, asked, called, responded, texts, thought
+from tests.elements import answered, asked, called, move_times, responded, texts, thought
 
 
 def test_new_memory_is_empty(db: Client) -> None:
@@ -187,8 +189,8 @@ def test_new_elements_are_in_order_beside_one_with_an_infinite_time(
 def test_order_is_independent_of_clocks(db: Client, sql: psycopg.Connection) -> None:
     memory = db.memory("clocks")
     memory.remember(asked("q1"), answered("a1"), variables={"n": 1})
-    sql.execute("UPDATE memories_elements SET created = created + INTERVAL '1 hour'")
-    sql.execute("UPDATE memories_variables SET created = created + INTERVAL '1 hour'")
+    for table in ("memories_elements", "memories_variables"):
+        move_times(sql, table, timedelta(hours=1), "clocks")
     memory.remember(asked("q2"), answered("a2"), variables={"n": 2})
     memory.remember(asked("q3"))
     assert texts(memory.recall().context) == ["q1", "a1", "q2", "a2", "q3"]
@@ -261,12 +263,14 @@ def test_unreadable_element_is_named_in_error(
     db: Client, sql: psycopg.Connection, content: str
 ) -> None:
     db.memory("bad").remember(asked("q"))
-    sql.execute(
-        "INSERT INTO memories_elements VALUES ('bad', $1, '2030-02-03 04:05:06Z')", (content,)
-    )
-    with pytest.raises(StoredDataInvalid, match="memory 'bad', element of 2030-02-03 "):
-        db.memory("bad").recall()
-    assert len(db.memory("bad").log()) == 2
+    for created, named in {
+        "infinity": "inf seconds after 1970",
+        "2030-02-03 04:05:06.7Z": "2030-02-03 04:05:06.700000+00:00",
+    }.items():
+        sql.execute("INSERT INTO memories_elements VALUES ('bad', $1, $2)", (content, created))
+        with pytest.raises(StoredDataInvalid, match=re.escape(f"'bad', element of {named},")):
+            db.memory("bad").recall()
+    assert len(db.memory("bad").log()) == 3
 
 
 @pytest.mark.parametrize("stored", ["5", "null", '"x"', "[1]"])

@@ -35,6 +35,7 @@ CLAIMS = {
 
 NUMBER = re.compile(r"\d[\d,.]*\d|\d")
 CODE = re.compile(r"`[^`]*`")
+BAR = re.compile(r"\r[^\r\n]*(?=\r|\Z)")  # text of progress bars
 VARYING = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(\+00:00)?")
 
 
@@ -42,13 +43,17 @@ def outputs(notebook: Any) -> list[list[str]]:
     """Return the texts that each cell shows, without times."""
     return [
         [
-            " ".join(VARYING.sub("TIME", text).split())
+            shown
             for output in cell.get("outputs", ())
-            if (text := output.get("text") or output.get("data", {}).get("text/plain"))
-            and output.get("name") != "stderr"  # of progress bars
+            if (shown := readable(output.get("text") or output["data"].get("text/plain", "")))
         ]
         for cell in notebook.cells
     ]
+
+
+def readable(text: str) -> str:
+    """Return a text without progress bars, times and line breaks."""
+    return " ".join(VARYING.sub("TIME", BAR.sub("", text)).split())
 
 
 @pytest.mark.slow

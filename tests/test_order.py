@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -18,7 +19,7 @@ from draive_pg.adapters import (
 )
 from tests.conftest import Connect
 from tests.draive_scope import InScope
-from tests.elements import asked, texts
+from tests.elements import asked, move_times, texts
 from tests.server import wait_for_lock_waiters
 from tests.sync_facade import run_concurrently
 
@@ -215,9 +216,7 @@ def test_order_of_adapters_is_independent_of_clocks(
         memory = PostgresModelMemory("m")
         await memory.remember(asked("q1"), asked("q2"), variables={"n": 1})
         for table in ("elements", "variables"):
-            sql.execute(
-                f"UPDATE memories_{table} SET created = created + INTERVAL '1 hour'".encode()
-            )
+            move_times(sql, f"memories_{table}", timedelta(hours=1), "m")
         await memory.remember(asked("q3"), variables={"n": 2})
         recalled = await memory.recall()
         assert texts(recalled.context) == ["q1", "q2", "q3"]

@@ -58,7 +58,7 @@ REVEALED = [
     "Generator[DataFrame, None, None]",
     "Chat | None",
     "Chat",
-    "tuple[str, ...]",
+    "AppliedMigrations",
     f"{COUNT} -> Coroutine[Any, Any, int]",
     "Memory[AsyncDatabase]",
     "Records[Revision]",
@@ -66,7 +66,7 @@ REVEALED = [
     "AsyncGenerator[DataFrame, None]",
     "Chat | None",
     "Chat",
-    "tuple[str, ...]",
+    "AppliedMigrations",
 ]
 
 

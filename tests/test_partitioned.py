@@ -13,15 +13,15 @@ from draive_pg.lines.line import LINE_89
 from draive_pg.operations.admin import migrations
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
-from draive_pg.operations.documents import load, write
-from draive_pg.operations.operation import Operation
+from draive_pg.operations.documents import define, load
+from draive_pg.operations.operation import Request
 from tests import every_call
 from tests.conftest import Connect
 from tests.elements import answered, asked, texts
 from tests.markdown_blocks import fences
-from tests.schema import SCHEMA
+from tests.schema import SCHEMA, run_sql
 from tests.server import wait_until
-from tests.statements import sent
+from tests.statements import first_operation, sent
 from tests.sync_facade import run_concurrently
 
 DOCUMENT = (SCHEMA.parent / "docs" / "how-to" / "partitioned-tables.md").read_text(encoding="utf-8")
@@ -38,8 +38,7 @@ def query(dsn: str, statement: bytes) -> list[tuple[Any, ...]]:
 
 
 def test_setup_adopts_partitioned_tables(connect: Connect, empty_dsn: str) -> None:
-    with psycopg.connect(empty_dsn, autocommit=True) as connection:
-        connection.execute((SCHEMA / "partitioned" / "tables.sql").read_bytes())
+    run_sql(empty_dsn, (SCHEMA / "partitioned" / "tables.sql").read_text(encoding="utf-8"))
     db = connect(empty_dsn)
     assert db.setup() == tuple(migration.name for migration in migrations.migrations_for(LINE_89))
     assert db.setup() == ()
@@ -193,20 +192,30 @@ def test_rows_of_plain_tables_can_be_moved(connect: Connect, dsn: str) -> None:
         read(db)
 
 
+def test_every_table_is_moved(partitioned_dsn: str) -> None:
+    found = query(
+        partitioned_dsn,
+        b"SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+        b" AND relkind IN ('r', 'p') AND NOT relispartition",
+    )
+    moved = re.findall(r"INSERT INTO partitioned\.(\w+)", DOCUMENT)
+    assert sorted(["draive_pg_migrations", *moved]) == sorted(name for (name,) in found)
+
+
 STATEMENTS = {
     "recall": recalling.recall("m", None),
     "recall of the newest": recalling.recall("m", 20),
     "remember": memory.remember("m", [asked("q")], {"n": 1}),
     "load": load.load_raw_or_none("limits"),
-    "define": write.define_instructions("greeting", content="Hi"),
+    "define": define.define_instructions("greeting", content="Hi"),
 }
 
 
-@pytest.mark.parametrize("operation", STATEMENTS.values(), ids=STATEMENTS)
+@pytest.mark.parametrize("call", STATEMENTS.values(), ids=STATEMENTS)
 def test_statement_about_one_subject_reads_one_partition(
-    partitioned_dsn: str, operation: Operation[object]
+    partitioned_dsn: str, call: Request[object]
 ) -> None:
-    statement = operation.statements[-1]
+    statement = first_operation(call).statements[-1]
     with psycopg.connect(partitioned_dsn, cursor_factory=psycopg.RawCursor) as connection:
         plan = connection.execute(
             b"EXPLAIN (VERBOSE) " + sent(statement).encode(), statement.parameters

@@ -13,10 +13,10 @@ from draive_pg.operations.conversations import edit, import_chats
 from draive_pg.operations.conversations import fork as forking
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
-from draive_pg.operations.documents import labels, load, read, write
+from draive_pg.operations.documents import define, labels, load, read, remove
 from draive_pg.operations.documents.kind import CONFIGURATIONS, INSTRUCTIONS
 from draive_pg.operations.documents.selectors import NEWEST, RevisionSelector
-from draive_pg.operations.operation import Operation
+from draive_pg.operations.operation import Request
 from tests.elements import answered, asked, called, responded
 from tests.statements import first_operation, sent
 
@@ -78,10 +78,10 @@ def filled(request: pytest.FixtureRequest, sql: psycopg.Connection) -> psycopg.C
     return sql
 
 
-def rows_read(connection: psycopg.Connection, operation: Operation[Any]) -> dict[str, int]:
-    """Run an operation, roll it back, and return the number of rows read by table."""
+def rows_read(connection: psycopg.Connection, request: Request[Any]) -> dict[str, int]:
+    """Run the operation of a request, roll it back, and return the number of rows read by table."""
     with connection.transaction(force_rollback=True):
-        for statement in operation.statements:
+        for statement in first_operation(request).statements:
             connection.execute(sent(statement).encode(), statement.parameters, prepare=True)
         read = connection.execute(
             "SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) "
@@ -90,10 +90,10 @@ def rows_read(connection: psycopg.Connection, operation: Operation[Any]) -> dict
     return dict(read)
 
 
-# Operations, and the maximum number of rows that each may read from any one table.
+# Requests, and the maximum number of rows that each may read from any one table.
 CHAT = [{"role": "user", "content": "q"}]
 
-CALLS: dict[str, tuple[Operation[Any], int]] = {
+CALLS: dict[str, tuple[Request[Any], int]] = {
     "recall": (recalling.recall("m1", None), ELEMENTS),
     "recall the newest": (recalling.recall("m1", 20), 20 + FEW),
     "recall a memory that is not there": (recalling.recall("m0", 20), 0),
@@ -103,16 +103,16 @@ CALLS: dict[str, tuple[Operation[Any], int]] = {
     "undo": (edit.undo("m1", erase=False, documents=True), 3 * FEW),
     "truncate at a cursor": (edit.truncate("m1", "1767225600000000", erase=False), ELEMENTS * 3),
     "truncate at the newest": (edit.truncate("m1", "1767255600000000", erase=False), FEW),
-    "import": (first_operation(import_chats.import_chat("m1", CHAT, append=True)), FEW),
+    "import": (import_chats.import_chat("m1", CHAT, append=True), FEW),
     "fork": (
-        first_operation(forking.fork("m1", "m0", None)),
+        forking.fork("m1", "m0", None),
         2 * ELEMENTS,
     ),  # and looks for the memory each time
     "remove": (memory.remove("m1"), ELEMENTS),
     "list configurations": (read.names(CONFIGURATIONS), NAMES),
     "load a configuration": (load.load_raw_or_none("n1"), 1),
-    "add a configuration": (write.append_configuration("n1", {"a": 1}), 1),
-    "remove a configuration": (write.remove_all(CONFIGURATIONS, "n1"), REVISIONS),
+    "add a configuration": (define.append_configuration("n1", {"a": 1}), 1),
+    "remove a configuration": (remove.remove_all(CONFIGURATIONS, "n1"), REVISIONS),
     "list instructions": (read.declarations(lenient=False), 2 * NAMES),
     "load instructions": (load.load_text_or_none("n1"), 1),
     "read a revision": (read.selected(INSTRUCTIONS, "read", "n1", NEWEST), 2 * REVISIONS),
@@ -127,34 +127,34 @@ CALLS: dict[str, tuple[Operation[Any], int]] = {
     "read the history": (read.history(INSTRUCTIONS, "n1"), 6 * REVISIONS),
     "list the labels of instructions": (labels.labels(INSTRUCTIONS, "n1"), 4 * REVISIONS),
     "read the label history": (labels.history(INSTRUCTIONS, "n1", None), 2 * REVISIONS),
-    "remove instructions": (write.remove_all(INSTRUCTIONS, "n1"), REVISIONS),
+    "remove instructions": (remove.remove_all(INSTRUCTIONS, "n1"), REVISIONS),
 }
 
 
 # Operations of the clients only, which prepare no statements. Revisions are counted to number
 # them.
-UNPREPARED: dict[str, tuple[Operation[Any], int]] = {
-    "define a configuration": (write.define_configuration("n1", {"a": 1}), REVISIONS + 1),
+UNPREPARED: dict[str, tuple[Request[Any], int]] = {
+    "define a configuration": (define.define_configuration("n1", {"a": 1}), REVISIONS + 1),
     "define instructions": (
-        write.define_instructions("n1", content="Hi"),
+        define.define_instructions("n1", content="Hi"),
         2 * REVISIONS,
     ),
 }
 
 
-@pytest.mark.parametrize(("operation", "most"), CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize(("call", "most"), CALLS.values(), ids=CALLS)
 def test_call_reads_bounded_number_of_rows(
-    filled: psycopg.Connection, operation: Operation[Any], most: int
+    filled: psycopg.Connection, call: Request[Any], most: int
 ) -> None:
-    assert max(rows_read(filled, operation).values(), default=0) <= most
+    assert max(rows_read(filled, call).values(), default=0) <= most
 
 
 @pytest.mark.parametrize("filled", ["force_custom_plan"], indirect=True)
-@pytest.mark.parametrize(("operation", "most"), UNPREPARED.values(), ids=UNPREPARED)
+@pytest.mark.parametrize(("call", "most"), UNPREPARED.values(), ids=UNPREPARED)
 def test_define_reads_only_rows_of_its_revisions(
-    filled: psycopg.Connection, operation: Operation[Any], most: int
+    filled: psycopg.Connection, call: Request[Any], most: int
 ) -> None:
-    assert max(rows_read(filled, operation).values(), default=0) <= most
+    assert max(rows_read(filled, call).values(), default=0) <= most
 
 
 def test_recall_of_turn_longer_than_limit_reads_only_that_turn(filled: psycopg.Connection) -> None:

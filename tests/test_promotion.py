@@ -1,5 +1,7 @@
 """Promoting and rolling back labels, of one kind and of all."""
 
+import re
+
 import pytest
 
 from draive_pg import (
@@ -76,6 +78,19 @@ def test_prompts_and_configurations_are_promoted_and_rolled_back_together(db: Cl
     assert released(db) == {"a": "1", "c": {"n": 1}}
     db.rollback("production", {"configurations": None})
     assert released(db) == {"a": "1", "c": {"n": 2}}
+
+
+def test_promotion_tells_moved_labels_from_those_that_were_there(db: Client) -> None:
+    db.release(prompts={"a": "1", "b": "1"}, labels={"staging": ["a", "b"]})
+    db.promote("staging", "production", {"prompts": ["a"]})
+    moves = db.promote("staging", "production").labels
+    assert [(each.name, each.changed) for each in moves] == [("a", False), ("b", True)]
+    (again, _) = db.instructions.promote("staging", "production")
+    assert (again, again.changed) == (moves[0], False)
+    assert db.instructions.label("a", "production").changed is False
+    assert re.search(r"^a +no\b.*\nb +yes\b", str(moves), re.MULTILINE)
+    assert {each.changed for each in db.instructions.labels()} == {None}
+    assert "changed" not in str(db.instructions.labels())
 
 
 def test_only_the_newest_move_of_all_kinds_is_rolled_back(db: Client) -> None:

@@ -43,7 +43,7 @@ CALLS: dict[str, tuple[Callable[[Client], object], str]] = {
     "remember one": (lambda db: db.memory("m").remember(asked("q")), WRITE),
     "remember many": (
         lambda db: db.memory("m").remember(*(asked("q"), answered("a")) * 250, variables={"a": 1}),
-        WRITE,
+        "PBDE" * 5 + "S",  # elements and variables
     ),
     "remember once": (lambda db: db.memory("m").remember(asked("q"), key="k"), "PBDE" * 5 + "S"),
     "read elements": (lambda db: db.memory("m").elements(20), READ),

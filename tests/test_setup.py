@@ -1,5 +1,6 @@
 """Setup of the tables: creation, upgrade, adoption, and concurrency."""
 
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -8,9 +9,17 @@ from typing import LiteralString
 
 import psycopg
 import pytest
+from IPython.lib.pretty import pretty
 from psycopg.conninfo import make_conninfo
 
-from draive_pg import Client, OperationFailed, PermissionDenied, SchemaInvalid, TableMissing
+from draive_pg import (
+    AppliedMigrations,
+    Client,
+    OperationFailed,
+    PermissionDenied,
+    SchemaInvalid,
+    TableMissing,
+)
 from draive_pg.lines.line import LINE_89
 from draive_pg.operations.admin import migrations
 from draive_pg.operations.operation import Operation, Statement
@@ -118,6 +127,19 @@ def test_migration_files_are_idempotent(dsn: str) -> None:
     for migration in migrations.migrations_for(LINE_89):
         run_sql(dsn, migration.sql)
     assert described(dsn) == before
+
+
+def test_applied_migrations_are_shown_as_one_line(db: Client) -> None:
+    names = ("001_configurations", "002_instructions")
+    shown = [str(AppliedMigrations(names[:count])) for count in range(3)]
+    assert shown == [
+        "The tables are up to date.",
+        "The tables are up to date; 1 migration was applied: 001_configurations.",
+        "The tables are up to date; 2 migrations were applied: 001_configurations to "
+        "002_instructions.",
+    ]
+    assert pretty(db.setup()) == shown[0]
+    assert pickle.loads(pickle.dumps(AppliedMigrations(names))) == names
 
 
 def test_concurrent_setup_by_processes_succeeds(empty_dsn: str) -> None:

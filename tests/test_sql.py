@@ -88,6 +88,13 @@ def test_nothing_is_changed(db: Client, sql: psycopg.Connection, query: str) -> 
     db.memory("m").remember(asked("q"))  # the connection can write again
 
 
+def test_error_of_a_query_advises_about_the_query(db: Client) -> None:
+    with pytest.raises(OperationFailed, match=r'"nope" does not exist \(42703\); check the names'):
+        db.sql("SELECT nope")
+    with pytest.raises(OperationFailed, match=r"\(42601\); give one SELECT, VALUES or WITH query$"):
+        db.sql("DELETE FROM memories")
+
+
 def test_query_in_a_transaction_sees_it_and_does_not_end_it(db: Client) -> None:
     with db.transaction():
         db.memory("m").remember(asked("q"))
@@ -108,3 +115,10 @@ def test_invalid_arguments_are_rejected(db: Client) -> None:
         db.sql(" ;")
     with pytest.raises(TypeError, match="parameters must be a sequence or a mapping"):
         db.sql("SELECT %s", "a")
+
+
+def test_query_of_missing_views_says_how_to_create_them(db: Client) -> None:
+    with pytest.raises(OperationFailed, match=r"create the views with frames\.create_views\(\)"):
+        db.sql("SELECT * FROM draive_pg.sessions")
+    with pytest.raises(OperationFailed, match=r"create the tables with setup\(\)"):
+        db.sql("SELECT * FROM draive_pg.draive_pg_labels")

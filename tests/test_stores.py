@@ -36,6 +36,7 @@ AGENT = f"agent://counter#{THREAD}"
 
 # The releases, the line that is detected, and the identifiers of the conversations.
 RELEASES: Mapping[str, tuple[str, list[str]]] = {
+    "0_89_5": ("0.89", ["visit"]),
     "0_92_1": ("0.92", ["visit"]),
     "0_99_1": ("0.99", [THREAD]),
     "0_103_0": ("0.103", [THREAD]),
@@ -156,10 +157,31 @@ def contents(db: Client, identifier: str) -> object:
     return log.to_dict("records")
 
 
-def test_imported_chat_is_the_same_in_turns(turns: Client, connect: Connect, dsn: str) -> None:
+# Elements of several blocks, blocks of several parts, and a failed call.
+SEVERAL = [
+    {"role": "user", "content": [{"type": "text", "text": text} for text in ("Two ", "bags.")]},
+    {
+        "role": "assistant",
+        "reasoning_content": "Look for both.",
+        "content": "One moment.",
+        "tool_calls": [
+            {"id": call, "type": "function", "function": {"name": tool, "arguments": "{}"}}
+            for call, tool in (("c1", "find"), ("c2", "ask"), ("c1", "find"))
+        ],
+    },
+    {"role": "tool", "tool_call_id": "c1", "content": "Gate 4"},
+    {"role": "tool", "tool_call_id": "c2", "content": "Error: closed"},
+    {"role": "assistant", "content": ""},
+]
+
+
+@pytest.mark.parametrize("chat", [CHAT, SEVERAL])
+def test_imported_chat_is_the_same_in_turns(
+    turns: Client, connect: Connect, dsn: str, chat: list[dict[str, Any]]
+) -> None:
     memories = connect(dsn)
-    for db in (turns, memories):
-        assert db.memories.import_chat("chat", CHAT) == 6
+    imported = [db.memories.import_chat("chat", chat) for db in (turns, memories)]
+    assert imported[0] == imported[1] > 0
     assert contents(turns, "chat") == contents(memories, "chat")
     for frame in ("tool_calls", "sessions"):
         rows = [getattr(db.frames, frame)("chat") for db in (turns, memories)]

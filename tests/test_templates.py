@@ -30,7 +30,7 @@ def declaring(*names: str, required: bool = True) -> InstructionsDeclaration:
         ("Hello {nmae}", r"use 'nmae', which their declaration has not \(it has 'name', 'mood'\)"),
         ('Hello {name}. Answer as {"answer": 1}', r"not a name.*written twice: \{\{ or \}\}"),
         ("Hello {name}. Answer as {answer}", "write a literal brace twice"),
-        ("Hello {name}, {", r"malformed.*write a literal brace twice"),
+        ("Hello {name}, {", r"malformed \(a brace is unbalanced, .*write a literal brace twice"),
         ("Hello {name.first}", "attributes and items cannot be reached"),
         ("Hello {}", "not a name"),
     ],

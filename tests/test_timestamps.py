@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from draive_pg import Client
-from draive_pg.cli.options import timestamp
+from draive_pg.cli.options import parse_time
 from draive_pg.codec.timestamps import check_timestamp
 from tests.elements import asked
 
@@ -35,8 +35,8 @@ def test_valid_timestamps_are_accepted(value: object, expected: datetime | None)
     checked = check_timestamp(value, "since")
     assert checked == expected
     assert checked is None or checked.tzinfo is not None
-    if value is None or isinstance(value, str):
-        assert timestamp(value, "--since") == expected
+    if isinstance(value, str):
+        assert parse_time(value) == expected
 
 
 @pytest.mark.parametrize(

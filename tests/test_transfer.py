@@ -164,7 +164,12 @@ def test_unreadable_rows_and_infinite_timestamps_round_trip(
     db: Client, connect: Connect, dsn: str, sql: psycopg.Connection, tmp_path: Path
 ) -> None:
     fill(db)
-    for document, moment in (("7", "infinity"), ("[1.10]", "-infinity"), ("{}", "1999-01-01Z")):
+    for document, moment in (
+        ("7", "infinity"),
+        ("[1.10]", "-infinity"),
+        ("{}", "1999-01-01Z"),
+        ("8", "0044-03-15 12:00:00.5+01 BC"),
+    ):
         sql.execute("INSERT INTO memories_elements VALUES ('visits/2', $1, $2)", (document, moment))
         sql.execute(
             "INSERT INTO memories_elements VALUES ('visits/2', $1, $2)", (f"[{document}]", moment)

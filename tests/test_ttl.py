@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from draive_pg import Client, OperationEvent, TableMissing, TimeToLive
+from draive_pg import Client, OperationEvent, TableMissing, TimedOut, TimeToLive
 from tests.conftest import Connect
 
 DAY = timedelta(days=1)
@@ -72,6 +72,15 @@ def test_memory_whose_ttl_is_extended_during_prune_is_kept(
     assert len(aged.annotations.list("a/3")) == 1
 
 
+def test_set_ttl_waits_for_the_lock_of_the_memory(connect: Connect, dsn: str) -> None:
+    with psycopg.connect(dsn) as other:
+        other.execute("SELECT pg_advisory_xact_lock(hashtextextended('memories/a', 0))")
+        db = connect(dsn, timeout=0.2)
+        db.memories.set_ttl(DAY, prefix="a")
+        with pytest.raises(TimedOut):
+            db.memories.set_ttl(DAY, identifier="a")
+
+
 def test_ttl_is_replaced_listed_and_removed(db: Client) -> None:
     for days in (9, 2):
         db.memories.set_ttl(timedelta(days=days), prefix="a/")
@@ -103,6 +112,7 @@ def test_prune_and_erase_forget_own_ttl_of_removed_memory(aged: Client) -> None:
 
 def test_prune_without_table_of_ttls(aged: Client, sql: psycopg.Connection) -> None:
     sql.execute("DROP TABLE draive_pg_ttl")
+    sql.execute("DROP TABLE draive_pg_annotations")
     with pytest.raises(TableMissing, match="setup"):
         aged.memories.prune(expired=True, dry_run=True)
     assert aged.memories.prune(timedelta(days=5), dry_run=False).memories == 2

@@ -73,6 +73,22 @@ def test_removal_of_part_of_turn_is_refused(kept: Client, edit: Callable[[Any], 
     assert kept.frames.removed_elements(THREAD).empty
 
 
+def test_clear_removes_turns_of_other_events(kept: Client, empty_dsn: str) -> None:
+    with psycopg.connect(empty_dsn) as sql:
+        sql.execute(
+            """
+            INSERT INTO conversation_memory (thread_id, identifier, turn, payload, created)
+            SELECT thread_id, gen_random_uuid(), turn, jsonb_set(
+                payload, '{content}', '[{"event": "other", "content": null, "meta": {}}]'
+            ), now()
+            FROM conversation_memory WHERE thread_id = %s AND turn = 'assistant' LIMIT 1
+            """,
+            (THREAD,),
+        )
+    assert kept.memory(THREAD).clear() == 8
+    assert THREAD not in kept.memories.identifiers()
+
+
 def test_turn_of_one_element_is_removed(kept: Client) -> None:
     removed = kept.memory(THREAD).remove_element(4, reason="why", documents=True)
     assert removed["blocks"][0]["parts"][0]["text"] == "And now?"

@@ -106,7 +106,7 @@ def test_export_and_old_commands(shell: Shell, dsn: str, tmp_path: Path) -> None
     done = shell("import", "chat", file, "--dsn", dsn)
     assert "write draive-pg import chats" in done.err
     done = shell("export", "chats", out, "--dsn", dsn)
-    assert done.out.startswith("Exported 1 conversations (2 messages)")
+    assert done.out.startswith("Exported 1 conversation (2 messages)")
     assert out.read_text().startswith('{"messages": [{"role": "user", "content": "Hi"}')
     done = shell("memories", "export", out, "--dsn", dsn)
     assert (done.code, "write draive-pg export memories" in done.err) == (0, True)

@@ -641,6 +641,25 @@ def test_label_with_surrounding_whitespace_is_rejected(three: Kind, label: str) 
     assert namespace.unlabel("a", label) is False  # removes one that an older version accepted
 
 
+def test_live_revisions_of_missing_name_are_rejected(three: Kind) -> None:
+    with pytest.raises(three.missing, match=r"identifier= chooses memories.*similar: 'a'"):
+        three.live("a1")
+
+
+@pytest.mark.parametrize("name", ["instructions", "configurations"])
+def test_live_revisions_of_label_that_name_never_had_are_rejected(db: Client, name: str) -> None:
+    kind = Kind(db, name)
+    kind.define("a", 1)
+    kind.namespace.label("a", "production")
+    live = getattr(db.analysis, f"live_{name}")
+    with pytest.raises(RevisionMissing, match="no label 'prod'; there is revision 1, and 'prod"):
+        live("a", label="prod")
+    with pytest.raises(kind.missing):
+        live(["a", "b"], label="production")
+    kind.namespace.unlabel("a", "production")
+    assert len(live("a", label="production")) == 0  # no elements
+
+
 def test_promote_of_unused_label_is_rejected(three: Kind) -> None:
     with pytest.raises(RevisionMissing, match="has the label 'stagin'"):
         three.namespace.promote("stagin", "production")

@@ -114,3 +114,25 @@ def test_command_creates_and_drops_views(
     assert_ok(created)
     assert "reports.conversation_log" in created.out.splitlines()
     assert "Dropped reports.sessions" in shell("views", "drop", "--views", "reports").out
+
+
+def test_diagnosis_reports_views_and_what_to_do_about_old_ones(
+    filled: Client, sql: psycopg.Connection
+) -> None:
+    assert filled.diagnose().views == ()
+    names = filled.frames.create_views()
+    found = filled.diagnose()
+    assert {(each.schema, each.name, each.state) for each in found.views} == {
+        ("draive_pg", name, "current") for name in names
+    }
+    assert found.problems == ()
+    sql.execute("DROP VIEW draive_pg.sessions")
+    sql.execute("ALTER VIEW draive_pg.audit RENAME COLUMN author TO writer")
+    found = filled.diagnose()
+    states = {each.name: each.state for each in found.views if each.state != "current"}
+    assert states == {"audit": "stale", "sessions": "missing"}
+    (problem,) = found.problems
+    assert problem == (
+        "views in schema 'draive_pg': sessions is missing, audit is stale: run "
+        "draive-pg views create, or frames.create_views; if PostgreSQL refuses, drop them first"
+    )

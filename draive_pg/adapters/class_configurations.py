@@ -10,7 +10,7 @@ from typing import Any
 from draive import Configuration, ConfigurationRepository
 
 from draive_pg.adapters.database import Repository, loading_of, migrate, selector_of_call
-from draive_pg.operations.documents import load, read, write
+from draive_pg.operations.documents import define, load, read, remove
 from draive_pg.operations.documents.kind import CONFIGURATIONS
 from draive_pg.operations.documents.selectors import select
 
@@ -101,10 +101,10 @@ class PostgresConfigurationRepository:
             return found
 
         async def defining(identifier: str, value: Configuration, **extra: Any) -> None:
-            await database.run(write.append_of_class(identifier, value))
+            await database.run(define.append_of_class(identifier, value))
 
         async def removing(identifier: str, **extra: Any) -> None:
-            await database.run(write.remove_all(CONFIGURATIONS, identifier))
+            await database.run(remove.remove_all(CONFIGURATIONS, identifier))
 
         return ConfigurationRepository(
             listing=listing, loading=loading, defining=defining, removing=removing

@@ -7,7 +7,7 @@ from typing import Any
 from draive import BasicValue, ConfigurationRepository
 
 from draive_pg.adapters.database import Repository, Unavailable, selector_of_call
-from draive_pg.operations.documents import load, read, write
+from draive_pg.operations.documents import define, load, read, remove
 from draive_pg.operations.documents.kind import CONFIGURATIONS
 from draive_pg.operations.documents.selectors import select
 
@@ -75,10 +75,10 @@ def PostgresConfigurationRepository(
         return found
 
     async def defining(identifier: str, value: Mapping[str, BasicValue], **extra: Any) -> None:
-        await database.run(write.append_configuration(identifier, value))
+        await database.run(define.append_configuration(identifier, value))
 
     async def removing(identifier: str, **extra: Any) -> None:
-        await database.run(write.remove_all(CONFIGURATIONS, identifier))
+        await database.run(remove.remove_all(CONFIGURATIONS, identifier))
 
     return ConfigurationRepository(
         listing=listing, loading=loading, defining=defining, removing=removing

@@ -139,9 +139,7 @@ def _wrapper(wrapped: _Wrapped) -> PostgresConnection:
         modes = [f"ISOLATION LEVEL {isolation.replace('_', ' ')}"] if isolation else []
         modes += ["READ ONLY"] * readonly + ["DEFERRABLE"] * deferrable
         try:
-            async with connection.transaction():
-                if modes:
-                    await connection.execute(f"SET TRANSACTION {', '.join(modes)}".encode())
+            async with _transaction(connection, modes):
                 yield
         finally:
             wrapped.run_callbacks()
@@ -154,6 +152,25 @@ def _wrapper(wrapped: _Wrapped) -> PostgresConnection:
             transaction_preparing=transaction,
         )
     return make(statement_executing=fetch, transaction_preparing=transaction)
+
+
+@asynccontextmanager
+async def _transaction(connection: AsyncConnection, modes: Sequence[str]) -> AsyncGenerator[None]:
+    """Run a block in a transaction; errors of BEGIN and COMMIT are those of haiway."""
+    raised: BaseException | None = None  # by the block
+    try:
+        async with connection.transaction():
+            if modes:
+                await connection.execute(f"SET TRANSACTION {', '.join(modes)}".encode())
+            try:
+                yield
+            except BaseException as error:
+                raised = error
+                raise
+    except Error as error:
+        if error is raised:
+            raise
+        raise _exception(error) from error
 
 
 def _exception(error: Error) -> PostgresException:

@@ -19,8 +19,8 @@ from draive_pg.database.errors import is_outage
 from draive_pg.database.observe import Observer, logger
 from draive_pg.database.tables import Tables
 from draive_pg.errors import DocumentMissing, RevisionMissing
+from draive_pg.lines.line import LINE_89
 from draive_pg.operations.admin.draive_tables import create
-from draive_pg.operations.conversations.store import OLDEST_LINE
 from draive_pg.operations.documents.selectors import RevisionSelector, select
 from draive_pg.operations.operation import (
     Operation,
@@ -168,6 +168,10 @@ def _pool() -> object:
 _locks = WeakKeyDictionary[object, asyncio.Lock]()  # by `function_of` the connection
 
 
+# A statement with a placeholder for a relation of conversations is refused.
+NO_CONVERSATIONS = Relations(LINE_89, {})
+
+
 class ScopeDatabase(AsyncRunner):
     """Runs requests on the ``Postgres`` state of the current scope."""
 
@@ -177,7 +181,7 @@ class ScopeDatabase(AsyncRunner):
         schema: str | None,
         *,
         live: bool = False,
-        relations: Relations = OLDEST_LINE,
+        relations: Relations = NO_CONVERSATIONS,
     ) -> None:
         super().__init__(cache, Observer(), live=live)
         self.schema = schema
@@ -194,9 +198,9 @@ class ScopeDatabase(AsyncRunner):
                     self._preloaded = True
 
     async def _execute(self, operation: Operation[Any], patience: float | None = None) -> Any:
-        if not operation.statements:
-            return operation.decode(())
         statements = await self._resolve(operation.statements, operation.fallback)
+        if not statements:
+            return operation.decode(())
         with self._observer.operation(operation.name) as observed:
             failed = True
             try:

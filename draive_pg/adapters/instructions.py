@@ -7,7 +7,7 @@ from typing import Any
 from draive import InstructionsDeclaration, InstructionsRepository, Meta
 
 from draive_pg.adapters.database import Repository, selector_of_call
-from draive_pg.operations.documents import load, read, write
+from draive_pg.operations.documents import define, load, read, remove
 from draive_pg.operations.documents.kind import INSTRUCTIONS
 from draive_pg.operations.documents.selectors import select
 
@@ -70,10 +70,10 @@ def PostgresInstructionsRepository(
         return found
 
     async def defining(declaration: InstructionsDeclaration, content: str, **extra: Any) -> None:
-        await database.run(write.append_instructions(declaration, content=content))
+        await database.run(define.append_instructions(declaration, content=content))
 
     async def removing(name: str, meta: Meta, **extra: Any) -> None:
-        await database.run(write.remove_all(INSTRUCTIONS, name))
+        await database.run(remove.remove_all(INSTRUCTIONS, name))
 
     return InstructionsRepository(
         listing=listing, loading=loading, defining=defining, removing=removing

@@ -1,7 +1,6 @@
 """The ``memories`` tables as the memory of draive 0.87 to 0.92."""
 
 from collections.abc import Mapping
-from inspect import signature
 from typing import Any
 
 from draive import BasicValue, ModelInput, ModelMemory, ModelMemoryRecall, ModelOutput
@@ -12,6 +11,7 @@ from draive_pg.database.cache import Cache
 from draive_pg.database.endpoint import schema_of
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
+from draive_pg.operations.conversations.store import OLDEST_LINE
 
 
 def PostgresModelMemory(
@@ -44,7 +44,7 @@ def PostgresModelMemory(
     """
     check_text(identifier, "identifier")
     check_limit(recall_limit, "recall_limit")
-    database = ScopeDatabase(Cache(0, 1.0), schema_of(schema))
+    database = ScopeDatabase(Cache(0, 1.0), schema_of(schema), relations=OLDEST_LINE)
 
     async def recall(
         *, limit: int | None = None, lenient: bool = False, **extra: Any
@@ -68,6 +68,6 @@ def PostgresModelMemory(
         await database.run(memory.maintain(identifier, variables))
 
     make: Any = ModelMemory
-    if "recalling" in signature(ModelMemory).parameters:  # from draive 0.91
+    if "recalling" in ModelMemory.__annotations__:  # from draive 0.91
         return make(recalling=recall, remembering=remember, maintaining=maintenance)
     return make(recall=recall, remember=remember, maintenance=maintenance)

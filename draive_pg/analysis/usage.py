@@ -1,11 +1,13 @@
 """Tokens and cost of conversations."""
 
 from collections.abc import Callable, Mapping, Sequence, Sized
-from typing import Any, cast
+from itertools import chain
+from typing import Any, NamedTuple, cast
 
 from draive_pg.analysis.inputs import prepared
 from draive_pg.codec.tokenizer import CountTokens
 from draive_pg.dataframes import pd
+from draive_pg.errors import warn
 
 type Prices = Mapping[str, tuple[float, float]]
 """Prices of a million tokens of input and of output, by model."""
@@ -26,6 +28,15 @@ OUTPUT = ("output_tokens", "completion_tokens", "candidatesTokenCount", "eval_co
 MILLION = 1_000_000
 
 
+class Counted(NamedTuple):
+    """The tokens of an element, and the model that read or wrote them."""
+
+    identifier: str
+    model: str | None
+    input_tokens: int
+    output_tokens: int
+
+
 def usage(
     log: pd.DataFrame,
     prices: Prices | None = None,
@@ -36,13 +47,15 @@ def usage(
     Parameters
     ----------
     log : DataFrame
-        `conversation_log`: ``identifier``, ``role``, ``text``, ``meta``. The member ``usage`` of
-        ``meta`` has the tokens, and ``model`` the model.
+        `conversation_log`: ``identifier``, ``role``, ``text``, ``meta``, in its order. The member
+        ``usage`` of ``meta`` has the tokens, and ``model`` the model.
     prices : Mapping[str, tuple[float, float]] | None
         Prices of a million tokens of input and of output, by model.
     count_tokens : CountTokens | None
-        Counts the tokens of a text, or a tokenizer with ``encode``: for elements without ``usage``,
-        whose texts are output of the model, or input to it. None leaves them out.
+        Counts the tokens of a text, or a tokenizer with ``encode``: for elements without ``usage``.
+        An input is of the model of the next output of its memory, unless the usage of that output
+        includes it. Each text is counted once, though a model may get all of them again with each
+        question. None leaves these elements out.
 
     Returns
     -------
@@ -54,26 +67,43 @@ def usage(
     ValueError
         If a column is missing.
 
+    Warns
+    -----
+    UserWarning
+        If no element has tokens.
+
     Examples
     --------
     >>> usage(pd.read_parquet("log.parquet"), prices={"small": (0.15, 0.6)})
     """
     elements = prepared(log, "identifier", "role", "text", "meta")
     count = _counter(count_tokens)
-    rows: list[tuple[str, str | None, int, int]] = []
+    rows: list[Counted] = []
+    asked: dict[str, list[Counted]] = {}  # counted inputs of each memory since its last output
     for identifier, role, text, meta in elements.itertuples(index=False):
         known = _known(meta)
-        tokens = _tokens(known.get("usage"))
-        if tokens is None and count is not None:
-            counted = count(text if isinstance(text, str) else "")
-            tokens = (0, counted) if role == "output" else (counted, 0)
-        if tokens is not None:
-            model = known.get("model")
-            name = model if isinstance(model, str) else None
-            rows.append((identifier, name, tokens[0], tokens[1]))
-    columns = ["identifier", "model", "input_tokens", "output_tokens"]
+        model = known.get("model") if isinstance(known.get("model"), str) else None
+        inputs, outputs = (_reported(known.get("usage"), names) for names in (INPUT, OUTPUT))
+        before = asked.pop(identifier, []) if role == "output" else []
+        if inputs is None:  # else they are part of it
+            rows += [each._replace(model=model) for each in before]
+        if inputs is not None or outputs is not None:
+            rows.append(Counted(identifier, model, inputs or 0, outputs or 0))
+        elif count is not None:
+            tokens = count(text if isinstance(text, str) else "")
+            if role == "output":
+                rows.append(Counted(identifier, model, 0, tokens))
+            else:
+                asked.setdefault(identifier, []).append(Counted(identifier, model, tokens, 0))
+    rows += chain.from_iterable(asked.values())
+    if not rows and len(log):
+        warn(
+            "no element has a usage in its meta, so no tokens are known; count_tokens= counts "
+            "those of the texts",
+            UserWarning,
+        )
     found = (
-        pd.DataFrame(rows, columns=columns)
+        pd.DataFrame(rows, columns=[*Counted._fields])
         .groupby("model", dropna=False)
         .agg(
             memories=("identifier", "nunique"),
@@ -87,7 +117,9 @@ def usage(
         _cost(prices or {}, *row)
         for row in zip(found["model"], found["input_tokens"], found["output_tokens"], strict=True)
     ]
-    return found.astype(USAGE).sort_values("elements", ascending=False, ignore_index=True)
+    return found.astype(USAGE).sort_values(
+        ["elements", "model"], ascending=[False, True], ignore_index=True
+    )
 
 
 def n_tokens(log: pd.DataFrame, count_tokens: CountTokens | None = None) -> "pd.Series[Any]":
@@ -142,12 +174,6 @@ def _counter(count_tokens: CountTokens | None) -> Callable[[str], int] | None:
 
 def _known(meta: object) -> dict[str, Any]:
     return cast("dict[str, Any]", meta) if isinstance(meta, dict) else {}
-
-
-def _tokens(usage: object) -> tuple[int, int] | None:
-    """Return the tokens of input and output in a usage, None if it has neither."""
-    found = (_reported(usage, INPUT), _reported(usage, OUTPUT))
-    return None if found == (None, None) else (found[0] or 0, found[1] or 0)
 
 
 def _reported(usage: object, names: Sequence[str]) -> int | None:

@@ -8,21 +8,24 @@ from warnings import deprecated
 from draive_pg.api._method import Namespace, method
 from draive_pg.codec.timestamps import Timestamp, check_timestamp
 from draive_pg.codec.tokenizer import CountTokens
-from draive_pg.codec.validation import check_text
+from draive_pg.codec.validation import check_text, check_texts
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.frames.audit import AUDIT
 from draive_pg.frames.conversations import CONVERSATION_LOG, TOOL_CALLS, VARIABLES
 from draive_pg.frames.query import Filters, OneOrMany
 from draive_pg.frames.read import read
-from draive_pg.frames.revisions import CONFIGURATIONS, INSTRUCTION_REVISIONS, TEMPLATE_REVISIONS
-from draive_pg.operations.operation import Call, Steps, Workflow, workflow
+from draive_pg.frames.revisions import REVISIONS
+from draive_pg.operations.documents import kind
+from draive_pg.operations.documents.kind import DocumentKind
+from draive_pg.operations.documents.read import missing
+from draive_pg.operations.documents.selectors import RevisionSelector
+from draive_pg.operations.operation import Call, Request, Steps, Workflow, workflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pandas import DataFrame
 
-    from draive_pg.operations.copy import Copy
 
 ELEMENT = ("identifier", "position", "created", "role")
 TURN = (*ELEMENT, "tool_requests", "tool_responses")
@@ -477,8 +480,10 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
             Prices of a million tokens of input and of output, by model.
         count_tokens : CountTokens | None
             Counts the tokens of a text, or a tokenizer with ``encode``: for elements without
-            ``usage``, whose texts are output of the model, or input to it. None leaves them out.
-            `draive_pg.analysis.n_tokens` counts those of each element.
+            ``usage``. An input is of the model of the next output of its memory, unless the usage
+            of that output includes it. Each text is counted once, though a model may get all of
+            them again with each question. None leaves these elements out.
+            `draive_pg.analysis.n_tokens` counts the tokens of each element.
         prefix : str | None
             Only memories whose identifiers start with it.
         variables : Mapping[str, Any] | None
@@ -570,6 +575,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         ------
         TypeError, ValueError
             For an argument of a wrong type or value.
+        DocumentMissing, RevisionMissing
+            If there is no document of a given name, or it never had the label.
 
         Examples
         --------
@@ -577,13 +584,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         >>> live.groupby("revision")["identifier"].nunique()
         """
         memories = _memories(identifier, prefix, variables)
-        elements: Filters = {**memories, "since": since, "until": until}
-        if label is not None:
-            return _labelled("instructions", name, check_text(label, "label"), elements)
-        revisions = read(
-            INSTRUCTION_REVISIONS, {"identifier": name, "columns": ("name", "revision", "created")}
-        )
-        return _live(revisions, elements)
+        return _live(kind.INSTRUCTIONS, name, label, {**memories, "since": since, "until": until})
 
     @method
     def live_templates(
@@ -632,20 +633,16 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         ------
         TypeError, ValueError
             For an argument of a wrong type or value.
+        DocumentMissing
+            If there is no template of a given name.
 
         Examples
         --------
         >>> live = db.analysis.live_templates("greeting")
         >>> live.groupby("revision")["identifier"].nunique()
         """
-        columns = ("identifier", "revision", "created")
-        revisions = read(TEMPLATE_REVISIONS, {"identifier": template, "columns": columns})
-        elements: Filters = {
-            **_memories(identifier, prefix, variables),
-            "since": since,
-            "until": until,
-        }
-        return _live(revisions, elements)
+        memories = _memories(identifier, prefix, variables)
+        return _live(kind.TEMPLATES, template, None, {**memories, "since": since, "until": until})
 
     @method
     def live_configurations(
@@ -695,6 +692,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         ------
         TypeError, ValueError
             For an argument of a wrong type or value.
+        DocumentMissing, RevisionMissing
+            If there is no document of a given name, or it never had the label.
 
         Examples
         --------
@@ -702,12 +701,7 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         """
         memories = _memories(identifier, prefix, variables)
         elements: Filters = {**memories, "since": since, "until": until}
-        if label is not None:
-            label = check_text(label, "label")
-            return _labelled("configurations", configuration, label, elements)
-        columns = ("identifier", "revision", "created")
-        revisions = read(CONFIGURATIONS, {"identifier": configuration, "columns": columns})
-        return _live(revisions, elements)
+        return _live(kind.CONFIGURATIONS, configuration, label, elements)
 
 
 def _memories(
@@ -725,32 +719,45 @@ def _unanswered(
     return _compute(analysis.unanswered, log, within=("created", since, until))
 
 
-def _live(revisions: "Copy[DataFrame]", elements: Filters) -> "Workflow[DataFrame]":
-    from draive_pg import analysis
-
-    log = read(CONVERSATION_LOG, {**elements, "columns": (*ELEMENT, "meta")})
-    return _compute(analysis.live_revisions, log, revisions)
-
-
-def _labelled(
-    kind: str,
-    name: OneOrMany | None,
-    label: str,
-    elements: Filters,
+def _live(
+    of: DocumentKind[Any, Any], name: OneOrMany | None, label: str | None, elements: Filters
 ) -> "Workflow[DataFrame]":
+    names = check_texts(name, of.noun)
+    log = read(CONVERSATION_LOG, {**elements, "columns": (*ELEMENT, "meta")})
+    if label is None:
+        columns = (of.key, "revision", "created")
+        revisions = read(REVISIONS[of], {"identifier": names, "columns": columns})
+    else:
+        check_text(label, "label")
+        revisions = read(AUDIT, {"identifier": names})
+    return _live_of(of, names or [], label, revisions, log)
+
+
+@workflow
+def _live_of(
+    of: DocumentKind[Any, Any],
+    names: list[str],
+    label: str | None,
+    revisions: "Request[DataFrame]",
+    log: "Request[DataFrame]",
+) -> "Steps[DataFrame]":
+    """Return the live revisions; raise for a name without any, or that never had the label."""
     from draive_pg import analysis
 
-    def live(log: "DataFrame", audit: "DataFrame") -> "DataFrame":
-        periods = analysis.label_periods(audit[audit["kind"] == kind], label)
-        return analysis.live_revisions(log, periods)
-
-    log = read(CONVERSATION_LOG, {**elements, "columns": (*ELEMENT, "meta")})
-    return _compute(live, log, read(AUDIT, {"identifier": name}))
+    found = yield revisions
+    if label is not None:
+        found = analysis.label_periods(found[found["kind"] == of.table], label)
+    known = set(found[of.key if label is None else "name"])
+    for name in names:
+        if name not in known:
+            action = f"live revisions of {of.titled(name)} (identifier= chooses memories)"
+            yield missing(of, action, name, RevisionSelector(label=label))
+    return (yield _run(partial(analysis.live_revisions, revisions=found), (log,)))
 
 
 def _compute(
     function: "Callable[..., DataFrame]",
-    *copies: "Copy[DataFrame]",
+    *copies: "Request[DataFrame]",
     within: tuple[str, Timestamp | None, Timestamp | None] | None = None,
 ) -> "Workflow[DataFrame]":
     """Return the request that reads frames and calls a function with them in a thread.
@@ -775,9 +782,11 @@ def _compute(
 
 @workflow
 def _run(
-    function: "Callable[..., DataFrame]", copies: "tuple[Copy[DataFrame], ...]"
+    function: "Callable[..., DataFrame]", copies: "tuple[Request[DataFrame], ...]"
 ) -> "Steps[DataFrame]":
+    from draive_pg.display.frame import with_display
+
     frames: list[DataFrame] = []
     for copy in copies:
         frames.append((yield copy))  # noqa: PERF401 - a comprehension cannot yield
-    return (yield Call(partial(function, *frames)))
+    return with_display((yield Call(partial(function, *frames))))

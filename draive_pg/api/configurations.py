@@ -1,7 +1,7 @@
 """Configuration snapshots: `db.configurations`."""
 
 from collections.abc import Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from draive_pg.api._method import method
 from draive_pg.api.documents import Documents
@@ -11,10 +11,10 @@ from draive_pg.database import AsyncDatabase, Database
 from draive_pg.errors import warn
 from draive_pg.models.documents import Snapshot
 from draive_pg.models.record import Records
-from draive_pg.operations.documents import load, read, write
+from draive_pg.operations.documents import define, load, read, remove
 from draive_pg.operations.documents.kind import CONFIGURATIONS, ConfigurationReference
 from draive_pg.operations.documents.preconditions import Expected
-from draive_pg.operations.documents.selectors import RevisionRef, RevisionSelector, select
+from draive_pg.operations.documents.selectors import RevisionRef, select
 from draive_pg.operations.operation import Operation, Request
 from draive_pg.sync.kinds import CONFIGURATIONS as CONFIGURATION_FILES
 
@@ -36,7 +36,7 @@ class Configurations[D: Database | AsyncDatabase](
     _kind = CONFIGURATION_FILES
 
     @method
-    def configurations(self) -> Operation[tuple[str, ...]]:
+    def configurations(self) -> Request[tuple[str, ...]]:
         """Return every known identifier, in order; cached."""
         return read.names(CONFIGURATIONS)
 
@@ -110,6 +110,7 @@ class Configurations[D: Database | AsyncDatabase](
         as_of: Timestamp | None = None,
     ) -> Coroutine[Any, Any, Config]: ...
 
+    @method
     def load[Config: "Configuration"](
         self,
         config: type[Config],
@@ -120,7 +121,7 @@ class Configurations[D: Database | AsyncDatabase](
         revision: int | Snapshot | None = None,
         label: str | None = None,
         as_of: Timestamp | None = None,
-    ) -> Config | Coroutine[Any, Any, Config | None] | None:
+    ) -> "Request[Config | None]":
         """Return the newest snapshot as an instance of a draive Configuration class; cached.
 
         Parameters
@@ -155,26 +156,12 @@ class Configurations[D: Database | AsyncDatabase](
         ConfigurationInvalid
             If the snapshot does not fit the class.
         """
-        return cast(Any, self)._load(  # noqa: SLF001 - its own
+        return load.load_configuration(
             config,
             identifier=identifier,
             default=default,
             required=required,
             selector=select(revision=revision, label=label, as_of=as_of),
-        )
-
-    @method
-    def _load[Config: "Configuration"](
-        self,
-        config: type[Config],
-        *,
-        identifier: str | None,
-        default: Config | None,
-        required: bool,
-        selector: RevisionSelector,
-    ) -> "Request[Config | None]":
-        return load.load_configuration(
-            config, identifier=identifier, default=default, required=required, selector=selector
         )
 
     @method
@@ -244,7 +231,7 @@ class Configurations[D: Database | AsyncDatabase](
         TypeError, ValueError
             If the value is not a mapping, or JSON or PostgreSQL cannot represent it.
         """
-        return write.define_configuration(
+        return define.define_configuration(
             config, value, message=message, author=author, expected=expected
         )
 
@@ -270,7 +257,7 @@ class Configurations[D: Database | AsyncDatabase](
 
         Parameters and errors are those of `instructions.remove`.
         """
-        return write.remove(
+        return remove.remove(
             CONFIGURATIONS,
             identifier,
             revision=revision,

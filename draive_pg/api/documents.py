@@ -8,7 +8,7 @@ from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.models.documents import Diff, LabelMove
 from draive_pg.models.record import Records
-from draive_pg.operations.documents import labels, promotion, read, write
+from draive_pg.operations.documents import define, labels, promotion, read, remove, rename, search
 from draive_pg.operations.documents.kind import DocumentKind, DocumentRevision
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.selectors import RevisionRef
@@ -158,7 +158,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
         Records
             Ordered by name, then newest revision first.
         """
-        return read.search(
+        return search.search(
             self._documents,
             text,
             meta=meta,
@@ -195,7 +195,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
         >>> db.instructions.create_search_index()
         True
         """
-        return read.create_search_index(self._documents, self._database.schema)
+        return search.create_search_index(self._documents, self._database.schema)
 
     @method
     def restore(
@@ -230,7 +230,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
         RevisionMissing, DocumentMissing
             As in `revision`.
         """
-        return write.restore(
+        return define.restore(
             self._documents, name, revision, message=message, author=author, expected=expected
         )
 
@@ -270,7 +270,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
         DocumentMissing
             If the old name has no revisions.
         """
-        return write.rename(
+        return rename.rename(
             self._documents, name, new_name, message=message, author=author, expected=expected
         )
 
@@ -539,7 +539,7 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
         >>> db.instructions.remove("greeting", revision=2)
         1
         """
-        return write.remove(
+        return remove.remove(
             self._documents,
             name,
             revision=revision,

@@ -161,8 +161,8 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         Raises
         ------
         FileInvalid
-            If the folder has a file that cannot be parsed, or one of the names is nowhere; nothing
-            is written.
+            If the folder has a file that cannot be parsed, one of the names is nowhere, or a file
+            to replace was changed meanwhile; nothing is written.
 
         Examples
         --------

@@ -11,7 +11,7 @@ from draive_pg.frames import frame_named, views
 from draive_pg.frames.annotations import ANNOTATIONS
 from draive_pg.frames.audit import AUDIT
 from draive_pg.frames.conversations import CONVERSATION_LOG, SESSIONS, TOOL_CALLS, VARIABLES
-from draive_pg.frames.frame import Format
+from draive_pg.frames.frame import Format, PartitionBy
 from draive_pg.frames.query import Backend, Filters, JsonColumns, OneOrMany, Role, Speaker
 from draive_pg.frames.read import chunks, read
 from draive_pg.frames.removed_elements import REMOVED_ELEMENTS
@@ -51,7 +51,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         columns: Sequence[str] | None = None,
         documents: JsonColumns = "objects",
         backend: Backend = "pandas",
-    ) -> "Copy[DataFrame]":
+    ) -> "Request[DataFrame]":
         """Return one row per element, ordered by identifier and position.
 
         Parameters
@@ -143,7 +143,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         columns: Sequence[str] | None = None,
         documents: JsonColumns = "objects",
         backend: Backend = "pandas",
-    ) -> "Copy[DataFrame]":
+    ) -> "Request[DataFrame]":
         """Return one row per tool request with its response, in the order of the requests.
 
         Parameters
@@ -227,7 +227,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         columns: Sequence[str] | None = None,
         documents: JsonColumns = "objects",
         backend: Backend = "pandas",
-    ) -> "Copy[DataFrame]":
+    ) -> "Request[DataFrame]":
         """Return one row per memory, ordered by identifier.
 
         Parameters
@@ -307,7 +307,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         columns: Sequence[str] | None = None,
         documents: JsonColumns = "objects",
         backend: Backend = "pandas",
-    ) -> "Copy[DataFrame]":
+    ) -> "Request[DataFrame]":
         """Return one row per snapshot of variables, ordered by identifier and time.
 
         Parameters
@@ -376,7 +376,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         columns: Sequence[str] | None = None,
         documents: JsonColumns = "objects",
         backend: Backend = "pandas",
-    ) -> "Copy[DataFrame]":
+    ) -> "Request[DataFrame]":
         """Return one row per revision of instructions, ordered by name and revision.
 
         Parameters
@@ -448,7 +448,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         columns: Sequence[str] | None = None,
         documents: JsonColumns = "objects",
         backend: Backend = "pandas",
-    ) -> "Copy[DataFrame]":
+    ) -> "Request[DataFrame]":
         """Return one row per revision of a template, ordered by identifier and revision.
 
         Parameters
@@ -520,7 +520,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         columns: Sequence[str] | None = None,
         documents: JsonColumns = "objects",
         backend: Backend = "pandas",
-    ) -> "Copy[DataFrame]":
+    ) -> "Request[DataFrame]":
         """Return one row per revision of a configuration, ordered by identifier and revision.
 
         Parameters
@@ -587,7 +587,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         limit: int | None = None,
         columns: Sequence[str] | None = None,
         backend: Backend = "pandas",
-    ) -> "Copy[DataFrame]":
+    ) -> "Request[DataFrame]":
         """Return one row per definition, label move and removal of documents, ordered by time.
 
         Removals are recorded by triggers, so those by SQL are included, with the role. Revisions
@@ -659,7 +659,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         columns: Sequence[str] | None = None,
         documents: JsonColumns = "objects",
         backend: Backend = "pandas",
-    ) -> "Copy[DataFrame]":
+    ) -> "Request[DataFrame]":
         """Return one row per annotation, ordered by identifier, position and time.
 
         ``identifier`` and ``position`` are those of `conversation_log`, `tool_calls` and
@@ -737,7 +737,7 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         columns: Sequence[str] | None = None,
         documents: JsonColumns = "objects",
         backend: Backend = "pandas",
-    ) -> "Copy[DataFrame]":
+    ) -> "Request[DataFrame]":
         """Return one row per element that was removed or replaced on its own, ordered by time.
 
         These are the removals by `Memory.pop`, `undo`, `truncate`, `remove_element`, `replace` and
@@ -893,10 +893,11 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         *,
         format: Format | None = None,  # noqa: A002 - what it is
         spreadsheet: bool = False,
+        partition_by: PartitionBy | None = None,
         progress: bool | None = None,
         **filters: Unpack[Filters],
     ) -> Request[int]:
-        """Write a frame of any size to a file in constant memory.
+        """Write a frame of any size to a file, or to a folder of files, in constant memory.
 
         JSON columns are text in Parquet and CSV, and nested in JSON Lines; `tools` and `labels` are
         lists in Parquet. Times in CSV and JSON
@@ -907,7 +908,8 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         frame : str
             Name of the frame, as in `chunks`.
         path : Path | str
-            The file; it is replaced when the export is complete, and unchanged after an error.
+            The file; it is replaced when the export is complete, and unchanged after an error. With
+            ``partition_by`` the folder.
         format : {"parquet", "csv", "jsonl"} | None
             Format; None for that of the suffix. CSV and JSON Lines are gzipped if the name ends in
             ``.gz``.
@@ -915,6 +917,13 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
             Write CSV that spreadsheet programs open safely: with a byte order mark, and with an
             apostrophe before texts that begin with ``=``, ``+``, ``-``, ``@``, a tab or a carriage
             return.
+        partition_by : {"month", "day"} | int | None
+            Write the conversation log to a folder of Parquet files: one for each month or day in
+            UTC, ``month=2026-11/part-0.parquet``, or one for about so many rows,
+            ``part-0.parquet``, with each memory in one of them. ``_manifest.json`` has the
+            parameters and the parts. After an interruption, the same call writes the parts that
+            are missing. ``since="last"`` adds files with the elements that were committed since
+            the last export to the folder, each once; where there is none, it exports all.
         progress : bool | None
             Show a progress bar, whose total is an estimate; None for only in a terminal or
             notebook.
@@ -924,19 +933,36 @@ class Frames[D: Database | AsyncDatabase](Namespace[D]):
         Returns
         -------
         int
-            Number of rows.
+            Number of rows written.
 
         Raises
         ------
         TypeError, ValueError
             For an unknown frame, format or filter, or an argument of a wrong type or value.
+        FileInvalid
+            If the folder has an export that is complete, of other parameters, or of another
+            database, or files that no export wrote.
 
         Examples
         --------
         >>> db.frames.export("conversation_log", "log.parquet", since="2026-01-01")
+        >>> db.frames.export("conversation_log", "log", partition_by="month")
+        >>> db.frames.export("conversation_log", "log", since="last")
         """
         from draive_pg.frames.export import export
+        from draive_pg.frames.partitions import export_parts
 
+        if partition_by is not None or filters.get("since") == "last":
+            if spreadsheet or format not in (None, "parquet"):
+                raise ValueError("partition_by is for Parquet: leave out format and spreadsheet")
+            return export_parts(
+                frame_named(frame),
+                path,
+                filters,
+                partition_by,
+                self._database.schema,
+                progress=progress,
+            )
         return export(
             frame_named(frame),
             path,

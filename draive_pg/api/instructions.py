@@ -9,7 +9,7 @@ from draive_pg.api.folders import Folders
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.models.documents import Revision
-from draive_pg.operations.documents import load, read, write
+from draive_pg.operations.documents import define, load, read
 from draive_pg.operations.documents.declaration import InstructionsReference
 from draive_pg.operations.documents.kind import INSTRUCTIONS
 from draive_pg.operations.documents.preconditions import Expected
@@ -41,7 +41,7 @@ class Instructions[D: Database | AsyncDatabase](
         as_of: Timestamp | None = None,
         label: str | None = None,
         lenient: bool = False,
-    ) -> "Operation[tuple[InstructionsDeclaration, ...]]":
+    ) -> "Request[tuple[InstructionsDeclaration, ...]]":
         """Return the declaration of each name's newest revision, in order of the names; cached.
 
         Parameters
@@ -183,7 +183,7 @@ class Instructions[D: Database | AsyncDatabase](
         UserWarning
             If the template is malformed, or a declared required argument has no placeholder.
         """
-        return write.define_instructions(
+        return define.define_instructions(
             instructions,
             content=content,
             message=message,

@@ -8,11 +8,12 @@ from warnings import deprecated
 
 from draive_pg.api._method import Namespace, method
 from draive_pg.chat.conversation import Branches, ExportFormat, OnError
+from draive_pg.codec.embedding import EmbeddingModel
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.errors import warn
 from draive_pg.frames.query import Filters, OneOrMany, Role, Speaker
-from draive_pg.frames.search import SearchCriteria, check_match, search
+from draive_pg.frames.search import SearchCriteria, check_match, search, search_near
 from draive_pg.models.conversations import (
     ChatExport,
     ChatImport,
@@ -215,9 +216,11 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         variables: Mapping[str, Any] | None = None,
         match: Literal["words", "substring"] | None = None,
         language: str = "simple",
+        near: str | None = None,
+        model: EmbeddingModel | None = None,
         limit: int | None = 100,
     ) -> "Workflow[DataFrame]":
-        """Find elements that match all given conditions, best match or newest first.
+        """Find elements that match all given conditions, nearest, best match or newest first.
 
         Parameters
         ----------
@@ -253,13 +256,20 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
             PostgreSQL text search configuration: ``simple`` compares words as they are,
             ``english`` and others also find other forms of a word. Only for ``words``, which
             search the beginning of a text over 250 kB.
+        near : str | None
+            Sort by nearness in meaning to this text, with the embeddings of `embed`; elements
+            without are left out. Without other conditions and up to 1,000 rows, an index is used,
+            which is approximate.
+        model : EmbeddingModel | None
+            The model of the embeddings, for ``near``.
         limit : int | None
             Maximum number of rows; None for all.
 
         Returns
         -------
         DataFrame
-            ``attrs["truncated"]`` is True if the limit cut the result. The columns:
+            ``attrs["truncated"]`` is True if the limit cut the result. With ``near``, there is also
+            ``distance``, the cosine distance from 0 to 2 (float64). The columns:
 
             | column | dtype | content |
             |---|---|---|
@@ -275,6 +285,8 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         ------
         TypeError, ValueError
             For an argument of a wrong type or value.
+        OperationFailed
+            If there are no embeddings of the model.
 
         Examples
         --------
@@ -292,7 +304,84 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
             "speaker": speaker,
             "tool": tool,
         }
-        return search(SearchCriteria(text, match, language, meta, error), filters)
+        criteria = SearchCriteria(text, match, language, meta, error)
+        if near is not None:
+            return search_near(near, model, criteria, filters, self._database.schema)
+        if model is not None:
+            raise ValueError("model is for near, the text to compare with")
+        return search(criteria, filters)
+
+    @method
+    def embed(
+        self,
+        model: EmbeddingModel,
+        *,
+        identifier: OneOrMany | None = None,
+        prefix: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
+        batch: int = 100,
+        progress: bool | None = None,
+    ) -> Workflow[int]:
+        """Compute and store the missing embeddings of elements, for ``search(near=…)``.
+
+        It needs the extension pgvector 0.8 or newer. The first call creates the extension, the
+        table ``draive_pg_embeddings`` and triggers, as the owner of the tables of draive. Equal
+        texts are embedded once per 5,000 texts. Each batch is stored at once, so an interrupted
+        call can be repeated. The triggers remove an embedding when its text is removed, edited or
+        erased in its memory, whoever does that. `Memory.rename` removes those of the memory.
+
+        Parameters
+        ----------
+        model : EmbeddingModel
+            The model, which is called with batches of texts of users and assistants.
+        identifier : str | Sequence[str] | None
+            Only of these memories.
+        prefix : str | None
+            Only of memories whose identifiers start with it.
+        variables : Mapping[str, Any] | None
+            Only of memories whose newest variables contain these.
+        since, until : datetime | date | str | None
+            Bounds (inclusive, exclusive) of ``created``; UTC unless they have an offset.
+        batch : int
+            Maximum number of texts per call of the model.
+        progress : bool | None
+            Show a progress bar; by default in a terminal or notebook.
+
+        Returns
+        -------
+        int
+            Number of texts whose embeddings were computed.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an invalid argument, or if the model does not return one vector per text, of the
+            length of its stored ones.
+        OperationFailed
+            If the server does not have pgvector.
+
+        Examples
+        --------
+        >>> model = EmbeddingModel("all-MiniLM-L6-v2", transformer.encode)
+        >>> db.memories.embed(model)
+        20118
+        >>> db.memories.search(near="the parcel never arrived", model=model, limit=10)
+        """
+        from draive_pg.operations.conversations import embeddings
+
+        return embeddings.embed(
+            model,
+            self._database.schema,
+            identifier=identifier,
+            prefix=prefix,
+            variables=variables,
+            since=since,
+            until=until,
+            batch=batch,
+            wanted=progress,
+        )
 
     @method
     def create_search_index(

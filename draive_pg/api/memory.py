@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from draive_pg.models.transcript import Transcript
-    from draive_pg.operations.copy import Copy
 
 
 class Memory[D: Database | AsyncDatabase](Namespace[D]):
@@ -445,7 +444,7 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
         return write.maintain(self.identifier, variables)
 
     @method
-    def log(self) -> "Copy[DataFrame]":
+    def log(self) -> "Request[DataFrame]":
         """Return all elements, one row per element, oldest first.
 
         Returns

@@ -128,6 +128,8 @@ class Conversation:
         Names of fields that were not read.
     annotations : Sequence[Mapping]
         Annotations, each with the number of its message unless it is of the whole conversation.
+    beside : Mapping[str, Any]
+        All fields beside the messages, also those that are not read.
     """
 
     messages: Sequence[Message]
@@ -136,3 +138,4 @@ class Conversation:
     variables: Mapping[str, Any] = field(default_factory=dict[str, Any])
     ignored: frozenset[str] = frozenset()
     annotations: Sequence[Mapping[str, Any]] = ()
+    beside: Mapping[str, Any] = field(default_factory=dict[str, Any])

@@ -22,7 +22,7 @@ answers the first open call of its tool.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -46,12 +46,14 @@ from draive_pg.codec.elements import (
     content,
     model_input,
     model_output,
+    outline,
     reasoning,
     text_part,
     tool_request,
     tool_response,
 )
-from draive_pg.codec.validation import shown
+from draive_pg.codec.json import reason
+from draive_pg.codec.validation import is_integer, shown
 from draive_pg.errors import ChatInvalid
 
 NOT_CONTENT = (Thought, Call, Result, Unreadable)
@@ -168,7 +170,8 @@ class _Conversion:
         self._drafts: list[_Draft] = []
         self._system: list[tuple[int, str]] = []
         self._tools: dict[str, str] = {}  # the tool of each call
-        self._open: list[str] = []  # calls without a result
+        self._open: list[tuple[str, str]] = []  # calls without a result, with their tools
+        self._old: list[tuple[str, str]] = []  # those before the last question
         self._source = ""
         self._number = 0
 
@@ -214,6 +217,8 @@ class _Conversion:
         if message.role == "system":
             self._add_system(message)
             return
+        if message.role == "user" and not any(map(_is_result, message.blocks)):
+            self._old = list(self._open)
         drafts = self._complete(message)
         first = drafts[0]
         if self._drafts and first.responds and self._drafts[-1].responds:
@@ -230,92 +235,101 @@ class _Conversion:
     def _complete(self, message: Message) -> list[_Draft]:
         """Build the elements of a message; the calls of one that is left out are forgotten."""
         if self._on_error != "skip":
-            return list(self._message(message))
-        calls, answered = dict(self._tools), list(self._open)
+            return self._message(message)
+        calls, waiting = dict(self._tools), list(self._open)
         try:
-            return list(self._message(message))
+            return self._message(message)
         except _Skipped:
-            self._tools, self._open = calls, answered
+            self._tools, self._open = calls, waiting
             raise
 
     def _add_system(self, message: Message) -> None:
-        for position, block in enumerate(self._readable(message.blocks), start=1):
+        for position, each in enumerate(message.blocks, start=1):
+            block = self._readable(each)
             text = block.get("text") if isinstance(block, Mapping) else None
             if not isinstance(text, str):
                 self._fault(f"part {position}: expected text only", "left out")
                 continue
             self._system.append((len(self._drafts), self._storable(text)))
 
-    def _message(self, message: Message) -> Iterator[_Draft]:
+    def _message(self, message: Message) -> list[_Draft]:
         """Build the elements of a message: results stand alone, everything else together."""
         is_input = message.role != "assistant"
         meta: Mapping[str, Any] = self._storable(message.meta)
-        blocks = list(self._readable(message.blocks))
+        blocks = [self._readable(block) for block in message.blocks]
         runs = [(responds, list(run)) for responds, run in groupby(blocks, _is_result)]
         if meta and len(runs) == 1 and runs[0][0]:
             # an element of results is shared with other messages, so their blocks have the meta
             first = cast("Result", blocks[0])
             runs = [(True, [replace(first, meta={**meta, **first.meta}), *blocks[1:]])]
+        drafts: list[_Draft] = []
         for responds, run in runs or [(False, [])]:
             if responds:
                 built = [self._response(cast("Result", result)) for result in run]
-                yield _Draft(
-                    built,
-                    is_input=True,
-                    meta={},
-                    created=message.created,
-                    source=self._source,
-                    responds=True,
+                drafts.append(
+                    _Draft(
+                        built,
+                        is_input=True,
+                        meta={},
+                        created=message.created,
+                        source=self._source,
+                        responds=True,
+                    )
                 )
             else:
-                built = list(self._content(run, is_input=is_input))
-                yield _Draft(built, is_input, meta, message.created, self._source)
+                built = self._content(run, is_input=is_input)
+                drafts.append(_Draft(built, is_input, meta, message.created, self._source))
                 meta = {}
+        return drafts
 
-    def _readable(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """Yield the blocks that can be represented."""
+    def _readable(self, block: Block) -> Block:
+        """Return a block that can be represented."""
+        if not isinstance(block, Unreadable):
+            return self._storable(block) if _is_part(block) else block
+        self._fault(block.problem, "kept as text")
+        return text_part(self._storable(as_text(block.value)), {"unreadable": True})
+
+    def _content(self, blocks: Sequence[Block], *, is_input: bool) -> list[Document]:
+        built: list[Document] = []
+        parts: list[Document] | None = None  # of the last block, if it is content
         for block in blocks:
-            if not isinstance(block, Unreadable):
-                yield self._storable(block) if _is_part(block) else block
+            if _is_part(block):
+                if parts is None:
+                    built.append({"type": "content", "parts": (parts := [])})
+                parts.append(cast("Document", block))
                 continue
-            self._fault(block.problem, "kept as text")
-            yield text_part(self._storable(as_text(block.value)), {"unreadable": True})
-
-    def _content(self, blocks: Sequence[Block], *, is_input: bool) -> Iterator[Document]:
-        for is_part, run in groupby(blocks, _is_part):
-            if is_part:
-                yield content(*cast("Iterator[Document]", run))
-                continue
-            for block in run:
-                if is_input:
-                    self._fault("a user cannot call tools", "kept as text")
-                    yield content(text_part(as_text(asdict(cast("Any", block)))))
-                elif isinstance(block, Thought):
-                    yield {
-                        **reasoning(content(*map(self._storable, block.parts))),
-                        "meta": self._storable(block.meta),
-                    }
-                else:
-                    yield self._request(cast("Call", block))
+            parts = None
+            if is_input:
+                self._fault("a user cannot call tools", "kept as text")
+                built.append(content(text_part(as_text(asdict(cast("Any", block))))))
+            elif isinstance(block, Thought):
+                thought = reasoning(content(*map(self._storable, block.parts)))
+                built.append({**thought, "meta": self._storable(block.meta)})
+            else:
+                built.append(self._request(cast("Call", block)))
         if is_input and not blocks:
-            yield content()
+            built.append(content())
+        return built
 
     def _request(self, call: Call) -> Document:
-        identifier = self._storable(call.identifier or self._invented())
+        given = self._name(call.identifier, "the identifier of a tool call")
+        identifier = self._storable(given or self._invented())
+        tool = self._name(call.tool, "the tool of a call")
+        tool = "unknown" if tool is None else tool
         meta = call.meta
         try:
             arguments = _arguments(call.arguments)
         except (ValueError, RecursionError) as error:
             self._fault(
                 f"tool call {shown(identifier)}: expected arguments that are a JSON object:"
-                f" {error}",
+                f" {reason(error)}",
                 "arguments kept as text",
             )
             arguments = {"arguments": as_text(call.arguments)}
             meta = {**meta, "unreadable": True}
-        self._tools[identifier] = call.tool
-        self._open.append(identifier)
-        request = tool_request(identifier, self._storable(call.tool), self._storable(arguments))
+        self._tools[identifier] = tool
+        self._open.append((identifier, tool))
+        request = tool_request(identifier, self._storable(tool), self._storable(arguments))
         return {**request, "meta": self._storable(meta)}
 
     def _invented(self) -> str:
@@ -324,10 +338,24 @@ class _Conversion:
         names = (first, *(f"{first}_{n}" for n in range(2, len(self._tools) + 2)))
         return next(name for name in names if name not in self._tools)
 
+    def _name(self, value: object, what: str) -> str | None:
+        """Return an identifier or a name, which a log may have of any type."""
+        if value is None or isinstance(value, str):
+            return value
+        if is_integer(value):
+            return str(value)
+        self._fault(f"{what} must be text, not {shown(value)}", "kept as text")
+        return as_text(value)
+
     def _response(self, result: Result) -> Document:
+        result = replace(
+            result,
+            call=self._name(result.call, "tool_call_id"),
+            tool=self._name(result.tool, "the tool of a result"),
+        )
         call, tool = self._answered(result)
         parts: list[Document] = []
-        for block in self._readable(result.parts):
+        for block in map(self._readable, result.parts):
             if isinstance(block, Mapping):
                 parts.append(block)
             else:
@@ -339,26 +367,29 @@ class _Conversion:
             meta = {**meta, "orphaned": True}
         else:
             identifier = call
-            if call in self._open:
-                self._open.remove(call)
+            if waiting := [each for each in self._open if each[0] == call]:
+                self._open.remove((call, tool) if (call, tool) in waiting else waiting[0])
         response = tool_response(identifier, self._storable(tool), content(*parts))
         return {**response, "handling": "error" if result.failed else "response", "meta": meta}
 
     def _answered(self, result: Result) -> tuple[str | None, str]:
         """Return the call that a result answers, and the name of its tool."""
+        # a call before the last question was probably given up
+        waiting = sorted(self._open, key=self._old.__contains__)
         if result.call is not None:
             call = self._storable(result.call)
             if call in self._tools:
-                return call, result.tool or self._tools[call]
+                named = (tool for identifier, tool in self._open if identifier == call)
+                return call, result.tool or next(named, self._tools[call])
             problem = f"tool_call_id {shown(call)} answers no earlier tool call"
         elif result.tool is not None:
-            named = (call for call in self._open if self._tools[call] == result.tool)
+            named = (call for call, tool in waiting if tool == result.tool)
             if (call := next(named, None)) is not None:
                 return call, result.tool
             problem = f"name {shown(result.tool)} answers no earlier tool call"
         else:
-            if self._open:
-                return self._open[0], self._tools[self._open[0]]
+            if waiting:
+                return waiting[0]
             problem = "answers no earlier tool call"
         self._fault(problem, "kept, and marked as orphaned")
         return None, result.tool or "unknown"
@@ -379,7 +410,12 @@ class _Conversion:
 
     def _document(self, draft: _Draft) -> Document:
         build = model_input if draft.is_input else model_output
-        return build(*draft.blocks, meta=draft.meta)
+        document = build(*draft.blocks, meta=draft.meta)
+        try:
+            outline(document)  # what draive cannot read would make the whole memory unreadable
+        except ValueError as error:
+            raise ChatInvalid(f"{draft.source}: {error}") from error
+        return document
 
     def _storable[T](self, value: T) -> T:
         """Replace characters that PostgreSQL cannot store; without repairs, the writer refuses."""

@@ -65,6 +65,8 @@ def read_content(value: Any) -> list[Block]:
 def read_result(value: Any) -> Sequence[Block]:
     """Read what a tool returned: content as `read_content` reads it, other JSON as its text."""
     match value:
+        case None | str():
+            return read_content(value)
         case list() | tuple() if value and all(map(_is_part, cast("Sequence[Any]", value))):
             return read_content(value)
         case [{"functionResponse": _}, *_] | [{"function_response": _}, *_]:
@@ -75,8 +77,6 @@ def read_result(value: Any) -> Sequence[Block]:
             return read_result(found)
         case {"type": str()} if _is_part(value):
             return read_content([value])
-        case None | str():
-            return read_content(value)
         case _:
             return [text_part(as_text(value))]
 
@@ -100,7 +100,7 @@ def without(fields: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 def is_empty(value: object) -> bool:
     """Return True for None, and for empty text, lists and objects."""
-    return value is None or (isinstance(value, str | Sequence | Mapping) and not value)
+    return not value and (value is None or isinstance(value, str | Sequence | Mapping))
 
 
 def image(url: str, meta: Mapping[str, Any] | None = None) -> Document:
@@ -222,6 +222,15 @@ def _image_url(part: Mapping[str, Any]) -> Sequence[Block]:
             return [uploaded(identifier, rest(part, "type", "file_id", "image_file"))]
         case _:
             raise _misshapen("image_url", part)
+
+
+def _linked(part: Mapping[str, Any]) -> Sequence[Block]:
+    """Read audio or video by its URL, as open models take it."""
+    match part.get(part["type"]):
+        case {"url": str(url)} | str(url):
+            return [media(url, None)]
+        case _:
+            raise ValueError(f"expected {part['type']} with a url, found {shown(part)}")
 
 
 def _input_audio(part: Mapping[str, Any]) -> Sequence[Block]:
@@ -357,13 +366,15 @@ def _call(part: Mapping[str, Any]) -> Sequence[Block]:
 def _tool_result(part: Mapping[str, Any]) -> Sequence[Block]:
     contents = ("content", "output", "result")
     found = next((part[name] for name in contents if part.get(name) is not None), None)
+    if found == [] and "content" in part:  # without parts, not a list that was returned
+        found = None
     calls = ("tool_use_id", "toolCallId", "tool_call_id", "call_id")
     names = ("toolName", "tool_name", "name")
     kind = found.get("type") if isinstance(found, Mapping) else None
     failed = (
         part.get("is_error") is True
         or part.get("isError") is True
-        or (isinstance(kind, str) and kind.startswith("error-"))
+        or (isinstance(kind, str) and (kind.startswith("error-") or kind.endswith("_error")))
     )
     read = ("type", "id", "is_error", "isError", "status", "cache_control")
     return [
@@ -462,6 +473,8 @@ READERS = {
     "refusal": _refusal,
     "image_url": _image_url,
     "input_image": _image_url,
+    "audio_url": _linked,
+    "video_url": _linked,
     "computer_screenshot": _image_url,
     "input_audio": _input_audio,
     "file": _file,
@@ -535,7 +548,34 @@ def _gemini(part: Mapping[str, Any]) -> Sequence[Block]:  # noqa: PLR0911 - one 
         case {"image": str(url)} | {"image_url": str(url)}:
             return [image(url)]
         case _:
+            return _converse(part)
+
+
+def _converse(part: Mapping[str, Any]) -> Sequence[Block]:
+    """Read a part of the Converse API of Amazon Bedrock, whose bytes are base64 text."""
+    match part:
+        case {"toolUse": {"toolUseId": str(call), "name": str(tool)} as found}:
+            return [Call(tool, found.get("input"), call)]
+        case {"toolResult": {"toolUseId": str(call), "content": list() as items, **others}}:
+            parts = [block for each in items for block in _converse_result(each)]
+            return [Result(parts, call, failed=others.get("status") == "error")]
+        case {"reasoningContent": {"reasoningText": {"text": str(text), **signature}}}:
+            return [Thought([text_part(text)], signature)]
+        case {"image": {"format": str(kind), "source": {"bytes": str(data)}}}:
+            return [data_part(decoded(data), f"image/{kind}")]
+        case {"document": {"format": str(kind), "source": {"bytes": str(data)}, **named}}:
+            mime_type, _ = mimetypes.guess_file_type(f"document.{kind}")
+            return [data_part(decoded(data), mime_type or BINARY, rest(named))]
+        case _:
             raise ValueError(f"expected an object with a type, found {shown(part)}")
+
+
+def _converse_result(item: Any) -> Sequence[Block]:
+    match item:
+        case {"json": found}:
+            return read_result(found)
+        case _:
+            return read_content([item])
 
 
 def _gemini_result(fields: Mapping[str, Any]) -> Result:

@@ -6,19 +6,24 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, cast
 
 from draive_pg.chat import formats
-from draive_pg.chat.containers import REST, Containers, Document
 from draive_pg.chat.conversation import Call, Conversation, Result, Thought, Unreadable
+from draive_pg.chat.files.containers import Containers
+from draive_pg.chat.files.document import REST, Document, File
+from draive_pg.chat.files.rows import plain
 from draive_pg.chat.formats.format import Options, Reader, is_flat
+from draive_pg.chat.formats.traces import is_exchange
 from draive_pg.chat.parts import without
-from draive_pg.chat.sessions import Messages
+from draive_pg.chat.sessions import Messages, by_number, session_of
 from draive_pg.errors import ChatInvalid
 
 HASH_LENGTH = 12
+MAX_ERRORS = 1_000  # that are kept in the order of the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def read_messages(messages: Iterable[Mapping[str, Any]]) -> Conversation:
     ChatInvalid
         If they are of no known format, or several conversations.
     """
-    values = list(messages)
+    values = [plain(message) for message in messages]
     if not values:
         return Conversation(())
     try:
@@ -97,12 +102,13 @@ class _Documents:
         self._source = source
         self._containers = containers
         self._reader = reader
-        self._unknown: dict[tuple[str, str], list[str]] = {}  # errors by file and problem
+        self._unknown: dict[tuple[File, str], str] = {}  # the first error by file and problem
+        self._alike = Counter[tuple[File, str]]()
 
     def read(self) -> Iterator[_Parsed | ChatInvalid]:
         messages = Messages()
         header: Document | None = None
-        whole: str | None = None  # the file of the last conversation that is one document
+        whole: File | None = None  # the file of the last conversation that is one document
         broken: Document | None = None  # a message of a conversation with an invalid message
         for found in self._containers.read(self._source):
             if broken is not None and _continues(broken, found):
@@ -114,7 +120,8 @@ class _Documents:
             if isinstance(found.value, ChatInvalid):
                 broken = messages.last
                 messages, header = Messages(), None
-                yield found.value
+                more = "" if broken is None else "; the messages around it are not imported"
+                yield ChatInvalid(f"{found.value}{more}")
                 continue
             alone = whole == found.file and not found.array
             if messages.last is not None or (self._reader.is_message(found.value) and not alone):
@@ -127,8 +134,9 @@ class _Documents:
                 yield from self._parsed(found, found.value)
                 whole = found.file
         yield from self._conversations(messages, header)
-        for first, *others in self._unknown.values():
-            more = f" (and {len(others):,} more like it)" if others else ""
+        for problem, first in self._unknown.items():
+            others = self._alike[problem] - 1
+            more = f" (and {others:,} more like it)" if others else ""
             yield ChatInvalid(f"{first}{more}")
 
     def _conversations(self, messages: Messages, header: Document | None) -> Iterator[_Parsed]:
@@ -138,14 +146,20 @@ class _Documents:
                 yield from self._parsed(header, header.value)
             return
         about = {} if header is None else without(header.value, "messages", "role")
-        for field, documents in messages.sessions():
-            first = documents[0]
-            values = [each.value for each in documents]
+        for field, found in messages.sessions():
+            first = found[0]
+            values = [each.value for each in found]
             if field is None:
                 yield from self._parsed(first, {**about, "messages": values}, whole=True)
             else:
-                rows = [without(value, field) for value in values]
-                session = {field: first.value.get(field)}
+                # an exchange is a message only together with its session
+                rows = [
+                    without(value, field)
+                    if isinstance(value, Mapping) and not is_exchange(value)
+                    else value
+                    for value in by_number(values)
+                ]
+                session = {field: session_of(first.value, field)}
                 yield from self._parsed(first, {**about, **session, "messages": rows})
 
     def _parsed(self, found: Document, value: Any, *, whole: bool = False) -> Iterator[_Parsed]:
@@ -154,8 +168,9 @@ class _Documents:
             for conversation in formats.parse(value, self._reader):
                 yield _Parsed(conversation, place)
         except formats.UnknownFormat as error:
-            invalid = f"{_where(place)}: {error}"
-            self._unknown.setdefault((found.file, error.problem), []).append(invalid)
+            problem = (found.file, error.problem)
+            self._unknown.setdefault(problem, f"{_where(place)}: {error}")
+            self._alike[problem] += 1
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             problem = str(error) if isinstance(error, ValueError) else _described(error)
             yield _Parsed(ChatInvalid(f"{_where(place)}: {problem}"), place)
@@ -182,18 +197,21 @@ def _described(error: Exception) -> str:
 
 
 def _where(found: Document) -> str:
-    return f"{found.file}, {found.place}" if found.place else found.file
+    return f"{found.file.name}, {found.place}" if found.place else found.file.name
 
 
 def _named(items: Iterator[_Parsed | ChatInvalid]) -> Iterator[Log | ChatInvalid]:
     """Name the conversations; one that is alone in its file has the name of the file."""
     held: _Parsed | None = None
     errors: list[ChatInvalid] = []  # after the conversation that is held
-    last: str | None = None  # the file of the conversation before
+    last: File | None = None  # the file of the conversation before
     for item in items:
         error = item if isinstance(item, ChatInvalid) else item.result
         if isinstance(error, ChatInvalid):
             errors.append(error)
+            if held is None or len(errors) > MAX_ERRORS:  # a file may have any number of errors
+                yield from errors
+                errors = []
             continue
         parsed = cast("_Parsed", item)
         if held is not None:
@@ -208,8 +226,8 @@ def _named(items: Iterator[_Parsed | ChatInvalid]) -> Iterator[Log | ChatInvalid
 
 def _log(item: _Parsed, *, alone: bool) -> Log:
     conversation = cast("Conversation", item.result)
-    where = item.document.file if alone else _where(item.document)
-    stem = item.document.stem
+    where = item.document.file.name if alone else _where(item.document)
+    stem = item.document.file.stem
     identifier = conversation.identifier
     if identifier is None:
         identifier = stem if alone else f"{stem}-{_hash(conversation)}"
@@ -217,8 +235,16 @@ def _log(item: _Parsed, *, alone: bool) -> Log:
 
 
 def _hash(conversation: Conversation) -> str:
-    content = [(each.role, each.blocks) for each in conversation.messages]
-    text = json.dumps(content, default=_jsonable, sort_keys=True)
+    content: list[Any] = [(each.role, each.blocks) for each in conversation.messages]
+    times = [conversation.created, *(each.created for each in conversation.messages)]
+    if any(times):
+        content.append(times)
+    if conversation.beside:
+        content.append(conversation.beside)
+    try:
+        text = json.dumps(content, default=_jsonable, sort_keys=True)
+    except TypeError:  # keys of several types, which have no order
+        text = json.dumps(content, default=_jsonable, skipkeys=True)
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:HASH_LENGTH]
 
 

@@ -86,10 +86,21 @@ def is_spoken(value: object) -> bool:
     """Return True for an object with a speaker of a known role, and content."""
     match value:
         case Mapping() if "messages" not in value:
-            speaker = next((value[name] for name in SPEAKERS if name in value), None)
-            return role_of(speaker) is not None and any(name in value for name in CONTENTS)
+            return speaker_of(value) is not None and any(name in value for name in CONTENTS)
         case _:
             return False
+
+
+def speaker_of(fields: Mapping[str, Any]) -> str | None:
+    """Return the role of the speaker of a message in the common form, or None."""
+    speaker = _speaker_field(fields)
+    return None if speaker is None else role_of(fields[speaker])
+
+
+def _speaker_field(fields: Mapping[str, Any]) -> str | None:
+    if "role" in fields:
+        return "role"
+    return next((name for name in SPEAKERS if name in fields), None)
 
 
 def role_of(value: object) -> str | None:
@@ -109,7 +120,7 @@ def read_message(fields: Mapping[str, Any], default: str | None = None) -> Messa
     default : str | None
         Role of a message without one.
     """
-    speaker = next((name for name in SPEAKERS if name in fields), None)
+    speaker = _speaker_field(fields)
     label = fields[speaker] if speaker else default
     role = role_of(label)
     if role is None:
@@ -143,19 +154,26 @@ def time_and_others(fields: Mapping[str, Any]) -> tuple[datetime | None, Mapping
         for name in TIMES_IN_ORDER:
             if name in fields and (created := read_time(fields[name])) is not None:
                 return created, without(fields, name)
-    metadata = fields.get("metadata")
-    if isinstance(metadata, Mapping) and "createdAt" in metadata:  # of the AI SDK
-        return read_time(metadata["createdAt"]), fields
-    return None, fields
+    match fields:
+        case {"metadata": {"createdAt": created}}:  # of the AI SDK
+            return read_time(created), fields
+        case _:
+            return None, fields
 
 
 def _blocks(left: dict[str, Any], role: str) -> list[Block]:
     """Take the blocks of a message from its fields."""
+    match left:
+        case {"content": str(text)} if len(left) == 1:  # most messages
+            left.clear()
+            return [text_part(text)] if text or role != "assistant" else []
+        case _:
+            pass
     blocks: list[Block] = []
     if role == "assistant":
         blocks += _thoughts(left)
     parts = left.pop("parts", None)
-    if isinstance(parts, list | tuple | Mapping):
+    if parts is not None and isinstance(parts, list | tuple | Mapping):
         # the AI SDK repeats the parts in these
         content = read_content(parts if isinstance(parts, list | tuple) else [parts])
         left.pop("toolInvocations", None)
@@ -222,7 +240,7 @@ def _thoughts(left: dict[str, Any]) -> Sequence[Block]:
 def _invocations(left: dict[str, Any]) -> Sequence[Block]:
     """Take the tool calls of the AI SDK, version 4."""
     found = left.pop("toolInvocations", None)
-    if not isinstance(found, list | tuple):
+    if found is None or not isinstance(found, list | tuple):
         return []
     blocks: list[Block] = []
     for each in cast("Sequence[Any]", found):
@@ -324,12 +342,17 @@ def _call(position: int, call: Any) -> Block:
 
 
 def _results(left: dict[str, Any], label: str) -> Sequence[Block]:
+    match left.get("tool_responses"):
+        case [{"tool_call_id": _}, *_] as several:  # of AutoGen 0.2; the content repeats them
+            return [block for each in several for block in _results({**each}, label)]
+        case _:
+            pass
     content = left.pop("parts", None) or _taken(left)
-    blocks = read_result(content)
+    blocks = read_result(content if content != [] else None)
     call = next((left.pop(name) for name in CALLS if first_text(left, name)), None)
     tool = first_text(left, *TOOLS)
     failed = left.pop("is_error", None) is True or left.get("status") == "error"
-    meta = rest(left, *CALLS, "tool_name", "toolName", "status")
+    meta = rest(left, *CALLS, "tool_name", "toolName", "status", "role")
     if any(isinstance(block, Result) for block in blocks):  # AI SDK, Gemini
         return blocks
     if label == "function":  # such a message has a name only

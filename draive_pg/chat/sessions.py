@@ -5,13 +5,15 @@ import pickle
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from operator import itemgetter
 from typing import Any, cast
 
 from draive_pg.chat import formats
-from draive_pg.chat.containers import Document
-from draive_pg.chat.formats.format import SESSIONS
+from draive_pg.chat.files.document import Document
+from draive_pg.chat.formats.format import SESSIONS, whole
 
-NAMES = (*SESSIONS, "session", "conversation", "thread")
+# Fields with the place of a message in its session.
+NUMBERS = ("turn", "step", "index", "sequence", "order", "message_index", "turn_index", "position")
 MAX_HELD = 20_000  # messages in memory; more of them are kept on disk, if they have sessions
 
 
@@ -87,22 +89,49 @@ class _Disk:
                 yield self._field, [pickle.loads(document) for (document,) in found]  # noqa: S301
 
 
+def by_number(rows: Sequence[Any]) -> Sequence[Any]:
+    """Return the rows of a session in the order of their numbers, if each has its own."""
+    for name in NUMBERS:
+        numbers = [_number(row, name) for row in rows]
+        if None not in numbers and len(set(numbers)) == len(numbers):
+            return [row for _, row in sorted(zip(numbers, rows, strict=True), key=itemgetter(0))]
+    return rows
+
+
+def _number(row: Any, name: str) -> int | None:
+    match session_of(row, name):
+        case bool():
+            return None
+        case int(number):
+            return number
+        case str(text) if text.isdecimal():  # of CSV
+            return int(text)
+        case _:
+            return None
+
+
+def session_of(value: Any, field: str) -> Any:
+    """Return the session of a message; None without one."""
+    return (
+        whole(cast("Mapping[str, Any]", value).get(field)) if isinstance(value, Mapping) else None
+    )
+
+
 def _session(message: Document, field: str) -> str:
     """Return the session of a message as ASCII text, whatever its type is."""
-    return json.dumps(message.value.get(field), default=str)
+    return json.dumps(session_of(message.value, field), default=str)
 
 
 def _session_field(messages: Sequence[Document]) -> str | None:
     """Return the name of the field with the session; None without one."""
     values = [each.value for each in messages]
-    name = next((name for name in NAMES if _has_session(values, name)), None)
+    name = next((name for name in SESSIONS if _has_session(values, name)), None)
     found = None if name is None else formats.detect({"messages": values})
     return None if found is not None and found.splits_sessions else name
 
 
 def _has_session(values: Sequence[Any], name: str) -> bool:
     return any(
-        isinstance(cast("Mapping[str, Any]", value).get(name), str | int)
-        for value in values
-        if isinstance(value, Mapping)
+        isinstance(found, str | int) or (isinstance(found, float) and found.is_integer())
+        for found in (session_of(value, name) for value in values)
     )

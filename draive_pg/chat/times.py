@@ -5,7 +5,8 @@
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, cast
 
 STEP = timedelta(microseconds=1)
@@ -42,6 +43,17 @@ def read_time(value: object) -> datetime | None:
             return None
 
 
+def descend(times: Sequence[datetime | None]) -> bool:
+    """Return True if all times are known, and the newest is first."""
+    known = [time for time in times if time is not None]
+    return (
+        len(known) == len(times)
+        and bool(known)
+        and known[0] > known[-1]
+        and all(newer >= older for newer, older in pairwise(known))
+    )
+
+
 def in_order(times: Sequence[datetime | None], start: datetime | None) -> Sequence[datetime] | None:
     """Complete the times of messages so that each is later than the one before.
 
@@ -72,6 +84,8 @@ def in_order(times: Sequence[datetime | None], start: datetime | None) -> Sequen
 
 def _aware(time: datetime) -> datetime | None:
     if time != time:  # noqa: PLR0124 - pandas' NaT
+        return None
+    if time.year in (MINYEAR, MAXYEAR):  # what some languages write in place of no time
         return None
     # pandas' Timestamp is a datetime with nanoseconds
     time = cast("Any", time).to_pydatetime(warn=False) if hasattr(time, "to_pydatetime") else time

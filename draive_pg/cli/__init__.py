@@ -86,7 +86,8 @@ def main() -> None:
     except TyperException as error:
         message = error.format_message()
         if "\n" not in message:  # not the help, which is shown when no command is given
-            message = f"draive-pg: {hide_passwords(message)} See --help."
+            end = "" if message.endswith((".", "?")) else "."
+            message = f"draive-pg: {hide_passwords(message)}{end} See --help."
         echo(*message.split("\n"), err=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):

@@ -7,6 +7,8 @@ import typer
 from draive_pg.cli.options import (
     AsJson,
     Dsn,
+    Everything,
+    Limit,
     Memories,
     Prefix,
     Schema,
@@ -14,7 +16,6 @@ from draive_pg.cli.options import (
     Until,
     author_of,
     opened,
-    timestamp,
 )
 from draive_pg.cli.output import echo, print_json, print_records
 
@@ -80,8 +81,8 @@ def annotations(
     prefix: Prefix = None,
     since: Since = None,
     until: Until = None,
-    limit: Annotated[int, typer.Option(metavar="NUMBER", help="At most this many.")] = 100,
-    everything: Annotated[bool, typer.Option("--all", help="Without a limit.")] = False,
+    limit: Limit = 100,
+    everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
     """List annotations by memory and position.
@@ -95,8 +96,8 @@ def annotations(
         found = db.annotations.list(
             identifiers or None,
             prefix=prefix,
-            since=timestamp(since, "--since"),
-            until=timestamp(until, "--until"),
+            since=since,
+            until=until,
             limit=None if everything else limit,
         )
     names = ("identifier", "position", "name", "score", "comment", "tags", "author", "id")

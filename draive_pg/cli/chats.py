@@ -8,14 +8,10 @@ import typer
 
 from draive_pg.chat.conversation import Branches, OnError
 from draive_pg.cli.file_groups import OfFiles
-from draive_pg.cli.options import AsJson, Dsn, Schema, opened, renamed
+from draive_pg.cli.options import AsJson, Dsn, Schema, choice_option, opened, renamed
 from draive_pg.cli.output import counts_of, echo, print_json, print_table, summarize
+from draive_pg.display.text import plural
 from draive_pg.models.conversations import ChatImport
-
-SUMMARY = (
-    "{imported:,} conversations ({elements:,} elements), skipped {unchanged:,}, "
-    "failed {failed:,}, in {seconds:.1f} s"
-)
 
 app = typer.Typer(
     cls=OfFiles,
@@ -53,13 +49,14 @@ def chats(
         ),
     ] = None,
     branches: Annotated[
-        Branches, typer.Option(help="Import edited conversations once, or every branch.")
+        Branches, choice_option(Branches, "Import edited conversations once, or every branch.")
     ] = "active",
     on_error: Annotated[
         OnError,
-        typer.Option(
-            help="Refuse a conversation with a malformed message, leave out the message, or keep "
-            "what can be kept of it."
+        choice_option(
+            OnError,
+            "Refuse a conversation with a malformed message, leave out the message, or keep what "
+            "can be kept of it.",
         ),
     ] = "refuse",
     append: Annotated[
@@ -181,7 +178,7 @@ def _counts(done: ChatImport) -> dict[str, object]:
         "elements": done.elements,
         "extended": done.extended,
         "skipped": done.unchanged,
-        "failed": len(done.refused),
+        "failed": done.failed,
         "repaired": len(done.repaired),
         "ignored": done.ignored,
         "untimed": done.untimed,
@@ -189,16 +186,12 @@ def _counts(done: ChatImport) -> dict[str, object]:
 
 
 def _summary(done: ChatImport, seconds: float, verb: str) -> list[str]:
-    counts = SUMMARY.format(
-        imported=done.imported,
-        elements=done.elements,
-        unchanged=done.unchanged,
-        failed=len(done.refused),
-        seconds=seconds,
-    )
-    lines = [f"{verb} {counts}"]
+    written = f"{plural(done.imported, 'conversation')} ({plural(done.elements, 'element')})"
+    lines = [
+        f"{verb} {written}, skipped {done.unchanged:,}, failed {done.failed:,}, in {seconds:.1f} s"
+    ]
     if done.extended:
-        lines.append(f"Added new messages to {done.extended:,} conversations")
+        lines.append(f"Added new messages to {plural(done.extended, 'conversation')}")
     if done.untimed:
         lines.append(f"Messages without times: in {done.untimed:,} of them; durations are missing")
     if done.ignored:

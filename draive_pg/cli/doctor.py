@@ -1,8 +1,10 @@
 """``draive-pg doctor``: inspect a database, and say how to fix its problems."""
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import psycopg
 import typer
@@ -18,7 +20,7 @@ from draive_pg.cli.output import (
 )
 from draive_pg.database.endpoint import EmbeddedEndpoint, endpoint_of
 from draive_pg.database.errors import short_argument_errors
-from draive_pg.display.text import format_size
+from draive_pg.display.text import format_size, plural
 from draive_pg.embedded import Server
 from draive_pg.models.admin import TableState
 
@@ -42,7 +44,15 @@ class Report:
     problems: list[str] = field(default_factory=list[str])
 
 
-def doctor(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -> None:
+def doctor(
+    *,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    replica: Annotated[
+        str | None, typer.Option(metavar="DSN", help="A streaming replica to inspect, too.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Inspect a database, and say how to fix its problems.
 
     Nothing is changed: no table is created, no server started. Numbers of rows are estimates of
@@ -65,7 +75,7 @@ def doctor(*, dsn: Dsn = None, schema: Schema = None, as_json: AsJson = False) -
             report.embedded = Embedded(str(server.data), str(server.log), server.running())
             dsn = server.conninfo() if report.embedded.running else None
         if dsn is not None:
-            _inspect(dsn, schema, report)
+            _inspect(dsn, schema, replica, report)
     except (DraivePGError, psycopg.Error) as error:
         report.problems.append(message_of(error))
     if as_json:
@@ -85,9 +95,9 @@ def _is_embedded(dsn: str | None) -> bool:
         return isinstance(endpoint_of(dsn), EmbeddedEndpoint)
 
 
-def _inspect(address: str, schema: str | None, report: Report) -> None:
+def _inspect(address: str, schema: str | None, replica: str | None, report: Report) -> None:
     """Inspect a server by its address, so that an embedded one is neither started nor stopped."""
-    with Client(address, schema=schema) as db:
+    with Client(address, schema=schema, replica=replica) as db:
         report.database = db.diagnose()
     report.pooler = _is_pooled(address)
     report.problems += report.database.problems
@@ -104,6 +114,8 @@ def _print(report: Report) -> None:
     if embedded := report.embedded:
         state = "runs" if embedded.running else "does not run now; it starts when it is needed"
         echo(f"The embedded server {state}: {embedded.data}")
+        if not embedded.running:
+            echo("To inspect its database, start it: draive-pg server start")
     if report.database:
         _print_database(report.database, pooler=bool(report.pooler))
     if report.problems:
@@ -126,6 +138,10 @@ def _print_database(found: Diagnosis, *, pooler: bool) -> None:
     if found.migrations:
         echo("")
         print_records(found.migrations, "name", "state", "applied", as_json=False)
+    if found.views:
+        places = Counter(each.schema for each in found.views if each.state != "missing")
+        counts = [f"{plural(number, 'view')} in {place}" for place, number in places.items()]
+        echo("", f"Views of the frames: {', '.join(counts)}")
     listening = [f"{each.role} ({each.application}, {each.pid})" for each in found.listeners]
     echo("", f"Listening for changes: {', '.join(listening) or 'nobody'}")
 

@@ -14,14 +14,15 @@ from draive_pg.cli.options import (
     Expected,
     Message,
     Schema,
+    Since,
     Strict,
+    Until,
     Yes,
     author_of,
     confirm,
-    json_object,
+    json_option,
     opened,
     read_file,
-    timestamp,
 )
 from draive_pg.cli.output import echo, print_diff, print_json, print_records, print_stored
 from draive_pg.cli.releases import MOVES, add_release_commands
@@ -173,15 +174,10 @@ def _add_reading_commands(app: typer.Typer, group: CommandGroup) -> None:
         dsn: Dsn = None,
         schema: Schema = None,
         meta: Annotated[
-            str | None,
-            typer.Option(metavar="JSON", help='Meta contains this: \'{"lang": "en"}\'.'),
+            dict[str, Any] | None, json_option('Meta contains this: \'{"lang": "en"}\'.')
         ] = None,
-        since: Annotated[
-            str | None, typer.Option(metavar="TIME", help="Written at this time or later.")
-        ] = None,
-        until: Annotated[
-            str | None, typer.Option(metavar="TIME", help="Written before this time.")
-        ] = None,
+        since: Since = None,
+        until: Until = None,
         author: Annotated[str | None, typer.Option(metavar="TEXT", help="Written by.")] = None,
         label: Annotated[str | None, typer.Option(metavar="LABEL", help="With this label.")] = None,
         current: Annotated[bool, typer.Option("--current", help="Only current revisions.")] = False,
@@ -199,14 +195,16 @@ def _add_reading_commands(app: typer.Typer, group: CommandGroup) -> None:
           draive-pg <command> search refund --current
           draive-pg <command> search --since 2026-01-01 --author ada
         """
-        conditions: dict[str, Any] = {
-            "meta": json_object(meta, "--meta"),
-            "since": timestamp(since, "--since"),
-            "until": timestamp(until, "--until"),
-        }
         with opened(dsn, schema) as db:
             found = group.namespace(db).search(
-                text, author=author, label=label, current=current, limit=limit, **conditions
+                text,
+                meta=meta,
+                since=since,
+                until=until,
+                author=author,
+                label=label,
+                current=current,
+                limit=limit,
             )
         print_records(found, group.key, *COLUMNS, as_json=as_json, empty="Nothing was found.")
         raise typer.Exit(0 if found else 1)

@@ -9,8 +9,19 @@ import typer
 from draive_pg.chat.conversation import ExportFormat
 from draive_pg.cli.file_groups import OfFiles
 from draive_pg.cli.frames import frame_command
-from draive_pg.cli.options import AsJson, Dsn, Memories, Prefix, Schema, opened, timestamp
+from draive_pg.cli.options import (
+    AsJson,
+    Dsn,
+    LastSince,
+    LastUntil,
+    Memories,
+    Prefix,
+    Schema,
+    choice_option,
+    opened,
+)
 from draive_pg.cli.output import counts_of, echo, print_json, summarize
+from draive_pg.display.text import plural
 from draive_pg.frames import FRAMES
 
 app = typer.Typer(
@@ -36,14 +47,10 @@ def chats(
     dsn: Dsn = None,
     schema: Schema = None,
     prefix: Prefix = None,
-    since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Last written to at this time or later.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Last written to before this time.")
-    ] = None,
+    since: LastSince = None,
+    until: LastUntil = None,
     format_: Annotated[
-        ExportFormat, typer.Option("--format", help="Format of the conversations.")
+        ExportFormat, choice_option(ExportFormat, "Format of the conversations.", "--format")
     ] = "openai",
     metadata: Annotated[
         bool,
@@ -73,8 +80,8 @@ def chats(
             file,
             identifiers or None,
             prefix=prefix,
-            since=timestamp(since, "--since"),
-            until=timestamp(until, "--until"),
+            since=since,
+            until=until,
             format=format_,
             metadata=metadata,
             only_valid=only_valid,
@@ -86,7 +93,8 @@ def chats(
         return
     seconds = time.monotonic() - started
     echo(
-        f"Exported {done.conversations:,} conversations ({done.messages:,} messages) to {file} "
+        f"Exported {plural(done.conversations, 'conversation')} "
+        f"({plural(done.messages, 'message')}) to {file} "
         f"in {seconds:.1f} s"
     )
     if done.ignored:

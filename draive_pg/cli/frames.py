@@ -13,16 +13,18 @@ from draive_pg.cli.options import (
     AsJson,
     Dsn,
     Prefix,
+    RoleOption,
     Schema,
-    Since,
+    SpeakerOption,
     Until,
-    json_object,
+    choice_option,
+    json_option,
     opened,
-    timestamp,
+    parse_time,
 )
 from draive_pg.cli.output import echo, print_json
-from draive_pg.frames.frame import Format
-from draive_pg.frames.query import Role, Speaker
+from draive_pg.codec.validation import shown
+from draive_pg.frames.frame import Format, PartitionBy
 
 DETAILS = """
 
@@ -33,6 +35,10 @@ Examples:
   draive-pg export {frame} {frame}.parquet
   draive-pg export {frame} {frame}.csv.gz --since 2026-01-01
 """
+
+
+def _since(text: str) -> Any:
+    return text if text == "last" else parse_time(text)
 
 
 def frame_command(frame: str) -> Callable[..., None]:
@@ -55,7 +61,10 @@ def _export(
     frame: str,
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="Ends in .parquet, .csv or .jsonl, optionally .gz."),
+        typer.Argument(
+            metavar="FILE",
+            help="Ends in .parquet, .csv or .jsonl, optionally .gz; a folder with --partition-by.",
+        ),
     ],
     *,
     dsn: Dsn = None,
@@ -65,14 +74,20 @@ def _export(
     ] = None,
     prefix: Prefix = None,
     variables: Annotated[
-        str | None,
-        typer.Option(metavar="JSON", help="Only memories whose newest variables contain this."),
+        dict[str, Any] | None, json_option("Only memories whose newest variables contain this.")
     ] = None,
-    since: Since = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            parser=_since,
+            metavar="TIME",
+            help="Only from this time on (ISO 8601; else UTC); last: add what is new to a folder.",
+        ),
+    ] = None,
     until: Until = None,
     limit: Annotated[int | None, typer.Option(metavar="N", help="At most this many rows.")] = None,
-    role: Annotated[Role | None, typer.Option(help="Only elements of this role.")] = None,
-    speaker: Annotated[Speaker | None, typer.Option(help="Only elements of this one.")] = None,
+    role: RoleOption = None,
+    speaker: SpeakerOption = None,
     tool: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="Only this tool; can be repeated.")
     ] = None,
@@ -81,7 +96,7 @@ def _export(
     ] = None,
     format_: Annotated[
         Format | None,
-        typer.Option("--format", help="The format, if the name of the file does not tell."),
+        choice_option(Format, "If the name of the file does not tell.", "--format"),
     ] = None,
     spreadsheet: Annotated[
         bool,
@@ -89,21 +104,28 @@ def _export(
             "--spreadsheet", help="CSV with a byte order mark, and without formulas in texts."
         ),
     ] = False,
+    partition_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="month|day|ROWS",
+            help="Write conversation_log to a folder: a file a month, a day, or so many rows.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     started = time.monotonic()
-    times = (timestamp(since, "--since"), timestamp(until, "--until"))
     with opened(dsn, schema) as db:
         rows = db.frames.export(
             frame,
             file,
             format=format_,
             spreadsheet=spreadsheet,
+            partition_by=_partition_by(partition_by),
             identifier=identifier,
             prefix=prefix,
-            variables=json_object(variables, "--variables"),
-            since=times[0],
-            until=times[1],
+            variables=variables,
+            since=since,
+            until=until,
             limit=limit,
             role=role,
             speaker=speaker,
@@ -115,3 +137,15 @@ def _export(
         print_json({"rows": rows, "seconds": round(seconds, 3)})
     else:
         echo(f"Exported {rows:,} rows to {file} in {seconds:.1f} s")
+
+
+def _partition_by(value: str | None) -> PartitionBy | None:
+    match value:
+        case None | "month" | "day":
+            return value
+        case _ if value.isdecimal() and int(value):
+            return int(value)
+        case _:
+            raise typer.BadParameter(
+                f"--partition-by must be month, day or a number of rows, not {shown(value)}."
+            )

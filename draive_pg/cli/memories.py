@@ -1,8 +1,9 @@
 """``draive-pg memories``: list, show, search, copy and remove conversations."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,16 +11,26 @@ from draive_pg import MemoryMissing, Removal
 from draive_pg.cli import chats, exports
 from draive_pg.cli.options import (
     AsJson,
+    Descending,
     Dsn,
+    Everything,
+    LastSince,
+    LastUntil,
+    Limit,
+    MemoryOrder,
     Prefix,
+    RoleOption,
     Schema,
+    Since,
+    SpeakerOption,
+    Until,
     Yes,
+    choice_option,
     confirm,
     duration,
-    json_object,
+    json_option,
     opened,
     renamed,
-    timestamp,
 )
 from draive_pg.cli.output import (
     echo,
@@ -30,10 +41,9 @@ from draive_pg.cli.output import (
     print_table,
     summarize,
 )
+from draive_pg.display.text import duration as readable
 from draive_pg.display.text import format_size
-from draive_pg.frames.query import Role, Speaker
 from draive_pg.frames.search import Match
-from draive_pg.operations.conversations.listing import Order
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -63,22 +73,13 @@ def list_(
     dsn: Dsn = None,
     schema: Schema = None,
     prefix: Prefix = None,
-    since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Last written to at this time or later.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Last written to before this time.")
-    ] = None,
-    order: Annotated[
-        Order,
-        typer.Option(metavar="ORDER", help="By identifier, created, last, elements or bytes."),
-    ] = "identifier",
-    descending: Annotated[
-        bool, typer.Option("--descending", help="Largest or newest first.")
-    ] = False,
-    limit: Annotated[int, typer.Option(metavar="NUMBER", help="At most this many.")] = 100,
+    since: LastSince = None,
+    until: LastUntil = None,
+    order: MemoryOrder = "identifier",
+    descending: Descending = False,
+    limit: Limit = 100,
     offset: Annotated[int, typer.Option(metavar="NUMBER", help="Skip this many.")] = 0,
-    everything: Annotated[bool, typer.Option("--all", help="Without a limit.")] = False,
+    everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
     """List memories with their sizes and times.
@@ -91,12 +92,11 @@ def list_(
       draive-pg memories list --prefix ada/ --since 2026-01-31
       draive-pg memories list --all --json | jq -r '.[].identifier'
     """
-    first, end = timestamp(since, "--since"), timestamp(until, "--until")
     with opened(dsn, schema) as db:
         memories = db.memories.list(
             prefix,
-            since=first,
-            until=end,
+            since=since,
+            until=until,
             order=order,
             descending=descending,
             limit=None if everything else limit,
@@ -104,7 +104,7 @@ def list_(
         )
         shown = offset + len(memories)
         full = not everything and len(memories) == limit
-        total = db.memories.count(prefix, since=first, until=end) if full else shown
+        total = db.memories.count(prefix, since=since, until=until) if full else shown
     if as_json:
         print_json(list(memories))
     else:
@@ -176,35 +176,28 @@ def search(
         list[str] | None, typer.Option(metavar="TEXT", help="In this memory; can be repeated.")
     ] = None,
     prefix: Prefix = None,
-    role: Annotated[Role | None, typer.Option(help="Only elements of this role.")] = None,
-    speaker: Annotated[Speaker | None, typer.Option(help="Only elements of this one.")] = None,
+    role: RoleOption = None,
+    speaker: SpeakerOption = None,
     tool: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="With this tool; can be repeated.")
     ] = None,
-    meta: Annotated[
-        str | None, typer.Option(metavar="JSON", help="The element's meta contains this.")
-    ] = None,
+    meta: Annotated[dict[str, Any] | None, json_option("The element's meta contains this.")] = None,
     variables: Annotated[
-        str | None,
-        typer.Option(metavar="JSON", help="Its memory's variables contain this."),
+        dict[str, Any] | None, json_option("Its memory's variables contain this.")
     ] = None,
     error: Annotated[
         bool | None, typer.Option("--error/--no-error", help="With or without a tool error.")
     ] = None,
-    since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Written at this time or later.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Written before this time.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
     match: Annotated[
         Match | None,
-        typer.Option(help="Whole words, or also parts of words; the default depends on TEXT."),
+        choice_option(Match, "Whole words, or also parts of words; the default depends on TEXT."),
     ] = None,
     language: Annotated[
         str, typer.Option(metavar="NAME", help="Such as english, to find other forms of words.")
     ] = "simple",
-    limit: Annotated[int, typer.Option(metavar="NUMBER", help="At most this many.")] = 100,
+    limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
     """Find elements by text and by properties.
@@ -220,12 +213,6 @@ def search(
       draive-pg memories search --tool find_flight --error --since 2026-01-31
       draive-pg memories search --variables '{"customer": "ada"}' --json | jq -r '.[].excerpt'
     """
-    conditions = {
-        "meta": json_object(meta, "--meta"),
-        "variables": json_object(variables, "--variables"),
-        "since": timestamp(since, "--since"),
-        "until": timestamp(until, "--until"),
-    }
     with opened(dsn, schema) as db:
         found = db.memories.search(
             text,
@@ -238,7 +225,10 @@ def search(
             match=match,
             language=language,
             limit=limit,
-            **conditions,  # pyright: ignore[reportArgumentType] - by name
+            meta=meta,
+            variables=variables,
+            since=since,
+            until=until,
         )
     if as_json:
         echo_json(found.to_json(orient="records", date_format="iso", date_unit="us"))
@@ -333,8 +323,10 @@ def prune(
     dsn: Dsn = None,
     schema: Schema = None,
     older_than: Annotated[
-        str | None,
-        typer.Option(metavar="AGE", help="Not written to for this long: 90d, 12h or 30m."),
+        timedelta | None,
+        typer.Option(
+            parser=duration, metavar="AGE", help="Not written to for this long: 90d, 12h or 30m."
+        ),
     ] = None,
     keep: Annotated[
         int | None,
@@ -362,11 +354,10 @@ def prune(
       draive-pg memories prune --keep 10 --prefix ada/
       draive-pg memories prune --expired --yes
     """
-    age = duration(older_than, "--older-than")
-    if age is None and keep is None and not expired:
+    if older_than is None and keep is None and not expired:
         raise typer.BadParameter("give --older-than, --keep or --expired.")
     with opened(dsn, schema) as db:
-        run = partial(db.memories.prune, age, keep=keep, prefix=prefix, expired=expired)
+        run = partial(db.memories.prune, older_than, keep=keep, prefix=prefix, expired=expired)
         _remove_confirmed(run, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
@@ -401,8 +392,15 @@ def ttl(
         raise typer.BadParameter("give TTL and either --identifier or --prefix, or none of them.")
     with opened(dsn, schema) as db:
         if ttl is not None:
-            value = None if ttl == "none" else duration(ttl, "TTL")
+            value = None if ttl == "none" else duration(ttl)
             db.memories.set_ttl(value, identifier=identifier, prefix=prefix)
+            kind = "memory" if prefix is None else "prefix"
+            now = (
+                "no time to live of its own"
+                if value is None
+                else f"a time to live of {readable(value)}"
+            )
+            echo(f"The {kind} {identifier or prefix} has {now}.")
         else:
             print_records(
                 db.memories.ttls(),
@@ -422,11 +420,10 @@ def erase(
     schema: Schema = None,
     prefix: Prefix = None,
     variables: Annotated[
-        str | None,
-        typer.Option(metavar="JSON", help="Their variables contain this, or did at some time."),
+        dict[str, Any] | None, json_option("Their variables contain this, or did at some time.")
     ] = None,
     meta: Annotated[
-        str | None, typer.Option(metavar="JSON", help="The meta of an element contains this.")
+        dict[str, Any] | None, json_option("The meta of an element contains this.")
     ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -443,14 +440,12 @@ def erase(
       draive-pg memories erase --prefix ada/
       draive-pg memories erase --variables '{"customer": "ada"}' --yes
     """
-    conditions = {
-        "variables": json_object(variables, "--variables"),
-        "meta": json_object(meta, "--meta"),
-    }
-    if not identifiers and prefix is None and not any(map(bool, conditions.values())):
+    if not (identifiers or variables or meta) and prefix is None:
         raise typer.BadParameter("give IDENTIFIER, --prefix, --variables or --meta.")
     with opened(dsn, schema) as db:
-        run = partial(db.memories.erase, identifiers or None, prefix=prefix, **conditions)
+        run = partial(
+            db.memories.erase, identifiers or None, prefix=prefix, variables=variables, meta=meta
+        )
         _remove_confirmed(run, dry_run=dry_run, yes=yes, as_json=as_json)
 
 

@@ -5,19 +5,69 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeAliasType, cast, get_args
 
 import typer
 
 from draive_pg import Client, FileInvalid
 from draive_pg.cli.output import echo
+from draive_pg.codec.json import reason
 from draive_pg.codec.timestamps import check_timestamp
 from draive_pg.database.errors import short_argument_errors
+from draive_pg.frames.query import Role, Speaker
+from draive_pg.operations.conversations.listing import Order
+
+UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+
+
+def parse_time(text: str) -> datetime:
+    """Parse ISO 8601 text as Python's time arguments do; UTC unless it has an offset."""
+    try:
+        return cast("datetime", check_timestamp(text, "it"))  # None only for None
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from None
+
+
+def duration(text: str) -> timedelta:
+    """Parse a number of days, hours or minutes: ``90d``, ``12h``, ``30m``."""
+    # Six digits at most: more days exceed PostgreSQL's timestamps.
+    if not (match := re.fullmatch(r"([0-9]{1,6})([dhm])", text)):
+        raise typer.BadParameter(
+            f"expected days, hours or minutes as 90d, 12h or 30m, not {text!r:.60}."
+        )
+    return timedelta(**{UNITS[match[2]]: int(match[1])})
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = cast("object", json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise typer.BadParameter(f"not JSON: {reason(error)}.") from error
+    if not isinstance(value, dict):
+        raise typer.BadParameter('expected a JSON object as {"name": "value"}.')
+    return cast("dict[str, Any]", value)
+
+
+def time_option(help_text: str) -> Any:
+    """Return an option whose value is a point in time."""
+    return typer.Option(parser=parse_time, metavar="TIME", help=help_text)
+
+
+def json_option(help_text: str) -> Any:
+    """Return an option whose value is a JSON object."""
+    return typer.Option(parser=_json_object, metavar="JSON", help=help_text)
+
+
+def choice_option(choices: TypeAliasType, help_text: str, *names: str) -> Any:
+    """Return an option whose value is one of a Literal type."""
+    metavar = "|".join(get_args(choices.__value__))
+    return typer.Option(*names, metavar=metavar, help=help_text)
+
 
 Dsn = Annotated[
     str | None,
@@ -64,15 +114,29 @@ Message = Annotated[
     str | None, typer.Option("--message", "-m", metavar="TEXT", help="Why; kept with the change.")
 ]
 
-Since = Annotated[
-    str | None, typer.Option(metavar="TIME", help="Only from this time on (ISO 8601; else UTC).")
-]
+Since = Annotated[datetime | None, time_option("Only from this time on (ISO 8601; else UTC).")]
 
-Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only before this time.")]
+Until = Annotated[datetime | None, time_option("Only before this time.")]
+
+LastSince = Annotated[datetime | None, time_option("Last written to at this time or later.")]
+
+LastUntil = Annotated[datetime | None, time_option("Last written to before this time.")]
 
 Prefix = Annotated[
     str | None, typer.Option(metavar="TEXT", help="Only identifiers that begin with this.")
 ]
+
+MemoryOrder = Annotated[Order, choice_option(Order, "What to order by.")]
+
+Descending = Annotated[bool, typer.Option("--descending", help="Largest or newest first.")]
+
+Limit = Annotated[int, typer.Option(metavar="NUMBER", help="At most this many.")]
+
+Everything = Annotated[bool, typer.Option("--all", help="Without a limit.")]
+
+RoleOption = Annotated[Role | None, choice_option(Role, "Only elements of this role.")]
+
+SpeakerOption = Annotated[Speaker | None, choice_option(Speaker, "Only elements of this speaker.")]
 
 Memories = Annotated[
     list[str] | None, typer.Argument(metavar="IDENTIFIER", help="The memories; default: all.")
@@ -82,8 +146,6 @@ Yes = Annotated[
     bool,
     typer.Option("--yes", "-y", help="Do not ask; required without a terminal."),
 ]
-
-UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
 def connect(dsn: str | None, schema: str | None) -> Client:
@@ -153,41 +215,10 @@ def renamed[**P](command: Callable[P, None], old: str, new: str) -> Callable[P, 
 def read_file(path: Path) -> bytes:
     """Return the content of a file, or standard input for ``-``."""
     if str(path) == "-":
-        return sys.stdin.buffer.read()
+        if content := sys.stdin.buffer.read():
+            return content
+        raise FileInvalid("standard input is empty; did the command before it fail?")
     try:
         return path.read_bytes()
     except FileNotFoundError:
         raise FileInvalid(f"there is no file {str(path)!r:.200}") from None
-
-
-def timestamp(text: str | None, option: str) -> datetime | None:
-    """Parse ISO 8601 text as Python's time arguments do; UTC unless it has an offset."""
-    try:
-        return check_timestamp(text, option)
-    except ValueError as error:
-        raise typer.BadParameter(f"{error}.") from None
-
-
-def duration(text: str | None, option: str) -> timedelta | None:
-    """Parse a number of days, hours or minutes: ``90d``, ``12h``, ``30m``."""
-    if text is None:
-        return None
-    # Six digits at most: more days exceed PostgreSQL's timestamps.
-    if not (match := re.fullmatch(r"([0-9]{1,6})([dhm])", text)):
-        raise typer.BadParameter(
-            f"{option} must be days, hours or minutes as 90d, 12h or 30m, not {text!r:.60}."
-        )
-    return timedelta(**{UNITS[match[2]]: int(match[1])})
-
-
-def json_object(text: str | None, option: str) -> Mapping[str, Any] | None:
-    """Parse a JSON object."""
-    if text is None:
-        return None
-    try:
-        value = cast("object", json.loads(text))
-    except (ValueError, RecursionError) as error:
-        raise typer.BadParameter(f"{option} is not JSON: {error}.") from error
-    if not isinstance(value, dict):
-        raise typer.BadParameter(f'{option} must be a JSON object as {{"name": "value"}}.')
-    return cast("dict[str, Any]", value)

@@ -17,6 +17,7 @@ DRIFT = 3  # a folder and the database differ
 CONFLICT = 4  # both sides changed, or somebody wrote at the same time: nothing was done
 NOT_RUNNING = 3  # the embedded server does not run; the code of pg_ctl and service managers
 
+NAMES_SHOWN = 10  # of what was left out
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -81,8 +82,11 @@ def summarize(result: Removal | Transfer) -> str:
 
 
 def counts_of(ignored: Mapping[str, int]) -> str:
-    """Return the names of what was left out, with counts."""
-    return ", ".join(f"{name} ({count:,})" for name, count in ignored.items())
+    """Return the most frequent names of what was left out, with counts."""
+    frequent = sorted(ignored.items(), key=lambda item: -item[1])[:NAMES_SHOWN]
+    names = ", ".join(f"{name} ({count:,})" for name, count in frequent)
+    more = len(ignored) - NAMES_SHOWN
+    return f"{names}, and {more:,} more, which --json prints" if more > 0 else names
 
 
 def message_of(error: Exception) -> str:

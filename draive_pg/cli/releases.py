@@ -11,7 +11,7 @@ import typer
 from draive_pg import Release
 from draive_pg.cli.kinds import GROUPS, CommandGroup, command, documents_of, revision_of
 from draive_pg.cli.options import AsJson, Author, Dsn, Message, Schema, author_of, opened
-from draive_pg.cli.output import print_json, print_records, print_table
+from draive_pg.cli.output import print_json, print_table
 
 Label = Annotated[str, typer.Argument(metavar="LABEL", help="Such as production.")]
 Expected = Annotated[
@@ -208,14 +208,16 @@ def _print(group: CommandGroup | None, moved: Release, *, as_json: bool) -> None
     moves: dict[str, Any] = {
         name: getattr(moved, each.labels) for name, each in GROUPS.items() if group in (None, each)
     }
-    if group is not None:
-        print_records(moves[group.command], "name", *MOVES, as_json=as_json, empty="")
-    elif as_json:
-        print_json(moves)
-    else:
-        rows = [
-            (f"{name}:{each.name}", *(getattr(each, column) for column in MOVES))
-            for name, found in moves.items()
-            for each in found
-        ]
-        print_table(("name", *MOVES), rows, "")
+    if as_json:
+        print_json(moves if group is None else list(moves[group.command]))
+        return
+    rows = [
+        (
+            each.name if group else f"{name}:{each.name}",
+            *(getattr(each, column) for column in MOVES),
+            "moved" if each.changed else "was there",
+        )
+        for name, found in moves.items()
+        for each in found
+    ]
+    print_table(("name", *MOVES, "result"), rows)

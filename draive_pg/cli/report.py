@@ -5,10 +5,21 @@ from typing import Annotated
 
 import typer
 
-from draive_pg.cli.options import AsJson, Dsn, Schema, opened, timestamp
+from draive_pg.cli.options import (
+    AsJson,
+    Descending,
+    Dsn,
+    Everything,
+    LastSince,
+    LastUntil,
+    Limit,
+    MemoryOrder,
+    Prefix,
+    Schema,
+    opened,
+)
 from draive_pg.cli.output import echo, print_json
 from draive_pg.display.text import plural
-from draive_pg.operations.conversations.listing import Order
 
 
 def report(
@@ -16,24 +27,13 @@ def report(
     *,
     dsn: Dsn = None,
     schema: Schema = None,
-    prefix: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Only identifiers that begin with this.")
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Last written to at this time or later.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Last written to before this time.")
-    ] = None,
-    order: Annotated[
-        Order,
-        typer.Option(metavar="ORDER", help="By identifier, created, last, elements or bytes."),
-    ] = "identifier",
-    descending: Annotated[
-        bool, typer.Option("--descending", help="Largest or newest first.")
-    ] = False,
-    limit: Annotated[int, typer.Option(metavar="NUMBER", help="At most this many.")] = 1000,
-    everything: Annotated[bool, typer.Option("--all", help="Without a limit.")] = False,
+    prefix: Prefix = None,
+    since: LastSince = None,
+    until: LastUntil = None,
+    order: MemoryOrder = "identifier",
+    descending: Descending = False,
+    limit: Limit = 1000,
+    everything: Everything = False,
     title: Annotated[str, typer.Option(metavar="TEXT", help="Title of the page.")] = (
         "Conversations"
     ),
@@ -49,7 +49,6 @@ def report(
       draive-pg memories report week.html --since 2026-01-26 --order last --descending
       draive-pg memories report ada.html --prefix ada/ --title "Visits of Ada"
     """
-    first, end = timestamp(since, "--since"), timestamp(until, "--until")
     with opened(dsn, schema) as db:
         result = db.memories.report(
             file,
@@ -58,11 +57,11 @@ def report(
             descending=descending,
             limit=None if everything else limit,
             title=title,
-            since=first,
-            until=end,
+            since=since,
+            until=until,
         )
         full = not everything and result.memories == limit
-        total = db.memories.count(prefix, since=first, until=end) if full else result.memories
+        total = db.memories.count(prefix, since=since, until=until) if full else result.memories
     if as_json:
         print_json(result)
     else:

@@ -20,8 +20,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="""Start, stop and inspect your embedded PostgreSQL.
 
-    Commands and Client() start it when they need it, and the last of them stops it. Started here,
-    it keeps running, which saves each of them the start, until you stop it.
+    Commands and Client() start it when they need it, and the last of them stops it. A server that
+    is started here keeps running until you stop it.
     """,
 )
 
@@ -51,7 +51,7 @@ def stop(
         bool, typer.Option("--force", help="Stop it now, and end all sessions.")
     ] = False,
 ) -> None:
-    """Stop the server; if it is in use, its last user stops it.
+    """Stop the server, or let it stop when no process uses it.
 
     \b
     Examples:
@@ -68,7 +68,10 @@ def stop(
     if server.stop(force=force):
         echo(f"Stopped: {server.data}")
     else:
-        echo("It is in use, and stops with its last user. To stop it now, add --force.")
+        echo(
+            "It is in use, and stops when no process uses it. To stop it now, add --force; a "
+            "Client() that is still open starts it again with its next call."
+        )
 
 
 @app.command()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Protocol, cast
 from uuid import UUID
 
@@ -65,6 +66,7 @@ def decode_turn(document: Mapping[str, Any], what: str) -> Turn:
         raise StoredDataInvalid(f"{what} cannot be read: {str(error) or kind:.200}") from error
 
 
+@cache  # an import is not interrupted, which takes a thread
 def _kinds() -> Mapping[str, Any]:
     with Importing("recall or remember", "0.100 or newer", "draive[postgres]>=0.103"):
         # pyright knows the draive of the development environment, which has none of these.

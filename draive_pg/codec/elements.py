@@ -14,6 +14,7 @@ from draive_pg.codec.validation import shown
 
 type Document = Mapping[str, Any]
 
+CALLS = ("tool request", "tool response")
 HANDLINGS = ("response", "error", "output", "output_extension", "detached")
 
 # Member of the meta of an imported element whose message has no time: ``"log"`` if its `created`
@@ -28,17 +29,17 @@ type Untimed = Literal["log", "import"]
 
 def model_input(*blocks: Document, meta: Document | None = None) -> Document:
     """Build the element of a user's message, or of tool responses."""
-    return {"type": "model_input", "blocks": blocks, "meta": meta or {}}
+    return {"type": "model_input", "blocks": [*blocks], "meta": meta or {}}
 
 
 def model_output(*blocks: Document, meta: Document | None = None) -> Document:
     """Build the element of a model's answer."""
-    return {"type": "model_output", "blocks": blocks, "meta": meta or {}}
+    return {"type": "model_output", "blocks": [*blocks], "meta": meta or {}}
 
 
 def content(*parts: Document) -> Document:
     """Build a content block of parts."""
-    return {"type": "content", "parts": parts}
+    return {"type": "content", "parts": [*parts]}
 
 
 def reasoning(thought: Document) -> Document:
@@ -125,17 +126,17 @@ def outline(document: object) -> Outline:
     if not _has_meta(element):
         raise ValueError(f"meta must be an object, not {shown(element['meta'])}")
     calls: list[str] = []
+    known = BLOCKS[kind]
     for index, block in enumerate(cast("Sequence[object]", blocks)):
         # The first matching kind counts, as in draive: some documents match several.
-        matching = (name for name, matches in BLOCKS[kind].items() if matches(block))
-        match next(matching, None):
-            case None:
-                raise ValueError(f"blocks[{index}] is no {' or '.join(BLOCKS[kind])}")
-            case "tool request" | "tool response":
-                calls.append(_object(block)["identifier"])
-            case _:
-                pass
-    return Outline(kind == "model_input", calls)
+        for name, matches in known.items():
+            if matches(block):
+                if name in CALLS:
+                    calls.append(_object(block)["identifier"])
+                break
+        else:
+            raise ValueError(f"blocks[{index}] is no {' or '.join(known)}")
+    return Outline(kind == "model_input", tuple(calls))
 
 
 def encode_document(document: Document, what: str) -> str:
@@ -159,33 +160,25 @@ def _object(value: object) -> Document:
 
 
 def _has_meta(document: Document) -> bool:
-    return isinstance(document.get("meta", {}), dict)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_typed(document: Document, kind: str) -> bool:
-    return bool(document) and document.get("type", kind) == kind
+    return "meta" not in document or isinstance(document["meta"], dict)
 
 
 def _is_content(value: object) -> bool:
     block = _object(value)
     parts = block.get("parts")
-    return _is_typed(block, "content") and (
-        parts == {} or (isinstance(parts, list) and all(map(_is_part, cast("list[object]", parts))))
+    return block.get("type", "content") == "content" and (
+        all(map(_is_part, cast("list[object]", parts))) if isinstance(parts, list) else parts == {}
     )
 
 
 def _is_part(value: object) -> bool:
     part = _object(value)
     return _has_meta(part) and (
-        _is_text(part.get("text"))
-        or (_is_text(part.get("data")) and _is_text(part.get("mime_type")))
-        or (_is_text(part.get("uri")) and isinstance(part.get("mime_type"), str | None))
+        isinstance(part.get("text"), str)
+        or (isinstance(part.get("data"), str) and isinstance(part.get("mime_type"), str))
+        or (isinstance(part.get("uri"), str) and isinstance(part.get("mime_type"), str | None))
         or (
-            _is_text(part.get("category"))
+            isinstance(part.get("category"), str)
             and isinstance(part.get("artifact"), dict)
             and isinstance(part.get("hidden", False), int)
         )
@@ -194,17 +187,25 @@ def _is_part(value: object) -> bool:
 
 def _is_reasoning(value: object) -> bool:
     block = _object(value)
-    return _is_typed(block, "reasoning") and _is_content(block.get("content")) and _has_meta(block)
+    return (
+        block.get("type", "reasoning") == "reasoning"
+        and _is_content(block.get("content"))
+        and _has_meta(block)
+    )
 
 
 def _is_call(block: Document) -> bool:
-    return _is_text(block.get("identifier")) and _is_text(block.get("tool")) and _has_meta(block)
+    return (
+        isinstance(block.get("identifier"), str)
+        and isinstance(block.get("tool"), str)
+        and _has_meta(block)
+    )
 
 
 def _is_request(value: object) -> bool:
     block = _object(value)
     return (
-        _is_typed(block, "tool_request")
+        block.get("type", "tool_request") == "tool_request"
         and _is_call(block)
         and isinstance(block.get("arguments"), dict)
     )
@@ -213,7 +214,7 @@ def _is_request(value: object) -> bool:
 def _is_response(value: object) -> bool:
     block = _object(value)
     return (
-        _is_typed(block, "tool_response")
+        block.get("type", "tool_response") == "tool_response"
         and _is_call(block)
         and _is_content(block.get("content"))
         and block.get("handling") in HANDLINGS

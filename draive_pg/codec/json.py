@@ -17,7 +17,7 @@ MAX_BYTES = 268_435_455  # PostgreSQL's limit for JSONB
 MAX_BITS = 14_000  # below Python's limit of 4,300 digits for parsing an integer
 MAX_PLACE = 200  # characters of a place in an error message
 
-PLAIN = frozenset({str, float, bool, type(None)})
+PLAIN: frozenset[object] = frozenset({str, float, bool, type(None)})
 
 type OnInvalid = Literal["refuse", "replace"]
 """What to do with characters that PostgreSQL cannot store: NUL and lone surrogates."""
@@ -119,7 +119,12 @@ def parse(text: str, what: str) -> Any:
     try:
         return decode(text)
     except (ValueError, RecursionError) as error:
-        raise StoredDataInvalid(f"{what} cannot be read ({error!s:.120})") from error
+        raise StoredDataInvalid(f"{what} cannot be read ({reason(error):.120})") from error
+
+
+def reason(error: ValueError | RecursionError) -> str:
+    """Return why a text cannot be decoded; Python's texts about recursion vary by version."""
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 def decode(text: str) -> Any:
@@ -127,22 +132,26 @@ def decode(text: str) -> Any:
     return DECODER.raw_decode(text)[0]  # json.loads would scan for whitespace twice
 
 
-def is_plain(value: object, levels: int = MAX_DEPTH) -> bool:
+def is_plain(value: object) -> bool:
     """Return whether plain `json` would produce the same text as `encode`."""
-    kind = type(value)
-    if kind in PLAIN:
-        return True
-    if kind is int:
-        return cast("int", value).bit_length() <= MAX_BITS
-    if not levels:
-        return False
-    if isinstance(value, dict):
-        for key, item in cast("dict[object, object]", value).items():
-            if type(key) is not str or (type(item) not in PLAIN and not is_plain(item, levels - 1)):
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH + 1):  # by level, with few steps of Python
+        keys: list[Any] = []
+        below: list[Any] = []
+        for each in level:
+            kind = each.__class__
+            if kind is dict:
+                keys += each
+                below += each.values()
+            elif kind is list or kind is tuple:
+                below += each
+            elif kind not in PLAIN and (kind is not int or each.bit_length() > MAX_BITS):
                 return False
-        return True
-    if kind is list or kind is tuple:
-        return all(is_plain(item, levels - 1) for item in cast("list[object]", value))
+        if not {str}.issuperset(map(type, keys)):
+            return False
+        if not below:
+            return True
+        level = below
     return False
 
 

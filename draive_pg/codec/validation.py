@@ -1,6 +1,6 @@
 """Validate arguments before any I/O; errors name the argument."""
 
-import math
+import sys
 from collections.abc import Iterable, Mapping
 from reprlib import Repr
 from typing import Any, TypeIs, cast
@@ -25,6 +25,8 @@ def check_text(value: object, what: str) -> str:
     """
     if not isinstance(value, str):
         raise TypeError(f"{what} must be a str, not {type(value).__name__}")
+    if value.isascii() and "\0" not in value and len(value) <= MAX_SENT:
+        return value
     if wrong := fault(value):
         raise ValueError(f"{what} contains {wrong}, which PostgreSQL cannot keep")
     return check_sent(value, f"{what} is")
@@ -68,6 +70,11 @@ def is_number(value: object) -> TypeIs[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def is_finite(value: object) -> TypeIs[int | float]:
+    """Return whether a value is a number that FLOAT8 can hold, and neither infinite nor NaN."""
+    return is_number(value) and abs(value) <= sys.float_info.max
+
+
 def check_limit(value: object, what: str) -> int | None:
     """Return a positive int or None, or raise ValueError."""
     if value is None:
@@ -99,7 +106,7 @@ def check_timeout(value: object) -> float | None:
         return None
     if not is_number(value):
         raise TypeError(f"timeout must be seconds or None, not {type(value).__name__}")
-    if not 0 < value < math.inf:
+    if not is_finite(value) or value <= 0:
         raise ValueError(f"timeout must be a positive number of seconds or None, not {value!r:.60}")
     return float(value)
 

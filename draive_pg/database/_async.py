@@ -3,11 +3,12 @@
 import asyncio
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from inspect import isawaitable
 from time import perf_counter
 from typing import Any, Unpack, cast
 
@@ -21,7 +22,7 @@ from draive_pg.database._base import (
     Options,
     is_open,
 )
-from draive_pg.database.cache import Cache, LeaderInterrupted, leader_timed_out
+from draive_pg.database.cache import PENDING, Cache, LeaderInterrupted, leader_timed_out
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import (
     AsyncTimedConnection,
@@ -33,7 +34,7 @@ from draive_pg.database.driver import (
     wait_until_done,
 )
 from draive_pg.database.endpoint import Endpoint, conninfo_async
-from draive_pg.database.errors import map_errors, short_tracebacks
+from draive_pg.database.errors import QUERY, map_errors, short_tracebacks
 from draive_pg.database.lent import AsyncLentPool, LentEndpoint
 from draive_pg.database.live import (
     Filter,
@@ -55,13 +56,15 @@ from draive_pg.database.transactions import (
     lock_timed_out,
     still_in_use,
 )
-from draive_pg.errors import ConnectionFailed, OperationFailed
+from draive_pg.errors import ConnectionFailed, DraivePGError, OperationFailed
 from draive_pg.models.changes import Change
 from draive_pg.operations.copy import Copy
 from draive_pg.operations.operation import (
     ByLine,
+    Cached,
     Call,
     Fallback,
+    OnReplica,
     Operation,
     Preload,
     Request,
@@ -88,6 +91,8 @@ class AsyncRunner(ABC):
     async def run[T](self, request: Request[T]) -> T:
         """Return the result of a request."""
         match request:
+            case Cached():
+                return await self._run_cached(request)
             case Operation():
                 return await self._run_operation(request)
             case Workflow():
@@ -103,41 +108,60 @@ class AsyncRunner(ABC):
             case Call() if request.records_commit and self._in_transaction():
                 return cast("T", None)
             case Call():
-                return await _in_thread(request.function)
+                result = await _in_thread(request.function)
+                return cast("T", await result) if isawaitable(result) else result
             case _:
-                raise TypeError(f"not a request: {request!r:.80}")
+                return await self._run_other(request)
 
     async def _run_operation[T](self, operation: Operation[T]) -> T:
-        key = operation.key
+        return await self._execute(operation)
+
+    async def _run_other[T](self, request: Request[T]) -> T:
+        """Return the result of a request that only some databases can run."""
+        raise TypeError(f"not a request: {request!r:.80}")
+
+    async def _run_cached[T](self, request: Cached[T]) -> T:
+        result = request.to_result(await self._cached_value(request))
+        if result is None and request.otherwise is not None:
+            return await self.run(request.otherwise())
+        return result
+
+    async def _cached_value(self, request: Cached[Any]) -> Any:
+        key = request.key
         if key is None or not self._cache.enabled or self._in_transaction():
-            return operation.to_result(await self._execute(operation))
+            return await self._execute(request.operation())
         started = perf_counter()
         while True:
             entry, leads = self._cache.join(key)
             if leads:
                 with self._cache.lead(key, entry):
-                    entry.set_result(await self._read(operation, entry.patience))
+                    entry.set_result(await self._read(request.operation(), entry.patience))
             try:
-                value = await _result(entry, self._timeout)
+                value = entry.value
+                if value is PENDING:
+                    value = await _result(entry, self._timeout)
             except LeaderInterrupted:
                 continue
             except TimeoutError:
                 if entry.done():
                     raise
-                raise leader_timed_out(operation.name, self._timeout) from None
-            if not leads or entry.stale:
-                self._observer.report(operation.name, started, cached=True, stale=entry.stale)
-            return operation.to_result(value)
+                raise leader_timed_out(request.operation().name, self._timeout) from None
+            if self._observer.is_active and (not leads or entry.stale):
+                name = request.operation().name
+                self._observer.report(name, started, cached=True, stale=entry.stale)
+            return value
 
     async def _run_workflow[T](self, workflow: Workflow[T]) -> T:
         request, steps = workflow.first, workflow.steps
-        with closing(steps):
+        try:
             while request is not None:
                 result = await self.run(request)
                 try:
                     request = steps.send(result)
                 except StopIteration as end:
                     return end.value
+        finally:
+            steps.close()
         return workflow.result
 
     async def _read(self, operation: Operation[Any], patience: float | None) -> Any:
@@ -169,37 +193,73 @@ class AsyncRunner(ABC):
 
 
 class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunner):
-    """Async twin of `Database`: any number of tasks may share one.
+    """Async version of `Database`: any number of tasks may share one.
 
     Connections belong to the event loop that opened them; used from another, it opens new ones.
     """
+
+    is_async = True
 
     def __init__(self, endpoint: Endpoint, cache: Cache, **options: Unpack[Options]) -> None:
         super().__init__(endpoint, cache, **options)
         self._pools: dict[asyncio.AbstractEventLoop, LoopPool] = {}
 
-    async def run[T](self, request: Request[T]) -> T:
-        """Return the result of a request."""
+    async def _run_operation[T](self, operation: Operation[T]) -> T:
+        if operation.long:
+            return await self._run_long(partial(AsyncDatabase._execute, operation=operation))
+        return await self._execute(operation)
+
+    async def _run_workflow[T](self, workflow: Workflow[T]) -> T:
+        if workflow.transaction:
+            async with self.transaction():
+                return await super()._run_workflow(workflow)
+        return await super()._run_workflow(workflow)
+
+    async def _run_other[T](self, request: Request[T]) -> T:
         match request:
-            case Workflow(transaction=True):
-                async with self.transaction():
-                    return await self._run_workflow(request)
             case Copy():
                 async with aclosing(self.stream(request)) as results:
                     return await anext(results)
             case Sql():
-                return await self._run_sql(request)
+                return await self._run_long(partial(AsyncDatabase._run_sql, request=request))
+            case OnReplica():
+                return cast("T", await self._run_on_replica(request))
             case _:
-                return await super().run(request)
+                return await super()._run_other(request)
+
+    async def _reader(self) -> "AsyncDatabase":
+        replica, database = self._replica_of_reads(), self._replica_database
+        if replica is None or database is None:
+            return self
+        return database if await self._run_workflow(replica.is_usable()) else self
+
+    async def _run_long[T](self, run: Callable[["AsyncDatabase"], Coroutine[Any, Any, T]]) -> T:
+        reader = await self._reader()
+        if reader is not self:
+            try:
+                return await run(reader)
+            except DraivePGError as error:
+                self._give_way(error)
+        return await run(self)
+
+    async def _run_on_replica(self, request: OnReplica) -> Any:
+        if self._replica_database is None:
+            return None
+        try:
+            return await AsyncDatabase._execute(
+                self._replica_database, request.operation, request.patience
+            )
+        except DraivePGError as error:
+            return error
 
     async def _run_sql[T](self, request: Sql[T]) -> T:
         """Return the result of a query of the caller, and roll back its transaction."""
         columns: Sequence[Column] = ()
         rows: Sequence[Row] = ()
-        with suppress(Rollback), map_errors("run a query"):
+        with suppress(Rollback), map_errors(QUERY):
             async with self.transaction():
                 connection = self.connection()
-                with self._observer.operation("run a query") as observed:
+                with self._observer.operation(QUERY) as observed:
                     observed.use(connection)
                     observed.round_trips += 2
                     await connection.execute(READ_ONLY)
@@ -211,10 +271,10 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
         return await _in_thread(partial(request.collect, columns, rows))
 
     async def _execute(self, operation: Operation[Any], patience: float | None = None) -> Any:
-        if not operation.statements:
-            return operation.decode(())
         deadline = self._deadline(patience)
         statements = await self._resolve(operation.statements, operation.fallback)
+        if not statements:
+            return operation.decode(())
         with self._observer.operation(operation.name) as observed:
             failed = True
             try:
@@ -259,14 +319,24 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                     raise
 
     def stream[T](self, copy: Copy[T]) -> AsyncGenerator[T]:
-        """Async twin of `Database.stream`; the collector runs in other threads."""
+        """Async version of `Database.stream`; the collector runs in other threads."""
         itself: list[Stream] = []
         stream = self._stream(copy, itself)
         itself.append(weakref.ref(stream))
         return stream
 
     async def _stream[T](self, copy: Copy[T], itself: Sequence[Stream]) -> AsyncGenerator[T]:
-        deadline, started = self._deadline(), False
+        started = False
+        if (reader := await self._reader()) is not self:
+            try:
+                async with aclosing(reader.stream(copy)) as results:
+                    async for item in results:
+                        started = True
+                        yield item
+                return
+            except DraivePGError as error:
+                self._give_way(error, started=started)
+        deadline = self._deadline()
         with short_tracebacks, self._observer.operation(copy.name) as observed:
             while True:
                 try:
@@ -315,7 +385,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                 yield item
 
     async def changes(self) -> AsyncGenerator[Change]:
-        """Async twin of `Database.changes`."""
+        """Async version of `Database.changes`."""
         with short_tracebacks:
             if isinstance(self.endpoint, LentEndpoint):
                 self.endpoint.conninfo()
@@ -336,7 +406,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[None]:
-        """Async twin of `Database.transaction`, for this task and those that it starts."""
+        """Async version of `Database.transaction`, for this task and those that it starts."""
         async with AsyncExitStack() as stack:
             connection = await stack.enter_async_context(self._connection(self._deadline()))
             outer = current_transaction(self)
@@ -411,7 +481,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
         return AsyncPool(partial(open_connection, self.endpoint, self._preparing), self._max_size)
 
     def connection(self) -> AsyncTimedConnection:
-        """Async twin of `Database.connection`."""
+        """Async version of `Database.connection`."""
         return self._transaction_connection(AsyncTimedConnection)
 
     def _abandon_ended(self) -> None:
@@ -422,7 +492,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                 ended.pool.abandon()
 
     async def close(self) -> None:
-        """Async twin of `Database.close`, for the connections of this event loop."""
+        """Async version of `Database.close`, for the connections of this event loop."""
         self._abandon_ended()
         own = self._pools.get(asyncio.get_running_loop())
         if own is not None:
@@ -434,10 +504,12 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                 await stop_listening(own.listener)
                 pool.close()
         await asyncio.to_thread(self.endpoint.close)
+        if self._replica_database is not None:
+            await self._replica_database.close()
 
 
 class _AsyncConnection:
-    """Async twin of `_Connection`."""
+    """Async version of `_Connection`."""
 
     __slots__ = ("_connection", "_database", "_deadline", "_pool", "_transaction")
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack
 
 from psycopg.pq import TransactionStatus
 
@@ -21,6 +21,7 @@ from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.live import TriggerCheck
 from draive_pg.database.observe import Observation, Observer, logger
 from draive_pg.database.prepared import preparing
+from draive_pg.database.replica import Replica
 from draive_pg.database.tables import Tables
 from draive_pg.database.transactions import (
     Lock,
@@ -30,7 +31,7 @@ from draive_pg.database.transactions import (
     enter,
     inherited_transaction,
 )
-from draive_pg.errors import ConnectionFailed, OperationFailed, TimedOut
+from draive_pg.errors import ConnectionFailed, DraivePGError, OperationFailed, TimedOut
 from draive_pg.lines.line import Line
 from draive_pg.models.admin import OperationEvent
 from draive_pg.operations.operation import Operation, Statement, qualified
@@ -61,6 +62,8 @@ class Options(TypedDict):
         Called after each operation.
     prepare : bool | None
         Whether to prepare statements; None: only on the embedded server.
+    replica : Endpoint | None
+        The server for long reads; None: the same.
     """
 
     schema: str | None
@@ -70,6 +73,7 @@ class Options(TypedDict):
     timeout: float | None
     on_operation: Callable[[OperationEvent], object] | None
     prepare: bool | None
+    replica: Endpoint | None
 
 
 class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
@@ -87,9 +91,25 @@ class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
         self.line = options["line"]
         self._preparing = preparing(endpoint, wanted=options["prepare"])
         self.tables = Tables(self.schema, self.line)
+        self._replica: Replica | None = None
+        self._replica_database: Self | None = None
+        if (replica := options["replica"]) is not None:
+            own = Options({**options, "live": False, "replica": None})
+            self._replica = Replica(replica)
+            self._replica_database = type(self)(replica, Cache(0, 1.0, 0.0), **own)
 
     def __repr__(self) -> str:
         return f"{self.endpoint!r}{'' if self.schema is None else f', schema={self.schema!r}'}"
+
+    def _replica_of_reads(self) -> Replica | None:
+        """Return the replica if long reads may go there: in a transaction they must not."""
+        return None if self._in_transaction() else self._replica
+
+    def _give_way(self, error: DraivePGError, *, started: bool = False) -> None:
+        """Let the primary answer a read that failed on the replica, or raise the error again."""
+        if started or self._replica is None or not self._replica.is_replaceable(error):
+            raise error
+        self._replica.give_way(error)
 
     def _known_tables(self) -> Tables:
         """Return what the current transaction, or any caller, knows of the tables."""
@@ -111,6 +131,8 @@ class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
         failed = True
         try:
             with ExitStack() as stack:
+                if self._replica is not None:
+                    stack.callback(self._replica.note_write)
                 enter(stack, as_current(self, transaction))
                 yield
             failed = False
@@ -122,7 +144,9 @@ class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
                 self._cache.invalidate(transaction.stale, failed=failed)
 
     def _invalidate(self, operation: Operation[Any], *, failed: bool) -> None:
-        """Invalidate the keys that an operation changes."""
+        """Note an operation that may have written, and invalidate the keys that it changes."""
+        if self._replica is not None and not operation.read_only:
+            self._replica.note_write()
         if not operation.invalidates:
             return
         transaction = inherited_transaction(self)

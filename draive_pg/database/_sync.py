@@ -3,8 +3,8 @@
 import os
 import threading
 import weakref
-from collections.abc import Generator, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from time import perf_counter
 from typing import Any, Unpack, cast
@@ -30,7 +30,7 @@ from draive_pg.database.driver import (
     receive_rows,
 )
 from draive_pg.database.endpoint import Endpoint
-from draive_pg.database.errors import map_errors, short_tracebacks
+from draive_pg.database.errors import QUERY, map_errors, short_tracebacks
 from draive_pg.database.lent import LentEndpoint, LentPool
 from draive_pg.database.live import (
     Filter,
@@ -51,13 +51,16 @@ from draive_pg.database.transactions import (
     lock_timed_out,
     still_in_use,
 )
-from draive_pg.errors import ConnectionFailed, OperationFailed
+from draive_pg.errors import ConnectionFailed, DraivePGError, OperationFailed
 from draive_pg.models.changes import Change
 from draive_pg.operations.copy import Copy
 from draive_pg.operations.operation import (
     ByLine,
+    Cached,
     Call,
     Fallback,
+    Key,
+    OnReplica,
     Operation,
     Preload,
     Request,
@@ -72,6 +75,8 @@ type Stream = weakref.ref[Generator[Any]]
 
 class Database(BaseDatabase[TimedConnection, threading.Lock]):
     """Runs requests on psycopg's `Connection`; any number of threads may share one."""
+
+    is_async = False
 
     def __init__(self, endpoint: Endpoint, cache: Cache, **options: Unpack[Options]) -> None:
         super().__init__(endpoint, cache, **options)
@@ -90,41 +95,67 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
             self._finalizer.detach()
         self._reset()
 
-    def run[T](self, request: Request[T]) -> T:
+    def run[T](self, request: Request[T]) -> T:  # noqa: PLR0911 - one for each kind
         """Return the result of a request."""
         match request:
-            case Operation():
-                return self._run_operation(request)
+            case Cached():
+                return self._run_cached(request)
+            case Operation() if not request.long:
+                return self._execute(request)
             case Workflow():
-                with self.transaction() if request.transaction else nullcontext():
-                    return self._run_workflow(request)
+                return self._run_workflow(request)
             case Copy():
                 with closing(self.stream(request)) as results:
                     return next(results)
             case ByLine():
                 return self._run_workflow(self._known_tables().by_line(request))
             case Preload():
-                changes = self._cache.changes
-                values = self._execute(request.operation)
-                if not self._in_transaction():
-                    self._cache.fill(values, changes)
-                return cast("T", len(values))
+                return cast("T", self._preload(request.operation))
             case Call() if request.records_commit and self._in_transaction():
                 return cast("T", None)
             case Call():
                 return request.function()
+            case Operation():
+                return self._run_long(partial(Database._execute, operation=request))
             case Sql():
-                return self._run_sql(request)
+                return self._run_long(partial(Database._run_sql, request=request))
+            case OnReplica():
+                return cast("T", self._run_on_replica(request))
             case _:
                 raise TypeError(f"not a request: {request!r:.80}")
+
+    def _reader(self) -> "Database":
+        """Return the database for a long read: that of the replica if it is usable."""
+        replica, database = self._replica_of_reads(), self._replica_database
+        if replica is None or database is None or not self._run_workflow(replica.is_usable()):
+            return self
+        return database
+
+    def _run_long[T](self, run: Callable[["Database"], T]) -> T:
+        """Return the result of a read, from the replica or else the primary."""
+        reader = self._reader()
+        if reader is not self:
+            try:
+                return run(reader)
+            except DraivePGError as error:
+                self._give_way(error)
+        return run(self)
+
+    def _run_on_replica(self, request: OnReplica) -> Any:
+        if self._replica_database is None:
+            return None
+        try:
+            return Database._execute(self._replica_database, request.operation, request.patience)
+        except DraivePGError as error:
+            return error
 
     def _run_sql[T](self, request: Sql[T]) -> T:
         """Return the result of a query of the caller, and roll back its transaction."""
         columns: Sequence[Column] = ()
         rows: Sequence[Row] = ()
-        with suppress(Rollback), map_errors("run a query"), self.transaction():
+        with suppress(Rollback), map_errors(QUERY), self.transaction():
             connection = self.connection()
-            with self._observer.operation("run a query") as observed:
+            with self._observer.operation(QUERY) as observed:
                 observed.use(connection)
                 observed.round_trips += 2
                 connection.execute(READ_ONLY)
@@ -135,19 +166,25 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
             raise Rollback
         return request.collect(columns, rows)
 
-    def _run_operation[T](self, operation: Operation[T]) -> T:
-        """Return the result of an operation, from the cache if it may be cached."""
-        key = operation.key
+    def _run_cached[T](self, request: Cached[T]) -> T:
+        result = request.to_result(self._cached_value(request))
+        if result is None and request.otherwise is not None:
+            return self.run(request.otherwise())
+        return result
+
+    def _cached_value(self, request: Cached[Any]) -> Any:
+        """Return a value from the cache, or else from the server."""
+        key = request.key
         if key is None or not self._cache.enabled or self._in_transaction():
-            return operation.to_result(self._execute(operation))
+            return self._execute(request.operation())
         started = perf_counter()
         while True:
             entry, leads = self._cache.join(key)
             if leads:
                 with self._cache.lead(key, entry):
-                    entry.set_result(self._read(operation, entry.patience))
+                    entry.set_result(self._read(request.operation(), entry.patience))
             elif entry.is_own:  # called by `on_operation`
-                return operation.to_result(self._execute(operation))
+                return self._execute(request.operation())
             try:
                 value = entry.result(self._timeout)
             except LeaderInterrupted:
@@ -155,20 +192,36 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
             except TimeoutError:
                 if entry.done():
                     raise
-                raise leader_timed_out(operation.name, self._timeout) from None
-            if not leads or entry.stale:
-                self._observer.report(operation.name, started, cached=True, stale=entry.stale)
-            return operation.to_result(value)
+                raise leader_timed_out(request.operation().name, self._timeout) from None
+            if self._observer.is_active and (not leads or entry.stale):
+                name = request.operation().name
+                self._observer.report(name, started, cached=True, stale=entry.stale)
+            return value
+
+    def _preload(self, operation: Operation[Mapping[Key, Any]]) -> int:
+        changes = self._cache.changes
+        values = self._execute(operation)
+        if not self._in_transaction():
+            self._cache.fill(values, changes)
+        return len(values)
 
     def _run_workflow[T](self, workflow: Workflow[T]) -> T:
+        if workflow.transaction:
+            with self.transaction():
+                return self._run_steps(workflow)
+        return self._run_steps(workflow)
+
+    def _run_steps[T](self, workflow: Workflow[T]) -> T:
         request, steps = workflow.first, workflow.steps
-        with closing(steps):
+        try:
             while request is not None:
                 result = self.run(request)
                 try:
                     request = steps.send(result)
                 except StopIteration as end:
                     return end.value
+        finally:
+            steps.close()
         return workflow.result
 
     def _read(self, operation: Operation[Any], patience: float | None) -> Any:
@@ -178,10 +231,10 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
 
     def _execute(self, operation: Operation[Any], patience: float | None = None) -> Any:
         """Return the decoded value of an operation, from the server within ``patience`` seconds."""
-        if not operation.statements:
-            return operation.decode(())
         deadline = self._deadline(patience)
         statements = self._resolve(operation.statements, operation.fallback)
+        if not statements:
+            return operation.decode(())
         with self._observer.operation(operation.name) as observed:
             failed = True
             try:
@@ -242,7 +295,17 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
         return stream
 
     def _stream[T](self, copy: Copy[T], itself: Sequence[Stream]) -> Generator[T]:
-        deadline, started = self._deadline(), False
+        started = False
+        if (reader := self._reader()) is not self:
+            try:
+                with closing(reader.stream(copy)) as results:
+                    for item in results:
+                        started = True
+                        yield item
+                return
+            except DraivePGError as error:
+                self._give_way(error, started=started)
+        deadline = self._deadline()
         with short_tracebacks, self._observer.operation(copy.name) as observed:
             while True:
                 try:
@@ -400,6 +463,8 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
             if finalizer is not None:
                 finalizer()
             self.endpoint.close()
+        if self._replica_database is not None:
+            self._replica_database.close()
 
 
 class _Connection:

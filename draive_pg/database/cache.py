@@ -11,7 +11,7 @@ failed one no other is tried for a while, so that an outage does not delay every
 """
 
 import os
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Collection, Generator, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -19,8 +19,6 @@ from threading import RLock, get_ident
 from time import monotonic
 from typing import Any
 from weakref import WeakSet
-
-from cachetools import LRUCache
 
 from draive_pg.codec.validation import is_integer, is_number
 from draive_pg.database.errors import is_outage
@@ -38,11 +36,16 @@ PATIENCE = 1.0
 RETRY = 5.0
 
 
+PENDING: Any = object()  # the value of an entry without a result
+
+
 class Entry(Future[Any]):
     """A cached value, or one that is being read.
 
     Attributes
     ----------
+    value : object
+        The result, which `result` returns without a lock; PENDING before.
     read : float
         Monotonic time when the query started.
     refresh, expires : float
@@ -57,6 +60,7 @@ class Entry(Future[Any]):
 
     def __init__(self, expiration: float) -> None:
         super().__init__()
+        self.value = PENDING
         self.read = monotonic()
         self.refresh = self.read + REFRESH * expiration
         self.expires = self.read + expiration
@@ -66,10 +70,19 @@ class Entry(Future[Any]):
         self._thread = get_ident()
         self.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel it
 
+    def set_result(self, result: Any) -> None:
+        """Set the value, and wake up those who wait for it."""
+        self.value = result
+        super().set_result(result)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Return the value, or wait for it."""
+        return super().result(timeout) if self.value is PENDING else self.value
+
     @property
     def is_own(self) -> bool:
         """Whether this thread is reading the value, so that it must not wait for it."""
-        return not self.done() and self._thread == get_ident()
+        return self.value is PENDING and self._thread == get_ident() and not self.done()
 
     @property
     def patience(self) -> float | None:
@@ -87,7 +100,38 @@ class Entry(Future[Any]):
             self.previous.outdated = True
 
 
-type Entries = LRUCache[Key, Entry]
+class Entries(OrderedDict[Key, Entry]):
+    """Entries in order of their last use; those used least recently are evicted beyond a limit."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def add(self, key: Key, entry: Entry) -> None:
+        """Add an entry, or replace one."""
+        self[key] = entry
+        self.move_to_end(key)
+        if len(self) > self.limit:
+            self.popitem(last=False)
+
+
+class Tables(dict[tuple[str, bool, bool], Entries]):
+    """The entries of each table, by `_group`.
+
+    Parameters
+    ----------
+    limit : int
+        Maximum number of documents per table.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def __missing__(self, group: tuple[str, bool, bool]) -> Entries:
+        _, listing, _ = group
+        entries = self[group] = Entries(min(self._limit, 1) if listing else self._limit)
+        return entries
 
 
 class LeaderInterrupted(Exception):
@@ -135,7 +179,7 @@ class Cache:
         self._stale_if_error = stale_if_error
         self._retry = 0.0  # monotonic time until which known values are served without a query
         self.changes = 0  # counts invalidations
-        self._tables: dict[tuple[str, bool, bool], Entries] = {}
+        self._tables = Tables(limit)
         # Reentrant: garbage collection may end a transaction, which evicts, at any time.
         self._lock = RLock()
         _caches.add(self)
@@ -149,20 +193,18 @@ class Cache:
         """Return the entry of a key, and whether the caller is the leader (see `lead`)."""
         now = monotonic()
         with self._lock:
-            entries = self._entries(key)
-            try:
-                found = entries[key]  # `get` would look twice
-            except KeyError:
-                found = None
-            if found is not None and found.refresh > now and not found.outdated:
-                known = found.previous
-                if known is not None and known.is_fresh(now):
-                    return known, False
-                return found, False
+            entries = self._tables[_group(key)]
+            found = entries.get(key)
+            if found is not None:
+                entries.move_to_end(key)
+                if found.refresh > now and not found.outdated:
+                    known = found.previous
+                    return (known if known and known.is_fresh(now) else found), False
             known = self._known(found, now)
             if known is None or known is not found or self._retry <= now:
-                entry = entries[key] = Entry(self._expiration)
+                entry = Entry(self._expiration)
                 entry.previous = known
+                entries.add(key, entry)
                 return entry, True
         self._serve(key, known, now)
         return known, False
@@ -179,13 +221,13 @@ class Cache:
             known, entry.previous = entry.previous, None
             outage = is_outage(error)
             with self._lock:
-                entries = self._entries(key)
+                entries = self._tables[_group(key)]
                 if entries.get(key) is not entry:
                     known = None  # evicted
                 elif known is None:
                     del entries[key]
                 else:
-                    entries[key] = known
+                    entries.add(key, known)
                 if outage:
                     self._retry = monotonic() + RETRY
             if known is not None and outage:
@@ -231,14 +273,13 @@ class Cache:
             return
         with self._lock:
             numbers = Counter(map(_group, values))
-            for group, number in numbers.items():
-                grown = LRUCache[Key, Entry](self._limit + number)
-                grown.update(self._tables.get(group, ()))
-                self._tables[group] = grown
             for key, value in values.items():
-                entry = self._entries(key)[key] = Entry(self._expiration)
+                entries = self._tables[_group(key)]
+                entries.limit = max(entries.limit, self._limit + numbers[_group(key)])
+                entry = Entry(self._expiration)
                 entry.outdated = changes != self.changes
                 entry.set_result(value)
+                entries.add(key, entry)
 
     def invalidate(self, changed: Collection[Key], *, failed: bool) -> None:
         """Evict the keys of a write; if it failed, mark them: it may have been committed."""
@@ -292,17 +333,9 @@ class Cache:
             if cached.subject == key.subject
         ]
 
-    def _entries(self, key: Key) -> Entries:
-        """Return the entries that a key is counted with."""
-        group = _group(key)
-        entries = self._tables.get(group)
-        if entries is None:
-            limit = min(self._limit, 1) if key.subject is None else self._limit
-            entries = self._tables[group] = LRUCache[Key, Entry](limit)
-        return entries
-
 
 def _group(key: Key) -> tuple[str, bool, bool]:
+    """Return what a key is counted with: its table, whether it is a listing, and pinned."""
     return key.table, key.subject is None, key.pinned
 
 

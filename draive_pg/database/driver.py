@@ -381,13 +381,13 @@ class TimedConnection(_Pooled, Connection):
 
 
 class AsyncTimedConnection(_Pooled, AsyncConnection):
-    """Async twin of `TimedConnection`."""
+    """Async version of `TimedConnection`."""
 
     @classmethod
     async def open(
         cls, conninfo: str, deadline: Deadline, preparing: Preparing = NOT_PREPARING
     ) -> "AsyncTimedConnection":
-        """Async twin of `TimedConnection.open`."""
+        """Async version of `TimedConnection.open`."""
         factory = cast("Any", AsyncRawCursor)
         try:
             async with asyncio.timeout(deadline.left()):
@@ -428,7 +428,7 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
             raise deadline.error() from None
 
     async def run(self, exchange: Exchange) -> None:
-        """Async twin of `TimedConnection.run`.
+        """Async version of `TimedConnection.run`.
 
         If the task is cancelled but the server has committed, this returns, and the cancellation is
         delivered at the next ``await``: a write that raises CancelledError was not applied. A task
@@ -449,7 +449,7 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
             _raise_unless_committed(error, exchange, deadline)
 
     async def usable(self, deadline: Deadline) -> bool:
-        """Async twin of `TimedConnection.usable`."""
+        """Async version of `TimedConnection.usable`."""
         if not _in_doubt(self):
             return True
         try:

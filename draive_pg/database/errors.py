@@ -31,9 +31,27 @@ ADVICE = {
     "25006": "connect to a server that accepts writes",
     "53300": "close other connections, or raise the server's max_connections",
 }
+QUERY = "run a query"  # of `Client.sql`
+ADVICE_OF_QUERIES = {
+    **ADVICE,
+    "42601": "give one SELECT, VALUES or WITH query",
+    "42703": "check the names of the columns in the query",
+}
 # psycopg gets no SQLSTATE if the server has no free slots, only one of these messages.
 FULL = re.compile(
     "too many clients already|remaining connection slots are reserved|too many connections for"
+)
+# Of errors whose code does not tell enough: cancellations on a replica have that of serialization
+# failures, and views of frames are missing as tables are.
+PATTERNS = (
+    (
+        re.compile("conflict with recovery"),
+        "set hot_standby_feedback=on on the replica, or raise max_standby_streaming_delay",
+    ),
+    (
+        re.compile(r'relation "draive_pg\.(?!draive_pg_).*" does not exist'),
+        "create the views with frames.create_views() or `draive-pg views create`",
+    ),
 )
 KINDS = {"42P01": TableMissing, "3F000": TableMissing, "42501": PermissionDenied}
 
@@ -85,7 +103,9 @@ def to_package_error(name: str, error: psycopg.Error) -> DraivePGError:
             return ConnectionFailed(_line(text, sqlstate, advice), sqlstate=sqlstate)
         return OperationFailed(_line(text, sqlstate), sqlstate=sqlstate)
     kind = KINDS.get(sqlstate, OperationFailed)
-    return kind(_line(text, sqlstate, ADVICE.get(sqlstate)), sqlstate=sqlstate)
+    known = ADVICE_OF_QUERIES if name == QUERY else ADVICE
+    advice = next((each for pattern, each in PATTERNS if pattern.search(text)), known.get(sqlstate))
+    return kind(_line(text, sqlstate, advice), sqlstate=sqlstate)
 
 
 def is_outage(error: BaseException) -> bool:
@@ -132,7 +152,12 @@ class ShortTracebacks:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is None or not isinstance(error, self._kinds):
+        if error is not None:
+            self.shorten(error)
+
+    def shorten(self, error: BaseException) -> None:
+        """Remove the frames of an error that is raised again."""
+        if not isinstance(error, self._kinds):
             return
         logger.debug("%s", type(error).__name__, exc_info=error)
         if (cause := error.__cause__) is not None:

@@ -34,7 +34,7 @@ class Source(Protocol):
 
 
 class AsyncSource(Protocol):
-    """Async twin of `Source`."""
+    """Async version of `Source`."""
 
     def getconn(self, timeout: float | None = None) -> Awaitable[AsyncConnection[Any]]: ...
     def putconn(self, conn: AsyncConnection[Any]) -> Awaitable[None]: ...
@@ -137,13 +137,13 @@ class LentPool:
 
 
 class AsyncLentPool:
-    """Async twin of `LentPool`."""
+    """Async version of `LentPool`."""
 
     def __init__(self, source: AsyncSource) -> None:
         self._source = source
 
     async def acquire(self, deadline: Deadline) -> AsyncTimedConnection:
-        """Async twin of `LentPool.acquire`."""
+        """Async version of `LentPool.acquire`."""
         with map_errors(CONNECT):
             owned = await self._source.getconn(deadline.within(ACQUIRE_SECONDS))
         try:
@@ -182,7 +182,7 @@ class _Single:
 
 
 class _AsyncSingle:
-    """Async twin of `_Single`."""
+    """Async version of `_Single`."""
 
     def __init__(self, connection: AsyncConnection[Any]) -> None:
         self._connection = connection
@@ -228,7 +228,7 @@ class _Engine:
 
 
 class _AsyncEngine:
-    """Async twin of `_Engine`, for an ``AsyncEngine``."""
+    """Async version of `_Engine`, for an ``AsyncEngine``."""
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine

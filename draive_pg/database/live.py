@@ -218,7 +218,7 @@ async def stop_listening(listener: asyncio.Task[None] | None) -> None:
 
 
 async def changes(endpoint: Endpoint) -> AsyncGenerator[Change]:
-    """Async twin of `Listener.changes`: yield changes until it is closed."""
+    """Async version of `Listener.changes`: yield changes until it is closed."""
     failures = 0
     while True:
         await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])

@@ -40,6 +40,11 @@ class Observer:
     def __init__(self, on_operation: Callable[[OperationEvent], object] | None = None) -> None:
         self._on_operation = on_operation
 
+    @property
+    def is_active(self) -> bool:
+        """Whether anybody wants to know of operations."""
+        return self._on_operation is not None or logger.isEnabledFor(logging.DEBUG)
+
     def operation(self, name: str) -> "Observation":
         """Return a context manager that reports the operation in its block."""
         return Observation(self, name)
@@ -56,14 +61,13 @@ class Observer:
         error: BaseException | None = None,
     ) -> None:
         """Log an operation that ends now, and call the hook."""
-        debug = logger.isEnabledFor(logging.DEBUG)
-        if not debug and self._on_operation is None:
+        if not self.is_active:
             return
         name, seconds = hide_passwords(name), perf_counter() - started
         event = OperationEvent(
             name, seconds, round_trips, rows, cached=cached, stale=stale, error=error
         )
-        if debug:
+        if logger.isEnabledFor(logging.DEBUG):
             logger.debug(
                 "%s: %.1f ms, %s%s",
                 name,

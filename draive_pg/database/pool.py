@@ -9,6 +9,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from time import time
 from weakref import WeakSet
 
@@ -33,9 +34,50 @@ class _Lease:
     """The right to one connection, counted by a `WeakSet` while it is referenced.
 
     A connection that an interrupt leaks therefore frees its slot when it is garbage collected.
+
+    Attributes
+    ----------
+    grant : callable
+        Called when the lease is granted.
     """
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "grant")
+
+    def __init__(self, grant: Callable[[], object]) -> None:
+        self.grant = grant
+
+
+class _Leases:
+    """The leases of a pool, granted in the order in which they were requested.
+
+    Without that order, callers that release a connection and request the next one at once would
+    keep all connections from callers that wait.
+    """
+
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
+        self._granted = WeakSet[_Lease]()
+        self.waiting = deque[_Lease]()
+
+    def request(self, lease: _Lease) -> None:
+        """Grant a lease, now or when it is its turn."""
+        self.waiting.append(lease)
+        self._grant()
+
+    def end(self, lease: _Lease) -> None:
+        """End a lease, or withdraw its request."""
+        if lease in self._granted:
+            self._granted.discard(lease)
+        else:
+            with suppress(ValueError):
+                self.waiting.remove(lease)
+        self._grant()
+
+    def _grant(self) -> None:
+        while self.waiting and len(self._granted) < self._max_size:
+            lease = self.waiting.popleft()
+            self._granted.add(lease)
+            lease.grant()
 
 
 class Pool:
@@ -53,8 +95,8 @@ class Pool:
         self._connect = connect
         self._max_size = max_size
         self._idle: list[TimedConnection] = []
-        self._leases = WeakSet[_Lease]()
-        self._changed = threading.Condition()
+        self._leases = _Leases(max_size)
+        self._lock = threading.RLock()  # garbage collection may release a connection meanwhile
         self._closed = False
 
     def acquire(self, deadline: Deadline) -> TimedConnection:
@@ -65,14 +107,18 @@ class Pool:
         ConnectionFailed
             If the server cannot be reached, or all connections stay in use.
         """
-        lease = _Lease()
-        with self._changed:
-            seconds = deadline.within(ACQUIRE_SECONDS)
-            if not self._changed.wait_for(self._has_room, seconds):
-                raise _exhausted(self._max_size, seconds)
-            self._leases.add(lease)
-            connection = self._idle.pop() if self._idle else None
+        granted = threading.Lock()
+        granted.acquire()
+        lease = _Lease(granted.release)
+        connection: TimedConnection | None = None
         try:
+            with self._lock:
+                self._leases.request(lease)
+            seconds = deadline.within(ACQUIRE_SECONDS)
+            if not granted.acquire(timeout=seconds):
+                raise _exhausted(self._max_size, seconds)
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
             if connection is not None and not connection.usable(deadline):
                 logger.warning(RECONNECT)
                 connection.close()
@@ -85,9 +131,8 @@ class Pool:
         except BaseException:
             if connection is not None:
                 connection.close()
-            with self._changed:
-                self._leases.discard(lease)
-                self._changed.notify()
+            with self._lock:
+                self._leases.end(lease)
             raise
         return connection
 
@@ -97,12 +142,11 @@ class Pool:
             return  # forked while it was in use; another thread of the parent may hold the lock
         connection.last_used = time()
         lease, connection.lease = connection.lease, None
-        with self._changed:
-            self._leases.discard(lease)
+        with self._lock:
             reusable = not self._closed and is_reusable(connection)
             if reusable:
                 self._idle.append(connection)
-            self._changed.notify()
+            self._leases.end(lease)
         if not reusable:
             discard(connection)
 
@@ -112,17 +156,14 @@ class Pool:
         self._close_idle()
 
     def _close_idle(self) -> None:
-        with self._changed:
+        with self._lock:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
 
-    def _has_room(self) -> bool:
-        return len(self._leases) < self._max_size
-
 
 class AsyncPool:
-    """Async twin of `Pool`, for the tasks of one event loop."""
+    """Async version of `Pool`, for the tasks of one event loop."""
 
     def __init__(
         self, connect: Callable[[Deadline], Awaitable[AsyncTimedConnection]], max_size: int
@@ -131,22 +172,19 @@ class AsyncPool:
         self._max_size = max_size
         self._idle: list[AsyncTimedConnection] = []
         self._opened = WeakSet[AsyncTimedConnection]()
-        self._leases = WeakSet[_Lease]()
-        self._waiters = deque[asyncio.Future[None]]()
+        self._leases = _Leases(max_size)
         self._closed = False
 
     async def acquire(self, deadline: Deadline) -> AsyncTimedConnection:
-        """Async twin of `Pool.acquire`."""
-        lease = _Lease()
-        seconds = deadline.within(ACQUIRE_SECONDS)
+        """Async version of `Pool.acquire`."""
+        granted = asyncio.Event()
+        lease = _Lease(granted.set)
+        connection: AsyncTimedConnection | None = None
         try:
-            async with asyncio.timeout(seconds):
-                await self._wait_for_room()
-        except TimeoutError:
-            raise _exhausted(self._max_size, seconds) from None
-        self._leases.add(lease)
-        connection = self._idle.pop() if self._idle else None
-        try:
+            self._leases.request(lease)
+            if not granted.is_set():
+                await self._wait(granted, deadline.within(ACQUIRE_SECONDS))
+            connection = self._idle.pop() if self._idle else None
             if connection is not None and not await connection.usable(deadline):
                 logger.warning(RECONNECT)
                 connection.pgconn.finish()
@@ -160,22 +198,29 @@ class AsyncPool:
         except BaseException:
             if connection is not None:
                 connection.pgconn.finish()
-            self._free(lease)
+            self._leases.end(lease)
             raise
         return connection
 
+    async def _wait(self, granted: asyncio.Event, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await granted.wait()
+        except TimeoutError:
+            raise _exhausted(self._max_size, seconds) from None
+
     def release(self, connection: AsyncTimedConnection) -> None:
-        """Async twin of `Pool.release`; it awaits nothing, so it cannot be cancelled."""
+        """Async version of `Pool.release`; it awaits nothing, so it cannot be cancelled."""
         connection.last_used = time()
         lease, connection.lease = connection.lease, None
         if not self._closed and is_reusable(connection):
             self._idle.append(connection)
         else:
             discard(connection)
-        self._free(lease)
+        self._leases.end(lease)
 
     def close(self) -> None:
-        """Async twin of `Pool.close`."""
+        """Async version of `Pool.close`."""
         self._closed = True
         self._close_idle()
 
@@ -188,30 +233,6 @@ class AsyncPool:
         idle, self._idle = self._idle, []
         for connection in idle:
             connection.pgconn.finish()
-
-    async def _wait_for_room(self) -> None:
-        enqueue = self._waiters.append
-        while len(self._leases) >= self._max_size:
-            waiter = asyncio.get_running_loop().create_future()
-            enqueue(waiter)
-            try:
-                await waiter
-            except BaseException:
-                if not waiter.cancelled():
-                    self._wake_next()
-                raise
-            enqueue = self._waiters.appendleft  # if another task was faster, this one is next
-
-    def _free(self, lease: _Lease) -> None:
-        self._leases.discard(lease)
-        self._wake_next()
-
-    def _wake_next(self) -> None:
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():  # it is done if it was cancelled
-                waiter.set_result(None)
-                return
 
 
 def _exhausted(max_size: int, seconds: float) -> TimedOut:

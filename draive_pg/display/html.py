@@ -17,6 +17,7 @@ from draive_pg.display.text import (
 
 FOLD = 160  # characters of a text before it is folded
 FOLD_WIDE = 60  # the same in a table of more than MAX_COMPLETE columns
+MAX_TEXT = 10_000  # characters of a text that is unfolded
 MAX_UNBROKEN = 30  # characters of a text that is not wrapped
 MAX_ROWS = 200  # of a table; a notebook file keeps all that it shows
 
@@ -35,14 +36,16 @@ def table(
     *,
     caption: str = "",
     max_rows: int = MAX_ROWS,
+    fold: int | None = None,
 ) -> str:
     """Return a table of the first rows, and how many more there are.
 
-    Of more than four columns, those without any value are named below the table.
+    Of more than four columns, those without any value are named below the table. Texts of more than
+    ``fold`` characters are folded.
     """
     all_rows = list(rows)
     kept = with_values(columns, all_rows)
-    limit = FOLD_WIDE if len(kept) > MAX_COMPLETE else FOLD
+    limit = fold or (FOLD_WIDE if len(kept) > MAX_COMPLETE else FOLD)
     styles = [NUMBER if all_numbers(row[n] for row in all_rows) else CELL for n in kept]
     head = "".join(
         f'<th style="{style};{RULE}">{escape(columns[n])}</th>'
@@ -90,11 +93,12 @@ def folded(text: str, *, limit: int = FOLD) -> str:
     if len(text) <= limit:
         style = "white-space:pre" if len(text) <= MAX_UNBROKEN else TEXT
         return f'<span style="{style}">{escape(text)}</span>'
+    whole = text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
     return (
         f'<details style="min-width:12em"><summary style="{WRAP}">'
         f'<span class="preview">{escape(text[:limit])}… </span>'
         f'<span style="{DIM}">({len(text):,} characters)</span></summary>'
-        f'<div style="{WRAP}">{escape(text)}</div></details>'
+        f'<div style="{WRAP}">{escape(whole)}</div></details>'
     )
 
 

@@ -4,10 +4,15 @@ import sys
 from typing import Any
 
 
+def shell() -> Any:
+    """Return the running IPython, or None."""
+    ipython: Any = sys.modules.get("IPython")
+    return None if ipython is None else ipython.get_ipython()
+
+
 def in_notebook() -> bool:
     """Return whether this process is the kernel of a notebook."""
-    ipython: Any = sys.modules.get("IPython")
-    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+    return hasattr(shell(), "kernel")
 
 
 def text_for(value: object) -> str:

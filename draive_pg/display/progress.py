@@ -2,23 +2,29 @@
 
 import sys
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from draive_pg.display.notebook import in_notebook
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from tqdm import tqdm
 
 DELAY = 0.5  # seconds before a bar appears by default; in a notebook, a bar leaves an empty line
 
 
-def progress(total: int | None, what: str, unit: str, *, wanted: bool | None = None) -> "tqdm[Any]":
-    """Return a progress bar; by default only in a terminal or notebook, after half a second."""
+@contextmanager
+def progress(
+    total: int | None, what: str, unit: str, *, wanted: bool | None = None
+) -> "Generator[tqdm[Any]]":
+    """Show a progress bar; by default only in a terminal or notebook, after half a second."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tqdm warns if ipywidgets is missing
         from tqdm.auto import tqdm
 
-        return tqdm(
+        bar = tqdm(
             total=total,
             desc=what,
             unit=unit,
@@ -26,7 +32,14 @@ def progress(total: int | None, what: str, unit: str, *, wanted: bool | None = N
             delay=DELAY if wanted is None or in_notebook() else 0,
             leave=False,
             disable=not (watched() if wanted is None else wanted),
+            # Without ipywidgets, the bar is text, and text on stderr has a red background.
+            file=sys.stdout if in_notebook() else None,
         )
+    with bar:
+        try:
+            yield bar
+        finally:  # a notebook keeps a bar that has not reached its total, in red
+            bar.total = bar.n
 
 
 def watched() -> bool:

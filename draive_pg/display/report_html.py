@@ -6,7 +6,7 @@ from html import escape
 from draive_pg.display import html, page
 from draive_pg.display.text import one_line, plural
 from draive_pg.display.transcript_html import MARK, STYLE, Page
-from draive_pg.models.transcript import Transcript
+from draive_pg.display.transcript_parts import TranscriptContent
 
 MAX_QUESTION = 200  # characters of the first question, in the line of a conversation
 
@@ -64,7 +64,8 @@ function mark() {
           range.setStart(node, at);
           range.setEnd(node, Math.min(at + word.length, node.length));
           ranges.push(range);
-          if (!node.parentElement.closest('summary')) unfold(node.parentElement, each);
+          // A long variable, such as a system message, stays folded: it would hide the rest.
+          if (!node.parentElement.closest('summary, td details')) unfold(node.parentElement, each);
         }
       }
     }
@@ -115,7 +116,7 @@ def opening(title: str, *facts: str) -> str:
     )
 
 
-def conversation(shown: Transcript) -> str:
+def conversation(shown: TranscriptContent) -> str:
     """Return one conversation, folded."""
     failures = sum(piece.failed for entry in shown.entries for piece in entry.pieces)
     mark = f' · <span class="failed">{plural(failures, "failed call")}</span>' if failures else ""
@@ -135,7 +136,7 @@ def closing() -> str:
     return f"</main>{page.closing(script=SCRIPT)}"
 
 
-def _question(shown: Transcript) -> str:
+def _question(shown: TranscriptContent) -> str:
     """Return the first text of a user."""
     texts = (
         piece.text

@@ -129,7 +129,7 @@ def is_missing(value: object) -> bool:
     """Return whether a value is None, NaN, NaT, or an empty text or collection."""
     if isinstance(value, str | Sequence | Mapping):
         return not value
-    return value is None or value != value  # noqa: PLR0124
+    return value is None or (isinstance(value, Real | datetime) and value != value)  # noqa: PLR0124
 
 
 def escaped(text: str, *, keep: str = "") -> str:

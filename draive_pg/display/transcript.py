@@ -12,7 +12,7 @@ from typing import cast
 from draive_pg.codec.elements import UNTIMED, Document, Outline, outline, replayable
 from draive_pg.codec.failures import failed
 from draive_pg.codec.timestamps import from_epoch_us
-from draive_pg.models.transcript import TranscriptEntry, TranscriptImage, TranscriptPiece
+from draive_pg.display.transcript_parts import TranscriptEntry, TranscriptImage, TranscriptPiece
 
 MIN_PAUSE = timedelta(hours=1)  # between two elements, to be shown
 

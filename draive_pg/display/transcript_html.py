@@ -12,8 +12,8 @@ from draive_pg.display import html
 from draive_pg.display.markdown import rendered
 from draive_pg.display.page import closing, opening
 from draive_pg.display.text import duration, json_text, one_line, plural
-from draive_pg.models.transcript import (
-    Transcript,
+from draive_pg.display.transcript_parts import (
+    TranscriptContent,
     TranscriptEntry,
     TranscriptImage,
     TranscriptPiece,
@@ -57,12 +57,12 @@ type Answer = tuple[TranscriptEntry, TranscriptPiece]
 """A response, with the element that it is in."""
 
 
-def bounded(transcript: Transcript) -> str:
+def bounded(transcript: TranscriptContent) -> str:
     """Return HTML for a notebook, without what exceeds the limits."""
     return Page(MAX_CHARS).transcript(transcript)
 
 
-def page(transcript: Transcript) -> str:
+def page(transcript: TranscriptContent) -> str:
     """Return a complete HTML page with every element in full."""
     shown = Page(math.inf).transcript(transcript)
     return f"{opening(f'Memory {transcript.identifier}')}{shown}{closing()}"
@@ -86,12 +86,12 @@ class Page:
         self._shown: set[int] = set()
         self._answers: dict[tuple[int, int], Answer] = {}
 
-    def transcript(self, shown: Transcript) -> str:
+    def transcript(self, shown: TranscriptContent) -> str:
         """Return the transcript, or its first and last entries."""
         return html.block(f"<style>{STYLE}</style>{self.content(shown)}", "max-width:60em")
 
-    def content(self, shown: Transcript) -> str:
-        """Return the same without the style sheet, for a page that has it."""
+    def content(self, shown: TranscriptContent) -> str:
+        """Return the transcript without its style sheet, for a page that has it already."""
         entries = shown.entries
         over = len(entries) - FIRST_ENTRIES - LAST_ENTRIES if self._bounded else 0
         first, last = (
@@ -109,7 +109,7 @@ class Page:
         body = "".join(map(self._entry, first)) + (_between(over) if last else "") + end
         return f'<div class="draive-pg">{UNFOLD}{self._head(shown)}{body}</div>'
 
-    def _head(self, shown: Transcript) -> str:
+    def _head(self, shown: TranscriptContent) -> str:
         facts = [f"<b>{escape(f'{shown.identifier:.200}')}</b>", *map(escape, shown.facts)]
         marked = len(shown.marks)
         marks = f' · <span style="{MARK}">{plural(marked, "mark")}</span>' if marked else ""

@@ -1,31 +1,16 @@
 """Transcripts as plain text for terminals."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from typing import cast
 
-from draive_pg.display.text import LINES, duration, escaped, json_text, one_line, plural
-from draive_pg.models.transcript import Transcript, TranscriptPiece
+from draive_pg.display.text import LINES, duration, escaped, json_text, one_line
+from draive_pg.display.transcript_parts import TranscriptContent, TranscriptPiece
 
 MAX_CHARS = 2_000  # shown of each piece that is not text
 MAX_VARIABLE = 400  # and of each variable
 
 
-def facts(transcript: Transcript) -> tuple[str, ...]:
-    """Return the number of elements, the time of the first one, and the duration."""
-    if not transcript.exists:
-        return ("there is no such memory",)
-    shown = f"{len(transcript):,} of " if len(transcript) < transcript.elements else ""
-    times = [entry.created for entry in transcript.entries if entry.created is not None]
-    lasted = times[-1] - times[0] if times else timedelta()
-    return (
-        shown + plural(transcript.elements, "element"),
-        *(() if not times else (f"{times[0]:%Y-%m-%d %H:%M:%S} UTC",)),
-        *(() if lasted < timedelta(seconds=1) else (duration(lasted),)),
-    )
-
-
-def lines(transcript: Transcript) -> Iterator[str]:
+def lines(transcript: TranscriptContent) -> Iterator[str]:
     """Return the lines of a whole transcript."""
     yield escaped(": ".join((transcript.identifier, ", ".join(transcript.facts))))
     variables = cast("object", transcript.variables)

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any, LiteralString
 
-from draive_pg.dataframes import np, pa, pc
+from draive_pg.dataframes import np, pa, parquet, pc
 from draive_pg.frames.frame import Columns, ColumnType
 from draive_pg.operations.copy import Rows
-from draive_pg.uninterrupted import import_uninterrupted
 
 # Arrow's default allocators reserve 50 % more memory for arrays of a few hundred kilobytes.
 SYSTEM_MEMORY: Any = pa.system_memory_pool()
@@ -70,17 +69,9 @@ def texts(document: str) -> tuple[str, ...]:
     )
 
 
-def parquet() -> Any:
-    """Return the module ``pyarrow.parquet``; importing it takes 50 ms."""
-    import_uninterrupted("pyarrow.parquet")
-    import pyarrow.parquet  # pyright: ignore[reportMissingTypeStubs]
-
-    return pyarrow.parquet
-
-
 def parquet_writer(sink: Any, schema: Any) -> Any:
     """Return a ``pyarrow.parquet.ParquetWriter``."""
-    return parquet().ParquetWriter(sink, schema)
+    return parquet().ParquetWriter(sink, schema, compression="zstd")
 
 
 class Decoder:

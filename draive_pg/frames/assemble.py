@@ -11,6 +11,7 @@ from operator import call
 from typing import TYPE_CHECKING, Any
 
 from draive_pg.dataframes import np, pa, pd
+from draive_pg.display.frame import with_display
 from draive_pg.frames.arrow import ARROW_TYPES, SYSTEM_MEMORY, native, schema, texts
 from draive_pg.frames.frame import Columns, ColumnType
 from draive_pg.frames.query import FrameQuery
@@ -149,10 +150,10 @@ def arrays(columns: Columns, batch: Any) -> Arrays:
 
 def data_frame(columns: Columns, parts: Sequence[Arrays]) -> "DataFrame":
     """Return a DataFrame of parts, emptying each part to free its memory."""
-    return pd.DataFrame(
-        {name: _series(kind, [part.pop(name) for part in parts]) for name, kind in columns.items()},
-        copy=False,
-    )
+    series = {
+        name: _series(kind, [part.pop(name) for part in parts]) for name, kind in columns.items()
+    }
+    return with_display(pd.DataFrame(series, copy=False))
 
 
 def _series(kind: ColumnType, parts: Sequence[Any]) -> "Series[Any]":

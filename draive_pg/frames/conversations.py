@@ -1,4 +1,8 @@
-"""Frames of conversations. SQL unpacks the JSON, which is not slower than sending it as text."""
+"""Frames of conversations. SQL unpacks the JSON, which is not slower than sending it as text.
+
+Most elements have a single block with a single part. These are read without a JSON path query,
+which would take three times as long, and without making the content of the element.
+"""
 
 from typing import LiteralString
 
@@ -7,52 +11,46 @@ from draive_pg.operations.conversations.expressions import (
     CALLS,
     CHOSEN,
     FAILURES,
+    FILTERS,
+    IS_CALL,
+    RESPONSE_TEXT,
     ROLE,
+    SPEAKER,
     STARTS_TURN,
-    TOOLS,
-    UNTIMED,
     failed,
+    joined,
     seconds,
-    speaker,
 )
 from draive_pg.operations.conversations.store import (
-    ARE_INDEXED,
     CONVERSATIONS,
     ELEMENTS,
+    END_UNLESS,
+    FENCE,
+    RESPONSE_HANDLING,
     SNAPSHOTS,
+    UNLESS_INDEXED,
     WRITES,
 )
 
 
 def _count_blocks(kind: LiteralString) -> LiteralString:
     """Return the SQL of the number of blocks of a type."""
-    return f"""CASE WHEN single THEN (kind = '{kind}')::INT ELSE jsonb_array_length(
-    jsonb_path_query_array(kinds, '$[*] ? (@ == "{kind}")')
+    return f"""CASE WHEN kind IS NOT NULL THEN (kind = '{kind}')::INT ELSE jsonb_array_length(
+    jsonb_path_query_array(composite, '$.blocks[*] ? (@.type == "{kind}")')
 ) END"""
 
 
-# Most elements have a single block with a single part. For these, `#>` takes a third of the time
-# of a JSON path query.
-SINGLE: LiteralString = """
-(content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single
-""".strip()
 # Only the text of content: artifacts and reasoning are not part of the conversation.
-TEXT: LiteralString = """
-CASE WHEN single THEN coalesce(content #>> '{blocks,0,parts,0,text}', '') ELSE coalesce((
-    SELECT string_agg(part #>> '{}', '')
-    FROM jsonb_path_query(content, '$.blocks[*].parts[*].text') AS part
-), '') END AS text
-""".strip()
-# Types of the blocks; a block without a type has content.
-KINDS: LiteralString = """
-CASE WHEN single THEN coalesce(content #>> '{blocks,0,type}', 'content') END AS kind,
-CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') END AS kinds
+TEXT: LiteralString = f"""
+CASE WHEN kind IS NOT NULL THEN coalesce(block #>> '{{parts,0,text}}', '')
+    ELSE {joined("composite", "$.blocks[*].parts[*].text")}
+END AS text
 """.strip()
 # Memories with enough elements for a limit, if no filter leaves elements out: each has one or more.
 FIRST: LiteralString = f"""
     (
-        {ARE_INDEXED}
-        OR :limit::INT8 IS NULL
+        {UNLESS_INDEXED}
+        :limit::INT8 IS NULL
         OR coalesce(:since::TIMESTAMPTZ, :until::TIMESTAMPTZ) IS NOT NULL
         OR coalesce(:role::TEXT, :speaker::TEXT) IS NOT NULL
         OR :tool::TEXT[] IS NOT NULL
@@ -72,54 +70,66 @@ FIRST: LiteralString = f"""
             ORDER BY written.identifier
             LIMIT :limit::INT8
         ))
+        {END_UNLESS}
     )
 """.strip()
-RESPONDS: LiteralString = "(kind = 'tool_response' OR kinds ? 'tool_response')"
+UNTIMED: LiteralString = "meta -> 'untimed' IS NOT NULL"
+# The 64-bit number of the transaction that wrote an element, of which `writer` has the low 32 bits:
+# the newest that is not in the future, so wrong for a row that is 2 ** 32 transactions old.
+NEXT: LiteralString = "(SELECT pg_snapshot_xmax(pg_current_snapshot())::TEXT::INT8)"
+WRITTEN: LiteralString = f"{NEXT} - 1 - (({NEXT} - 1 - writer::TEXT::INT8) & 4294967295)"
 # Positions count all elements of a memory, before any filter.
 POSITIONED: LiteralString = f"""
     SELECT
         identifier,
         created,
         moment,
-        content,
         place,
+        writer,
+        type,
+        meta,
+        kind,
+        block,
+        composite,
         row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
     FROM {ELEMENTS} AS element
     WHERE {CHOSEN}
 """.strip()
 
-# `OFFSET 0` is an optimization fence: expressions that several columns use are computed once.
 LOG: LiteralString = f"""
     identifier,
     created,
     place,
     {ROLE} AS role,
-    {speaker(RESPONDS)} AS speaker,
+    {SPEAKER} AS speaker,
     text,
-    CASE WHEN kind = 'reasoning' OR kinds ? 'reasoning' THEN coalesce((
-        SELECT string_agg(part #>> '{{}}', '')
-        FROM jsonb_path_query(
-            content, '$.blocks[*] ? (@.type == "reasoning").content.parts[*].text'
-        ) AS part
-    ), '') ELSE '' END AS reasoning,
     CASE
-        WHEN kind IN ('tool_request', 'tool_response') THEN
-            coalesce('[' || (content #> '{{blocks,0,tool}}')::TEXT || ']', '[]')
-        WHEN kinds ?| ARRAY['tool_request', 'tool_response'] THEN {TOOLS}::TEXT
+        WHEN kind IS NULL THEN {
+    joined("composite", '$.blocks[*] ? (@.type == "reasoning").content.parts[*].text')
+}
+        WHEN kind = 'reasoning' THEN {
+    joined("coalesce(block -> 'content', block -> 'reasoning')", "$.parts[*].text")
+}
+        ELSE ''
+    END AS reasoning,
+    CASE
+        WHEN kind IS NULL THEN jsonb_path_query_array(composite, '{CALLS}.tool')::TEXT
+        WHEN {IS_CALL} THEN coalesce('[' || (block -> 'tool')::TEXT || ']', '[]')
         ELSE '[]'
     END AS tools,
     {_count_blocks("tool_request")} AS tool_requests,
     {_count_blocks("tool_response")} AS tool_responses,
     CASE
-        WHEN NOT single THEN
-            jsonb_array_length(jsonb_path_query_array(content, '$.blocks[*].parts[*].type()'))
-        WHEN text = '' AND content #> '{{blocks,0,parts,0}}' IS NULL THEN 0
+        WHEN kind IS NULL THEN
+            jsonb_array_length(jsonb_path_query_array(composite, '$.blocks[*].parts[*].type()'))
+        WHEN text = '' AND block #> '{{parts,0}}' IS NULL THEN 0
         ELSE 1
     END AS parts,
     length(text) AS n_chars,
-    coalesce((content -> 'meta')::TEXT, '{{}}') AS meta
+    coalesce(meta::TEXT, '{{}}') AS meta
 """.strip()
 
+# With the fences, expressions that several columns use are computed once.
 CONVERSATION_LOG = Frame(
     "conversation_log",
     {
@@ -142,21 +152,27 @@ CONVERSATION_LOG = Frame(
     position,
     {LOG}
     FROM (
-        SELECT *, {TEXT}, {KINDS}
+        SELECT *, {TEXT}
         FROM (
-            SELECT *, {SINGLE}
-            FROM ({POSITIONED} AND {FIRST}) AS element
-            WHERE (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
-                AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
-                AND (:role::TEXT IS NULL OR content ->> 'type' = :role::TEXT)
-                AND (:speaker::TEXT IS NULL OR {speaker()} = :speaker::TEXT)
-                AND (:tool::TEXT[] IS NULL OR {TOOLS} ?| :tool::TEXT[])
+            SELECT *
+            FROM (
+    {POSITIONED}
+        AND {FIRST}
+        AND (:first::TEXT IS NULL OR identifier BETWEEN :first::TEXT AND :last::TEXT)
+            ) AS element
+            WHERE {FILTERS}
+                AND (
+                    :written_before::INT8 IS NULL
+                    OR writer IS NULL
+                    OR {WRITTEN} < :written_before::INT8
+                )
+                AND (:written_since::INT8 IS NULL OR {WRITTEN} >= :written_since::INT8)
             -- The order of the window above, so that only the memories of the first rows are read.
             ORDER BY identifier, created, place
             LIMIT :limit::INT8
-            OFFSET 0
+            {FENCE}
         ) AS element
-        OFFSET 0
+        {FENCE}
     ) AS element
     """,
     lengths={"n_chars": "text"},
@@ -168,15 +184,18 @@ CONVERSATION_LOG = Frame(
     memory,
     {LOG}
     FROM (
-        SELECT *, {TEXT}, {KINDS}
+        SELECT *, {TEXT}
         FROM (
             SELECT
                 identifier,
                 element.created,
-                content,
                 place,
-                coalesce(memory, (129::INT8 << 32) + hashtext(identifier)) AS memory,
-                {SINGLE}
+                type,
+                meta,
+                kind,
+                block,
+                composite,
+                coalesce(memory, (129::INT8 << 32) + hashtext(identifier)) AS memory
             FROM {ELEMENTS} AS element
             LEFT JOIN (
                 SELECT
@@ -188,9 +207,9 @@ CONVERSATION_LOG = Frame(
                 WINDOW ordered AS (ORDER BY identifier)
             ) AS memory USING (identifier)
             WHERE :identifier::TEXT[] IS NULL OR identifier = ANY (:identifier::TEXT[])
-            OFFSET 0
+            {FENCE}
         ) AS element
-        OFFSET 0
+        {FENCE}
     ) AS element
     """,
 )
@@ -215,67 +234,85 @@ TOOL_CALLS = Frame(
     },
     f"""
     SELECT
-        event.identifier,
-        event.position,
-        event.created,
-        event.call,
-        event.block ->> 'tool' AS tool,
-        event.block -> 'arguments' AS arguments,
-        said.response,
-        said.handling,
-        coalesce({failed("said.handling", "said.response")}, FALSE) AS failed,
-        CASE WHEN event.answered THEN event.next_created END AS responded,
-        CASE WHEN event.answered AND NOT event.untimed AND NOT event.next_untimed THEN
-            {seconds("event.created", "event.next_created")}
+        identifier,
+        position,
+        created,
+        call,
+        request ->> 'tool' AS tool,
+        request -> 'arguments' AS arguments,
+        response,
+        handling,
+        coalesce({failed("handling", "response")}, FALSE) AS failed,
+        CASE WHEN answered THEN next_created END AS responded,
+        CASE WHEN answered AND NOT untimed AND NOT next_untimed THEN
+            {seconds("created", "next_created")}
         END AS seconds
     FROM (
         SELECT
             *,
-            lead(block, alike) OVER call AS next,
-            lead(created, alike) OVER call AS next_created,
-            lead(untimed, alike) OVER call AS next_untimed,
-            coalesce(lead(asked, alike) OVER call = asked + alike - nth, FALSE) AS answered
+            CASE WHEN answered THEN {RESPONSE_HANDLING} END AS handling,
+            CASE WHEN answered THEN {RESPONSE_TEXT} END AS response
         FROM (
             SELECT
-                *,
-                count(*) FILTER (WHERE block ->> 'type' = 'tool_request') OVER call AS asked,
-                row_number() OVER element AS nth,
-                count(*) OVER (
-                    element ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-                )::INT AS alike
+                identifier,
+                position,
+                number,
+                created,
+                untimed,
+                call,
+                kind,
+                block AS request,
+                lead(block, alike) OVER call AS block,
+                lead(created, alike) OVER call AS next_created,
+                lead(untimed, alike) OVER call AS next_untimed,
+                coalesce(lead(asked, alike) OVER call = asked + alike - nth, FALSE) AS answered
             FROM (
                 SELECT
-                    element.identifier,
-                    element.position,
-                    element.moment AS created,
-                    {UNTIMED} AS untimed,
-                    block.number,
-                    block.value AS block,
-                    block.value ->> 'identifier' AS call
-                FROM ({POSITIONED}) AS element
-                CROSS JOIN LATERAL jsonb_path_query(element.content, '{CALLS}')
-                    WITH ORDINALITY AS block (value, number)
-                WHERE content @? '{CALLS}'
+                    *,
+                    count(*) FILTER (WHERE kind = 'tool_request') OVER call AS asked,
+                    row_number() OVER element AS nth,
+                    count(*) OVER (
+                        element ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+                    )::INT AS alike
+                FROM (
+                    SELECT
+                        element.identifier,
+                        element.position,
+                        element.moment AS created,
+                        {UNTIMED} AS untimed,
+                        call.number,
+                        call.kind,
+                        call.block,
+                        call.block ->> 'identifier' AS call
+                    FROM ({POSITIONED}) AS element
+                    CROSS JOIN LATERAL (
+                        SELECT
+                            number,
+                            coalesce(element.kind, value ->> 'type') AS kind,
+                            value AS block
+                        FROM jsonb_path_query(
+                            CASE
+                                WHEN {IS_CALL} THEN '[]'::JSONB || element.block
+                                WHEN kind IS NULL
+                                THEN jsonb_path_query_array(element.composite, '{CALLS}')
+                            END,
+                            '$[*]'
+                        ) WITH ORDINALITY AS item (value, number)
+                    ) AS call
+                ) AS block
+                WINDOW
+                    call AS (PARTITION BY identifier, call ORDER BY position, number),
+                    element AS (PARTITION BY identifier, call, position ORDER BY number)
             ) AS block
-            WINDOW
-                call AS (PARTITION BY identifier, call ORDER BY position, number),
-                element AS (PARTITION BY identifier, call, position ORDER BY number)
-        ) AS block
-        WINDOW call AS (PARTITION BY identifier, call ORDER BY position, number)
+            WINDOW call AS (PARTITION BY identifier, call ORDER BY position, number)
+        ) AS event
+        WHERE kind = 'tool_request'
+            AND (:tool::TEXT[] IS NULL OR request ->> 'tool' = ANY (:tool::TEXT[]))
+            AND (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
+            AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
+        {FENCE}
     ) AS event
-    LEFT JOIN LATERAL (
-        SELECT
-            event.next ->> 'handling' AS handling,
-            (
-                SELECT coalesce(string_agg(part #>> '{{}}', ''), '')
-                FROM jsonb_path_query(event.next, '$.content.parts[*].text') AS part
-            ) AS response
-    ) AS said ON event.answered
-    WHERE event.block ->> 'type' = 'tool_request'
-        AND (:tool::TEXT[] IS NULL OR event.block ->> 'tool' = ANY (:tool::TEXT[]))
-        AND (:since::TIMESTAMPTZ IS NULL OR event.created >= :since::TIMESTAMPTZ)
-        AND (:until::TIMESTAMPTZ IS NULL OR event.created < :until::TIMESTAMPTZ)
-    ORDER BY event.identifier, event.position, event.number
+    ORDER BY identifier, position, number
     LIMIT :limit::INT8
     """,
 )
@@ -286,9 +323,15 @@ CHOSEN_MEMORIES: LiteralString = f"""
     WHERE {CHOSEN}
         AND (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
         AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
-    ORDER BY identifier
-    LIMIT :limit::INT8
 """.strip()
+
+
+def _is_first(identifier: LiteralString) -> LiteralString:
+    """Return the condition of the first memories; Citus joins no tables with a limited query."""
+    return f"""(:limit::INT8 IS NULL OR {identifier} = ANY (ARRAY(
+    SELECT identifier FROM ({CHOSEN_MEMORIES}) AS chosen ORDER BY identifier LIMIT :limit::INT8
+)))"""
+
 
 SESSIONS = Frame(
     "sessions",
@@ -312,13 +355,13 @@ SESSIONS = Frame(
         memory_created AS created,
         min(created) AS first,
         max(created) AS last,
-        count(content) AS elements,
+        count(place) AS elements,
         count(*) FILTER (WHERE {STARTS_TURN}) AS turns,
-        sum({_count_blocks("tool_request")}) AS tool_calls,
-        sum(CASE WHEN {RESPONDS} THEN {FAILURES} ELSE 0 END) AS failures,
+        coalesce(sum({_count_blocks("tool_request")}), 0) AS tool_calls,
+        coalesce(sum({FAILURES}), 0) AS failures,
         sum(length(text)) AS n_chars,
         -- of two elements with times of their own, or of a single one
-        CASE WHEN count(*) FILTER (WHERE NOT untimed) >= least(2, count(content)) THEN
+        CASE WHEN count(*) FILTER (WHERE NOT untimed) >= least(2, count(place)) THEN
             {seconds("min(created)", "max(created)")}
         END AS seconds,
         (array_agg(text ORDER BY created, place) FILTER (WHERE {STARTS_TURN}))[1] AS question,
@@ -330,30 +373,34 @@ SESSIONS = Frame(
             LIMIT 1
         ) AS variables
     FROM (
-        SELECT *, {TEXT}, {KINDS}
+        SELECT *, {TEXT}
         FROM (
             SELECT
                 memory.identifier,
                 memory.created AS memory_created,
                 element.moment AS created,
                 place,
-                content,
-                {UNTIMED} AS untimed,
-                {SINGLE}
-            FROM ({CHOSEN_MEMORIES}) AS memory
+                type,
+                kind,
+                block,
+                composite,
+                {UNTIMED} AS untimed
+            FROM (
+    {CHOSEN_MEMORIES}
+        AND {_is_first("identifier")}
+            ) AS memory
             LEFT JOIN {ELEMENTS} AS element
                 ON element.identifier = memory.identifier
                 -- Repeated for the pruning of partitions, and to convert no element of others.
                 AND (:identifier::TEXT[] IS NULL OR element.identifier = ANY (:identifier::TEXT[]))
-                AND (:limit::INT8 IS NULL OR element.identifier = ANY (ARRAY(
-                    SELECT identifier FROM ({CHOSEN_MEMORIES}) AS first
-                )))
-            OFFSET 0
+                AND {_is_first("element.identifier")}
+            {FENCE}
         ) AS element
-        OFFSET 0
+        {FENCE}
     ) AS element
     GROUP BY identifier, memory_created
     ORDER BY identifier
+    LIMIT :limit::INT8
     """,
 )
 

@@ -2,7 +2,6 @@
 
 import codecs
 import json
-import re
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
@@ -19,7 +18,8 @@ from draive_pg.frames.assemble import Tables
 from draive_pg.frames.frame import Columns, ColumnType, Format, Frame
 from draive_pg.frames.query import Filters, FrameQuery
 from draive_pg.operations.copy import Copy, Rows
-from draive_pg.operations.operation import Operation, Request, Statement, Steps, workflow
+from draive_pg.operations.estimate import estimate
+from draive_pg.operations.operation import Request, Steps, workflow
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -31,8 +31,6 @@ FORMATS: tuple[Format, ...] = get_args(Format.__value__)
 # Start of a cell that spreadsheets compute (https://owasp.org/www-community/attacks/CSV_Injection).
 FORMULA = r"^[=+\-@\t\r]"
 APOSTROPHE, EMPTY = (pa.scalar(text, pa.large_string()) for text in ("'", ""))
-
-ROWS = re.compile(r"rows=(\d+)")  # in a plan
 
 ISO_8601 = "%Y-%m-%dT%H:%M:%SZ"  # Arrow's %S includes microseconds
 
@@ -61,26 +59,21 @@ def export(
         raise ValueError(f"spreadsheet is for CSV, not for {chosen}")
     options = {"spreadsheet": True} if spreadsheet else {}
     query = FrameQuery(frame, filters)
+    writer = partial(WRITERS[chosen], columns=query.columns, **options)
 
     @contextmanager
     def collect(total: int | None) -> Generator[Export]:
-        with Drafts(file.resolve().parent, mode=PRIVATE) as drafts, ExitStack() as stack:
-            draft = stack.enter_context(drafts.open(file))
-            sink = stack.enter_context(pa.output_stream(draft, "gzip" if compressed else None))
-            writer = stack.enter_context(closing(WRITERS[chosen](sink, query.columns, **options)))
-            bar = stack.enter_context(progress_bar(total, frame.name, " rows", wanted=progress))
-
-            def complete() -> None:
-                stack.close()
-                drafts.complete()
-
-            yield Export(query, writer, bar, complete)
+        with (
+            progress_bar(total, frame.name, " rows", wanted=progress) as bar,
+            collecting(query, file, writer, bar, compressed=compressed) as collector,
+        ):
+            yield collector
 
     name = f"export frame {frame.name}"
 
     @workflow
     def with_total() -> Steps[int]:
-        total: int = yield _estimate(name, query)
+        total = yield estimate(name, query.statement, query.fallback)
         return (yield Copy(name, query.statement, partial(collect, total), query.fallback))
 
     if watched() if progress is None else progress:
@@ -88,16 +81,31 @@ def export(
     return Copy(name, query.statement, partial(collect, None), query.fallback)
 
 
-def _estimate(name: str, query: FrameQuery) -> Operation[int]:
-    """Return how many rows the planner expects."""
-    statement = query.statement
-    return Operation(
-        name=name,
-        statements=(Statement(f"EXPLAIN {statement.sql}", statement.parameters),),
-        decode=lambda rows: int(ROWS.findall(str(rows[0][0]))[0]),
-        read_only=True,
-        fallback=query.fallback,
-    )
+@contextmanager
+def collecting(
+    query: FrameQuery,
+    file: Path,
+    writer: "Callable[[Any], Writer]",
+    bar: "tqdm[Any]",
+    *,
+    compressed: bool = False,
+    rows: int = BATCH_ROWS,
+) -> "Generator[Export]":
+    """Provide a collector that writes a file in batches of so many rows.
+
+    ``writer`` is called with the open file. It is a draft, which replaces the file when it is
+    complete.
+    """
+    with Drafts(file.resolve().parent, mode=PRIVATE) as drafts, ExitStack() as stack:
+        draft = stack.enter_context(drafts.open(file))
+        sink = stack.enter_context(pa.output_stream(draft, "gzip" if compressed else None))
+        opened = stack.enter_context(closing(writer(sink)))
+
+        def complete() -> None:
+            stack.close()
+            drafts.complete()
+
+        yield Export(query, opened, bar, complete, rows)
 
 
 class Writer(Protocol):
@@ -116,9 +124,14 @@ class Export:
     """Collect rows in a temporary file, which replaces the target when it is complete."""
 
     def __init__(
-        self, query: FrameQuery, writer: Writer, bar: "tqdm[Any]", complete: Callable[[], None]
+        self,
+        query: FrameQuery,
+        writer: Writer,
+        bar: "tqdm[Any]",
+        complete: Callable[[], None],
+        rows: int,
     ) -> None:
-        self._tables = Tables(query, BATCH_ROWS)
+        self._tables = Tables(query, rows)
         self._writer = writer
         self._bar = bar
         self._complete = complete

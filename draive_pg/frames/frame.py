@@ -8,6 +8,9 @@ from draive_pg.operations.operation import Fallback, Query, Statement
 type Format = Literal["parquet", "csv", "jsonl"]
 """Format of an exported file."""
 
+type PartitionBy = Literal["month", "day"] | int
+"""Files of an export: one for each month or day in UTC, or one for about so many rows."""
+
 type ColumnType = Literal[
     "text", "integer", "index", "float", "boolean", "timestamp", "texts", "json", "tid"
 ]
@@ -34,6 +37,10 @@ SELECTED: Mapping[ColumnType, LiteralString] = {
 # its low 32 bits, and the number of its bucket (see `order.Ordered`) in the high ones.
 SORT_COLUMNS: Columns = {"memory": "integer", "created": "timestamp", "place": "tid"}
 
+# Parameters that choose the rows of a part of an export: a range of identifiers, and a range of
+# transactions, see `partitions`.
+PART_PARAMETERS = ("first", "last", "written_since", "written_before")
+
 
 class Source:
     """The statement of a frame, from which some columns are selected.
@@ -56,7 +63,7 @@ class Source:
 
     @property
     def filters(self) -> tuple[str, ...]:
-        """Names of the filters."""
+        """Names of the parameters."""
         return self._query.parameters
 
     def statement(self, columns: Columns, filters: Mapping[str, object]) -> Statement:
@@ -115,7 +122,8 @@ class Frame:
     @property
     def filters(self) -> tuple[str, ...]:
         """Names of the keyword arguments that choose rows and columns."""
-        return (*self.ordered.filters, "columns", "documents")
+        taken = (name for name in self.ordered.filters if name not in PART_PARAMETERS)
+        return (*taken, "columns", "documents")
 
 
 def _select(columns: Columns) -> LiteralString:

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeAliasType, Ty
 from draive_pg.codec.json import encode_mapping
 from draive_pg.codec.timestamps import Timestamp, check_timestamp
 from draive_pg.codec.validation import check_limit, check_optional, check_texts, shown
-from draive_pg.frames.frame import SELECTED, SORT_COLUMNS, Columns, ColumnType, Frame
+from draive_pg.frames.frame import (
+    PART_PARAMETERS,
+    SELECTED,
+    SORT_COLUMNS,
+    Columns,
+    ColumnType,
+    Frame,
+)
 
 if TYPE_CHECKING:
     from draive_pg.frames.arrow import Decoder
@@ -52,7 +59,7 @@ class FrameQuery:
     filters : Filters
         Which rows and columns.
     parameters : Mapping[str, object]
-        Further parameters of the statement, already checked.
+        Further parameters of the statement, or others than those of the filters, already checked.
     any_order : bool
         Let the statement return rows in any order if that is faster; see `ordered`.
 
@@ -66,6 +73,8 @@ class FrameQuery:
         The columns of the statement, in order.
     lengths : Mapping[str, str]
         Columns that the client computes; see `Frame`.
+    frame : str
+        Name of the frame.
     ordered : bool
         False if the client must sort the rows by `SORT_COLUMNS`.
 
@@ -75,7 +84,16 @@ class FrameQuery:
         For a filter of a wrong name, type or value.
     """
 
-    __slots__ = ("columns", "fallback", "lengths", "name", "ordered", "selected", "statement")
+    __slots__ = (
+        "columns",
+        "fallback",
+        "frame",
+        "lengths",
+        "name",
+        "ordered",
+        "selected",
+        "statement",
+    )
 
     def __init__(
         self,
@@ -98,6 +116,7 @@ class FrameQuery:
             "speaker": _one_of(Speaker, filters.get("speaker"), "speaker"),
             "tool": check_texts(filters.get("tool"), "tool"),
         }
+        self.frame = frame.name
         self.name = f"read frame {frame.name}"
         self.fallback = frame.fallback
         as_text = _one_of(JsonColumns, filters.get("documents"), "documents") == "text"
@@ -126,7 +145,13 @@ class FrameQuery:
             name: kind for kind in SELECTED for name, own in needed.items() if own == kind
         }
         self.statement = source.statement(
-            self.selected, {"identifier": identifiers, **others, **(parameters or {})}
+            self.selected,
+            {
+                "identifier": identifiers,
+                **others,
+                **dict.fromkeys(PART_PARAMETERS),
+                **(parameters or {}),
+            },
         )
 
     def decoder(self) -> "Decoder":

@@ -4,26 +4,47 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, get_args
 
+from draive_pg.codec.embedding import EmbeddingModel, encode_vectors
 from draive_pg.codec.json import encode_mapping
 from draive_pg.codec.validation import MAX_INTEGER, check_text, shown
-from draive_pg.frames.frame import Frame
+from draive_pg.frames.frame import Columns, Frame
 from draive_pg.frames.query import Filters, FrameQuery
 from draive_pg.frames.read import read_query
+from draive_pg.operations.conversations.embeddings import (
+    NEAREST,
+    check_model,
+    extension_for,
+    of_vector,
+)
 from draive_pg.operations.conversations.expressions import (
     CALLS,
     CHOSEN,
     FAILURES,
-    RESPONDS,
+    FILTERS,
     ROLE,
+    SPEAKER,
     SPOKEN,
-    TOOLS,
-    speaker,
+    SPOKEN_TEXT,
     vector,
 )
-from draive_pg.operations.conversations.store import ELEMENTS
-from draive_pg.operations.operation import Steps, Workflow, workflow
+from draive_pg.operations.conversations.store import (
+    ELEMENTS,
+    END_UNLESS,
+    NEWEST_ELEMENTS,
+    UNLESS_INDEXED,
+)
+from draive_pg.operations.operation import (
+    Call,
+    Operation,
+    Query,
+    Steps,
+    Workflow,
+    transactional,
+    workflow,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -43,36 +64,82 @@ TEXT_PARAMETERS: tuple[str, ...] = ("text", "indexed", "contained", "excluded", 
 BLANK = "text must not be blank; to search without text, use None"
 TERM = re.compile(r'(-?)(?:"([^"]*)"|(\S+))')
 
-TEXTS: LiteralString = """
-        SELECT coalesce(string_agg(part #>> '{}', ' '), '') AS text
-        FROM jsonb_path_query(content, '$.blocks[*].parts[*].text') AS part
-    """
+COLUMNS: Columns = {
+    "identifier": "text",
+    "position": "integer",
+    "created": "timestamp",
+    "role": "text",
+    "speaker": "text",
+    "excerpt": "text",
+    "rank": "float",
+}
 
-# Positions and excerpts are computed only for the returned rows.
-SEARCH = Frame(
-    "search",
-    {
-        "identifier": "text",
-        "position": "integer",
-        "created": "timestamp",
-        "role": "text",
-        "speaker": "text",
-        "excerpt": "text",
-        "rank": "float",
-    },
-    f"""
+
+def _rows(elements: LiteralString, *columns: LiteralString, order: LiteralString) -> LiteralString:
+    """Return the SQL of a search in some elements, with further columns of them.
+
+    Positions and excerpts are computed only for the returned rows.
+    """
+    selected: LiteralString = ", ".join(("rank", *columns))
+    return f"""
+    WITH found AS MATERIALIZED (
+        SELECT
+            identifier,
+            created,
+            place,
+            type,
+            kind,
+            composite,
+            content,
+            CASE
+                WHEN :text::TEXT IS NULL THEN 0
+                ELSE ts_rank(
+                    {VECTOR},
+                    websearch_to_tsquery(:language::REGCONFIG, :text::TEXT)
+                )
+            END AS {selected}
+        FROM {elements} AS element
+        WHERE {CHOSEN}
+            AND {FILTERS}
+            AND (:text::TEXT IS NULL OR (
+                {VECTOR}
+            ) @@ websearch_to_tsquery(:language::REGCONFIG, :text::TEXT))
+            -- Before a turn is split. By `coalesce`, the planner expects many to match, and reads
+            -- the newest by an index instead of sorting all that match.
+            AND (
+                {UNLESS_INDEXED}
+                :indexed::TEXT IS NULL OR coalesce(said::TEXT ILIKE :indexed::TEXT, TRUE)
+                {END_UNLESS}
+            )
+            -- The first condition can use an index. It matches JSON, so it finds too much.
+            AND (:indexed::TEXT IS NULL OR {SPOKEN}::TEXT ILIKE :indexed::TEXT)
+            AND (:contained::TEXT[] IS NULL OR (
+                SELECT spoken.text ILIKE ALL (:contained::TEXT[])
+                    AND NOT spoken.text ILIKE ANY (:excluded::TEXT[])
+                FROM ({SPOKEN_TEXT}) AS spoken
+            ))
+            AND (:meta::JSONB IS NULL OR meta @> :meta::JSONB)
+            AND (:error::BOOLEAN IS NULL OR :error::BOOLEAN = ({FAILURES} > 0))
+        ORDER BY {order}, created DESC, identifier, place DESC
+        LIMIT :limit::INT8
+    ),
+    numbered AS MATERIALIZED (
+        SELECT found.identifier, found.created, found.place, count(*) - 1 AS position
+        FROM found
+        JOIN {ELEMENTS} AS before ON before.identifier = found.identifier
+            AND before.created <= found.created
+            AND (before.created, before.place) <= (found.created, found.place)
+        WHERE {UNLESS_INDEXED}
+            before.identifier = ANY (ARRAY(SELECT identifier FROM found))
+        {END_UNLESS}
+        GROUP BY found.identifier, found.created, found.place
+    )
     SELECT
         found.identifier,
-        (
-            SELECT count(*)
-            FROM {ELEMENTS} AS before
-            WHERE before.identifier = found.identifier
-                AND before.created <= found.created
-                AND (before.created, before.place) < (found.created, found.place)
-        ) AS position,
+        numbered.position,
         found.created,
         {ROLE} AS role,
-        {speaker()} AS speaker,
+        {SPEAKER} AS speaker,
         CASE
             WHEN :text::TEXT IS NOT NULL THEN ts_headline(
                 :language::REGCONFIG,
@@ -94,43 +161,12 @@ SEARCH = Frame(
             WHEN spoken.text <> '' THEN left(spoken.text, 160)
             ELSE left(coalesce(used.text, ''), 160)
         END AS excerpt,
-        found.rank
-    FROM (
-        SELECT
-            identifier,
-            created,
-            place,
-            content,
-            CASE
-                WHEN :text::TEXT IS NULL THEN 0
-                ELSE ts_rank(
-                    {VECTOR},
-                    websearch_to_tsquery(:language::REGCONFIG, :text::TEXT)
-                )
-            END AS rank
-        FROM {ELEMENTS} AS element
-        WHERE {CHOSEN}
-            AND (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
-            AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
-            AND (:text::TEXT IS NULL OR (
-                {VECTOR}
-            ) @@ websearch_to_tsquery(:language::REGCONFIG, :text::TEXT))
-            -- The first condition can use an index. It matches JSON, so it finds too much.
-            AND (:indexed::TEXT IS NULL OR {SPOKEN}::TEXT ILIKE :indexed::TEXT)
-            AND (:contained::TEXT[] IS NULL OR (
-                SELECT spoken.text ILIKE ALL (:contained::TEXT[])
-                    AND NOT spoken.text ILIKE ANY (:excluded::TEXT[])
-                FROM ({TEXTS}) AS spoken
-            ))
-            AND (:role::TEXT IS NULL OR content ->> 'type' = :role::TEXT)
-            AND (:speaker::TEXT IS NULL OR {speaker()} = :speaker::TEXT)
-            AND (:tool::TEXT[] IS NULL OR {TOOLS} ?| :tool::TEXT[])
-            AND (:meta::JSONB IS NULL OR content -> 'meta' @> :meta::JSONB)
-            AND (:error::BOOLEAN IS NULL OR :error::BOOLEAN = ({RESPONDS} AND {FAILURES} > 0))
-        ORDER BY rank DESC, created DESC, identifier, place DESC
-        LIMIT :limit::INT8
-    ) AS found
-    CROSS JOIN LATERAL ({TEXTS}) AS spoken
+        {selected}
+    FROM found
+    JOIN numbered ON numbered.identifier = found.identifier
+        AND numbered.created = found.created
+        AND numbered.place = found.place
+    CROSS JOIN LATERAL ({SPOKEN_TEXT}) AS spoken
     CROSS JOIN LATERAL (
         SELECT string_agg(
             concat(
@@ -146,9 +182,22 @@ SEARCH = Frame(
         ) AS text
         FROM jsonb_path_query(found.content, '{CALLS}') AS block
     ) AS used
-    ORDER BY found.rank DESC, found.created DESC, found.identifier, found.place DESC
-    """,
+    ORDER BY {order}, found.created DESC, found.identifier, found.place DESC
+    """
+
+
+SEARCH = Frame("search", COLUMNS, _rows(NEWEST_ELEMENTS, order="rank DESC"))
+SEARCH_NEAR = Frame(
+    "search_near",
+    {**COLUMNS, "distance": "float"},
+    _rows(NEAREST, "distance", order="distance"),
 )
+
+
+# Without it, an index returns 40 rows at most.
+ITERATE = Query("search.iterate", "SELECT set_config('hnsw.iterative_scan', 'strict_order', TRUE)")
+
+MAX_APPROXIMATE = 1_000  # rows that an index returns well
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +271,8 @@ def search(criteria: SearchCriteria, filters: Filters) -> "Workflow[DataFrame]":
     TypeError, ValueError
         For a criterion or a filter of a wrong type or value.
     """
-    limit = filters.get("limit")
-    query = search_query(criteria, filters)
-    if limit is not None and limit < MAX_INTEGER:
-        query = search_query(criteria, {**filters, "limit": limit + 1})
-    return _search(query, limit)
+    search_query(criteria, filters)  # check the filters before one of them is changed
+    return _search(search_query(criteria, _one_more(filters)), filters.get("limit"))
 
 
 def search_query(criteria: SearchCriteria, filters: Filters) -> FrameQuery:
@@ -235,10 +281,53 @@ def search_query(criteria: SearchCriteria, filters: Filters) -> FrameQuery:
 
 
 @workflow
+def search_near(
+    near: str,
+    model: EmbeddingModel | None,
+    criteria: SearchCriteria,
+    filters: Filters,
+    schema: str | None,
+) -> "Steps[DataFrame]":
+    """Return the matching elements whose texts have embeddings, nearest first."""
+    if not check_text(near, "near").strip():
+        raise ValueError("near must not be blank")
+    if model is None:
+        raise ValueError("near needs the model whose embeddings embed() stored")
+    check_model(model)
+    limit = filters.get("limit")
+    search_query(criteria, filters)  # checked before the model is called
+    result = yield Call(partial(model.function, [near]))
+    (vector,), dimensions = encode_vectors(model, result, [near])
+    extension = yield from extension_for(model, dimensions, schema)
+    parameters = {**criteria.parameters(), "near": vector, "model": model.name}
+    query = FrameQuery(SEARCH_NEAR, _one_more(filters), parameters=parameters)
+    # An index is approximate, so it might lose rows that the filters leave.
+    filtered = criteria != SearchCriteria(None, None, criteria.language, None, None) or any(
+        value is not None for name, value in filters.items() if name != "limit"
+    )
+    approximate = limit is not None and limit <= MAX_APPROXIMATE and not filtered
+    first = limit + 1 if limit is not None and approximate else None
+    query.statement = of_vector(query.statement, extension, dimensions, first)
+    return (yield _nearest(query, limit))
+
+
+@transactional
+def _nearest(query: FrameQuery, limit: int | None) -> "Steps[DataFrame]":
+    yield Operation(query.name, (ITERATE(),))
+    return (yield _search(query, limit))
+
+
+def _one_more(filters: Filters) -> Filters:
+    """Return filters by which one more row than the limit is read, which tells of truncation."""
+    limit = filters.get("limit")
+    return filters if limit is None or limit >= MAX_INTEGER else {**filters, "limit": limit + 1}
+
+
+@workflow
 def _search(query: FrameQuery, limit: int | None) -> "Steps[DataFrame]":
     from draive_pg.display.found import Found
 
     found: DataFrame = yield read_query(query)
     shown = Found(found.iloc[:limit])
-    shown.attrs["truncated"] = len(shown) < len(found)
+    shown.attrs = {**found.attrs, "truncated": len(shown) < len(found)}
     return shown

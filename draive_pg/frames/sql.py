@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from draive_pg.dataframes import pd
+from draive_pg.display.frame import with_display
 from draive_pg.operations.sql import Column
 
 if TYPE_CHECKING:
@@ -34,4 +35,4 @@ def data_frame(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> "Dat
         series[number] = pd.Series(values, dtype="object").astype(dtype)
     frame = pd.DataFrame(series, index=pd.RangeIndex(len(rows)))
     frame.columns = [column.name for column in columns]  # which may repeat
-    return frame
+    return with_display(frame)

@@ -1,7 +1,7 @@
 """Views of the frames, for psql and other tools: the same columns, from the same SQL."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import LiteralString, cast
 
 from psycopg.sql import Identifier
@@ -10,7 +10,10 @@ from draive_pg.codec.validation import check_schema
 from draive_pg.errors import SchemaInvalid
 from draive_pg.frames import FRAMES
 from draive_pg.frames.frame import ColumnType, Frame
+from draive_pg.models.admin import ViewState
+from draive_pg.models.record import Records
 from draive_pg.operations.admin.migrations import missing_tables
+from draive_pg.operations.conversations.store import FENCE
 from draive_pg.operations.documents.kind import CONFIGURATIONS, INSTRUCTIONS, TEMPLATES
 from draive_pg.operations.operation import (
     PARAMETER,
@@ -43,7 +46,7 @@ TABLES: Mapping[str, str] = {
 }
 
 # PostgreSQL does not move the conditions of a query into a subquery with one of these.
-FENCES = re.compile(r"\b(?:LIMIT :limit::INT8|OFFSET 0)\b")
+FENCES = re.compile(rf"\bLIMIT :limit::INT8\b|{re.escape(FENCE)}")
 
 
 def _definition(frame: Frame) -> LiteralString:
@@ -104,6 +107,34 @@ SELECT
 )
 
 
+# The views of frames that read the tables in a schema, with their columns.
+FIND = Query(
+    "views.find",
+    """
+SELECT
+    nspname::TEXT,
+    relname::TEXT,
+    ARRAY(
+        SELECT attname::TEXT
+        FROM pg_attribute
+        WHERE attrelid = view.oid AND attnum > 0 AND NOT attisdropped
+        ORDER BY attnum
+    )
+FROM pg_class AS view
+JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE relkind = 'v' AND relname = ANY (:names::TEXT[]) AND EXISTS (
+    SELECT
+    FROM pg_rewrite
+    JOIN pg_depend ON classid = 'pg_rewrite'::REGCLASS AND objid = pg_rewrite.oid
+    JOIN pg_class AS read ON read.oid = refobjid AND read.relkind IN ('r', 'p')
+    WHERE ev_class = view.oid
+        AND refclassid = 'pg_class'::REGCLASS
+        AND read.relnamespace = to_regnamespace(quote_ident(:schema::TEXT))
+)
+ORDER BY nspname, relname
+""",
+)
+
 # Names of our tables begin with `draive_pg_`.
 DEFAULT = re.compile(r"\bdraive_pg\b")
 
@@ -139,6 +170,39 @@ def drop(views: str, schema: str | None) -> Steps[tuple[str, ...]]:
     if exists:
         yield Operation("drop views", (_in(views, DROP()),))
     return tuple(names)
+
+
+def find(schema: str | None, tables: Container[str]) -> Operation[Records[ViewState]]:
+    """Return the states of the views of the tables in a schema."""
+    expected = {
+        name: [*frame.columns]
+        for name, frame in FRAMES.items()
+        if name not in TABLES or TABLES[name] in tables
+    }
+
+    def decode(rows: Sequence[Row]) -> Records[ViewState]:
+        found = {(place, name): columns for place, name, columns in rows}
+        return Records(
+            ViewState,
+            (
+                ViewState(place, name, _compared(found.get((place, name)), columns))
+                for place in dict.fromkeys(place for place, _ in found)
+                for name, columns in expected.items()
+            ),
+        )
+
+    return Operation(
+        name="diagnose: inspect the views",
+        statements=(FIND(names=list(FRAMES), schema=schema),),
+        read_only=True,
+        decode=decode,
+    )
+
+
+def _compared(columns: Sequence[str] | None, expected: Sequence[str]) -> str:
+    if columns is None:
+        return "missing"
+    return "current" if columns == expected else "stale"
 
 
 def _state(views: str, schema: str | None) -> Operation[Row]:

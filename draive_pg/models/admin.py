@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from draive_pg.models.record import Record, Records
 
@@ -24,6 +25,31 @@ class AppliedMigration(Record):
     name: str
     state: str
     applied: datetime | None
+
+
+class AppliedMigrations(tuple[str, ...]):
+    """The names of the migrations that `setup` applied; as text, how many.
+
+    Examples
+    --------
+    >>> print(db.setup())
+    The tables are up to date; 20 migrations were applied: 000_migrations to 026_time_to_live.
+    """
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        if not self:
+            return "The tables are up to date."
+        from draive_pg.display.text import plural
+
+        last = f" to {self[-1]}" if self[1:] else ""
+        were = "were" if self[1:] else "was"
+        applied = f"{plural(len(self), 'migration')} {were} applied: {self[0]}{last}"
+        return f"The tables are up to date; {applied}."
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - of IPython
+        printer.text(str(self))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -52,6 +78,24 @@ class TableState(Record):
     bytes: int | None
     rights: tuple[str, ...]
     missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ViewState(Record):
+    """The state of one view of a frame.
+
+    Attributes
+    ----------
+    schema, name : str
+        Its schema, and the name of the frame.
+    state : str
+        ``current``, ``stale`` (with other columns than those of the frame) or ``missing`` (while
+        the schema has other views).
+    """
+
+    schema: str
+    name: str
+    state: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -92,11 +136,14 @@ class Diagnosis(Record):
         True if the server is a standby, and if transactions of this role are read-only.
     bytes : int
         Size of the whole database.
-    migrations, tables, listeners : Records
-        The migrations, the tables, and the listening sessions that this role may see.
+    migrations, tables, views, listeners : Records
+        The migrations, the tables, the views that `Frames.create_views` created of them, and the
+        listening sessions that this role may see.
     problems : tuple of str
         The problems, each with what to do about it; empty if there are none.
     """
+
+    _first = ("problems",)
 
     version: str
     database: str
@@ -108,6 +155,7 @@ class Diagnosis(Record):
     bytes: int
     migrations: Records[AppliedMigration]
     tables: Records[TableState]
+    views: Records[ViewState]
     listeners: Records[Listener]
     problems: tuple[str, ...]
 

@@ -177,17 +177,21 @@ class ChatImport(Record):
     Attributes
     ----------
     imported, extended, unchanged : int
-        Number of conversations that are new, that got further elements, and that were there.
+        Number of conversations that are new, that got further elements or other variables, and that
+        were there.
     elements : int
         Number of elements written.
     refused : tuple of str
         Conversations that were not imported, each with its place in the log and the reason.
     repaired : tuple of str
-        Messages that were repaired or left out, each with its place and the reason.
+        Messages that were repaired or left out, each with its place and the reason; of these and of
+        the refused, after the first 10,000 only their number.
     ignored : Mapping[str, int]
         Names of fields and files that were not read, and in how many conversations.
     untimed : int
         Number of conversations with messages that have no time in the log; see `Analysis`.
+    failed : int
+        Number of reasons for refusals, also of those that ``refused`` leaves out.
     """
 
     imported: int
@@ -198,6 +202,7 @@ class ChatImport(Record):
     repaired: tuple[str, ...]
     ignored: Mapping[str, int]
     untimed: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -18,7 +18,7 @@ class ConversionLoss(Record):
     count : int
         How often.
     name : str
-        The first conversation or document of which it is.
+        The first conversation or document with this loss.
     position : int | None
         The number of the element, turn or revision, from 0; None: all of it.
     """

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -161,9 +161,12 @@ class LabelMove(Record):
         When the label was moved, in UTC; different for all moves of a label.
     author, message : str | None
         Who moved it, and why; None if not given.
+    changed : bool | None
+        Whether the call that returned it moved the label; False if the label was on the revision
+        already, and None in listings.
     """
 
-    _first = ("name", "label", "revision", "author", "message", "moved")
+    _first = ("name", "label", "revision", "changed", "author", "message", "moved")
 
     name: str
     label: str
@@ -172,6 +175,7 @@ class LabelMove(Record):
     moved: datetime
     author: str | None
     message: str | None
+    changed: bool | None = field(default=None, compare=False, repr=False)
 
     @property
     def created(self) -> datetime | None:
@@ -289,7 +293,7 @@ class ServedRevision(Record):
     label: str | None
 
     def to_meta(self) -> dict[str, str]:
-        """Return it as JSON, for the meta of an element."""
+        """Return the record as JSON, for the meta of an element."""
         meta = {"kind": self.kind, "name": self.name, "created": self.created.isoformat()}
         return meta if self.label is None else {**meta, "label": self.label}
 

@@ -94,8 +94,9 @@ class Records[R: Record](tuple[R, ...]):
     def to_df(self) -> "DataFrame":
         """Return a pandas DataFrame with one row per record and one column per field."""
         from draive_pg.dataframes import pd
+        from draive_pg.display.frame import with_display
 
-        return pd.DataFrame(self._rows(), columns=list(_names(self.kind)))
+        return with_display(pd.DataFrame(self._rows(), columns=list(_names(self.kind))))
 
     def __repr__(self) -> str:
         shown = ", ".join(map(repr, self[:MAX_SHOWN]))
@@ -124,7 +125,13 @@ class Records[R: Record](tuple[R, ...]):
         """Return the columns to show, their values by row, and what is the same in all rows."""
         from draive_pg.display.text import shared_columns
 
-        names = _ordered(self.kind)
+        # Fields that are not in the repr are of some results only.
+        some = [each.name for each in fields(self.kind) if not each.repr]
+        names = [
+            name
+            for name in _ordered(self.kind)
+            if name not in some or any(getattr(each, name) is not None for each in self)
+        ]
         rows = [_displayed(record, names) for record in self]
         shared = shared_columns(names, rows)
         kept = [n for n, name in enumerate(names) if name not in shared]
@@ -161,12 +168,14 @@ def _displayed(record: Record, names: Iterable[str]) -> list[object]:
 
 
 def _display(name: str, value: Any) -> object:
-    """Return what a table shows of a field: sizes with units, declared arguments by name."""
+    """Return what a table shows of a field: sizes with units, arguments by name, no problems."""
     from draive_pg.display.text import Size
 
     match name:
         case "bytes" if value is not None:
             return Size(value)
+        case "problems" if not value:
+            return "none"
         case "arguments":
             declared = cast("Sequence[dict[str, Any]]", value)
             return [each.get("name") if isinstance(each, dict) else each for each in declared]

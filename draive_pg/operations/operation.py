@@ -161,9 +161,9 @@ class Relations:
 
 # Of `Relations`; `{schema}` is none of them.
 PLACEHOLDER = re.compile(
-    r"\{(?:conversations|elements|writes|snapshots|create_conversations|insert_elements"
-    r"|insert_snapshots|delete_elements|delete_snapshots|check_removal|remove_conversations"
-    r"|element_tables|turns|are_indexed)\}"
+    r"\{(?:conversations|elements|newest_elements|writes|snapshots|create_conversations"
+    r"|insert_elements|insert_snapshots|delete_elements|delete_snapshots|check_removal|remove_conversations"
+    r"|element_tables|turns|unless_indexed|end_unless|meta|fence|located|for_update)\}"
 )
 
 
@@ -191,6 +191,10 @@ class Request[T]:
     __slots__ = ()
 
 
+def _nothing(_: Sequence[Row]) -> Any:
+    return None
+
+
 @dataclass(slots=True)
 class Operation[T](Request[T]):
     """Statements that run in one transaction and, where the driver can, in one round trip.
@@ -204,16 +208,13 @@ class Operation[T](Request[T]):
     statements : tuple of Statement
         Run in order; the rows of the last one are decoded.
     decode : callable
-        Convert the rows to a value; None by default. Pure. The value may be cached, so it must not
-        be mutated.
-    to_result : callable
-        Convert the decoded value to the caller's result: a copy, a rendering, or an error.
-    key : Key | None
-        Cache key of the decoded value; None if it must not be cached.
+        Convert the rows to the result; None by default.
     invalidates : tuple of Key
         Cache keys that are stale once this has run.
     read_only : bool
         True for a read-only operation, which is retried after a lost connection.
+    long : bool
+        True for a read of many rows, which a replica may answer.
     fallback : Fallback | None
         Used if the database lacks the tables of draive_pg; None if the statements do not use those
         tables, or need them.
@@ -221,12 +222,33 @@ class Operation[T](Request[T]):
 
     name: str
     statements: tuple[Statement, ...]
-    decode: Callable[[Sequence[Row]], Any] = lambda _: None
-    to_result: Callable[[Any], T] = lambda value: value
-    key: Key | None = None
+    decode: Callable[[Sequence[Row]], T] = _nothing
     invalidates: tuple[Key, ...] = ()
     read_only: bool = False
     fallback: Fallback | None = None
+    long: bool = False
+
+
+@dataclass(slots=True)
+class Cached[T](Request[T]):
+    """A value that may be in the cache; the operation that reads it is built only if it is not.
+
+    Attributes
+    ----------
+    key : Key | None
+        Cache key of the value; None if it must not be cached.
+    operation : callable
+        Return the operation that reads the value, which must not be mutated.
+    to_result : callable
+        Convert the value to the caller's result: a copy, a rendering, or an error.
+    otherwise : callable | None
+        Return the request to run instead if the result is None.
+    """
+
+    key: Key | None
+    operation: Callable[[], Operation[Any]]
+    to_result: Callable[[Any], T] = lambda value: value
+    otherwise: Callable[[], Request[T]] | None = None
 
 
 @dataclass(slots=True)
@@ -276,6 +298,22 @@ class Call[T](Request[T]):
 
     function: Callable[[], T]
     records_commit: bool = False
+
+
+@dataclass(slots=True)
+class OnReplica(Request[Any]):
+    """An operation on the replica. Its result may be an error; None if there is no replica.
+
+    Attributes
+    ----------
+    operation : Operation
+        The operation.
+    patience : float
+        Seconds that it may take, connecting included.
+    """
+
+    operation: Operation[Any]
+    patience: float
 
 
 type Steps[T] = Generator[Request[Any], Any, T]

@@ -40,7 +40,11 @@ def class_problems(
 
     for name, config in classes.items():
         if name not in documents:
-            yield name, f"there is no file for the class {config.__qualname__}"
+            yield (
+                name,
+                f"there is no file of configuration {name!r:.80} for the class "
+                f"{config.__qualname__}: give the name of the configuration with the class",
+            )
             continue
         content = cast("FileConfiguration", documents[name]).value
         for problem in configuration_problems(config, content):

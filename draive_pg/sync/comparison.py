@@ -200,9 +200,7 @@ class Comparison:
         self.base = base
         self.recorded = recorded
         self.inherited = inherited
-        self._local = {
-            name: Version.of(each, labels=labels) for name, each in folder.documents.items()
-        }
+        self._local = folder.versions(labels=labels)
         self._remote = {
             name: each.version_for_push(self._listed(name)) if for_push else each.version
             for name, each in stored.items()
@@ -269,8 +267,8 @@ class Comparison:
         document = cast("FileContent", self.stored[name].document)
         if self.labels:
             return document
-        local = self.folder.documents.get(self.renamed.get(name, name))
-        return document.with_labels(() if local is None else local.labels)
+        local = self.folder.version(self.renamed.get(name, name))
+        return document.with_labels((local and local.labels) or ())
 
     def file_diff(self, name: str) -> FileDiff:
         """Return the file of a name as a pull would write it, and as it is."""

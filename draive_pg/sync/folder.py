@@ -5,20 +5,56 @@ are unchanged in the next comparison. Symbolic links are not followed, so nothin
 is read or written.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import cache, partial
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 
 from draive_pg.atomic_file import USUAL, Drafts
+from draive_pg.codec.validation import MAX_SENT
 from draive_pg.errors import FileInvalid
 from draive_pg.sync.formats import FileContent
 from draive_pg.sync.kinds import FileKind
 from draive_pg.sync.names import README, name_of_path, path_of_name
-from draive_pg.sync.past import Past, Version, inside, matches, read_text, write_file
+from draive_pg.sync.past import KnownFile, Past, Version, inside, matches, read_text, write_file
 from draive_pg.sync.scope import Ignored, Scope
 
 IGNORE = ".draive_pg_ignore"
+
+
+type Parse = partial[FileContent]
+"""Returns the content of a file."""
+
+
+class Documents(Mapping[str, FileContent]):
+    """The contents of files, by name; a file is parsed when its content is needed."""
+
+    def __init__(self) -> None:
+        self._contents: dict[str, FileContent | Parse] = {}
+
+    def __getitem__(self, name: str) -> FileContent:
+        content = self._contents[name]
+        if isinstance(content, partial):
+            content = self._contents[name] = content()
+        return content
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._contents)
+
+    def __len__(self) -> int:
+        return len(self._contents)
+
+    def put(self, name: str, content: FileContent | Parse) -> None:
+        """Add or replace a file."""
+        self._contents[name] = content
+
+    def discard(self, name: str) -> None:
+        """Remove a file if it is there."""
+        self._contents.pop(name, None)
 
 
 class Folder:
@@ -33,14 +69,16 @@ class Folder:
     scope : Scope | None
         The names whose files are read; None for all.
     invalid : dict | None
-        Receives the errors of files that cannot be parsed, by path, instead of raising the first.
+        Receives the errors of files that cannot be parsed, by path, instead of raising the first;
+        then all files are parsed.
 
     Attributes
     ----------
     past : Past
         The versions of the files that this copy of the folder had before.
     documents : Mapping[str, FileContent]
-        The parsed files, by name, as they were read.
+        The files by name, as they were read. One that this copy of the folder knows is parsed when
+        its content is needed.
 
     Raises
     ------
@@ -69,7 +107,8 @@ class Folder:
         self._links: set[PurePosixPath] = set()
         self._ignored = Ignored(read_text(path, IGNORE) or "")
         self.past = Past(path, kind)
-        self.documents: dict[str, FileContent] = {}
+        self._known: dict[str, KnownFile] = {}
+        self.documents = Documents()
         self._read_documents()
 
     @property
@@ -79,7 +118,7 @@ class Folder:
 
     def withhold(self, name: str, reason: str) -> None:
         """Leave out the file of a name."""
-        self.documents.pop(name, None)
+        self.documents.discard(name)
         self._unread.append(f"{self.path_of(name)} ({reason})")
         self._withheld.add(name)
 
@@ -98,11 +137,25 @@ class Folder:
             self._place(name, self._free_place(name))
         return self._places[name]
 
+    def version(self, name: str) -> Version | None:
+        """Return the version of a file; None if there is no file."""
+        return self._known[name].version if name in self.documents else None
+
+    def versions(self, *, labels: bool) -> dict[str, Version]:
+        """Return the versions of all files, by name; without labels if these are not compared."""
+        found = {name: self._known[name].version for name in self.documents}
+        if labels:
+            return found
+        return {name: version._replace(labels=None) for name, version in found.items()}
+
+    @property
+    def known(self) -> Mapping[str, KnownFile]:
+        """The files, by path."""
+        return {str(self._places[name]): self._known[name] for name in self.documents}
+
     def had(self, name: str, version: Version | None) -> bool:
         """Return whether this copy of the folder has, or is known to have had, a version."""
-        document = self.documents.get(name)
-        local = None if document is None else Version.of(document)
-        return matches(version, (local,)) or self.past.has(name, version)
+        return matches(version, (self.version(name),)) or self.past.has(name, version)
 
     def may_have_had(self, name: str, version: Version | None) -> bool:
         """Return whether to assume that this copy of the folder had a version; None: no file.
@@ -115,22 +168,41 @@ class Folder:
         return not self.past.is_known and (name in self.documents or self.scope.is_given)
 
     def write(self, documents: Mapping[str, FileContent | None]) -> None:
-        """Write documents, then remove the files of names with None."""
+        """Write documents, then remove the files of names with None.
+
+        Raises
+        ------
+        FileInvalid
+            If one of the files was changed after it was read; then nothing is written.
+        """
         removed: list[Path] = []
         with Drafts(self.path, mode=USUAL) as drafts:
             for name, document in documents.items():
                 path = inside(self.path, self.path_of(name))
+                self._check_unchanged(name, path)
                 if document is None:
                     removed.append(path)
+                    self.documents.discard(name)
                 else:
-                    write_file(drafts, path, _encode(path, document))
+                    data = _encode(path, document)
+                    write_file(drafts, path, data)
+                    self.documents.put(name, document)
+                    self._known[name] = KnownFile(_hash(data), Version.of(document))
             for path in removed:
                 self._remove(path)
             drafts.complete()
 
+    def _check_unchanged(self, name: str, path: Path) -> None:
+        try:
+            found = _hash(path.read_bytes())
+        except FileNotFoundError:
+            found = None
+        if found != (self._known[name].hash if name in self.documents else None):
+            raise FileInvalid(f"{str(path)!r:.200} was changed meanwhile: repeat the command")
+
     def _place(self, name: str, path: PurePosixPath) -> None:
         self._places[name] = path
-        for part in map(str, (path, *path.parents)):
+        for part in _with_parents(path):
             if self._taken.get(part.casefold()) == part:
                 break  # so its parents are taken, too
             self._taken[part.casefold()] = part
@@ -138,7 +210,7 @@ class Folder:
     def _free_place(self, name: str) -> PurePosixPath:
         """Return an unused path, also unique on case-insensitive file systems."""
         path = path_of_name(name, self.kind.suffixes[0])
-        for part in map(str, (path, *path.parents)):
+        for part in _with_parents(path):
             if self._taken.get(part.casefold(), part) != part:
                 return path_of_name(name, self.kind.suffixes[0], plain=False)
         return path
@@ -153,16 +225,19 @@ class Folder:
                 self._invalid[str(relative)] = str(error)
 
     def _read_document(self, relative: PurePosixPath) -> None:
-        suffix = relative.suffix
+        text, suffix = str(relative), relative.suffix
         name = name_of_path(relative, suffix)
-        if name in self._ignored or str(relative) in self._ignored:
+        if name in self._ignored or text in self._ignored:
             return
-        path = self.path / relative
-        if not S_ISREG(path.lstat().st_mode):
-            raise FileInvalid(f"{str(path)!r:.200} is not a regular file: remove it")
+        path = f"{self.path}{os.sep}{text}"
+        status = os.lstat(path)
+        if not S_ISREG(status.st_mode):
+            raise FileInvalid(f"{path!r:.200} is not a regular file: remove it")
+        if status.st_size > MAX_SENT:
+            raise FileInvalid(f"{path!r:.200} is larger than {MAX_SENT:,} bytes")
         if name in self._places:
             raise FileInvalid(
-                f"{str(self._places[name])!r:.200} and {str(relative)!r:.200} are files "
+                f"{str(self._places[name])!r:.200} and {text!r:.200} are files "
                 f"of {name!r:.80}: remove one"
             )
         self._place(name, relative)
@@ -170,10 +245,19 @@ class Folder:
             return
         if README.fullmatch(relative.stem):
             self.withhold(name, f"rename it to {path_of_name(name, suffix)}")
-        elif data := path.read_bytes():
-            self.documents[name] = self.kind.content.read(data, suffix, str(path))
-        else:
+            return
+        with open(path, "rb") as file:  # noqa: PTH123 - takes half of the time
+            data = file.read()
+        if not data:
             self.withhold(name, "empty")
+            return
+        content: FileContent | Parse = partial(self.kind.content.read, data, suffix, path)
+        known = self.past.files.get(text)
+        if self._invalid is not None or known is None or known.hash != _hash(data):
+            content = content()
+            known = KnownFile(_hash(data), Version.of(content))
+        self.documents.put(name, content)
+        self._known[name] = known
 
     def _paths(self) -> Iterator[PurePosixPath]:
         if not self.path.exists():
@@ -203,6 +287,25 @@ class Folder:
         for folder in path.relative_to(self.path).parents[:-1]:
             with suppress(OSError):  # not empty
                 (self.path / folder).rmdir()
+
+
+def _with_parents(path: PurePosixPath) -> Iterator[str]:
+    part = str(path)
+    while part:
+        yield part
+        part = part.rpartition("/")[0]
+
+
+@cache
+def release() -> bytes:
+    """Return the version of draive_pg; to read it takes 20 ms."""
+    return version("draive_pg").encode()
+
+
+def _hash(data: bytes) -> str:
+    """Return the hash of a file's bytes, as this release reads them."""
+    # Another release may parse the same bytes differently.
+    return sha256(release() + data).hexdigest()
 
 
 def _encode(path: Path, document: FileContent) -> bytes:

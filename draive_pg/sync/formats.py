@@ -16,13 +16,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, Self, cast
 
-from draive_pg.codec.json import encode
+from draive_pg.codec.json import encode, reason
 from draive_pg.codec.validation import check_mapping, check_optional, check_text
 from draive_pg.errors import FileInvalid
 from draive_pg.models.documents import Revision, Snapshot
 from draive_pg.operations.documents.declaration import Declaration
+from draive_pg.operations.documents.define import define_configuration, define_instructions
 from draive_pg.operations.documents.selectors import check_label
-from draive_pg.operations.documents.write import define_configuration, define_instructions
 from draive_pg.operations.operation import Operation
 from draive_pg.templates import check_declared, malformed
 
@@ -31,6 +31,7 @@ LABELS = "$labels"  # the member with the labels in the file of a configuration
 CURRENT = "current"  # the revision of the file itself, in a table of labels
 
 YAML = re.compile(r"---\n(.*\n)?---(\n|\Z)", re.DOTALL)
+DIGESTED = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 type Labels = tuple[tuple[str, str], ...]
@@ -310,16 +311,16 @@ def _split(text: str, where: str) -> tuple[str, str]:
 
 def _toml(text: str, where: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text) if text else {}
     except (ValueError, RecursionError) as error:
-        raise FileInvalid(f"{where}: not TOML ({error})") from error
+        raise FileInvalid(f"{where}: not TOML ({reason(error)})") from error
 
 
 def _json(text: str, where: str) -> object:
     try:
         return json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
-        raise FileInvalid(f"{where}: not JSON ({error})") from error
+        raise FileInvalid(f"{where}: not JSON ({reason(error)})") from error
 
 
 def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -331,6 +332,8 @@ def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _as_stored(value: Mapping[str, Any], what: str) -> dict[str, Any]:
     """Return a document as PostgreSQL returns it."""
+    if not value:
+        return {}
     return json.loads(encode(value, what), parse_float=_float)
 
 
@@ -428,5 +431,4 @@ def _sorted(value: object) -> Any:
 
 
 def _digest(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(DIGESTED.encode(value).encode()).hexdigest()

@@ -21,6 +21,9 @@ DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)")
 
 SUFFIX = re.compile(r"(?i)\.(md|json|toml)$")
 
+# What needs no escape, unless it is one of these.
+PLAIN = re.compile(rf"[a-zA-Z0-9_][a-zA-Z0-9_-]{{0,{MAX_PART - 1}}}")
+
 ESCAPES = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 EMPTY = "%-"
 CONTINUED = "%"
@@ -52,8 +55,11 @@ def name_of_path(path: PurePosixPath, suffix: str) -> str:
     FileInvalid
         If an escape sequence is invalid, or the path is not UTF-8.
     """
-    if any("\ud800" <= character <= "\udfff" for character in str(path)):
-        raise FileInvalid(f"{str(path)!r:.200}: the name of the file is not UTF-8: rename it")
+    text = str(path)
+    if text.isascii() and "%" not in text:
+        return text.removesuffix(suffix)
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise FileInvalid(f"{text!r:.200}: the name of the file is not UTF-8: rename it")
     # macOS may return names decomposed (NFD).
     parts = [unicodedata.normalize("NFC", part) for part in path.parts]
     parts[-1] = parts[-1].removesuffix(suffix)
@@ -72,6 +78,8 @@ def _pieces(part: str, *, plain: bool) -> list[str]:
     """Escape a part of a name, and split it between characters if it is too long."""
     if not part:
         return [EMPTY]
+    if plain and PLAIN.fullmatch(part):
+        return [_with_safe_ends(part)]
     characters = [_escaped(each, keep=str.isprintable if plain else _is_plainest) for each in part]
     if not unicodedata.is_normalized("NFC", "".join(characters)):
         characters = [_escaped(each, keep=str.isascii) for each in part]

@@ -18,7 +18,7 @@ from draive_pg.errors import (
 )
 from draive_pg.models.folders import FileDiff, FolderChange, FolderDiff, FolderStatus
 from draive_pg.models.record import Records
-from draive_pg.operations.documents import bases, read, write
+from draive_pg.operations.documents import bases, read, remove, rename
 from draive_pg.operations.documents import labels as labelling
 from draive_pg.operations.documents.bases import Base, CurrentDocument
 from draive_pg.operations.documents.kind import lock_all
@@ -124,7 +124,7 @@ def _publish(plan: Plan, note: Mapping[str, Any], *, record: bool) -> Steps[list
     if plan.written or removed:
         yield lock_all({kind: [*plan.written, *renamed.values(), *removed]})
         for new, old in renamed.items():
-            yield write.rename(kind, old, new, expected=stored[old].created, **note)
+            yield rename.rename(kind, old, new, expected=stored[old].created, **note)
         for name in plan.written:
             expected = stored[name].created if name in stored else 0
             revision: DocumentRevision = yield comparison.folder.documents[name].define(
@@ -135,7 +135,7 @@ def _publish(plan: Plan, note: Mapping[str, Any], *, record: bool) -> Steps[list
             for name in plan.written:
                 yield _move_labels(comparison, name, renamed.get(name, name), note)
         for name in removed:
-            yield write.remove(
+            yield remove.remove(
                 kind,
                 name,
                 labelled=comparison.labels,
@@ -236,7 +236,7 @@ def _compare(
     for name, reason in unreadable.items():
         folder.withhold(name, reason)
         del found[name]
-    local = {name: Version.of(each, labels=labels) for name, each in folder.documents.items()}
+    local = folder.versions(labels=labels)
     remote = {name: each.version for name, each in stored.items()}
     differing = [
         name for name in local.keys() | found.keys() if local.get(name) != remote.get(name)
@@ -389,7 +389,8 @@ def _may_record(plan: Plan) -> Steps[bool]:
         return True
     warn(
         "the database does not record what it has in common with the folder, because the table "
-        f"{bases.TABLE} is missing (run setup), or this role may not write to it",
+        f"{bases.TABLE} is missing (run setup), this role may not write to it, or the database is "
+        "read-only",
         UserWarning,
     )
     return False
@@ -437,8 +438,8 @@ def _note(plan: Plan, new: Iterable[Base]) -> Call[None]:
             version = Version.of_base(base)
             versions[base.name] = {version and version._replace(labels=version.labels or ())}
             if plan.source == "folder" and base.name in folder.documents:
-                versions[base.name].add(Version.of(folder.documents[base.name]))
-        folder.past.note(versions)
+                versions[base.name].add(folder.version(base.name))
+        folder.past.note(versions, folder.known)
 
     return Call(note, records_commit=True)
 

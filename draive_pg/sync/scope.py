@@ -67,7 +67,7 @@ class Ignored:
         ]
 
     def __contains__(self, name: str) -> bool:
-        return next(
+        return bool(self._rules) and next(
             (ignored for pattern, ignored in reversed(self._rules) if matches(name, (pattern,))),
             False,
         )

@@ -22,10 +22,24 @@ WITH target AS (
     FROM (
         SELECT identifier, created, place, encode(sha256(convert_to(content::TEXT, 'UTF8')), 'hex') AS digest
         FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
-        WHERE identifier = $2::TEXT AND $1::INT8 IS NOT NULL
+        WHERE identifier = $2::TEXT AND (SELECT $1::INT8) IS NOT NULL
     ) AS element
 ) AS element
         ON element.position = $1::INT8

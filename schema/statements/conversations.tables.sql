@@ -7,6 +7,9 @@ SELECT
         FROM pg_attribute
         JOIN pg_type ON pg_type.oid = atttypid
         WHERE attrelid = pg_class.oid AND attname = 'identifier' AND NOT attisdropped
+    ),
+    EXISTS (
+        SELECT FROM pg_trigger WHERE tgrelid = pg_class.oid AND tgname LIKE 'truncate\_trigger\_%'
     )
 FROM pg_class
 WHERE relname = ANY ($1::TEXT[])

@@ -20,63 +20,81 @@ FROM (
     identifier,
     created,
     place,
-    
-CASE content ->> 'type'
+    CASE type
     WHEN 'model_input' THEN 'input'
     WHEN 'model_output' THEN 'output'
-    ELSE content ->> 'type'
-END
- AS role,
-    
-CASE content ->> 'type'
+    ELSE type
+END AS role,
+    CASE type
     WHEN 'model_output' THEN 'assistant'
-    WHEN 'model_input' THEN CASE WHEN (kind = 'tool_response' OR kinds ? 'tool_response') THEN 'tool' ELSE 'user' END
-    ELSE content ->> 'type'
-END
- AS speaker,
+    WHEN 'model_input' THEN CASE WHEN CASE
+    WHEN kind IS NOT NULL THEN kind = 'tool_response'
+    ELSE composite -> 'blocks' @> '[{"type": "tool_response"}]'
+END THEN 'tool' ELSE 'user' END
+    ELSE type
+END AS speaker,
     text,
-    CASE WHEN kind = 'reasoning' OR kinds ? 'reasoning' THEN coalesce((
-        SELECT string_agg(part #>> '{}', '')
-        FROM jsonb_path_query(
-            content, '$.blocks[*] ? (@.type == "reasoning").content.parts[*].text'
-        ) AS part
-    ), '') ELSE '' END AS reasoning,
     CASE
-        WHEN kind IN ('tool_request', 'tool_response') THEN
-            coalesce('[' || (content #> '{blocks,0,tool}')::TEXT || ']', '[]')
-        WHEN kinds ?| ARRAY['tool_request', 'tool_response'] THEN jsonb_path_query_array(content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool')::TEXT
+        WHEN kind IS NULL THEN coalesce((
+    SELECT string_agg(part #>> '{}', '') FROM jsonb_path_query(composite, '$.blocks[*] ? (@.type == "reasoning").content.parts[*].text') AS part
+), '')
+        WHEN kind = 'reasoning' THEN coalesce((
+    SELECT string_agg(part #>> '{}', '') FROM jsonb_path_query(coalesce(block -> 'content', block -> 'reasoning'), '$.parts[*].text') AS part
+), '')
+        ELSE ''
+    END AS reasoning,
+    CASE
+        WHEN kind IS NULL THEN jsonb_path_query_array(composite, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool')::TEXT
+        WHEN kind IN ('tool_request', 'tool_response') THEN coalesce('[' || (block -> 'tool')::TEXT || ']', '[]')
         ELSE '[]'
     END AS tools,
-    CASE WHEN single THEN (kind = 'tool_request')::INT ELSE jsonb_array_length(
-    jsonb_path_query_array(kinds, '$[*] ? (@ == "tool_request")')
+    CASE WHEN kind IS NOT NULL THEN (kind = 'tool_request')::INT ELSE jsonb_array_length(
+    jsonb_path_query_array(composite, '$.blocks[*] ? (@.type == "tool_request")')
 ) END AS tool_requests,
-    CASE WHEN single THEN (kind = 'tool_response')::INT ELSE jsonb_array_length(
-    jsonb_path_query_array(kinds, '$[*] ? (@ == "tool_response")')
+    CASE WHEN kind IS NOT NULL THEN (kind = 'tool_response')::INT ELSE jsonb_array_length(
+    jsonb_path_query_array(composite, '$.blocks[*] ? (@.type == "tool_response")')
 ) END AS tool_responses,
     CASE
-        WHEN NOT single THEN
-            jsonb_array_length(jsonb_path_query_array(content, '$.blocks[*].parts[*].type()'))
-        WHEN text = '' AND content #> '{blocks,0,parts,0}' IS NULL THEN 0
+        WHEN kind IS NULL THEN
+            jsonb_array_length(jsonb_path_query_array(composite, '$.blocks[*].parts[*].type()'))
+        WHEN text = '' AND block #> '{parts,0}' IS NULL THEN 0
         ELSE 1
     END AS parts,
     length(text) AS n_chars,
-    coalesce((content -> 'meta')::TEXT, '{}') AS meta
+    coalesce(meta::TEXT, '{}') AS meta
     FROM (
-        SELECT *, CASE WHEN single THEN coalesce(content #>> '{blocks,0,parts,0,text}', '') ELSE coalesce((
-    SELECT string_agg(part #>> '{}', '')
-    FROM jsonb_path_query(content, '$.blocks[*].parts[*].text') AS part
-), '') END AS text, CASE WHEN single THEN coalesce(content #>> '{blocks,0,type}', 'content') END AS kind,
-CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') END AS kinds
+        SELECT *, CASE WHEN kind IS NOT NULL THEN coalesce(block #>> '{parts,0,text}', '')
+    ELSE coalesce((
+    SELECT string_agg(part #>> '{}', '') FROM jsonb_path_query(composite, '$.blocks[*].parts[*].text') AS part
+), '')
+END AS text
         FROM (
             SELECT
                 identifier,
                 element.created,
-                content,
                 place,
-                coalesce(memory, (129::INT8 << 32) + hashtext(identifier)) AS memory,
-                (content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single
+                type,
+                meta,
+                kind,
+                block,
+                composite,
+                coalesce(memory, (129::INT8 << 32) + hashtext(identifier)) AS memory
             FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
             LEFT JOIN (

@@ -1,20 +1,20 @@
 -- $1 text
 -- $2 language
--- $3 marked
--- $4 identifier
--- $5 prefix
--- $6 variables
--- $7 since
--- $8 until
--- $9 indexed
--- $10 contained
--- $11 excluded
--- $12 role
--- $13 speaker
--- $14 tool
--- $15 meta
--- $16 error
--- $17 limit
+-- $3 identifier
+-- $4 prefix
+-- $5 variables
+-- $6 since
+-- $7 until
+-- $8 role
+-- $9 speaker
+-- $10 tool
+-- $11 indexed
+-- $12 contained
+-- $13 excluded
+-- $14 meta
+-- $15 error
+-- $16 limit
+-- $17 marked
 SELECT
     frame."position"::INT8 AS "position",
     coalesce(frame."rank"::FLOAT8, 'NaN') AS "rank",
@@ -24,60 +24,14 @@ SELECT
     frame."speaker"::TEXT AS "speaker",
     frame."excerpt"::TEXT AS "excerpt"
 FROM (
-    SELECT
-        found.identifier,
-        (
-            SELECT count(*)
-            FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
-        FROM memories_elements
-    ) AS before
-            WHERE before.identifier = found.identifier
-                AND before.created <= found.created
-                AND (before.created, before.place) < (found.created, found.place)
-        ) AS position,
-        found.created,
-        
-CASE content ->> 'type'
-    WHEN 'model_input' THEN 'input'
-    WHEN 'model_output' THEN 'output'
-    ELSE content ->> 'type'
-END
- AS role,
-        
-CASE content ->> 'type'
-    WHEN 'model_output' THEN 'assistant'
-    WHEN 'model_input' THEN CASE WHEN content -> 'blocks' @> '[{"type": "tool_response"}]' THEN 'tool' ELSE 'user' END
-    ELSE content ->> 'type'
-END
- AS speaker,
-        CASE
-            WHEN $1::TEXT IS NOT NULL THEN ts_headline(
-                $2::REGCONFIG,
-                spoken.text,
-                websearch_to_tsquery($2::REGCONFIG, $1::TEXT),
-                'StartSel=[[, StopSel=]], MaxWords=24, MinWords=12, ShortWord=0, '
-                'MaxFragments=2, FragmentDelimiter=" ... "'
-            )
-            WHEN $3::TEXT IS NOT NULL THEN regexp_replace(
-                substr(
-                    spoken.text,
-                    greatest(1, regexp_instr(spoken.text, $3::TEXT, 1, 1, 0, 'i') - 60),
-                    160
-                ),
-                $3::TEXT,
-                '[[\1]]',
-                'gi'
-            )
-            WHEN spoken.text <> '' THEN left(spoken.text, 160)
-            ELSE left(coalesce(used.text, ''), 160)
-        END AS excerpt,
-        found.rank
-    FROM (
+    WITH found AS MATERIALIZED (
         SELECT
             identifier,
             created,
             place,
+            type,
+            kind,
+            composite,
             content,
             CASE
                 WHEN $1::TEXT IS NULL THEN 0
@@ -90,12 +44,26 @@ END,
                 )
             END AS rank
         FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
-        WHERE ($4::TEXT[] IS NULL OR identifier = ANY ($4::TEXT[]))
-    AND ($5::TEXT IS NULL OR starts_with(identifier, $5::TEXT))
-    AND ($6::JSONB IS NULL OR identifier IN (
+        WHERE ($3::TEXT[] IS NULL OR identifier = ANY ($3::TEXT[]))
+    AND ($4::TEXT IS NULL OR starts_with(identifier, $4::TEXT))
+    AND ($5::JSONB IS NULL OR identifier IN (
         SELECT identifier
         FROM (
             SELECT DISTINCT ON (identifier) identifier, variables
@@ -104,47 +72,145 @@ END,
     ) AS snapshot
             ORDER BY identifier, created DESC, place DESC
         ) AS newest
-        WHERE variables @> $6::JSONB
+        WHERE variables @> $5::JSONB
     ))
-            AND ($7::TIMESTAMPTZ IS NULL OR created >= $7::TIMESTAMPTZ)
-            AND ($8::TIMESTAMPTZ IS NULL OR created < $8::TIMESTAMPTZ)
+            AND ($6::TIMESTAMPTZ IS NULL OR created >= $6::TIMESTAMPTZ)
+    AND ($7::TIMESTAMPTZ IS NULL OR created < $7::TIMESTAMPTZ)
+    AND ($8::TEXT IS NULL OR type = $8::TEXT)
+    AND ($9::TEXT IS NULL OR CASE type
+    WHEN 'model_output' THEN 'assistant'
+    WHEN 'model_input' THEN CASE WHEN CASE
+    WHEN kind IS NOT NULL THEN kind = 'tool_response'
+    ELSE composite -> 'blocks' @> '[{"type": "tool_response"}]'
+END THEN 'tool' ELSE 'user' END
+    ELSE type
+END = $9::TEXT)
+    AND ($10::TEXT[] IS NULL OR CASE
+        WHEN kind IS NULL
+        THEN jsonb_path_query_array(composite, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool') ?| $10::TEXT[]
+        ELSE kind IN ('tool_request', 'tool_response') AND block ->> 'tool' = ANY ($10::TEXT[])
+    END)
             AND ($1::TEXT IS NULL OR (
                 CASE
     WHEN octet_length(jsonb_path_query_array(content, '$.blocks[*].parts[*].text')::TEXT) <= 250000 THEN to_tsvector($2::REGCONFIG, jsonb_path_query_array(content, '$.blocks[*].parts[*].text'))
     ELSE to_tsvector($2::REGCONFIG, replace(left(jsonb_path_query_array(content, '$.blocks[*].parts[*].text')::TEXT, 60000), E'\\n', ' '))
 END
             ) @@ websearch_to_tsquery($2::REGCONFIG, $1::TEXT))
+            -- Before a turn is split. By `coalesce`, the planner expects many to match, and reads
+            -- the newest by an index instead of sorting all that match.
+            AND (
+                TRUE /*
+                $11::TEXT IS NULL OR coalesce(said::TEXT ILIKE $11::TEXT, TRUE)
+                */
+            )
             -- The first condition can use an index. It matches JSON, so it finds too much.
-            AND ($9::TEXT IS NULL OR jsonb_path_query_array(content, '$.blocks[*].parts[*].text')::TEXT ILIKE $9::TEXT)
-            AND ($10::TEXT[] IS NULL OR (
-                SELECT spoken.text ILIKE ALL ($10::TEXT[])
-                    AND NOT spoken.text ILIKE ANY ($11::TEXT[])
+            AND ($11::TEXT IS NULL OR jsonb_path_query_array(content, '$.blocks[*].parts[*].text')::TEXT ILIKE $11::TEXT)
+            AND ($12::TEXT[] IS NULL OR (
+                SELECT spoken.text ILIKE ALL ($12::TEXT[])
+                    AND NOT spoken.text ILIKE ANY ($13::TEXT[])
                 FROM (
         SELECT coalesce(string_agg(part #>> '{}', ' '), '') AS text
         FROM jsonb_path_query(content, '$.blocks[*].parts[*].text') AS part
     ) AS spoken
             ))
-            AND ($12::TEXT IS NULL OR content ->> 'type' = $12::TEXT)
-            AND ($13::TEXT IS NULL OR 
-CASE content ->> 'type'
-    WHEN 'model_output' THEN 'assistant'
-    WHEN 'model_input' THEN CASE WHEN content -> 'blocks' @> '[{"type": "tool_response"}]' THEN 'tool' ELSE 'user' END
-    ELSE content ->> 'type'
-END
- = $13::TEXT)
-            AND ($14::TEXT[] IS NULL OR jsonb_path_query_array(content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool') ?| $14::TEXT[])
-            AND ($15::JSONB IS NULL OR content -> 'meta' @> $15::JSONB)
-            AND ($16::BOOLEAN IS NULL OR $16::BOOLEAN = (content -> 'blocks' @> '[{"type": "tool_response"}]' AND (
-    SELECT count(*)
-    FROM jsonb_path_query(content, '$.blocks[*] ? (@.type == "tool_response")') AS block (value)
-    WHERE (block.value ->> 'handling' = 'error' OR coalesce((
-    SELECT string_agg(part #>> '{}', '')
-    FROM jsonb_path_query(block.value, '$.content.parts[*].text') AS part
-), '') ~* '^\s*(?:\{\s*"error"|error\y)')
-) > 0))
+            AND ($14::JSONB IS NULL OR meta @> $14::JSONB)
+            AND ($15::BOOLEAN IS NULL OR $15::BOOLEAN = (CASE
+    WHEN kind = 'tool_response' THEN (CASE block ->> 'status'
+    WHEN 'error' THEN 'error'
+    ELSE coalesce(block ->> 'handling', block #>> '{meta,draive_pg_handling}', 'response')
+END = 'error' OR coalesce((
+    SELECT string_agg(part #>> '{}', '') FROM jsonb_path_query(coalesce(block -> 'content', block -> 'result'), '$.parts[*].text') AS part
+), '') ~* '^\s*(?:\{\s*"error"|error\y)')::INT
+    WHEN kind IS NULL THEN (
+        SELECT count(*)
+        FROM (
+            SELECT block, coalesce(string_agg(part #>> '{}', ''), '') AS text
+            FROM jsonb_path_query(composite, '$.blocks[*] ? (@.type == "tool_response")')
+                WITH ORDINALITY AS response (block, number)
+            LEFT JOIN LATERAL jsonb_path_query(coalesce(block -> 'content', block -> 'result'), '$.parts[*].text') AS part ON TRUE
+            GROUP BY number, block
+        ) AS said
+        WHERE (CASE block ->> 'status'
+    WHEN 'error' THEN 'error'
+    ELSE coalesce(block ->> 'handling', block #>> '{meta,draive_pg_handling}', 'response')
+END = 'error' OR text ~* '^\s*(?:\{\s*"error"|error\y)')
+    )
+    ELSE 0
+END > 0))
         ORDER BY rank DESC, created DESC, identifier, place DESC
-        LIMIT $17::INT8
-    ) AS found
+        LIMIT $16::INT8
+    ),
+    numbered AS MATERIALIZED (
+        SELECT found.identifier, found.created, found.place, count(*) - 1 AS position
+        FROM found
+        JOIN (
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
+        FROM memories_elements
+    ) AS before ON before.identifier = found.identifier
+            AND before.created <= found.created
+            AND (before.created, before.place) <= (found.created, found.place)
+        WHERE TRUE /*
+            before.identifier = ANY (ARRAY(SELECT identifier FROM found))
+        */
+        GROUP BY found.identifier, found.created, found.place
+    )
+    SELECT
+        found.identifier,
+        numbered.position,
+        found.created,
+        CASE type
+    WHEN 'model_input' THEN 'input'
+    WHEN 'model_output' THEN 'output'
+    ELSE type
+END AS role,
+        CASE type
+    WHEN 'model_output' THEN 'assistant'
+    WHEN 'model_input' THEN CASE WHEN CASE
+    WHEN kind IS NOT NULL THEN kind = 'tool_response'
+    ELSE composite -> 'blocks' @> '[{"type": "tool_response"}]'
+END THEN 'tool' ELSE 'user' END
+    ELSE type
+END AS speaker,
+        CASE
+            WHEN $1::TEXT IS NOT NULL THEN ts_headline(
+                $2::REGCONFIG,
+                spoken.text,
+                websearch_to_tsquery($2::REGCONFIG, $1::TEXT),
+                'StartSel=[[, StopSel=]], MaxWords=24, MinWords=12, ShortWord=0, '
+                'MaxFragments=2, FragmentDelimiter=" ... "'
+            )
+            WHEN $17::TEXT IS NOT NULL THEN regexp_replace(
+                substr(
+                    spoken.text,
+                    greatest(1, regexp_instr(spoken.text, $17::TEXT, 1, 1, 0, 'i') - 60),
+                    160
+                ),
+                $17::TEXT,
+                '[[\1]]',
+                'gi'
+            )
+            WHEN spoken.text <> '' THEN left(spoken.text, 160)
+            ELSE left(coalesce(used.text, ''), 160)
+        END AS excerpt,
+        rank
+    FROM found
+    JOIN numbered ON numbered.identifier = found.identifier
+        AND numbered.created = found.created
+        AND numbered.place = found.place
     CROSS JOIN LATERAL (
         SELECT coalesce(string_agg(part #>> '{}', ' '), '') AS text
         FROM jsonb_path_query(content, '$.blocks[*].parts[*].text') AS part
@@ -164,5 +230,5 @@ END
         ) AS text
         FROM jsonb_path_query(found.content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")') AS block
     ) AS used
-    ORDER BY found.rank DESC, found.created DESC, found.identifier, found.place DESC
+    ORDER BY rank DESC, found.created DESC, found.identifier, found.place DESC
     ) AS frame

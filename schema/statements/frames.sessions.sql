@@ -23,27 +23,48 @@ FROM (
         memory_created AS created,
         min(created) AS first,
         max(created) AS last,
-        count(content) AS elements,
-        count(*) FILTER (WHERE content ->> 'type' = 'model_input' AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]') AS turns,
-        sum(CASE WHEN single THEN (kind = 'tool_request')::INT ELSE jsonb_array_length(
-    jsonb_path_query_array(kinds, '$[*] ? (@ == "tool_request")')
-) END) AS tool_calls,
-        sum(CASE WHEN (kind = 'tool_response' OR kinds ? 'tool_response') THEN (
-    SELECT count(*)
-    FROM jsonb_path_query(content, '$.blocks[*] ? (@.type == "tool_response")') AS block (value)
-    WHERE (block.value ->> 'handling' = 'error' OR coalesce((
-    SELECT string_agg(part #>> '{}', '')
-    FROM jsonb_path_query(block.value, '$.content.parts[*].text') AS part
-), '') ~* '^\s*(?:\{\s*"error"|error\y)')
-) ELSE 0 END) AS failures,
+        count(place) AS elements,
+        count(*) FILTER (WHERE type = 'model_input' AND NOT CASE
+    WHEN kind IS NOT NULL THEN kind = 'tool_response'
+    ELSE composite -> 'blocks' @> '[{"type": "tool_response"}]'
+END) AS turns,
+        coalesce(sum(CASE WHEN kind IS NOT NULL THEN (kind = 'tool_request')::INT ELSE jsonb_array_length(
+    jsonb_path_query_array(composite, '$.blocks[*] ? (@.type == "tool_request")')
+) END), 0) AS tool_calls,
+        coalesce(sum(CASE
+    WHEN kind = 'tool_response' THEN (CASE block ->> 'status'
+    WHEN 'error' THEN 'error'
+    ELSE coalesce(block ->> 'handling', block #>> '{meta,draive_pg_handling}', 'response')
+END = 'error' OR coalesce((
+    SELECT string_agg(part #>> '{}', '') FROM jsonb_path_query(coalesce(block -> 'content', block -> 'result'), '$.parts[*].text') AS part
+), '') ~* '^\s*(?:\{\s*"error"|error\y)')::INT
+    WHEN kind IS NULL THEN (
+        SELECT count(*)
+        FROM (
+            SELECT block, coalesce(string_agg(part #>> '{}', ''), '') AS text
+            FROM jsonb_path_query(composite, '$.blocks[*] ? (@.type == "tool_response")')
+                WITH ORDINALITY AS response (block, number)
+            LEFT JOIN LATERAL jsonb_path_query(coalesce(block -> 'content', block -> 'result'), '$.parts[*].text') AS part ON TRUE
+            GROUP BY number, block
+        ) AS said
+        WHERE (CASE block ->> 'status'
+    WHEN 'error' THEN 'error'
+    ELSE coalesce(block ->> 'handling', block #>> '{meta,draive_pg_handling}', 'response')
+END = 'error' OR text ~* '^\s*(?:\{\s*"error"|error\y)')
+    )
+    ELSE 0
+END), 0) AS failures,
         sum(length(text)) AS n_chars,
         -- of two elements with times of their own, or of a single one
-        CASE WHEN count(*) FILTER (WHERE NOT untimed) >= least(2, count(content)) THEN
+        CASE WHEN count(*) FILTER (WHERE NOT untimed) >= least(2, count(place)) THEN
             CASE WHEN isfinite(min(created)) AND isfinite(max(created)) THEN
     extract(EPOCH FROM max(created)) - extract(EPOCH FROM min(created))
 END
         END AS seconds,
-        (array_agg(text ORDER BY created, place) FILTER (WHERE content ->> 'type' = 'model_input' AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]'))[1] AS question,
+        (array_agg(text ORDER BY created, place) FILTER (WHERE type = 'model_input' AND NOT CASE
+    WHEN kind IS NOT NULL THEN kind = 'tool_response'
+    ELSE composite -> 'blocks' @> '[{"type": "tool_response"}]'
+END))[1] AS question,
         (
             SELECT snapshot.variables
             FROM (
@@ -54,21 +75,24 @@ END
             LIMIT 1
         ) AS variables
     FROM (
-        SELECT *, CASE WHEN single THEN coalesce(content #>> '{blocks,0,parts,0,text}', '') ELSE coalesce((
-    SELECT string_agg(part #>> '{}', '')
-    FROM jsonb_path_query(content, '$.blocks[*].parts[*].text') AS part
-), '') END AS text, CASE WHEN single THEN coalesce(content #>> '{blocks,0,type}', 'content') END AS kind,
-CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') END AS kinds
+        SELECT *, CASE WHEN kind IS NOT NULL THEN coalesce(block #>> '{parts,0,text}', '')
+    ELSE coalesce((
+    SELECT string_agg(part #>> '{}', '') FROM jsonb_path_query(composite, '$.blocks[*].parts[*].text') AS part
+), '')
+END AS text
         FROM (
             SELECT
                 memory.identifier,
                 memory.created AS memory_created,
                 element.moment AS created,
                 place,
-                content,
-                content #> '{meta,untimed}' IS NOT NULL AS untimed,
-                (content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single
-            FROM (SELECT identifier, created
+                type,
+                kind,
+                block,
+                composite,
+                meta -> 'untimed' IS NOT NULL AS untimed
+            FROM (
+    SELECT identifier, created
     FROM memories AS conversation
     WHERE ($1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[]))
     AND ($2::TEXT IS NULL OR starts_with(identifier, $2::TEXT))
@@ -85,17 +109,49 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
     ))
         AND ($4::TIMESTAMPTZ IS NULL OR created >= $4::TIMESTAMPTZ)
         AND ($5::TIMESTAMPTZ IS NULL OR created < $5::TIMESTAMPTZ)
-    ORDER BY identifier
-    LIMIT $6::INT8) AS memory
+        AND ($6::INT8 IS NULL OR identifier = ANY (ARRAY(
+    SELECT identifier FROM (SELECT identifier, created
+    FROM memories AS conversation
+    WHERE ($1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[]))
+    AND ($2::TEXT IS NULL OR starts_with(identifier, $2::TEXT))
+    AND ($3::JSONB IS NULL OR identifier IN (
+        SELECT identifier
+        FROM (
+            SELECT DISTINCT ON (identifier) identifier, variables
+            FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+            ORDER BY identifier, created DESC, place DESC
+        ) AS newest
+        WHERE variables @> $3::JSONB
+    ))
+        AND ($4::TIMESTAMPTZ IS NULL OR created >= $4::TIMESTAMPTZ)
+        AND ($5::TIMESTAMPTZ IS NULL OR created < $5::TIMESTAMPTZ)) AS chosen ORDER BY identifier LIMIT $6::INT8
+)))
+            ) AS memory
             LEFT JOIN (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
                 ON element.identifier = memory.identifier
                 -- Repeated for the pruning of partitions, and to convert no element of others.
                 AND ($1::TEXT[] IS NULL OR element.identifier = ANY ($1::TEXT[]))
                 AND ($6::INT8 IS NULL OR element.identifier = ANY (ARRAY(
-                    SELECT identifier FROM (SELECT identifier, created
+    SELECT identifier FROM (SELECT identifier, created
     FROM memories AS conversation
     WHERE ($1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[]))
     AND ($2::TEXT IS NULL OR starts_with(identifier, $2::TEXT))
@@ -111,14 +167,13 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
         WHERE variables @> $3::JSONB
     ))
         AND ($4::TIMESTAMPTZ IS NULL OR created >= $4::TIMESTAMPTZ)
-        AND ($5::TIMESTAMPTZ IS NULL OR created < $5::TIMESTAMPTZ)
-    ORDER BY identifier
-    LIMIT $6::INT8) AS first
-                )))
+        AND ($5::TIMESTAMPTZ IS NULL OR created < $5::TIMESTAMPTZ)) AS chosen ORDER BY identifier LIMIT $6::INT8
+)))
             OFFSET 0
         ) AS element
         OFFSET 0
     ) AS element
     GROUP BY identifier, memory_created
     ORDER BY identifier
+    LIMIT $6::INT8
     ) AS frame

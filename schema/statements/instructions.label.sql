@@ -155,7 +155,11 @@ written AS (
     WHERE expected AND changed
     RETURNING name, label, revision, moved, author, message
 )
-SELECT checked.expected, CASE WHEN checked.changed THEN checked.fillable END, move.*
+SELECT
+    checked.expected,
+    CASE WHEN checked.changed THEN checked.fillable END,
+    checked.changed IS TRUE,
+    move.*
 FROM checked
 LEFT JOIN (
     SELECT 

@@ -101,7 +101,7 @@ FROM (
 ) AS every
     WHERE $2::TEXT IS NULL
         AND NOT $3::BOOLEAN
-        AND (CASE WHEN octet_length(every.name) >= 200000 THEN 'NOT INDEXED' ELSE lower(every.name) END LIKE '%' || regexp_replace(lower($1::TEXT), E'([%_\\\\])', E'\\\\\\1', 'g') || '%'
+        AND ((octet_length(every.name) < 200000 AND CASE WHEN octet_length(every.name) >= 200000 THEN 'NOT INDEXED' ELSE lower(every.name) END LIKE '%' || regexp_replace(lower($1::TEXT), E'([%_\\\\])', E'\\\\\\1', 'g') || '%')
         OR (
             octet_length(every.name) >= 200000
             AND CASE WHEN octet_length(every.name) >= 200000 THEN 'NOT INDEXED' ELSE lower(every.name) END = 'NOT INDEXED'
@@ -116,7 +116,7 @@ FROM (
                 ) > 0
             )
         END
-        ) OR CASE WHEN octet_length(every.content::TEXT) >= 200000 THEN 'NOT INDEXED' ELSE lower(every.content::TEXT) END LIKE '%' || regexp_replace(lower($1::TEXT), E'([%_\\\\])', E'\\\\\\1', 'g') || '%'
+        ) OR (octet_length(every.content::TEXT) < 200000 AND CASE WHEN octet_length(every.content::TEXT) >= 200000 THEN 'NOT INDEXED' ELSE lower(every.content::TEXT) END LIKE '%' || regexp_replace(lower($1::TEXT), E'([%_\\\\])', E'\\\\\\1', 'g') || '%')
         OR (
             octet_length(every.content::TEXT) >= 200000
             AND CASE WHEN octet_length(every.content::TEXT) >= 200000 THEN 'NOT INDEXED' ELSE lower(every.content::TEXT) END = 'NOT INDEXED'
@@ -131,7 +131,7 @@ FROM (
                 ) > 0
             )
         END
-        ) OR CASE WHEN octet_length(every.description) >= 200000 THEN 'NOT INDEXED' ELSE lower(every.description) END LIKE '%' || regexp_replace(lower($1::TEXT), E'([%_\\\\])', E'\\\\\\1', 'g') || '%'
+        ) OR (octet_length(every.description) < 200000 AND CASE WHEN octet_length(every.description) >= 200000 THEN 'NOT INDEXED' ELSE lower(every.description) END LIKE '%' || regexp_replace(lower($1::TEXT), E'([%_\\\\])', E'\\\\\\1', 'g') || '%')
         OR (
             octet_length(every.description) >= 200000
             AND CASE WHEN octet_length(every.description) >= 200000 THEN 'NOT INDEXED' ELSE lower(every.description) END = 'NOT INDEXED'
@@ -160,7 +160,7 @@ FROM (
     ) AS every
     WHERE $2::TEXT IS NULL
         AND NOT $3::BOOLEAN
-        AND (CASE WHEN octet_length(note.message) >= 200000 THEN 'NOT INDEXED' ELSE lower(note.message) END LIKE '%' || regexp_replace(lower($1::TEXT), E'([%_\\\\])', E'\\\\\\1', 'g') || '%'
+        AND ((octet_length(note.message) < 200000 AND CASE WHEN octet_length(note.message) >= 200000 THEN 'NOT INDEXED' ELSE lower(note.message) END LIKE '%' || regexp_replace(lower($1::TEXT), E'([%_\\\\])', E'\\\\\\1', 'g') || '%')
         OR (
             octet_length(note.message) >= 200000
             AND CASE WHEN octet_length(note.message) >= 200000 THEN 'NOT INDEXED' ELSE lower(note.message) END = 'NOT INDEXED'

@@ -42,10 +42,6 @@ WHERE
         LIMIT 1
     ))
     AND ($5::JSONB IS NULL OR EXISTS (
-        SELECT FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
-        FROM memories_elements
-    ) AS element
-        WHERE element.identifier = conversation.identifier
-            AND element.content -> 'meta' @> $5::JSONB
+        SELECT FROM (SELECT identifier, content -> 'meta' AS meta FROM memories_elements) AS element
+        WHERE element.identifier = conversation.identifier AND element.meta @> $5::JSONB
     ))

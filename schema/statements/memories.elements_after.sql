@@ -20,7 +20,21 @@ WITH bounds AS (
 page AS (
     SELECT created, place, moment, content
     FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
     WHERE identifier = $3::TEXT
@@ -35,13 +49,41 @@ first AS (
 SELECT
     (
         SELECT count(*) FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
         WHERE identifier = $3::TEXT AND created < (SELECT created FROM first)
     ) + (
         SELECT count(*) FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
         WHERE identifier = $3::TEXT

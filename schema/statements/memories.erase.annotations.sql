@@ -2,12 +2,11 @@
 -- $2 prefix
 -- $3 variables
 -- $4 meta
-DELETE FROM draive_pg_annotations AS kept
-WHERE (
-    kept.identifier IN (
+WITH matching AS MATERIALIZED (
     SELECT conversation.identifier
     FROM memories AS conversation
-    WHERE ($1::TEXT[] IS NULL OR conversation.identifier = ANY ($1::TEXT[]))
+    WHERE ($1::TEXT[] IS NULL
+            OR conversation.identifier = ANY ((SELECT $1::TEXT[])::TEXT[]))
         AND ($2::TEXT IS NULL OR starts_with(conversation.identifier, $2::TEXT))
         AND ($3::JSONB IS NULL OR EXISTS (
             SELECT FROM (
@@ -17,14 +16,14 @@ WHERE (
                 AND snapshot.variables @> $3::JSONB
         ))
         AND ($4::JSONB IS NULL OR EXISTS (
-            SELECT FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
-        FROM memories_elements
-    ) AS element
+            SELECT FROM (SELECT identifier, content -> 'meta' AS meta FROM memories_elements) AS element
             WHERE element.identifier = conversation.identifier
-                AND element.content -> 'meta' @> $4::JSONB
+                AND element.meta @> $4::JSONB
         ))
 )
+DELETE FROM draive_pg_annotations AS kept
+WHERE (
+    kept.identifier IN (SELECT identifier FROM matching)
     OR (
         ($1::TEXT[] IS NULL OR kept.identifier = ANY ($1::TEXT[]))
         AND ($2::TEXT IS NULL OR starts_with(kept.identifier, $2::TEXT))

@@ -5,7 +5,8 @@
 WITH matching AS (
     SELECT conversation.identifier
     FROM memories AS conversation
-    WHERE ($1::TEXT[] IS NULL OR conversation.identifier = ANY ($1::TEXT[]))
+    WHERE ($1::TEXT[] IS NULL
+            OR conversation.identifier = ANY ((SELECT $1::TEXT[])::TEXT[]))
         AND ($2::TEXT IS NULL OR starts_with(conversation.identifier, $2::TEXT))
         AND ($3::JSONB IS NULL OR EXISTS (
             SELECT FROM (
@@ -15,26 +16,38 @@ WITH matching AS (
                 AND snapshot.variables @> $3::JSONB
         ))
         AND ($4::JSONB IS NULL OR EXISTS (
-            SELECT FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
-        FROM memories_elements
-    ) AS element
+            SELECT FROM (SELECT identifier, content -> 'meta' AS meta FROM memories_elements) AS element
             WHERE element.identifier = conversation.identifier
-                AND element.content -> 'meta' @> $4::JSONB
+                AND element.meta @> $4::JSONB
         ))
 )
 SELECT
-    coalesce((SELECT array_agg(identifier ORDER BY identifier) FROM matching), '{}'),
+    coalesce((SELECT array_agg(identifier ORDER BY identifier) FROM matching), '{}')
+        AS identifiers,
     (
         SELECT count(*) FROM matching
         JOIN (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element ON element.identifier = matching.identifier
-    ),
+    ) AS elements,
     (
         SELECT count(*) FROM matching
         JOIN (
         SELECT identifier, created, ctid AS place, variables FROM memories_variables
     ) AS snapshot ON snapshot.identifier = matching.identifier
-    )
+    ) AS variables

@@ -2,13 +2,13 @@
 -- $2 prefix
 -- $3 variables
 -- $4 meta
-SELECT pg_advisory_xact_lock(key)
-FROM (
-    SELECT hashtextextended('memories/' || identifier, 0) AS key
+WITH matching AS MATERIALIZED (
+    SELECT identifier, hashtextextended('memories/' || identifier, 0) AS key
     FROM (
     SELECT conversation.identifier
     FROM memories AS conversation
-    WHERE ($1::TEXT[] IS NULL OR conversation.identifier = ANY ($1::TEXT[]))
+    WHERE ($1::TEXT[] IS NULL
+            OR conversation.identifier = ANY ((SELECT $1::TEXT[])::TEXT[]))
         AND ($2::TEXT IS NULL OR starts_with(conversation.identifier, $2::TEXT))
         AND ($3::JSONB IS NULL OR EXISTS (
             SELECT FROM (
@@ -18,14 +18,20 @@ FROM (
                 AND snapshot.variables @> $3::JSONB
         ))
         AND ($4::JSONB IS NULL OR EXISTS (
-            SELECT FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
-        FROM memories_elements
-    ) AS element
+            SELECT FROM (SELECT identifier, content -> 'meta' AS meta FROM memories_elements) AS element
             WHERE element.identifier = conversation.identifier
-                AND element.content -> 'meta' @> $4::JSONB
+                AND element.meta @> $4::JSONB
         ))
 ) AS matching
     ORDER BY key
     LIMIT 1000
+)
+SELECT count(pg_advisory_xact_lock(key)) FROM (SELECT key FROM matching ORDER BY key) AS ordered
+UNION ALL
+SELECT count(pg_advisory_xact_lock(key))
+FROM (
+    SELECT hashtextextended('memories/' || identifier, 0) AS key
+    FROM memories AS conversation
+    WHERE identifier IN (SELECT identifier FROM matching)
+    ORDER BY key
 ) AS ordered

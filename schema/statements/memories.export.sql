@@ -1,5 +1,5 @@
 -- $1 identifiers
-SELECT identifier, kind, (to_json(created AT TIME ZONE 'UTC') #>> '{}') || CASE WHEN isfinite(created) THEN 'Z' ELSE '' END, document
+SELECT identifier, kind, regexp_replace(to_json(created AT TIME ZONE 'UTC') #>> '{}', E'([0-9])( BC)?$', E'\\1Z\\2'), document
 FROM (
     SELECT identifier, 0 AS kind, 0 AS number, created, '' AS document
     FROM memories AS conversation
@@ -29,7 +29,21 @@ FROM (
             END AS moment,
             content
         FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
         WINDOW ordered AS (PARTITION BY identifier ORDER BY created, place)

@@ -43,12 +43,8 @@ SELECT identifier FROM (SELECT * FROM memories AS conversation WHERE
         LIMIT 1
     ))
     AND ($5::JSONB IS NULL OR EXISTS (
-        SELECT FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
-        FROM memories_elements
-    ) AS element
-        WHERE element.identifier = conversation.identifier
-            AND element.content -> 'meta' @> $5::JSONB
+        SELECT FROM (SELECT identifier, content -> 'meta' AS meta FROM memories_elements) AS element
+        WHERE element.identifier = conversation.identifier AND element.meta @> $5::JSONB
     ))) AS conversation
 ORDER BY greatest(
     conversation.created,

@@ -25,10 +25,25 @@ stored AS (
         created,
         content
     FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
-    WHERE identifier = ANY ($2::TEXT[]) AND NOT $3::BOOLEAN
+    -- Citus cannot plan a condition on `ctid` that is known to be false.
+    WHERE identifier = ANY ($2::TEXT[]) AND NOT (SELECT $3::BOOLEAN)
 ),
 state AS MATERIALIZED (
     SELECT
@@ -41,11 +56,15 @@ state AS MATERIALIZED (
         newest.created AS last,
         clock_timestamp() AS now
     FROM given
-    CROSS JOIN LATERAL (
-        SELECT max(created) AS created
-        FROM memories_elements AS element
-        WHERE element.identifier = given.identifier AND created < 'infinity'
-    ) AS newest
+    LEFT JOIN (
+        SELECT identifier, (
+            SELECT max(created)
+            FROM memories_elements AS element
+            WHERE element.identifier = conversation.identifier AND element.created < 'infinity'
+        ) AS created
+        FROM memories AS conversation
+        WHERE identifier = ANY ($2::TEXT[])
+    ) AS newest USING (identifier)
     LEFT JOIN stored USING (identifier)
     LEFT JOIN given_elements USING (identifier, number)
     GROUP BY given.identifier, newest.created
@@ -64,24 +83,54 @@ new_elements AS MATERIALIZED (
         AND given_elements.number > state.stored
     WHERE NOT state.differs
 ),
-latest AS (
-    SELECT given.identifier, newest.variables, newest.created
-    FROM given
-    CROSS JOIN LATERAL (
-        SELECT variables, created
-        FROM (
+recorded AS MATERIALIZED (
+    SELECT identifier, variables, created, place
+    FROM (
         SELECT identifier, created, ctid AS place, variables FROM memories_variables
     ) AS snapshot
-        WHERE snapshot.identifier = given.identifier
-        ORDER BY created DESC, place DESC
-        LIMIT 1
-    ) AS newest
+    WHERE identifier = ANY ($2::TEXT[])
 ),
-new_snapshots AS (
+latest AS (
+    SELECT DISTINCT ON (identifier) identifier, variables, created
+    FROM recorded
+    ORDER BY identifier, created DESC, place DESC
+),
+given_snapshots AS MATERIALIZED (
     SELECT
-        state.identifier,
+        given.identifier,
         item.number,
         (item.value -> 'variables')::JSONB AS variables,
+        (item.value ->> 'position')::INT8 AS position,
+        (item.value ->> 'position')::INT8 >= state.stored OR (
+            item.number = json_array_length(given.snapshots)
+            AND json_array_length(given.elements) >= state.stored
+        ) AS is_current,
+        json_array_length(given.elements) > state.stored AS has_grown
+    FROM state
+    JOIN given USING (identifier)
+    CROSS JOIN LATERAL json_array_elements(given.snapshots)
+        WITH ORDINALITY AS item (value, number)
+    WHERE NOT state.differs
+),
+changed_snapshots AS MATERIALIZED (
+    SELECT given_snapshots.*, latest.created AS last
+    FROM given_snapshots
+    LEFT JOIN latest USING (identifier)
+    WHERE CASE
+        WHEN has_grown AND is_current
+            THEN latest.variables || given_snapshots.variables = latest.variables IS NOT TRUE
+        ELSE NOT EXISTS (
+            SELECT FROM recorded
+            WHERE recorded.identifier = given_snapshots.identifier
+                AND recorded.variables || given_snapshots.variables = recorded.variables
+        )
+    END
+),
+new_snapshots AS MATERIALIZED (
+    SELECT
+        state.identifier,
+        changed.number,
+        changed.variables,
         greatest(
             coalesce(
                 new_elements.created,
@@ -89,29 +138,16 @@ new_snapshots AS (
                     SELECT max(each.created) + INTERVAL '1 microsecond' FROM new_elements AS each
                     WHERE each.identifier = state.identifier
                 ),
+                state.last + INTERVAL '1 microsecond',
                 state.now
             ),
-            latest.created + item.number * INTERVAL '1 microsecond'
+            changed.last + changed.number * INTERVAL '1 microsecond'
         ) AS created
     FROM state
-    JOIN given USING (identifier)
-    CROSS JOIN LATERAL json_array_elements(given.snapshots)
-        WITH ORDINALITY AS item (value, number)
+    JOIN changed_snapshots AS changed USING (identifier)
     LEFT JOIN new_elements ON new_elements.identifier = state.identifier
-        AND new_elements.number = greatest(
-            (item.value ->> 'position')::INT8 + 1,
-            state.stored + 1
-        )
-    LEFT JOIN latest ON latest.identifier = state.identifier
-    WHERE NOT state.differs
-        AND (
-            (item.value ->> 'position')::INT8 >= state.stored
-            OR (
-                item.number = json_array_length(given.snapshots)
-                AND new_elements.identifier IS NOT NULL
-            )
-        )
-        AND latest.variables @> (item.value -> 'variables')::JSONB IS NOT TRUE
+        AND new_elements.number = greatest(changed.position + 1, state.stored + 1)
+    WHERE changed.is_current
 ),
 new_conversations AS (
     SELECT given.identifier, coalesce(given.created, now()) AS created
@@ -137,7 +173,14 @@ SELECT
     state.identifier,
     state.stored,
     state.differs,
-    coalesce(counted.added, 0) AS added
+    coalesce(counted.added, 0) AS added,
+    EXISTS (
+        SELECT FROM new_snapshots WHERE new_snapshots.identifier = state.identifier
+    ) AS has_new_variables,
+    EXISTS (
+        SELECT FROM changed_snapshots AS changed
+        WHERE changed.identifier = state.identifier AND NOT changed.is_current
+    ) AS has_other_variables
 FROM state
 LEFT JOIN (
     SELECT identifier, count(*) AS added FROM new_elements GROUP BY identifier

@@ -1,3 +1,3 @@
 -- $1 identifier
 DELETE FROM draive_pg_keys
-WHERE identifier = $1::TEXT AND expires <= clock_timestamp()
+WHERE identifier = $1::TEXT AND expires <= now()

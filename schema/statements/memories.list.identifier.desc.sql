@@ -13,7 +13,44 @@ SELECT
     held.elements,
     kept.snapshots,
     held.bytes + kept.bytes
-FROM (SELECT * FROM memories AS conversation WHERE
+FROM memories AS conversation
+CROSS JOIN LATERAL (
+    SELECT
+        min(created) AS first,
+        max(created) AS last,
+        count(*) AS elements,
+        coalesce(sum(pg_column_size(content)), 0)::INT8 AS bytes
+    FROM (
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
+        FROM memories_elements
+    ) AS element
+    WHERE element.identifier = conversation.identifier
+) AS held
+CROSS JOIN LATERAL (
+    SELECT
+        max(created) AS last,
+        count(*) AS snapshots,
+        coalesce(sum(pg_column_size(variables)), 0)::INT8 AS bytes
+    FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+    WHERE snapshot.identifier = conversation.identifier
+) AS kept
+WHERE 
     ($1::TEXT IS NULL OR starts_with(conversation.identifier, $1::TEXT))
     AND ($2::TIMESTAMPTZ IS NULL OR greatest(
     conversation.created,
@@ -51,35 +88,9 @@ FROM (SELECT * FROM memories AS conversation WHERE
         LIMIT 1
     ))
     AND ($5::JSONB IS NULL OR EXISTS (
-        SELECT FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
-        FROM memories_elements
-    ) AS element
-        WHERE element.identifier = conversation.identifier
-            AND element.content -> 'meta' @> $5::JSONB
-    ))) AS conversation
-CROSS JOIN LATERAL (
-    SELECT
-        min(created) AS first,
-        max(created) AS last,
-        count(*) AS elements,
-        coalesce(sum(pg_column_size(content)), 0)::INT8 AS bytes
-    FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
-        FROM memories_elements
-    ) AS element
-    WHERE element.identifier = conversation.identifier
-) AS held
-CROSS JOIN LATERAL (
-    SELECT
-        max(created) AS last,
-        count(*) AS snapshots,
-        coalesce(sum(pg_column_size(variables)), 0)::INT8 AS bytes
-    FROM (
-        SELECT identifier, created, ctid AS place, variables FROM memories_variables
-    ) AS snapshot
-    WHERE snapshot.identifier = conversation.identifier
-) AS kept
+        SELECT FROM (SELECT identifier, content -> 'meta' AS meta FROM memories_elements) AS element
+        WHERE element.identifier = conversation.identifier AND element.meta @> $5::JSONB
+    ))
 ORDER BY conversation.identifier DESC, conversation.identifier
 LIMIT $6::INT8
 OFFSET $7::INT8

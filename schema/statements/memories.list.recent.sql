@@ -10,7 +10,44 @@ SELECT
     held.elements,
     kept.snapshots,
     held.bytes + kept.bytes
-FROM (
+FROM memories AS conversation
+CROSS JOIN LATERAL (
+    SELECT
+        min(created) AS first,
+        max(created) AS last,
+        count(*) AS elements,
+        coalesce(sum(pg_column_size(content)), 0)::INT8 AS bytes
+    FROM (
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
+        FROM memories_elements
+    ) AS element
+    WHERE element.identifier = conversation.identifier
+) AS held
+CROSS JOIN LATERAL (
+    SELECT
+        max(created) AS last,
+        count(*) AS snapshots,
+        coalesce(sum(pg_column_size(variables)), 0)::INT8 AS bytes
+    FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+    WHERE snapshot.identifier = conversation.identifier
+) AS kept
+WHERE conversation.identifier = ANY (ARRAY(SELECT identifier FROM (
     SELECT DISTINCT ON (written.created, written.identifier) conversation.*
     FROM (
         SELECT identifier, created FROM memories AS conversation
@@ -45,27 +82,5 @@ FROM (
     ORDER BY written.created DESC, written.identifier
     LIMIT $3::INT8
     OFFSET $4::INT8
-) AS conversation
-CROSS JOIN LATERAL (
-    SELECT
-        min(created) AS first,
-        max(created) AS last,
-        count(*) AS elements,
-        coalesce(sum(pg_column_size(content)), 0)::INT8 AS bytes
-    FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
-        FROM memories_elements
-    ) AS element
-    WHERE element.identifier = conversation.identifier
-) AS held
-CROSS JOIN LATERAL (
-    SELECT
-        max(created) AS last,
-        count(*) AS snapshots,
-        coalesce(sum(pg_column_size(variables)), 0)::INT8 AS bytes
-    FROM (
-        SELECT identifier, created, ctid AS place, variables FROM memories_variables
-    ) AS snapshot
-    WHERE snapshot.identifier = conversation.identifier
-) AS kept
+) AS page))
 ORDER BY greatest(conversation.created, held.last, kept.last) DESC, conversation.identifier

@@ -1,11 +1,12 @@
 -- $1 identifier
 -- $2 defaults
-WITH conversation AS (
-    INSERT INTO memories (identifier, created)
-    VALUES ($1::TEXT, now())
-    ON CONFLICT (identifier) DO NOTHING
-),
-current AS (
+INSERT INTO memories_variables (identifier, variables, created)
+SELECT
+    $1::TEXT,
+    $2::JSONB || coalesce(current.variables, '{}'),
+    greatest(clock_timestamp(), current.created + INTERVAL '1 microsecond')
+FROM (SELECT) AS one_row
+LEFT JOIN (
     SELECT
         CASE jsonb_typeof(variables) WHEN 'object' THEN variables ELSE '{}' END AS variables,
         created
@@ -15,13 +16,5 @@ current AS (
     WHERE identifier = $1::TEXT
     ORDER BY created DESC, place DESC
     LIMIT 1
-)
-INSERT INTO memories_variables (identifier, variables, created)
-SELECT
-    $1::TEXT,
-    $2::JSONB || coalesce(current.variables, '{}'),
-    greatest(clock_timestamp(), current.created + INTERVAL '1 microsecond')
-FROM (SELECT) AS one_row
-LEFT JOIN current ON TRUE
+) AS current ON TRUE
 WHERE $2::JSONB || coalesce(current.variables, '{}') IS DISTINCT FROM current.variables
-    AND $2::JSONB IS NOT NULL

@@ -4,20 +4,7 @@
 -- $4 keep
 SELECT
     identifier,
-    (extract(EPOCH FROM CASE WHEN isfinite(last) THEN last END) * 1000000)::INT8,
-    (
-        SELECT count(*) FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
-        FROM memories_elements
-    ) AS element
-        WHERE element.identifier = conversation.identifier
-    ),
-    (
-        SELECT count(*) FROM (
-        SELECT identifier, created, ctid AS place, variables FROM memories_variables
-    ) AS snapshot
-        WHERE snapshot.identifier = conversation.identifier
-    )
+    (extract(EPOCH FROM CASE WHEN isfinite(last) THEN last END) * 1000000)::INT8
 FROM (
     SELECT identifier, last, row_number() OVER (ORDER BY last DESC, identifier DESC) AS rank
     FROM (

@@ -3,9 +3,23 @@
 SELECT written, document
 FROM (
     (
-        SELECT created::TEXT AS written, created, place, content::TEXT AS document
+        SELECT date_part('epoch', created) AS written, created, place, content::TEXT AS document
         FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
         WHERE identifier = $1::TEXT
@@ -13,14 +27,37 @@ FROM (
         LIMIT greatest($2::INT8, (
             SELECT number
             FROM (
-                SELECT content, row_number() OVER (ORDER BY created DESC, place DESC) AS number
+                SELECT
+                    type,
+                    kind,
+                    composite,
+                    row_number() OVER (ORDER BY created DESC, place DESC) AS number
                 FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
                 WHERE identifier = $1::TEXT
+                ORDER BY created DESC, place DESC
+LIMIT (SELECT 9223372036854775807)
             ) AS backward
-            WHERE content ->> 'type' = 'model_input' AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]'
+            WHERE type = 'model_input' AND NOT CASE
+    WHEN kind IS NOT NULL THEN kind = 'tool_response'
+    ELSE composite -> 'blocks' @> '[{"type": "tool_response"}]'
+END
             LIMIT 1
         ))
     )

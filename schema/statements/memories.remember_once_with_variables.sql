@@ -16,28 +16,22 @@ WHERE EXISTS (SELECT FROM fresh)
     ON CONFLICT (identifier) DO NOTHING
 ),
 snapshot AS (
-    INSERT INTO memories_variables (identifier, variables, created)
-    SELECT $1::TEXT, $4::JSONB, greatest(clock_timestamp(), max(created) + INTERVAL '1 microsecond')
-    FROM (
+INSERT INTO memories_variables (identifier, variables, created)
+SELECT $1::TEXT, $4::JSONB, greatest(clock_timestamp(), max(created) + INTERVAL '1 microsecond')
+FROM (
         SELECT identifier, created, ctid AS place, variables FROM memories_variables
     ) AS snapshot
-    WHERE identifier = $1::TEXT
-    HAVING EXISTS (SELECT FROM fresh)
-),
-batch AS (
-    SELECT greatest(clock_timestamp(), max(created) + INTERVAL '1 microsecond') AS start
-    FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
-        FROM memories_elements
-    ) AS element
-    WHERE identifier = $1::TEXT AND created < 'infinity'
+WHERE identifier = $1::TEXT HAVING EXISTS (SELECT FROM fresh)
 )
 INSERT INTO memories_elements (identifier, content, created)
 SELECT
     $1::TEXT,
     item.content::JSONB,
     batch.start + (item.number - 1) * INTERVAL '1 microsecond'
-FROM batch,
-    json_array_elements($5::JSON) WITH ORDINALITY AS item (content, number)
+FROM (
+    SELECT greatest(clock_timestamp(), max(created) + INTERVAL '1 microsecond') AS start
+    FROM memories_elements AS element
+    WHERE identifier = $1::TEXT AND created < 'infinity'
+) AS batch, json_array_elements($5::JSON) WITH ORDINALITY AS item (content, number)
 WHERE EXISTS (SELECT FROM fresh)
 ORDER BY item.number

@@ -14,7 +14,21 @@ WITH moment AS MATERIALIZED (
     ) END, (
         SELECT created
         FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
         WHERE identifier = $2::TEXT
@@ -26,10 +40,24 @@ WITH moment AS MATERIALIZED (
 anchor AS (
     SELECT
         created,
-        coalesce($4::TID, (
+        coalesce((SELECT $4::TID), (
             SELECT place
             FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
             WHERE identifier = $2::TEXT AND element.created = moment.created
@@ -37,13 +65,41 @@ anchor AS (
             LIMIT 1
             OFFSET CASE WHEN (
                 SELECT count(*) FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS alike
                 WHERE identifier = $2::TEXT AND alike.created = moment.created
             ) > 1 THEN $3::INT8 - (
                 SELECT count(*) FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS earlier
                 WHERE identifier = $2::TEXT AND earlier.created < moment.created
@@ -54,7 +110,21 @@ anchor AS (
 chosen AS MATERIALIZED (
     SELECT identifier, created, place, content
     FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
     WHERE identifier = $2::TEXT
@@ -64,11 +134,6 @@ checked AS (SELECT NULL::TEXT AS refusal),
 removed_elements AS (
     SELECT identifier, created, place FROM chosen WHERE (SELECT refusal FROM checked) IS NULL
 ),
-deleted_elements AS (
-    DELETE FROM memories_elements
-    WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
-        AND identifier = (SELECT min(identifier) FROM removed_elements)
-),
 digests AS (
     SELECT
         created,
@@ -76,7 +141,21 @@ digests AS (
         encode(sha256(convert_to(content::TEXT, 'UTF8')), 'hex') AS digest,
         (created, place) IN (SELECT created, place FROM chosen) AS is_chosen
     FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
     WHERE identifier = $2::TEXT
@@ -116,6 +195,11 @@ renumbered AS (
     FROM forgotten
     JOIN numbered USING (digest, occurrence)
     WHERE NOT is_chosen
+),
+deleted_elements AS (
+    DELETE FROM memories_elements
+    WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
+        AND identifier = (SELECT min(identifier) FROM removed_elements)
 ),
 kept AS (
     INSERT INTO draive_pg_removed_elements (

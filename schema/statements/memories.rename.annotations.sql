@@ -3,9 +3,10 @@
 WITH moved AS (
     DELETE FROM draive_pg_annotations AS belonging
     WHERE identifier = $1::TEXT
-        AND EXISTS (SELECT FROM memories AS source WHERE source.identifier = $1::TEXT)
+        AND EXISTS (SELECT TRUE FROM memories AS source WHERE source.identifier = $1::TEXT)
         AND NOT EXISTS (
-            SELECT FROM memories AS target WHERE target.identifier = $2::TEXT
+            SELECT TRUE FROM memories AS target
+            WHERE target.identifier = $2::TEXT
         )
     RETURNING *
 )

@@ -15,7 +15,21 @@ WITH moment AS MATERIALIZED (
     ) END, (
         SELECT created
         FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
         WHERE identifier = $2::TEXT
@@ -27,10 +41,24 @@ WITH moment AS MATERIALIZED (
 anchor AS (
     SELECT
         created,
-        coalesce($4::TID, (
+        coalesce((SELECT $4::TID), (
             SELECT place
             FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
             WHERE identifier = $2::TEXT AND element.created = moment.created
@@ -38,13 +66,41 @@ anchor AS (
             LIMIT 1
             OFFSET CASE WHEN (
                 SELECT count(*) FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS alike
                 WHERE identifier = $2::TEXT AND alike.created = moment.created
             ) > 1 THEN $3::INT8 - (
                 SELECT count(*) FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS earlier
                 WHERE identifier = $2::TEXT AND earlier.created < moment.created
@@ -55,7 +111,21 @@ anchor AS (
 chosen AS MATERIALIZED (
     SELECT identifier, created, place, content
     FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
     WHERE identifier = $2::TEXT
@@ -76,7 +146,21 @@ following AS (
             created + CASE
                 WHEN row_number() OVER ordered = 1 AND EXISTS (
                     SELECT FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS earlier
                     WHERE earlier.identifier = $2::TEXT
@@ -86,7 +170,21 @@ following AS (
                 ELSE INTERVAL '0'
             END AS written
         FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
         WHERE identifier = $2::TEXT
@@ -95,7 +193,21 @@ following AS (
         ORDER BY created, place
         LIMIT CASE WHEN (
             SELECT count(*) FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS alike
             WHERE alike.identifier = $2::TEXT
@@ -105,11 +217,6 @@ following AS (
 ),
 changed AS MATERIALIZED (SELECT * FROM following WHERE number = 1 OR moved <> created),
 removed_elements AS (SELECT identifier, created, place FROM changed),
-deleted_elements AS (
-    DELETE FROM memories_elements
-    WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
-        AND identifier = (SELECT min(identifier) FROM removed_elements)
-),
 digests AS (
     SELECT
         created,
@@ -117,7 +224,21 @@ digests AS (
         encode(sha256(convert_to(content::TEXT, 'UTF8')), 'hex') AS digest,
         (created, place) IN (SELECT created, place FROM chosen) AS is_chosen
     FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
     WHERE identifier = $2::TEXT
@@ -157,6 +278,11 @@ renumbered AS (
     FROM forgotten
     JOIN numbered USING (digest, occurrence)
     WHERE NOT is_chosen
+),
+deleted_elements AS (
+    DELETE FROM memories_elements
+    WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
+        AND identifier = (SELECT min(identifier) FROM removed_elements)
 ),
 kept AS (
     INSERT INTO draive_pg_removed_elements (

@@ -8,7 +8,21 @@
 WITH chosen AS MATERIALIZED (
     SELECT identifier, created, place, content
     FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
     WHERE identifier = $1::TEXT
@@ -22,11 +36,6 @@ checked AS (SELECT NULL::TEXT AS refusal),
 removed_elements AS (
     SELECT identifier, created, place FROM chosen WHERE (SELECT refusal FROM checked) IS NULL
 ),
-deleted_elements AS (
-    DELETE FROM memories_elements
-    WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
-        AND identifier = (SELECT min(identifier) FROM removed_elements)
-),
 digests AS (
     SELECT
         created,
@@ -34,7 +43,21 @@ digests AS (
         encode(sha256(convert_to(content::TEXT, 'UTF8')), 'hex') AS digest,
         (created, place) IN (SELECT created, place FROM chosen) AS is_chosen
     FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
     WHERE identifier = $1::TEXT
@@ -74,6 +97,11 @@ renumbered AS (
     FROM forgotten
     JOIN numbered USING (digest, occurrence)
     WHERE NOT is_chosen
+),
+deleted_elements AS (
+    DELETE FROM memories_elements
+    WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
+        AND identifier = (SELECT min(identifier) FROM removed_elements)
 ),
 kept AS (
     INSERT INTO draive_pg_removed_elements (

@@ -6,22 +6,53 @@
 WITH anchor AS (
     SELECT created, place
     FROM (
-        SELECT created, place, content
+        SELECT created, place, type, kind, composite
         FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
         WHERE identifier = $1::TEXT
         ORDER BY created DESC, place DESC
-        LIMIT (SELECT 9223372036854775807)
+LIMIT (SELECT 9223372036854775807)
     ) AS backward
-    WHERE content ->> 'type' = 'model_input' AND NOT content -> 'blocks' @> '[{"type": "tool_response"}]'
+    WHERE type = 'model_input' AND NOT CASE
+    WHEN kind IS NOT NULL THEN kind = 'tool_response'
+    ELSE composite -> 'blocks' @> '[{"type": "tool_response"}]'
+END
     LIMIT 1
 ),
 chosen AS MATERIALIZED (
     SELECT identifier, created, place, content
     FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
     WHERE identifier = $1::TEXT
@@ -31,11 +62,6 @@ checked AS (SELECT NULL::TEXT AS refusal),
 removed_elements AS (
     SELECT identifier, created, place FROM chosen WHERE (SELECT refusal FROM checked) IS NULL
 ),
-deleted_elements AS (
-    DELETE FROM memories_elements
-    WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
-        AND identifier = (SELECT min(identifier) FROM removed_elements)
-),
 digests AS (
     SELECT
         created,
@@ -43,7 +69,21 @@ digests AS (
         encode(sha256(convert_to(content::TEXT, 'UTF8')), 'hex') AS digest,
         (created, place) IN (SELECT created, place FROM chosen) AS is_chosen
     FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
     WHERE identifier = $1::TEXT
@@ -83,6 +123,11 @@ renumbered AS (
     FROM forgotten
     JOIN numbered USING (digest, occurrence)
     WHERE NOT is_chosen
+),
+deleted_elements AS (
+    DELETE FROM memories_elements
+    WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
+        AND identifier = (SELECT min(identifier) FROM removed_elements)
 ),
 kept AS (
     INSERT INTO draive_pg_removed_elements (

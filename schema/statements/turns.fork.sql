@@ -2,29 +2,36 @@
 -- $2 position
 -- $3 new_identifier
 WITH source AS (
-    SELECT identifier, created, turn, payload FROM conversation_memory AS turn
+    SELECT identifier, created, turn, payload, payload -> 'content' AS content FROM conversation_memory AS turn
     WHERE thread_id = $1::TEXT
 ),
 numbered AS (
     SELECT
         turn.identifier,
         part.part_number,
-        count(*) FILTER (WHERE coalesce(part.starts, turn.payload -> 'content' = '[]'))
+        count(*) FILTER (WHERE coalesce(part.starts, turn.content = '[]'))
             OVER (ORDER BY turn.created, turn.identifier, part.part_number) - 1 AS position
     FROM source AS turn
     LEFT JOIN LATERAL (
         SELECT NULL::INT8 AS part_number, TRUE AS starts WHERE turn.turn = 'user'
         UNION ALL
-        SELECT part_number, kind IS DISTINCT FROM lag(kind) OVER (ORDER BY part_number)
+        SELECT number, type IS DISTINCT FROM lag(type) OVER (ORDER BY number)
         FROM (
     SELECT
-        CASE WHEN item.value ? 'event' THEN item.value #> '{content,artifact}' ELSE item.value END
-            AS part,
-        coalesce((item.value ->> 'created')::TIMESTAMPTZ, turn.created) AS moment,
-        CASE item.value ->> 'event' WHEN 'tool_response' THEN 'input' ELSE 'output' END AS kind,
-        item.number AS part_number
-    FROM jsonb_path_query(turn.payload, '$.content[*]') WITH ORDINALITY AS item (value, number)
-    WHERE NOT item.value ? 'event' OR item.value ->> 'event' IN ('tool_request', 'tool_response')
+        item.number,
+        CASE WHEN item.event IS NULL THEN item.value ELSE item.value #> '{content,artifact}' END
+            AS block,
+        CASE
+            WHEN item.event IS NULL THEN turn.created
+            ELSE coalesce((item.value ->> 'created')::TIMESTAMPTZ, turn.created)
+        END AS moment,
+        CASE item.event WHEN 'tool_response' THEN 'model_input' ELSE 'model_output' END AS type
+    FROM (
+        SELECT *, value ->> 'event' AS event
+        FROM jsonb_path_query(turn.content, '$[*]') WITH ORDINALITY AS item (value, number)
+        OFFSET 0
+    ) AS item
+    WHERE item.event IS NULL OR item.event IN ('tool_request', 'tool_response')
 ) AS part
         WHERE turn.turn <> 'user'
     ) AS part ON TRUE

@@ -3,13 +3,14 @@
 WITH moved AS (
     DELETE FROM draive_pg_annotations AS belonging
     WHERE identifier = $1::TEXT
-        AND EXISTS (SELECT FROM conversation_memory AS turn WHERE turn.thread_id = $1::TEXT)
+        AND EXISTS (SELECT TRUE FROM conversation_memory AS turn WHERE turn.thread_id = $1::TEXT)
         AND NOT EXISTS (
-            SELECT FROM (
+            SELECT TRUE FROM (
         SELECT thread_id AS identifier, min(created) AS created
         FROM conversation_memory
         GROUP BY thread_id
-    ) AS target WHERE target.identifier = $2::TEXT
+    ) AS target
+            WHERE target.identifier = $2::TEXT
         )
     RETURNING *
 )

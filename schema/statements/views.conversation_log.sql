@@ -19,64 +19,85 @@ FROM (
     identifier,
     created,
     place,
-    
-CASE content ->> 'type'
+    CASE type
     WHEN 'model_input' THEN 'input'
     WHEN 'model_output' THEN 'output'
-    ELSE content ->> 'type'
-END
- AS role,
-    
-CASE content ->> 'type'
+    ELSE type
+END AS role,
+    CASE type
     WHEN 'model_output' THEN 'assistant'
-    WHEN 'model_input' THEN CASE WHEN (kind = 'tool_response' OR kinds ? 'tool_response') THEN 'tool' ELSE 'user' END
-    ELSE content ->> 'type'
-END
- AS speaker,
+    WHEN 'model_input' THEN CASE WHEN CASE
+    WHEN kind IS NOT NULL THEN kind = 'tool_response'
+    ELSE composite -> 'blocks' @> '[{"type": "tool_response"}]'
+END THEN 'tool' ELSE 'user' END
+    ELSE type
+END AS speaker,
     text,
-    CASE WHEN kind = 'reasoning' OR kinds ? 'reasoning' THEN coalesce((
-        SELECT string_agg(part #>> '{}', '')
-        FROM jsonb_path_query(
-            content, '$.blocks[*] ? (@.type == "reasoning").content.parts[*].text'
-        ) AS part
-    ), '') ELSE '' END AS reasoning,
     CASE
-        WHEN kind IN ('tool_request', 'tool_response') THEN
-            coalesce('[' || (content #> '{blocks,0,tool}')::TEXT || ']', '[]')
-        WHEN kinds ?| ARRAY['tool_request', 'tool_response'] THEN jsonb_path_query_array(content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool')::TEXT
+        WHEN kind IS NULL THEN coalesce((
+    SELECT string_agg(part #>> '{}', '') FROM jsonb_path_query(composite, '$.blocks[*] ? (@.type == "reasoning").content.parts[*].text') AS part
+), '')
+        WHEN kind = 'reasoning' THEN coalesce((
+    SELECT string_agg(part #>> '{}', '') FROM jsonb_path_query(coalesce(block -> 'content', block -> 'reasoning'), '$.parts[*].text') AS part
+), '')
+        ELSE ''
+    END AS reasoning,
+    CASE
+        WHEN kind IS NULL THEN jsonb_path_query_array(composite, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool')::TEXT
+        WHEN kind IN ('tool_request', 'tool_response') THEN coalesce('[' || (block -> 'tool')::TEXT || ']', '[]')
         ELSE '[]'
     END AS tools,
-    CASE WHEN single THEN (kind = 'tool_request')::INT ELSE jsonb_array_length(
-    jsonb_path_query_array(kinds, '$[*] ? (@ == "tool_request")')
+    CASE WHEN kind IS NOT NULL THEN (kind = 'tool_request')::INT ELSE jsonb_array_length(
+    jsonb_path_query_array(composite, '$.blocks[*] ? (@.type == "tool_request")')
 ) END AS tool_requests,
-    CASE WHEN single THEN (kind = 'tool_response')::INT ELSE jsonb_array_length(
-    jsonb_path_query_array(kinds, '$[*] ? (@ == "tool_response")')
+    CASE WHEN kind IS NOT NULL THEN (kind = 'tool_response')::INT ELSE jsonb_array_length(
+    jsonb_path_query_array(composite, '$.blocks[*] ? (@.type == "tool_response")')
 ) END AS tool_responses,
     CASE
-        WHEN NOT single THEN
-            jsonb_array_length(jsonb_path_query_array(content, '$.blocks[*].parts[*].type()'))
-        WHEN text = '' AND content #> '{blocks,0,parts,0}' IS NULL THEN 0
+        WHEN kind IS NULL THEN
+            jsonb_array_length(jsonb_path_query_array(composite, '$.blocks[*].parts[*].type()'))
+        WHEN text = '' AND block #> '{parts,0}' IS NULL THEN 0
         ELSE 1
     END AS parts,
     length(text) AS n_chars,
-    coalesce((content -> 'meta')::TEXT, '{}') AS meta
+    coalesce(meta::TEXT, '{}') AS meta
     FROM (
-        SELECT *, CASE WHEN single THEN coalesce(content #>> '{blocks,0,parts,0,text}', '') ELSE coalesce((
-    SELECT string_agg(part #>> '{}', '')
-    FROM jsonb_path_query(content, '$.blocks[*].parts[*].text') AS part
-), '') END AS text, CASE WHEN single THEN coalesce(content #>> '{blocks,0,type}', 'content') END AS kind,
-CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') END AS kinds
+        SELECT *, CASE WHEN kind IS NOT NULL THEN coalesce(block #>> '{parts,0,text}', '')
+    ELSE coalesce((
+    SELECT string_agg(part #>> '{}', '') FROM jsonb_path_query(composite, '$.blocks[*].parts[*].text') AS part
+), '')
+END AS text
         FROM (
-            SELECT *, (content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL) AS single
-            FROM (SELECT
+            SELECT *
+            FROM (
+    SELECT
         identifier,
         created,
         moment,
-        content,
         place,
+        writer,
+        type,
+        meta,
+        kind,
+        block,
+        composite,
         row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
     FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
     WHERE (NULL::TEXT[] IS NULL OR identifier = ANY (NULL::TEXT[]))
@@ -91,9 +112,10 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
             ORDER BY identifier, created DESC, place DESC
         ) AS newest
         WHERE variables @> NULL::JSONB
-    )) AND (
-        TRUE
-        OR NULL::INT8 IS NULL
+    ))
+        AND (
+        TRUE /*
+        NULL::INT8 IS NULL
         OR coalesce(NULL::TIMESTAMPTZ, NULL::TIMESTAMPTZ) IS NOT NULL
         OR coalesce(NULL::TEXT, NULL::TEXT) IS NOT NULL
         OR NULL::TEXT[] IS NOT NULL
@@ -119,7 +141,21 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
             ) AS written
             CROSS JOIN LATERAL (
                 SELECT FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
                 WHERE element.identifier = written.identifier
@@ -128,18 +164,32 @@ CASE WHEN NOT single THEN jsonb_path_query_array(content, '$.blocks[*].type') EN
             ORDER BY written.identifier
             
         ))
-    )) AS element
+        */
+    )
+        AND (NULL::TEXT IS NULL OR identifier BETWEEN NULL::TEXT AND NULL::TEXT)
+            ) AS element
             WHERE (NULL::TIMESTAMPTZ IS NULL OR created >= NULL::TIMESTAMPTZ)
-                AND (NULL::TIMESTAMPTZ IS NULL OR created < NULL::TIMESTAMPTZ)
-                AND (NULL::TEXT IS NULL OR content ->> 'type' = NULL::TEXT)
-                AND (NULL::TEXT IS NULL OR 
-CASE content ->> 'type'
+    AND (NULL::TIMESTAMPTZ IS NULL OR created < NULL::TIMESTAMPTZ)
+    AND (NULL::TEXT IS NULL OR type = NULL::TEXT)
+    AND (NULL::TEXT IS NULL OR CASE type
     WHEN 'model_output' THEN 'assistant'
-    WHEN 'model_input' THEN CASE WHEN content -> 'blocks' @> '[{"type": "tool_response"}]' THEN 'tool' ELSE 'user' END
-    ELSE content ->> 'type'
-END
- = NULL::TEXT)
-                AND (NULL::TEXT[] IS NULL OR jsonb_path_query_array(content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool') ?| NULL::TEXT[])
+    WHEN 'model_input' THEN CASE WHEN CASE
+    WHEN kind IS NOT NULL THEN kind = 'tool_response'
+    ELSE composite -> 'blocks' @> '[{"type": "tool_response"}]'
+END THEN 'tool' ELSE 'user' END
+    ELSE type
+END = NULL::TEXT)
+    AND (NULL::TEXT[] IS NULL OR CASE
+        WHEN kind IS NULL
+        THEN jsonb_path_query_array(composite, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response").tool') ?| NULL::TEXT[]
+        ELSE kind IN ('tool_request', 'tool_response') AND block ->> 'tool' = ANY (NULL::TEXT[])
+    END)
+                AND (
+                    NULL::INT8 IS NULL
+                    OR writer IS NULL
+                    OR (SELECT pg_snapshot_xmax(pg_current_snapshot())::TEXT::INT8) - 1 - (((SELECT pg_snapshot_xmax(pg_current_snapshot())::TEXT::INT8) - 1 - writer::TEXT::INT8) & 4294967295) < NULL::INT8
+                )
+                AND (NULL::INT8 IS NULL OR (SELECT pg_snapshot_xmax(pg_current_snapshot())::TEXT::INT8) - 1 - (((SELECT pg_snapshot_xmax(pg_current_snapshot())::TEXT::INT8) - 1 - writer::TEXT::INT8) & 4294967295) >= NULL::INT8)
             -- The order of the window above, so that only the memories of the first rows are read.
             ORDER BY identifier, created, place
             

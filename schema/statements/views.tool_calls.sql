@@ -13,54 +13,91 @@ SELECT
     frame."seconds"::FLOAT8 AS "seconds"
 FROM (
     SELECT
-        event.identifier,
-        event.position,
-        event.created,
-        event.call,
-        event.block ->> 'tool' AS tool,
-        event.block -> 'arguments' AS arguments,
-        said.response,
-        said.handling,
-        coalesce((said.handling = 'error' OR said.response ~* '^\s*(?:\{\s*"error"|error\y)'), FALSE) AS failed,
-        CASE WHEN event.answered THEN event.next_created END AS responded,
-        CASE WHEN event.answered AND NOT event.untimed AND NOT event.next_untimed THEN
-            CASE WHEN isfinite(event.created) AND isfinite(event.next_created) THEN
-    extract(EPOCH FROM event.next_created) - extract(EPOCH FROM event.created)
+        identifier,
+        position,
+        created,
+        call,
+        request ->> 'tool' AS tool,
+        request -> 'arguments' AS arguments,
+        response,
+        handling,
+        coalesce((handling = 'error' OR response ~* '^\s*(?:\{\s*"error"|error\y)'), FALSE) AS failed,
+        CASE WHEN answered THEN next_created END AS responded,
+        CASE WHEN answered AND NOT untimed AND NOT next_untimed THEN
+            CASE WHEN isfinite(created) AND isfinite(next_created) THEN
+    extract(EPOCH FROM next_created) - extract(EPOCH FROM created)
 END
         END AS seconds
     FROM (
         SELECT
             *,
-            lead(block, alike) OVER call AS next,
-            lead(created, alike) OVER call AS next_created,
-            lead(untimed, alike) OVER call AS next_untimed,
-            coalesce(lead(asked, alike) OVER call = asked + alike - nth, FALSE) AS answered
+            CASE WHEN answered THEN CASE block ->> 'status'
+    WHEN 'error' THEN 'error'
+    ELSE coalesce(block ->> 'handling', block #>> '{meta,draive_pg_handling}', 'response')
+END END AS handling,
+            CASE WHEN answered THEN coalesce((
+    SELECT string_agg(part #>> '{}', '') FROM jsonb_path_query(coalesce(block -> 'content', block -> 'result'), '$.parts[*].text') AS part
+), '') END AS response
         FROM (
             SELECT
-                *,
-                count(*) FILTER (WHERE block ->> 'type' = 'tool_request') OVER call AS asked,
-                row_number() OVER element AS nth,
-                count(*) OVER (
-                    element ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-                )::INT AS alike
+                identifier,
+                position,
+                number,
+                created,
+                untimed,
+                call,
+                kind,
+                block AS request,
+                lead(block, alike) OVER call AS block,
+                lead(created, alike) OVER call AS next_created,
+                lead(untimed, alike) OVER call AS next_untimed,
+                coalesce(lead(asked, alike) OVER call = asked + alike - nth, FALSE) AS answered
             FROM (
                 SELECT
-                    element.identifier,
-                    element.position,
-                    element.moment AS created,
-                    content #> '{meta,untimed}' IS NOT NULL AS untimed,
-                    block.number,
-                    block.value AS block,
-                    block.value ->> 'identifier' AS call
-                FROM (SELECT
+                    *,
+                    count(*) FILTER (WHERE kind = 'tool_request') OVER call AS asked,
+                    row_number() OVER element AS nth,
+                    count(*) OVER (
+                        element ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+                    )::INT AS alike
+                FROM (
+                    SELECT
+                        element.identifier,
+                        element.position,
+                        element.moment AS created,
+                        meta -> 'untimed' IS NOT NULL AS untimed,
+                        call.number,
+                        call.kind,
+                        call.block,
+                        call.block ->> 'identifier' AS call
+                    FROM (SELECT
         identifier,
         created,
         moment,
-        content,
         place,
+        writer,
+        type,
+        meta,
+        kind,
+        block,
+        composite,
         row_number() OVER (PARTITION BY identifier ORDER BY created, place) - 1 AS position
     FROM (
-        SELECT identifier, created, created AS moment, ctid AS place, content
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
         FROM memories_elements
     ) AS element
     WHERE (NULL::TEXT[] IS NULL OR identifier = ANY (NULL::TEXT[]))
@@ -76,28 +113,33 @@ END
         ) AS newest
         WHERE variables @> NULL::JSONB
     ))) AS element
-                CROSS JOIN LATERAL jsonb_path_query(element.content, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")')
-                    WITH ORDINALITY AS block (value, number)
-                WHERE content @? '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")'
+                    CROSS JOIN LATERAL (
+                        SELECT
+                            number,
+                            coalesce(element.kind, value ->> 'type') AS kind,
+                            value AS block
+                        FROM jsonb_path_query(
+                            CASE
+                                WHEN kind IN ('tool_request', 'tool_response') THEN '[]'::JSONB || element.block
+                                WHEN kind IS NULL
+                                THEN jsonb_path_query_array(element.composite, '$.blocks[*] ? (@.type == "tool_request" || @.type == "tool_response")')
+                            END,
+                            '$[*]'
+                        ) WITH ORDINALITY AS item (value, number)
+                    ) AS call
+                ) AS block
+                WINDOW
+                    call AS (PARTITION BY identifier, call ORDER BY position, number),
+                    element AS (PARTITION BY identifier, call, position ORDER BY number)
             ) AS block
-            WINDOW
-                call AS (PARTITION BY identifier, call ORDER BY position, number),
-                element AS (PARTITION BY identifier, call, position ORDER BY number)
-        ) AS block
-        WINDOW call AS (PARTITION BY identifier, call ORDER BY position, number)
+            WINDOW call AS (PARTITION BY identifier, call ORDER BY position, number)
+        ) AS event
+        WHERE kind = 'tool_request'
+            AND (NULL::TEXT[] IS NULL OR request ->> 'tool' = ANY (NULL::TEXT[]))
+            AND (NULL::TIMESTAMPTZ IS NULL OR created >= NULL::TIMESTAMPTZ)
+            AND (NULL::TIMESTAMPTZ IS NULL OR created < NULL::TIMESTAMPTZ)
+        
     ) AS event
-    LEFT JOIN LATERAL (
-        SELECT
-            event.next ->> 'handling' AS handling,
-            (
-                SELECT coalesce(string_agg(part #>> '{}', ''), '')
-                FROM jsonb_path_query(event.next, '$.content.parts[*].text') AS part
-            ) AS response
-    ) AS said ON event.answered
-    WHERE event.block ->> 'type' = 'tool_request'
-        AND (NULL::TEXT[] IS NULL OR event.block ->> 'tool' = ANY (NULL::TEXT[]))
-        AND (NULL::TIMESTAMPTZ IS NULL OR event.created >= NULL::TIMESTAMPTZ)
-        AND (NULL::TIMESTAMPTZ IS NULL OR event.created < NULL::TIMESTAMPTZ)
-    ORDER BY event.identifier, event.position, event.number
+    ORDER BY identifier, position, number
     
     ) AS frame

@@ -28,6 +28,9 @@ HAS = adapters.MODULES[LINE.name]
 
 needs_templates = pytest.mark.skipif("PostgresTemplatesRepository" not in HAS, reason="0.90")
 needs_classes = pytest.mark.skipif(not LINE.named_configurations, reason="draive 0.93 or newer")
+needs_elements = pytest.mark.skipif(
+    LINE.has_turns or not LINE.writable, reason="draive 0.87 to 0.92"
+)
 needs_turns = pytest.mark.skipif("PostgresConversationMemory" not in HAS, reason="draive 0.100")
 needs_agents = pytest.mark.skipif("PostgresAgentMemory" not in HAS, reason="draive 0.113")
 needs_migrate = pytest.mark.skipif(
@@ -237,6 +240,41 @@ def answered(text: str, created: datetime | None = None) -> Any:
 def memory(thread: object) -> Any:
     made: Any = adapters.PostgresConversationMemory
     return made(thread=thread)
+
+
+@needs_elements
+def test_elements_of_draive_and_ours_are_the_same(pool: Pool, tables: str) -> None:
+    from draive import (
+        ModelInput,
+        ModelOutput,
+        ModelReasoning,
+        ModelToolRequest,
+        ModelToolResponse,
+    )
+
+    text = MultimodalContent.of("It is 42.")
+    request = ModelToolRequest.of("call", tool="check", arguments={"n": 1, "share": 0.5})
+    exchange = [
+        ModelInput.of(MultimodalContent.of("How many?"), meta={"n": 1}),
+        ModelOutput.of(ModelReasoning.of(text), request),
+        ModelInput.of(ModelToolResponse.of("call", tool="check", content=text)),
+        ModelOutput.of(text),
+    ]
+
+    async def body() -> None:
+        theirs, ours = own("PostgresModelMemory", "visit"), adapters.PostgresModelMemory("visit")
+        await theirs.maintenance(variables={"mood": "glad"})
+        await theirs.remember(*exchange)
+        await ours.remember(*exchange, variables={"mood": "calm"})
+        recalled, expected = await ours.recall(), await theirs.recall()
+        assert recalled.context == expected.context == (*exchange, *exchange)
+        assert recalled.variables == expected.variables == {"mood": "calm"}
+
+    service(pool, body)
+    with Client(tables) as db:
+        assert db.memory("visit").recall().context == (*exchange, *exchange)
+        db.memory("visit").remember(*exchange)
+        assert len(db.memory("visit").recall().context) == 12
 
 
 @needs_turns

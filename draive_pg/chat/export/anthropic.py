@@ -27,18 +27,25 @@ def write(conversation: Conversation, writer: Writer) -> Fields:
     """
     system = system_text(conversation.messages)
     tools = [to_anthropic(each) for each in read_tools(conversation.variables.get("tools"))]
+    turns = alternating(conversation.messages)
+    spoken = (index for index, each in enumerate(conversation.messages) if each.role != "system")
+    places = dict(
+        zip(spoken, (n for n, (_, group) in enumerate(turns) for _ in group), strict=True)
+    )
     return {
-        **writer.about(conversation),
+        **writer.about(conversation, places),
         **({"system": system} if system else {}),
-        "messages": [
-            _turn(role, messages, writer) for role, messages in alternating(conversation.messages)
-        ],
+        "messages": [_turn(role, messages, writer) for role, messages in turns],
         **({"tools": tools} if tools else {}),
     }
 
 
 def _turn(role: str, messages: Iterable[Message], writer: Writer) -> Fields:
     messages = list(messages)
+    for each in messages:
+        writer.check_meta(each)
+    if any(each.meta for each in messages[1:]):
+        writer.left_out.add("meta")
     blocks = [
         found for each in messages for block in each.blocks for found in _block(block, writer)
     ]
@@ -90,6 +97,8 @@ def _result(result: Result, writer: Writer) -> Fields:
 
 
 def _part(part: Mapping[str, Any], writer: Writer) -> Iterator[Fields]:
+    if "detail" in (part.get("meta") or {}):
+        writer.left_out.add("detail of images")
     match part:
         case {"text": str(text)}:
             if text:  # the API refuses empty text

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from draive_pg.chat.conversation import Call, Conversation, Message, Thought
+from draive_pg.chat.conversation import Call, Conversation, Message, Result, Thought
 from draive_pg.chat.export.tools import read_tools, to_openai
 from draive_pg.chat.export.writer import (
     Fields,
@@ -40,6 +40,8 @@ def write(conversation: Conversation, writer: Writer) -> Fields:
 def write_message(message: Message, writer: Writer) -> Fields:
     """Write one message."""
     about = writer.about_message(message)
+    writer.check_meta(message, Mapping, Result)
+    writer.check_order(message)
     parts = [part for part in parts_in(message.blocks) if not _is_refusal(part)]
     content = _content(parts, writer)
     if (result := result_of(message)) is not None:
@@ -76,6 +78,8 @@ def write_message(message: Message, writer: Writer) -> Fields:
     if thoughts := [block for block in message.blocks if isinstance(block, Thought)]:
         if writer.metadata:
             fields["reasoning_content"] = text_of(part for each in thoughts for part in each.parts)
+            if any(each.meta for each in thoughts):
+                writer.left_out.add("signatures of reasoning")
         else:
             writer.left_out.add("reasoning")
     return fields

@@ -16,15 +16,20 @@ ENCRYPTED = "encrypted_content"
 
 def write(conversation: Conversation, writer: Writer) -> Fields:
     """Write a conversation as a request; a system message at its start is its instructions."""
-    messages = list(conversation.messages)
+    messages = dict(enumerate(conversation.messages))
     instructions = ""
     if messages and messages[0].role == "system":
         instructions = text_of(messages.pop(0).blocks)
+    items: list[Fields] = []
+    places: dict[int, int] = {}
+    for index, message in messages.items():
+        places[index] = len(items)
+        items += _items(message, writer)
     tools = [to_responses(each) for each in read_tools(conversation.variables.get("tools"))]
     return {
-        **writer.about(conversation),
+        **writer.about(conversation, places),
         **({"instructions": instructions} if instructions else {}),
-        "input": [item for each in messages for item in _items(each, writer)],
+        "input": items,
         **({"tools": tools} if tools else {}),
     }
 
@@ -32,6 +37,8 @@ def write(conversation: Conversation, writer: Writer) -> Fields:
 def _items(message: Message, writer: Writer) -> Iterator[Fields]:
     """Yield the items of a message: reasoning, calls and results stand alone."""
     about = writer.about_message(message)
+    writer.check_meta(message, Mapping)
+    times = {name: value for name, value in about.items() if name == "created_at"}
     parts: list[Fields] = []
     for block in message.blocks:
         if isinstance(block, Mapping):
@@ -41,7 +48,7 @@ def _items(message: Message, writer: Writer) -> Iterator[Fields]:
         if parts:
             yield _message(message, parts, about)
             parts, about = [], {}
-        yield from _item(block, writer)
+        yield from ({**times, **item} for item in _item(block, writer))
     if parts or not message.blocks:
         yield _message(message, parts, about)
 
@@ -72,6 +79,8 @@ def _item(block: Block, writer: Writer) -> Iterator[Fields]:
                 else json.dumps(arguments, ensure_ascii=False),
             }
         case Result():
+            if block.failed:
+                writer.left_out.add("failures of tools")
             yield {
                 "type": "function_call_output",
                 "call_id": block.call,

@@ -26,21 +26,42 @@ def write(conversation: Conversation, writer: Writer) -> Fields:
         without(to_responses(each), "type")
         for each in read_tools(conversation.variables.get("tools"))
     ]
+    turns: list[Fields] = []
+    places: dict[int, int] = {}
+    for index in _order(conversation.messages):
+        message = conversation.messages[index]
+        places[index] = len(turns)
+        turns += ({**writer.about_message(message), **each} for each in _turns(message, writer))
     return {
-        **writer.about(conversation),
-        "conversations": [
-            {**writer.about_message(each), **turn}
-            for each in conversation.messages
-            for turn in _turns(each, writer)
-        ],
+        **writer.about(conversation, places),
+        "conversations": turns,
         **({"tools": json.dumps(tools, ensure_ascii=False)} if tools else {}),
     }
 
 
+def _order(messages: Sequence[Message]) -> Sequence[int]:
+    """Return the indexes of the messages, with results in the order of calls that tells theirs."""
+    keys: list[tuple[int, int]] = []
+    calls: dict[str | None, int] = {}
+    first = 0
+    for index, message in enumerate(messages):
+        if (result := result_of(message)) is None:
+            first = index
+            calls = {each.identifier: number for number, each in enumerate(calls_of(message), 1)}
+            keys.append((first, 0))
+        else:
+            keys.append((first, calls.get(result.call, len(calls) + 1)))
+    return sorted(range(len(messages)), key=keys.__getitem__)
+
+
 def _turns(message: Message, writer: Writer) -> Iterator[Fields]:
+    writer.check_meta(message)
+    writer.check_order(message)
     if has_thought(message):
         writer.left_out.add("reasoning")
     if (result := result_of(message)) is not None:
+        if result.failed:
+            writer.left_out.add("failures of tools")
         yield {"from": "observation", "value": _text(result.parts, writer)}
         return
     parts, calls = parts_in(message.blocks), calls_of(message)

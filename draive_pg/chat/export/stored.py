@@ -9,6 +9,7 @@ from draive_pg.chat.conversation import Block, Call, Conversation, Message, Resu
 from draive_pg.chat.parts import without
 from draive_pg.codec.elements import UNTIMED, Document, outline
 
+ENDED = "ends of system messages"  # that another text replaced: the export has both
 MARKS = (UNTIMED, "unreadable", "orphaned")
 
 
@@ -50,6 +51,7 @@ def read(identifier: str, rows: Sequence[Stored]) -> Conversation:
     """
     messages: list[Message] = []
     variables: Mapping[str, Any] = {}
+    ignored: set[str] = set()
     firsts: list[int] = []  # the first message of each element
     for row in rows:
         if row.kind == "element":
@@ -62,12 +64,25 @@ def read(identifier: str, rows: Sequence[Stored]) -> Conversation:
             messages += _messages(row)
         elif row.kind == "variables":
             found = _object(row.document)
-            if text := _added(variables.get("system"), found.get("system")):
-                messages.append(Message("system", [{"text": text, "meta": {}}], row.created))
+            before, after = _system(variables), _system(found)
+            is_kept = after == before or after.startswith(f"{before}\n\n")
+            if before and not is_kept:
+                while messages and messages[-1].role == "system":
+                    messages.pop()  # nothing was said under it
+                if any(each.role == "system" for each in messages):
+                    ignored.add(ENDED)
+            added = after.removeprefix(f"{before}\n\n") if before else after
+            if added and after != before:
+                messages.append(Message("system", [{"text": added, "meta": {}}], row.created))
             variables = found
     annotations = [_annotation(row.document, firsts) for row in rows if row.kind == "annotation"]
     return Conversation(
-        messages, identifier, None, without(variables, "system"), annotations=annotations
+        messages,
+        identifier,
+        None,
+        without(variables, "system"),
+        frozenset(ignored),
+        annotations=annotations,
     )
 
 
@@ -82,11 +97,8 @@ def _object(value: object) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def _added(before: object, after: object) -> str | None:
-    """Return what a snapshot added to the system text, or the new text."""
-    if not isinstance(after, str) or after == before:
-        return None
-    return after.removeprefix(f"{before}\n\n") if isinstance(before, str) else after
+def _system(variables: Mapping[str, Any]) -> str:
+    return text if isinstance(text := variables.get("system"), str) else ""
 
 
 def _messages(row: Stored) -> Iterator[Message]:

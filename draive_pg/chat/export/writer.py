@@ -14,6 +14,20 @@ type Fields = dict[str, Any]
 
 MAX_NAME = 64
 REACHABLE = ("http://", "https://", "data:")
+# Meta that formats have fields for, or that is not of the log.
+REPRESENTED = frozenset(
+    {
+        "name",
+        "weight",
+        "detail",
+        "refusal",
+        "type",
+        "unreadable",
+        "signature",
+        "data",
+        "encrypted_content",
+    }
+)
 NOT_IN_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -33,17 +47,29 @@ class Writer:
     metadata: bool = False
     left_out: set[str] = field(default_factory=set[str])
 
-    def about(self, conversation: Conversation) -> Fields:
-        """Return the fields about the conversation."""
+    def about(self, conversation: Conversation, places: Mapping[int, int] | None = None) -> Fields:
+        """Return the fields about the conversation.
+
+        Parameters
+        ----------
+        conversation : Conversation
+            The conversation.
+        places : Mapping[int, int] | None
+            The index at which each message was written, for annotations; None for its own.
+        """
         if not self.metadata:
             return {}
         variables = {
             name: value for name, value in conversation.variables.items() if name != "tools"
         }
+        annotations = [
+            {**each, "message": places[each["message"]]} if places and "message" in each else each
+            for each in conversation.annotations
+        ]
         return {
             "id": conversation.identifier,
             **({"metadata": variables} if variables else {}),
-            **({"annotations": conversation.annotations} if conversation.annotations else {}),
+            **({"annotations": annotations} if annotations else {}),
         }
 
     def about_message(self, message: Message) -> Fields:
@@ -52,6 +78,30 @@ class Writer:
             return {}
         time = message.created
         return {**({"created_at": time.isoformat()} if time else {}), **message.meta}
+
+    def check_meta(self, message: Message, *written: type) -> None:
+        """Note meta that is left out: all, or with metadata that of blocks of other types."""
+        metas = [message.meta] if not self.metadata else []
+        blocks = [*message.blocks]
+        for block in message.blocks:
+            if isinstance(block, Result):
+                blocks += block.parts
+        for block in blocks:
+            if self.metadata and isinstance(block, written):
+                continue
+            if isinstance(block, Mapping):
+                metas.append(block.get("meta") or {})
+            elif isinstance(block, Call | Result | Thought):
+                metas.append(block.meta)
+        if any(meta.keys() - REPRESENTED for meta in metas):
+            self.left_out.add("meta")
+
+    def check_order(self, message: Message) -> None:
+        """Note text after a call, which the format has before it."""
+        spoken = [block for block in message.blocks if not isinstance(block, Thought)]
+        are_calls = [isinstance(block, Call) for block in spoken]
+        if are_calls != sorted(are_calls):
+            self.left_out.add("places of texts after calls")
 
     def can_refer_to(self, uri: str) -> bool:
         """Return whether to write a URI: model APIs open those of the web only, an import any."""

@@ -5,7 +5,9 @@
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from dataclasses import replace
+from types import NoneType
+from typing import cast
 
 from draive_pg.chat.conversation import Conversation
 from draive_pg.chat.formats import (
@@ -17,12 +19,14 @@ from draive_pg.chat.formats import (
     chatgpt,
     claude,
     claude_code,
+    codex,
     cohere,
     events,
     gemini,
     langchain,
     letta,
     librechat,
+    oasst,
     ollama,
     open_webui,
     openai,
@@ -34,7 +38,8 @@ from draive_pg.chat.formats import (
     trl,
 )
 from draive_pg.chat.formats.format import Fields, Format, Options, Reader
-from draive_pg.chat.parts import without
+from draive_pg.chat.formats.pages import UNKNOWN_ORDER, in_order, is_page
+from draive_pg.chat.parts import rest, without
 from draive_pg.codec.validation import shown
 
 # In order of detection: those with a structure of their own, then those that differ in detail.
@@ -42,6 +47,9 @@ FORMATS: Sequence[Format] = (
     chatgpt.FORMAT,
     claude.FORMAT,
     claude_code.FORMAT,
+    codex.FORMAT,
+    oasst.TREES,
+    oasst.ROWS,
     open_webui.FORMAT,
     librechat.FORMAT,
     letta.FORMAT,
@@ -53,8 +61,10 @@ FORMATS: Sequence[Format] = (
     cohere.FORMAT,
     assistants.FORMAT,
     openai_response.STREAM,
+    ollama.STREAM,
     events.RESPONSES,
     events.MESSAGES,
+    gemini.STREAM,
     gemini.STUDIO,
     gemini.ACTIVITY,
     trl.PREFERENCE,
@@ -88,7 +98,11 @@ LISTS = (
     "results",
     "value",
 )
+# A message with only these fields may be of many formats.
+COMMON = frozenset({"role", "content", "name", "tool_calls", "tool_call_id"})
+PAGING = ("object", "first_id", "last_id", "has_more", "next", "previous", "cursor", "total")
 MAX_RESEMBLING = 3
+MAX_LEVELS = 6  # at which conversations are looked for in other documents
 
 
 class UnknownFormat(ValueError):
@@ -107,7 +121,23 @@ class UnknownFormat(ValueError):
 
 def detect(document: Fields) -> Format | None:
     """Return the format of a document, or None."""
+    match document:
+        case {"messages": [first, *_] as messages} if all(map(_is_common, messages)):
+            document = {**document, "messages": [first]}  # the others are alike for all formats
+        case _:
+            pass
     return next((each for each in FORMATS if all(need.met(document) for need in each.needs)), None)
+
+
+def _is_common(message: object) -> bool:
+    """Return True for a message that is alike for all formats, with a role and text."""
+    if type(message) is not dict:
+        return False
+    return (
+        "role" in message
+        and COMMON.issuperset(message)
+        and type(message.get("content")) in (str, NoneType)
+    )
 
 
 def parse(value: object, reader: Reader) -> Iterator[Conversation]:
@@ -130,6 +160,16 @@ def parse(value: object, reader: Reader) -> Iterator[Conversation]:
     document = cast("Fields", {"messages": value} if isinstance(value, list) else value)
     if not isinstance(document, Mapping):
         raise ValueError(f"expected a conversation, found {shown(value)}")
+    ignored = frozenset[str]()
+    if is_page(document) and all(map(reader.is_message, document["data"])):
+        data, is_known = in_order(document["data"])
+        document = {**document, "data": data}
+        ignored = frozenset() if is_known else frozenset({UNKNOWN_ORDER})
+    for conversation in _parsed(document, reader):
+        yield replace(conversation, ignored=conversation.ignored | ignored)
+
+
+def _parsed(document: Fields, reader: Reader) -> Iterator[Conversation]:
     if {"identifier", "variables", "elements"} <= document.keys():
         raise UnknownFormat(
             "this is a whole memory of export_memories: import it with import_memories() or "
@@ -144,32 +184,38 @@ def parse(value: object, reader: Reader) -> Iterator[Conversation]:
         raise ValueError(f"expected messages to be a list, found {shown(document['messages'])}")
     if (found := detect(document)) is not None:
         yield from found.read(document, reader)
-    elif (listed := _listed(document)) is not None:
-        for each in listed:
-            yield from parse(each, reader)
+    elif listed := _listed(document):
+        others = frozenset(rest(document, *listed, *PAGING))
+        for name in listed:
+            for each in document[name]:
+                for conversation in parse(each, reader):
+                    # reported once, not for each conversation
+                    yield replace(conversation, ignored=conversation.ignored | others)
+                    others = frozenset[str]()
     elif (inner := _inner(document, reader)) is not None:
         yield from parse(inner, reader)
     else:
         raise _unknown(document)
 
 
-def _listed(document: Fields) -> Sequence[Any] | None:
-    """Return the documents in the list of an API or an export."""
-    for name in LISTS:
-        match document.get(name):
-            case list() as values if values and all(isinstance(each, Mapping) for each in values):
-                if any(detect(each) or _listed(each) for each in values):
-                    return values
-            case _:
-                pass
-    return None
+def _listed(document: Fields, levels: int = MAX_LEVELS) -> Sequence[str]:
+    """Return the names of the lists of documents in an answer of an API or an export."""
+    return [name for name in LISTS if levels and _are_documents(document.get(name), levels - 1)]
 
 
-def _inner(document: Fields, reader: Reader) -> Fields | None:
+def _are_documents(values: object, levels: int) -> bool:
+    match values:
+        case [_, *_] if all(isinstance(each, Mapping) for each in values):
+            return any(detect(each) or _listed(each, levels) for each in values)
+        case _:
+            return False
+
+
+def _inner(document: Fields, reader: Reader, levels: int = MAX_LEVELS) -> Fields | None:
     """Return the only conversation that is a field of a document, with the other fields."""
     found: list[Fields] = []
-    for name, value in document.items():
-        if isinstance(value, Mapping) and (detect(value) or _inner(value, reader)):
+    for name, value in document.items() if levels else ():
+        if isinstance(value, Mapping) and (detect(value) or _inner(value, reader, levels - 1)):
             found.append({**without(document, name), **value})
         elif isinstance(value, list) and value and all(map(reader.is_message, value)):
             found.append({**without(document, name), "messages": value})

@@ -29,9 +29,14 @@ def _list(fields: Fields) -> list[Any]:
     return next(lists, [])
 
 
+def _place(message: Fields) -> tuple[Any, bool]:
+    """Return what orders the first and the last message; a question is first in its second."""
+    return message.get("created_at", 0), message.get("role") != "user"
+
+
 def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     values = _list(fields)
-    if values[0].get("created_at", 0) > values[-1].get("created_at", 0):
+    if _place(values[0]) > _place(values[-1]):
         values = values[::-1]
     messages = [read_message(without(each, *INTERNAL)) for each in values]
     paging = ("object", "first_id", "last_id", "has_more")

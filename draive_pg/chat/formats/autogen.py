@@ -10,12 +10,13 @@ from typing import Any
 
 from draive_pg.chat.conversation import Block, Call, Conversation, Message, Result, Thought
 from draive_pg.chat.formats.format import Fields, Format, Need, Reader
-from draive_pg.chat.parts import as_text, read_content, read_result, rest
+from draive_pg.chat.parts import as_text, decoded, read_content, read_result, rest
 from draive_pg.chat.times import read_time
-from draive_pg.codec.elements import text_part
+from draive_pg.codec.elements import data_part, text_part
 
 RESULTS = ("FunctionExecutionResultMessage", "ToolCallExecutionEvent")
 USERS = ("user", "user_proxy")
+MAX_LEVELS = 24  # of teams in teams
 PIECES = ("ThoughtEvent", "ToolCallRequestEvent")
 TYPES = (
     "SystemMessage",
@@ -35,7 +36,11 @@ TYPES = (
 
 def is_message(value: Any) -> bool:
     """Return True for a message of AutoGen."""
-    return isinstance(value, Mapping) and value.get("type") in TYPES and "content" in value
+    match value:
+        case {"type": str(kind), "content": _}:
+            return kind in TYPES or kind.startswith("StructuredMessage")
+        case _:
+            return False
 
 
 def _messages(fields: Fields) -> Sequence[Message]:
@@ -67,6 +72,10 @@ def _blocks(fields: Fields) -> list[Block]:
                 blocks.append(Result(read_result(found), call, each.get("name"), failed))
             case {"name": str(tool), "arguments": arguments}:
                 blocks.append(Call(tool, arguments, each.get("id")))
+            case {"data": str(data)} if fields["type"] == "MultiModalMessage":
+                blocks.append(data_part(decoded(data), "image/png"))
+            case Mapping() if fields["type"] not in TYPES:
+                blocks.append(text_part(as_text(each)))
             case _:
                 blocks += read_content([each])
     return blocks
@@ -77,7 +86,7 @@ def _lists(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[Sequence[st
     match value:
         case list() if any(map(is_message, value)):
             yield path, value
-        case Mapping():
+        case Mapping() if len(path) < MAX_LEVELS:
             for name, each in value.items():
                 yield from _lists(each, (*path, str(name)))
         case _:

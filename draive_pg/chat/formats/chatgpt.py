@@ -17,7 +17,16 @@ from draive_pg.chat.conversation import (
     Thought,
     Unreadable,
 )
-from draive_pg.chat.formats.format import Fields, Format, Reader, branch, branches, has, joined
+from draive_pg.chat.formats.format import (
+    Fields,
+    Format,
+    Reader,
+    branch,
+    branches,
+    has,
+    joined,
+    unread,
+)
 from draive_pg.chat.parts import as_text, rest, without
 from draive_pg.chat.roles import role_of
 from draive_pg.chat.times import read_time
@@ -38,6 +47,19 @@ INTERNAL = (
     "turn_exchange_id",
     "user_context_message_data",
 )
+READ = (
+    "id",
+    "author",
+    "create_time",
+    "update_time",
+    "content",
+    "metadata",
+    "recipient",
+    "status",
+    "end_turn",
+    "weight",
+    "channel",
+)
 POINTERS = ("audio_asset_pointer", "video_container_asset_pointer", "frames_asset_pointers")
 
 
@@ -47,12 +69,13 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     }
     parents = {key: node.get("parent") for key, node in nodes.items()}
     about = without(fields, "id") if fields.get("conversation_id") else fields
-    paths = branches(parents, fields.get("current_node"), reader.options.branches)
+    paths = branches(parents, fields.get("current_node"), reader.options.branches) or [[]]
+    others = unread(parents, paths)
     for number, path in enumerate(paths):
         spoken = (_message(nodes[key].get("message")) for key in path)
-        messages = list(_paired(joined(message for message in spoken if message is not None)))
+        messages = _paired(joined(message for message in spoken if message is not None))
         found = reader.conversation(about, messages, "mapping", "current_node")
-        yield branch(found, path[-1] if number else None)
+        yield branch(found, path[-1] if number else None, others)
 
 
 def _message(value: Any) -> Message | None:
@@ -72,7 +95,13 @@ def _message(value: Any) -> Message | None:
     created = read_time(value.get("create_time"))
     name, recipient = author.get("name"), value.get("recipient")
     metadata = cast("Fields", value.get("metadata") or {})
-    meta = rest({"model": metadata.get("model_slug"), **without(metadata, *INTERNAL)})
+    meta = rest(
+        {
+            "model": metadata.get("model_slug"),
+            **without(value, *READ),
+            **without(metadata, *INTERNAL),
+        }
+    )
     if content.get("content_type") in INSTRUCTIONS:
         return Message("system", blocks, created, {}, label)
     if role == "tool":
@@ -85,33 +114,31 @@ def _message(value: Any) -> Message | None:
     return Message(role, blocks, created, {**rest({"name": name}), **meta}, label, is_piece)
 
 
-def _paired(messages: Sequence[Message]) -> Iterator[Message]:
-    """Join what a tool wrote after a call; what it wrote without one is the assistant's."""
+def _paired(messages: Sequence[Message]) -> Sequence[Message]:
+    """Pair results with calls, and join further results of a tool to the one before.
+
+    What a tool wrote without a call is the assistant's.
+    """
+    paired: list[Message] = []
     calls: list[str] = []
-    for message in _joined_results(messages):
-        calls += (block.tool for block in message.blocks if isinstance(block, Call))
-        match message.blocks:
-            case [Result(tool=str(tool))] if tool in calls:
-                calls.remove(tool)
-                yield message
-            case [Result(parts=parts, tool=tool)]:
-                meta = {**message.meta, **rest({"tool": tool})}
-                yield replace(message, role="assistant", blocks=parts, meta=meta)
-            case _:
-                yield message
-
-
-def _joined_results(messages: Sequence[Message]) -> Sequence[Message]:
-    joined: list[Message] = []
     for message in messages:
-        match joined[-1:], message.blocks:
+        if message.role == "user":
+            calls = []  # those without a result were given up
+        calls += (block.tool for block in message.blocks if isinstance(block, Call))
+        match paired[-1:], message.blocks:
+            case _, [Result(tool=str(tool))] if tool in calls:
+                calls.remove(tool)
+                paired.append(message)
             case [Message(blocks=[Result() as last])], [Result() as more] if last.tool == more.tool:
                 parts = [*last.parts, *more.parts]
                 result = replace(last, parts=parts, failed=last.failed or more.failed)
-                joined[-1] = replace(joined[-1], blocks=[result])
+                paired[-1] = replace(paired[-1], blocks=[result])
+            case _, [Result(parts=parts, tool=tool)]:
+                meta = {**message.meta, **rest({"tool": tool})}
+                paired.append(replace(message, role="assistant", blocks=parts, meta=meta))
             case _:
-                joined.append(message)
-    return joined
+                paired.append(message)
+    return paired
 
 
 def _blocks(content: Fields) -> Iterator[Block]:

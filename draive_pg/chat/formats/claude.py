@@ -16,6 +16,7 @@ from draive_pg.chat.formats.format import (
     branch,
     branches,
     has,
+    unread,
     with_keys,
 )
 from draive_pg.chat.parts import is_empty, without
@@ -39,10 +40,11 @@ MARKS = ("token_budget", "flag")  # of the interface: no content
 def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     messages = fields["chat_messages"]
     parents = {each.get("uuid"): each.get("parent_message_uuid") for each in messages}
-    paths = [messages]
+    paths, others = [messages], frozenset[str]()
     if len(parents) == len(messages) and any(parent in parents for parent in parents.values()):
         by_identifier = {each["uuid"]: each for each in messages}
         found = branches(parents, fields.get("current_leaf_message_uuid"), reader.options.branches)
+        others = unread(parents, found)
         paths = [[by_identifier[key] for key in path] for path in found]
     for number, path in enumerate(paths):
         conversation = reader.conversation(
@@ -51,7 +53,7 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
             "chat_messages",
             "current_leaf_message_uuid",
         )
-        yield branch(conversation, path[-1]["uuid"] if number else None)
+        yield branch(conversation, path[-1]["uuid"] if number else None, others)
 
 
 def _message(fields: Any) -> Message:
@@ -65,9 +67,13 @@ def _message(fields: Any) -> Message:
         for each in fields.get("attachments") or ()
         if isinstance(each, Mapping) and not is_empty(each.get("extracted_content"))
     ]
-    names = [
-        each.get("file_name") for each in fields.get("files") or () if isinstance(each, Mapping)
-    ]
+    files = (
+        each
+        for name in ("files", "attachments")
+        for each in fields.get(name) or ()
+        if isinstance(each, Mapping) and is_empty(each.get("extracted_content"))
+    )
+    names = [each.get("file_name") for each in files]
     meta = {**message.meta, **({"files": names} if names else {})}
     blocks = [*message.blocks, *extracted]
     return Message(message.role, blocks, message.created, meta, message.label)
@@ -78,8 +84,14 @@ def _is_mark(part: Any) -> bool:
 
 
 def _part(part: Any) -> Any:
-    """Remove the times of a part: they are those of the message."""
-    return without(part, "start_timestamp", "stop_timestamp") if isinstance(part, Mapping) else part
+    """Remove the times of a part, which are those of the message; a voice note is its text."""
+    match part:
+        case {"type": "voice_note", "text": str()}:
+            return {**_part(without(part, "type")), "type": "text", "voice_note": True}
+        case Mapping():
+            return without(part, "start_timestamp", "stop_timestamp")
+        case _:
+            return part
 
 
 FORMAT = Format(

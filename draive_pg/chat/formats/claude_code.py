@@ -4,13 +4,12 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, cast
 
 from draive_pg.chat.conversation import Conversation, Message
-from draive_pg.chat.formats.format import Fields, Format, Reader, items
+from draive_pg.chat.formats.format import Fields, Format, Reader, branch, items
 from draive_pg.chat.parts import without
 from draive_pg.chat.roles import read_message
 
@@ -29,6 +28,7 @@ EVENTS = (
     "queue-operation",
 )
 CONTENTS = frozenset({"content", "message", "data", "role", "text"})  # of messages of other formats
+SPOKEN = ("user", "assistant")
 SESSION = ("cwd", "gitBranch", "version")
 MARKS = ("isMeta", "isCompactSummary", "isApiErrorMessage")
 
@@ -49,7 +49,7 @@ def is_event(value: Any) -> bool:
 def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     events: Sequence[Any] = [each for each in fields["messages"] if is_event(each)]
     titles = [each["summary"] for each in events if each["type"] == "summary"]
-    spoken = [each for each in events if each["type"] in ("user", "assistant")]
+    spoken = [each for each in events if each["type"] in SPOKEN]
     ignored = {f"{each['type']} events" for each in events} - {
         "user events",
         "assistant events",
@@ -57,7 +57,12 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     }
     ignored |= {name for each in spoken for name in ("toolUseResult",) if name in each}
     threads: dict[tuple[str, str], list[Any]] = {}
+    seen: set[tuple[object, object]] = set()
     for each in spoken:
+        line = each.get("sessionId"), each.get("uuid")
+        if each.get("uuid") and line in seen:
+            continue  # written again when the session was resumed
+        seen.add(line)
         agent = (each.get("agentId") or "sidechain") if each.get("isSidechain") else ""
         threads.setdefault((str(each.get("sessionId") or ""), str(agent)), []).append(each)
     for (session, agent), thread in threads.items():
@@ -65,8 +70,74 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
         if titles and not agent:
             about["title"] = titles[-1]
         about["identifier"] = f"{session}/{agent}" if agent else session
-        found = reader.conversation(about, list(_messages(thread)))
-        yield replace(found, ignored=found.ignored | ignored)
+        paths = list(_paths(thread, _parents(events)))
+        others = (
+            {"other branches"} if len(paths) > 1 and reader.options.branches == "active" else ()
+        )
+        for leaf, path in paths if reader.options.branches == "all" else paths[:1]:
+            found = reader.conversation(about, list(_messages(path)))
+            yield branch(found, leaf, frozenset((*ignored, *others)))
+
+
+def _parents(events: Iterable[Any]) -> Mapping[str, str | None]:
+    """Return the nearest message before each line; None for the first one."""
+    lines = {each["uuid"]: each for each in events if each.get("uuid")}
+    parents: dict[str, str | None] = {}
+    for uuid, line in lines.items():
+        parent = line.get("parentUuid") or line.get("logicalParentUuid")
+        seen = {uuid}
+        while parent in lines and lines[parent]["type"] not in SPOKEN and parent not in seen:
+            seen.add(parent)
+            parent = lines[parent].get("parentUuid") or lines[parent].get("logicalParentUuid")
+        parents[uuid] = parent
+    return parents
+
+
+def _paths(
+    thread: Sequence[Any], parents: Mapping[str, str | None]
+) -> Iterator[tuple[str | None, Sequence[Any]]]:
+    """Yield the lines of each branch, that of the last line first, and the leaves of the others.
+
+    After a rewind, the new question has the same parent as the one that it replaces. Lines of
+    parallel calls have the same parent, too, and are no branches.
+    """
+    siblings: dict[str | None, list[str]] = {}
+    is_compacted = any(each.get("isCompactSummary") for each in thread)
+    for each in filter(_is_question, thread):
+        parent = parents[each["uuid"]]
+        if parent is not None or ("parentUuid" in each and not is_compacted):
+            siblings.setdefault(parent, []).append(each["uuid"])
+    left = thread
+    leaf: str | None = None
+    while left:
+        active: set[str] = set()
+        node = left[-1].get("uuid")
+        while node is not None and node not in active:
+            active.add(node)
+            node = parents.get(node)
+        hidden = {
+            uuid
+            for questions in siblings.values()
+            if not active.isdisjoint(questions)
+            for uuid in questions
+            if uuid not in active
+        }
+        for each in thread:
+            if parents.get(each.get("uuid")) in hidden:
+                hidden.add(each["uuid"])
+        yield leaf, [each for each in thread if each.get("uuid") not in hidden]
+        left = [each for each in left if each.get("uuid") in hidden]
+        leaf = left[-1]["uuid"] if left else None
+
+
+def _is_question(event: Any) -> bool:
+    content = event["message"].get("content")
+    has_result = isinstance(content, list) and any(map(_is_result, content))
+    return bool(event["type"] == "user" and event.get("uuid") and not has_result)
+
+
+def _is_result(part: Any) -> bool:
+    return isinstance(part, Mapping) and part.get("type") == "tool_result"
 
 
 def _messages(thread: Sequence[Any]) -> Iterator[Message]:
@@ -74,7 +145,9 @@ def _messages(thread: Sequence[Any]) -> Iterator[Message]:
     for _, lines in groupby(thread, key=_key):
         first, *others = [_message(line) for line in lines]
         blocks = [block for message in (first, *others) for block in message.blocks]
-        yield Message(first.role, blocks, first.created, first.meta, first.label)
+        # the last line has the usage of the whole answer
+        meta = {name: value for each in (first, *others) for name, value in each.meta.items()}
+        yield Message(first.role, blocks, first.created, meta, first.label)
 
 
 def _key(event: Any) -> object:
@@ -95,6 +168,6 @@ FORMAT = Format(
     (items("messages", "events with a type and a sessionId", is_event),),
     _read,
     is_message=is_event,
-    messages=lambda event: [_message(event)] if event["type"] in ("user", "assistant") else [],
+    messages=lambda event: [_message(event)] if event["type"] in SPOKEN else [],
     splits_sessions=True,
 )

@@ -5,7 +5,7 @@
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from draive_pg.chat.conversation import Conversation, Message
 from draive_pg.chat.formats.format import Fields, Format, Reader, items
@@ -42,11 +42,15 @@ def is_anthropic_event(value: Any) -> bool:
             return False
 
 
-def _streams(events: Sequence[Any], first: str) -> Iterator[list[Fields]]:
+FIRST = ("response.created", "message_start")
+LAST = ("response.completed", "response.failed", "response.incomplete", "message_stop")
+
+
+def _streams(events: Sequence[Any]) -> Iterator[list[Fields]]:
     """Separate streams that follow each other."""
     stream: list[Fields] = []
     for event in events:
-        if event["type"] == first and stream:
+        if stream and (event["type"] in FIRST or stream[-1]["type"] in LAST):
             yield stream
             stream = []
         stream.append(event)
@@ -54,22 +58,34 @@ def _streams(events: Sequence[Any], first: str) -> Iterator[list[Fields]]:
 
 
 def _read_responses(fields: Fields, reader: Reader) -> Iterator[Conversation]:
-    for events in _streams(fields["messages"], "response.created"):
+    for events in _streams(fields["messages"]):
         # the last event repeats the whole response, unless the log is cut
         response: dict[str, Any] = {}
         for event in events:
             if isinstance(event.get("response"), Mapping):
                 response |= event["response"]
-        done = [each["item"] for each in events if each["type"] == "response.output_item.done"]
-        texts = "".join(
-            str(each["delta"]) for each in events if each["type"] == "response.output_text.delta"
-        )
-        response["output"] = response.get("output") or done or texts
-        yield from reader.logged(response)
+        yield from reader.logged({**response, "output": response.get("output") or _items(events)})
+
+
+def _items(events: Sequence[Fields]) -> list[Fields]:
+    """Return the items of a cut stream: those that are complete, and the text of the last one."""
+    done: list[Fields] = []
+    texts: dict[Any, str] = {}  # of items that are not complete
+    for event in events:
+        index = event.get("output_index")
+        match event:
+            case {"type": "response.output_item.done", "item": Mapping() as item}:
+                done.append(cast("Fields", item))
+                texts.pop(index, None)
+            case {"type": "response.output_text.delta", "delta": str(text)}:
+                texts[index] = texts.get(index, "") + text
+            case _:
+                pass
+    return [*done, *({"role": "assistant", "content": text} for text in texts.values())]
 
 
 def _read_anthropic(fields: Fields, reader: Reader) -> Iterator[Conversation]:
-    for events in _streams(fields["messages"], "message_start"):
+    for events in _streams(fields["messages"]):
         message = _joined(events)
         about = {"id": message.pop("id", None)}
         yield reader.conversation(about, [read_message(message)])
@@ -87,6 +103,8 @@ def _joined(events: Sequence[Fields]) -> dict[str, Any]:
                 blocks[event.get("index", 0)] = {**block}
             case {"type": "content_block_delta", "delta": Mapping() as delta}:
                 _add(blocks.setdefault(event.get("index", 0), {"type": "text", "text": ""}), delta)
+            case {"type": "error", "error": error}:
+                message["error"] = error
             case {"type": "message_delta", "delta": Mapping() as delta}:
                 usage = {**(message.get("usage") or {}), **(event.get("usage") or {})}
                 message |= {**delta, "usage": usage}

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain, takewhile
 from typing import Any, NamedTuple, cast
 
 from draive_pg.chat.conversation import Branches, Call, Conversation, Message, Unreadable
@@ -18,7 +19,7 @@ from draive_pg.chat.roles import (
     text_message,
     time_and_others,
 )
-from draive_pg.chat.times import read_time
+from draive_pg.chat.times import descend, read_time
 from draive_pg.codec.validation import shown
 
 type Fields = Mapping[str, Any]
@@ -32,6 +33,9 @@ SESSIONS = (
     "sessionId",
     "chat_id",
     "chatId",
+    "session",
+    "conversation",
+    "thread",
 )
 IDENTIFIERS = (
     "identifier",
@@ -82,12 +86,17 @@ RESPONSES = (
     "generations",
 )
 
+TEXTS = ("text", "content", "value", "result", "generated_text", "output_text", "input_text")
 CHOICES = ("choices", "candidates", "generations")
 ENVELOPES = ("request", "body", "params", "inputs", "input", "response", "outputs", "output")
 
 # Data that is kept although it is nested.
 NESTED = ("tools", "functions", "usage")
 METADATA = ("metadata", "meta")
+
+ANSWERED = ("model", "usage", "finish_reason", "finishReason", "logprobs", "groundingMetadata")
+
+MAX_WHOLE = 1 << 53  # larger floats stand for several integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +161,22 @@ class Options:
 
 
 class Exchange(NamedTuple):
-    """The messages of a logged request, and the names of the fields they were read from."""
+    """The messages of a logged request, and the names of the fields they were read from.
+
+    Attributes
+    ----------
+    asked, answered : Sequence[Message]
+        The question and the answer.
+    read : Sequence[str]
+        Names of the fields.
+    whole : Sequence[str]
+        Those of them that are other JSON, such as a structured answer, which is kept as its text.
+    """
 
     asked: Sequence[Message]
     answered: Sequence[Message]
     read: Sequence[str]
+    whole: Sequence[str] = ()
 
 
 class Reader:
@@ -181,8 +201,8 @@ class Reader:
         return [Message("", [Unreadable(problem, value)])]
 
     def messages(self, values: Iterable[Any]) -> Sequence[Message]:
-        """Read a list of messages."""
-        return joined(message for value in values for message in self.message(value))
+        """Read a list of messages, which may begin with the newest."""
+        return joined(chain.from_iterable(oldest_first([*map(self.message, values)])))
 
     def turns(self, value: Any, role: str) -> Sequence[Message] | None:
         """Read messages in any shape in which logs contain them; None if there are none.
@@ -224,7 +244,9 @@ class Reader:
         match value:
             case [_, *_] if all(map(self.is_message, value)):
                 return value
-            case {"messages": [_, *_]} | {"choices": [_, *_]}:
+            case {"messages": [_, *_]} | {"choices": [_, *_]} | {"candidates": [_, *_]}:
+                return value
+            case {"message": {"role": _}} | {"object": "response", "output": [_, *_]}:
                 return value
             case _:
                 return value if self.is_message(value) else None
@@ -247,14 +269,12 @@ class Reader:
             case {"content": str() | list()}:  # a message without a role
                 found = [read_message(fields, role)]
             case _:
-                asked, answered, _ = self.exchange(fields, role)
+                asked, answered, *_ = self.exchange(fields, role)
                 found = [*asked, *answered] or self._only_text(fields, role)
         if not found:
             return None
         created, _ = time_and_others(fields)
-        known = {
-            name: fields[name] for name in ("model", "usage") if not is_empty(fields.get(name))
-        }
+        known = {name: fields[name] for name in ANSWERED if not is_empty(fields.get(name))}
         if role != "assistant" or (created is None and not known):
             return found
         last = found[-1]
@@ -264,11 +284,21 @@ class Reader:
         ]
 
     def _only_text(self, fields: Fields, role: str) -> Sequence[Message] | None:
-        texts = [value for value in fields.values() if isinstance(value, str) and value]
-        return [text_message(role, texts[0])] if len(texts) == 1 else None
+        """Read text that is the only field, or has a usual name: others are data."""
+        found = {name: value for name, value in fields.items() if not is_empty(value)}
+        if len(found) > 1:
+            found = {name: value for name, value in found.items() if name in TEXTS}
+        match [*found.values()]:
+            case [str(text)]:
+                return [text_message(role, text)]
+            case _:
+                return None
 
-    def exchange(self, fields: Fields, role: str = "user") -> Exchange:
-        """Read the question and the answer of a logged request."""
+    def exchange(self, fields: Fields, role: str = "user", *, keep_json: bool = False) -> Exchange:
+        """Read the question and the answer of a logged request.
+
+        With ``keep_json``, a question or an answer that is other JSON is the text of a message.
+        """
         asked: list[Message] = []
         answered: Sequence[Message] = ()
         read: list[str] = []
@@ -278,9 +308,8 @@ class Reader:
                 read.append(name)
                 break
         for name in HISTORIES:
-            earlier = fields.get(name)
-            if isinstance(earlier, list) and earlier and all(map(self.is_message, earlier)):
-                asked += self.messages(cast("list[Any]", earlier))
+            if earlier := self._earlier(fields.get(name)):
+                asked += earlier
                 read.append(name)
         for name in REQUESTS:
             value = fields.get(name)
@@ -305,10 +334,24 @@ class Reader:
                 answered = turns
                 read.append(name)
                 break
-        repeated = [each for each in asked if each.role != "system"]
-        if repeated and _same(answered[: len(repeated)], repeated):
-            answered = answered[len(repeated) :]
-        return Exchange(asked, answered, read)
+        question, answer = _without_repetition(asked, answered)
+        kept: list[str] = []
+        if keep_json and not any(name in read for name in REQUESTS):
+            question = [*question, *_as_texts(fields, REQUESTS, role, kept)]
+        if keep_json and not any(name in read for name in RESPONSES):
+            answer = _as_texts(fields, RESPONSES, "assistant", kept)
+        return Exchange(question, answer, [*read, *kept], kept)
+
+    def _earlier(self, value: Any) -> Sequence[Message]:
+        """Read messages, or pairs of the texts of a question and its answer."""
+        if not isinstance(value, list):
+            return ()
+        if all(map(self.is_message, value)):
+            return self.messages(value)
+        if not all(map(_is_pair, value)):
+            return ()
+        roles = ("user", "assistant")
+        return [text_message(*turn) for pair in value for turn in zip(roles, pair, strict=True)]
 
     def _system(self, value: object) -> Message | None:
         if isinstance(value, str):
@@ -319,14 +362,15 @@ class Reader:
         readable = all(isinstance(block, Mapping) for block in message.blocks)
         return message if readable else None
 
-    def logged(self, fields: Fields) -> Iterable[Conversation]:
+    def logged(self, fields: Fields, *, keep_json: bool = False) -> Iterable[Conversation]:
         """Read a logged request: the question, and the answer with the time of the end."""
-        asked, answered, read = self.exchange(fields)
+        asked, answered, read, whole = self.exchange(fields, keep_json=keep_json)
         start, end = _time(fields, STARTS), _time(fields, ENDS)
         inner = [
             self.conversation(fields[name], (), *REQUESTS, *RESPONSES, *SYSTEMS, *HISTORIES)
             for name in ENVELOPES
             if name in read
+            and name not in whole
             and isinstance(fields[name], Mapping)
             and not self.is_message(fields[name])
             and not isinstance(fields[name].get("content"), str | list)
@@ -385,7 +429,10 @@ class Reader:
             else:
                 ignored.add(name)
         messages = [self._with_meta(message, ignored) for message in messages]
-        return Conversation(messages, identifier, start or created, variables, frozenset(ignored))
+        beside = {name: value for each in inner for name, value in each.beside.items()} | kept
+        return Conversation(
+            messages, identifier, start or created, variables, frozenset(ignored), beside=beside
+        )
 
     def _is_variable(self, name: str, value: object) -> bool:
         if self.options.variables is not None:
@@ -393,6 +440,11 @@ class Reader:
         return name in NESTED or is_flat(value)
 
     def _with_meta(self, message: Message, ignored: set[str]) -> Message:
+        if message.role == "system":  # only its text has a place
+            parts = (block for block in message.blocks if isinstance(block, Mapping))
+            metas = (message.meta, *(part.get("meta") or {} for part in parts))
+            ignored |= {f"system.{name}" for meta in metas for name in meta}
+            return message
         if self.options.meta is None:
             return message
         ignored |= {f"messages.{name}" for name in message.meta if name not in self.options.meta}
@@ -403,11 +455,39 @@ class Reader:
         """Take the identifier of a conversation from its fields."""
         chosen = self.options.identifier
         for name in IDENTIFIERS if chosen is None else (chosen,):
-            value = kept.get(name)
+            value = whole(kept.get(name))
+            if isinstance(value, float) and value.is_integer():
+                raise ValueError(
+                    f"{name} {value} is a number that has lost digits: give it as text"
+                )
             if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
                 kept.pop(name)
                 return str(value)
         return None
+
+
+def oldest_first(turns: Sequence[Sequence[Message]]) -> Sequence[Sequence[Message]]:
+    """Return the messages of the values of a log in order: reversed if they begin with the newest.
+
+    They do if their times descend, and there are more than two times, or each has question and
+    answer, or the last message is a question. Instructions at the start stay there.
+    """
+    leading = [*takewhile(lambda turn: all(each.role == "system" for each in turn), turns)]
+    others = turns[len(leading) :]
+    times = [turn[0].created for turn in others if turn]
+    if not descend(times):
+        return turns
+    is_question = others[-1][-1].role in ("user", "system")
+    has_exchanges = any(len(turn) > 1 for turn in others)
+    is_reversed = is_question or has_exchanges or len(set(times)) == len(times) > 2  # noqa: PLR2004
+    return [*leading, *others[::-1]] if is_reversed else turns
+
+
+def whole(value: Any) -> Any:
+    """Return an integer that pandas holds as a float, because others of its column are missing."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < MAX_WHOLE:
+        return int(value)
+    return value
 
 
 def joined(messages: Iterable[Message]) -> list[Message]:
@@ -431,11 +511,20 @@ def joined(messages: Iterable[Message]) -> list[Message]:
     return result
 
 
-def branch(conversation: Conversation, suffix: str | None) -> Conversation:
+def branch(
+    conversation: Conversation, suffix: str | None, ignored: frozenset[str] = frozenset()
+) -> Conversation:
     """Return a conversation whose identifier has a suffix: the identifier of its branch."""
-    if suffix is None or conversation.identifier is None:
-        return conversation
-    return replace(conversation, identifier=f"{conversation.identifier}/{suffix}")
+    identifier = conversation.identifier
+    if suffix is not None and identifier is not None:
+        identifier = f"{identifier}/{suffix}"
+    return replace(conversation, identifier=identifier, ignored=conversation.ignored | ignored)
+
+
+def unread[K](parents: Mapping[K, K | None], paths: Sequence[list[K]]) -> frozenset[str]:
+    """Return what an import reports as ignored of a tree, of which these paths are read."""
+    complete = len({node for path in paths for node in path}) == len(parents)
+    return frozenset() if complete else frozenset({"other branches"})
 
 
 def is_flat(value: object) -> bool:
@@ -482,15 +571,16 @@ def branches[K](
     parents : Mapping[K, K | None]
         The parent of each node, in order of the log.
     leaf : K | None
-        The active leaf; None or an unknown one for the last node.
+        The active leaf; None or an unknown one for the last of the leaves.
     wanted : {"active", "all"}
         Only the path of the active leaf, or all.
     """
     if not parents:
         return []
     inner = set(parents.values())
-    active = leaf if leaf in parents else list(parents)[-1]
-    others = [node for node in parents if node not in inner and node != active]
+    leaves = [node for node in parents if node not in inner]
+    active = leaf if leaf in parents else (leaves or list(parents))[-1]
+    others = [node for node in leaves if node != active]
     return [_path(parents, end) for end in (active, *(others if wanted == "all" else ()))]
 
 
@@ -503,6 +593,15 @@ def _path[K](parents: Mapping[K, K | None], leaf: Any) -> list[K]:
         seen.add(node)
         node = parents[node]
     return path[::-1]
+
+
+def _is_pair(value: object) -> bool:
+    """Return True for the texts of a question and its answer."""
+    match value:
+        case [str(), str()]:
+            return True
+        case _:
+            return False
 
 
 def _is_nested(value: Sequence[Any]) -> bool:
@@ -523,6 +622,34 @@ def _time(fields: Fields, names: Sequence[str]) -> datetime | None:
 
 def _texts(message: Message) -> str:
     return "".join(as_text(block) for block in message.blocks if isinstance(block, Mapping))
+
+
+def _as_texts(
+    fields: Fields, names: Iterable[str], role: str, read: list[str]
+) -> Sequence[Message]:
+    """Return the first field with JSON as a message with its text, and note its name."""
+    for name in names:
+        if isinstance(value := fields.get(name), list | Mapping) and value:
+            read.append(name)
+            return [text_message(role, value)]
+    return []
+
+
+def _without_repetition(
+    asked: Sequence[Message], answered: Sequence[Message]
+) -> tuple[Sequence[Message], Sequence[Message]]:
+    """Remove the question from an answer that begins with it, as the state of an agent does."""
+    question = [each for each in asked if each.role != "system"]
+    places = [place for place, each in enumerate(answered) if each.role != "system"]
+    repeated = [answered[place] for place in places[: len(question)]]
+    if not question or not _same(repeated, question):
+        return asked, answered
+    end = places[len(question) - 1] + 1
+    known = {_texts(each) for each in asked if each.role == "system"}
+    others = (
+        each for each in answered[:end] if each.role == "system" and _texts(each) not in known
+    )
+    return [*others, *asked], answered[end:]
 
 
 def _same(messages: Sequence[Message], others: Sequence[Message]) -> bool:

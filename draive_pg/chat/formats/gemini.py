@@ -5,14 +5,14 @@
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from html import unescape
 from typing import Any
 
 from draive_pg.chat.conversation import Conversation, Message, Thought
-from draive_pg.chat.formats.format import Fields, Format, Need, Reader, joined, with_keys
-from draive_pg.chat.parts import without
+from draive_pg.chat.formats.format import Fields, Format, Need, Reader, items, joined, with_keys
+from draive_pg.chat.parts import rest, without
 from draive_pg.chat.roles import read_message, text_message
 from draive_pg.chat.times import read_time
 from draive_pg.codec.validation import shown
@@ -30,6 +30,17 @@ FILES: Mapping[str, str] = {
     "driveVideo": "https://drive.google.com/open?id=",
     "youtubeVideo": "https://www.youtube.com/watch?v=",
 }
+# Fields of a streamed answer.
+CHUNK = frozenset(
+    {
+        "candidates",
+        "createTime",
+        "modelVersion",
+        "promptFeedback",
+        "responseId",
+        "usageMetadata",
+    }
+)
 PROMPTED = "Prompted "
 BREAK = re.compile(r"<br\s*/?>|</(?:p|li|h[1-6]|tr|div|pre)>", re.IGNORECASE)
 TAG = re.compile(r"<[^>]*>")
@@ -77,6 +88,8 @@ def _is_activity(fields: Fields) -> bool:
 def _read_studio(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     messages = [_chunk(chunk) for chunk in fields["chunkedPrompt"]["chunks"]]
     about = without(fields, "chunkedPrompt", "systemInstruction")
+    pending = fields["chunkedPrompt"].get("pendingInputs") or ()
+    about["pendingInputs"] = [each["text"] for each in pending if each.get("text")]  # not sent
     settings = fields.get("runSettings") or {}
     about |= {"model": settings.get("model")} if isinstance(settings, dict) else {}
     asked = reader.exchange({"systemInstruction": fields.get("systemInstruction")}).asked
@@ -112,6 +125,79 @@ def _has_chunks(fields: Fields) -> bool:
         case _:
             return False
 
+
+def is_chunk(value: Any) -> bool:
+    """Return True for a piece of a streamed answer that is not the last one."""
+    match value:
+        case {"candidates": [{"content": Mapping()} as candidate, *_]}:
+            return CHUNK.issuperset(value) and not _ends(candidate)
+        case _:
+            return False
+
+
+def _ends(candidate: Fields) -> bool:
+    return "finishReason" in candidate or "finish_reason" in candidate
+
+
+def _read_stream(fields: Fields, reader: Reader) -> Iterator[Conversation]:
+    """Join chunks of the same response, or up to the one that ends it."""
+    responses: list[list[Any]] = []
+    is_open = False
+    for chunk in fields["messages"]:
+        candidates = chunk.get("candidates") or [{}]
+        same = responses and chunk.get("responseId") == responses[-1][-1].get("responseId")
+        if same and (is_open or chunk.get("responseId")):
+            responses[-1].append(chunk)
+        else:
+            responses.append([chunk])
+        is_open = not _ends(candidates[0])
+    has_end = not is_open or len(responses) > 1
+    for chunks in responses:
+        if has_end or chunks[0].get("responseId"):
+            yield from reader.logged(_joined(chunks))
+        else:  # separate answers that say nothing about their ends
+            for chunk in chunks:
+                yield from reader.logged(chunk)
+
+
+def _joined(chunks: Sequence[Fields]) -> Fields:
+    """Return the chunks of a response as one response."""
+    response = {name: value for chunk in chunks for name, value in chunk.items()}
+    candidate: dict[str, Any] = {}
+    parts: list[Any] = []
+    for chunk in chunks:
+        for found in (chunk.get("candidates") or ())[:1]:
+            candidate |= found
+            for part in (found.get("content") or {}).get("parts") or ():
+                _add(parts, part)
+    content = {**(candidate.get("content") or {}), "role": "model", "parts": parts}
+    return {**response, "candidates": [{**candidate, "content": content}]}
+
+
+def _add(parts: list[Any], part: Any) -> None:
+    """Add a part; text continues text of the same kind."""
+    match parts[-1:], part:
+        case [{"text": str(before)} as last], {"text": str(more)} if (
+            last.get("thought") == part.get("thought") and "thoughtSignature" not in last
+        ):
+            parts[-1] = {**last, **part, "text": before + more}
+        case _:
+            parts.append(part)
+
+
+def _chunk_alone(chunk: Fields) -> Sequence[Message]:
+    message = read_message(chunk["candidates"][0]["content"], "assistant")
+    return [replace(message, meta={**rest(chunk, "candidates"), **message.meta})]
+
+
+STREAM = Format(
+    "gemini-stream",
+    "Gemini: streamed answers",
+    (items("messages", "objects with candidates", is_chunk),),
+    _read_stream,
+    is_message=is_chunk,
+    messages=_chunk_alone,
+)
 
 FORMAT = Format(
     "gemini",

@@ -27,6 +27,7 @@ TYPES: Mapping[str, str] = {
     "HumanMessageChunk": "user",
     "AIMessageChunk": "assistant",
 }
+REASONS = ("finish_reason", "stop_reason")
 # Fields of each message that are empty or a repetition.
 INTERNAL = (
     "type",
@@ -88,15 +89,27 @@ def _message(value: Any) -> Sequence[Message]:
     if isinstance(response, Mapping):
         model = response.get("model_name") or response.get("model")
         kept |= {"model": model} if model else {}
+        kept |= {name: response[name] for name in REASONS if response.get(name)}
         if "usage_metadata" not in kept and response.get("token_usage"):
             kept["usage"] = response["token_usage"]
     kept.pop("id", None)
+    chunks = fields.get("tool_call_chunks") or ()
+    if not all(map(_is_complete, chunks)):  # else the calls repeat them
+        kept["tool_call_chunks"] = chunks
     if isinstance(kept.get("content"), list) and kept.get("tool_calls"):
         # the content repeats the calls
         kept["content"] = [part for part in kept["content"] if not _is_call(part)]
     if kept.get("status") == "success":
         kept.pop("status")
     return [read_message({"role": TYPES.get(kind, kind), **kept})]
+
+
+def _is_complete(chunk: Any) -> bool:
+    try:
+        json.loads(chunk.get("args") or "{}")
+    except (AttributeError, TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_call(part: Any) -> bool:

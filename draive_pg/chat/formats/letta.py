@@ -4,13 +4,13 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from draive_pg.chat.conversation import Block, Call, Message, Result, Thought
-from draive_pg.chat.formats.format import Fields, Format, items
+from draive_pg.chat.conversation import Block, Call, Conversation, Message, Result, Thought
+from draive_pg.chat.formats.format import Fields, Format, Reader, items
 from draive_pg.chat.parts import artifact, read_content, read_result, rest
-from draive_pg.chat.times import read_time
+from draive_pg.chat.times import descend, read_time
 from draive_pg.codec.elements import text_part
 
 ROLES = {
@@ -38,6 +38,7 @@ CONTENTS = (
     "tool_call",
     "tool_calls",
     "tool_return",
+    "tool_returns",
     "tool_call_id",
     "status",
 )
@@ -46,7 +47,11 @@ INTERNAL = ("id", "message_type", "date", "otid", "step_id", "sender_id", "seq_i
 
 def is_message(value: Any) -> bool:
     """Return True for a message of Letta."""
-    return isinstance(value, Mapping) and value.get("message_type") in ROLES
+    match value:
+        case {"message_type": str(kind)}:
+            return kind in ROLES
+        case _:
+            return False
 
 
 def _messages(fields: Fields) -> Sequence[Message]:
@@ -64,9 +69,10 @@ def _blocks(fields: Fields) -> Sequence[Block]:
             return [Call(each["name"], each["arguments"], each["tool_call_id"]) for each in calls]
         case {"message_type": "approval_response_message"}:
             return [artifact("approval", {name: fields.get(name) for name in APPROVAL})]
-        case {"tool_return": found}:
-            failed = fields.get("status") == "error"
-            return [Result(read_result(found), fields.get("tool_call_id"), failed=failed)]
+        case {"tool_returns": [{"tool_return": _}, *_] as results}:
+            return [_result(each) for each in results]
+        case {"tool_return": _}:
+            return [_result(fields)]
         case {"reasoning": str(text)}:
             return [Thought([text_part(text)])]
         case {"message_type": "hidden_reasoning_message"}:
@@ -75,11 +81,24 @@ def _blocks(fields: Fields) -> Sequence[Block]:
             return read_content(fields.get("content"))
 
 
+def _result(fields: Fields) -> Result:
+    failed = fields.get("status") == "error"
+    return Result(read_result(fields["tool_return"]), fields.get("tool_call_id"), failed=failed)
+
+
+def _read(fields: Fields, reader: Reader) -> Iterable[Conversation]:
+    """Read messages; the API can list them with the newest first."""
+    values = fields["messages"]
+    if descend([read_time(each.get("date")) for each in values if isinstance(each, Mapping)]):
+        fields = {**fields, "messages": values[::-1]}
+    return reader.logged(fields)
+
+
 FORMAT = Format(
     "letta",
     "Letta messages",
     (items("messages", "objects with a message_type", is_message),),
-    lambda fields, reader: reader.logged(fields),
+    _read,
     is_message=is_message,
     messages=_messages,
 )

@@ -15,6 +15,7 @@ from draive_pg.chat.formats.format import (
     branch,
     branches,
     items,
+    unread,
     with_keys,
 )
 from draive_pg.chat.parts import without
@@ -31,11 +32,12 @@ def is_message(value: Any) -> bool:
 def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     messages = list(_flat(fields["messages"]))
     by_identifier = {each.get("messageId"): each for each in messages}
-    paths = [messages]
+    paths, others = [messages], frozenset[str]()
     if None not in by_identifier and len(by_identifier) == len(messages):
         parents = {key: each.get("parentMessageId") for key, each in by_identifier.items()}
         if any(parent in parents for parent in parents.values()):
             found = branches(parents, None, reader.options.branches)
+            others = unread(parents, found)
             paths = [[by_identifier[key] for key in path] for path in found]
     session = fields.get("conversationId") or messages[0].get("conversationId")
     for number, path in enumerate(paths):
@@ -47,7 +49,7 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
             "branches",
             "messagesTree",
         )
-        yield branch(found, path[-1]["messageId"] if number else None)
+        yield branch(found, path[-1]["messageId"] if number else None, others)
 
 
 def _flat(messages: Any) -> Iterator[Any]:

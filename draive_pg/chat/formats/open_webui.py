@@ -18,6 +18,7 @@ from draive_pg.chat.formats.format import (
     Reader,
     branch,
     branches,
+    unread,
 )
 from draive_pg.chat.parts import SCHEME, image, is_data_uri, without
 from draive_pg.chat.roles import read_message
@@ -47,10 +48,11 @@ def _has_messages(fields: Fields) -> bool:
 def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     chat = _chat(fields)
     about = without({**chat, **fields}, "chat", "history", "messages")
-    for number, path in enumerate(_paths(chat, reader)):
+    paths, others = _paths(chat, reader)
+    for number, path in enumerate(paths):
         messages = [_message(each) for each in path]
         found = reader.conversation(about, messages)
-        yield branch(found, path[-1]["id"] if number else None)
+        yield branch(found, path[-1]["id"] if number else None, others)
 
 
 def _message(fields: Any) -> Message:
@@ -78,15 +80,17 @@ def _is_image(file: Any) -> bool:
             return False
 
 
-def _paths(chat: Fields, reader: Reader) -> list[list[Any]]:
+def _paths(chat: Fields, reader: Reader) -> tuple[list[list[Any]], frozenset[str]]:
+    """Return the messages of each branch that is read, and what is ignored."""
     match chat.get("history"):
         case {"messages": Mapping() as nodes} as history if nodes:
             parents = {key: node.get("parentId") for key, node in nodes.items()}
             leaf = history.get("currentId")
             found = branches(parents, leaf, reader.options.branches)
-            return [[nodes[key] for key in path] for path in found]
+            paths = [[nodes[key] for key in path] for path in found]
+            return paths, unread(parents, found)
         case _:
-            return [chat["messages"]]
+            return [chat.get("messages") or []], frozenset()
 
 
 FORMAT = Format(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from draive_pg.chat.conversation import Conversation
-from draive_pg.chat.formats.format import REQUESTS, Fields, Format, Need, Reader
+from draive_pg.chat.formats.format import HISTORIES, REQUESTS, Fields, Format, Need, Reader
 from draive_pg.chat.roles import is_role_message, is_spoken, read_message
 from draive_pg.codec.validation import shown
 
@@ -40,7 +40,7 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     if len(names) > 1:
         found = shown(", ".join(names))
         raise ValueError(f"expected one field with messages, found {found}")
-    if names and names[0] not in REQUESTS:
+    if names and names[0] not in (*REQUESTS, *HISTORIES):
         renamed = {"messages" if key == names[0] else key: each for key, each in fields.items()}
         yield from reader.logged(renamed)
     else:

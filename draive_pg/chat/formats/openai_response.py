@@ -4,7 +4,8 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from draive_pg.chat.conversation import Conversation, Message
@@ -13,39 +14,96 @@ from draive_pg.chat.roles import read_message
 
 
 def is_chunk(value: Any) -> bool:
-    """Return True for a chunk of a stream."""
-    return isinstance(value, Mapping) and value.get("object") == "chat.completion.chunk"
+    """Return True for a chunk of a stream; the first one of Azure has no object."""
+    match value:
+        case {"object": "chat.completion.chunk"} | {"object": "", "prompt_filter_results": _}:
+            return True
+        case _:
+            return False
 
 
 def _read_stream(fields: Fields, reader: Reader) -> Iterator[Conversation]:
-    streams: dict[Any, list[Any]] = {}
-    for chunk in fields["messages"]:
-        streams.setdefault(chunk.get("id"), []).append(chunk)
-    for identifier, chunks in streams.items():
-        message = _joined(chunks)
-        about = {
-            "id": identifier,
-            "created": chunks[0].get("created"),
-            "model": chunks[0].get("model"),
+    for chunks in _streams(fields["messages"]):
+        about = {name: chunks[0].get(name) for name in ("id", "created", "model")}
+        found = reader.conversation(about, [_joined(chunks)])
+        choices = {
+            choice.get("index") or 0 for each in chunks for choice in each.get("choices") or ()
         }
-        yield reader.conversation(about, [message])
+        others = {"other choices"} if len(choices) > 1 else frozenset[str]()
+        yield replace(found, ignored=found.ignored | others)
 
 
-def _joined(chunks: list[Any]) -> Message:
+@dataclass(slots=True)
+class _Stream:
+    """Chunks of one answer."""
+
+    chunks: list[Any] = field(default_factory=list[Any])
+    has_text: bool = False
+    is_finished: bool = False
+
+    def add(self, chunk: Any) -> None:
+        self.chunks.append(chunk)
+        for choice in _first_choices(chunk):
+            self.has_text |= _says(choice)
+            self.is_finished |= bool(choice.get("finish_reason"))
+
+    def ends_before(self, chunk: Any) -> bool:
+        """Return True if a chunk of the same id, or without one, begins another answer."""
+        for choice in _first_choices(chunk):
+            opens = "role" in (choice.get("delta") or {}) and not chunk.get("usage")
+            if self.is_finished:
+                return _says(choice) or opens
+            is_empty = not _says(choice) and not choice.get("finish_reason")
+            return opens and is_empty and self.has_text and not chunk.get("id")
+        return False
+
+
+def _streams(chunks: Iterable[Any]) -> Iterator[list[Any]]:
+    """Separate the streams of answers, which may be mixed if their chunks have ids."""
+    streams: list[_Stream] = []
+    latest: dict[Any, _Stream] = {}
+    for chunk in chunks:
+        identifier = chunk.get("id") or None
+        if identifier is None and not chunk.get("choices"):
+            if streams:  # the usage; before the first answer, filters of Azure
+                streams[-1].add(chunk)
+            continue
+        stream = latest.get(identifier)
+        if stream is None or stream.ends_before(chunk):
+            stream = latest[identifier] = _Stream()
+            streams.append(stream)
+        stream.add(chunk)
+    return (each.chunks for each in streams)
+
+
+def _first_choices(chunk: Any) -> Iterator[Any]:
+    return (each for each in chunk.get("choices") or () if not each.get("index"))
+
+
+def _says(choice: Any) -> bool:
+    """Return True if a choice has text or calls."""
+    return any(value for name, value in (choice.get("delta") or {}).items() if name != "role")
+
+
+def _joined(chunks: Sequence[Any]) -> Message:
     """Join the deltas of an answer to a message."""
     fields: dict[str, Any] = {"role": "assistant"}
-    calls: dict[int, dict[str, Any]] = {}
+    calls: list[dict[str, Any]] = []
+    places: dict[int, dict[str, Any]] = {}
     for chunk in chunks:
         fields |= {name: chunk[name] for name in ("model", "usage", "created") if chunk.get(name)}
-        for choice in chunk.get("choices") or ():
-            if choice.get("index", 0) != 0:
-                continue
+        for choice in _first_choices(chunk):
             delta = choice.get("delta") or {}
             for name in ("content", "reasoning_content", "reasoning", "refusal"):
                 if isinstance(delta.get(name), str):
                     fields[name] = fields.get(name, "") + delta[name]
             for call in delta.get("tool_calls") or ():
-                joined = calls.setdefault(call.get("index", 0), {"function": {"arguments": ""}})
+                index = call.get("index") or 0
+                joined = places.get(index)
+                # some servers give all calls the same index
+                if joined is None or call.get("id") not in (None, "", joined.get("id")):
+                    joined = places[index] = {"function": {"arguments": ""}}
+                    calls.append(joined)
                 joined |= {"id": call["id"]} if call.get("id") else {}
                 function = call.get("function") or {}
                 joined["function"] |= {"name": function["name"]} if function.get("name") else {}
@@ -53,7 +111,7 @@ def _joined(chunks: list[Any]) -> Message:
             if choice.get("finish_reason"):
                 fields["finish_reason"] = choice["finish_reason"]
     if calls:
-        fields["tool_calls"] = [calls[index] for index in sorted(calls)]
+        fields["tool_calls"] = calls
     return read_message(fields)
 
 

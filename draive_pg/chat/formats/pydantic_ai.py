@@ -16,6 +16,7 @@ from draive_pg.codec.elements import reference_part, text_part
 from draive_pg.codec.validation import shown
 
 INSTRUCTIONS = "instructions"
+BINARY = ("kind", "url", "data", "media_type", "force_download")
 MEDIA = ("image-url", "audio-url", "video-url", "document-url")
 
 
@@ -62,10 +63,11 @@ def _question(part: Any) -> Iterator[Message]:
         case {"part_kind": "user-prompt", "content": found}:
             yield Message("user", list(_content(found)), created, label="user-prompt")
         case {"part_kind": "tool-return", "tool_name": tool, "content": found}:
-            result = Result(read_result(found), part.get("tool_call_id"), tool)
+            result = Result(read_result(found), part.get("tool_call_id"), tool, meta=_meta(part))
             yield Message("tool", [result], created, label="tool-return")
         case {"part_kind": "retry-prompt", "tool_name": str(tool), "content": found}:
-            result = Result(read_result(found), part.get("tool_call_id"), tool, failed=True)
+            call, text = part.get("tool_call_id"), read_result(found)
+            result = Result(text, call, tool, failed=True, meta=_meta(part))
             yield Message("tool", [result], created, label="retry-prompt")
         case {"part_kind": "retry-prompt", "content": found}:
             text = text_part(as_text(found))
@@ -77,14 +79,14 @@ def _question(part: Any) -> Iterator[Message]:
 def _answer(part: Any) -> Iterator[Block]:
     match part:
         case {"part_kind": "text", "content": str(text)}:
-            yield text_part(text)
+            yield text_part(text, _meta(part))
         case {"part_kind": "thinking", "content": found}:
             parts = [text_part(found)] if found else []
-            yield Thought(parts, rest(part, "part_kind", "content"))
+            yield Thought(parts, _meta(part))
         case {"part_kind": "tool-call" | "builtin-tool-call", "tool_name": str(tool)}:
-            yield Call(tool, part.get("args"), part.get("tool_call_id"))
+            yield Call(tool, part.get("args"), part.get("tool_call_id"), _meta(part))
         case {"part_kind": "builtin-tool-return", "tool_name": str(tool), "content": found}:
-            yield Result(read_result(found), part.get("tool_call_id"), tool)
+            yield Result(read_result(found), part.get("tool_call_id"), tool, meta=_meta(part))
         case {"part_kind": "file", "content": found}:
             yield from _content(found)
         case {"part_kind": str(kind)}:
@@ -93,17 +95,22 @@ def _answer(part: Any) -> Iterator[Block]:
             raise ValueError(f"expected a part of a response, found {shown(part)}")
 
 
+def _meta(part: Fields) -> Fields:
+    """Return the fields of a part that are not read."""
+    return rest(part, "part_kind", "content", "args", "tool_name", "tool_call_id", "timestamp")
+
+
 def _content(value: Any) -> Iterator[Block]:
     for part in cast("Sequence[Any]", value if isinstance(value, list) else [value]):
         match part:
             case str():
                 yield text_part(part)
             case {"kind": str(kind), "url": str(url)} if kind in MEDIA:
-                yield reference_part(url, part.get("media_type"))
+                yield reference_part(url, part.get("media_type"), rest(part, *BINARY))
             case {"kind": "binary", "data": str(data)}:
                 # base64 with the alphabet of URLs
                 data = data.replace("-", "+").replace("_", "/")
-                yield media(data, part.get("media_type"))
+                yield media(data, part.get("media_type"), rest(part, *BINARY))
             case Mapping():
                 yield text_part(as_text(part))
             case _:

@@ -10,6 +10,7 @@ from typing import Any
 from draive_pg.chat.conversation import Call, Message, Result
 from draive_pg.chat.formats.format import Fields, Format, Need
 from draive_pg.chat.parts import artifact, read_content, read_result, rest, without
+from draive_pg.chat.roles import time_and_others
 
 OUTPUTS = ("function_call_output", "custom_tool_call_output")
 ITEMS = ("reasoning", "function_call", "custom_tool_call", *OUTPUTS)
@@ -38,9 +39,10 @@ def is_item(value: Any) -> bool:
 
 
 def _messages(item: Fields) -> Sequence[Message]:
+    created, item = time_and_others(item)
     kind = str(item["type"])
     if kind in OUTPUTS:
-        return [Message("tool", read_content([item]), label=kind)]
+        return [Message("tool", read_content([item]), created, label=kind)]
     match item:
         case {"type": "mcp_call", "name": str(tool), "id": str(call)}:
             returned, error = item.get("output"), item.get("error")
@@ -50,14 +52,16 @@ def _messages(item: Fields) -> Sequence[Message]:
         case {"call_id": str(call), "action": action} if kind.endswith("_call"):
             meta = rest(item, "type", "id", "call_id", "action", "status")
             blocks = [Call(kind.removesuffix("_call"), action, call, meta)]
-        case {"call_id": str(call), "output": output} if kind.endswith("_call_output"):
+        case {"call_id": str(call), "output": output} | {"id": str(call), "output": output} if (
+            kind.endswith("_call_output")
+        ):
             result = Result(read_result(output), call, kind.removesuffix("_call_output"))
-            return [Message("tool", [result], label=kind)]
+            return [Message("tool", [result], created, label=kind)]
         case _ if kind in ITEMS:
             blocks = read_content([without(item, "id") if kind == "reasoning" else item])
         case _:
             blocks = [artifact(kind, item)]
-    return [Message("assistant", blocks, label=kind, is_piece=True)]
+    return [Message("assistant", blocks, created, label=kind, is_piece=True)]
 
 
 def _has_items(fields: Fields) -> bool:

@@ -12,8 +12,8 @@ from typing import Any
 
 from draive_pg.chat.conversation import Block, Conversation, Message, Result
 from draive_pg.chat.formats.format import Fields, Format, Need, Reader, joined, with_keys
-from draive_pg.chat.parts import read_content, read_result
-from draive_pg.chat.roles import read_message
+from draive_pg.chat.parts import read_content, read_result, rest
+from draive_pg.chat.roles import read_message, speaker_of, time_and_others
 
 is_message = with_keys("from", "value")
 
@@ -45,17 +45,33 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
 
 
 def _message(fields: Any) -> Sequence[Message]:
+    created, others = time_and_others(fields)
+    meta = rest(others, "from", "value")
     if fields["from"] == "function_call":
-        return [Message("assistant", _calls(fields["value"]), label="function_call")]
+        calls = _calls(fields["value"])
+        return [Message("assistant", calls, created, meta, "function_call")]
     match fields:
-        case {"from": "tool", "value": str(text)} if found := RESULT.findall(text):
-            return [Message("tool", [Result(read_result(each)) for each in found], label="tool")]
-        case {"value": str(text)} if found := CALL.findall(text):
+        case {"from": "tool", "value": str(text)} if (
+            found := RESULT.findall(text)
+        ) and not RESULT.sub("", text).strip():
+            results = [Result(read_result(each)) for each in found]
+            return [Message("tool", results, created, meta, "tool")]
+        case {"value": str(text)} if speaker_of(fields) == "assistant" and (
+            calls := _written_calls(text)
+        ):
             message = read_message({**fields, "value": CALL.sub("", text).strip()})
-            calls = [block for each in found for block in _calls(each)]
             return [replace(message, blocks=[*message.blocks, *calls])]
         case _:
             return [read_message(fields)]
+
+
+def _written_calls(text: str) -> list[Block]:
+    """Read the calls in a text; none if one of them is no JSON, so that the text stays whole."""
+    try:
+        found = [json.loads(each) for each in CALL.findall(text)]
+    except ValueError:
+        return []
+    return [block for each in found for block in _calls(each)]
 
 
 def _calls(value: Any) -> list[Block]:

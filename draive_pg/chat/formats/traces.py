@@ -4,10 +4,16 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from draive_pg.chat.formats.format import Fields, Format, Need
+from draive_pg.chat.conversation import Message
+from draive_pg.chat.formats.format import SESSIONS, Fields, Format, Need
+from draive_pg.chat.parts import rest
+from draive_pg.chat.roles import text_message, time_and_others
 
+KEYS = ("identifier", "custom_id", "id", "uuid")  # of one exchange
 LANGFUSE = ("traceId", "trace_id", "observations", "startTime", "htmlPath", "projectId")
 
 
@@ -29,7 +35,7 @@ OBSERVATIONS = Format(
             lambda fields: any(name in fields for name in LANGFUSE),
         ),
     ),
-    lambda fields, reader: reader.logged(fields),
+    lambda fields, reader: reader.logged(fields, keep_json=True),
 )
 
 
@@ -47,7 +53,7 @@ TRACES = Format(
     "Langfuse traces without input and output: each observation with both is a conversation",
     (Need("observations with input and output", lambda fields: bool(_generations(fields))),),
     lambda fields, reader: (
-        found for each in _generations(fields) for found in reader.logged(each)
+        found for each in _generations(fields) for found in reader.logged(each, keep_json=True)
     ),
 )
 
@@ -55,8 +61,34 @@ RUNS = Format(
     "langsmith",
     "LangSmith runs and examples",
     (Need("inputs and outputs", lambda fields: _has_both(fields, "inputs", "outputs")),),
-    lambda fields, reader: reader.logged(fields),
+    lambda fields, reader: reader.logged(fields, keep_json=True),
 )
+
+QUESTIONS = ("input", "prompt", "question", "query", "request")
+ANSWERS = ("output", "response", "answer", "completion")
+
+
+def is_exchange(value: Any) -> bool:
+    """Return True for a row of a session with the texts of a question and its answer."""
+    return (
+        isinstance(value, Mapping)
+        and not any(name in value for name in (*KEYS, "messages"))
+        and any(isinstance(value.get(name), str | int) for name in SESSIONS)
+        and None not in (_text_name(value, QUESTIONS), _text_name(value, ANSWERS))
+    )
+
+
+def _text_name(fields: Fields, names: Sequence[str]) -> str | None:
+    return next((name for name in names if isinstance(fields.get(name), str)), None)
+
+
+def _messages(fields: Fields) -> Sequence[Message]:
+    question, answer = (str(_text_name(fields, names)) for names in (QUESTIONS, ANSWERS))
+    created, others = time_and_others(fields)
+    meta = rest(others, question, answer, *SESSIONS)
+    asked = replace(text_message("user", fields[question]), created=created)
+    return [asked, replace(text_message("assistant", fields[answer]), meta=meta)]
+
 
 EXCHANGE = Format(
     "input-output",
@@ -65,11 +97,11 @@ EXCHANGE = Format(
         Need(
             "input and output, prompt and response, or question and answer",
             lambda fields: any(
-                _has_both(fields, question, answer)
-                for question in ("input", "prompt", "question", "query", "request")
-                for answer in ("output", "response", "answer", "completion")
+                _has_both(fields, question, answer) for question in QUESTIONS for answer in ANSWERS
             ),
         ),
     ),
-    lambda fields, reader: reader.logged(fields),
+    lambda fields, reader: reader.logged(fields, keep_json=True),
+    is_message=is_exchange,
+    messages=_messages,
 )

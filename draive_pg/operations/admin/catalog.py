@@ -32,6 +32,7 @@ PARTS: Mapping[str, Part] = {
     "020_instruction_audit": "instructions",
     "021_agent_threads": "agent_memory",
     "023_recent_memories": "memories",
+    "029_recent_turns": "conversation_memory",
 }
 
 
@@ -211,7 +212,10 @@ TABLES = (
             "payload": "jsonb",
             **CREATED_COLUMNS,
         },
-        indexes={"conversation_memory_idx": "016_conversation_memory"},
+        indexes={
+            "conversation_memory_idx": "016_conversation_memory",
+            "draive_pg_recent_turns": "029_recent_turns",
+        },
     ),
     ExpectedTable(
         "agent_memory",
@@ -349,6 +353,13 @@ TABLES = (
         {"is_prefix": "bool", "name": "text", "ttl": "interval"},
         grants_of="memories_elements",
     ),
+)
+
+# Not created by a migration: `Memories.embed` does that.
+EMBEDDINGS = ExpectedTable(
+    "draive_pg_embeddings",
+    "",
+    {"identifier": "text", "model": "text", "digest": "bytea", "embedding": "vector"},
 )
 
 # Every role may read the catalog, even without a privilege on the schema. Partitions are counted
@@ -492,7 +503,7 @@ def read_catalog(schema: str | None, line: Line | None) -> Operation[Catalog]:
     line : Line | None
         The line whose tables the database should have; None: that of its tables.
     """
-    names = list(dict.fromkeys(table.name for table in TABLES))
+    names = list(dict.fromkeys(table.name for table in (*TABLES, EMBEDDINGS)))
     return Operation(
         name="inspect the tables",
         statements=(CATALOG(schema=schema, names=names),),
@@ -503,7 +514,7 @@ def read_catalog(schema: str | None, line: Line | None) -> Operation[Catalog]:
 
 def _catalog(rows: Sequence[Row], line: Line | None) -> Catalog:
     states = {name: state for name, *state in rows}
-    found = [CatalogRow(table, *states[table.name]) for table in TABLES]
+    found = [CatalogRow(table, *states[table.name]) for table in (*TABLES, EMBEDDINGS)]
     parts = _present_parts(found) | parts_of(_line_of(found, line))
     return Catalog(
         parts,
@@ -511,6 +522,7 @@ def _catalog(rows: Sequence[Row], line: Line | None) -> Catalog:
             row._replace(expected=_expected(row.expected, parts))
             for row in found
             if is_for(row.expected.migration, parts)
+            and (row.present or row.expected is not EMBEDDINGS)
         ],
     )
 

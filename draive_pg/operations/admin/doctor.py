@@ -1,14 +1,15 @@
 """Diagnosis of a database: compares its tables with those that the files of ``schema/`` create."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import LiteralString
 
 from draive_pg.display.text import plural
 from draive_pg.errors import SchemaInvalid
 from draive_pg.lines.line import Line, detect
-from draive_pg.models.admin import AppliedMigration, Diagnosis, Listener, TableState
+from draive_pg.models.admin import AppliedMigration, Diagnosis, Listener, TableState, ViewState
 from draive_pg.models.record import Records
+from draive_pg.operations.admin import cluster
 from draive_pg.operations.admin.catalog import (
     Catalog,
     CatalogRow,
@@ -18,6 +19,7 @@ from draive_pg.operations.admin.catalog import (
     name_conflicts,
     read_catalog,
 )
+from draive_pg.operations.admin.cluster import HAS_CITUS
 from draive_pg.operations.admin.migrations import (
     APPLIED,
     Migration,
@@ -25,7 +27,15 @@ from draive_pg.operations.admin.migrations import (
     several_schemas,
 )
 from draive_pg.operations.conversations.store import read_tables
-from draive_pg.operations.operation import Operation, Query, Row, Statement, Steps, workflow
+from draive_pg.operations.operation import (
+    Operation,
+    Query,
+    Row,
+    Statement,
+    Steps,
+    Workflow,
+    workflow,
+)
 
 STATES = ("applied", "missing", "changed", "unknown")
 
@@ -33,7 +43,7 @@ OLDEST = 150000  # PostgreSQL 15, as server_version_num counts
 
 SERVER = Query(
     "doctor.server",
-    """
+    f"""
 SELECT
     current_setting('server_version'),
     current_setting('server_version_num')::INTEGER,
@@ -44,7 +54,8 @@ SELECT
     pg_is_in_recovery(),
     current_setting('transaction_read_only')::BOOLEAN,
     pg_database_size(current_database()),
-    to_regnamespace(quote_ident(coalesce(:schema::TEXT, current_schema()::TEXT))) IS NOT NULL
+    to_regnamespace(quote_ident(coalesce(:schema::TEXT, current_schema()::TEXT))) IS NOT NULL,
+    {HAS_CITUS}
 """,
 )
 
@@ -120,11 +131,23 @@ ORDER BY backend_start, pid
 )
 
 
+type FindViews = Callable[[str | None, Container[str]], Operation[Records[ViewState]]]
+
+
 @workflow
-def diagnose(schema: str | None, line: Line | None = None) -> Steps[Diagnosis]:
-    """Inspect the server, the tables, the migrations and the listeners; change nothing."""
+def diagnose(
+    schema: str | None,
+    find_views: FindViews,
+    line: Line | None,
+    of_replica: Workflow[tuple[str, ...]],
+) -> Steps[Diagnosis]:
+    """Inspect the server, tables, migrations, views and listeners; change nothing.
+
+    The workflow ``of_replica`` returns the problems of the replica.
+    """
     server = yield _read("the server", SERVER(schema=schema))
-    version, number, encoding, database, role, place, standby, read_only, size, exists = server[0]
+    *described, exists, has_citus = server[0]
+    version, number, encoding, database, role, place, standby, read_only, size = described
     catalog: Catalog = yield read_catalog(schema, line)
     found, place = catalog.tables, next(iter(catalog.schemas), place)
     # Without the table nothing is applied; if the role may not read it, that is not known.
@@ -133,6 +156,7 @@ def diagnose(schema: str | None, line: Line | None = None) -> Steps[Diagnosis]:
     applied = (yield _read("the migrations", APPLIED())) if readable else ()
     history = _migrations(applied, catalog.parts) if readable or not recorded.present else []
     listeners = yield _read("the listeners", LISTENERS())
+    views = yield find_views(place, {table.name for table in found if table.present})
     elsewhere = () if recorded.present else (yield _read("other schemas", ELSEWHERE()))
     conflicts, types = name_conflicts(found), _problems_of_types(found)
     unreadable: list[str] = []
@@ -152,6 +176,13 @@ def diagnose(schema: str | None, line: Line | None = None) -> Steps[Diagnosis]:
                 "draive 0.100 to 0.115 stores integers so, and they cannot be told from floats; "
                 "upgrade draive to 0.116 or newer"
             )
+    sizes: Mapping[str, int] = {}
+    layout: list[str] = []
+    if has_citus:
+        sizes = yield cluster.sizes(place)
+        present = [table.name for table in found if table.present]
+        layout = cluster.problems(present, sizes, worker=(yield cluster.is_worker()))
+    problems_of_replica: tuple[str, ...] = yield of_replica
     return Diagnosis(
         version=version,
         database=database,
@@ -162,7 +193,8 @@ def diagnose(schema: str | None, line: Line | None = None) -> Steps[Diagnosis]:
         read_only=read_only,
         bytes=size,
         migrations=Records(AppliedMigration, history),
-        tables=Records(TableState, map(_table, found)),
+        tables=Records(TableState, (_table(table, sizes) for table in found)),
+        views=views,
         listeners=Records(Listener, (Listener(*row) for row in listeners)),
         problems=(
             *_problems_of_server(version, number, encoding),
@@ -173,12 +205,15 @@ def diagnose(schema: str | None, line: Line | None = None) -> Steps[Diagnosis]:
                 for (name,) in elsewhere
             ),
             *([several_schemas(catalog)] if len(catalog.schemas) > 1 else ()),
+            *layout,
             *conflicts,
             *_problems_of_tables(found, history, place, exists=exists),
             *types,
             *unreadable,
             *lines,
             *_problems_of_rights(found, role),
+            *_problems_of_views(views),
+            *problems_of_replica,
         ),
     )
 
@@ -200,12 +235,13 @@ def _read(what: str, statement: Statement) -> Operation[Sequence[Row]]:
     )
 
 
-def _table(found: CatalogRow) -> TableState:
+def _table(found: CatalogRow, sizes: Mapping[str, int]) -> TableState:
+    # PostgreSQL estimates only the rows that are on this node.
     return TableState(
         name=found.name,
         present=found.present,
-        rows=found.rows,
-        bytes=found.bytes,
+        rows=None if found.name in sizes else found.rows,
+        bytes=sizes.get(found.name, found.bytes),
         rights=tuple(found.rights),
         missing=tuple(f"{each.kind} {each.name}" for each in missing_objects(found)),
     )
@@ -301,4 +337,17 @@ def _problems_of_rights(found: Sequence[CatalogRow], role: str) -> list[str]:
     return [
         f"role {role!r:.80} may not read {', '.join(closed)}: grant it USAGE on the schema, and "
         "SELECT on the tables"
+    ]
+
+
+def _problems_of_views(views: Iterable[ViewState]) -> list[str]:
+    """Return one problem per schema with views that are not those of the frames."""
+    wrong: dict[str, list[str]] = {}
+    for each in views:
+        if each.state != "current":
+            wrong.setdefault(each.schema, []).append(f"{each.name} is {each.state}")
+    return [
+        f"views in schema {place!r:.80}: {', '.join(names)}: run draive-pg views create, or "
+        "frames.create_views; if PostgreSQL refuses, drop them first"
+        for place, names in wrong.items()
     ]

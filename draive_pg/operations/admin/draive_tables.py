@@ -1,4 +1,4 @@
-"""Create one table of draive, for the ``migrate`` of the adapters."""
+"""Create the tables of draive, each for `migrate` of an adapter."""
 
 from collections.abc import Mapping
 from typing import LiteralString

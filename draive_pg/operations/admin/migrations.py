@@ -5,6 +5,7 @@ draive's users created by hand, are adopted.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,7 @@ from typing import LiteralString, cast
 
 from draive_pg.errors import SchemaInvalid
 from draive_pg.lines.line import Line
+from draive_pg.models.admin import AppliedMigrations
 from draive_pg.operations.admin.catalog import (
     TABLES,
     Catalog,
@@ -23,6 +25,7 @@ from draive_pg.operations.admin.catalog import (
     parts_of,
     read_catalog,
 )
+from draive_pg.operations.admin.cluster import HAS_CITUS, is_worker
 from draive_pg.operations.operation import (
     Operation,
     Query,
@@ -35,13 +38,14 @@ from draive_pg.operations.operation import (
 
 STATE = Query(
     "setup.state",
-    """
+    f"""
 SELECT
     CASE
         WHEN :schema::TEXT IS NULL THEN current_schema() IS NOT NULL
         ELSE to_regnamespace(quote_ident(:schema::TEXT)) IS NOT NULL
     END,
-    current_setting('search_path')
+    current_setting('search_path'),
+    {HAS_CITUS}
 """,
 )
 
@@ -120,6 +124,10 @@ DROP_INDEX = {
 }
 
 
+COMMENT = re.compile(r"--[^\n]*")
+STATEMENT = re.compile(rf"(?:{COMMENT.pattern}|'[^']*'|\$\$.*?\$\$|[^;])+", re.DOTALL)
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One file of ``schema/``."""
@@ -176,7 +184,7 @@ def _wanted(parts: Set[Part]) -> tuple[Migration, ...]:
 
 
 @workflow
-def setup(schema: str | None, line: Line | None = None) -> Steps[tuple[str, ...]]:
+def setup(schema: str | None, line: Line | None = None) -> Steps[AppliedMigrations]:
     """Create, upgrade or repair the tables, and return the names of the migrations applied now.
 
     These are the tables of the line, of every other table of draive that exists, and our own.
@@ -186,26 +194,31 @@ def setup(schema: str | None, line: Line | None = None) -> Steps[tuple[str, ...]
     schema of the search path.
     """
     if (yield from _plan(schema, line)) is None:
-        return ()
+        return AppliedMigrations()
     return (yield _apply(schema, line))
 
 
 @transactional
-def _apply(schema: str | None, line: Line | None) -> Steps[tuple[str, ...]]:
+def _apply(schema: str | None, line: Line | None) -> Steps[AppliedMigrations]:
     """Apply the pending migrations, which another process may have done before the lock is free."""
     yield Operation("setup: wait for others", (advisory_lock("draive_pg/setup"),))
     plan = yield from _plan(schema, line)
     if plan is None:
-        return ()
+        return AppliedMigrations()
     yield apply(plan)
-    return tuple(migration.name for migration in plan.missing)
+    return AppliedMigrations(migration.name for migration in plan.missing)
 
 
 def _plan(schema: str | None, line: Line | None) -> Steps[Plan | None]:
     """Return what is to be applied, if anything."""
     # First: it reads pg_class, after which PostgreSQL sees names that others created meanwhile.
     found: Catalog = yield read_catalog(schema, line)
-    exists, search_path = yield _state(schema)
+    exists, search_path, has_citus = yield _state(schema)
+    if has_citus and (yield is_worker()):
+        raise SchemaInvalid(
+            "setup: nothing was done: this server is a worker of a Citus cluster: connect to the "
+            "coordinator"
+        )
     if conflicts := name_conflicts(found.tables):
         raise SchemaInvalid(f"setup: nothing was done: {'; '.join(conflicts)}")
     if len(found.schemas) > 1:
@@ -230,13 +243,13 @@ def several_schemas(found: Catalog) -> str:
     return f"the tables are in the schemas {names} of the search path: name one with schema="
 
 
-def _state(schema: str | None) -> Operation[tuple[bool, str]]:
-    """Return whether the schema, or one of the search path, exists, and the search path."""
+def _state(schema: str | None) -> Operation[tuple[bool, str, bool]]:
+    """Return whether the schema, or one of the search path, exists, the path, and if of Citus."""
     return Operation(
         name="setup: look for the schema",
         statements=(STATE(schema=schema),),
         read_only=True,
-        decode=lambda rows: (rows[0][0], rows[0][1]),
+        decode=lambda rows: (rows[0][0], rows[0][1], rows[0][2]),
     )
 
 
@@ -302,7 +315,8 @@ def apply(plan: Plan) -> Operation[None]:
                 statement
                 for each in plan.missing
                 for statement in (
-                    Statement(each.sql, None),
+                    # Citus sends all of a text to the nodes of a table, but runs one statement.
+                    *(Statement(part) for part in _statements(each.sql)),
                     RECORD(version=each.version, name=each.name, checksum=each.checksum),
                 )
             ),
@@ -310,6 +324,12 @@ def apply(plan: Plan) -> Operation[None]:
             RESTORE_SEARCH_PATH(path=plan.search_path),
         ),
     )
+
+
+def _statements(script: LiteralString) -> list[LiteralString]:
+    """Return the statements of a migration, which has only simple literals and ``$$`` quotes."""
+    parts = cast("list[LiteralString]", STATEMENT.findall(script))
+    return [part for part in parts if COMMENT.sub("", part).strip()]
 
 
 def _read(path: Path) -> Migration:

@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from draive_pg.codec.json import parse
-from draive_pg.operations.conversations.store import STEP, lock_memory
-from draive_pg.operations.operation import Operation, Query
+from draive_pg.operations.conversations.store import STEP
+from draive_pg.operations.operation import Operation, Query, advisory_lock
 
 RECALL = Query(
     "agents.recall",
@@ -50,7 +50,7 @@ def remember(agent: str, thread: UUID, context: str) -> Operation[None]:
     return Operation(
         name=f"remember in thread {thread} of agent {agent!r:.80}",
         statements=(
-            lock_memory(f"{agent}#{thread}"),
+            advisory_lock(f"memories/{agent}#{thread}"),
             REMEMBER(agent=agent, thread=thread, context=context),
         ),
     )

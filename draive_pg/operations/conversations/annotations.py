@@ -5,7 +5,6 @@ the memory. Unlike its position or its row, that stays the same when the memory 
 or restored, and when elements of other content are removed; `renumber` counts those of the same.
 """
 
-import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, LiteralString
@@ -19,7 +18,7 @@ from draive_pg.codec.validation import (
     check_position,
     check_text,
     check_texts,
-    is_number,
+    is_finite,
     shown,
 )
 from draive_pg.models.conversations import Annotation
@@ -137,6 +136,9 @@ FROM ({ROWS}) AS annotation
 """,
 )
 
+# In a subquery, because Citus cannot plan a condition on `ctid` that is known to be false.
+POSITION: LiteralString = "(SELECT :position::INT8)"
+
 # A repeated id replaces the annotation by DELETE and INSERT, as a role may lack UPDATE.
 ADD = Query(
     "annotations.add",
@@ -148,7 +150,7 @@ WITH target AS (
         element.occurrence,
         :position::INT8 IS NULL OR element.position IS NOT NULL AS found
     FROM {CONVERSATIONS} AS conversation
-    LEFT JOIN {_keyed("identifier = :identifier::TEXT AND :position::INT8 IS NOT NULL")} AS element
+    LEFT JOIN {_keyed(f"identifier = :identifier::TEXT AND {POSITION} IS NOT NULL")} AS element
         ON element.position = :position::INT8
     WHERE conversation.identifier = :identifier::TEXT
 ),
@@ -395,6 +397,6 @@ def _check_name(name: object) -> str:
 def _check_score(score: object) -> float | None:
     if score is None:
         return None
-    if not is_number(score) or not math.isfinite(score):
+    if not is_finite(score):
         raise ValueError(f"score must be a finite number or None, not {shown(score)}")
     return float(score)

@@ -15,7 +15,7 @@ from draive_pg.operations.conversations.elements import (
     decoder,
     time_of,
 )
-from draive_pg.operations.conversations.expressions import STARTS_TURN
+from draive_pg.operations.conversations.expressions import BACKWARD, STARTS_TURN
 from draive_pg.operations.conversations.store import (
     CHECK_REMOVAL,
     DELETE_ELEMENTS,
@@ -53,7 +53,7 @@ ANCHOR: LiteralString = f"""moment AS MATERIALIZED (
 anchor AS (
     SELECT
         created,
-        coalesce(:place::TID, (
+        coalesce((SELECT :place::TID), (
             SELECT place
             FROM {ELEMENTS} AS element
             WHERE identifier = :identifier::TEXT AND element.created = moment.created
@@ -70,16 +70,14 @@ anchor AS (
     FROM moment
 )"""
 
-# The beginning of the newest turn. With a limit that it does not know, the planner reads the index
-# backwards, and stops there; without, it expects to find no such element, and sorts all of them.
+# The beginning of the newest turn.
 NEWEST_TURN: LiteralString = f"""anchor AS (
     SELECT created, place
     FROM (
-        SELECT created, place, content
+        SELECT created, place, type, kind, composite
         FROM {ELEMENTS} AS element
         WHERE identifier = :identifier::TEXT
-        ORDER BY created DESC, place DESC
-        LIMIT (SELECT 9223372036854775807)
+        {BACKWARD}
     ) AS backward
     WHERE {STARTS_TURN}
     LIMIT 1
@@ -100,12 +98,13 @@ def _chosen(condition: LiteralString = "") -> LiteralString:
 )"""
 
 
+# Annotations first: Citus runs one common table expression after the other.
 REMOVE: LiteralString = f"""{CHECK_REMOVAL},
 removed_elements AS (
     SELECT identifier, created, place FROM chosen WHERE (SELECT refusal FROM checked) IS NULL
 ),
-{DELETE_ELEMENTS},
 {renumber()},
+{DELETE_ELEMENTS},
 {KEEP}"""
 
 REMOVED: LiteralString = """
@@ -195,8 +194,8 @@ following AS (
 ),
 changed AS MATERIALIZED (SELECT * FROM following WHERE number = 1 OR moved <> created),
 removed_elements AS (SELECT identifier, created, place FROM changed),
-{DELETE_ELEMENTS},
 {renumber(":content::JSONB")},
+{DELETE_ELEMENTS},
 {KEEP},
 new_elements AS (
     SELECT

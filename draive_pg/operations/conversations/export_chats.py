@@ -182,7 +182,7 @@ def _lines(identifier: str, rows: Iterable[Row], rules: Rules, report: Report) -
             return
     writer = Writer(rules.metadata)
     document = FORMATS[rules.format](conversation, writer)
-    report.ignored.update(writer.left_out)
+    report.ignored.update(writer.left_out | conversation.ignored)
     report.conversations += 1
     report.messages += len(conversation.messages)
     yield f"{json.dumps(document, ensure_ascii=False)}\n".encode()

@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from draive_pg.atomic_file import PRIVATE, Drafts
-from draive_pg.codec.validation import MAX_SENT, check_text
+from draive_pg.codec.validation import MAX_SENT, check_text, is_finite, is_integer
 from draive_pg.errors import ExportInvalid
 from draive_pg.input_file import open_input
 
 # PostgreSQL also reads "now", and times of no time zone as those of the session's.
 TIME = re.compile(
-    r"-?infinity|\d{4,6}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)", re.ASCII
+    r"-?infinity|\d{4,6}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)( BC)?",
+    re.ASCII,
 )
 
 
@@ -142,21 +143,25 @@ def _is_dated(row: object) -> bool:
     return isinstance(members.get("created"), str) and "content" in members
 
 
-def _is_annotation(row: object) -> bool:
+def _is_annotation(row: Any) -> bool:
     match row:
         case {
             "created": str(),
             "content": {
                 "id": str(),
                 "name": str(),
-                "score": int() | float() | None,
+                "score": score,
                 "comment": str() | None,
                 "tags": list(),
                 "author": str() | None,
                 "digest": str() | None,
-                "occurrence": int() | None,
+                "occurrence": occurrence,
             },
         }:
-            return all(isinstance(tag, str) for tag in cast("Any", row)["content"]["tags"])
+            return (
+                (score is None or is_finite(score))
+                and (occurrence is None or (is_integer(occurrence) and 0 < occurrence < 1 << 31))
+                and all(isinstance(tag, str) for tag in row["content"]["tags"])
+            )
         case _:
             return False

@@ -16,7 +16,8 @@ from draive_pg.operations.conversations.store import (
     REMOVE_CONVERSATIONS,
     SNAPSHOTS,
     TURNS,
-    lock_memories,
+    lock_for_removal,
+    lock_memory,
 )
 from draive_pg.operations.conversations.turns import FORK_TURNS, RENAME_TURNS
 from draive_pg.operations.operation import (
@@ -26,6 +27,7 @@ from draive_pg.operations.operation import (
     Query,
     Row,
     Steps,
+    transactional,
     workflow,
 )
 
@@ -149,9 +151,10 @@ def _moves(subject: LiteralString, source: LiteralString) -> Sequence[Query]:
 WITH moved AS (
     DELETE FROM {{schema}}.{table} AS belonging
     WHERE identifier = :identifier::TEXT
-        AND EXISTS (SELECT FROM {source} = :identifier::TEXT)
+        AND EXISTS (SELECT TRUE FROM {source} = :identifier::TEXT)
         AND NOT EXISTS (
-            SELECT FROM {CONVERSATIONS} AS target WHERE target.identifier = :new_identifier::TEXT
+            SELECT TRUE FROM {CONVERSATIONS} AS target
+            WHERE target.identifier = :new_identifier::TEXT
         )
     RETURNING *
 )
@@ -184,7 +187,7 @@ def fork(identifier: str, new_identifier: str, position: int | None) -> ByLine[b
         return Operation(
             name=name,
             statements=(
-                lock_memories((new_identifier,)),
+                lock_memory(new_identifier),
                 query(identifier=identifier, new_identifier=new_identifier, position=position),
             ),
             decode=decode,
@@ -211,17 +214,19 @@ def rename(identifier: str, new_identifier: str) -> ByLine[bool]:
             raise SchemaInvalid(f"{name}: it is of an agent of draive, which names it: fork it")
         return _check_copied(name, new_identifier, existed=existed, created=created)
 
-    def build(line: Line) -> Operation[bool]:
+    # A refusal rolls back the moves: draive takes no locks, and may create the target after them.
+    @transactional
+    def build(line: Line) -> Steps[bool]:
         queries = (*MOVES_TURNS, RENAME_TURNS) if line.has_turns else (*MOVES, RENAME)
         identifiers = {"identifier": identifier, "new_identifier": new_identifier}
-        return Operation(
-            name=name,
-            statements=(
-                lock_memories(identifiers.values()),
-                *(query(**identifiers) for query in queries),
-            ),
-            fallback=NOT_MOVED,
-            decode=decode,
+        yield from lock_for_removal(name, [identifier, new_identifier])
+        return (
+            yield Operation(
+                name=name,
+                statements=tuple(query(**identifiers) for query in queries),
+                fallback=NOT_MOVED,
+                decode=decode,
+            )
         )
 
     return ByLine(build)

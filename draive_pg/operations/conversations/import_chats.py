@@ -9,9 +9,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from draive_pg.chat.containers import Containers
 from draive_pg.chat.conversation import Branches, OnError
 from draive_pg.chat.convert import Chat, Element, convert
+from draive_pg.chat.files.containers import Containers
 from draive_pg.chat.formats.format import Options
 from draive_pg.chat.reader import Log, read, read_messages
 from draive_pg.codec.elements import UNTIMED, Document
@@ -22,6 +22,7 @@ from draive_pg.errors import ChatInvalid, MemoryExists, StoredDataSkipped, warn
 from draive_pg.models.conversations import ChatImport
 from draive_pg.operations.conversations.ahead import ahead
 from draive_pg.operations.conversations.store import (
+    CONVERSATIONS,
     CREATE_CONVERSATIONS,
     ELEMENTS,
     INSERT_ELEMENTS,
@@ -45,10 +46,12 @@ from draive_pg.operations.operation import (
 )
 
 DEFAULT = Options()
+MAX_PROBLEMS = 10_000  # of each sort that are reported one by one
 MAX_IDENTIFIER = 2_600  # bytes that fit into an index of PostgreSQL
 
 # The caller holds the locks. A conversation that has begun with the same elements gets the others;
 # one with different elements is not changed. Meta is not compared, because exports differ in it.
+# Variables are current at the end of the log; if only they changed, no earlier snapshot has them.
 IMPORT = Query(
     "memories.import_chats",
     f"""
@@ -75,7 +78,8 @@ stored AS (
         created,
         content
     FROM {ELEMENTS} AS element
-    WHERE identifier = ANY (:identifiers::TEXT[]) AND NOT :append::BOOLEAN
+    -- Citus cannot plan a condition on `ctid` that is known to be false.
+    WHERE identifier = ANY (:identifiers::TEXT[]) AND NOT (SELECT :append::BOOLEAN)
 ),
 state AS MATERIALIZED (
     SELECT
@@ -88,11 +92,15 @@ state AS MATERIALIZED (
         newest.created AS last,
         clock_timestamp() AS now
     FROM given
-    CROSS JOIN LATERAL (
-        SELECT max(created) AS created
-        FROM {WRITES} AS element
-        WHERE element.identifier = given.identifier AND created < 'infinity'
-    ) AS newest
+    LEFT JOIN (
+        SELECT identifier, (
+            SELECT max(created)
+            FROM {WRITES} AS element
+            WHERE element.identifier = conversation.identifier AND element.created < 'infinity'
+        ) AS created
+        FROM {CONVERSATIONS} AS conversation
+        WHERE identifier = ANY (:identifiers::TEXT[])
+    ) AS newest USING (identifier)
     LEFT JOIN stored USING (identifier)
     LEFT JOIN given_elements USING (identifier, number)
     GROUP BY given.identifier, newest.created
@@ -111,22 +119,52 @@ new_elements AS MATERIALIZED (
         AND given_elements.number > state.stored
     WHERE NOT state.differs
 ),
-latest AS (
-    SELECT given.identifier, newest.variables, newest.created
-    FROM given
-    CROSS JOIN LATERAL (
-        SELECT variables, created
-        FROM {SNAPSHOTS} AS snapshot
-        WHERE snapshot.identifier = given.identifier
-        ORDER BY created DESC, place DESC
-        LIMIT 1
-    ) AS newest
+recorded AS MATERIALIZED (
+    SELECT identifier, variables, created, place
+    FROM {SNAPSHOTS} AS snapshot
+    WHERE identifier = ANY (:identifiers::TEXT[])
 ),
-new_snapshots AS (
+latest AS (
+    SELECT DISTINCT ON (identifier) identifier, variables, created
+    FROM recorded
+    ORDER BY identifier, created DESC, place DESC
+),
+given_snapshots AS MATERIALIZED (
     SELECT
-        state.identifier,
+        given.identifier,
         item.number,
         (item.value -> 'variables')::JSONB AS variables,
+        (item.value ->> 'position')::INT8 AS position,
+        (item.value ->> 'position')::INT8 >= state.stored OR (
+            item.number = json_array_length(given.snapshots)
+            AND json_array_length(given.elements) >= state.stored
+        ) AS is_current,
+        json_array_length(given.elements) > state.stored AS has_grown
+    FROM state
+    JOIN given USING (identifier)
+    CROSS JOIN LATERAL json_array_elements(given.snapshots)
+        WITH ORDINALITY AS item (value, number)
+    WHERE NOT state.differs
+),
+changed_snapshots AS MATERIALIZED (
+    SELECT given_snapshots.*, latest.created AS last
+    FROM given_snapshots
+    LEFT JOIN latest USING (identifier)
+    WHERE CASE
+        WHEN has_grown AND is_current
+            THEN latest.variables || given_snapshots.variables = latest.variables IS NOT TRUE
+        ELSE NOT EXISTS (
+            SELECT FROM recorded
+            WHERE recorded.identifier = given_snapshots.identifier
+                AND recorded.variables || given_snapshots.variables = recorded.variables
+        )
+    END
+),
+new_snapshots AS MATERIALIZED (
+    SELECT
+        state.identifier,
+        changed.number,
+        changed.variables,
         greatest(
             coalesce(
                 new_elements.created,
@@ -134,29 +172,16 @@ new_snapshots AS (
                     SELECT max(each.created) + {STEP} FROM new_elements AS each
                     WHERE each.identifier = state.identifier
                 ),
+                state.last + {STEP},
                 state.now
             ),
-            latest.created + item.number * {STEP}
+            changed.last + changed.number * {STEP}
         ) AS created
     FROM state
-    JOIN given USING (identifier)
-    CROSS JOIN LATERAL json_array_elements(given.snapshots)
-        WITH ORDINALITY AS item (value, number)
+    JOIN changed_snapshots AS changed USING (identifier)
     LEFT JOIN new_elements ON new_elements.identifier = state.identifier
-        AND new_elements.number = greatest(
-            (item.value ->> 'position')::INT8 + 1,
-            state.stored + 1
-        )
-    LEFT JOIN latest ON latest.identifier = state.identifier
-    WHERE NOT state.differs
-        AND (
-            (item.value ->> 'position')::INT8 >= state.stored
-            OR (
-                item.number = json_array_length(given.snapshots)
-                AND new_elements.identifier IS NOT NULL
-            )
-        )
-        AND latest.variables @> (item.value -> 'variables')::JSONB IS NOT TRUE
+        AND new_elements.number = greatest(changed.position + 1, state.stored + 1)
+    WHERE changed.is_current
 ),
 new_conversations AS (
     SELECT given.identifier, coalesce(given.created, now()) AS created
@@ -171,7 +196,14 @@ SELECT
     state.identifier,
     state.stored,
     state.differs,
-    coalesce(counted.added, 0) AS added
+    coalesce(counted.added, 0) AS added,
+    EXISTS (
+        SELECT FROM new_snapshots WHERE new_snapshots.identifier = state.identifier
+    ) AS has_new_variables,
+    EXISTS (
+        SELECT FROM changed_snapshots AS changed
+        WHERE changed.identifier = state.identifier AND NOT changed.is_current
+    ) AS has_other_variables
 FROM state
 LEFT JOIN (
     SELECT identifier, count(*) AS added FROM new_elements GROUP BY identifier
@@ -196,12 +228,36 @@ class Given(NamedTuple):
 
 
 @dataclass(slots=True)
+class Problems:
+    """Descriptions of problems, of which only the first are kept: a file may have any number."""
+
+    first: list[str] = field(default_factory=list[str])
+    more: int = 0
+
+    def add(self, problem: str) -> None:
+        """Add a problem."""
+        if len(self.first) < MAX_PROBLEMS:
+            self.first.append(problem)
+        else:
+            self.more += 1
+
+    @property
+    def total(self) -> int:
+        """Number of all problems."""
+        return len(self.first) + self.more
+
+    def described(self) -> Sequence[str]:
+        """Return the first problems, and how many more there are."""
+        return [*self.first, f"and {self.more:,} more"] if self.more else self.first
+
+
+@dataclass(slots=True)
 class Report:
     """What an import did so far: the values of a `ChatImport`.
 
     Attributes
     ----------
-    conflicts : list of str
+    conflicts : Problems
         Refusals of the database; ``refused`` has those of the conversations that are read ahead.
     read : int
         Bytes of files.
@@ -211,11 +267,11 @@ class Report:
     extended: int = 0
     unchanged: int = 0
     elements: int = 0
-    refused: list[str] = field(default_factory=list[str])
-    repaired: list[str] = field(default_factory=list[str])
+    refused: Problems = field(default_factory=Problems)
+    repaired: Problems = field(default_factory=Problems)
     ignored: Counter[str] = field(default_factory=Counter[str])
     untimed: int = 0
-    conflicts: list[str] = field(default_factory=list[str])
+    conflicts: Problems = field(default_factory=Problems)
     read: int = 0
 
     def count(self, size: int) -> None:
@@ -229,10 +285,11 @@ class Report:
             self.extended,
             self.unchanged,
             self.elements,
-            (*self.refused, *self.conflicts),
-            tuple(self.repaired),
+            (*self.refused.described(), *self.conflicts.described()),
+            tuple(self.repaired.described()),
             dict(sorted((+self.ignored).items())),
             self.untimed,
+            self.refused.total + self.conflicts.total,
         )
 
 
@@ -306,7 +363,7 @@ def import_chats(source: Any, rules: Rules, *, dry_run: bool = False) -> Steps[C
     ):
         while batch := (yield Call(take)):
             states = yield _write(batch, append=rules.append)
-            _count(batch, states, rules, report)
+            _count(batch, states, rules, report, with_variables=with_variables)
             bar.update(report.read - bar.n)
             if not with_variables:
                 written = (each for each in batch if states[each.identifier][3])
@@ -348,12 +405,17 @@ def _prepared(source: Any, rules: Rules, report: Report) -> Generator[Given]:
     for each in _sources(source):
         for entry in read(each, containers, rules.options):
             if isinstance(entry, ChatInvalid):
-                report.refused.append(str(entry))
+                report.refused.add(str(entry))
+                continue
+            if not entry.conversation.messages:
+                report.ignored["conversations without messages"] += 1
                 continue
             try:
                 given = _given(entry, rules, report)
-            except ValueError as error:
-                report.refused.append(f"{entry.where}: {error}")
+            except (TypeError, ValueError) as error:
+                report.refused.add(f"{entry.where}: {error}")
+            except RecursionError:
+                report.refused.add(f"{entry.where}: a value is nested too deeply")
             else:
                 yield given
 
@@ -362,7 +424,8 @@ def _given(log: Log, rules: Rules, report: Report) -> Given:
     identifier = _identifier(f"{rules.prefix}{log.identifier}")
     chat = convert(log.conversation, rules.on_error)
     text = _line(identifier, chat, log.conversation.created)
-    report.repaired += (f"{log.where}: {repair}" for repair in chat.repairs)
+    for repair in chat.repairs:
+        report.repaired.add(f"{log.where}: {repair}")
     report.ignored.update(log.conversation.ignored)
     report.untimed += any(each.untimed for each in chat.elements)
     return Given(identifier, text, len(chat.elements), log.where, bool(chat.snapshots))
@@ -407,21 +470,29 @@ def _time(time: datetime | None) -> str:
     return "null" if time is None else f'"{time.isoformat()}"'
 
 
-def _count(batch: Sequence[Given], states: Mapping[str, Row], rules: Rules, report: Report) -> None:
+def _count(
+    batch: Sequence[Given],
+    states: Mapping[str, Row],
+    rules: Rules,
+    report: Report,
+    *,
+    with_variables: bool,
+) -> None:
     for given in batch:
-        _, stored, differs, added = states[given.identifier]
+        _, stored, differs, added, has_new_variables, has_other_variables = states[given.identifier]
         if differs:
-            report.conflicts.append(
-                f"{given.where}: memory {given.identifier!r:.80} has other elements; import with "
-                "another prefix, or remove or rename the memory first"
+            report.conflicts.add(
+                f"{given.where}: memory {given.identifier!r:.80} has other elements; if the log "
+                "continues it, append; if not, import with another prefix, or remove the memory"
             )
         elif stored == 0 or rules.append:
             report.imported += 1
-        elif added:
+        elif added or (with_variables and has_new_variables):
             report.extended += 1
         else:
             report.unchanged += 1
         report.elements += added
+        report.ignored["earlier variables"] += with_variables and has_other_variables
 
 
 def _write(batch: Sequence[Given], *, append: bool) -> Operation[Mapping[str, Row]]:
@@ -430,7 +501,7 @@ def _write(batch: Sequence[Given], *, append: bool) -> Operation[Mapping[str, Ro
     return Operation(
         name=f"import {first.where}: memory {first.identifier!r:.80}{more}",
         statements=(
-            lock_memories([given.identifier for given in batch]),
+            *lock_memories([given.identifier for given in batch]),
             _statement(batch, append=append, only_new=False),
         ),
         decode=lambda rows: {row[0]: row for row in rows},
@@ -463,7 +534,7 @@ def import_chat(
         raise ChatInvalid(str(error)) from error
 
     def decode(rows: Sequence[Row]) -> int:
-        _, _, refused, added = rows[0]
+        _, _, refused, added, *_ = rows[0]
         if refused:
             raise MemoryExists(
                 f"import chat into memory {identifier!r:.80}: it already has elements; "

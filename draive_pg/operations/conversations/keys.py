@@ -24,7 +24,7 @@ FORGET_EXPIRED = Query(
     "memories.keys.forget",
     """
 DELETE FROM {schema}.draive_pg_keys
-WHERE identifier = :identifier::TEXT AND expires <= clock_timestamp()
+WHERE identifier = :identifier::TEXT AND expires <= now()
 """,
 )
 

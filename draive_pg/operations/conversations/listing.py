@@ -11,12 +11,23 @@ from draive_pg.errors import MemoryMissing, similar_names
 from draive_pg.models.conversations import MemorySummary
 from draive_pg.models.record import Records
 from draive_pg.operations.conversations.expressions import epoch_us
-from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, SNAPSHOTS, WRITES
+from draive_pg.operations.conversations.store import (
+    CONVERSATIONS,
+    ELEMENTS,
+    FENCE,
+    META,
+    SNAPSHOTS,
+    WRITES,
+)
 from draive_pg.operations.operation import ByLine, Operation, Query, Request, Row, Steps, workflow
 
 type Order = Literal["identifier", "created", "last", "elements", "bytes"]
 
 MAX_COMPARED = 1_000  # identifiers compared with a missing one
+
+# How many of the memories created first are read to find those written to longest ago.
+EARLY = 100
+EARLY_PER_MEMORY = 4
 
 
 # When `conversation` was created or last written to.
@@ -46,9 +57,8 @@ LISTED: LiteralString = f"""{MATCHING}
         LIMIT 1
     ))
     AND (:meta::JSONB IS NULL OR EXISTS (
-        SELECT FROM {ELEMENTS} AS element
-        WHERE element.identifier = conversation.identifier
-            AND element.content -> 'meta' @> :meta::JSONB
+        SELECT FROM {META} AS element
+        WHERE element.identifier = conversation.identifier AND element.meta @> :meta::JSONB
     ))"""
 
 IDENTIFIERS = Query(
@@ -90,7 +100,7 @@ ORDERS: Mapping[Order, LiteralString] = {
 DIRECTIONS: Mapping[bool, LiteralString] = {False: "ASC", True: "DESC"}
 
 
-def _list(order: Order, direction: LiteralString, page: LiteralString) -> LiteralString:
+def _list(order: Order, direction: LiteralString, condition: LiteralString) -> LiteralString:
     return f"""
 SELECT
     conversation.identifier,
@@ -100,7 +110,7 @@ SELECT
     held.elements,
     kept.snapshots,
     held.bytes + kept.bytes
-FROM {page} AS conversation
+FROM {CONVERSATIONS} AS conversation
 CROSS JOIN LATERAL (
     SELECT
         min(created) AS first,
@@ -118,6 +128,7 @@ CROSS JOIN LATERAL (
     FROM {SNAPSHOTS} AS snapshot
     WHERE snapshot.identifier = conversation.identifier
 ) AS kept
+WHERE {condition}
 ORDER BY {ORDERS[order]} {direction}, conversation.identifier
 """
 
@@ -129,9 +140,13 @@ PAGE: LiteralString = "LIMIT :limit::INT8\nOFFSET :offset::INT8\n"
 
 def _listed(order: Order, direction: LiteralString) -> LiteralString:
     if order != "last":
-        return _list(order, direction, ALL) + PAGE
+        return _list(order, direction, LISTED) + PAGE
     ordered = f"ORDER BY {LAST_WRITTEN} {direction}, identifier\n{PAGE}"
-    return _list(order, direction, f"(SELECT * FROM {ALL} AS conversation\n{ordered})")
+    return _list(
+        order,
+        direction,
+        f"conversation.identifier IN (SELECT identifier FROM {ALL} AS conversation\n{ordered})",
+    )
 
 
 # Except for order `elements` and `bytes`, only the memories of the page are aggregated.
@@ -144,7 +159,7 @@ LISTS: Mapping[tuple[Order, bool], Query] = {
 }
 
 # The memories that were written to last, by indexes of times: each row is the last write of a
-# memory, or skipped. `OFFSET 0` keeps the rows in the order of the indexes.
+# memory, or skipped. The fence keeps the rows in the order of the indexes.
 RECENT: LiteralString = f"""(
     SELECT DISTINCT ON (written.created, written.identifier) conversation.*
     FROM (
@@ -158,7 +173,7 @@ RECENT: LiteralString = f"""(
         SELECT identifier, created
         FROM {CONVERSATIONS} AS conversation
         WHERE conversation.identifier = written.identifier
-        OFFSET 0
+        {FENCE}
     ) AS conversation
     WHERE written.created = {LAST_WRITTEN}
         AND (:since::TIMESTAMPTZ IS NULL OR written.created >= :since::TIMESTAMPTZ)
@@ -168,7 +183,47 @@ RECENT: LiteralString = f"""(
     OFFSET :offset::INT8
 )"""
 
-LIST_RECENT = Query("memories.list.recent", _list("last", "DESC", RECENT))
+# The memories that were written to longest ago are among those that were created first: no other
+# memory can have been written to before the creation of the last of them. If these are too few,
+# all memories are read.
+STALE: LiteralString = f"""(
+    WITH early AS MATERIALIZED (
+        SELECT conversation.*, {LAST_WRITTEN} AS last
+        FROM {CONVERSATIONS} AS conversation
+        ORDER BY created
+        LIMIT :early::INT8
+    ),
+    certain AS MATERIALIZED (
+        SELECT * FROM early
+        WHERE (last < (SELECT max(created) FROM early)
+                OR (SELECT count(*) FROM early) < :early::INT8)
+            AND (:since::TIMESTAMPTZ IS NULL OR last >= :since::TIMESTAMPTZ)
+            AND (:until::TIMESTAMPTZ IS NULL OR last < :until::TIMESTAMPTZ)
+    ),
+    enough AS (
+        SELECT count(*) - :offset::INT8 >= :limit::INT8 AS enough FROM certain
+    )
+    SELECT identifier, created, last FROM certain WHERE (SELECT enough FROM enough)
+    UNION ALL
+    SELECT identifier, created, {LAST_WRITTEN} AS last
+    FROM {CONVERSATIONS} AS conversation
+    WHERE NOT (SELECT enough FROM enough)
+        AND (:since::TIMESTAMPTZ IS NULL OR {LAST_WRITTEN} >= :since::TIMESTAMPTZ)
+        AND (:until::TIMESTAMPTZ IS NULL OR {LAST_WRITTEN} < :until::TIMESTAMPTZ)
+    ORDER BY last, identifier
+    LIMIT :limit::INT8
+    OFFSET :offset::INT8
+)"""
+
+
+def _on(page: LiteralString) -> LiteralString:
+    """Return the condition of the memories of a short page, which the index finds."""
+    return f"conversation.identifier = ANY (ARRAY(SELECT identifier FROM {page} AS page))"
+
+
+LIST_RECENT = Query("memories.list.recent", _list("last", "DESC", _on(RECENT)))
+
+LIST_STALE = Query("memories.list.stale", _list("last", "ASC", _on(STALE)))
 
 FIND_RECENT = Query("memories.find.recent", f"SELECT identifier FROM {RECENT} AS conversation")
 
@@ -214,7 +269,7 @@ def count(**selection: Unpack[Selection]) -> Operation[int]:
 def find(limit: int | None, **selection: Unpack[Selection]) -> Request[tuple[str, ...]]:
     """Return the identifiers of the memories that match, last written first."""
     page = {**_filters(selection), "limit": check_limit(limit, "limit"), "offset": 0}
-    return _of_recent(
+    return _by_time(
         page,
         Operation(
             name="find memories",
@@ -249,22 +304,25 @@ def list_(
         read_only=True,
         decode=lambda rows: Records(MemorySummary, map(_summary, rows), limit=limit),
     )
-    last_first = order == "last" and descending
-    return _of_recent(page, operation, LIST_RECENT) if last_first else operation
+    if order != "last":
+        return operation
+    return _by_time(page, operation, LIST_RECENT if descending else LIST_STALE)
 
 
-def _of_recent[T](page: dict[str, object], operation: Operation[T], query: Query) -> Request[T]:
-    """Use the indexes of times for a page of the last written memories, where that is faster.
+def _by_time[T](page: Mapping[str, Any], operation: Operation[T], query: Query) -> Request[T]:
+    """Use the indexes of times for a page of memories by their last write, where that is faster.
 
     Tables of turns have no such indexes. With another filter, or without a limit, all memories are
     read once, instead of all of their writes.
     """
     if page["limit"] is None or any(page[name] for name in ("prefix", "variables", "meta")):
         return operation
-    recent = replace(
-        operation, statements=(query(**{name: page[name] for name in query.parameters}),)
+    early = EARLY + EARLY_PER_MEMORY * (page["limit"] + page["offset"])
+    given = {**page, "early": min(early, MAX_INTEGER)}
+    indexed = replace(
+        operation, statements=(query(**{name: given[name] for name in query.parameters}),)
     )
-    return ByLine(lambda line: operation if line.has_turns else recent)
+    return ByLine(lambda line: operation if line.has_turns else indexed)
 
 
 @workflow

@@ -1,14 +1,16 @@
 """Read one conversation as draive recalls it: elements to replay to a model, and variables."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from draive_pg.codec.elements import newest, replayable
 from draive_pg.codec.validation import check_limit, check_text
 from draive_pg.lines.line import Line
-from draive_pg.operations.conversations.expressions import STARTS_TURN
+from draive_pg.operations.conversations.expressions import BACKWARD, STARTS_TURN
 from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS
 from draive_pg.operations.conversations.turns import recall as turns_of
 from draive_pg.operations.operation import (
@@ -26,13 +28,14 @@ from draive_pg.operations.operation import (
 if TYPE_CHECKING:
     from draive import ModelInput, ModelMemoryRecall, ModelOutput
 
-# The elements in order, then the newest variables: one statement, so one snapshot of both.
+# The elements in order, then the newest variables: one statement, so one snapshot of both. The
+# times are numbers, because printing them takes a quarter of the statement.
 RECALL = Query(
     "memories.recall",
     f"""
 SELECT written, document
 FROM (
-    SELECT created::TEXT AS written, created, place, content::TEXT AS document
+    SELECT date_part('epoch', created) AS written, created, place, content::TEXT AS document
     FROM {ELEMENTS} AS element
     WHERE identifier = :identifier::TEXT
     UNION ALL
@@ -58,16 +61,21 @@ RECALL_NEWEST = Query(
 SELECT written, document
 FROM (
     (
-        SELECT created::TEXT AS written, created, place, content::TEXT AS document
+        SELECT date_part('epoch', created) AS written, created, place, content::TEXT AS document
         FROM {ELEMENTS} AS element
         WHERE identifier = :identifier::TEXT
         ORDER BY created DESC, place DESC
         LIMIT greatest(:limit::INT8, (
             SELECT number
             FROM (
-                SELECT content, row_number() OVER (ORDER BY created DESC, place DESC) AS number
+                SELECT
+                    type,
+                    kind,
+                    composite,
+                    row_number() OVER (ORDER BY created DESC, place DESC) AS number
                 FROM {ELEMENTS} AS element
                 WHERE identifier = :identifier::TEXT
+                {BACKWARD}
             ) AS backward
             WHERE {STARTS_TURN}
             LIMIT 1
@@ -139,7 +147,7 @@ def _read[T](
     check_text(identifier, "identifier")
     check_limit(limit, "limit")
 
-    def decode(rows: Sequence[Row]) -> Read:
+    def decode(rows: Sequence[Row]) -> T:
         from draive_pg.codec import draive_types
 
         written = [row for row in rows if row[0] is not None]
@@ -159,7 +167,7 @@ def _read[T](
             ),
             skip_invalid=skip_invalid,
         )
-        return Read(elements, variables[0] if variables else {}, skipped + skipped_too)
+        return to_result(Read(elements, variables[0] if variables else {}, skipped + skipped_too))
 
     return Operation(
         name=f"recall memory {identifier!r:.80}",
@@ -170,7 +178,6 @@ def _read[T](
         ),
         read_only=True,
         decode=decode,
-        to_result=to_result,
     )
 
 
@@ -183,5 +190,8 @@ def _recalled(read: Read, limit: int | None = None) -> "ModelMemoryRecall":
     return draive_types.recall(context, read.variables)
 
 
-def _element(identifier: str, written: str) -> str:
-    return f"memory {identifier!r:.80}, element of {written},"
+def _element(identifier: str, written: float) -> str:
+    time: object = f"{written:g} seconds after 1970"
+    with suppress(OverflowError, ValueError):  # a time that only PostgreSQL can represent
+        time = datetime.fromtimestamp(written, UTC)
+    return f"memory {identifier!r:.80}, element of {time},"

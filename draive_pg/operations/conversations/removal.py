@@ -16,12 +16,22 @@ from draive_pg.operations.conversations.listing import LAST_WRITTEN
 from draive_pg.operations.conversations.store import (
     CONVERSATIONS,
     ELEMENTS,
+    LOCATED,
+    META,
     REMOVE_CONVERSATIONS,
     SNAPSHOTS,
-    lock_memories,
+    lock_for_removal,
 )
 from draive_pg.operations.conversations.ttl import TTL
-from draive_pg.operations.operation import Fallback, Operation, Query, Row, Steps, workflow
+from draive_pg.operations.operation import (
+    Fallback,
+    Operation,
+    Query,
+    Row,
+    Steps,
+    transactional,
+    workflow,
+)
 
 BATCH = 500  # memories removed in one transaction, which holds a lock on each
 
@@ -32,15 +42,7 @@ def _prunable(condition: LiteralString = "") -> LiteralString:
     return f"""
 SELECT
     identifier,
-    {epoch_us("last")},
-    (
-        SELECT count(*) FROM {ELEMENTS} AS element
-        WHERE element.identifier = conversation.identifier
-    ),
-    (
-        SELECT count(*) FROM {SNAPSHOTS} AS snapshot
-        WHERE snapshot.identifier = conversation.identifier
-    )
+    {epoch_us("last")}
 FROM (
     SELECT identifier, last, row_number() OVER (ORDER BY last DESC, identifier DESC) AS rank
     FROM (
@@ -65,7 +67,8 @@ PRUNABLE_EXPIRED = Query(
 MATCHING: LiteralString = f"""
     SELECT conversation.identifier
     FROM {CONVERSATIONS} AS conversation
-    WHERE (:identifiers::TEXT[] IS NULL OR conversation.identifier = ANY (:identifiers::TEXT[]))
+    WHERE (:identifiers::TEXT[] IS NULL
+            OR conversation.identifier = ANY ((SELECT :identifiers::TEXT[])::TEXT[]))
         AND (:prefix::TEXT IS NULL OR starts_with(conversation.identifier, :prefix::TEXT))
         AND (:variables::JSONB IS NULL OR EXISTS (
             SELECT FROM {SNAPSHOTS} AS snapshot
@@ -73,28 +76,32 @@ MATCHING: LiteralString = f"""
                 AND snapshot.variables @> :variables::JSONB
         ))
         AND (:meta::JSONB IS NULL OR EXISTS (
-            SELECT FROM {ELEMENTS} AS element
+            SELECT FROM {META} AS element
             WHERE element.identifier = conversation.identifier
-                AND element.content -> 'meta' @> :meta::JSONB
+                AND element.meta @> :meta::JSONB
         ))
 """
 
 COUNT_MATCHING: LiteralString = f"""
 SELECT
-    coalesce((SELECT array_agg(identifier ORDER BY identifier) FROM matching), '{{}}'),
+    coalesce((SELECT array_agg(identifier ORDER BY identifier) FROM matching), '{{}}')
+        AS identifiers,
     (
         SELECT count(*) FROM matching
         JOIN {ELEMENTS} AS element ON element.identifier = matching.identifier
-    ),
+    ) AS elements,
     (
         SELECT count(*) FROM matching
         JOIN {SNAPSHOTS} AS snapshot ON snapshot.identifier = matching.identifier
-    )
+    ) AS variables
 """
 
-REMOVE_MATCHING: LiteralString = f"""removed AS (SELECT identifier FROM matching),
+# Counted before: Citus runs one common table expression after the other.
+REMOVE_MATCHING: LiteralString = f"""counted AS MATERIALIZED ({COUNT_MATCHING}),
+removed AS (SELECT identifier FROM matching),
 {REMOVE_CONVERSATIONS}
-{COUNT_MATCHING}"""
+SELECT * FROM counted
+"""
 
 # The caller holds the locks. Memories that were written to after `PRUNABLE` ran are kept, and those
 # whose time to live was extended.
@@ -106,30 +113,29 @@ DUE: LiteralString = f"""
 """
 DUE_EXPIRED: LiteralString = f"{DUE}        AND {LAST_WRITTEN} < now() - {TTL}\n"
 
-FORGET_TTL: LiteralString = "DELETE FROM {schema}.draive_pg_ttl WHERE NOT is_prefix AND name IN"
-
-
-def _forget_annotations(due: LiteralString) -> LiteralString:
-    return f"""
-DELETE FROM {{schema}}.draive_pg_annotations AS annotation
-WHERE annotation.identifier IN ({due})
-"""
-
-
 PRUNE = Query("memories.prune", f"WITH matching AS ({DUE}),\n{REMOVE_MATCHING}")
 
-PRUNE_TTL = Query("memories.prune.ttl", f"{FORGET_TTL} ({DUE})")
-
-PRUNE_ANNOTATIONS = Query("memories.prune.annotations", _forget_annotations(DUE))
-
 PRUNE_EXPIRED = Query(
-    "memories.prune.expired",
-    f"WITH matching AS ({DUE_EXPIRED}),\n"
-    f"forgotten AS ({FORGET_TTL} (SELECT identifier FROM matching)),\n{REMOVE_MATCHING}",
+    "memories.prune.expired", f"WITH matching AS ({DUE_EXPIRED}),\n{REMOVE_MATCHING}"
 )
 
-PRUNE_EXPIRED_ANNOTATIONS = Query(
-    "memories.prune.expired_annotations", _forget_annotations(DUE_EXPIRED)
+PRUNE_DRY_RUN = Query(
+    "memories.prune.dry_run",
+    f"""
+WITH matching AS (SELECT unnest(:identifiers::TEXT[]) AS identifier)
+{COUNT_MATCHING}""",
+)
+
+PRUNE_TTL = Query(
+    "memories.prune.ttl",
+    """
+DELETE FROM {schema}.draive_pg_ttl WHERE NOT is_prefix AND name = ANY (:identifiers::TEXT[])
+""",
+)
+
+PRUNE_ANNOTATIONS = Query(
+    "memories.prune.annotations",
+    "DELETE FROM {schema}.draive_pg_annotations WHERE identifier = ANY (:identifiers::TEXT[])",
 )
 
 # Only the first 1,000 are locked, in the order of `advisory_locks`: max_locks_per_transaction
@@ -137,12 +143,20 @@ PRUNE_EXPIRED_ANNOTATIONS = Query(
 LOCK_MATCHING = Query(
     "memories.erase.lock",
     f"""
-SELECT pg_advisory_xact_lock(key)
-FROM (
-    SELECT hashtextextended('memories/' || identifier, 0) AS key
+WITH matching AS MATERIALIZED (
+    SELECT identifier, hashtextextended('memories/' || identifier, 0) AS key
     FROM ({MATCHING}) AS matching
     ORDER BY key
     LIMIT 1000
+)
+SELECT count(pg_advisory_xact_lock(key)) FROM (SELECT key FROM matching ORDER BY key) AS ordered
+UNION ALL
+SELECT count(pg_advisory_xact_lock(key))
+FROM (
+    SELECT hashtextextended('memories/' || identifier, 0) AS key
+    FROM {LOCATED} AS conversation
+    WHERE identifier IN (SELECT identifier FROM matching)
+    ORDER BY key
 ) AS ordered
 """,
 )
@@ -159,9 +173,10 @@ def _erase_rest(
 ) -> LiteralString:
     """Return the SQL that removes rows of matching memories, also of those removed before."""
     return f"""
+WITH matching AS MATERIALIZED ({MATCHING})
 DELETE FROM {{schema}}.{table} AS kept
 WHERE (
-    kept.{name} IN ({MATCHING})
+    kept.{name} IN (SELECT identifier FROM matching)
     OR (
         (:identifiers::TEXT[] IS NULL OR kept.{name} = ANY (:identifiers::TEXT[]))
         AND (:prefix::TEXT IS NULL OR starts_with(kept.{name}, :prefix::TEXT))
@@ -214,32 +229,39 @@ def prune(
         name="prune memories", statements=(find,), read_only=True, decode=lambda rows: rows
     )
     if dry_run:
-        return _removal(
-            [([row[0] for row in due], sum(row[2] for row in due), sum(row[3] for row in due))],
-            dry_run=True,
+        identifiers = [row[0] for row in due]
+        ((_, elements, variables),) = yield Operation[Sequence[Row]](
+            name="prune memories",
+            statements=(PRUNE_DRY_RUN(identifiers=identifiers),),
+            read_only=True,
+            decode=lambda rows: rows,
         )
-    queries = (
-        (PRUNE_EXPIRED_ANNOTATIONS, PRUNE_EXPIRED)
-        if expired
-        else (PRUNE_TTL, PRUNE_ANNOTATIONS, PRUNE)
-    )
+        return _removal([(identifiers, elements, variables)], dry_run=True)
     removed: list[Row] = []
     with progress(len(due), "Pruning", " memories") as bar:
         for batch in batched(due, BATCH, strict=False):
-            identifiers = [row[0] for row in batch]
-            last = [row[1] for row in batch]
-            operation = Operation[Row](
-                name="prune memories",
-                statements=(
-                    lock_memories(identifiers),
-                    *(query(identifiers=identifiers, last=last) for query in queries),
-                ),
-                fallback=NOT_WRITTEN if expired else NOT_KEPT,
-                decode=lambda rows: rows[0],
-            )
-            removed.append((yield operation))
+            removed.append((yield _prune_batch(batch, PRUNE_EXPIRED if expired else PRUNE)))
             bar.update(len(batch))
     return _removal(removed, dry_run=False)
+
+
+@transactional
+def _prune_batch(batch: Sequence[Row], query: Query) -> Steps[Row]:
+    """Remove those of the found memories that are still due, with what belongs to them."""
+    identifiers = [row[0] for row in batch]
+    yield from lock_for_removal("prune memories", identifiers)
+    removed: Row = yield Operation(
+        name="prune memories",
+        statements=(query(identifiers=identifiers, last=[row[1] for row in batch]),),
+        decode=lambda rows: rows[0],
+    )
+    # After it, as draive, which takes no locks, may have written to the others until then.
+    yield Operation(
+        name="prune memories",
+        statements=tuple(each(identifiers=removed[0]) for each in (PRUNE_TTL, PRUNE_ANNOTATIONS)),
+        fallback=NOT_KEPT,
+    )
+    return removed
 
 
 def erase(

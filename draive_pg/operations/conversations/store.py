@@ -18,22 +18,40 @@ from draive_pg.operations.operation import (
     Relations,
     Row,
     Statement,
-    advisory_lock,
+    Steps,
     advisory_locks,
 )
 
 # Columns identifier and created.
 CONVERSATIONS: LiteralString = "{conversations}"
-# Columns identifier, created, place, content, and moment. Rows are ordered by `created`; `place`
-# gives rows with the same `created` one order in every statement. `moment` is the time of the
-# element itself, which draive may write later, with the rest of its turn.
+# Columns identifier, created, moment, place, writer and content. Rows are ordered by `created`;
+# `place` gives rows with the same `created` one order in every statement. `moment` is the time of
+# the element itself, which draive may write later, with the rest of its turn. `writer` is the
+# transaction that inserted it; NULL where draive writes all elements again with each new one.
+# Further columns are faster than to build `content`, which is needed for several blocks only:
+# `type`, `meta`, and, of an element with one block of at most one part, `block` as it is stored
+# and its type `kind`. Of others, `kind` is NULL and `composite` is the content. Where no index
+# finds elements, `said` has the texts of the whole turn; NULL if it is not faster to read.
 ELEMENTS: LiteralString = "{elements}"
-# Whether an index returns elements by identifier and `created`, so that a limit ends the scan.
-ARE_INDEXED: LiteralString = "{are_indexed}"
+# `ELEMENTS` by `created`, the newest first, so that a limit ends the scan.
+NEWEST_ELEMENTS: LiteralString = "{newest_elements}"
+# Around conditions that are needed only where no index returns elements by identifier and
+# `created`, so that a limit does not end the scan. Elsewhere they are commented out.
+UNLESS_INDEXED: LiteralString = "{unless_indexed}"
+END_UNLESS: LiteralString = "{end_unless}"
+# An optimization fence at the end of a subquery, which Citus would not send to the workers.
+FENCE: LiteralString = "{fence}"
 # Columns identifier and created of the rows with elements: faster than `ELEMENTS` for times.
 WRITES: LiteralString = "{writes}"
+# Columns identifier and meta of the elements.
+META: LiteralString = "{meta}"
 # Columns identifier, created, place and variables.
 SNAPSHOTS: LiteralString = "{snapshots}"
+# Column identifier of conversations that exist: a statement that reads it runs on the node of a
+# Citus cluster that stores them. Without rows where no table has a row for each conversation.
+LOCATED: LiteralString = "{located}"
+# Locks their rows, where a foreign key of the elements refers to them; Citus cannot lock several.
+FOR_UPDATE: LiteralString = "{for_update}"
 
 # Each is one or several common table expressions. `created_conversations` has the identifiers of
 # `new_conversations (identifier, created)` that did not exist. The others write the rows of
@@ -79,16 +97,43 @@ NUMBERED: LiteralString = f"""(
 ELEMENT_TABLES: LiteralString = "{element_tables}"
 TURNS: LiteralString = "{turns}"
 
+# The columns of elements that depend on their content.
+OF_CONTENT: LiteralString = """
+            content,
+            content ->> 'type' AS type,
+            content -> 'meta' AS meta,
+            CASE
+                WHEN content #> '{blocks,1}' IS NULL AND content #> '{blocks,0,parts,1}' IS NULL
+                THEN coalesce(content #>> '{blocks,0,type}', 'content')
+            END AS kind,
+            content #> '{blocks,0}' AS block,
+            content AS composite
+""".strip()
+
 # The planner merges these subqueries into a statement.
+MEMORY_ELEMENTS: LiteralString = f"""(
+        SELECT
+            identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            {OF_CONTENT}
+        FROM {{schema}}.memories_elements
+    )"""
+
 MEMORIES: Mapping[LiteralString, LiteralString] = {
     ELEMENT_TABLES: "{schema}.memories",
+    LOCATED: "{schema}.memories",
+    FOR_UPDATE: "FOR UPDATE",
     CONVERSATIONS: "{schema}.memories",
-    ELEMENTS: """(
-        SELECT identifier, created, created AS moment, ctid AS place, content
-        FROM {schema}.memories_elements
-    )""",
-    ARE_INDEXED: "TRUE",
+    ELEMENTS: MEMORY_ELEMENTS,
+    NEWEST_ELEMENTS: MEMORY_ELEMENTS,
+    UNLESS_INDEXED: "TRUE /*",
+    END_UNLESS: "*/",
+    FENCE: "OFFSET 0",
     WRITES: "{schema}.memories_elements",
+    META: "(SELECT identifier, content -> 'meta' AS meta FROM {schema}.memories_elements)",
     SNAPSHOTS: """(
         SELECT identifier, created, ctid AS place, variables FROM {schema}.memories_variables
     )""",
@@ -123,15 +168,70 @@ MEMORIES: Mapping[LiteralString, LiteralString] = {
 )""",
 }
 
+# Of memories that Citus distributes. It deletes no rows by `ctid` that another query chose, so the
+# other rows of the same times are written again.
+DISTRIBUTED: Mapping[LiteralString, LiteralString] = {
+    **MEMORIES,
+    FOR_UPDATE: "",
+    FENCE: "",
+    SNAPSHOTS: """(
+        SELECT
+            identifier,
+            created,
+            ('(' || (hashtext(variables::TEXT)::INT8 & 2147483647) || ',1)')::TID AS place,
+            variables
+        FROM {schema}.memories_variables
+    )""",
+    DELETE_ELEMENTS: """remaining_elements AS MATERIALIZED (
+    SELECT identifier, content, created, ctid AS place
+    FROM {schema}.memories_elements
+    WHERE identifier = (SELECT min(identifier) FROM removed_elements)
+        AND created = ANY (ARRAY(SELECT created FROM removed_elements))
+        AND (created, ctid) NOT IN (SELECT created, place FROM removed_elements)
+),
+removed_times AS MATERIALIZED (SELECT DISTINCT identifier, created FROM removed_elements),
+deleted_elements AS (
+    DELETE FROM {schema}.memories_elements
+    WHERE (identifier, created) IN (SELECT identifier, created FROM removed_times)
+),
+restored_elements AS (
+    INSERT INTO {schema}.memories_elements (identifier, content, created)
+    SELECT identifier, content, created FROM remaining_elements ORDER BY created, place
+)""",
+}
+
+# Tables without indexes on the identifiers that they are read by, on one server.
+SCANNED: Mapping[LiteralString, LiteralString] = {
+    UNLESS_INDEXED: "",
+    END_UNLESS: "",
+    FENCE: "OFFSET 0",
+    LOCATED: "(SELECT NULL::TEXT AS identifier WHERE FALSE)",
+    FOR_UPDATE: "",
+}
+
+UUID_ELEMENTS: LiteralString = f"""(
+        SELECT
+            memories::TEXT AS identifier,
+            created,
+            created AS moment,
+            ctid AS place,
+            xmin AS writer,
+            {OF_CONTENT},
+            NULL::JSONB AS said
+        FROM {{schema}}.memories_elements
+    )"""
+
 UUID_MEMORIES: Mapping[LiteralString, LiteralString] = {
     CONVERSATIONS: "(SELECT identifier::TEXT AS identifier, created FROM {schema}.memories)",
-    ELEMENTS: """(
-        SELECT memories::TEXT AS identifier, created, created AS moment, ctid AS place, content
-        FROM {schema}.memories_elements
-    )""",
-    ARE_INDEXED: "FALSE",
+    ELEMENTS: UUID_ELEMENTS,
+    NEWEST_ELEMENTS: UUID_ELEMENTS,
+    **SCANNED,
     WRITES: """(
         SELECT memories::TEXT AS identifier, created FROM {schema}.memories_elements
+    )""",
+    META: """(
+        SELECT memories::TEXT AS identifier, content -> 'meta' AS meta
+        FROM {schema}.memories_elements
     )""",
     SNAPSHOTS: """(
         SELECT memories::TEXT AS identifier, created, ctid AS place, variables
@@ -149,90 +249,181 @@ NO_SNAPSHOTS: LiteralString = """(
     )"""
 
 
+# The content and the handling of a tool response as any release stores it.
+RESPONSE: LiteralString = "coalesce(block -> 'content', block -> 'result')"
+RESPONSE_HANDLING: LiteralString = f"""CASE block ->> 'status'
+    WHEN 'error' THEN 'error'
+    ELSE coalesce(block ->> 'handling', block #>> '{{meta,{HANDLING}}}', 'response')
+END"""
+
 # The block of 0.89 for a part of a turn, or for a block of a context: its keys tell what it is.
 BLOCK: LiteralString = f"""CASE
-    WHEN part ? 'parts' THEN part
-    WHEN part ? 'reasoning' THEN jsonb_build_object(
-        'type', 'reasoning', 'content', part -> 'reasoning', 'meta', part -> 'meta'
+    WHEN block ? 'parts' THEN block
+    WHEN block ? 'reasoning' THEN jsonb_build_object(
+        'type', 'reasoning', 'content', block -> 'reasoning', 'meta', block -> 'meta'
     )
-    WHEN part ? 'arguments' THEN part - 'handling' || jsonb_build_object(
+    WHEN block ? 'arguments' THEN block - 'handling' || jsonb_build_object(
         'type', 'tool_request',
-        'meta', coalesce(part -> 'meta', '{{}}') || CASE
-            WHEN part ->> 'handling' IS NULL THEN '{{}}'
-            ELSE jsonb_build_object('{HANDLING}', part -> 'handling')
+        'meta', coalesce(block -> 'meta', '{{}}') || CASE
+            WHEN block ->> 'handling' IS NULL THEN '{{}}'
+            ELSE jsonb_build_object('{HANDLING}', block -> 'handling')
         END
     )
     ELSE jsonb_build_object(
         'type', 'tool_response',
-        'identifier', part -> 'identifier',
-        'tool', part -> 'tool',
-        'content', coalesce(part -> 'content', part -> 'result'),
-        'handling', CASE part ->> 'status'
-            WHEN 'error' THEN 'error'
-            ELSE coalesce(part ->> 'handling', part #>> '{{meta,{HANDLING}}}', 'response')
-        END,
-        'meta', (part -> 'meta') - '{HANDLING}'
+        'identifier', block -> 'identifier',
+        'tool', block -> 'tool',
+        'content', {RESPONSE},
+        'handling', {RESPONSE_HANDLING},
+        'meta', (block -> 'meta') - '{HANDLING}'
     )
 END"""
 
-# The parts of an assistant's turn that are blocks: tool events are, other events are not.
+# Its type.
+KIND: LiteralString = """CASE
+    WHEN block ? 'parts' THEN 'content'
+    WHEN block ? 'reasoning' THEN 'reasoning'
+    WHEN block ? 'arguments' THEN 'tool_request'
+    ELSE 'tool_response'
+END"""
+
+# The parts of an assistant's `turn` that are blocks: tool events are, other events are not.
 PARTS: LiteralString = """
     SELECT
-        CASE WHEN item.value ? 'event' THEN item.value #> '{content,artifact}' ELSE item.value END
-            AS part,
-        coalesce((item.value ->> 'created')::TIMESTAMPTZ, turn.created) AS moment,
-        CASE item.value ->> 'event' WHEN 'tool_response' THEN 'input' ELSE 'output' END AS kind,
-        item.number AS part_number
-    FROM jsonb_path_query(turn.payload, '$.content[*]') WITH ORDINALITY AS item (value, number)
-    WHERE NOT item.value ? 'event' OR item.value ->> 'event' IN ('tool_request', 'tool_response')
+        item.number,
+        CASE WHEN item.event IS NULL THEN item.value ELSE item.value #> '{content,artifact}' END
+            AS block,
+        CASE
+            WHEN item.event IS NULL THEN turn.created
+            ELSE coalesce((item.value ->> 'created')::TIMESTAMPTZ, turn.created)
+        END AS moment,
+        CASE item.event WHEN 'tool_response' THEN 'model_input' ELSE 'model_output' END AS type
+    FROM (
+        SELECT *, value ->> 'event' AS event
+        FROM jsonb_path_query(turn.content, '$[*]') WITH ORDINALITY AS item (value, number)
+        OFFSET 0
+    ) AS item
+    WHERE item.event IS NULL OR item.event IN ('tool_request', 'tool_response')
+"""
+
+# Those of an element, from its first one to the next element.
+RUN: LiteralString = f"""
+    FROM ({PARTS}) AS part
+    WHERE part.number >= run.number AND (run.next IS NULL OR part.number < run.next)
 """
 
 # Whether the parts of a turn are not all blocks of one element.
 MIXED: LiteralString = "'$.content[*] ? (exists(@.event) || exists(@.reasoning))'"
 
-# Most turns are one element with the parts of the turn as blocks. In others, an element is a run
-# of parts that came from the model, or that it was given. `place` is made of the beginning of the
-# turn's identifier, by which draive orders turns of one time, and the number of the run.
-CONVERSATION_ELEMENTS: LiteralString = f"""(
+# The texts of its elements.
+SAID_IN_TURN: LiteralString = "jsonb_path_query_array(stored.payload, '$.content[*].parts[*].text')"
+
+# Begins a `place`: by the beginning of its identifier, draive orders turns of one time.
+PLACE: LiteralString = "'(' || ('x' || left(stored.identifier::TEXT, 8))::BIT(32)::INT8 || ','"
+
+_TURN_TYPE: LiteralString = (
+    "CASE stored.turn WHEN 'user' THEN 'model_input' ELSE 'model_output' END"
+)
+_TURN_CONTENT: LiteralString = f"""jsonb_build_object(
+    'type', {_TURN_TYPE}, 'blocks', stored.payload -> 'content', 'meta', stored.payload -> 'meta'
+)"""
+_TURN_IS_SINGLE: LiteralString = """(
+    stored.payload #> '{content,1}' IS NULL AND stored.payload #> '{content,0,parts,1}' IS NULL
+)"""
+_RUN_CONTENT: LiteralString = f"""jsonb_build_object(
+    'type', run.type,
+    'blocks', CASE
+        WHEN run.is_last THEN jsonb_build_array({BLOCK})
+        ELSE (SELECT jsonb_agg({BLOCK} ORDER BY number){RUN})
+    END,
+    'meta', turn.meta
+)"""
+_RUN_IS_SINGLE: LiteralString = "(run.is_last AND run.block #> '{parts,1}' IS NULL)"
+
+
+def _elements_of(turns: LiteralString) -> LiteralString:
+    """Return the SQL of the elements of some turns.
+
+    Most turns are one element with the parts of the turn as blocks. In others, an element is a run
+    of parts that came from the model, or that it was given. `OFFSET 0` is an optimization fence:
+    the payload is decompressed once.
+    """
+    return f"""(
         SELECT
-            turn.thread_id AS identifier,
-            turn.created,
+            stored.thread_id AS identifier,
+            stored.created,
             element.moment,
-            (
-                '(' || ('x' || left(turn.identifier::TEXT, 8))::BIT(32)::INT8
-                || ',' || element.number || ')'
-            )::TID AS place,
-            element.content
-        FROM {{schema}}.conversation_memory AS turn
+            element.place,
+            stored.writer,
+            element.content,
+            element.type,
+            stored.payload -> 'meta' AS meta,
+            element.kind,
+            element.block,
+            element.composite,
+            {SAID_IN_TURN} AS said
+        FROM {turns} AS stored
+        CROSS JOIN LATERAL (
+            SELECT stored.turn <> 'user' AND stored.payload @? {MIXED} AS is_mixed OFFSET 0
+        ) AS shape
         CROSS JOIN LATERAL (
             SELECT
-                turn.created AS moment,
-                1 AS number,
-                jsonb_build_object(
-                    'type', CASE turn.turn WHEN 'user' THEN 'model_input' ELSE 'model_output' END,
-                    'blocks', turn.payload -> 'content',
-                    'meta', turn.payload -> 'meta'
-                ) AS content
-            WHERE turn.turn = 'user' OR NOT turn.payload @? {MIXED}
+                stored.created AS moment,
+                ({PLACE} || '1)')::TID AS place,
+                {_TURN_CONTENT} AS content,
+                {_TURN_TYPE} AS type,
+                CASE
+                    WHEN {_TURN_IS_SINGLE}
+                    THEN coalesce(stored.payload #>> '{{content,0,type}}', 'content')
+                END AS kind,
+                stored.payload #> '{{content,0}}' AS block,
+                CASE WHEN NOT {_TURN_IS_SINGLE} THEN {_TURN_CONTENT} END AS composite
+            WHERE NOT shape.is_mixed
             UNION ALL
             SELECT
-                min(run.moment),
-                run.number,
-                jsonb_build_object(
-                    'type', 'model_' || run.kind,
-                    'blocks', jsonb_agg({BLOCK} ORDER BY run.part_number),
-                    'meta', turn.payload -> 'meta'
-                )
+                CASE
+                    WHEN run.is_last THEN run.moment
+                    ELSE (SELECT min(moment){RUN})
+                END,
+                ({PLACE} || number || ')')::TID,
+                {_RUN_CONTENT},
+                run.type,
+                CASE WHEN {_RUN_IS_SINGLE} THEN {KIND} END,
+                run.block,
+                CASE WHEN NOT {_RUN_IS_SINGLE} THEN {_RUN_CONTENT} END
             FROM (
-                SELECT *, count(*) FILTER (WHERE starts) OVER (ORDER BY part_number) AS number
+                SELECT
+                    stored.created,
+                    payload -> 'content' AS content,
+                    payload -> 'meta' AS meta
+                FROM (SELECT stored.payload || '{{}}' AS payload OFFSET 0) AS read
+                OFFSET 0
+            ) AS turn
+            CROSS JOIN LATERAL (
+                SELECT
+                    *,
+                    lead(number) OVER (ORDER BY number) AS next
                 FROM (
-                    SELECT *, kind IS DISTINCT FROM lag(kind) OVER (ORDER BY part_number) AS starts
+                    SELECT
+                        *,
+                        type IS DISTINCT FROM lag(type) OVER ordered AS is_first,
+                        type IS DISTINCT FROM lead(type) OVER ordered AS is_last
                     FROM ({PARTS}) AS part
+                    WINDOW ordered AS (ORDER BY number)
                 ) AS part
+                WHERE is_first
             ) AS run
-            WHERE turn.turn <> 'user' AND turn.payload @? {MIXED}
-            GROUP BY run.number, run.kind
+            WHERE shape.is_mixed
         ) AS element
+    )"""
+
+
+STORED_TURNS: LiteralString = "(SELECT *, xmin AS writer FROM {schema}.conversation_memory)"
+CONVERSATION_ELEMENTS: LiteralString = _elements_of(STORED_TURNS)
+NEWEST_TURNS: LiteralString = f"(SELECT * FROM {STORED_TURNS} AS stored ORDER BY created DESC)"
+NEWEST_TURN_ELEMENTS: LiteralString = f"""(
+        SELECT * FROM {_elements_of(NEWEST_TURNS)} AS element
+        ORDER BY created DESC
     )"""
 
 STEP: LiteralString = "INTERVAL '1 microsecond'"
@@ -410,8 +601,13 @@ CONVERSATION_MEMORY: Mapping[LiteralString, LiteralString] = {
         GROUP BY thread_id
     )""",
     ELEMENTS: CONVERSATION_ELEMENTS,
-    ARE_INDEXED: "FALSE",
+    NEWEST_ELEMENTS: NEWEST_TURN_ELEMENTS,
+    **SCANNED,
     WRITES: "(SELECT thread_id AS identifier, created FROM {schema}.conversation_memory)",
+    META: """(
+        SELECT thread_id AS identifier, payload -> 'meta' AS meta
+        FROM {schema}.conversation_memory
+    )""",
     SNAPSHOTS: NO_SNAPSHOTS,
     CREATE_CONVERSATIONS: """created_conversations AS (
     SELECT identifier
@@ -425,7 +621,12 @@ CONVERSATION_MEMORY: Mapping[LiteralString, LiteralString] = {
     INSERT_SNAPSHOTS: "inserted_snapshots AS (SELECT identifier FROM new_snapshots)",
     CHECK_REMOVAL: CHECK_TURNS,
     DELETE_ELEMENTS: DELETE_TURNS,
-    DELETE_SNAPSHOTS: "deleted_snapshots AS (SELECT identifier FROM cleared)",
+    # The turns without elements, which have only other events.
+    DELETE_SNAPSHOTS: """deleted_snapshots AS (
+    DELETE FROM {schema}.conversation_memory AS turn
+    USING cleared
+    WHERE turn.thread_id = cleared.identifier AND (SELECT refusal FROM checked) IS NULL
+)""",
     REMOVE_CONVERSATIONS: """removed_conversations AS (
     DELETE FROM {schema}.conversation_memory AS turn
     USING removed WHERE turn.thread_id = removed.identifier
@@ -435,28 +636,15 @@ CONVERSATION_MEMORY: Mapping[LiteralString, LiteralString] = {
 # A thread of an agent is named by the agent and the thread; `setup` creates an index on this.
 THREAD: LiteralString = "(agent_uri || '#' || thread_id::TEXT)"
 
-AGENT_MEMORY: Mapping[LiteralString, LiteralString] = {
-    CONVERSATIONS: f"""(
-        SELECT {THREAD} AS identifier, min(created) AS created
-        FROM {{schema}}.agent_memory
-        GROUP BY {THREAD}
-    )""",
-    ELEMENTS: f"""(
+AGENT_ELEMENTS: LiteralString = f"""(
         SELECT
             snapshot.identifier,
             snapshot.created,
             snapshot.created AS moment,
             ('(' || element.number / 10000 || ',' || element.number % 10000 || ')')::TID AS place,
-            jsonb_build_object(
-                'type', 'model_' || (element.value ->> 'kind'),
-                'blocks', (
-                    SELECT coalesce(jsonb_agg({BLOCK} ORDER BY number), '[]')
-                    FROM jsonb_path_query(
-                        coalesce(element.value -> 'input', element.value -> 'output'), '$[*]'
-                    ) WITH ORDINALITY AS block (part, number)
-                ),
-                'meta', element.value -> 'meta'
-            ) AS content
+            NULL::XID AS writer,
+            {OF_CONTENT},
+            NULL::JSONB AS said
         FROM (
             SELECT DISTINCT ON ({THREAD}) {THREAD} AS identifier, created, context
             FROM {{schema}}.agent_memory
@@ -464,9 +652,32 @@ AGENT_MEMORY: Mapping[LiteralString, LiteralString] = {
         ) AS snapshot
         CROSS JOIN LATERAL jsonb_path_query(snapshot.context, '$[*]')
             WITH ORDINALITY AS element (value, number)
+        CROSS JOIN LATERAL (
+            SELECT jsonb_build_object(
+                'type', 'model_' || (element.value ->> 'kind'),
+                'blocks', (
+                    SELECT coalesce(jsonb_agg({BLOCK} ORDER BY number), '[]')
+                    FROM jsonb_path_query(
+                        coalesce(element.value -> 'input', element.value -> 'output'), '$[*]'
+                    ) WITH ORDINALITY AS block (block, number)
+                ),
+                'meta', element.value -> 'meta'
+            ) AS content
+            OFFSET 0
+        ) AS built
+    )"""
+
+AGENT_MEMORY: Mapping[LiteralString, LiteralString] = {
+    CONVERSATIONS: f"""(
+        SELECT {THREAD} AS identifier, min(created) AS created
+        FROM {{schema}}.agent_memory
+        GROUP BY {THREAD}
     )""",
-    ARE_INDEXED: "FALSE",
+    ELEMENTS: AGENT_ELEMENTS,
+    NEWEST_ELEMENTS: f"(SELECT * FROM {AGENT_ELEMENTS} AS element ORDER BY created DESC)",
+    **SCANNED,
     WRITES: f"(SELECT {THREAD} AS identifier, created FROM {{schema}}.agent_memory)",
+    META: f"(SELECT identifier, meta FROM {AGENT_ELEMENTS} AS element)",
     SNAPSHOTS: NO_SNAPSHOTS,
     # A UUID is 36 characters long; the index is on the agent first.
     REMOVE_CONVERSATIONS: """removed_threads AS (
@@ -484,7 +695,56 @@ STORES: Mapping[Store, Mapping[LiteralString, LiteralString]] = {
     "agent_memory": AGENT_MEMORY,
 }
 
-# Names of tables, with the types of their columns `identifier`.
+LOCK_KEY: LiteralString = "hashtextextended('memories/' || :identifier::TEXT, 0)"
+
+# An advisory lock is one of the node that takes it, so it is taken where the memory is stored.
+LOCK = Query(
+    "memories.lock",
+    f"""
+SELECT pg_advisory_xact_lock({LOCK_KEY})
+FROM (
+    SELECT count(*) FROM {LOCATED} AS conversation WHERE identifier = :identifier::TEXT
+) AS located
+""",
+)
+
+# Those that exist, after `advisory_locks` of all on the node of the client.
+LOCK_STORED = Query(
+    "memories.lock_stored",
+    f"""
+SELECT count(pg_advisory_xact_lock(key))
+FROM (
+    SELECT hashtextextended('memories/' || identifier, 0) AS key
+    FROM {LOCATED} AS conversation
+    WHERE identifier = ANY (:identifiers::TEXT[])
+    ORDER BY key
+) AS ordered
+""",
+)
+
+# Locking rows needs the privilege UPDATE, which roles that write may lack.
+MAY_LOCK_ROWS = Query(
+    "memories.may_lock_rows",
+    """
+SELECT has_any_column_privilege(to_regclass($name${schema}.memories$name$), 'UPDATE')
+""",
+)
+
+LOCK_ROWS = Query(
+    "memories.lock_rows",
+    f"""
+SELECT count(*)
+FROM (
+    SELECT identifier
+    FROM {LOCATED} AS conversation
+    WHERE identifier = ANY (:identifiers::TEXT[])
+    ORDER BY identifier
+    {FOR_UPDATE}
+) AS locked
+""",
+)
+
+# Names of tables, with the types of their columns `identifier`, and whether Citus distributes them.
 DETECT = Query(
     "conversations.tables",
     """
@@ -495,6 +755,9 @@ SELECT
         FROM pg_attribute
         JOIN pg_type ON pg_type.oid = atttypid
         WHERE attrelid = pg_class.oid AND attname = 'identifier' AND NOT attisdropped
+    ),
+    EXISTS (
+        SELECT FROM pg_trigger WHERE tgrelid = pg_class.oid AND tgname LIKE 'truncate\\_trigger\\_%'
     )
 FROM pg_class
 WHERE relname = ANY (:names::TEXT[])
@@ -510,11 +773,11 @@ NAMES = ["memories", "conversation_memory", "agent_memory", "instructions", "tem
 
 
 @cache
-def relations(line: Line, stores: tuple[Store, ...]) -> Relations:
+def relations(line: Line, stores: tuple[Store, ...], *, distributed: bool = False) -> Relations:
     """Return the relations of the stores of a line: all are read, the first is written to."""
-    parts = dict(STORES[stores[0]])
+    parts = dict(DISTRIBUTED if distributed else STORES[stores[0]])
     for other in map(STORES.__getitem__, stores[1:]):
-        for name in (CONVERSATIONS, ELEMENTS, WRITES):
+        for name in (CONVERSATIONS, ELEMENTS, NEWEST_ELEMENTS, WRITES, META):
             parts[name] = (
                 f"(SELECT * FROM {parts[name]} AS a UNION ALL SELECT * FROM {other[name]} AS b)"
             )
@@ -532,7 +795,11 @@ def find(schema: str | None, chosen: Line | None) -> Operation[tuple[Relations, 
         tables = _tables(rows)
         line = detect(tables, chosen)
         stores = present_stores(line, tables)
-        return relations(line, stores), any(TABLES[store][0] in tables for store in stores)
+        distributed = any(row[2] for row in rows)
+        return (
+            relations(line, stores, distributed=distributed),
+            any(TABLES[store][0] in tables for store in stores),
+        )
 
     return replace(read_tables(schema), decode=decode)
 
@@ -548,14 +815,31 @@ def read_tables(schema: str | None) -> Operation[Any]:
 
 
 def _tables(rows: Sequence[Row]) -> Mapping[str, str | None]:
-    return dict(cast("Sequence[tuple[str, str | None]]", rows))
+    return {name: kind for name, kind, _ in cast("Sequence[tuple[str, str | None, bool]]", rows)}
 
 
 def lock_memory(identifier: str) -> Statement:
     """Lock a memory against other writers until the transaction ends."""
-    return advisory_lock(f"memories/{identifier}")
+    return LOCK(identifier=identifier)
 
 
-def lock_memories(identifiers: Iterable[str]) -> Statement:
+def lock_memories(identifiers: Iterable[str]) -> tuple[Statement, ...]:
     """Lock several memories against other writers until the transaction ends."""
-    return advisory_locks(f"memories/{identifier}" for identifier in identifiers)
+    locked = list(identifiers)
+    subjects = (f"memories/{identifier}" for identifier in locked)
+    return advisory_locks(subjects), LOCK_STORED(identifiers=locked)
+
+
+def lock_for_removal(name: str, identifiers: Sequence[str]) -> Steps[None]:
+    """Lock several memories also against draive, before a statement that checks and removes them.
+
+    draive takes no advisory lock, but an element that it is writing locks the row of its memory, by
+    the foreign key. If the removal of that row waited for it, it would remove the new element, too.
+    """
+    may_lock: bool | None = yield Operation(
+        name,
+        (*lock_memories(identifiers), MAY_LOCK_ROWS()),
+        decode=lambda rows: rows[0][0],
+    )
+    if may_lock:
+        yield Operation(name, (LOCK_ROWS(identifiers=identifiers),))

@@ -13,7 +13,7 @@ from typing import IO, LiteralString, NamedTuple, Protocol
 
 from draive_pg.codec.timestamps import Timestamp, check_timestamp
 from draive_pg.codec.validation import check_optional, check_texts
-from draive_pg.display.progress import progress
+from draive_pg.display.progress import progress, watched
 from draive_pg.errors import MemoryExists
 from draive_pg.models.conversations import Transfer
 from draive_pg.operations.conversations.annotations import NO_ANNOTATIONS, import_annotations
@@ -30,6 +30,7 @@ from draive_pg.operations.conversations.store import (
     SNAPSHOTS,
     lock_memories,
 )
+from draive_pg.operations.estimate import estimate
 from draive_pg.operations.operation import (
     LINE,
     Call,
@@ -37,7 +38,9 @@ from draive_pg.operations.operation import (
     Operation,
     Query,
     Row,
+    Statement,
     Steps,
+    transactional,
     workflow,
 )
 
@@ -54,30 +57,25 @@ SELECT
     conversation.identifier,
     held.elements,
     held.bytes
-FROM (
-    SELECT identifier
-    FROM {CONVERSATIONS} AS conversation
-    WHERE (:identifiers::TEXT[] IS NULL OR identifier = ANY (:identifiers::TEXT[]))
-        AND {MATCHING}
-        AND (:after::TEXT IS NULL OR identifier > :after::TEXT)
-    ORDER BY identifier
-    LIMIT :limit::INT8
-) AS conversation
+FROM {CONVERSATIONS} AS conversation
 CROSS JOIN LATERAL (
     SELECT count(*) AS elements, coalesce(sum(pg_column_size(content)), 0)::INT8 AS bytes
     FROM {ELEMENTS} AS element
     WHERE element.identifier = conversation.identifier
 ) AS held
+WHERE (:identifiers::TEXT[] IS NULL OR conversation.identifier = ANY (:identifiers::TEXT[]))
+    AND {MATCHING}
+    AND (:after::TEXT IS NULL OR conversation.identifier > :after::TEXT)
 ORDER BY conversation.identifier
+LIMIT :limit::INT8
 """,
 )
 
 
 def _utc(time: LiteralString) -> LiteralString:
-    return (
-        f"(to_json({time} AT TIME ZONE 'UTC') #>> '{{}}')"
-        f" || CASE WHEN isfinite({time}) THEN 'Z' ELSE '' END"
-    )
+    # The zone precedes "BC"; "infinity" has none.
+    text: LiteralString = f"to_json({time} AT TIME ZONE 'UTC') #>> '{{}}'"
+    return rf"regexp_replace({text}, E'([0-9])( BC)?$', E'\\1Z\\2')"
 
 
 # For each memory: its row, then its variables, its elements and its annotations, each in order.
@@ -270,7 +268,10 @@ def write_batches(
     """
     missing = set(selection.identifiers or ())
     after: str | None = None
-    with ExitStack() as stack, progress(None, "Exporting", " memories") as bar:
+    total: int | None = None
+    if watched():
+        total = yield estimate("export memories: estimate them", _list(selection, None, None))
+    with ExitStack() as stack, progress(total, "Exporting", " memories") as bar:
         file: IO[bytes] = yield Call(partial(stack.enter_context, written(target)))
         while listed := (yield _sizes(selection, after)):
             for batch in batches(listed):
@@ -300,17 +301,8 @@ def import_file(path: object) -> Steps[Transfer]:
         closing(batches(kept)) as found,
     ):
         while batch := (yield Call(partial(next, found, None))):
-            created, other = yield _write(source, batch, with_variables=with_variables)
+            created, other = yield _import_batch(source, batch, with_variables=with_variables)
             differing += sorted(other)
-            annotated = [
-                line for line in batch if line.annotations and line.identifier not in other
-            ]
-            if annotated:  # also of an earlier import that was interrupted here
-                yield import_annotations(
-                    f"import {source.name!r:.80}",
-                    _array(annotated),
-                    [line.identifier for line in annotated],
-                )
             new = [line for line in batch if line.identifier in created]
             if not with_variables:
                 ignored["variables"] += sum(line.variables > 0 for line in new)
@@ -320,7 +312,7 @@ def import_file(path: object) -> Steps[Transfer]:
                 sum(line.elements for line in new),
                 sum(line.variables for line in new) if with_variables else 0,
                 len(batch) - len(new) - len(other),
-                sum(line.annotations for line in annotated),
+                sum(line.annotations for line in batch if line.identifier not in other),
             )
             bar.update(batch[-1].read - bar.n)
     if differing:
@@ -330,6 +322,23 @@ def import_file(path: object) -> Steps[Transfer]:
             f"again. All others are there: {done.memories} imported, {done.unchanged} unchanged"
         )
     return replace(done, ignored=dict(+ignored))
+
+
+@transactional
+def _import_batch(
+    source: Path, batch: Sequence[Line], *, with_variables: bool
+) -> Steps[tuple[Sequence[str], Sequence[str]]]:
+    """Write memories with their annotations; return which are new, and which differ."""
+    created, other = yield _write(source, batch, with_variables=with_variables)
+    # Also of unchanged memories, which an older version may have imported without them.
+    annotated = [line for line in batch if line.annotations and line.identifier not in other]
+    if annotated:
+        yield import_annotations(
+            f"import {source.name!r:.80}",
+            _array(annotated),
+            [line.identifier for line in annotated],
+        )
+    return created, other
 
 
 def _with_elements(found: Iterable[Line], ignored: Counter[str]) -> Generator[Line]:
@@ -344,10 +353,14 @@ def _with_elements(found: Iterable[Line], ignored: Counter[str]) -> Generator[Li
 def _sizes(selection: Selection, after: str | None) -> Operation[Sequence[Size]]:
     return Operation(
         name="export memories: list them",
-        statements=(SIZES(**selection._asdict(), after=after, limit=MAX_LISTED),),
+        statements=(_list(selection, after, MAX_LISTED),),
         read_only=True,
         decode=lambda rows: [Size(*row) for row in rows],
     )
+
+
+def _list(selection: Selection, after: str | None, limit: int | None) -> Statement:
+    return SIZES(**selection._asdict(), after=after, limit=limit)
 
 
 def _read(query: Query, identifiers: Sequence[str], fallback: Fallback) -> Operation[Sequence[Row]]:
@@ -367,7 +380,7 @@ def _write(
     return Operation(
         name=f"import {source.name!r:.80}, lines {batch[0].number} to {batch[-1].number}",
         statements=(
-            lock_memories(identifiers),
+            *lock_memories(identifiers),
             WRITE(lines=_array(batch), identifiers=identifiers, with_variables=with_variables),
         ),
         decode=lambda rows: (rows[0][0], rows[0][1]),

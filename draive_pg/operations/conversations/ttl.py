@@ -6,6 +6,7 @@ from typing import LiteralString
 from draive_pg.codec.validation import check_text
 from draive_pg.models.conversations import TimeToLive
 from draive_pg.models.record import Records
+from draive_pg.operations.conversations.store import lock_memory
 from draive_pg.operations.operation import Operation, Query, advisory_lock
 
 # PostgreSQL computes no time before 4713 BC.
@@ -53,7 +54,7 @@ def set_ttl(ttl: timedelta | None, identifier: str | None, prefix: str | None) -
     is_prefix = identifier is None
     name = check_text(prefix if is_prefix else identifier, "prefix" if is_prefix else "identifier")
     statements = [
-        advisory_lock(f"memories/ttl/{is_prefix}/{name}"),
+        advisory_lock(f"memories/ttl/{name}") if is_prefix else lock_memory(name),
         REMOVE(is_prefix=is_prefix, name=name),
     ]
     if ttl is not None:

@@ -116,20 +116,20 @@ FORK_TURNS = Query(
     "turns.fork",
     f"""
 WITH source AS (
-    SELECT identifier, created, turn, payload FROM {TURNS} AS turn
+    SELECT identifier, created, turn, payload, payload -> 'content' AS content FROM {TURNS} AS turn
     WHERE thread_id = :identifier::TEXT
 ),
 numbered AS (
     SELECT
         turn.identifier,
         part.part_number,
-        count(*) FILTER (WHERE coalesce(part.starts, turn.payload -> 'content' = '[]'))
+        count(*) FILTER (WHERE coalesce(part.starts, turn.content = '[]'))
             OVER (ORDER BY turn.created, turn.identifier, part.part_number) - 1 AS position
     FROM source AS turn
     LEFT JOIN LATERAL (
         SELECT NULL::INT8 AS part_number, TRUE AS starts WHERE turn.turn = 'user'
         UNION ALL
-        SELECT part_number, kind IS DISTINCT FROM lag(kind) OVER (ORDER BY part_number)
+        SELECT number, type IS DISTINCT FROM lag(type) OVER (ORDER BY number)
         FROM ({PARTS}) AS part
         WHERE turn.turn <> 'user'
     ) AS part ON TRUE

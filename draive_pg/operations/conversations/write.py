@@ -18,9 +18,11 @@ from draive_pg.operations.conversations.keys import (
 from draive_pg.operations.conversations.store import (
     CONVERSATIONS,
     ELEMENT_TABLES,
-    ELEMENTS,
+    LOCATED,
+    LOCK_KEY,
     REMOVE_CONVERSATIONS,
     SNAPSHOTS,
+    WRITES,
     lock_memory,
 )
 from draive_pg.operations.operation import Operation, Query
@@ -37,15 +39,18 @@ def _next_time(last: LiteralString) -> LiteralString:
     return f"greatest(clock_timestamp(), {last} + INTERVAL '1 microsecond')"
 
 
-# Takes the lock of the memory, and creates it under the lock. In the statement that writes the
-# elements, this takes a third more time of the server, because of the data-modifying CTE.
+# Takes the lock of the memory as `lock_memory`, and creates it under the lock. In the statement
+# that writes the elements, this takes a third more time, because of the data-modifying CTE.
 BEGIN = Query(
     "memories.begin_remember",
     f"""
 INSERT INTO {ELEMENT_TABLES} (identifier, created)
 SELECT :identifier::TEXT, now()
 FROM (
-    SELECT pg_advisory_xact_lock(hashtextextended('memories/' || :identifier::TEXT, 0)) AS lock
+    SELECT pg_advisory_xact_lock({LOCK_KEY}) AS lock
+    FROM (
+        SELECT count(*) FROM {LOCATED} AS conversation WHERE identifier = :identifier::TEXT
+    ) AS located
 ) AS locked
 WHERE lock IS NOT NULL
 ON CONFLICT (identifier) DO NOTHING
@@ -53,69 +58,64 @@ ON CONFLICT (identifier) DO NOTHING
 )
 
 
-def _remember(before: LiteralString = "", where: LiteralString = "") -> LiteralString:
+def _elements(where: LiteralString = "") -> LiteralString:
     # One JSON array is parsed in a third of the time of TEXT[], which escapes quotes once more.
     return f"""
-WITH {before}batch AS (
-    SELECT {_next_time("max(created)")} AS start
-    FROM {ELEMENTS} AS element
-    WHERE identifier = :identifier::TEXT AND created < 'infinity'
-)
 INSERT INTO {{schema}}.memories_elements (identifier, content, created)
 SELECT
     :identifier::TEXT,
     item.content::JSONB,
     batch.start + (item.number - 1) * INTERVAL '1 microsecond'
-FROM batch,
-    json_array_elements(:elements::JSON) WITH ORDINALITY AS item (content, number){where}
+FROM (
+    SELECT {_next_time("max(created)")} AS start
+    FROM {WRITES} AS element
+    WHERE identifier = :identifier::TEXT AND created < 'infinity'
+) AS batch, json_array_elements(:elements::JSON) WITH ORDINALITY AS item (content, number){where}
 ORDER BY item.number
 """
 
 
-def _remember_once(*, variables: bool = False) -> LiteralString:
+def _snapshot(having: LiteralString = "") -> LiteralString:
+    return f"""
+INSERT INTO {{schema}}.memories_variables (identifier, variables, created)
+SELECT :identifier::TEXT, :variables::JSONB, {_next_time("max(created)")}
+FROM {SNAPSHOTS} AS snapshot
+WHERE identifier = :identifier::TEXT{having}
+"""
+
+
+def _once(*, variables: bool = False) -> LiteralString:
+    snapshot: LiteralString = (
+        f",\nsnapshot AS ({_snapshot(f' HAVING {IS_FRESH}')})" if variables else ""
+    )
     where: LiteralString = f"\nWHERE {IS_FRESH}"
-    snapshot = _snapshot(once=True) if variables else ""
-    before: LiteralString = f"""{FRESH},
+    return f"""
+WITH {FRESH},
 conversation AS (
     INSERT INTO {ELEMENT_TABLES} (identifier, created)
     SELECT :identifier::TEXT, now(){where}
     ON CONFLICT (identifier) DO NOTHING
-),{snapshot}
+){snapshot}
+{_elements(where).strip()}
 """
-    return _remember(before, where)
 
 
-def _snapshot(*, once: bool) -> LiteralString:
-    having = f"\n    HAVING {IS_FRESH}" if once else ""
-    return f"""
-snapshot AS (
-    INSERT INTO {{schema}}.memories_variables (identifier, variables, created)
-    SELECT :identifier::TEXT, :variables::JSONB, {_next_time("max(created)")}
-    FROM {SNAPSHOTS} AS snapshot
-    WHERE identifier = :identifier::TEXT{having}
-),"""
-
-
-# Several statements: planning an unused variables CTE costs 10 % of a batch.
-REMEMBER = Query("memories.remember", _remember())
-REMEMBER_VARIABLES = Query(
-    "memories.remember_with_variables", _remember(f"{_snapshot(once=False).lstrip()}\n")
-)
-REMEMBER_ONCE = Query("memories.remember_once", _remember_once())
-REMEMBER_VARIABLES_ONCE = Query(
-    "memories.remember_once_with_variables", _remember_once(variables=True)
-)
+REMEMBER = Query("memories.remember", _elements())
+REMEMBER_VARIABLES = Query("memories.remember_variables", _snapshot())
+REMEMBER_ONCE = Query("memories.remember_once", _once())
+REMEMBER_VARIABLES_ONCE = Query("memories.remember_once_with_variables", _once(variables=True))
 
 # Existing values win over the defaults; no row is written if nothing changes.
 MAINTAIN = Query(
     "memories.maintain",
     f"""
-WITH conversation AS (
-    INSERT INTO {ELEMENT_TABLES} (identifier, created)
-    VALUES (:identifier::TEXT, now())
-    ON CONFLICT (identifier) DO NOTHING
-),
-current AS (
+INSERT INTO {{schema}}.memories_variables (identifier, variables, created)
+SELECT
+    :identifier::TEXT,
+    :defaults::JSONB || coalesce(current.variables, '{{}}'),
+    {_next_time("current.created")}
+FROM (SELECT) AS one_row
+LEFT JOIN (
     SELECT
         CASE jsonb_typeof(variables) WHEN 'object' THEN variables ELSE '{{}}' END AS variables,
         created
@@ -123,16 +123,8 @@ current AS (
     WHERE identifier = :identifier::TEXT
     ORDER BY created DESC, place DESC
     LIMIT 1
-)
-INSERT INTO {{schema}}.memories_variables (identifier, variables, created)
-SELECT
-    :identifier::TEXT,
-    :defaults::JSONB || coalesce(current.variables, '{{}}'),
-    {_next_time("current.created")}
-FROM (SELECT) AS one_row
-LEFT JOIN current ON TRUE
+) AS current ON TRUE
 WHERE :defaults::JSONB || coalesce(current.variables, '{{}}') IS DISTINCT FROM current.variables
-    AND :defaults::JSONB IS NOT NULL
 """,
 )
 
@@ -181,25 +173,31 @@ def remember(
     documents = ",".join(
         [encode_element(item, f"items[{n}]", repair=repair) for n, item in enumerate(items)]
     )
-    values: dict[str, Any] = {
-        "identifier": identifier,
-        "elements": check_sent(f"[{documents}]", "the items together are"),
-    }
-    if variables is not None:
-        values["variables"] = encode_mapping(
-            storable(variables) if repair else variables, "variables"
-        )
-    if key is None:
-        query = REMEMBER if variables is None else REMEMBER_VARIABLES
-        before = [BEGIN(identifier=identifier)]
+    elements = check_sent(f"[{documents}]", "the items together are")
+    snapshot = encode_mapping(
+        storable(variables) if repair and variables is not None else variables, "variables"
+    )
+    values = {"identifier": identifier}
+    if not items and snapshot is None:
+        statements = []
+    elif key is not None:
+        values |= {"elements": elements, **key_values(key, key_expiration)}
+        statements = [
+            lock_memory(identifier),
+            forget_expired(identifier),
+            REMEMBER_ONCE(**values)
+            if snapshot is None
+            else REMEMBER_VARIABLES_ONCE(**values, variables=snapshot),
+        ]
     else:
-        query = REMEMBER_ONCE if variables is None else REMEMBER_VARIABLES_ONCE
-        values |= key_values(key, key_expiration)
-        before = [lock_memory(identifier), forget_expired(identifier)]
-    nothing = not items and variables is None
+        statements = [BEGIN(**values)]
+        if items:
+            statements.append(REMEMBER(**values, elements=elements))
+        if snapshot is not None:  # after the elements, so that it is later than they are
+            statements.append(REMEMBER_VARIABLES(**values, variables=snapshot))
     return Operation(
         name=f"remember in memory {identifier!r:.80}",
-        statements=() if nothing else (*before, query(**values)),
+        statements=tuple(statements),
     )
 
 
@@ -210,8 +208,8 @@ def maintain(identifier: str, variables: Mapping[str, Any] | None) -> Operation[
     return Operation(
         name=f"maintain memory {identifier!r:.80}",
         statements=(
-            lock_memory(identifier),
-            MAINTAIN(identifier=identifier, defaults=defaults),
+            BEGIN(identifier=identifier),
+            *([] if defaults is None else [MAINTAIN(identifier=identifier, defaults=defaults)]),
         ),
     )
 

@@ -14,9 +14,8 @@ from draive_pg.lines.turns import (
     elements_from_turns,
     turns_from_elements,
 )
-from draive_pg.operations.conversations.store import lock_memories
 from draive_pg.operations.convert.report import OnTarget, Report
-from draive_pg.operations.operation import Operation, Query, Row, Steps
+from draive_pg.operations.operation import Operation, Query, Row, Steps, advisory_locks
 
 MAX_PAGE = 100  # conversations per statement
 STEP = timedelta(microseconds=1)
@@ -217,29 +216,34 @@ def convert_conversations(
         there: Mapping[str, Sequence[Row]] = (
             {} if is_new else (yield on_target(_read(target, identifiers)))
         )
+        additions: dict[str, Addition] = {}
         lines: dict[str, str] = {}
         for each in page:
             name = each.identifier
             try:
-                rows = found.get(name, ())
-                addition = _addition(name, source, rows, target, there.get(name, ()))
+                addition = _addition(name, source, found.get(name, ()), target, there.get(name, ()))
                 if addition.elements:
                     lines[name] = _line(each, target, addition)
+                additions[name] = addition
             except (ValueError, StoredDataInvalid) as error:
                 report.refuse("conversations", name, str(error))
-                continue
-            report.lose("conversations", name, addition.losses)
-            if each.snapshots:
-                report.lose("conversations", name, ["variables"])
-            if not rows:
-                report.lose("conversations", name, ["conversation without elements"])
-            report.done["unchanged"] += not addition.elements and bool(rows)
-            report.done["conversations"] += name in lines
-            report.done["elements"] += len(addition.elements)
         if lines and not dry_run:
             written: Sequence[str] = yield on_target(_write(target, lines))
             for name in lines.keys() - {*written}:
                 report.refuse("conversations", name, CHANGED)
+                del additions[name]
+        for each in page:
+            name = each.identifier
+            if (addition := additions.get(name)) is None:
+                continue
+            report.lose("conversations", name, addition.losses)
+            if each.snapshots:
+                report.lose("conversations", name, ["variables"])
+            if name not in found:
+                report.lose("conversations", name, ["conversation without elements"])
+            report.done["unchanged"] += name in found and name not in lines
+            report.done["conversations"] += name in lines
+            report.done["elements"] += len(addition.elements)
         report.bar.update(len(page))
         after = identifiers[-1]
 
@@ -271,7 +275,11 @@ def _read(store: Store, identifiers: Sequence[str]) -> Operation[Mapping[str, Se
 def _write(store: Store, lines: Mapping[str, str]) -> Operation[Sequence[str]]:
     return Operation(
         name=f"convert: write {len(lines)} conversations",
-        statements=(lock_memories(lines), WRITE[store](lines=f"[{','.join(lines.values())}]")),
+        # Not `lock_memories`, which needs the one line of the database: here it may have two.
+        statements=(
+            advisory_locks(f"memories/{identifier}" for identifier in lines),
+            WRITE[store](lines=f"[{','.join(lines.values())}]"),
+        ),
         decode=lambda rows: [row[0] for row in rows],
     )
 

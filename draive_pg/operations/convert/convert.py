@@ -1,20 +1,22 @@
 """Convert a database from one line of draive to another."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from draive_pg.display.progress import progress
+from draive_pg.display.progress import progress, watched
 from draive_pg.errors import TableMissing
 from draive_pg.lines.line import MEMORIES, TABLES, Line, line_of
 from draive_pg.models.conversion import Conversion
 from draive_pg.operations.admin.migrations import missing_tables
 from draive_pg.operations.conversations.store import find
+from draive_pg.operations.convert import conversations, documents
 from draive_pg.operations.convert.conversations import WRITE, convert_conversations
 from draive_pg.operations.convert.documents import convert_documents
 from draive_pg.operations.convert.report import Report
 from draive_pg.operations.documents.kind import CONFIGURATIONS, KINDS, DocumentKind
-from draive_pg.operations.operation import LINE, Call, Operation, Request, Steps, workflow
+from draive_pg.operations.estimate import estimate
+from draive_pg.operations.operation import LINE, Call, Operation, Query, Request, Steps, workflow
 
 SAME = "both lines have the same tables: copy them with export and import_file"
 KIND_BY_TABLE: Mapping[str, DocumentKind[Any, Any]] = {kind.table: kind for kind in KINDS}
@@ -60,39 +62,46 @@ def convert(
     yield on_target(find(target_schema, target))
     missing = yield missing_tables(schema, NAMES)
     lacking = yield on_target(missing_tables(target_schema, NAMES))
-    with progress(None, "Converting", " documents") as bar:
-        report = Report(bar)
-        for store in line.stores:
-            if TABLES[store][0] in missing:
-                continue
-            if store in target.stores or {store, *target.stores} <= {*MEMORIES}:
-                if not is_same:
-                    report.refuse("conversations", "*", SAME)
-                continue
-            yield from convert_conversations(
-                store,
-                target.stores[0],
-                on_target,
-                report,
-                is_new=_is_lacking(TABLES[target.stores[0]][0], lacking, target, dry_run=dry_run),
-                dry_run=dry_run,
-            )
-        for subject, kind, new in (
-            ("prompts", KIND_BY_TABLE[line.prompts], KIND_BY_TABLE[target.prompts]),
-            ("configurations", CONFIGURATIONS, CONFIGURATIONS),
-        ):
-            if kind.table in missing or (is_same and kind is new):
-                continue
-            yield from convert_documents(
-                subject,
-                kind,
-                new,
-                on_target,
-                report,
-                is_new=_is_lacking(new.table, lacking, target, dry_run=dry_run),
-                dry_run=dry_run,
-            )
+    report = Report()
+    parts: list[tuple[Query, Steps[None]]] = []  # the list of each part, and its conversion
+    for store in line.stores:
+        if TABLES[store][0] in missing:
+            continue
+        if store in target.stores or {store, *target.stores} <= {*MEMORIES}:
+            if not is_same:
+                report.refuse("conversations", "*", SAME)
+            continue
+        is_new = _is_lacking(TABLES[target.stores[0]][0], lacking, target, dry_run=dry_run)
+        steps = convert_conversations(
+            store, target.stores[0], on_target, report, is_new=is_new, dry_run=dry_run
+        )
+        parts.append((conversations.LIST[store], steps))
+    for subject, kind, new in (
+        ("prompts", KIND_BY_TABLE[line.prompts], KIND_BY_TABLE[target.prompts]),
+        ("configurations", CONFIGURATIONS, CONFIGURATIONS),
+    ):
+        if kind.table in missing or (is_same and kind is new):
+            continue
+        is_new = _is_lacking(new.table, lacking, target, dry_run=dry_run)
+        steps = convert_documents(
+            subject, kind, new, on_target, report, is_new=is_new, dry_run=dry_run
+        )
+        parts.append((documents.LIST[kind], steps))
+    total: int | None = None
+    if watched():
+        total = yield from _total([query for query, _ in parts])
+    with progress(total, "Converting", " documents") as report.bar:
+        for _, steps in parts:
+            yield from steps
     return report.conversion(line, target, dry_run=dry_run)
+
+
+def _total(lists: Iterable[Query]) -> Steps[int]:
+    """Return how many conversations and documents there are, by the planner's estimate."""
+    total = 0
+    for query in lists:
+        total += yield estimate("convert: estimate", query(after=None, limit=None))
+    return total
 
 
 def _is_lacking(table: str, lacking: Collection[str], target: Line, *, dry_run: bool) -> bool:

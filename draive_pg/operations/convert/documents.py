@@ -252,14 +252,13 @@ def convert_documents(
         found: Mapping[str, Stored] = yield _read(source, names)
         there: Mapping[str, Stored] = {} if is_new else (yield on_target(_read(target, names)))
         additions: dict[str, Stored] = {}
+        losses: dict[str, Sequence[Loss]] = {}
         for name in names:
             try:
-                converted, losses = _converted(name, found[name], conversion)
+                converted, losses[name] = _converted(name, found[name], conversion)
                 additions[name] = _added(converted, there.get(name))
             except ValueError as error:
                 report.refuse(subject, name, str(error))
-                continue
-            report.lose(subject, name, losses)
         missing = {name: added for name, added in additions.items() if any(added)}
         if missing and not dry_run:
             written: Collection[str] = yield on_target(_write(target, missing, there))
@@ -267,6 +266,7 @@ def convert_documents(
                 report.refuse(subject, name, CHANGED)
                 del additions[name]
         for name, added in additions.items():
+            report.lose(subject, name, losses[name])
             report.done["documents" if name in missing else "unchanged"] += 1
             report.done["revisions"] += len(added.revisions)
         report.bar.update(len(names))

@@ -20,14 +20,14 @@ type OnTarget = Callable[[Operation[Any]], Request[Any]]
 class Report:
     """Counts, losses and refusals, by subject.
 
-    Parameters
+    Attributes
     ----------
     bar : tqdm
-        Advanced for each conversation and document.
+        Advanced for each conversation and document; set before the first one.
     """
 
-    def __init__(self, bar: "tqdm[Any]") -> None:
-        self.bar = bar
+    def __init__(self) -> None:
+        self.bar: tqdm[Any]
         self.done: Counter[str] = Counter()
         self.refused: list[ConversionRefusal] = []
         self._losses: dict[tuple[str, str], tuple[str, int | None]] = {}

@@ -199,7 +199,9 @@ ORDER BY new.name
 MAY_RECORD = Query(
     "bases.may_record",
     f"""
-SELECT has_table_privilege(oid, 'INSERT')
+SELECT
+    has_table_privilege(oid, 'INSERT')
+    AND current_setting('transaction_read_only') = 'off' -- on for a standby
 FROM pg_class
 WHERE reltype = pg_typeof(NULL::{{schema}}.{TABLE})::OID
 """,
@@ -255,7 +257,7 @@ def current(kind: DocumentKind[Any, Any]) -> Operation[list[CurrentDocument]]:
     The result warns of revisions whose time Python cannot represent.
     """
 
-    def to_result(rows: Sequence[Row]) -> list[CurrentDocument]:
+    def decode(rows: Sequence[Row]) -> list[CurrentDocument]:
         warn_skipped(
             unreadable_revision(kind, row[0], row[-1]) for row in rows if row[-1] is not None
         )
@@ -272,8 +274,7 @@ def current(kind: DocumentKind[Any, Any]) -> Operation[list[CurrentDocument]]:
         statements=(CURRENT[kind](documents=kind.table),),
         fallback=Fallback({**kind.fallback.empty, TABLE: EMPTY}),
         read_only=True,
-        decode=lambda rows: rows,
-        to_result=to_result,
+        decode=decode,
     )
 
 
@@ -328,7 +329,7 @@ def record(kind: DocumentKind[Any, Any], new: Sequence[Base]) -> Operation[None]
 
 
 def may_record() -> Operation[bool]:
-    """Return whether the table of bases exists, and the role may write to it."""
+    """Return whether the table of bases exists, and can be written to."""
     return Operation(
         name="look for the table of bases",
         statements=(MAY_RECORD(),),

@@ -1,6 +1,7 @@
 """Labels of documents: movable names of revisions, such as ``production``."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, LiteralString
 
@@ -133,7 +134,11 @@ written AS (
     WHERE expected AND changed
     RETURNING name, label, revision, moved, author, message
 )
-SELECT checked.expected, CASE WHEN checked.changed THEN checked.fillable END, move.*
+SELECT
+    checked.expected,
+    CASE WHEN checked.changed THEN checked.fillable END,
+    checked.changed IS TRUE,
+    move.*
 FROM checked
 LEFT JOIN (
     SELECT {MOVE_COLUMNS} FROM written AS move
@@ -223,12 +228,12 @@ def move[R: DocumentRevision](
     def decode(rows: Sequence[Row]) -> LabelMove | None:
         if not rows:
             return None
-        holds, fillable, *row = rows[0]
+        holds, fillable, changed, *row = rows[0]
         if not holds:
             raise _conflict(condition, f"{action} as {label!r:.80}", row[2], row[4])
         if fillable is not None and strict is not None:
             report_malformed(fillable, name=name, strict=strict)
-        return _decode(row)
+        return replace(_decode(row), changed=changed)
 
     statement = MOVE[kind](
         name=name,

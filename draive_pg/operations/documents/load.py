@@ -6,6 +6,7 @@ The cache holds one `Loaded` for each selected revision, whatever is made from i
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 from draive_pg.codec.json import parse
@@ -22,9 +23,9 @@ from draive_pg.operations.documents.read import (
     NAMES,
     Existing,
     existing,
+    missing,
     missing_error,
     names,
-    required,
     revision_missing_error,
 )
 from draive_pg.operations.documents.selectors import (
@@ -36,6 +37,7 @@ from draive_pg.operations.documents.selectors import (
 )
 from draive_pg.operations.documents.served import is_recording, record
 from draive_pg.operations.operation import (
+    Cached,
     Fallback,
     Key,
     Operation,
@@ -117,34 +119,29 @@ class Loaded:
         self.created = created
         self._made: dict[object, Any] = {}
 
-    def made[T](self, key: object, make: Callable[[], T]) -> T:
+    def made[T](self, key: object, make: Callable[..., T], *arguments: object) -> T:
         """Return what was made from the content before, or make it."""
         try:
             return self._made[key]
         except KeyError:
-            value = self._made[key] = make()
+            value = self._made[key] = make(*arguments)
             return value
 
     @property
     def declared(self) -> tuple[str, ...]:
         """The names of the declared arguments."""
-        return self.made("declared", lambda: _declared_names(self.signature or "[]"))
+        return self.made("declared", _declared_names, self.signature or "[]")
 
 
-def load_text_or_none(name: str, selector: RevisionSelector = NEWEST) -> Operation[str | None]:
+def load_text_or_none(name: str, selector: RevisionSelector = NEWEST) -> Cached[str | None]:
     """Load the content of a name's selected revision, or None."""
     check_text(name, "the name of the instructions")
-    return load_selected(
-        INSTRUCTIONS,
-        name,
-        selector,
-        to_result=lambda found: None if found is None else found.content,
-    )
+    return load_content(INSTRUCTIONS, name, selector, required=False)
 
 
 def load_instructions(
     instructions: InstructionsReference, selector: RevisionSelector
-) -> Request[str]:
+) -> Cached[str]:
     """Load the content of the selected revision.
 
     Raises
@@ -153,13 +150,28 @@ def load_instructions(
         If there is none.
     """
     name = INSTRUCTIONS.name_of(instructions)
-    return required(
-        INSTRUCTIONS,
-        f"load {INSTRUCTIONS.titled(name)}",
-        name,
-        selector,
-        load_text_or_none(name, selector),
-    )
+    return load_content(INSTRUCTIONS, name, selector, required=True)
+
+
+# The request is kept for equal calls: building it takes longer than a hit in the cache.
+@lru_cache(maxsize=1024)
+def load_content(
+    kind: DocumentKind[Any, Any], name: str, selector: RevisionSelector, *, required: bool
+) -> Cached[Any]:
+    """Load the content of the selected revision; without one, return None, or raise."""
+    otherwise = missing_selected(kind, name, selector) if required else None
+    return load_selected(kind, name, selector, _content, otherwise)
+
+
+def _content(found: Loaded | None) -> str | None:
+    return None if found is None else found.content
+
+
+def missing_selected(
+    kind: DocumentKind[Any, Any], name: str, selector: RevisionSelector
+) -> Callable[[], Request[Any]]:
+    """Return what builds the request that raises the error for a missing revision."""
+    return lambda: missing(kind, f"load {kind.titled(name)}", name, selector)
 
 
 def resolve(
@@ -191,27 +203,18 @@ def resolve(
             check_known(found.content, values, found.declared, name=name)
         return text
 
-    load = load_selected(INSTRUCTIONS, name, selector, to_result=to_result)
-    if default is not None:
-        return cast("Operation[str]", load)
-    return required(INSTRUCTIONS, f"load {INSTRUCTIONS.titled(name)}", name, selector, load)
+    otherwise = missing_selected(INSTRUCTIONS, name, selector)
+    return cast("Cached[str]", load_selected(INSTRUCTIONS, name, selector, to_result, otherwise))
 
 
 def load_raw_or_none(
     identifier: str, selector: RevisionSelector = NEWEST
-) -> Operation[dict[str, Any] | None]:
+) -> Cached[dict[str, Any] | None]:
     """Load the selected snapshot as a new dict, or None."""
-    name = CONFIGURATIONS.name_of(identifier)
-    title = CONFIGURATIONS.titled(name)
-    return load_selected(
-        CONFIGURATIONS,
-        name,
-        selector,
-        to_result=lambda found: None if found is None else parse(found.content, title),
-    )
+    return _load_raw(CONFIGURATIONS.name_of(identifier), selector, None)
 
 
-def load_raw(identifier: str, selector: RevisionSelector) -> Request[dict[str, Any] | None]:
+def load_raw(identifier: str, selector: RevisionSelector) -> Cached[dict[str, Any] | None]:
     """Load the selected snapshot as a new dict, or None if there are no snapshots.
 
     Raises
@@ -219,8 +222,20 @@ def load_raw(identifier: str, selector: RevisionSelector) -> Request[dict[str, A
     RevisionMissing
         If there are snapshots, but not the revision or label that is asked for.
     """
-    load = load_raw_or_none(identifier, selector)
-    return _unless_missing(load, identifier, selector) if selector.is_explicit else load
+    name = CONFIGURATIONS.name_of(identifier)
+    return _load_raw(name, selector, _without_snapshot if selector.is_explicit else None)
+
+
+@lru_cache(maxsize=1024)
+def _load_raw(
+    name: str, selector: RevisionSelector, without: Callable[..., Request[Any]] | None
+) -> Cached[dict[str, Any] | None]:
+    otherwise = without and partial(without, name, selector)
+    return load_selected(CONFIGURATIONS, name, selector, partial(_parsed, name), otherwise)
+
+
+def _parsed(name: str, found: Loaded | None) -> dict[str, Any] | None:
+    return None if found is None else parse(found.content, CONFIGURATIONS.titled(name))
 
 
 def load_configuration[Config: "Configuration"](
@@ -230,7 +245,7 @@ def load_configuration[Config: "Configuration"](
     default: "Config | None",
     required: bool,
     selector: RevisionSelector,
-) -> "Request[Config | None]":
+) -> "Cached[Config | None]":
     """Load the selected snapshot as an instance of a class, or return the default.
 
     Raises
@@ -242,85 +257,105 @@ def load_configuration[Config: "Configuration"](
     RevisionMissing
         If there are snapshots, but not the revision or label that is asked for, and no default.
     """
+    if not isinstance(config, type):
+        raise _not_a_class(config)
+    name = CONFIGURATIONS.name_of(config if identifier is None else identifier)
+    load = _load_class(config, name, selector, required=required)
+    if default is None:
+        return load
+    return Cached(
+        load.key, load.operation, lambda found: default if found is None else load.to_result(found)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _load_class(
+    config: "type[Configuration]", name: str, selector: RevisionSelector, *, required: bool
+) -> Cached[Any]:
+    from draive_pg.codec.draive_configurations import Configuration
+
+    if not issubclass(config, Configuration):
+        raise _not_a_class(config)
+    otherwise = None
+    if required or selector.is_explicit:
+        otherwise = partial(_without_snapshot, name, selector, config if required else None)
+    return load_selected(
+        CONFIGURATIONS, name, selector, partial(_configuration, config, name), otherwise
+    )
+
+
+def _not_a_class(config: object) -> TypeError:
+    return TypeError(
+        f"load takes a Configuration class, not {config!r:.80}: load_raw reads the content "
+        "of an identifier"
+    )
+
+
+def _configuration[Config: "Configuration"](
+    config: "type[Config]", name: str, found: Loaded | None
+) -> "Config | None":
+    return None if found is None else found.made(config, _decoded, config, name, found)()
+
+
+def _decoded[Config: "Configuration"](
+    config: "type[Config]", name: str, found: Loaded
+) -> "Callable[[], Config]":
+    """Return a factory of the instances of a class that a snapshot describes."""
     from draive_pg.codec import draive_configurations as codec
 
-    if not (isinstance(config, type) and issubclass(config, codec.Configuration)):
-        raise TypeError(f"load takes a Configuration class, not {config!r:.80}")
-    name = CONFIGURATIONS.name_of(config if identifier is None else identifier)
+    if found.signature not in (None, config.__name__, name.rpartition(".")[2]):
+        raise codec.ConfigurationInvalid(
+            identifier=name,
+            reason=f"it is of the class {found.signature!r:.80}, not {config.__name__!r:.80}",
+        )
 
-    def to_result(found: Loaded | None) -> Config | None:
-        if found is None:
-            return default
+    def make() -> Config:
+        content = parse(found.content, CONFIGURATIONS.titled(name))
+        return codec.decode_configuration(config, name, content)
 
-        if found.signature not in (None, config.__name__, name.rpartition(".")[2]):
-            raise codec.ConfigurationInvalid(
-                identifier=name,
-                reason=f"it is of the class {found.signature!r:.80}, not {config.__name__!r:.80}",
-            )
-
-        def make() -> Config:
-            content = parse(found.content, CONFIGURATIONS.titled(name))
-            return codec.decode_configuration(config, name, content)
-
-        return found.made(config, lambda: codec.immutable_or_factory(make))()
-
-    load = load_selected(CONFIGURATIONS, name, selector, to_result=to_result)
-    if default is not None:
-        return load
-    found = _unless_missing(load, name, selector) if selector.is_explicit else load
-    return _or_defaults(config, name, found) if required else found
+    return codec.immutable_or_factory(make)
 
 
 @workflow
-def _unless_missing[T](
-    load: Request[T | None], name: str, selector: RevisionSelector
-) -> Steps[T | None]:
-    """Return None only if the configuration has no snapshots at all."""
-    found: T | None = yield load
-    if found is None:
+def _without_snapshot[Config: "Configuration"](
+    name: str, selector: RevisionSelector, required: "type[Config] | None" = None
+) -> "Steps[Config | None]":
+    """Return None, or ``required()`` as draive does, if there are no snapshots at all."""
+    action = f"load {CONFIGURATIONS.titled(name)}"
+    if selector.is_explicit:
         there: Existing = yield existing(CONFIGURATIONS, name)
         if there.revisions:
-            raise revision_missing_error(f"load {CONFIGURATIONS.titled(name)}", selector, there)
-    return found
-
-
-@workflow
-def _or_defaults[Config: "Configuration"](
-    config: "type[Config]", name: str, load: "Request[Config | None]"
-) -> "Steps[Config]":
-    """Return ``config()`` if nothing is stored, as draive does."""
-    found = yield load
-    if found is None:
-        try:
-            return config()
-        except Exception:  # the class has fields without defaults, or its validation failed
-            others: Sequence[str] = yield names(CONFIGURATIONS)
-        raise missing_error(CONFIGURATIONS, f"load {CONFIGURATIONS.titled(name)}", name, others)
-    return found
+            raise revision_missing_error(action, selector, there)
+    if required is None:
+        return None
+    try:
+        return required()
+    except Exception:  # the class has fields without defaults, or its validation failed
+        others: Sequence[str] = yield names(CONFIGURATIONS)
+    raise missing_error(CONFIGURATIONS, action, name, others)
 
 
 def load_selected[T](
     kind: DocumentKind[Any, Any],
     name: str,
     selector: RevisionSelector,
-    *,
     to_result: Callable[[Loaded | None], T],
-) -> Operation[T]:
+    otherwise: Callable[[], Request[T]] | None = None,
+) -> Cached[T]:
     """Load the selected revision; cached, except for what was current at a time."""
+    return Cached(
+        # Not cached: an entry per timestamp would evict everything else.
+        None if selector.as_of else _key(kind, name, selector),
+        partial(_read_selected, kind, name, selector),
+        partial(_recorded, kind, name, selector, to_result),
+        otherwise,
+    )
 
-    def recorded(found: Loaded | None) -> T:
-        result = to_result(found)
-        if found is not None and is_recording():
-            record(
-                ServedRevision(
-                    kind=kind.table,
-                    name=name,
-                    created=found.created.astimezone(UTC),
-                    label=selector.label,
-                )
-            )
-        return result
 
+def _read_selected(
+    kind: DocumentKind[Any, Any], name: str, selector: RevisionSelector
+) -> Operation[Loaded | None]:
+    """Read the selected revision of a name, or None."""
     newest = selector == NEWEST
     return Operation(
         name=f"load {kind.titled(name)}",
@@ -332,10 +367,28 @@ def load_selected[T](
         fallback=None if newest else kind.fallback,
         read_only=True,
         decode=lambda rows: Loaded(*rows[0][:3]) if rows else None,
-        to_result=recorded,
-        # Not cached: an entry per timestamp would evict everything else.
-        key=None if selector.as_of else _key(kind, name, selector),
     )
+
+
+def _recorded[T](
+    kind: DocumentKind[Any, Any],
+    name: str,
+    selector: RevisionSelector,
+    to_result: Callable[[Loaded | None], T],
+    found: Loaded | None,
+) -> T:
+    """Return the result of a load, and record the revision if the caller wants that."""
+    result = to_result(found)
+    if found is not None and is_recording():
+        record(
+            ServedRevision(
+                kind=kind.table,
+                name=name,
+                created=found.created.astimezone(UTC),
+                label=selector.label,
+            )
+        )
+    return result
 
 
 def preload(kinds: Sequence[DocumentKind[Any, Any]], label: str | None) -> Preload[int]:

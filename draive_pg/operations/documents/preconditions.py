@@ -1,6 +1,6 @@
 """Preconditions of writes: the revision that must be the newest, or that a label must be on."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, LiteralString, NamedTuple
 
 from draive_pg.codec.validation import MAX_INTEGER, is_integer
@@ -66,3 +66,11 @@ def precondition(kind: DocumentKind[Any, Any], expected: object, name: str) -> P
     if is_integer(expected) and 0 <= expected <= MAX_INTEGER:
         return Precondition(expected, shown=f"revision {expected}" if expected else "none yet")
     raise ValueError(f"expected must be a number, 0 for none, or a record, not {expected!r:.60}")
+
+
+def newest_found(number: int | None, created: datetime | None, author: str | None = None) -> str:
+    """Return what is said of the newest revision in the error for another one."""
+    if created is None:
+        return "there is none"
+    by = f" by {author!r:.60}" if author else ""
+    return f"the newest is revision {number} of {created.astimezone(UTC)}{by}"

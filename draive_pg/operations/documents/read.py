@@ -1,16 +1,14 @@
-"""Reading revisions of documents: one, all of a name, the newest of each name, by search."""
+"""Reading revisions of documents: one, all of a name, the newest of each name."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
-from draive_pg.codec.json import encode_mapping
-from draive_pg.codec.timestamps import Timestamp, check_timestamp
+from draive_pg.codec.timestamps import Timestamp
 from draive_pg.codec.validation import check_limit, check_optional
 from draive_pg.errors import DocumentMissing, RevisionMissing, similar_names
 from draive_pg.models.documents import Diff
 from draive_pg.models.record import Records
-from draive_pg.operations.conversations.search_index import create_trigram_index
 from draive_pg.operations.documents.kind import (
     CONFIGURATIONS,
     END,
@@ -21,10 +19,8 @@ from draive_pg.operations.documents.kind import (
     per_kind,
 )
 from draive_pg.operations.documents.selectors import (
-    LATEST,
     SELECTED_CREATED,
     RevisionSelector,
-    check_label,
     counted,
     newest_of,
     select,
@@ -32,11 +28,13 @@ from draive_pg.operations.documents.selectors import (
     unchanged,
 )
 from draive_pg.operations.operation import (
+    Cached,
     Key,
     Operation,
     Query,
     Request,
     Row,
+    Statement,
     Steps,
     Workflow,
     decode_rows,
@@ -241,127 +239,6 @@ LEFT JOIN {{notes}} AS note ON note.name = document.name AND note.created = docu
     ),
 )
 
-# Characters of a part. A larger text is searched in parts, because the intermediate values of
-# lower() must not exceed 1 GB. The parts overlap, so that no match is lost.
-PART: LiteralString = "20000000"
-
-
-def contains(text: LiteralString) -> LiteralString:
-    """Return SQL for whether a text contains ``:text``, ignoring case."""
-    return f"""CASE
-            WHEN octet_length({text}) < {PART}
-                THEN position(lower(:text::TEXT) IN lower({text})) > 0
-            ELSE EXISTS (
-                SELECT FROM generate_series(1, length({text}), {PART}) AS start
-                WHERE position(
-                    lower(:text::TEXT)
-                    IN lower(substr({text}, start, {PART} + length(:text::TEXT)))
-                ) > 0
-            )
-        END"""
-
-
-# Bytes from which a text is not indexed, because that would need much memory, and what the index
-# has in its place: with upper-case letters, so that no pattern matches it.
-LARGE: LiteralString = "200000"
-NOT_INDEXED: LiteralString = "'NOT INDEXED'"
-
-PATTERN: LiteralString = (
-    # E: backslashes have one meaning, whatever `standard_conforming_strings` is.
-    r"""'%' || regexp_replace(lower(:text::TEXT), E'([%_\\\\])', E'\\\\\\1', 'g') || '%'"""
-)
-
-
-def indexed(text: LiteralString) -> LiteralString:
-    """Return SQL for a text as the index for searches has it."""
-    return f"CASE WHEN octet_length({text}) >= {LARGE} THEN {NOT_INDEXED} ELSE lower({text}) END"
-
-
-def found(text: LiteralString) -> LiteralString:
-    """Return the same condition as `contains` in a form that can use an index."""
-    return f"""{indexed(text)} LIKE {PATTERN}
-        OR (
-            octet_length({text}) >= {LARGE}
-            AND {indexed(text)} = {NOT_INDEXED}
-            AND {contains(text)}
-        )"""
-
-
-SEARCHED: tuple[LiteralString, ...] = ("name", "content::TEXT", "description")
-
-
-def any_of(
-    condition: Callable[[LiteralString], LiteralString], row: LiteralString
-) -> LiteralString:
-    """Return SQL for whether one of the searched texts of a row fulfils a condition."""
-    return " OR ".join(condition(f"{row}.{column}") for column in SEARCHED)
-
-
-# PostgreSQL executes only the parts for the given arguments; only what is found is numbered.
-SEARCH = per_kind(
-    "search",
-    with_unreadable(
-        EVERY_NAME + ", wanted AS (SELECT name FROM names)",
-        f"""
-SELECT {revision_columns(counted("document.name", "document.created"))}
-FROM (
-    SELECT every.*
-    FROM {{documents}} AS every
-    WHERE :text::TEXT IS NULL AND :selected_label::TEXT IS NULL AND NOT :current::BOOLEAN
-    UNION ALL
-    SELECT every.*
-    FROM {{documents}} AS every
-    WHERE :selected_label::TEXT IS NULL
-        AND NOT :current::BOOLEAN
-        AND ({any_of(found, "every")})
-    UNION ALL
-    SELECT every.*
-    FROM {{notes}} AS note
-    CROSS JOIN LATERAL (
-        SELECT noted.*
-        FROM {{documents}} AS noted
-        WHERE noted.name = note.name AND noted.created = note.created
-        LIMIT 1
-    ) AS every
-    WHERE :selected_label::TEXT IS NULL
-        AND NOT :current::BOOLEAN
-        AND ({found("note.message")})
-        AND ({any_of(contains, "every")}) IS NOT TRUE
-    UNION ALL
-    SELECT chosen.*
-    FROM wanted
-    CROSS JOIN LATERAL (
-        SELECT revision.*
-        FROM {{documents}} AS revision
-        LEFT JOIN {{notes}} AS note
-            ON note.name = revision.name AND note.created = revision.created
-        WHERE revision.name = wanted.name
-            AND revision.created = {newest_of("wanted.name")}
-            AND (
-                NOT :current::BOOLEAN
-                OR NOT EXISTS (
-                    SELECT FROM {{documents}} AS later
-                    WHERE later.name = revision.name AND later.created > revision.created
-                )
-            )
-            AND (
-                :text::TEXT IS NULL
-                OR {any_of(contains, "revision")}
-                OR {contains("note.message")}
-            )
-    ) AS chosen
-    WHERE :selected_label::TEXT IS NOT NULL OR :current::BOOLEAN
-) AS document
-LEFT JOIN {{notes}} AS note ON note.name = document.name AND note.created = document.created
-WHERE (:meta::JSONB IS NULL OR document.meta @> :meta::JSONB)
-    AND (:since::TIMESTAMPTZ IS NULL OR document.created >= :since::TIMESTAMPTZ)
-    AND (:until::TIMESTAMPTZ IS NULL OR document.created < :until::TIMESTAMPTZ)
-    AND (:author::TEXT IS NULL OR note.author = :author::TEXT)
-ORDER BY document.name, document.created DESC
-LIMIT :limit::INT8
-""",
-    ),
-)
 
 # For error messages. Labels of removed revisions are not included; those of changed ones are. The
 # rows of haiway are mappings, so the columns need different names.
@@ -393,25 +270,28 @@ class Existing(NamedTuple):
     labels: Sequence[str]
 
 
-def names(kind: DocumentKind[Any, Any]) -> Operation[tuple[str, ...]]:
+def names(kind: DocumentKind[Any, Any]) -> Cached[tuple[str, ...]]:
     """List the names of all documents, in order."""
-    return Operation(
-        name=f"list {kind.table}",
-        statements=(LIST_NAMES[kind](),),
-        read_only=True,
-        decode=lambda rows: tuple([row[0] for row in rows]),
-        key=Key(kind.table),
+    return Cached(Key(kind.table), lambda: _list_names(f"list {kind.table}", LIST_NAMES[kind]()))
+
+
+def names_of_class(class_name: str) -> Cached[tuple[str, ...]]:
+    """List the configurations that are or were of a class, in order."""
+    return Cached(
+        Key(CONFIGURATIONS.table, variant=class_name),
+        lambda: _list_names(
+            f"list configurations of class {class_name!r:.80}",
+            NAMES_OF_CLASS(class_name=class_name),
+        ),
     )
 
 
-def names_of_class(class_name: str) -> Operation[tuple[str, ...]]:
-    """List the configurations that are or were of a class, in order."""
+def _list_names(action: str, statement: Statement) -> Operation[tuple[str, ...]]:
     return Operation(
-        name=f"list configurations of class {class_name!r:.80}",
-        statements=(NAMES_OF_CLASS(class_name=class_name),),
+        name=action,
+        statements=(statement,),
         read_only=True,
         decode=lambda rows: tuple([row[0] for row in rows]),
-        key=Key(CONFIGURATIONS.table, variant=class_name),
     )
 
 
@@ -436,46 +316,45 @@ def list_[R: DocumentRevision](
         statements=(statement,),
         fallback=kind.fallback,
         read_only=True,
-        decode=lambda rows: rows,
-        to_result=partial(_records, kind),
+        decode=partial(records, kind),
     )
+
+
+type Listed = Callable[[], tuple[tuple[InstructionsDeclaration, ...], tuple[str, ...]]]
+"""Declarations, and the errors of rows that cannot be decoded."""
 
 
 def declarations(
     *, as_of: Timestamp | None = None, label: str | None = None, lenient: bool
-) -> Operation[tuple["InstructionsDeclaration", ...]]:
+) -> Cached[tuple["InstructionsDeclaration", ...]]:
     """List the declarations of each name's newest or labelled revision, in order of the names."""
     from draive_pg.codec import draive_instructions as codec
     from draive_pg.codec.draive_configurations import immutable_or_factory
 
     selector = select(label=label, as_of=as_of)
-    if selector.label is None:
-        statement = NEWEST_DECLARATIONS(as_of=selector.as_of)
-    else:
-        statement = LABELLED_DECLARATIONS(selected_label=selector.label, as_of=selector.as_of)
 
-    def decode(
-        rows: Sequence[Row],
-    ) -> Callable[[], tuple[tuple["InstructionsDeclaration", ...], tuple[str, ...]]]:
-        return immutable_or_factory(
-            lambda: decode_rows(
-                rows, lambda row: codec.decode_declaration(*row), skip_invalid=lenient
-            )
+    def operation() -> Operation[Listed]:
+        if selector.label is None:
+            statement = NEWEST_DECLARATIONS(as_of=selector.as_of)
+        else:
+            statement = LABELLED_DECLARATIONS(selected_label=selector.label, as_of=selector.as_of)
+        return Operation(
+            name="list instructions",
+            statements=(statement,),
+            read_only=True,
+            decode=lambda rows: immutable_or_factory(
+                lambda: decode_rows(
+                    rows, lambda row: codec.decode_declaration(*row), skip_invalid=lenient
+                )
+            ),
         )
 
-    def to_result(listed: Any) -> tuple["InstructionsDeclaration", ...]:
+    def to_result(listed: Listed) -> tuple["InstructionsDeclaration", ...]:
         found, skipped = listed()
         warn_skipped(skipped)
         return found
 
-    return Operation(
-        name="list instructions",
-        statements=(statement,),
-        read_only=True,
-        decode=decode,
-        to_result=to_result,
-        key=Key(INSTRUCTIONS.table, variant=(selector, lenient)),
-    )
+    return Cached(Key(INSTRUCTIONS.table, variant=(selector, lenient)), operation, to_result)
 
 
 def history[R: DocumentRevision](
@@ -488,8 +367,7 @@ def history[R: DocumentRevision](
         statements=(HISTORY[kind](name=name),),
         fallback=kind.fallback,
         read_only=True,
-        decode=lambda rows: rows,
-        to_result=partial(_records, kind),
+        decode=partial(records, kind),
     )
 
 
@@ -522,17 +400,6 @@ def revision[R: DocumentRevision](
     return required(kind, action, name, selector, selected(kind, action, name, selector))
 
 
-def create_search_index(kind: DocumentKind[Any, Any], schema: str | None) -> Workflow[bool]:
-    """Create the index for searches, and return whether it was missing."""
-    columns: list[LiteralString] = kind.columns.split(", ")
-    texts: list[LiteralString] = [
-        indexed(f"{column}::TEXT")
-        for value, column in zip(kind.values.split(", "), columns, strict=True)
-        if value in {"name", "content", "description"}
-    ]
-    return create_trigram_index(kind.table, f"{kind.table}_search", texts, schema)
-
-
 @workflow
 def diff[R: DocumentRevision](
     kind: DocumentKind[Any, R], reference: object, a: object, b: object
@@ -547,49 +414,17 @@ def diff[R: DocumentRevision](
     return Diff((yield before), (yield after))
 
 
-def search[R: DocumentRevision](  # noqa: PLR0913 - each is an argument of the public method
-    kind: DocumentKind[Any, R],
-    text: str | None,
-    *,
-    meta: Mapping[str, Any] | None,
-    since: Timestamp | None,
-    until: Timestamp | None,
-    author: str | None,
-    label: str | None,
-    current: bool,
-    limit: int | None,
-) -> Operation[Records[R]]:
-    """Search the revisions of all names."""
-    statement = SEARCH[kind](
-        text=check_optional(text, "text"),
-        meta=encode_mapping(meta, "meta"),
-        since=check_timestamp(since, "since"),
-        until=check_timestamp(until, "until"),
-        author=check_optional(author, "author"),
-        selected_label=None if label is None or label == LATEST else check_label(label),
-        as_of=None,
-        current=current or label == LATEST,
-        limit=check_limit(limit, "limit"),
-    )
-    return Operation(
-        name=f"search {kind.table}",
-        statements=(statement,),
-        fallback=kind.fallback,
-        read_only=True,
-        decode=lambda rows: rows,
-        to_result=partial(_records, kind),
-    )
-
-
-def existing(kind: DocumentKind[Any, Any], name: str) -> Operation[Existing]:
+def existing(kind: DocumentKind[Any, Any], name: str) -> Cached[Existing]:
     """Read how many revisions a name has, and its labels."""
-    return Operation(
-        name=f"look for {kind.titled(name)}",
-        statements=(EXISTING[kind](name=name),),
-        fallback=kind.fallback,
-        read_only=True,
-        decode=lambda rows: Existing(*rows[0]),
-        key=Key(kind.table, name, Existing),
+    return Cached(
+        Key(kind.table, name, Existing),
+        lambda: Operation(
+            name=f"look for {kind.titled(name)}",
+            statements=(EXISTING[kind](name=name),),
+            fallback=kind.fallback,
+            read_only=True,
+            decode=lambda rows: Existing(*rows[0]),
+        ),
     )
 
 
@@ -601,10 +436,16 @@ def required[T](
     selector: RevisionSelector,
     operation: Request[T | None],
 ) -> Steps[T]:
-    """Run an operation on a selected revision; raise if it finds none.
+    """Run an operation on a selected revision; raise as `missing` does if it finds none."""
+    found: T | None = yield operation
+    return (yield missing(kind, action, name, selector)) if found is None else found
 
-    If it finds none, a second query reads the existing revisions, labels and similar names for the
-    error message.
+
+@workflow
+def missing(
+    kind: DocumentKind[Any, Any], action: str, name: str, selector: RevisionSelector
+) -> Steps[Any]:
+    """Raise the error for a missing revision, with the existing ones and similar names.
 
     Raises
     ------
@@ -613,9 +454,6 @@ def required[T](
     RevisionMissing
         If there is no such revision.
     """
-    found: T | None = yield operation
-    if found is not None:
-        return found
     there: Existing = yield existing(kind, name)
     if not there.revisions:
         raise missing_error(kind, action, name, (yield names(kind)))
@@ -654,7 +492,7 @@ def unreadable_revision(kind: DocumentKind[Any, Any], name: str, created: str) -
     return f"a revision of {kind.titled(name)} at {created}, a time that Python cannot represent"
 
 
-def _records[R: DocumentRevision](kind: DocumentKind[Any, R], rows: Sequence[Row]) -> Records[R]:
+def records[R: DocumentRevision](kind: DocumentKind[Any, R], rows: Sequence[Row]) -> Records[R]:
     """Decode the rows of a listing, and warn of the unreadable ones."""
     warn_skipped(
         unreadable_revision(kind, name, created)

@@ -14,6 +14,7 @@ from draive_pg.models.documents import (
 )
 from draive_pg.models.record import Records
 from draive_pg.operations.documents import labels as labelling
+from draive_pg.operations.documents.define import define_configuration, define_instructions
 from draive_pg.operations.documents.kind import (
     CONFIGURATIONS,
     INSTRUCTIONS,
@@ -24,7 +25,6 @@ from draive_pg.operations.documents.kind import (
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.selectors import RevisionRef
 from draive_pg.operations.documents.templates import define_template
-from draive_pg.operations.documents.write import define_configuration, define_instructions
 from draive_pg.operations.operation import Request, Steps, Workflow, transactional
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ class RevisionSelector(NamedTuple):
     @property
     def is_pinned(self) -> bool:
         """Whether one revision is given, by number or time of creation."""
-        return (self.number, self.created) != (None, None)
+        return self.number is not None or self.created is not None
 
     @property
     def is_explicit(self) -> bool:
@@ -164,6 +164,8 @@ def select(
         For an invalid argument, or a revision combined with a label or a time.
     """
     if revision is None:
+        if label is None and as_of is None:
+            return NEWEST
         return RevisionSelector(
             label=None if label is None or label == LATEST else check_label(label),
             as_of=check_timestamp(as_of, "as_of"),

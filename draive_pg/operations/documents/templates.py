@@ -1,19 +1,23 @@
 """Templates, the prompts of draive 0.90 and newer: load, resolve and define; none needs draive."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from draive_pg.codec.json import encode, encode_mapping, parse
 from draive_pg.codec.validation import check_mapping, check_optional, check_text
 from draive_pg.models.documents import TemplateRevision
+from draive_pg.operations.documents.define import Content, append, define
 from draive_pg.operations.documents.kind import TEMPLATES, TemplateReference
-from draive_pg.operations.documents.load import load_selected
+from draive_pg.operations.documents.load import (
+    Loaded,
+    load_content,
+    load_selected,
+    missing_selected,
+)
 from draive_pg.operations.documents.preconditions import Expected, precondition
-from draive_pg.operations.documents.read import required
 from draive_pg.operations.documents.selectors import NEWEST, RevisionSelector
-from draive_pg.operations.documents.write import Content, append, define
-from draive_pg.operations.operation import Operation, Query, Request, Row
+from draive_pg.operations.operation import Cached, Operation, Query, Request, Row
 from draive_pg.variables import check_known, check_variables, render, variables_of
 
 # Uses only draive's table: the adapters must work without the tables of draive_pg. A loose index
@@ -72,12 +76,12 @@ class Declaration:
     meta: Mapping[str, Any]
 
 
-def load_or_none(identifier: str, selector: RevisionSelector = NEWEST) -> Operation[str | None]:
+def load_or_none(identifier: str, selector: RevisionSelector = NEWEST) -> Cached[str | None]:
     """Load the content of the selected revision of an identifier, or None."""
-    return _content(TEMPLATES.name_of(identifier), selector, lambda found: found)
+    return load_content(TEMPLATES, TEMPLATES.name_of(identifier), selector, required=False)
 
 
-def load(template: TemplateReference, selector: RevisionSelector) -> Request[str]:
+def load(template: TemplateReference, selector: RevisionSelector) -> Cached[str]:
     """Load the content of the selected revision.
 
     Raises
@@ -85,9 +89,7 @@ def load(template: TemplateReference, selector: RevisionSelector) -> Request[str
     DocumentMissing, RevisionMissing
         If there is none.
     """
-    name = TEMPLATES.name_of(template)
-    action = f"load {TEMPLATES.titled(name)}"
-    return required(TEMPLATES, action, name, selector, load_or_none(name, selector))
+    return load_content(TEMPLATES, TEMPLATES.name_of(template), selector, required=True)
 
 
 def resolve(
@@ -104,17 +106,15 @@ def resolve(
     bound = {} if isinstance(template, str) else getattr(template, "arguments", {})
     check_optional(default, "default")
 
-    def to_result(content: str | None) -> str | None:
-        if content is None:
+    def to_result(found: Loaded | None) -> str | None:
+        if found is None:
             return None if default is None else render(default, {**bound, **values}, name=name)
         if strict:
-            check_known(content, values, name=name)
-        return render(content, {**bound, **values}, name=name)
+            check_known(found.content, values, name=name)
+        return render(found.content, {**bound, **values}, name=name)
 
-    load = _content(name, selector, to_result)
-    if default is not None:
-        return cast("Operation[str]", load)
-    return required(TEMPLATES, f"load {TEMPLATES.titled(name)}", name, selector, load)
+    otherwise = missing_selected(TEMPLATES, name, selector)
+    return cast("Cached[str]", load_selected(TEMPLATES, name, selector, to_result, otherwise))
 
 
 def define_template(
@@ -189,17 +189,6 @@ def declarations(
         statements=(DECLARATIONS(before=before, skipped=skipped, limit=limit),),
         read_only=True,
         decode=lambda rows: tuple(map(_declaration, rows)),
-    )
-
-
-def _content[T](
-    name: str, selector: RevisionSelector, to_result: Callable[[str | None], T]
-) -> Operation[T]:
-    return load_selected(
-        TEMPLATES,
-        name,
-        selector,
-        to_result=lambda found: to_result(None if found is None else found.content),
     )
 
 

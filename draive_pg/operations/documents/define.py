@@ -1,13 +1,12 @@
-"""Writing revisions of documents: define, restore, rename, remove."""
+"""Define and restore revisions of documents."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from draive_pg.codec.json import encode
 from draive_pg.codec.validation import check_mapping, check_optional, check_text
-from draive_pg.errors import DocumentExists, RevisionLabelled, warn
+from draive_pg.errors import warn
 from draive_pg.models.documents import Revision, Snapshot
 from draive_pg.operations.documents.declaration import (
     Declaration,
@@ -22,27 +21,23 @@ from draive_pg.operations.documents.kind import (
     REMOVED,
     DocumentKind,
     DocumentRevision,
-    lock_all,
     per_kind,
 )
 from draive_pg.operations.documents.preconditions import (
     Expected,
     Precondition,
     met,
+    newest_found,
     precondition,
 )
-from draive_pg.operations.documents.read import REVISION_COLUMNS, required, selected
+from draive_pg.operations.documents.read import REVISION_COLUMNS, required
 from draive_pg.operations.documents.selectors import (
-    NEWEST,
     SELECTED_CREATED,
-    RevisionRef,
-    counted,
     selector_of,
 )
 from draive_pg.operations.operation import (
     Operation,
     Query,
-    Request,
     Row,
     Steps,
     transactional,
@@ -197,61 +192,6 @@ WHERE document.name = :name::TEXT
 """),
 )
 
-REMOVE = per_kind(
-    "remove",
-    f"""
-WITH selected AS (
-    SELECT {SELECTED_CREATED} AS created
-),
-latest AS (
-    SELECT
-        max(document.created) AS created,
-        {counted(":name::TEXT", "max(document.created)")} AS number
-    FROM {{documents}} AS document
-    WHERE document.name = :name::TEXT
-),
-checked AS (
-    SELECT
-        {met("latest.number", "latest.created")} AS expected,
-        latest.*,
-        ARRAY(
-            SELECT move.label
-            FROM {{current_labels}} AS move
-            JOIN {{documents}} AS labelled
-                ON labelled.name = :name::TEXT AND labelled.created = move.revision
-            WHERE move.name = :name::TEXT
-                AND NOT :labelled::BOOLEAN
-                AND (:whole::BOOLEAN OR move.revision = selected.created)
-            ORDER BY move.label
-        ) AS labels
-    FROM selected, latest
-),
-removed AS (
-    DELETE FROM {{table}}
-    WHERE {{key}} = :name::TEXT
-        AND (:whole::BOOLEAN OR created = (SELECT created FROM selected))
-        AND (SELECT expected AND labels = ARRAY[]::TEXT[] FROM checked)
-    RETURNING {{key}}
-)
-SELECT
-    checked.expected,
-    checked.labels,
-    checked.created,
-    checked.number,
-    (SELECT count(*) FROM removed)
-FROM checked
-""",
-)
-
-# Settings that end with the transaction; the trigger that records a removal reads them.
-NOTE_REMOVAL = Query(
-    "documents.note_removal",
-    """
-SELECT
-    set_config('draive_pg.author', coalesce(:author::TEXT, ''), TRUE),
-    set_config('draive_pg.message', coalesce(:message::TEXT, ''), TRUE)
-""",
-)
 
 # The class of the next rows of an identifier, for the trigger that fills the column `name`: the
 # given class, or that of the newest row of another identifier. Without one, the trigger decides.
@@ -269,96 +209,6 @@ SELECT set_config('draive_pg.configuration_name', :name::TEXT || E'\\n' || coale
     )
 ), TRUE)
 """),
-)
-
-# Uses only draive's table: the adapters must work without the tables of draive_pg.
-REMOVE_ALL = per_kind("remove_all", "DELETE FROM {table} WHERE {key} = :name::TEXT")
-
-# INSERT and DELETE instead of UPDATE: the role may lack UPDATE. If a removed document of the new
-# name had the same label, its newest move may be later, so the label is moved again. Revisions keep
-# their numbers, and those of a removed document of the new name precede them.
-RENAME = per_kind(
-    "rename",
-    """
-WITH source AS (
-    SELECT document.*
-    FROM {every} AS document
-    WHERE document.name = :name::TEXT
-        AND NOT EXISTS (
-            SELECT FROM {every} AS target WHERE target.name = :new_name::TEXT
-        )
-),
-copied AS (
-    INSERT INTO {table} ({columns})
-    SELECT {values} FROM (
-        SELECT :new_name::TEXT AS name, created, content, description, arguments, meta FROM source
-    ) AS revision
-    RETURNING created
-),
-numbered AS (
-    SELECT name, created, kept
-    FROM {revisions} AS revision
-    WHERE name IN (:name::TEXT, :new_name::TEXT) AND EXISTS (SELECT FROM source)
-),
-renumbered AS (
-    INSERT INTO {removals} (name, created)
-    SELECT :new_name::TEXT, created FROM numbered WHERE name = :name::TEXT AND NOT kept
-    UNION ALL
-    SELECT
-        :new_name::TEXT,
-        (SELECT min(created) FROM numbered) - row_number() OVER () * INTERVAL '1 microsecond'
-    FROM numbered AS target
-    WHERE name = :new_name::TEXT
-        AND created > (SELECT min(created) FROM numbered WHERE name = :name::TEXT)
-        AND NOT EXISTS (
-            SELECT FROM numbered AS own
-            WHERE own.name = :name::TEXT AND own.created = target.created
-        )
-    ON CONFLICT DO NOTHING
-),
-annotated AS (
-    INSERT INTO {notes} (name, created, author, message)
-    SELECT :new_name::TEXT, created, note.author, note.message
-    FROM {notes} AS note
-    JOIN source USING (name, created)
-),
-moved AS (
-    SELECT move.*
-    FROM {labels} AS move
-    WHERE move.name = :name::TEXT AND EXISTS (SELECT FROM source)
-),
-labelled AS (
-    INSERT INTO {labels} (name, label, revision, moved, author, message, digest)
-    SELECT :new_name::TEXT, label, revision, moved, author, message, digest FROM moved
-    UNION ALL
-    SELECT
-        :new_name::TEXT,
-        newest.label,
-        newest.revision,
-        greatest(clock_timestamp(), target.moved + INTERVAL '1 microsecond'),
-        newest.author,
-        newest.message,
-        newest.digest
-    FROM (
-        SELECT DISTINCT ON (label) * FROM moved ORDER BY label, moved DESC
-    ) AS newest
-    JOIN (
-        SELECT label, max(moved) AS moved
-        FROM {labels} AS earlier
-        WHERE earlier.name = :new_name::TEXT
-        GROUP BY label
-    ) AS target ON target.label = newest.label AND target.moved > newest.moved
-),
-unlabelled AS (
-    DELETE FROM {labels} WHERE name = :name::TEXT AND EXISTS (SELECT FROM source)
-),
-removed AS (
-    DELETE FROM {table} WHERE {key} = :name::TEXT AND EXISTS (SELECT FROM source)
-)
-SELECT
-    EXISTS (SELECT FROM {every} AS document WHERE document.name = :name::TEXT) AS existed,
-    EXISTS (SELECT FROM copied) AS renamed
-""",
 )
 
 
@@ -513,138 +363,6 @@ def restore[R: DocumentRevision](
     return (yield write)
 
 
-@transactional
-def rename[R: DocumentRevision](
-    kind: DocumentKind[Any, R],
-    reference: object,
-    new_name: str,
-    *,
-    message: str | None = None,
-    author: str | None = None,
-    expected: Expected[R] | datetime = None,
-) -> Steps[R]:
-    """Give a document a new name, with its revisions, labels, authors and messages.
-
-    Raises
-    ------
-    DocumentExists
-        If the new name has revisions.
-    DocumentMissing
-        If the old name has none.
-    RevisionConflict
-        If the newest revision is not the expected one.
-    """
-    name, new_name = kind.name_of(reference), kind.name_of(new_name)
-    action = f"rename {kind.titled(name)}"
-    condition = precondition(kind, expected, name)
-    if name == new_name:
-        raise ValueError(f"{action}: the new name is the old one")
-
-    def decode(rows: Sequence[Row]) -> bool | None:
-        existed, renamed = rows[0]
-        if existed and not renamed:
-            raise DocumentExists(
-                f"{action}: {kind.titled(new_name)} exists already; choose another name, or remove "
-                "it first"
-            )
-        return existed or None
-
-    yield lock_all({kind: (name, new_name)})
-    newest: R | None = yield selected(kind, action, name, NEWEST)
-    number, created = (0, None) if newest is None else (newest.revision, newest.created)
-    if not condition.holds(number, created):
-        raise condition.conflict_error(action, _newest(number, created))
-    reason = f": {message}" if check_optional(message, "message") else ""
-    notes = [
-        NOTE_REMOVAL(
-            author=check_optional(author, "author"),
-            message=f"renamed to {new_name!r:.200}{reason}",
-        )
-    ]
-    if kind is CONFIGURATIONS:
-        notes.append(SET_CLASS(name=new_name, source=name, class_name=None))
-    write = Operation[bool | None](
-        name=action,
-        statements=(*notes, RENAME[kind](name=name, new_name=new_name)),
-        decode=decode,
-        invalidates=kind.stale(name, new_name),
-    )
-    yield required(kind, action, name, NEWEST, write)
-    return (yield selected(kind, action, new_name, NEWEST))
-
-
-def remove[R: DocumentRevision](
-    kind: DocumentKind[Any, R],
-    reference: object,
-    *,
-    revision: RevisionRef[R] = None,
-    labelled: bool = False,
-    author: str | None = None,
-    message: str | None = None,
-    expected: Expected[R] | datetime = None,
-    option: str = "labelled=True (--labelled)",
-) -> Request[int]:
-    """Remove one or all revisions of a name; return how many were removed.
-
-    Raises
-    ------
-    RevisionLabelled
-        If a label is on one of them, unless ``labelled``; the message recommends ``option``.
-    RevisionMissing
-        If there are revisions, but not the given one.
-    """
-    name = kind.name_of(reference)
-    action = f"remove {kind.titled(name)}"
-    selector = selector_of(kind, revision, name)
-    condition = precondition(kind, expected, name)
-
-    def decode(rows: Sequence[Row]) -> int | None:
-        holds, labels, created, number, removed = rows[0]
-        if not holds:
-            raise condition.conflict_error(action, _newest(number, created))
-        if labels:
-            raise RevisionLabelled(
-                f"{action}: it has the label {', '.join(f'{label!r:.60}' for label in labels)}; "
-                f"move or remove the label first, or use {option}"
-            )
-        return removed if removed or revision is None else None
-
-    write = Operation[int | None](
-        name=action,
-        statements=(
-            kind.lock(name),
-            NOTE_REMOVAL(
-                author=check_optional(author, "author"),
-                message=check_optional(message, "message"),
-            ),
-            REMOVE[kind](
-                name=name,
-                whole=revision is None,
-                labelled=labelled,
-                **selector.parameters(),
-                **condition.parameters(),
-            ),
-        ),
-        fallback=kind.fallback,
-        decode=decode,
-        invalidates=kind.stale(name),
-    )
-    return required(kind, action, name, selector, write)
-
-
-def remove_all(kind: DocumentKind[Any, Any], name: str) -> Operation[None]:
-    """Remove all revisions of a name, also labelled ones, as draive does."""
-    return Operation(
-        name=f"remove {kind.titled(name)}",
-        statements=(
-            kind.lock(name),
-            NOTE_REMOVAL(author=None, message=None),
-            REMOVE_ALL[kind](name=kind.name_of(name)),
-        ),
-        invalidates=kind.stale(name),
-    )
-
-
 def define[R: DocumentRevision](
     kind: DocumentKind[Any, R],
     name: str,
@@ -663,7 +381,7 @@ def define[R: DocumentRevision](
     def decode(rows: Sequence[Row]) -> R:
         expected, fits, declared, *row = rows[0]
         if not expected:
-            raise condition.conflict_error(action, _newest(row[1], row[2], row[7]))
+            raise condition.conflict_error(action, newest_found(row[1], row[2], row[7]))
         if not fits:
             kind.check_declared(proposed.content, declared, name=name)
         return kind.decode(row)
@@ -705,13 +423,6 @@ def _content(row: Row) -> Content:
     """Return the content of a row of `LOAD_SELECTED`."""
     content, arguments, _, description, meta = row
     return Content(content, arguments, description, meta, described=True)
-
-
-def _newest(number: int | None, created: datetime | None, author: str | None = None) -> str:
-    if created is None:
-        return "there is none"
-    by = f" by {author!r:.60}" if author else ""
-    return f"the newest is revision {number} of {created.astimezone(UTC)}{by}"
 
 
 def _declared(declaration: Declaration, content: str) -> Content:

@@ -1,0 +1,1 @@
+"""Files of chat logs: containers of JSON documents, whatever their format."""

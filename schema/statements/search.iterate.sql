@@ -1,0 +1,1 @@
+SELECT set_config('hnsw.iterative_scan', 'strict_order', TRUE)

@@ -1,0 +1,1 @@
+DROP INDEX IF EXISTS draive_pg_recent_turns

@@ -1,0 +1,210 @@
+"""Embeddings with pgvector: what is computed, found, and removed with the elements."""
+
+import asyncio
+from typing import Any
+
+import psycopg
+import pytest
+
+from draive_pg import Client, EmbeddingModel, OperationFailed
+from draive_pg.lines.line import LINE_89, LINE_118, Line
+from tests.conftest import Connect
+from tests.schema import set_up
+
+CHAT = (
+    ("user", "the red bike is broken"),
+    ("assistant", "so sorry"),
+    ("user", "my parcel never came"),
+    ("assistant", "so sorry"),
+)
+
+
+class Letters:
+    """A model with one dimension per letter, which counts its calls and texts."""
+
+    def __init__(self, letters: str = "abcdefghijklmnopqrstuvwxyz") -> None:
+        self.letters = letters
+        self.batches: list[list[str]] = []
+
+    def __call__(self, texts: list[str]) -> list[list[float]]:
+        self.batches.append(texts)
+        return [[text.count(letter) + 0.01 for letter in self.letters] for text in texts]
+
+
+BOTH_LAYOUTS = pytest.mark.parametrize("line", [LINE_89, LINE_118], ids=str)
+
+
+@pytest.fixture
+def line() -> Line:
+    return LINE_89
+
+
+@pytest.fixture
+def chats(connect: Connect, empty_dsn: str, line: Line) -> Client:
+    """Two equal memories, where pgvector is available."""
+    with psycopg.connect(empty_dsn) as sql:
+        query = "SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'"
+        if sql.execute(query).fetchone() == (0,):
+            pytest.skip("THE SERVER HAS NO PGVECTOR: nothing of embeddings is tested")
+    set_up(empty_dsn, line)
+    db = connect(empty_dsn, draive=line.name)
+    for identifier in ("m", "n"):
+        db.memories.import_chat(
+            identifier, [{"role": role, "content": text} for role, text in CHAT]
+        )
+    return db
+
+
+def stored(db: Client) -> list[str]:
+    """Return the memory of each embedding."""
+    frame = db.sql("SELECT identifier FROM draive_pg_embeddings ORDER BY 1")
+    return [*frame["identifier"]]
+
+
+def test_only_missing_embeddings_are_computed_once_per_text(chats: Client) -> None:
+    letters = Letters()
+    model = EmbeddingModel("letters", letters)
+    assert chats.memories.embed(model, batch=2) == 3
+    assert [len(batch) for batch in letters.batches] == [2, 1]
+    assert stored(chats) == ["m"] * 3 + ["n"] * 3
+    chats.memories.import_chat("m", [{"role": "user", "content": "new"}], append=True)
+    assert chats.memories.embed(model) == 1
+    assert letters.batches[2:] == [["new"]]
+    assert chats.memories.embed(EmbeddingModel("other", letters), prefix="n") == 3
+
+
+def test_interrupted_call_is_continued(chats: Client) -> None:
+    letters, done = Letters(), 0
+
+    def failing(texts: list[str]) -> list[list[float]]:
+        nonlocal done
+        done += 1
+        if done == 2:
+            raise RuntimeError("no quota")
+        return letters(texts)
+
+    with pytest.raises(RuntimeError, match="no quota"):
+        chats.memories.embed(EmbeddingModel("letters", failing), batch=2)
+    assert len(stored(chats)) == 4
+    assert chats.memories.embed(EmbeddingModel("letters", failing), batch=2) == 1
+
+
+@BOTH_LAYOUTS
+def test_nearest_elements_are_found_with_the_filters_of_search(chats: Client) -> None:
+    model = EmbeddingModel("letters", Letters())
+    chats.memories.embed(model)
+    found = chats.memories.search(near="where is my parcel", model=model, limit=2)
+    assert [*zip(found["identifier"], found["position"], strict=True)] in (
+        [("m", 2), ("n", 2)],
+        [("n", 2), ("m", 2)],
+    )
+    assert found.attrs["truncated"] is True
+    assert found["distance"].is_monotonic_increasing
+    assert [*found.columns] == [*chats.memories.search("parcel").columns, "distance"]
+    said = chats.memories.search(
+        near="where is my parcel", model=model, speaker="assistant", identifier="m", limit=None
+    )
+    assert [*said["excerpt"]] == ["so sorry", "so sorry"]
+    words = chats.memories.search("bike", near="where is my parcel", model=model)
+    assert [*words["excerpt"]] == ["the red [[bike]] is broken"] * 2
+
+
+@BOTH_LAYOUTS
+def test_embeddings_are_removed_with_the_elements(chats: Client, line: Line) -> None:
+    model = EmbeddingModel("letters", Letters())
+    chats.memories.embed(model)
+    chats.memories.erase("m", dry_run=False)
+    assert stored(chats) == ["n"] * 3
+    chats.memory("n").undo()  # one of two elements with the same text stays
+    assert len(stored(chats)) == 2
+    chats.memory("n").rename("o")
+    assert stored(chats) == []
+    chats.memories.embed(model)
+    chats.memories.prune(keep=1, dry_run=False)
+    assert stored(chats) == ["o"] * 2
+    chats.memory("o").clear()
+    assert stored(chats) == []
+
+
+@BOTH_LAYOUTS
+def test_embedding_of_an_element_removed_meanwhile_is_not_stored(
+    chats: Client, empty_dsn: str, line: Line
+) -> None:
+    def model(texts: list[str]) -> list[list[float]]:
+        with Client(empty_dsn, draive=line.name) as other:
+            other.memories.erase("m", dry_run=False)
+        return Letters()(texts)
+
+    chats.memories.embed(EmbeddingModel("letters", model))
+    assert stored(chats) == ["n"] * 3
+
+
+@BOTH_LAYOUTS
+def test_role_that_only_removes_elements_removes_embeddings(
+    server_roles: None, chats: Client, empty_dsn: str, line: Line
+) -> None:
+    chats.memories.embed(EmbeddingModel("letters", Letters()))
+    table = "conversation_memory" if line.has_turns else "memories_elements"
+    with psycopg.connect(empty_dsn) as sql:
+        sql.execute("CREATE ROLE dpg_test_forgetful")
+        sql.execute(f"GRANT SELECT, DELETE ON {table} TO dpg_test_forgetful".encode())
+        sql.execute("SET ROLE dpg_test_forgetful")
+        sql.execute(f"DELETE FROM {table}".encode())
+        sql.execute("RESET ROLE")
+        assert sql.execute("SELECT count(*) FROM draive_pg_embeddings").fetchone() == (0,)
+        sql.rollback()
+
+
+@pytest.mark.parametrize(
+    ("letters", "message"),
+    [
+        (Letters("ab"), "'letters' returned 2 dimensions, but its stored embeddings have 26"),
+        (lambda _: [[1.0], [2.0]], "must return 1 vectors of one length, not 2 of 1"),
+        (lambda _: [], "must return 1 vectors of one length, not 0 of none"),
+    ],
+)
+def test_vectors_of_another_length_or_number_are_refused(
+    chats: Client, letters: Any, message: str
+) -> None:
+    chats.memories.embed(EmbeddingModel("letters", Letters()))
+    with pytest.raises(ValueError, match=message):
+        chats.memories.search(near="parcel", model=EmbeddingModel("letters", letters))
+
+
+def test_search_near_needs_embeddings_and_their_model(chats: Client) -> None:
+    model = EmbeddingModel("letters", Letters())
+    message = r"no embeddings of model 'letters': compute them with memories\.embed"
+    with pytest.raises(OperationFailed, match=message):
+        chats.memories.search(near="parcel", model=model)
+    with pytest.raises(ValueError, match="near needs the model"):
+        chats.memories.search(near="parcel")
+    with pytest.raises(ValueError, match="model is for near"):
+        chats.memories.search("parcel", model=model)
+    with pytest.raises(TypeError, match="model must be an EmbeddingModel, not Letters"):
+        chats.memories.embed(Letters())  # pyright: ignore[reportArgumentType]
+
+
+def test_async_function_needs_an_async_client(chats: Client, empty_dsn: str, line: Line) -> None:
+    async def letters(texts: list[str]) -> list[list[float]]:
+        await asyncio.sleep(0)
+        return Letters()(texts)
+
+    model = EmbeddingModel("letters", letters)
+    if isinstance(chats, Client):
+        with pytest.raises(TypeError, match="is async: use AsyncClient"):
+            chats.memories.embed(model)
+        return
+    assert chats.memories.embed(model) == 3
+    assert len(chats.memories.search(near="parcel", model=model, limit=1)) == 1
+
+
+def test_diagnosis_lists_the_table_of_embeddings(chats: Client) -> None:
+    def tables() -> set[str]:
+        found = chats.diagnose()
+        assert found.problems == ()
+        return {each.name for each in found.tables}
+
+    before = tables()
+    chats.memories.embed(EmbeddingModel("letters", Letters()))
+    assert tables() - before == {"draive_pg_embeddings"}
+    assert chats.setup() == ()
