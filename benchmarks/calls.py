@@ -11,17 +11,19 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 import psycopg
 from draive import Configuration, ConfigurationRepository, State, ctx
 from draive.postgres import PostgresConfigurationRepository, PostgresModelMemory
-from haiway.postgres import PostgresConnectionPool
-from psycopg.conninfo import conninfo_to_dict
 
+from benchmarks.adapters import haiway_pool
 from benchmarks.filling import ELEMENTS, PER_MEMORY, apply, database, fill, filled
-from benchmarks.measure import HEADER, Comparison, compare, compare_async
+from benchmarks.measure import RATIOS, Comparison, compare, compare_async
 from benchmarks.network import delayed
 from draive_pg import Client
+from draive_pg.operations.operation import QUERIES, qualified
 
 FEW = 10_000
 ROUND_TRIP = 0.005
@@ -42,7 +44,7 @@ def measure(dsn: str, *, rows: int = 1_000_000) -> list[Comparison]:
         found = [
             *asyncio.run(against_draive(few)),
             *asyncio.run(with_latency(few)),
-            against_psycopg(few),
+            *against_psycopg(few),
             asyncio.run(cached(few)),
             importing(),
         ]
@@ -56,12 +58,12 @@ def measure(dsn: str, *, rows: int = 1_000_000) -> list[Comparison]:
 
 
 async def against_draive(dsn: str) -> list[Comparison]:
-    with Client(dsn) as db:
+    with Client(dsn, prepare=True) as db:
         for _ in range(100):
             db.memory("long").remember(*ELEMENTS)
         async with draive(dsn):
             return [
-                await remembering(db, REMEMBER, calls=10),
+                await remembering(db, REMEMBER, calls=10, target=8),
                 await compare_async(
                     "`recall()` of 10,000 elements",
                     db.memory("long").recall,
@@ -77,7 +79,7 @@ async def with_latency(dsn: str) -> list[Comparison]:
             return [await remembering(db, f"{REMEMBER}, network of 5 ms", runs=5)]
 
 
-async def remembering(db: Client, what: str, *, runs: int = 9, calls: int = 1) -> Comparison:
+async def remembering(db: Client, what: str, **options: Any) -> Comparison:
     ours, theirs = db.memory(f"ours, {what}"), PostgresModelMemory(f"theirs, {what}")
     await theirs.maintenance()  # required by draive before it remembers
     return await compare_async(
@@ -85,13 +87,12 @@ async def remembering(db: Client, what: str, *, runs: int = 9, calls: int = 1) -
         lambda: ours.remember(*ELEMENTS),
         "draive",
         lambda: theirs.remember(*ELEMENTS),
-        runs=runs,
-        calls=calls,
+        **options,
     )
 
 
 async def cached(dsn: str) -> Comparison:
-    with Client(dsn) as db:
+    with Client(dsn, prepare=True) as db:
         db.configurations.define(Limits())
         async with draive(dsn, PostgresConfigurationRepository()):
             return await compare_async(
@@ -103,50 +104,71 @@ async def cached(dsn: str) -> Comparison:
             )
 
 
-def against_psycopg(dsn: str) -> Comparison:
-    """Compare the smallest call with its statement alone, on new connections in each run."""
-    with Client(dsn, cache_limit=0) as db, Bare(dsn) as bare:
+def against_psycopg(dsn: str) -> list[Comparison]:
+    """Compare the smallest calls with prepared statements alone, on new connections in each run."""
+    with Client(dsn, cache_limit=0, prepare=True) as db, Bare(dsn) as bare:
         db.configurations.define(Limits())
+        for number in range(10):
+            db.instructions.define("greeting", content=f"Hello {number}!")
 
         def reconnect() -> None:
             db.close()
             bare.connect()
 
-        return compare(
-            "`load_raw` of a configuration, not cached",
-            lambda: db.configurations.load_raw("Limits"),
-            "its statement by bare psycopg",
-            bare.load,
-            runs=15,
-            calls=300,
-            before=reconnect,
-        )
+        load = qualified(QUERIES["configurations.load"].sql, None)
+        return [
+            compare(
+                what,
+                ours,
+                name,
+                partial(bare.execute, sql, subject),
+                runs=15,
+                calls=300,
+                before=reconnect,
+                target=target,
+            )
+            for what, ours, name, sql, subject, target in (
+                (
+                    "`load_raw` of a configuration, not cached",
+                    lambda: db.configurations.load_raw("Limits"),
+                    "its statement by bare psycopg",
+                    load,
+                    "Limits",
+                    1 / 1.2,
+                ),
+                (
+                    "`instructions.revision(name)`",
+                    lambda: db.instructions.revision("greeting"),
+                    "a single row by bare psycopg",
+                    SINGLE_ROW,
+                    "greeting",
+                    1 / 4,
+                ),
+            )
+        ]
+
+
+SINGLE_ROW = b"SELECT content FROM instructions WHERE name = $1::TEXT ORDER BY created DESC LIMIT 1"
 
 
 class Bare:
-    """A plain connection of psycopg."""
-
-    LATEST = (
-        "SELECT content::TEXT FROM configurations WHERE identifier = $1::TEXT "
-        "ORDER BY created DESC LIMIT 1"
-    )
+    """A plain connection of psycopg with prepared statements."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._connection = self._connected()
 
     def _connected(self) -> psycopg.Connection:
-        # No prepared statements, as in draive_pg, because they fail behind a transaction pooler.
         return psycopg.connect(
-            self._dsn, autocommit=True, cursor_factory=psycopg.RawCursor, prepare_threshold=None
+            self._dsn, autocommit=True, cursor_factory=psycopg.RawCursor, prepare_threshold=0
         )
 
     def connect(self) -> None:
         self._connection.close()
         self._connection = self._connected()
 
-    def load(self) -> object:
-        return self._connection.execute(self.LATEST, ("Limits",)).fetchone()
+    def execute(self, sql: bytes, subject: str) -> object:
+        return self._connection.execute(sql, (subject,)).fetchone()
 
     def __enter__(self) -> "Bare":
         return self
@@ -164,6 +186,7 @@ def against_small_tables(few: str, many: str, rows: int) -> Comparison:
             f"draive_pg, {FEW:,} in all",
             recalling(small, FEW),
             calls=100,
+            target=0.8,
         )
 
 
@@ -177,6 +200,7 @@ async def in_large_tables(many: str, seed: str, rows: int) -> Comparison:
                 "draive, on its tables as they are",
                 lambda: PostgresModelMemory(f"m{next(numbers)}").recall(limit=20),
                 calls=3,
+                target=50,
             )
 
 
@@ -187,18 +211,9 @@ def recalling(db: Client, rows: int) -> Callable[[], object]:
 
 
 @asynccontextmanager
-async def draive(dsn: str, *states: State) -> AsyncGenerator[None]:
+async def draive(dsn: str, *states: State, connections: int = 1) -> AsyncGenerator[None]:
     """Open a scope with the adapters of draive on a database."""
-    address = conninfo_to_dict(dsn)
-    pool = PostgresConnectionPool(
-        host=str(address["host"]),
-        port=str(address.get("port", 5432)),
-        database=str(address["dbname"]),
-        user=str(address.get("user", "postgres")),
-        password=str(address.get("password", "")),
-        ssl="disable",
-    )
-    async with ctx.scope("benchmark", *states, disposables=(pool,)):
+    async with ctx.scope("benchmark", *states, disposables=(haiway_pool(dsn, connections),)):
         yield
 
 
@@ -216,10 +231,11 @@ def importing() -> Comparison:
         "psycopg and psycopg_pool",
         lambda: imported("psycopg, psycopg_pool"),
         calls=3,
+        target=1 / 1.3,
     )
 
 
 if __name__ == "__main__":
     dsn, rows = [*sys.argv[1:], "1000000"][:2]
     compared = measure(dsn, rows=int(rows))
-    sys.stdout.write("\n".join([HEADER, *(each.row() for each in compared), ""]))
+    sys.stdout.write("\n".join([RATIOS, *(each.row() for each in compared), ""]))

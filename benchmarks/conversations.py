@@ -15,9 +15,10 @@ from agents.extensions.memory import SQLAlchemySession
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.postgres import PostgresSaver
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import URL
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from benchmarks.filling import ELEMENTS, database
 from benchmarks.measure import RATIOS, Comparison, compare_async
@@ -36,7 +37,7 @@ TEXTS = [element.content.to_str() for element in ELEMENTS]
 
 def measure(dsn: str, *, length: int = 200) -> list[Comparison]:
     """Measure in a new database on a server."""
-    with database(dsn) as own, Client(own) as db:
+    with database(dsn) as own, Client(own, prepare=True) as db:  # the others prepare, too
         db.setup()
         return asyncio.run(against_peers(db, own, length))
 
@@ -46,8 +47,11 @@ async def against_peers(db: Client, dsn: str, length: int) -> list[Comparison]:
     for start in range(0, length, len(ELEMENTS)):
         ours.remember(*ELEMENTS[: length - start])
     with PostgresSaver.from_conn_string(dsn) as saver:
-        graph = Graph(saver, length)
-        async with session(dsn) as theirs:
+        saver.setup()
+        graph = Graph(saver, "conversation", length)
+        graph.write()
+        async with engine(dsn) as connected:
+            theirs = SQLAlchemySession("conversation", engine=connected, create_tables=True)
             await theirs.add_items(items(length))
             ways: list[tuple[str, Call, list[tuple[str, Call]]]] = [
                 (
@@ -67,44 +71,43 @@ async def against_peers(db: Client, dsn: str, length: int) -> list[Comparison]:
                 ),
             ]
             return [
-                await compare_async(what, call, name, rival, calls=20)
+                await compare_async(what, call, name, rival, calls=20, target=TARGET)
                 for what, call, rivals in ways
                 for name, rival in rivals
             ]
 
 
-class Graph:
+class Graph[Saver: PostgresSaver | AsyncPostgresSaver]:
     """A conversation as a graph of langgraph stores it: each step writes all of its state."""
 
-    def __init__(self, saver: PostgresSaver, length: int) -> None:
-        saver.setup()
-        self._saver = saver
-        self._config: Any = {"configurable": {"thread_id": "conversation", "checkpoint_ns": ""}}
+    def __init__(self, saver: Saver, name: str, length: int) -> None:
+        self.saver = saver
+        self.config: Any = {"configurable": {"thread_id": name, "checkpoint_ns": ""}}
         self._versions = count(1)
         self._messages = [
             (HumanMessage if number % 2 == 0 else AIMessage)(TEXTS[number % 100], id=str(number))
             for number in range(length)
         ]
-        self.write()
 
-    def read(self) -> object:
-        return self._saver.get_tuple(self._config)
-
-    def write(self) -> None:
+    def step(self) -> tuple[Any, ...]:
+        """Return the arguments of `put` for the next step."""
         version = f"{next(self._versions):032}"
         checkpoint = empty_checkpoint()
         checkpoint["channel_values"] = {"messages": self._messages}
         checkpoint["channel_versions"] = {"messages": version}
-        self._saver.put(
-            self._config,
-            checkpoint,
-            {"source": "loop", "step": 1, "parents": {}},
-            {"messages": version},
-        )
+        metadata = {"source": "loop", "step": 1, "parents": {}}
+        return self.config, checkpoint, metadata, {"messages": version}
+
+    def read(self: "Graph[PostgresSaver]") -> object:
+        return self.saver.get_tuple(self.config)
+
+    def write(self: "Graph[PostgresSaver]") -> None:
+        self.saver.put(*self.step())
 
 
 @asynccontextmanager
-async def session(dsn: str) -> AsyncGenerator[SQLAlchemySession]:
+async def engine(dsn: str, **options: Any) -> AsyncGenerator[AsyncEngine]:
+    """Open an engine of SQLAlchemy with asyncpg."""
     address = conninfo_to_dict(dsn)
     url = URL.create(
         "postgresql+asyncpg",
@@ -113,11 +116,11 @@ async def session(dsn: str) -> AsyncGenerator[SQLAlchemySession]:
         database=str(address["dbname"]),
         query={"host": str(address["host"]), "port": str(address.get("port", 5432))},
     )
-    engine = create_async_engine(url)
+    connected = create_async_engine(url, **options)
     try:
-        yield SQLAlchemySession("conversation", engine=engine, create_tables=True)
+        yield connected
     finally:
-        await engine.dispose()
+        await connected.dispose()
 
 
 def items(length: int) -> list[Any]:
@@ -130,4 +133,4 @@ def items(length: int) -> list[Any]:
 if __name__ == "__main__":
     dsn, length = [*sys.argv[1:], "200"][:2]
     compared = measure(dsn, length=int(length))
-    sys.stdout.write("\n".join([RATIOS, *(each.row_with_target(TARGET) for each in compared), ""]))
+    sys.stdout.write("\n".join([RATIOS, *(each.row() for each in compared), ""]))

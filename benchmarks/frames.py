@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.filling import CONVERSATION, fill
-from benchmarks.measure import Comparison, compare
+from benchmarks.measure import Comparison, Measured, best, compare
 from draive_pg import Client
 
 SIX = ("identifier", "position", "created", "role", "text", "n_chars")
@@ -36,6 +36,7 @@ def measure(dsn: str) -> list[Comparison]:
                 "bare COPY",
                 lambda: bare_copy(dsn),
                 runs=3,
+                target=1 / 2.0,
             ),
             compare(
                 f"{what}, six columns",
@@ -43,6 +44,21 @@ def measure(dsn: str) -> list[Comparison]:
                 "bare COPY",
                 lambda: bare_copy(dsn),
                 runs=3,
+                target=1 / 1.2,
+            ),
+        ]
+
+
+def limited(dsn: str) -> list[Measured]:
+    """Read the beginning of frames of a filled database."""
+    with Client(dsn) as db:
+        return [
+            best("`sessions(limit=1)`", 0.02, lambda: db.frames.sessions(limit=1), runs=5),
+            best(
+                "`conversation_log(limit=5)`",
+                0.02,
+                lambda: db.frames.conversation_log(limit=5),
+                runs=5,
             ),
         ]
 

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from inspect import isawaitable
 from statistics import fmean, median
 from time import perf_counter, process_time
-
-HEADER = "| what | rival | draive_pg | rival / draive_pg [spread] |\n|---|---|---|---|"
+from typing import Any
 
 RATIOS = (
     "| what | rival | draive_pg | rival / draive_pg [spread] | target | holds |"
     "\n|---|---|---|---|---|---|"
 )
 TIMES = "| what | target | wall | client CPU | holds |\n|---|---|---|---|---|"
+
+
+# Set by `./dev bench --quick`: one run of at most two pairs of calls.
+quick = False
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,15 @@ class Comparison:
     ----------
     ours, rival : list of float
         Mean seconds per call, of each run.
+    target : float | None
+        The smallest wanted ratio of the rival's time to ours.
     """
 
     what: str
     rival_name: str
     ours: list[float]
     rival: list[float]
+    target: float | None = None
 
     @property
     def ratios(self) -> list[float]:
@@ -37,17 +43,14 @@ class Comparison:
         return sorted(rival / ours for ours, rival in zip(self.ours, self.rival, strict=True))
 
     def row(self) -> str:
-        """Return a row of a Markdown table, under `HEADER`."""
-        ratios = self.ratios
+        """Return a row of a Markdown table, under `RATIOS`."""
+        ratios, target = self.ratios, self.target
+        holds = " | " if target is None else f"{target:.3g}x | {_shown(median(ratios) >= target)}"
         return (
             f"| {self.what} | {self.rival_name}: {format_seconds(median(self.rival))} "
             f"| {format_seconds(median(self.ours))} "
-            f"| {median(ratios):.2f}x [{ratios[0]:.2f}-{ratios[-1]:.2f}] |"
+            f"| {median(ratios):.2f}x [{ratios[0]:.2f}-{ratios[-1]:.2f}] | {holds} |"
         )
-
-    def row_with_target(self, target: float) -> str:
-        """Return a row under `RATIOS`, with the smallest ratio that is wanted."""
-        return f"{self.row()} {target:g}x | {_shown(holds=median(self.ratios) >= target)} |"
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,11 @@ class Measured:
         """Return a row of a Markdown table, under `TIMES`."""
         return (
             f"| {self.what} | {self.target:g} s | {format_seconds(self.wall)} "
-            f"| {format_seconds(self.client)} | {_shown(holds=self.wall <= self.target)} |"
+            f"| {format_seconds(self.client)} | {_shown(self.wall <= self.target)} |"
         )
 
 
-def _shown(*, holds: bool) -> str:
+def _shown(holds: object) -> str:
     return "yes" if holds else "**no**"
 
 
@@ -99,6 +102,7 @@ async def compare_async(
     runs: int = 9,
     calls: int = 1,
     before: Callable[[], object] | None = None,
+    target: float | None = None,
 ) -> Comparison:
     """Time two functions in turn; awaitable results are awaited.
 
@@ -111,6 +115,8 @@ async def compare_async(
     before : callable
         Called before each run, and followed by a pair that does not count. New connections
         average out the placement of server processes.
+    target : float
+        The smallest wanted ratio of the rival's time to ours.
     """
 
     async def timed(function: Callable[[], object]) -> float:
@@ -130,9 +136,12 @@ async def compare_async(
         pairs = [(await timed(ours), await timed(rival)) for _ in range(calls)]
         return fmean(pair[0] for pair in pairs), fmean(pair[1] for pair in pairs)
 
+    if quick:
+        runs, calls = 1, min(calls, 2)
     await run()
     means = [await run() for _ in range(runs)]
-    return Comparison(what, rival_name, [mean[0] for mean in means], [mean[1] for mean in means])
+    taken, rivals = [mean[0] for mean in means], [mean[1] for mean in means]
+    return Comparison(what, rival_name, taken, rivals, target)
 
 
 def compare(
@@ -140,12 +149,7 @@ def compare(
     ours: Callable[[], object],
     rival_name: str,
     rival: Callable[[], object],
-    *,
-    runs: int = 9,
-    calls: int = 1,
-    before: Callable[[], object] | None = None,
+    **options: Any,
 ) -> Comparison:
     """Run `compare_async` without a running event loop."""
-    return asyncio.run(
-        compare_async(what, ours, rival_name, rival, runs=runs, calls=calls, before=before)
-    )
+    return asyncio.run(compare_async(what, ours, rival_name, rival, **options))

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 
 from benchmarks.filling import ELEMENTS, PER_MEMORY, filled
-from benchmarks.measure import HEADER, Comparison, compare
+from benchmarks.measure import RATIOS, Comparison, compare
 from draive_pg import Client
 
 HUNDRED = [f"m{number}" for number in range(1, 101)]
@@ -57,4 +57,4 @@ def asked(db: Client, rows: int) -> list[tuple[str, int, Callable[[], object]]]:
 if __name__ == "__main__":
     dsn, rows, fewer = [*sys.argv[1:], "10000000", "1000000"][:3]
     found = measure(dsn, rows=int(rows), fewer=int(fewer))
-    sys.stdout.write("\n".join([HEADER, *(each.row() for each in found), ""]))
+    sys.stdout.write("\n".join([RATIOS, *(each.row() for each in found), ""]))
