@@ -99,13 +99,18 @@ def session_pids(dsn: str) -> list[int]:
     return [pid for (pid,) in rows]
 
 
-def terminate_sessions(dsn: str) -> None:
-    """Terminate the sessions of clients of a database, and wait until they have ended."""
+def terminate_sessions(dsn: str, *, wait: bool = True) -> None:
+    """Terminate the sessions of clients of a database, and wait until they have ended.
+
+    ``wait=False`` is for calls inside a stream: a session that is blocked writing rows
+    ends only when its client reads again.
+    """
     ended = session_pids(dsn)
     assert ended
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s) AS pid", (ended,))
-    wait_until(lambda: not set(ended) & set(session_pids(dsn)))
+    if wait:
+        wait_until(lambda: not set(ended) & set(session_pids(dsn)))
 
 
 class FaultServer:

@@ -4,7 +4,9 @@ import csv
 import gzip
 import json
 import os
+import re
 import signal
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,14 @@ from typing import Any
 import pandas as pd
 import psycopg
 import pytest
+from tqdm import tqdm
 
 from draive_pg import Client, ConnectionFailed
+from draive_pg.display import progress
 from draive_pg.frames import export as exporting
+from draive_pg.frames import read
+from draive_pg.operations.conversations import transfer
+from draive_pg.operations.convert import convert
 from tests.conftest import Connect
 from tests.elements import answered, asked, called, insert_elements, responded, thought
 from tests.fault_server import assert_fails, terminate_sessions
@@ -181,7 +188,7 @@ def test_export_replaces_file_atomically(
         raise OSError(28, "No space left on device")
 
     def lost(*_: object) -> None:
-        terminate_sessions(dsn)
+        terminate_sessions(dsn, wait=False)
 
     def interrupted(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -196,6 +203,9 @@ def test_export_replaces_file_atomically(
             with pytest.raises(error):
                 db.frames.export("conversation_log", path)
         assert path.read_text() == "before"
+        deadline = time.monotonic() + 5  # the thread of an async export removes its draft
+        while [*tmp_path.iterdir()] != [path] and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert [*tmp_path.iterdir()] == [path]
     with monkeypatch.context() as patched:
         patched.setattr(exporting.Csv, "write", lost)
@@ -226,3 +236,42 @@ def test_progress_is_shown_on_request(
     assert "sessions" in shown
     assert "%|" in shown  # of the estimated total
     assert "rows/s" in shown
+
+
+def test_progress_in_notebook_without_widgets_is_not_shown_as_an_error(
+    db: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(db)
+    monkeypatch.setattr("tqdm.auto.tqdm", tqdm)
+    monkeypatch.setattr(progress, "in_notebook", lambda: True)
+    monkeypatch.setattr(progress, "DELAY", 0)
+    db.frames.export("sessions", tmp_path / "a.csv", progress=True)
+    shown = capsys.readouterr()
+    assert "rows/s" in shown.out
+    assert shown.err == ""
+
+
+def test_progress_bar_is_complete_at_the_end_whatever_was_estimated() -> None:
+    bars: list[tqdm[Any]] = []
+    with pytest.raises(ZeroDivisionError), progress.progress(9, "reading", "B", wanted=True) as bar:
+        bars.append(bar)
+        bar.update(3)
+        raise ZeroDivisionError
+    assert [(bar.n, bar.total) for bar in bars] == [(3, 3)]
+
+
+def test_progress_of_whole_frames_and_memories_has_an_estimated_total(
+    db: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(db)
+    expected = db.frames.conversation_log()
+    for module in (read, transfer, convert):
+        monkeypatch.setattr(module, "watched", lambda: True)
+    monkeypatch.setattr(progress, "watched", lambda: True)
+    monkeypatch.setattr(progress, "DELAY", 0)
+    pd.testing.assert_frame_equal(db.frames.conversation_log(), expected)
+    assert re.search(r"conversation_log: +\d+%\|", capsys.readouterr().err)
+    db.memories.export_memories(tmp_path / "memories.jsonl")
+    assert re.search(r"Exporting: +\d+%\|", capsys.readouterr().err)
+    db.convert("0.118", dry_run=True)
+    assert re.search(r"Converting: +\d+%\|", capsys.readouterr().err)

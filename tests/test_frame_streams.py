@@ -212,7 +212,7 @@ def test_frame_is_retried_after_session_is_terminated(
 
     def take(self: Ordered, rows: Rows) -> object:
         if ends.pop() if ends else False:
-            terminate_sessions(dsn)
+            terminate_sessions(dsn, wait=False)
         return original_take(self, rows)
 
     monkeypatch.setattr(Ordered, "take", take)
@@ -226,7 +226,7 @@ def test_chunks_fail_after_session_is_terminated(
     insert_elements(db, sql, 200_000)
     chunks = db.frames.chunks("conversation_log", rows=10)
     next(chunks)
-    terminate_sessions(dsn)
+    terminate_sessions(dsn, wait=False)
     assert_fails(ConnectionFailed, lambda: list(chunks), operation="read frame conversation_log")
     assert len(db.frames.sessions()) == 1
 
