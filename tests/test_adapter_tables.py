@@ -47,8 +47,8 @@ REQUESTS: dict[str, tuple[Relations, Sequence[Request[Any]]]] = {
         [
             templates.append_template(TEMPLATE, content="x"),
             templates.declarations(before="a", limit=2),
-            templates.load_or_none("a", NEWEST),
-            templates.load_or_none("a", LABEL),
+            load.load_text(TEMPLATES, "a", NEWEST, required=False),
+            load.load_text(TEMPLATES, "a", LABEL, required=False),
             load.preload((TEMPLATES,), "production"),
         ],
     ),
@@ -57,8 +57,8 @@ REQUESTS: dict[str, tuple[Relations, Sequence[Request[Any]]]] = {
         [
             read.names(CONFIGURATIONS),
             read.names_of_class("A"),
-            load.load_raw_or_none("a", NEWEST),
-            load.load_raw_or_none("a", LABEL),
+            load.load_raw("a", NEWEST, required=False),
+            load.load_raw("a", LABEL, required=False),
             load.preload((CONFIGURATIONS,), None),
             remove.remove_all(CONFIGURATIONS, "a"),
         ],

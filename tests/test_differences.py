@@ -31,7 +31,7 @@ from draive_pg.operations.conversations import fork as forking
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
 from draive_pg.operations.documents import define, labels, load, read
-from draive_pg.operations.documents.kind import KINDS
+from draive_pg.operations.documents.kind import INSTRUCTIONS, KINDS
 from draive_pg.operations.documents.selectors import NEWEST
 from tests.draive_scope import InScope, run_in_scope
 from tests.elements import answered, asked, called, responded, texts
@@ -236,10 +236,10 @@ def test_no_statement_scans_whole_table_for_one_subject(templates_dsn: str) -> N
         memory.maintain("m7", {"a": 1}),
         forking.fork("m7", "new", None),
         memory.remove("m7"),
-        load.load_text_or_none("m7"),
+        load.load_text(INSTRUCTIONS, "m7", NEWEST, required=False),
         define.append_instructions(InstructionsDeclaration.of("m7"), content=""),
         read.declarations(lenient=False),
-        load.load_raw_or_none("m7"),
+        load.load_raw("m7", NEWEST, required=False),
         define.append_configuration("m7", {}),
         define.define_configuration("m7", {}),
         define.define_instructions("m7", content=""),

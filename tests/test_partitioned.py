@@ -14,6 +14,7 @@ from draive_pg.operations.admin import migrations
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
 from draive_pg.operations.documents import define, load
+from draive_pg.operations.documents.selectors import NEWEST
 from draive_pg.operations.operation import Request
 from tests import every_call
 from tests.conftest import Connect
@@ -206,7 +207,7 @@ STATEMENTS = {
     "recall": recalling.recall("m", None),
     "recall of the newest": recalling.recall("m", 20),
     "remember": memory.remember("m", [asked("q")], {"n": 1}),
-    "load": load.load_raw_or_none("limits"),
+    "load": load.load_raw("limits", NEWEST, required=False),
     "define": define.define_instructions("greeting", content="Hi"),
 }
 

@@ -110,11 +110,11 @@ CALLS: dict[str, tuple[Request[Any], int]] = {
     ),  # and looks for the memory each time
     "remove": (memory.remove("m1"), ELEMENTS),
     "list configurations": (read.names(CONFIGURATIONS), NAMES),
-    "load a configuration": (load.load_raw_or_none("n1"), 1),
+    "load a configuration": (load.load_raw("n1", NEWEST, required=False), 1),
     "add a configuration": (define.append_configuration("n1", {"a": 1}), 1),
     "remove a configuration": (remove.remove_all(CONFIGURATIONS, "n1"), REVISIONS),
     "list instructions": (read.declarations(lenient=False), 2 * NAMES),
-    "load instructions": (load.load_text_or_none("n1"), 1),
+    "load instructions": (load.load_text(INSTRUCTIONS, "n1", NEWEST, required=False), 1),
     "read a revision": (read.selected(INSTRUCTIONS, "read", "n1", NEWEST), 2 * REVISIONS),
     "read a revision by number": (
         read.selected(INSTRUCTIONS, "read", "n1", RevisionSelector(number=7)),

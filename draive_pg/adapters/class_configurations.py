@@ -9,10 +9,10 @@ from typing import Any
 
 from draive import Configuration, ConfigurationRepository
 
-from draive_pg.adapters.database import Repository, loading_of, migrate, selector_of_call
+from draive_pg.adapters.database import Repository, loading_of, migrate
+from draive_pg.database.cache import Cache
 from draive_pg.operations.documents import define, load, read, remove
 from draive_pg.operations.documents.kind import CONFIGURATIONS
-from draive_pg.operations.documents.selectors import select
 
 
 class PostgresConfigurationRepository:
@@ -72,9 +72,8 @@ class PostgresConfigurationRepository:
         ConfigurationRepository
             For a scope with a ``Postgres`` state.
         """
-        preloading = partial(load.preload, (CONFIGURATIONS,), label) if preload else None
-        database = Repository(cache_limit, cache_expiration, stale_if_error, schema, preloading)
-        served = select(label=label)
+        new_cache = partial(Cache, cache_limit, cache_expiration, stale_if_error)
+        database = Repository(CONFIGURATIONS, label, schema, new_cache, preload=preload)
 
         async def listing(config: type[Configuration] | None = None, **extra: Any) -> Sequence[str]:
             if config is None:
@@ -84,21 +83,19 @@ class PostgresConfigurationRepository:
         async def loading[Config: Configuration](
             config: type[Config], identifier: str, **extra: Any
         ) -> Config | None:
-            selector = selector_of_call(served, extra)
-            found = await database.load(
+            request = partial(
+                load.load_configuration,
+                config,
+                identifier=identifier,
+                default=None,
+                required=False,
+            )
+            return await database.load(
                 identifier,
-                load.load_configuration(
-                    config,
-                    identifier=identifier,
-                    default=None,
-                    required=False,
-                    selector=selector,
-                ),
+                extra,
+                request,
                 fallback and partial(loading_of(fallback), config, identifier, **extra),
             )
-            if found is None and selector.label is not None:
-                await database.warn_if_unlabelled(identifier, load.load_raw(identifier, selector))
-            return found
 
         async def defining(identifier: str, value: Configuration, **extra: Any) -> None:
             await database.run(define.append_of_class(identifier, value))

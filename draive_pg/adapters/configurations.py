@@ -6,10 +6,10 @@ from typing import Any
 
 from draive import BasicValue, ConfigurationRepository
 
-from draive_pg.adapters.database import Repository, Unavailable, selector_of_call
+from draive_pg.adapters.database import Repository, Unavailable
+from draive_pg.database.cache import Cache
 from draive_pg.operations.documents import define, load, read, remove
 from draive_pg.operations.documents.kind import CONFIGURATIONS
-from draive_pg.operations.documents.selectors import select
 
 
 def PostgresConfigurationRepository(
@@ -53,26 +53,22 @@ def PostgresConfigurationRepository(
     ConfigurationRepository
         For a scope with a ``Postgres`` state.
     """
-    preloading = partial(load.preload, (CONFIGURATIONS,), label) if preload else None
-    database = Repository(cache_limit, cache_expiration, stale_if_error, schema, preloading)
-    served = select(label=label)
+    new_cache = partial(Cache, cache_limit, cache_expiration, stale_if_error)
+    database = Repository(CONFIGURATIONS, label, schema, new_cache, preload=preload)
 
     async def listing(**extra: Any) -> Sequence[str]:
         return await database.run(read.names(CONFIGURATIONS))
 
     async def loading(identifier: str, **extra: Any) -> Mapping[str, BasicValue] | None:
         try:
-            selector = selector_of_call(served, extra)
-            found = await database.load(
+            return await database.load(
                 identifier,
-                load.load_raw_or_none(identifier, selector),
+                extra,
+                partial(load.load_raw, identifier, required=False),
                 fallback and partial(fallback.loading, identifier, **extra),
             )
-            if found is None and selector.label is not None:
-                await database.warn_if_unlabelled(identifier, load.load_raw(identifier, selector))
         except Exception as error:
             return Unavailable(error)
-        return found
 
     async def defining(identifier: str, value: Mapping[str, BasicValue], **extra: Any) -> None:
         await database.run(define.append_configuration(identifier, value))

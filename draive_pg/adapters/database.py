@@ -21,6 +21,9 @@ from draive_pg.database.tables import Tables
 from draive_pg.errors import DocumentMissing, RevisionMissing
 from draive_pg.lines.line import LINE_89
 from draive_pg.operations.admin.draive_tables import create
+from draive_pg.operations.documents.kind import DocumentKind
+from draive_pg.operations.documents.load import missing_selected
+from draive_pg.operations.documents.load import preload as preloading
 from draive_pg.operations.documents.selectors import RevisionSelector, select
 from draive_pg.operations.operation import (
     Operation,
@@ -36,12 +39,6 @@ from draive_pg.operations.operation import (
 def has_state(kind: type[Any]) -> bool:
     """Return whether the current scope has a state; haiway renamed its function."""
     return (getattr(ctx, "contains_state", None) or ctx.check_state)(kind)
-
-
-def selector_of_call(served: RevisionSelector, extra: Mapping[str, Any]) -> RevisionSelector:
-    """Return the selector that a call chooses by keyword, or the repository's own."""
-    chosen = {name: extra[name] for name in ("revision", "label") if extra.get(name) is not None}
-    return select(**chosen) if chosen else served
 
 
 def loading_of(repository: Any) -> Callable[..., Any]:
@@ -80,38 +77,63 @@ class Repository:
 
     Parameters
     ----------
-    cache_limit, cache_expiration, stale_if_error
-        See `Cache`.
+    kind : DocumentKind
+        The kind of its documents.
+    label : str | None
+        Serve the revisions with this label; None: the newest ones.
     schema : str | None
         The schema of the tables; None: ``$DRAIVE_PG_SCHEMA``, else the search path.
-    preload : callable | None
-        Returns the request that fills the cache before the first load from a pool.
+    new_cache : callable
+        Returns an empty cache.
+    preload : bool
+        Whether to fill the cache before the first load from a pool.
     """
 
     def __init__(
         self,
-        cache_limit: int,
-        cache_expiration: float,
-        stale_if_error: float,
+        kind: DocumentKind[Any, Any],
+        label: str | None,
         schema: str | None,
-        preload: Callable[[], Preload[int]] | None,
+        new_cache: Callable[[], Cache],
+        *,
+        preload: bool,
     ) -> None:
-        self._new_cache = partial(Cache, cache_limit, cache_expiration, stale_if_error)
-        self._new_cache()  # check the arguments
+        new_cache()  # check the arguments
+        self._new_cache = new_cache
+        self._kind = kind
+        self._served = select(label=label)
         self._schema = schema_of(schema)
+        self._preload = partial(preloading, (kind,), label) if preload else None
         self._databases = WeakKeyDictionary[object, ScopeDatabase]()
-        self._preload = preload
         self._by_fallback = set[str]()  # names, to log each once per outage
         self._unlabelled = set[str]()  # names, to log each once
 
     async def load[T](
-        self, name: str, request: Request[T], fallback: Callable[[], Awaitable[T | None]] | None
-    ) -> T:
-        """Return the result of a request; during an outage, what a fallback has, if it has it."""
+        self,
+        name: str,
+        extra: Mapping[str, Any],
+        request: Callable[..., Request[T | None]],
+        fallback: Callable[[], Awaitable[T | None]] | None,
+    ) -> T | None:
+        """Return the selected revision of a name; during an outage, what a fallback has.
+
+        Parameters
+        ----------
+        name : str
+            The name.
+        extra : Mapping[str, Any]
+            The arguments of the call: ``label`` or ``revision`` select another revision.
+        request : callable
+            Called with the argument ``selector``; returns the request.
+        fallback : callable | None
+            Returns what the fallback has of the name, or None.
+        """
+        chosen = {key: extra[key] for key in ("revision", "label") if extra.get(key) is not None}
+        selector = select(**chosen) if chosen else self._served
         try:
             if self._preload is not None:
                 await self._database().preload(self._preload)
-            result = await self.run(request)
+            result = await self.run(request(selector=selector))
         except Exception as error:
             if fallback is None or not is_outage(error):
                 raise
@@ -126,14 +148,16 @@ class Repository:
                 )
             return found
         self._by_fallback.discard(name)
+        if result is None and selector.label is not None:
+            await self._warn_if_unlabelled(name, selector)
         return result
 
-    async def warn_if_unlabelled(self, name: str, request: Request[Any]) -> None:
-        """Log once if the request fails because no revision of a name has the label."""
+    async def _warn_if_unlabelled(self, name: str, selector: RevisionSelector) -> None:
+        """Log once if there is a document of the name, but no revision with the label."""
         if name not in self._unlabelled:
             self._unlabelled.add(name)
             try:
-                await self.run(request)
+                await self.run(missing_selected(self._kind, name, selector)())
             except RevisionMissing as error:
                 logger.warning("serving nothing: %s", error)
             except DocumentMissing:

@@ -6,10 +6,10 @@ from typing import Any
 
 from draive import InstructionsDeclaration, InstructionsRepository, Meta
 
-from draive_pg.adapters.database import Repository, selector_of_call
+from draive_pg.adapters.database import Repository
+from draive_pg.database.cache import Cache
 from draive_pg.operations.documents import define, load, read, remove
 from draive_pg.operations.documents.kind import INSTRUCTIONS
-from draive_pg.operations.documents.selectors import select
 
 
 def PostgresInstructionsRepository(
@@ -51,23 +51,19 @@ def PostgresInstructionsRepository(
     InstructionsRepository
         For a scope with a ``Postgres`` state.
     """
-    preloading = partial(load.preload, (INSTRUCTIONS,), label) if preload else None
-    database = Repository(cache_limit, cache_expiration, stale_if_error, schema, preloading)
-    served = select(label=label)
+    new_cache = partial(Cache, cache_limit, cache_expiration, stale_if_error)
+    database = Repository(INSTRUCTIONS, label, schema, new_cache, preload=preload)
 
     async def listing(*, lenient: bool = False, **extra: Any) -> Sequence[InstructionsDeclaration]:
         return await database.run(read.declarations(label=label, lenient=lenient))
 
     async def loading(name: str, meta: Meta, **extra: Any) -> str | None:
-        selector = selector_of_call(served, extra)
-        found = await database.load(
+        return await database.load(
             name,
-            load.load_text_or_none(name, selector),
+            extra,
+            partial(load.load_text, INSTRUCTIONS, name, required=False),
             fallback and partial(fallback.loading, name, meta, **extra),
         )
-        if found is None and selector.label is not None:
-            await database.warn_if_unlabelled(name, load.load_instructions(name, selector))
-        return found
 
     async def defining(declaration: InstructionsDeclaration, content: str, **extra: Any) -> None:
         await database.run(define.append_instructions(declaration, content=content))

@@ -12,10 +12,10 @@ from typing import Any
 
 from draive import Meta, TemplateDeclaration, TemplatesRepository
 
-from draive_pg.adapters.database import Repository, loading_of, migrate, selector_of_call
+from draive_pg.adapters.database import Repository, loading_of, migrate
+from draive_pg.database.cache import Cache
 from draive_pg.operations.documents import load, templates
 from draive_pg.operations.documents.kind import TEMPLATES
-from draive_pg.operations.documents.selectors import select
 
 
 class PostgresTemplatesRepository:
@@ -74,9 +74,8 @@ class PostgresTemplatesRepository:
         TemplatesRepository
             For a scope with a ``Postgres`` state.
         """
-        preloading = partial(load.preload, (TEMPLATES,), label) if preload else None
-        database = Repository(cache_limit, cache_expiration, stale_if_error, schema, preloading)
-        served = select(label=label)
+        new_cache = partial(Cache, cache_limit, cache_expiration, stale_if_error)
+        database = Repository(TEMPLATES, label, schema, new_cache, preload=preload)
 
         async def listing(*pages: Any, **extra: Any) -> Any:
             if pages or "pagination" in extra:  # from draive 0.101
@@ -84,15 +83,12 @@ class PostgresTemplatesRepository:
             return tuple(map(_declaration, await database.run(templates.declarations())))
 
         async def loading(identifier: str, meta: Meta, **extra: Any) -> str | None:
-            selector = selector_of_call(served, extra)
-            found = await database.load(
+            return await database.load(
                 identifier,
-                templates.load_or_none(identifier, selector),
+                extra,
+                partial(load.load_text, TEMPLATES, identifier, required=False),
                 fallback and partial(loading_of(fallback), identifier, meta, **extra),
             )
-            if found is None and selector.label is not None:
-                await database.warn_if_unlabelled(identifier, templates.load(identifier, selector))
-            return found
 
         async def defining(
             identifier: str,

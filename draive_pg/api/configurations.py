@@ -191,7 +191,8 @@ class Configurations[D: Database | AsyncDatabase](
         RevisionMissing
             If there are snapshots, but not that revision or label.
         """
-        return load.load_raw(identifier, select(revision=revision, label=label, as_of=as_of))
+        selector = select(revision=revision, label=label, as_of=as_of)
+        return load.load_raw(identifier, selector, required=selector.is_explicit)
 
     @method
     def newest(self) -> Operation[Records[Snapshot]]:

@@ -138,7 +138,7 @@ class Instructions[D: Database | AsyncDatabase](
             If there is no such revision or label; the message lists the existing ones.
         """
         selector = select(revision=revision, label=label, as_of=as_of)
-        return load.load_instructions(instructions, selector)
+        return load.load_text(INSTRUCTIONS, instructions, selector, required=True)
 
     @method
     def define(

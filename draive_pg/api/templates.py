@@ -9,7 +9,7 @@ from draive_pg.api.folders import Folders
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.models.documents import TemplateRevision
-from draive_pg.operations.documents import templates
+from draive_pg.operations.documents import load, templates
 from draive_pg.operations.documents.kind import TEMPLATES, TemplateReference
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.selectors import select
@@ -114,7 +114,8 @@ class Templates[D: Database | AsyncDatabase](
         RevisionMissing
             If there is no such revision or label; the message lists the existing ones.
         """
-        return templates.load(template, select(revision=revision, label=label, as_of=as_of))
+        selector = select(revision=revision, label=label, as_of=as_of)
+        return load.load_text(TEMPLATES, template, selector, required=True)
 
     @method
     def define(

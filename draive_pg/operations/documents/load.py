@@ -133,32 +133,24 @@ class Loaded:
         return self.made("declared", _declared_names, self.signature or "[]")
 
 
-def load_text_or_none(name: str, selector: RevisionSelector = NEWEST) -> Cached[str | None]:
-    """Load the content of a name's selected revision, or None."""
-    check_text(name, "the name of the instructions")
-    return load_content(INSTRUCTIONS, name, selector, required=False)
-
-
-def load_instructions(
-    instructions: InstructionsReference, selector: RevisionSelector
-) -> Cached[str]:
-    """Load the content of the selected revision.
+def load_text(
+    kind: DocumentKind[Any, Any], reference: object, selector: RevisionSelector, *, required: bool
+) -> Cached[Any]:
+    """Load the content of the selected revision of a prompt; without one, return None, or raise.
 
     Raises
     ------
     DocumentMissing, RevisionMissing
-        If there is none.
+        If there is none, and it is required.
     """
-    name = INSTRUCTIONS.name_of(instructions)
-    return load_content(INSTRUCTIONS, name, selector, required=True)
+    return _load_text(kind, kind.name_of(reference), selector, required=required)
 
 
 # The request is kept for equal calls: building it takes longer than a hit in the cache.
 @lru_cache(maxsize=1024)
-def load_content(
+def _load_text(
     kind: DocumentKind[Any, Any], name: str, selector: RevisionSelector, *, required: bool
 ) -> Cached[Any]:
-    """Load the content of the selected revision; without one, return None, or raise."""
     otherwise = missing_selected(kind, name, selector) if required else None
     return load_selected(kind, name, selector, _content, otherwise)
 
@@ -207,30 +199,22 @@ def resolve(
     return cast("Cached[str]", load_selected(INSTRUCTIONS, name, selector, to_result, otherwise))
 
 
-def load_raw_or_none(
-    identifier: str, selector: RevisionSelector = NEWEST
+def load_raw(
+    identifier: str, selector: RevisionSelector, *, required: bool
 ) -> Cached[dict[str, Any] | None]:
-    """Load the selected snapshot as a new dict, or None."""
-    return _load_raw(CONFIGURATIONS.name_of(identifier), selector, None)
-
-
-def load_raw(identifier: str, selector: RevisionSelector) -> Cached[dict[str, Any] | None]:
     """Load the selected snapshot as a new dict, or None if there are no snapshots.
 
     Raises
     ------
     RevisionMissing
-        If there are snapshots, but not the revision or label that is asked for.
+        If there are snapshots, but not the required revision or label.
     """
-    name = CONFIGURATIONS.name_of(identifier)
-    return _load_raw(name, selector, _without_snapshot if selector.is_explicit else None)
+    return _load_raw(CONFIGURATIONS.name_of(identifier), selector, required=required)
 
 
 @lru_cache(maxsize=1024)
-def _load_raw(
-    name: str, selector: RevisionSelector, without: Callable[..., Request[Any]] | None
-) -> Cached[dict[str, Any] | None]:
-    otherwise = without and partial(without, name, selector)
+def _load_raw(name: str, selector: RevisionSelector, *, required: bool) -> Cached[Any]:
+    otherwise = partial(_without_snapshot, name, selector) if required else None
     return load_selected(CONFIGURATIONS, name, selector, partial(_parsed, name), otherwise)
 
 

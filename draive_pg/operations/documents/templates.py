@@ -11,12 +11,11 @@ from draive_pg.operations.documents.define import Content, append, define
 from draive_pg.operations.documents.kind import TEMPLATES, TemplateReference
 from draive_pg.operations.documents.load import (
     Loaded,
-    load_content,
     load_selected,
     missing_selected,
 )
 from draive_pg.operations.documents.preconditions import Expected, precondition
-from draive_pg.operations.documents.selectors import NEWEST, RevisionSelector
+from draive_pg.operations.documents.selectors import RevisionSelector
 from draive_pg.operations.operation import Cached, Operation, Query, Request, Row
 from draive_pg.variables import check_known, check_variables, render, variables_of
 
@@ -74,22 +73,6 @@ class Declaration:
     description: str | None
     variables: Mapping[str, str]
     meta: Mapping[str, Any]
-
-
-def load_or_none(identifier: str, selector: RevisionSelector = NEWEST) -> Cached[str | None]:
-    """Load the content of the selected revision of an identifier, or None."""
-    return load_content(TEMPLATES, TEMPLATES.name_of(identifier), selector, required=False)
-
-
-def load(template: TemplateReference, selector: RevisionSelector) -> Cached[str]:
-    """Load the content of the selected revision.
-
-    Raises
-    ------
-    DocumentMissing, RevisionMissing
-        If there is none.
-    """
-    return load_content(TEMPLATES, TEMPLATES.name_of(template), selector, required=True)
 
 
 def resolve(
