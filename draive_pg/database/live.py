@@ -23,7 +23,7 @@ from draive_pg.database.observe import logger
 from draive_pg.errors import DraivePGError, warn
 from draive_pg.models.changes import Change
 from draive_pg.operations.documents.kind import KINDS
-from draive_pg.operations.operation import Key, Operation, Query
+from draive_pg.operations.operation import Key, Operation, Query, read_rows
 
 LISTEN = "LISTEN draive_pg"
 
@@ -73,21 +73,19 @@ class Outdatable(Protocol):
 def triggers_installed(schema: str | None) -> Operation[bool]:
     """Check whether the triggers that send notifications exist."""
     tables = [kind.table for kind in KINDS]
-    return Operation(
-        name="look for the triggers that notify of changes",
-        statements=(TRIGGERS_INSTALLED(schema=schema, tables=tables),),
-        read_only=True,
-        decode=lambda rows: bool(rows[0][0]),
+    return read_rows(
+        "look for the triggers that notify of changes",
+        TRIGGERS_INSTALLED(schema=schema, tables=tables),
+        lambda rows: bool(rows[0][0]),
     )
 
 
 def own_schemas(schema: str | None) -> Operation[frozenset[str]]:
     """Return the schemas of the tables, as notifications name them."""
-    return Operation(
-        name="look for the schema of the tables",
-        statements=(SCHEMAS(schema=schema, tables=[kind.table for kind in KINDS]),),
-        read_only=True,
-        decode=lambda rows: frozenset(row[0] for row in rows),
+    return read_rows(
+        "look for the schema of the tables",
+        SCHEMAS(schema=schema, tables=[kind.table for kind in KINDS]),
+        lambda rows: frozenset(row[0] for row in rows),
     )
 
 

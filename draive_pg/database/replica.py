@@ -18,6 +18,7 @@ from draive_pg.operations.operation import (
     Row,
     Statement,
     Steps,
+    read_rows,
     workflow,
 )
 
@@ -173,6 +174,4 @@ def _problem(state: Any, system: int) -> tuple[str | None, int]:
 
 
 def _read(statement: Statement) -> Operation[Sequence[Row]]:
-    return Operation(
-        "compare with the replica", (statement,), decode=lambda rows: rows, read_only=True
-    )
+    return read_rows("compare with the replica", statement, list)

@@ -43,6 +43,7 @@ from draive_pg.operations.operation import (
     Row,
     Statement,
     Steps,
+    read_rows,
     workflow,
 )
 
@@ -183,8 +184,8 @@ def export_parts(
             rest["since"] = folder.since()
         parameters = _parameters(frame, rest)
         by = folder.check(parameters, partition_by, adds=adds)
-        horizon, following, has_written, database = yield Operation(
-            name, (SNAPSHOT(schema=schema),), decode=_snapshot, read_only=True, long=True
+        horizon, following, has_written, database = yield read_rows(
+            name, SNAPSHOT(schema=schema), _snapshot, long=True
         )
         if has_written:
             raise OperationFailed(f"{name}: commit first what this transaction has written")
@@ -446,13 +447,12 @@ def _plan(
             "rows": rows,
         }
 
-    return Operation(
+    return read_rows(
         name,
-        (_on(template, query),),
-        decode=lambda rows: [part(*row) for row in rows],
-        read_only=True,
-        long=True,
+        _on(template, query),
+        lambda rows: [part(*row) for row in rows],
         fallback=query.fallback,
+        long=True,
     )
 
 
@@ -463,7 +463,7 @@ def _on(template: str, query: FrameQuery) -> Statement:
 
 
 def _read(name: str, statement: Statement) -> Operation[Sequence[Row]]:
-    return Operation(name, (statement,), decode=lambda rows: rows, read_only=True, long=True)
+    return read_rows(name, statement, list, long=True)
 
 
 def _snapshot(rows: Sequence[Row]) -> tuple[int, int, bool, Mapping[str, str]]:

@@ -22,6 +22,7 @@ from draive_pg.operations.operation import (
     Row,
     Statement,
     Steps,
+    read_rows,
     transactional,
 )
 
@@ -191,12 +192,7 @@ def find(schema: str | None, tables: Container[str]) -> Operation[Records[ViewSt
             ),
         )
 
-    return Operation(
-        name="diagnose: inspect the views",
-        statements=(FIND(names=list(FRAMES), schema=schema),),
-        read_only=True,
-        decode=decode,
-    )
+    return read_rows("diagnose: inspect the views", FIND(names=list(FRAMES), schema=schema), decode)
 
 
 def _compared(columns: Sequence[str] | None, expected: Sequence[str]) -> str:
@@ -209,15 +205,8 @@ def _state(views: str, schema: str | None) -> Operation[Row]:
     if not check_schema(views):
         raise ValueError("schema must be the name of a schema")
 
-    def decode(rows: Sequence[Row]) -> Row:
-        return rows[0]
-
-    return Operation(
-        name="look for views",
-        statements=(STATE(views=views, names=list(FRAMES), schema=schema),),
-        read_only=True,
-        decode=decode,
-    )
+    statement = STATE(views=views, names=list(FRAMES), schema=schema)
+    return read_rows("look for views", statement, lambda rows: rows[0])
 
 
 def _in(views: str, statement: Statement) -> Statement:

@@ -229,6 +229,20 @@ class Operation[T](Request[T]):
     long: bool = False
 
 
+def read_rows[T](
+    name: str,
+    statement: Statement,
+    decode: Callable[[Sequence[Row]], T],
+    *,
+    fallback: Fallback | None = None,
+    long: bool = False,
+) -> Operation[T]:
+    """Return the read-only operation of one statement."""
+    return Operation(
+        name, (statement,), decode=decode, read_only=True, fallback=fallback, long=long
+    )
+
+
 @dataclass(slots=True)
 class Cached[T](Request[T]):
     """A value that may be in the cache; the operation that reads it is built only if it is not.

@@ -5,7 +5,7 @@ from typing import LiteralString, NamedTuple, cast
 
 from psycopg.sql import Identifier
 
-from draive_pg.operations.operation import Operation, Query, Statement, Steps, workflow
+from draive_pg.operations.operation import Operation, Query, Statement, Steps, read_rows, workflow
 
 TRIGRAMS: LiteralString = "pg_trgm"  # the extension that an index for parts of words needs
 
@@ -67,11 +67,10 @@ def create_trigram_index(
 
 
 def _state(table: str, name: str, schema: str | None) -> Operation[State]:
-    return Operation(
-        name="create search index: look for the index",
-        statements=(STATE(schema=schema, table=table, index=name, extension=TRIGRAMS),),
-        read_only=True,
-        decode=lambda rows: State(*rows[0]),
+    return read_rows(
+        "create search index: look for the index",
+        STATE(schema=schema, table=table, index=name, extension=TRIGRAMS),
+        lambda rows: State(*rows[0]),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, LiteralString, NamedTuple
 
 from draive_pg.lines.line import LINE_89, Line, Prompts, Store, detect
-from draive_pg.operations.operation import Operation, Query, Row
+from draive_pg.operations.operation import Operation, Query, Row, read_rows
 
 TABLE_KINDS = ("r", "p")  # relkind of a table, and of a partitioned one
 KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence"}
@@ -504,11 +504,8 @@ def read_catalog(schema: str | None, line: Line | None) -> Operation[Catalog]:
         The line whose tables the database should have; None: that of its tables.
     """
     names = list(dict.fromkeys(table.name for table in (*TABLES, EMBEDDINGS)))
-    return Operation(
-        name="inspect the tables",
-        statements=(CATALOG(schema=schema, names=names),),
-        read_only=True,
-        decode=lambda rows: _catalog(rows, line),
+    return read_rows(
+        "inspect the tables", CATALOG(schema=schema, names=names), lambda rows: _catalog(rows, line)
     )
 
 

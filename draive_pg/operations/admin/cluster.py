@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import LiteralString, cast
 
-from draive_pg.operations.operation import Operation, Query
+from draive_pg.operations.operation import Operation, Query, read_rows
 
 # The tables with rows of memories. Those that `distribute.sql` leaves on the coordinator may be on
 # one node, because each statement about prompts and configurations reads them alone.
@@ -35,21 +35,15 @@ WHERE relnamespace = to_regnamespace(quote_ident(:schema::TEXT))
 
 def is_worker() -> Operation[bool]:
     """Return whether the node is a worker, and not the coordinator."""
-    return Operation(
-        name="look at the node of the cluster",
-        statements=(IS_WORKER(),),
-        read_only=True,
-        decode=lambda rows: rows[0][0],
-    )
+    return read_rows("look at the node of the cluster", IS_WORKER(), lambda rows: rows[0][0])
 
 
 def sizes(schema: str | None) -> Operation[Mapping[str, int]]:
     """Return the sizes of the distributed tables on all nodes by their names."""
-    return Operation(
-        name="look at the distributed tables",
-        statements=(SIZES(schema=schema),),
-        read_only=True,
-        decode=lambda rows: dict(cast("Sequence[tuple[str, int]]", rows)),
+    return read_rows(
+        "look at the distributed tables",
+        SIZES(schema=schema),
+        lambda rows: dict(cast("Sequence[tuple[str, int]]", rows)),
     )
 
 

@@ -34,6 +34,7 @@ from draive_pg.operations.operation import (
     Statement,
     Steps,
     Workflow,
+    read_rows,
     workflow,
 )
 
@@ -227,12 +228,7 @@ def _line(tables: Mapping[str, str | None], chosen: Line | None) -> tuple[Line |
 
 
 def _read(what: str, statement: Statement) -> Operation[Sequence[Row]]:
-    return Operation(
-        name=f"diagnose: inspect {what}",
-        statements=(statement,),
-        read_only=True,
-        decode=lambda rows: rows,
-    )
+    return read_rows(f"diagnose: inspect {what}", statement, list)
 
 
 def _table(found: CatalogRow, sizes: Mapping[str, int]) -> TableState:

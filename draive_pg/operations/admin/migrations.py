@@ -32,6 +32,7 @@ from draive_pg.operations.operation import (
     Statement,
     Steps,
     advisory_lock,
+    read_rows,
     transactional,
     workflow,
 )
@@ -245,31 +246,28 @@ def several_schemas(found: Catalog) -> str:
 
 def _state(schema: str | None) -> Operation[tuple[bool, str, bool]]:
     """Return whether the schema, or one of the search path, exists, the path, and if of Citus."""
-    return Operation(
-        name="setup: look for the schema",
-        statements=(STATE(schema=schema),),
-        read_only=True,
-        decode=lambda rows: (rows[0][0], rows[0][1], rows[0][2]),
+    return read_rows(
+        "setup: look for the schema",
+        STATE(schema=schema),
+        lambda rows: (rows[0][0], rows[0][1], rows[0][2]),
     )
 
 
 def missing_tables(schema: str | None, tables: Iterable[str]) -> Operation[tuple[str, ...]]:
     """Return the tables that do not exist in a schema, or in the search path for None."""
-    return Operation(
-        name="look for the tables of draive_pg",
-        statements=(MISSING_TABLES(schema=schema, tables=list(tables)),),
-        read_only=True,
-        decode=lambda rows: tuple(row[0] for row in rows),
+    return read_rows(
+        "look for the tables of draive_pg",
+        MISSING_TABLES(schema=schema, tables=list(tables)),
+        lambda rows: tuple(row[0] for row in rows),
     )
 
 
 def applied() -> Operation[dict[int, str]]:
     """Return the checksums of the recorded migrations by version."""
-    return Operation(
-        name="setup: read the applied migrations",
-        statements=(APPLIED(),),
-        read_only=True,
-        decode=lambda rows: {version: checksum for version, _, checksum, _ in rows},
+    return read_rows(
+        "setup: read the applied migrations",
+        APPLIED(),
+        lambda rows: {version: checksum for version, _, checksum, _ in rows},
     )
 
 

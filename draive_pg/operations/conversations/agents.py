@@ -6,7 +6,7 @@ from uuid import UUID
 
 from draive_pg.codec.json import parse
 from draive_pg.operations.conversations.store import STEP
-from draive_pg.operations.operation import Operation, Query, advisory_lock
+from draive_pg.operations.operation import Operation, Query, advisory_lock, read_rows
 
 RECALL = Query(
     "agents.recall",
@@ -37,11 +37,10 @@ WHERE agent_uri = :agent::TEXT AND thread_id = :thread::UUID
 
 def recall(agent: str, thread: UUID) -> Operation[Sequence[Any]]:
     """Return the documents of the newest context of a thread."""
-    return Operation(
-        name=f"recall thread {thread} of agent {agent!r:.80}",
-        statements=(RECALL(agent=agent, thread=thread),),
-        read_only=True,
-        decode=lambda rows: parse(rows[0][0], f"the context of {thread}") if rows else (),
+    return read_rows(
+        f"recall thread {thread} of agent {agent!r:.80}",
+        RECALL(agent=agent, thread=thread),
+        lambda rows: parse(rows[0][0], f"the context of {thread}") if rows else (),
     )
 
 

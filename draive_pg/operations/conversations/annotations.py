@@ -37,6 +37,7 @@ from draive_pg.operations.operation import (
     Row,
     Statement,
     Steps,
+    read_rows,
     workflow,
 )
 
@@ -345,12 +346,11 @@ def list_(
         until=check_timestamp(until, "until"),
         limit=None if limit is None else min(limit + 1, MAX_INTEGER),  # one more: truncated?
     )
-    return Operation(
-        name="list annotations",
-        statements=(statement,),
-        read_only=True,
+    return read_rows(
+        "list annotations",
+        statement,
+        lambda rows: Records(Annotation, map(_annotation, rows), limit=limit),
         fallback=NO_ANNOTATIONS,
-        decode=lambda rows: Records(Annotation, map(_annotation, rows), limit=limit),
     )
 
 

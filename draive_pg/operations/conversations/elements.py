@@ -11,11 +11,11 @@ from draive_pg.models.conversations import StoredElement
 from draive_pg.models.record import Records
 from draive_pg.operations.conversations.store import ELEMENTS
 from draive_pg.operations.operation import (
-    Operation,
     Query,
     Row,
     Steps,
     decode_rows,
+    read_rows,
     warn_skipped,
     workflow,
 )
@@ -166,11 +166,8 @@ def elements(
         page.truncated = more
         return page, skipped
 
-    found, skipped = yield Operation(
-        name=f"read elements of memory {identifier!r:.80}",
-        statements=(statement,),
-        read_only=True,
-        decode=paged,
+    found, skipped = yield read_rows(
+        f"read elements of memory {identifier!r:.80}", statement, paged
     )
     warn_skipped(skipped)
     return found

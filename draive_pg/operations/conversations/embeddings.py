@@ -38,6 +38,7 @@ from draive_pg.operations.operation import (
     Statement,
     Steps,
     advisory_lock,
+    read_rows,
     transactional,
     workflow,
 )
@@ -321,11 +322,10 @@ def _state(
     """Return what exists for embeddings, and where the conversations are."""
     line = yield LINE
     stores = present_stores(line, (yield read_tables(schema)))
-    state: State = yield Operation(
-        name="look for pgvector",
-        statements=(STATE(schema=schema, tables=[ELEMENT_TABLES[each] for each in stores]),),
-        read_only=True,
-        decode=lambda rows: State(*rows[0]),
+    state: State = yield read_rows(
+        "look for pgvector",
+        STATE(schema=schema, tables=[ELEMENT_TABLES[each] for each in stores]),
+        lambda rows: State(*rows[0]),
     )
     return state, line, stores
 
@@ -368,11 +368,10 @@ def _create_index(model: str, dimensions: int, extension: str, schema: str) -> S
 
 def _dimensions(model: EmbeddingModel, extension: str) -> Operation[int | None]:
     """Return the number of dimensions of the stored embeddings of a model, None without any."""
-    return Operation(
+    return read_rows(
         "look for embeddings",
-        (of_extension(DIMENSIONS(model=model.name), extension),),
-        read_only=True,
-        decode=lambda rows: rows[0][0] if rows else None,
+        of_extension(DIMENSIONS(model=model.name), extension),
+        lambda rows: rows[0][0] if rows else None,
     )
 
 
@@ -401,9 +400,4 @@ def _operation(statement: Statement, extension: str = "") -> Operation[Sequence[
     def decode(rows: Sequence[Row]) -> Sequence[Row]:
         return rows
 
-    return Operation(
-        "compute embeddings",
-        (of_extension(statement, extension),),
-        read_only=True,
-        decode=decode,
-    )
+    return read_rows("compute embeddings", of_extension(statement, extension), decode)

@@ -19,7 +19,16 @@ from draive_pg.operations.conversations.store import (
     SNAPSHOTS,
     WRITES,
 )
-from draive_pg.operations.operation import ByLine, Operation, Query, Request, Row, Steps, workflow
+from draive_pg.operations.operation import (
+    ByLine,
+    Operation,
+    Query,
+    Request,
+    Row,
+    Steps,
+    read_rows,
+    workflow,
+)
 
 type Order = Literal["identifier", "created", "last", "elements", "bytes"]
 
@@ -238,12 +247,7 @@ ORDER BY {LAST_WRITTEN} DESC, identifier
 
 def identifiers() -> Operation[tuple[str, ...]]:
     """Return the identifiers of all memories, sorted."""
-    return Operation(
-        name="list memories",
-        statements=(IDENTIFIERS(),),
-        read_only=True,
-        decode=lambda rows: tuple(row[0] for row in rows),
-    )
+    return read_rows("list memories", IDENTIFIERS(), lambda rows: tuple(row[0] for row in rows))
 
 
 class Selection(TypedDict, total=False):
@@ -258,12 +262,7 @@ class Selection(TypedDict, total=False):
 
 def count(**selection: Unpack[Selection]) -> Operation[int]:
     """Count the memories that match."""
-    return Operation(
-        name="count memories",
-        statements=(COUNT(**_filters(selection)),),
-        read_only=True,
-        decode=lambda rows: rows[0][0],
-    )
+    return read_rows("count memories", COUNT(**_filters(selection)), lambda rows: rows[0][0])
 
 
 def find(limit: int | None, **selection: Unpack[Selection]) -> Request[tuple[str, ...]]:
@@ -271,12 +270,7 @@ def find(limit: int | None, **selection: Unpack[Selection]) -> Request[tuple[str
     page = {**_filters(selection), "limit": check_limit(limit, "limit"), "offset": 0}
     return _by_time(
         page,
-        Operation(
-            name="find memories",
-            statements=(FIND(**page),),
-            read_only=True,
-            decode=lambda rows: tuple(row[0] for row in rows),
-        ),
+        read_rows("find memories", FIND(**page), lambda rows: tuple(row[0] for row in rows)),
         FIND_RECENT,
     )
 
@@ -298,11 +292,10 @@ def list_(
         "limit": None if limit is None else min(limit + 1, MAX_INTEGER),  # one more: truncated?
         "offset": check_position(offset, "offset"),
     }
-    operation = Operation[Records[MemorySummary]](
-        name="list memories",
-        statements=(LISTS[order, bool(descending)](**page),),
-        read_only=True,
-        decode=lambda rows: Records(MemorySummary, map(_summary, rows), limit=limit),
+    operation = read_rows(
+        "list memories",
+        LISTS[order, bool(descending)](**page),
+        lambda rows: Records(MemorySummary, map(_summary, rows), limit=limit),
     )
     if order != "last":
         return operation
@@ -342,11 +335,10 @@ def require_memory[T](request: Request[bool], action: str, identifier: str, resu
 
 def memory_missing(message: str, identifier: str) -> Steps[MemoryMissing]:
     """Build the error for a missing memory, with similar identifiers that exist."""
-    others: Sequence[str] = yield Operation(
-        name="list similar memories",
-        statements=(SIMILAR(identifier=identifier, limit=MAX_COMPARED),),
-        read_only=True,
-        decode=lambda rows: [row[0] for row in rows],
+    others: Sequence[str] = yield read_rows(
+        "list similar memories",
+        SIMILAR(identifier=identifier, limit=MAX_COMPARED),
+        lambda rows: [row[0] for row in rows],
     )
     return MemoryMissing(f"{message}{similar_names(identifier, others)}")
 

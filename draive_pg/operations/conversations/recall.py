@@ -21,6 +21,7 @@ from draive_pg.operations.operation import (
     Row,
     Steps,
     decode_rows,
+    read_rows,
     warn_skipped,
     workflow,
 )
@@ -169,16 +170,12 @@ def _read[T](
         )
         return to_result(Read(elements, variables[0] if variables else {}, skipped + skipped_too))
 
-    return Operation(
-        name=f"recall memory {identifier!r:.80}",
-        statements=(
-            RECALL(identifier=identifier, skip_invalid=False)
-            if limit is None
-            else RECALL_NEWEST(identifier=identifier, limit=limit),
-        ),
-        read_only=True,
-        decode=decode,
+    statement = (
+        RECALL(identifier=identifier, skip_invalid=False)
+        if limit is None
+        else RECALL_NEWEST(identifier=identifier, limit=limit)
     )
+    return read_rows(f"recall memory {identifier!r:.80}", statement, decode)
 
 
 def _recalled(read: Read, limit: int | None = None) -> "ModelMemoryRecall":

@@ -29,6 +29,7 @@ from draive_pg.operations.operation import (
     Query,
     Row,
     Steps,
+    read_rows,
     transactional,
     workflow,
 )
@@ -225,16 +226,11 @@ def prune(
         age=age,
         keep=check_limit(keep, "keep"),
     )
-    due = yield Operation[Sequence[Row]](
-        name="prune memories", statements=(find,), read_only=True, decode=lambda rows: rows
-    )
+    due = yield read_rows("prune memories", find, list)
     if dry_run:
         identifiers = [row[0] for row in due]
-        ((_, elements, variables),) = yield Operation[Sequence[Row]](
-            name="prune memories",
-            statements=(PRUNE_DRY_RUN(identifiers=identifiers),),
-            read_only=True,
-            decode=lambda rows: rows,
+        ((_, elements, variables),) = yield read_rows(
+            "prune memories", PRUNE_DRY_RUN(identifiers=identifiers), list
         )
         return _removal([(identifiers, elements, variables)], dry_run=True)
     removed: list[Row] = []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from draive_pg.codec.validation import check_limit, check_text
 from draive_pg.operations.conversations.expressions import epoch_us
 from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, SNAPSHOTS
-from draive_pg.operations.operation import Operation, Query, Row
+from draive_pg.operations.operation import Operation, Query, Row, read_rows
 
 if TYPE_CHECKING:
     from draive_pg.models.transcript import Transcript
@@ -65,9 +65,6 @@ def show(identifier: str, limit: int | None) -> "Operation[Transcript]":
             ),
         )
 
-    return Operation(
-        name=f"show memory {identifier!r:.80}",
-        statements=(SHOW(identifier=identifier, limit=limit),),
-        read_only=True,
-        decode=decode,
+    return read_rows(
+        f"show memory {identifier!r:.80}", SHOW(identifier=identifier, limit=limit), decode
     )

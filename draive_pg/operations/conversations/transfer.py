@@ -40,6 +40,7 @@ from draive_pg.operations.operation import (
     Row,
     Statement,
     Steps,
+    read_rows,
     transactional,
     workflow,
 )
@@ -351,11 +352,10 @@ def _with_elements(found: Iterable[Line], ignored: Counter[str]) -> Generator[Li
 
 
 def _sizes(selection: Selection, after: str | None) -> Operation[Sequence[Size]]:
-    return Operation(
-        name="export memories: list them",
-        statements=(_list(selection, after, MAX_LISTED),),
-        read_only=True,
-        decode=lambda rows: [Size(*row) for row in rows],
+    return read_rows(
+        "export memories: list them",
+        _list(selection, after, MAX_LISTED),
+        lambda rows: [Size(*row) for row in rows],
     )
 
 
@@ -364,12 +364,11 @@ def _list(selection: Selection, after: str | None, limit: int | None) -> Stateme
 
 
 def _read(query: Query, identifiers: Sequence[str], fallback: Fallback) -> Operation[Sequence[Row]]:
-    return Operation(
-        name=f"export memories from {identifiers[0]!r:.80} on",
-        statements=(query(identifiers=identifiers),),
-        read_only=True,
+    return read_rows(
+        f"export memories from {identifiers[0]!r:.80} on",
+        query(identifiers=identifiers),
+        list,
         fallback=fallback,
-        decode=lambda rows: rows,
     )
 
 

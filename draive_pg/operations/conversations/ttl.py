@@ -7,7 +7,7 @@ from draive_pg.codec.validation import check_text
 from draive_pg.models.conversations import TimeToLive
 from draive_pg.models.record import Records
 from draive_pg.operations.conversations.store import lock_memory
-from draive_pg.operations.operation import Operation, Query, advisory_lock
+from draive_pg.operations.operation import Operation, Query, advisory_lock, read_rows
 
 # PostgreSQL computes no time before 4713 BC.
 LONGEST = timedelta(days=1_000_000)
@@ -68,9 +68,8 @@ def set_ttl(ttl: timedelta | None, identifier: str | None, prefix: str | None) -
 
 def ttls() -> Operation[Records[TimeToLive]]:
     """Return all times to live: first those of single memories, then those of prefixes."""
-    return Operation(
-        name="list times to live",
-        statements=(LIST(),),
-        read_only=True,
-        decode=lambda rows: Records(TimeToLive, (TimeToLive(*row) for row in rows)),
+    return read_rows(
+        "list times to live",
+        LIST(),
+        lambda rows: Records(TimeToLive, (TimeToLive(*row) for row in rows)),
     )

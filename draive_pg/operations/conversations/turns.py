@@ -29,6 +29,7 @@ from draive_pg.operations.operation import (
     Row,
     Steps,
     decode_rows,
+    read_rows,
     warn_skipped,
     workflow,
 )
@@ -237,11 +238,10 @@ def recall(identifier: str, limit: int | None, *, lenient: bool) -> "Steps[tuple
     """Return turns that can be replayed to a model: the first is the user's."""
     check_text(identifier, "identifier")
     check_limit(limit, "limit")
-    turns, skipped = yield Operation(
-        name=f"recall memory {identifier!r:.80}",
-        statements=(RECALL_TURNS(identifier=identifier, limit=limit),),
-        read_only=True,
-        decode=partial(_decoded, identifier, lenient=lenient),
+    turns, skipped = yield read_rows(
+        f"recall memory {identifier!r:.80}",
+        RECALL_TURNS(identifier=identifier, limit=limit),
+        partial(_decoded, identifier, lenient=lenient),
     )
     warn_skipped(skipped)
     return turns
@@ -249,11 +249,10 @@ def recall(identifier: str, limit: int | None, *, lenient: bool) -> "Steps[tuple
 
 def fetch(identifier: str, limit: int, before: UUID | None) -> "Operation[tuple[Turn, ...]]":
     """Return the newest turns as they are stored, of those before a turn."""
-    return Operation(
-        name=f"fetch turns of memory {identifier!r:.80}",
-        statements=(FETCH_TURNS(identifier=identifier, limit=limit, before=before),),
-        read_only=True,
-        decode=lambda rows: tuple(turn for _, turn in _read(identifier, rows, lenient=False)[0]),
+    return read_rows(
+        f"fetch turns of memory {identifier!r:.80}",
+        FETCH_TURNS(identifier=identifier, limit=limit, before=before),
+        lambda rows: tuple(turn for _, turn in _read(identifier, rows, lenient=False)[0]),
     )
 
 

@@ -15,7 +15,7 @@ from draive_pg.lines.turns import (
     turns_from_elements,
 )
 from draive_pg.operations.convert.report import OnTarget, Report
-from draive_pg.operations.operation import Operation, Query, Row, Steps, advisory_locks
+from draive_pg.operations.operation import Operation, Query, Row, Steps, advisory_locks, read_rows
 
 MAX_PAGE = 100  # conversations per statement
 STEP = timedelta(microseconds=1)
@@ -249,11 +249,10 @@ def convert_conversations(
 
 
 def _list(store: Store, after: str | None) -> Operation[Sequence[Conversation]]:
-    return Operation(
-        name="convert: list the conversations",
-        statements=(LIST[store](after=after, limit=MAX_PAGE),),
-        read_only=True,
-        decode=lambda rows: [Conversation(*row) for row in rows],
+    return read_rows(
+        "convert: list the conversations",
+        LIST[store](after=after, limit=MAX_PAGE),
+        lambda rows: [Conversation(*row) for row in rows],
     )
 
 
@@ -264,11 +263,10 @@ def _read(store: Store, identifiers: Sequence[str]) -> Operation[Mapping[str, Se
             found.setdefault(row[0], []).append(row)
         return found
 
-    return Operation(
-        name=f"convert: read conversations from {identifiers[0]!r:.80} on",
-        statements=(READ[store](identifiers=identifiers),),
-        read_only=True,
-        decode=decode,
+    return read_rows(
+        f"convert: read conversations from {identifiers[0]!r:.80} on",
+        READ[store](identifiers=identifiers),
+        decode,
     )
 
 

@@ -12,7 +12,7 @@ from draive_pg.operations.convert.conversations import CHANGED
 from draive_pg.operations.convert.report import OnTarget, Report
 from draive_pg.operations.documents.kind import DocumentKind, per_kind
 from draive_pg.operations.documents.selectors import digest
-from draive_pg.operations.operation import Operation, Row, Steps, advisory_locks
+from draive_pg.operations.operation import Operation, Row, Steps, advisory_locks, read_rows
 
 MAX_PAGE = 20  # documents per statement
 OTHER = "the target has other revisions or labels of it: rename or remove one of them"
@@ -274,11 +274,10 @@ def convert_documents(
 
 
 def _list(kind: DocumentKind[Any, Any], after: str | None) -> Operation[Sequence[str]]:
-    return Operation(
-        name=f"convert: list {kind.table}",
-        statements=(LIST[kind](after=after, limit=MAX_PAGE),),
-        read_only=True,
-        decode=lambda rows: [row[0] for row in rows],
+    return read_rows(
+        f"convert: list {kind.table}",
+        LIST[kind](after=after, limit=MAX_PAGE),
+        lambda rows: [row[0] for row in rows],
     )
 
 
@@ -290,12 +289,11 @@ def _read(kind: DocumentKind[Any, Any], names: Sequence[str]) -> Operation[Mappi
             parts[part][(row[0], time) if part == 1 else time] = row
         return found
 
-    return Operation(
-        name=f"convert: read {kind.table} from {names[0]!r:.80} on",
-        statements=(READ[kind](names=names),),
+    return read_rows(
+        f"convert: read {kind.table} from {names[0]!r:.80} on",
+        READ[kind](names=names),
+        decode,
         fallback=kind.fallback,
-        read_only=True,
-        decode=decode,
     )
 
 

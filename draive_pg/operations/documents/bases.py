@@ -17,7 +17,7 @@ from draive_pg.operations.documents.kind import (
 )
 from draive_pg.operations.documents.read import EVERY_NAME, unreadable_revision
 from draive_pg.operations.documents.selectors import digest, unchanged
-from draive_pg.operations.operation import Fallback, Operation, Query, Row, warn_skipped
+from draive_pg.operations.operation import Fallback, Operation, Query, Row, read_rows, warn_skipped
 
 TABLE: LiteralString = "draive_pg_folder_bases"
 
@@ -269,12 +269,11 @@ def current(kind: DocumentKind[Any, Any]) -> Operation[list[CurrentDocument]]:
             if created is not None or has_base
         ]
 
-    return Operation(
-        name=f"compare {kind.table}",
-        statements=(CURRENT[kind](documents=kind.table),),
+    return read_rows(
+        f"compare {kind.table}",
+        CURRENT[kind](documents=kind.table),
+        decode,
         fallback=Fallback({**kind.fallback.empty, TABLE: EMPTY}),
-        read_only=True,
-        decode=decode,
     )
 
 
@@ -282,18 +281,15 @@ def earlier(
     kind: DocumentKind[Any, Any], names: Iterable[str], given: Sequence[Base]
 ) -> Operation[list[Base]]:
     """Read all bases of some names, the newest first; then the given ones that are possible."""
-    return Operation(
-        name=f"read the bases of {kind.table}",
-        statements=(
-            EARLIER[kind](
-                documents=kind.table,
-                names=list(names),
-                **{f"given_{column}": values for column, values in _columns(given).items()},
-            ),
+    return read_rows(
+        f"read the bases of {kind.table}",
+        EARLIER[kind](
+            documents=kind.table,
+            names=list(names),
+            **{f"given_{column}": values for column, values in _columns(given).items()},
         ),
+        lambda rows: list(map(_base, rows)),
         fallback=kind.fallback | Fallback({TABLE: EMPTY}),
-        read_only=True,
-        decode=lambda rows: list(map(_base, rows)),
     )
 
 
@@ -301,22 +297,16 @@ def contents(
     kind: DocumentKind[Any, Any], revisions: Iterable[tuple[str, datetime]]
 ) -> Operation[Sequence[Row]]:
     """Read revisions by name and time, as rows for `DocumentKind.decode` without numbers."""
-    return Operation(
-        name=f"read {kind.table}",
-        statements=(CONTENTS[kind](**_arrays(revisions)),),
-        read_only=True,
-        decode=lambda rows: rows,
-    )
+    return read_rows(f"read {kind.table}", CONTENTS[kind](**_arrays(revisions)), list)
 
 
 def labelled(kind: DocumentKind[Any, Any]) -> Operation[list[tuple[str, str, datetime]]]:
     """Read the name, the label and the revision of each label."""
-    return Operation(
-        name=f"read the labels of {kind.table}",
-        statements=(LABELLED[kind](),),
+    return read_rows(
+        f"read the labels of {kind.table}",
+        LABELLED[kind](),
+        lambda rows: [(name, label, time.astimezone(UTC)) for name, label, time in rows],
         fallback=kind.fallback,
-        read_only=True,
-        decode=lambda rows: [(name, label, time.astimezone(UTC)) for name, label, time in rows],
     )
 
 
@@ -330,12 +320,11 @@ def record(kind: DocumentKind[Any, Any], new: Sequence[Base]) -> Operation[None]
 
 def may_record() -> Operation[bool]:
     """Return whether the table of bases exists, and can be written to."""
-    return Operation(
-        name="look for the table of bases",
-        statements=(MAY_RECORD(),),
+    return read_rows(
+        "look for the table of bases",
+        MAY_RECORD(),
+        lambda rows: bool(rows and rows[0][0]),
         fallback=Fallback({TABLE: "TEXT"}),  # a type that is not a table's
-        read_only=True,
-        decode=lambda rows: bool(rows and rows[0][0]),
     )
 
 

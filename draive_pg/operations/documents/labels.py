@@ -32,6 +32,7 @@ from draive_pg.operations.operation import (
     Row,
     Steps,
     Workflow,
+    read_rows,
     transactional,
 )
 from draive_pg.templates import report_malformed
@@ -179,11 +180,10 @@ SELECT expected, EXISTS (SELECT FROM removed), number, moved FROM checked
 def labels(kind: DocumentKind[Any, Any], reference: object) -> Operation[Records[LabelMove]]:
     """List the labels of a name, or of all names for None, that are on a revision."""
     name = None if reference is None else kind.name_of(reference)
-    return Operation(
-        name="list labels" if name is None else f"list the labels of {kind.titled(name)}",
-        statements=(LABELS[kind]() if name is None else LABELS_OF[kind](name=name),),
-        read_only=True,
-        decode=_decode_all,
+    return read_rows(
+        "list labels" if name is None else f"list the labels of {kind.titled(name)}",
+        LABELS[kind]() if name is None else LABELS_OF[kind](name=name),
+        _decode_all,
     )
 
 
@@ -197,12 +197,7 @@ def history(
         of, statement = kind.table, HISTORY[kind](label=label)
     else:
         of, statement = kind.titled(name), HISTORY_OF[kind](name=name, label=label)
-    return Operation(
-        name=f"read the label history of {of}",
-        statements=(statement,),
-        read_only=True,
-        decode=_decode_all,
-    )
+    return read_rows(f"read the label history of {of}", statement, _decode_all)
 
 
 def move[R: DocumentRevision](

@@ -45,6 +45,7 @@ from draive_pg.operations.operation import (
     Request,
     Statement,
     Steps,
+    read_rows,
     workflow,
 )
 from draive_pg.templates import check_known, declared_names, render
@@ -340,17 +341,14 @@ def _read_selected(
     kind: DocumentKind[Any, Any], name: str, selector: RevisionSelector
 ) -> Operation[Loaded | None]:
     """Read the selected revision of a name, or None."""
-    newest = selector == NEWEST
-    return Operation(
-        name=f"load {kind.titled(name)}",
-        statements=(
-            LOAD[kind](name=name)
-            if newest
-            else LOAD_SELECTED[kind](name=name, **selector.parameters()),
-        ),
-        fallback=None if newest else kind.fallback,
-        read_only=True,
-        decode=lambda rows: Loaded(*rows[0][:3]) if rows else None,
+    statement, fallback = LOAD[kind](name=name), None
+    if selector != NEWEST:
+        statement, fallback = LOAD_SELECTED[kind](name=name, **selector.parameters()), kind.fallback
+    return read_rows(
+        f"load {kind.titled(name)}",
+        statement,
+        lambda rows: Loaded(*rows[0][:3]) if rows else None,
+        fallback=fallback,
     )
 
 
@@ -391,17 +389,16 @@ def preload(kinds: Sequence[DocumentKind[Any, Any]], label: str | None) -> Prelo
     )
     by_table = {kind.table: kind for kind in kinds}
     return Preload(
-        Operation(
-            name=f"load all of {' and '.join(by_table)}",
-            statements=(Statement(sql, queries[0][1].parameters),),
-            fallback=Fallback(
-                {name: empty for kind in kinds for name, empty in kind.absent.empty.items()}
-            ),
-            read_only=True,
-            decode=lambda rows: {
+        read_rows(
+            f"load all of {' and '.join(by_table)}",
+            Statement(sql, queries[0][1].parameters),
+            lambda rows: {
                 _key(by_table[table], name, selector): Loaded(*loaded)
                 for table, name, *loaded in rows
             },
+            fallback=Fallback(
+                {name: empty for kind in kinds for name, empty in kind.absent.empty.items()}
+            ),
         )
     )
 

@@ -19,7 +19,15 @@ from draive_pg.operations.documents.kind import (
 )
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.selectors import LATEST, check_label
-from draive_pg.operations.operation import Operation, Row, Steps, Workflow, transactional, workflow
+from draive_pg.operations.operation import (
+    Operation,
+    Row,
+    Steps,
+    Workflow,
+    read_rows,
+    transactional,
+    workflow,
+)
 
 type Kind = DocumentKind[Any, Any]
 type Names = Mapping[Kind, Iterable[str] | None]
@@ -205,11 +213,8 @@ def _checked(
 
 
 def _previous(kind: Kind, label: str, names: list[str] | None) -> Operation[list[Row]]:
-    return Operation(
-        name=f"roll back the label {label!r:.60}",
-        statements=(PREVIOUS[kind](label=label, names=names),),
-        read_only=True,
-        decode=list,
+    return read_rows(
+        f"roll back the label {label!r:.60}", PREVIOUS[kind](label=label, names=names), list
     )
 
 

@@ -38,6 +38,7 @@ from draive_pg.operations.operation import (
     Steps,
     Workflow,
     decode_rows,
+    read_rows,
     warn_skipped,
     workflow,
 )
@@ -287,12 +288,7 @@ def names_of_class(class_name: str) -> Cached[tuple[str, ...]]:
 
 
 def _list_names(action: str, statement: Statement) -> Operation[tuple[str, ...]]:
-    return Operation(
-        name=action,
-        statements=(statement,),
-        read_only=True,
-        decode=lambda rows: tuple([row[0] for row in rows]),
-    )
+    return read_rows(action, statement, lambda rows: tuple([row[0] for row in rows]))
 
 
 def list_[R: DocumentRevision](
@@ -311,12 +307,8 @@ def list_[R: DocumentRevision](
         selected_label=selector.label,
         as_of=selector.as_of,
     )
-    return Operation(
-        name=f"list {kind.table}",
-        statements=(statement,),
-        fallback=kind.fallback,
-        read_only=True,
-        decode=partial(records, kind),
+    return read_rows(
+        f"list {kind.table}", statement, partial(records, kind), fallback=kind.fallback
     )
 
 
@@ -338,11 +330,10 @@ def declarations(
             statement = NEWEST_DECLARATIONS(as_of=selector.as_of)
         else:
             statement = LABELLED_DECLARATIONS(selected_label=selector.label, as_of=selector.as_of)
-        return Operation(
-            name="list instructions",
-            statements=(statement,),
-            read_only=True,
-            decode=lambda rows: immutable_or_factory(
+        return read_rows(
+            "list instructions",
+            statement,
+            lambda rows: immutable_or_factory(
                 lambda: decode_rows(
                     rows, lambda row: codec.decode_declaration(*row), skip_invalid=lenient
                 )
@@ -362,12 +353,11 @@ def history[R: DocumentRevision](
 ) -> Operation[Records[R]]:
     """Read all revisions of a name, the newest first."""
     name = kind.name_of(reference)
-    return Operation(
-        name=f"read the history of {kind.titled(name)}",
-        statements=(HISTORY[kind](name=name),),
+    return read_rows(
+        f"read the history of {kind.titled(name)}",
+        HISTORY[kind](name=name),
+        partial(records, kind),
         fallback=kind.fallback,
-        read_only=True,
-        decode=partial(records, kind),
     )
 
 
@@ -375,12 +365,11 @@ def selected[R: DocumentRevision](
     kind: DocumentKind[Any, R], action: str, name: str, selector: RevisionSelector
 ) -> Operation[R | None]:
     """Read the selected revision of a name, or None."""
-    return Operation(
-        name=action,
-        statements=(REVISION[kind](name=name, **selector.parameters()),),
+    return read_rows(
+        action,
+        REVISION[kind](name=name, **selector.parameters()),
+        lambda rows: kind.decode(rows[0]) if rows else None,
         fallback=kind.fallback,
-        read_only=True,
-        decode=lambda rows: kind.decode(rows[0]) if rows else None,
     )
 
 
@@ -418,12 +407,11 @@ def existing(kind: DocumentKind[Any, Any], name: str) -> Cached[Existing]:
     """Read how many revisions a name has, and its labels."""
     return Cached(
         Key(kind.table, name, Existing),
-        lambda: Operation(
-            name=f"look for {kind.titled(name)}",
-            statements=(EXISTING[kind](name=name),),
+        lambda: read_rows(
+            f"look for {kind.titled(name)}",
+            EXISTING[kind](name=name),
+            lambda rows: Existing(*rows[0]),
             fallback=kind.fallback,
-            read_only=True,
-            decode=lambda rows: Existing(*rows[0]),
         ),
     )
 

@@ -16,7 +16,7 @@ from draive_pg.operations.documents.read import (
     with_unreadable,
 )
 from draive_pg.operations.documents.selectors import LATEST, check_label, counted, newest_of
-from draive_pg.operations.operation import Operation, Workflow
+from draive_pg.operations.operation import Operation, Workflow, read_rows
 from draive_pg.operations.text_index import create_trigram_index
 
 # Characters of a part. A larger text is searched in parts, because the intermediate values of
@@ -177,10 +177,6 @@ def search[R: DocumentRevision](  # noqa: PLR0913 - each is an argument of the p
         current=current or label == LATEST,
         limit=check_limit(limit, "limit"),
     )
-    return Operation(
-        name=f"search {kind.table}",
-        statements=(statement,),
-        fallback=kind.fallback,
-        read_only=True,
-        decode=partial(records, kind),
+    return read_rows(
+        f"search {kind.table}", statement, partial(records, kind), fallback=kind.fallback
     )

@@ -16,7 +16,7 @@ from draive_pg.operations.documents.load import (
 )
 from draive_pg.operations.documents.preconditions import Expected, precondition
 from draive_pg.operations.documents.selectors import RevisionSelector
-from draive_pg.operations.operation import Cached, Operation, Query, Request, Row
+from draive_pg.operations.operation import Cached, Operation, Query, Request, Row, read_rows
 from draive_pg.variables import check_known, check_variables, render, variables_of
 
 # Uses only draive's table: the adapters must work without the tables of draive_pg. A loose index
@@ -167,11 +167,10 @@ def declarations(
     limit : int | None
         The most declarations.
     """
-    return Operation(
-        name="list templates",
-        statements=(DECLARATIONS(before=before, skipped=skipped, limit=limit),),
-        read_only=True,
-        decode=lambda rows: tuple(map(_declaration, rows)),
+    return read_rows(
+        "list templates",
+        DECLARATIONS(before=before, skipped=skipped, limit=limit),
+        lambda rows: tuple(map(_declaration, rows)),
     )
 
 
