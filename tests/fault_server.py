@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from draive_pg import Client, DraivePGError
+from draive_pg import AsyncClient, Client, DraivePGError
 from draive_pg.embedded import Server, binaries
 from draive_pg.embedded.ownership import Owner
 from draive_pg.errors import EmbeddedServerError
@@ -73,6 +73,14 @@ def assert_fails[E: DraivePGError](
 
 
 @contextmanager
+def limited(db: Client | AsyncClient, seconds: float) -> Generator[None]:
+    """Limit the calls in the block, which fail; those around it may take their time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(db._database, "_timeout", seconds)
+        yield
+
+
+@contextmanager
 def in_background(action: Callable[[], object]) -> Generator[None]:
     """Run a function in another thread while the block runs."""
     with ThreadPoolExecutor(1) as pool:
@@ -102,8 +110,8 @@ def session_pids(dsn: str) -> list[int]:
 def terminate_sessions(dsn: str, *, wait: bool = True) -> None:
     """Terminate the sessions of clients of a database, and wait until they have ended.
 
-    ``wait=False`` is for calls inside a stream: a session that is blocked writing rows
-    ends only when its client reads again.
+    ``wait=False`` is for calls inside a stream: a session that is blocked writing rows ends
+    only when its client reads again. Whether it can still send its error depends on the rest.
     """
     ended = session_pids(dsn)
     assert ended

@@ -6,8 +6,10 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType, FunctionType
 
 import psycopg
 
@@ -40,6 +42,23 @@ def accepts_connections(dsn: str) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+@contextmanager
+def interrupts_raise_only_in(function: FunctionType) -> Generator[None]:
+    """Ignore SIGINT unless a function runs, since an interrupt that is late ends the whole run."""
+
+    def interrupt(_number: int, frame: FrameType | None) -> None:
+        while frame is not None:
+            if frame.f_code is function.__code__:
+                raise KeyboardInterrupt
+            frame = frame.f_back
+
+    previous = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def interrupt_main_thread() -> None:

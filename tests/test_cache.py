@@ -15,6 +15,7 @@ from draive_pg import AsyncClient, Client, ConnectionFailed, PermissionDenied, T
 from draive_pg.database.cache import RETRY, Cache, LeaderInterrupted
 from draive_pg.operations.operation import Key
 from tests.conftest import Connect
+from tests.fault_server import limited
 from tests.server import wait_for_lock_waiters
 
 
@@ -259,11 +260,11 @@ def test_wait_for_leader_is_limited_by_timeout(dsn: str, kind: type) -> None:
 
     with Client(dsn) as other:
         other.instructions.define("greeting", content="Hello")
-    db: Any = kind(dsn, timeout=0.2, on_operation=block)
+    db: Any = kind(dsn, on_operation=block)
     with ThreadPoolExecutor(1) as pool:
         leading = pool.submit(load)
         reading.wait(30)
-        with pytest.raises(TimedOut, match=r"did not get it within 0\.2 s"):
+        with limited(db, 0.2), pytest.raises(TimedOut, match=r"did not get it within 0\.2 s"):
             load()
         timed_out.set()
         assert leading.result(30) == "Hello"
@@ -297,7 +298,7 @@ def test_transaction_can_end_while_its_thread_uses_the_cache(dsn: str) -> None:
     with Client(dsn) as db:
         thread = threading.Thread(target=end, daemon=True)
         thread.start()
-        thread.join(10)
+        thread.join(30)
         assert not thread.is_alive()
 
 

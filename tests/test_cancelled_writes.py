@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, nullcontext
 
 import psycopg
 import pytest
@@ -14,7 +14,12 @@ from draive_pg.adapters import PostgresConnectionPool, PostgresModelMemory
 from tests.elements import asked
 from tests.fault_server import NO_ROWS, in_background, row_counts, session_pids, table_locked
 from tests.recording_proxy import recording
-from tests.server import interrupt_main_thread, wait_for_lock_waiters, wait_until
+from tests.server import (
+    interrupt_main_thread,
+    interrupts_raise_only_in,
+    wait_for_lock_waiters,
+    wait_until,
+)
 
 LOCKED = "memories_elements"
 
@@ -124,11 +129,11 @@ def test_task_that_ends_with_an_applied_write_is_not_cancelled(
             await db.memories.count()
             wire.delayed = True
             task = asyncio.create_task(db.memory("m").remember(asked("q")))
-            waiting = asyncio.create_task(asyncio.wait_for(task, limit))
             await asyncio.to_thread(wait_until, lambda: row_counts(dsn) != NO_ROWS)
+            waiting = asyncio.create_task(asyncio.wait_for(task, limit))
             if limit is None:
                 task.cancel()
-            await asyncio.sleep(limit or 0.05)
+            await asyncio.sleep(0.2)
             wire.delayed = False
             await waiting
             assert not task.cancelled()
@@ -141,11 +146,19 @@ def test_timeout_of_applied_write_is_not_raised(dsn: str) -> None:
     async def work() -> None:
         async with AsyncClient(wire.dsn, max_size=1) as db:
             await db.memories.count()
+
+            async def time_out_when_applied() -> None:
+                await asyncio.to_thread(wait_until, lambda: row_counts(dsn) != NO_ROWS)
+                limit.reschedule(0)
+                await asyncio.sleep(0.05)
+                wire.delayed = False
+
             wire.delayed = True
-            asyncio.get_running_loop().call_later(0.2, lambda: setattr(wire, "delayed", False))
-            async with asyncio.timeout(0.1):
+            async with asyncio.timeout(None) as limit:
+                timing_out = asyncio.create_task(time_out_when_applied())
                 await db.memory("m").remember(asked("q"))
             await asyncio.sleep(0)  # nothing is left of the timeout
+            await timing_out
             assert row_counts(dsn) == (1, 0, 1)
 
     with recording(dsn) as wire:
@@ -161,14 +174,15 @@ def test_interrupted_write_is_rolled_back(dsn: str, block: str, interrupts: int)
             interrupt_main_thread()
             time.sleep(0.001)
 
+    def write() -> None:
+        with db.transaction() if block == "transaction" else nullcontext():
+            db.memory("m").remember(asked("q"))
+
     with Client(dsn) as db:
         db.memories.count()
-        with table_locked(dsn, LOCKED), in_background(interrupt):
-            joined = db.transaction() if block == "transaction" else nullcontext()
-            with pytest.raises(KeyboardInterrupt), joined:
-                db.memory("m").remember(asked("q"))
-            with suppress(KeyboardInterrupt):
-                time.sleep(0.02)
+        with table_locked(dsn, LOCKED), interrupts_raise_only_in(write):
+            with in_background(interrupt), pytest.raises(KeyboardInterrupt):
+                write()
             assert not lock_waiters(dsn)
         assert row_counts(dsn) == NO_ROWS
         db.memory("after").remember(asked("q"))
@@ -190,13 +204,14 @@ def test_interrupt_of_applied_write_has_note(dsn: str) -> None:
         assert interrupted.value.__notes__ == ["The write was applied before the interrupt."]
 
 
-# A commit that a cancel request does not end, as with synchronous replication.
+# A commit that a cancel request does not end, as with synchronous replication: it waits for a lock.
 SLOW_COMMIT = """
 CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    FOR n IN 1..6 LOOP
+    LOOP
         BEGIN
-            PERFORM pg_sleep(0.05);
+            PERFORM pg_advisory_xact_lock(1);
+            EXIT;
         EXCEPTION WHEN query_canceled THEN
             NULL;
         END;
@@ -212,21 +227,19 @@ CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON memories_elements DEFERRABLE INIT
 def test_write_of_adapter_that_is_applied_does_not_raise(
     dsn: str, sql: psycopg.Connection, cancellations: int
 ) -> None:
-    def committing() -> bool:
-        query = "SELECT FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active'"
-        return bool(sql.execute(query).fetchall())
-
     async def work() -> None:
         pool = PostgresConnectionPool.of(dsn, connection_limit=1)
         async with ctx.scope("service", disposables=(pool,)):
             task = asyncio.create_task(PostgresModelMemory("m").remember(asked("q")))
-            await asyncio.to_thread(wait_until, committing)
+            await asyncio.to_thread(wait_for_lock_waiters, dsn, at_least=1)
             for _ in range(cancellations):
                 task.cancel()
                 await asyncio.sleep(0.01)
+            sql.execute("SELECT pg_advisory_unlock(1)")
             await task
             assert row_counts(dsn) == (1, 0, 1)
             await PostgresModelMemory("m").recall()
 
     sql.execute(SLOW_COMMIT)
+    sql.execute("SELECT pg_advisory_lock(1)")
     asyncio.run(asyncio.wait_for(work(), 30))

@@ -30,7 +30,7 @@ class Received:
         self._thread.start()
 
     def next(self) -> Change | None:
-        return self._changes.get(timeout=10)
+        return self._changes.get(timeout=30)
 
     def _iterate(self) -> None:
         db = Client(self._dsn)
@@ -172,7 +172,7 @@ def _defining(db: Client, dsn: str, sql: psycopg.Connection) -> Iterator[Change]
     with ThreadPoolExecutor(1) as pool:
         defined = pool.submit(define)
         yield from db.changes()
-        defined.result(10)
+        defined.result(30)
 
 
 CODE = {

@@ -20,11 +20,11 @@ from draive_pg import AsyncClient, Client, TimedOut, uninterrupted
 from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepository
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import AsyncTimedConnection, TimedConnection
-from draive_pg.database.pool import AsyncPool, Pool
+from draive_pg.database.pool import ACQUIRE_SECONDS, AsyncPool, Pool
 from draive_pg.operations.operation import Call
 from tests.conftest import Connect
 from tests.elements import asked
-from tests.fault_server import session_pids
+from tests.fault_server import limited, session_pids
 from tests.server import interrupt_main_thread, wait_until
 
 NO_LIMIT = Deadline(None)
@@ -58,7 +58,7 @@ def test_tasks_cancelled_at_random_times_leave_no_partial_writes(dsn: str) -> No
                             task.cancel()
                 for outcome in await asyncio.gather(*tasks, return_exceptions=True):
                     assert outcome is None or isinstance(outcome, asyncio.CancelledError)
-            assert len(session_pids(dsn)) <= 2
+            wait_until(lambda: len(session_pids(dsn)) <= 2)  # others are ending
             await asyncio.gather(*(db.memory("n").remember(asked("q")) for _ in range(4)))
             assert await db.configurations.load_raw("limits") == {"a": 1}
             assert len(await db.memory("m").log()) % 2 == 0
@@ -162,9 +162,8 @@ def test_interrupted_waiter_gets_no_connection(dsn: str) -> None:
         interrupting.result(30)
         done.set()
         holding.result(30)
-        started = time.monotonic()
-        assert db.memories.identifiers() == ()
-        assert time.monotonic() - started < 5
+        with limited(db, ACQUIRE_SECONDS / 2):  # it does not wait for a lost connection
+            assert db.memories.identifiers() == ()
 
 
 def test_pool_replaces_connections_that_were_not_released(

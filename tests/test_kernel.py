@@ -8,7 +8,6 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic
 
 import psycopg
 import pytest
@@ -89,10 +88,8 @@ def test_interrupt_ends_waiting_cell_and_cancels_query(
         holder.execute("LOCK TABLE configurations")
         waiting = kernel.begin(f"{wait}db.configurations.load_raw('limits')")
         wait_until(lambda: sql.execute(BUSY).fetchall() == [("Lock",)])
-        begun = monotonic()
         kernel.interrupt()
         shown = kernel.end(waiting)
-        assert monotonic() - begun < 5
         # IPython cancels a cell that awaits.
         assert shown.error[-1].startswith(("KeyboardInterrupt", "CancelledError"))
         text = "\n".join(shown.error)
@@ -190,13 +187,11 @@ def test_displaying_client_does_no_io(start: StartKernel) -> None:
         kernel = start(DRAIVE_PG_DSN=f"postgresql://ada:secret@127.0.0.1:{port}/chats")
         kernel.run("from draive_pg import AsyncClient, Client")
         for kind in ("Client", "AsyncClient"):
-            begun = monotonic()
             shown = kernel.end(kernel.begin(f"db = {kind}(); display(db, db.memory('m')); db"))
             assert not shown.error
             assert kind in shown.text
             assert "chats" in shown.text
             assert "secret" not in shown.text + shown.html
-            assert monotonic() - begun < 5
         assert select.select([server], [], [], 0)[0] == []
 
 

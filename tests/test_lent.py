@@ -18,6 +18,7 @@ from draive_pg import (
     TimedOut,
 )
 from tests.elements import asked
+from tests.fault_server import limited
 from tests.sync_facade import SyncFacade
 
 
@@ -105,10 +106,10 @@ def test_connection_that_cannot_be_used_is_refused(dsn: str) -> None:
 
 def test_single_connection_is_used_by_one_call_at_a_time(dsn: str) -> None:
     with psycopg.connect(dsn) as owned:
-        db = Client(pool=owned, timeout=0.2)
+        db = Client(pool=owned)
         with db.transaction(), ThreadPoolExecutor(1) as thread:
             db.memory("m").remember(asked("q"))
-            with pytest.raises(TimedOut, match="stayed in use"):
+            with limited(db, 0.2), pytest.raises(TimedOut, match="stayed in use"):
                 thread.submit(db.memories.count).result()
         assert db.memories.count() == 1
 

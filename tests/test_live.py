@@ -193,7 +193,7 @@ def test_listener_that_ends_while_it_is_stopped_is_stopped_without_an_error() ->
     thread = threading.Thread(target=lambda: (list(listener.changes()), ended.set()))
     thread.start()
     listener.stop()
-    thread.join(10)
+    thread.join(30)
     listener.stop()
     assert ended.is_set()
 

@@ -155,7 +155,7 @@ def test_notification_names_partitioned_table(db: Client, partitioned_dsn: str) 
         db.configurations.define("limits", {"a": 1})
         db.configurations.remove("limits")
         told = [
-            json.loads(notify.payload) for notify in connection.notifies(timeout=5, stop_after=3)
+            json.loads(notify.payload) for notify in connection.notifies(timeout=30, stop_after=3)
         ]
     assert told == [
         ["public", "instructions", "greeting"],

@@ -10,6 +10,7 @@ import pytest
 from draive_pg import Client, OperationFailed, TimedOut
 from tests.conftest import Connect
 from tests.elements import asked
+from tests.fault_server import limited
 
 QUERY = """
 SELECT
@@ -104,8 +105,8 @@ def test_query_in_a_transaction_sees_it_and_does_not_end_it(db: Client) -> None:
 
 
 def test_timeout_limits_a_query(connect: Connect, dsn: str) -> None:
-    db = connect(dsn, timeout=0.5)
-    with pytest.raises(TimedOut):
+    db = connect(dsn)
+    with limited(db, 0.2), pytest.raises(TimedOut):
         db.sql("SELECT pg_sleep(30)::TEXT")
     assert db.sql("SELECT 1 AS one")["one"].tolist() == [1]
 

@@ -23,6 +23,7 @@ from draive_pg.database.driver import (
 )
 from tests.conftest import Connect
 from tests.elements import asked, texts
+from tests.fault_server import limited
 from tests.server import wait_for_lock_waiters
 
 
@@ -240,6 +241,10 @@ def test_other_threads_do_not_join_transaction(dsn: str) -> None:
 
 
 LOCK_OF_B = "SELECT pg_advisory_lock(hashtextextended('memories/b', 0))"
+CANCEL_LOCK_WAITERS = """
+SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 @pytest.mark.parametrize("end", ["cancelled", "failed"])
@@ -247,8 +252,7 @@ def test_child_that_fails_at_the_end_of_a_block_fails_its_commit(
     dsn: str, sql: psycopg.Connection, end: str
 ) -> None:
     async def work() -> None:
-        options = "" if end == "cancelled" else " options='-c lock_timeout=200'"
-        async with AsyncClient(dsn + options) as db:
+        async with AsyncClient(dsn) as db:
             children: list[asyncio.Task[None]] = []
             sql.execute(LOCK_OF_B)
             with pytest.raises(OperationFailed, match="nothing was committed"):
@@ -258,6 +262,8 @@ def test_child_that_fails_at_the_end_of_a_block_fails_its_commit(
                     await asyncio.to_thread(wait_for_lock_waiters, dsn, at_least=1)
                     if end == "cancelled":
                         children[0].cancel()
+                    else:
+                        sql.execute(CANCEL_LOCK_WAITERS)
             await asyncio.gather(*children, return_exceptions=True)
             sql.execute("SELECT pg_advisory_unlock_all()")
             assert await db.memories.identifiers() == ()
@@ -290,8 +296,7 @@ def test_nested_transaction_that_outlives_its_outer_one_is_rolled_back(dsn: str,
     """It holds the only connection; the next transaction, of another task, gets a new one."""
 
     async def work() -> None:
-        limit = 10.0 if end == "cancelled" else 0.2
-        async with AsyncClient(dsn, max_size=1, timeout=limit) as db:
+        async with AsyncClient(dsn, max_size=1) as db:
             entered, go = asyncio.Event(), asyncio.Event()
 
             async def child() -> None:
@@ -307,14 +312,18 @@ def test_nested_transaction_that_outlives_its_outer_one_is_rolled_back(dsn: str,
                     await db.memory("a").remember(asked("q"))
                     task = tasks["child"] = asyncio.create_task(child())
                     await entered.wait()
+                    if end != "cancelled":
+                        limits.enter_context(limited(db, 0.2))
                     if end == "error":
                         raise ZeroDivisionError
                 return task
 
             tasks: dict[str, asyncio.Task[None]] = {}
             expected = {"timeout": OperationFailed, "error": ZeroDivisionError}
-            with pytest.raises(expected.get(end, TimeoutError)):
-                await asyncio.wait_for(parent(), 0.2 if end == "cancelled" else 30)
+            with contextlib.ExitStack() as limits, pytest.raises(expected.get(end, TimeoutError)):
+                running = asyncio.create_task(parent())
+                await entered.wait()
+                await asyncio.wait_for(running, 0.2 if end == "cancelled" else 30)
             async with db.transaction():
                 await db.memory("c").remember(asked("q"))
                 go.set()

@@ -75,10 +75,9 @@ def test_memory_whose_ttl_is_extended_during_prune_is_kept(
 def test_set_ttl_waits_for_the_lock_of_the_memory(connect: Connect, dsn: str) -> None:
     with psycopg.connect(dsn) as other:
         other.execute("SELECT pg_advisory_xact_lock(hashtextextended('memories/a', 0))")
-        db = connect(dsn, timeout=0.2)
-        db.memories.set_ttl(DAY, prefix="a")
+        connect(dsn).memories.set_ttl(DAY, prefix="a")
         with pytest.raises(TimedOut):
-            db.memories.set_ttl(DAY, identifier="a")
+            connect(dsn, timeout=0.2).memories.set_ttl(DAY, identifier="a")
 
 
 def test_ttl_is_replaced_listed_and_removed(db: Client) -> None:
