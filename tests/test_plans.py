@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from pytest_postgresql.executors import NoopExecutor
 
 from draive_pg.operations.conversations import edit, import_chats
 from draive_pg.operations.conversations import fork as forking
@@ -17,6 +18,7 @@ from draive_pg.operations.documents import define, labels, load, read, remove
 from draive_pg.operations.documents.kind import CONFIGURATIONS, INSTRUCTIONS
 from draive_pg.operations.documents.selectors import NEWEST, RevisionSelector
 from draive_pg.operations.operation import Request
+from tests.conftest import provided
 from tests.elements import answered, asked, called, responded
 from tests.statements import first_operation, sent
 
@@ -56,11 +58,9 @@ FROM generate_series(1, {revisions}) AS revision, generate_series(1, {names}) AS
 """
 
 
-@pytest.fixture(params=["force_custom_plan", "force_generic_plan"])
-def filled(request: pytest.FixtureRequest, sql: psycopg.Connection) -> psycopg.Connection:
-    """Tables with many rows, with custom plans and with generic plans of prepared statements."""
-    with sql.transaction():
-        sql.execute(
+def fill(dsn: str) -> None:
+    with psycopg.connect(dsn) as connection:
+        connection.execute(
             FILL.format(
                 memories=MEMORIES,
                 snapshots=SNAPSHOTS,
@@ -71,11 +71,25 @@ def filled(request: pytest.FixtureRequest, sql: psycopg.Connection) -> psycopg.C
                 answered=answered("a" * 200).to_json(),
             ).encode()
         )
-    sql.execute("ANALYZE")
-    # The counts of a transaction include those of earlier ones that are not yet reported.
-    sql.execute("SELECT pg_stat_force_next_flush()")
-    sql.execute(f"SET plan_cache_mode = {request.param}".encode())
-    return sql
+        connection.execute("ANALYZE")
+
+
+@pytest.fixture(scope="module")
+def filled_dsn(with_tables: NoopExecutor) -> Iterator[str]:
+    """A database with many rows, which tests roll back to."""
+    origin = f"{with_tables.template_dbname}"
+    with provided(f"{origin}_filled", origin, fill) as databases:
+        yield databases.provide()
+
+
+@pytest.fixture(params=["force_custom_plan", "force_generic_plan"])
+def filled(request: pytest.FixtureRequest, filled_dsn: str) -> Iterator[psycopg.Connection]:
+    """Tables with many rows, with custom plans and with generic plans of prepared statements."""
+    with psycopg.connect(
+        filled_dsn, autocommit=True, cursor_factory=psycopg.RawCursor
+    ) as connection:
+        connection.execute(f"SET plan_cache_mode = {request.param}".encode())
+        yield connection
 
 
 def rows_read(connection: psycopg.Connection, request: Request[Any]) -> dict[str, int]:
@@ -159,9 +173,9 @@ def test_define_reads_only_rows_of_its_revisions(
 
 def test_recall_of_turn_longer_than_limit_reads_only_that_turn(filled: psycopg.Connection) -> None:
     turn = [asked("q"), *(part for _ in range(30) for part in (called("c"), responded("c")))]
-    for statement in memory.remember("m1", turn, None).statements:
+    for statement in memory.remember("of one turn", turn, None).statements:
         filled.execute(sent(statement).encode(), statement.parameters)
-    read = rows_read(filled, recalling.recall("m1", 20))
+    read = rows_read(filled, recalling.recall("of one turn", 20))
     assert 61 <= read["memories_elements"] <= 3 * 61 + FEW
 
 
