@@ -17,7 +17,7 @@ from draive_pg.cli.options import (
     author_of,
     opened,
 )
-from draive_pg.cli.output import echo, print_json, print_records
+from draive_pg.cli.output import echo, print_records, print_result
 
 Identifier = Annotated[str, typer.Argument(metavar="IDENTIFIER", help="The memory.")]
 
@@ -67,10 +67,7 @@ def annotate(
             author=author_of(db, author),
             id=id_,
         )
-    if as_json:
-        print_json(added)
-    else:
-        echo(f"Annotated {identifier!r:.80}: id {added.id}")
+    print_result(added, f"Annotated {identifier!r:.80}: id {added.id}", as_json=as_json)
 
 
 def annotations(

@@ -9,7 +9,7 @@ import typer
 from draive_pg.chat.conversation import Branches, OnError
 from draive_pg.cli.file_groups import OfFiles
 from draive_pg.cli.options import AsJson, Dsn, Schema, choice_option, opened, renamed
-from draive_pg.cli.output import counts_of, echo, print_json, print_table, summarize
+from draive_pg.cli.output import counts_of, echo, print_json, print_result, print_table, summarize
 from draive_pg.display.text import plural
 from draive_pg.models.conversations import ChatImport
 
@@ -112,10 +112,11 @@ def chats(
     for problem in (*done.refused, *done.repaired):
         echo(f"draive-pg: {' '.join(problem.split())}", err=True)
     seconds = round(time.monotonic() - started, 3)
-    if as_json:
-        print_json(_counts(done) | {"seconds": seconds})
-    else:
-        echo(*_summary(done, seconds, "Would import" if dry_run else "Imported"))
+    print_result(
+        _counts(done) | {"seconds": seconds},
+        *_summary(done, seconds, "Would import" if dry_run else "Imported"),
+        as_json=as_json,
+    )
     raise typer.Exit(1 if done.refused else 0)
 
 
@@ -145,14 +146,12 @@ def memories(
     started = time.monotonic()
     with opened(dsn, schema) as db:
         result = db.memories.import_memories(file)
-    if as_json:
-        print_json(result)
-    else:
-        seconds = time.monotonic() - started
-        unchanged = f", {result.unchanged:,} unchanged" if result.unchanged else ""
-        echo(f"Imported {summarize(result)}{unchanged} in {seconds:.1f} s")
-        if result.ignored:
-            echo(f"Not written: {counts_of(result.ignored)}")
+    seconds = time.monotonic() - started
+    unchanged = f", {result.unchanged:,} unchanged" if result.unchanged else ""
+    lines = [f"Imported {summarize(result)}{unchanged} in {seconds:.1f} s"]
+    if result.ignored:
+        lines.append(f"Not written: {counts_of(result.ignored)}")
+    print_result(result, *lines, as_json=as_json)
 
 
 @app.command()

@@ -6,7 +6,7 @@ import typer
 
 from draive_pg import Conversion, ConversionLoss
 from draive_pg.cli.options import AsJson, Dsn, Schema, Yes, connect
-from draive_pg.cli.output import echo, print_json
+from draive_pg.cli.output import print_result
 
 
 def convert(
@@ -54,10 +54,7 @@ def convert(
         else:
             with connect(to_dsn or dsn, to_schema or schema) as into:
                 result = db.convert(to, source=source, into=into, dry_run=not yes)
-    if as_json:
-        print_json(result)
-    else:
-        echo(*_lines(result))
+    print_result(result, *_lines(result), as_json=as_json)
     if result.refused:
         raise typer.Exit(1)
 

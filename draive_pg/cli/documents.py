@@ -24,7 +24,7 @@ from draive_pg.cli.options import (
     opened,
     read_file,
 )
-from draive_pg.cli.output import echo, print_diff, print_json, print_records, print_stored
+from draive_pg.cli.output import print_diff, print_json, print_records, print_result, print_stored
 from draive_pg.cli.releases import MOVES, add_release_commands
 from draive_pg.display.text import plural, printable
 from draive_pg.errors import warn
@@ -320,10 +320,7 @@ def _add_writing_commands(app: typer.Typer, group: CommandGroup) -> None:
             renamed = documents_of(group, db).rename(
                 name, new, message=message, author=author_of(db, author), expected=expected
             )
-        if as_json:
-            print_json(renamed)
-        else:
-            echo(f"Renamed {name!r:.80} to {new!r:.80}.")
+        print_result(renamed, f"Renamed {name!r:.80} to {new!r:.80}.", as_json=as_json)
 
     @command(app, group)
     def remove(
@@ -363,10 +360,8 @@ def _add_writing_commands(app: typer.Typer, group: CommandGroup) -> None:
                 author=author_of(db, author),
                 expected=expected,
             )
-        if as_json:
-            print_json({"name": name, "removed": count})
-        else:
-            echo(f"Removed {plural(count, 'revision')} of {name!r:.80}.")
+        text = f"Removed {plural(count, 'revision')} of {name!r:.80}."
+        print_result({"name": name, "removed": count}, text, as_json=as_json)
         raise typer.Exit(0 if count else 1)
 
 
@@ -424,10 +419,8 @@ def _add_label_commands(app: typer.Typer, group: CommandGroup) -> None:
                 expected=expected,
                 strict=strict,
             )
-        if as_json:
-            print_json(moved)
-        else:
-            echo(f"{moved.label} is on revision {moved.revision} of {moved.name}")
+        text = f"{moved.label} is on revision {moved.revision} of {moved.name}"
+        print_result(moved, text, as_json=as_json)
 
     @command(app, group)
     def unlabel(
@@ -453,16 +446,13 @@ def _add_label_commands(app: typer.Typer, group: CommandGroup) -> None:
             removed = group.namespace(db).unlabel(
                 name, label, message=message, author=author_of(db, author), expected=expected
             )
-        if as_json:
-            print_json({"name": name, "label": label, "removed": removed})
-        else:
-            echo("Removed." if removed else f"There is no {label!r:.80} on {name!r:.80}.")
+        result = {"name": name, "label": label, "removed": removed}
+        text = "Removed." if removed else f"There is no {label!r:.80} on {name!r:.80}."
+        print_result(result, text, as_json=as_json)
         raise typer.Exit(0 if removed else 1)
 
 
 def _print_current(group: CommandGroup, record: Any, *, as_json: bool) -> None:
-    if as_json:
-        print_json(record)
-    else:
-        name = getattr(record, group.key)
-        echo(f"{name} is at revision {record.revision} of {printable(record.created)}")
+    name = getattr(record, group.key)
+    text = f"{name} is at revision {record.revision} of {printable(record.created)}"
+    print_result(record, text, as_json=as_json)

@@ -20,7 +20,7 @@ from draive_pg.cli.options import (
     choice_option,
     opened,
 )
-from draive_pg.cli.output import counts_of, echo, print_json, summarize
+from draive_pg.cli.output import counts_of, echo, print_result, summarize
 from draive_pg.display.text import plural
 from draive_pg.frames import FRAMES
 
@@ -88,17 +88,14 @@ def chats(
         )
     for problem in (*done.refused, *done.problems):
         echo(f"draive-pg: {problem}", err=True)
-    if as_json:
-        print_json(done)
-        return
     seconds = time.monotonic() - started
-    echo(
+    lines = [
         f"Exported {plural(done.conversations, 'conversation')} "
-        f"({plural(done.messages, 'message')}) to {file} "
-        f"in {seconds:.1f} s"
-    )
+        f"({plural(done.messages, 'message')}) to {file} in {seconds:.1f} s"
+    ]
     if done.ignored:
-        echo(f"Not written: {counts_of(done.ignored)}")
+        lines.append(f"Not written: {counts_of(done.ignored)}")
+    print_result(done, *lines, as_json=as_json)
 
 
 @app.command()
@@ -124,11 +121,9 @@ def memories(
     started = time.monotonic()
     with opened(dsn, schema) as db:
         result = db.memories.export_memories(file, identifiers or None, prefix=prefix)
-    if as_json:
-        print_json(result)
-    else:
-        seconds = time.monotonic() - started
-        echo(f"Exported {summarize(result)} to {file} in {seconds:.1f} s")
+    seconds = time.monotonic() - started
+    text = f"Exported {summarize(result)} to {file} in {seconds:.1f} s"
+    print_result(result, text, as_json=as_json)
 
 
 for frame in FRAMES:

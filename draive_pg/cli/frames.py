@@ -22,7 +22,7 @@ from draive_pg.cli.options import (
     opened,
     parse_time,
 )
-from draive_pg.cli.output import echo, print_json
+from draive_pg.cli.output import print_result
 from draive_pg.codec.validation import shown
 from draive_pg.frames.frame import Format, PartitionBy
 
@@ -133,10 +133,8 @@ def _export(
             columns=None if columns is None else columns.split(","),
         )
     seconds = time.monotonic() - started
-    if as_json:
-        print_json({"rows": rows, "seconds": round(seconds, 3)})
-    else:
-        echo(f"Exported {rows:,} rows to {file} in {seconds:.1f} s")
+    text = f"Exported {rows:,} rows to {file} in {seconds:.1f} s"
+    print_result({"rows": rows, "seconds": round(seconds, 3)}, text, as_json=as_json)
 
 
 def _partition_by(value: str | None) -> PartitionBy | None:

@@ -37,6 +37,7 @@ from draive_pg.cli.output import (
     echo_json,
     print_json,
     print_records,
+    print_result,
     print_stored,
     print_table,
     summarize,
@@ -456,18 +457,12 @@ def _remove_confirmed(
     if dry_run or not yes:
         planned = run(dry_run=True)
         if dry_run or not planned.memories:
-            _print_removal(planned, as_json=as_json)
+            print_result(planned, *_removal_lines(planned), as_json=as_json)
             return
         echo(*_removal_lines(planned), err=True)
         confirm("Remove them?", yes=False)
-    _print_removal(run(dry_run=False), as_json=as_json)
-
-
-def _print_removal(removal: Removal, *, as_json: bool) -> None:
-    if as_json:
-        print_json(removal)
-    else:
-        echo(*_removal_lines(removal))
+    done = run(dry_run=False)
+    print_result(done, *_removal_lines(done), as_json=as_json)
 
 
 def _removal_lines(removal: Removal) -> list[str]:

@@ -39,6 +39,14 @@ def print_json(value: object) -> None:
     echo_json(json.dumps(value, default=_to_json, ensure_ascii=False))
 
 
+def print_result(result: object, *lines: str, as_json: bool) -> None:
+    """Print a result: as one JSON document, or as lines of text."""
+    if as_json:
+        print_json(result)
+    else:
+        echo(*lines)
+
+
 def echo_json(text: str) -> None:
     """Print a JSON document without control characters."""
     typer.echo(CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text))

@@ -18,7 +18,7 @@ from draive_pg.cli.options import (
     Schema,
     opened,
 )
-from draive_pg.cli.output import echo, print_json
+from draive_pg.cli.output import echo, print_result
 from draive_pg.display.text import plural
 
 
@@ -62,9 +62,7 @@ def report(
         )
         full = not everything and result.memories == limit
         total = db.memories.count(prefix, since=since, until=until) if full else result.memories
-    if as_json:
-        print_json(result)
-    else:
-        echo(f"Wrote {plural(result.memories, 'conversation')} to {file}")
+    text = f"Wrote {plural(result.memories, 'conversation')} to {file}"
+    print_result(result, text, as_json=as_json)
     if total > result.memories:
         echo(f"{result.memories:,} of {total:,}; --all or --limit writes more", err=True)

@@ -12,7 +12,7 @@ from psycopg.pq import Conninfo
 
 from draive_pg import EmbeddedServerError
 from draive_pg.cli.options import AsJson
-from draive_pg.cli.output import NOT_RUNNING, echo, print_json
+from draive_pg.cli.output import NOT_RUNNING, echo, print_result
 from draive_pg.embedded import Server, binaries
 
 app = typer.Typer(
@@ -101,10 +101,8 @@ def where(*, as_json: AsJson = False) -> None:
     """
     server = Server()
     found = {"data": str(server.data), "log": str(server.log), "address": server.uri()}
-    if as_json:
-        print_json(found)
-    else:
-        echo(*(f"{name:<8} {value}" for name, value in found.items()))
+    lines = (f"{name:<8} {value}" for name, value in found.items())
+    print_result(found, *lines, as_json=as_json)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -158,9 +156,6 @@ def _ignored(_number: int, _frame: object) -> None:
 
 def _print(server: Server, *, as_json: bool) -> None:
     pid = server.pid()
-    if as_json:
-        print_json({"running": server.running(), "pid": pid, "data": str(server.data)})
-    elif pid is None:
-        echo(f"It does not run: {server.data}")
-    else:
-        echo(f"It runs as process {pid}: {server.data}")
+    state = "It does not run" if pid is None else f"It runs as process {pid}"
+    result = {"running": server.running(), "pid": pid, "data": str(server.data)}
+    print_result(result, f"{state}: {server.data}", as_json=as_json)
