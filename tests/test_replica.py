@@ -34,10 +34,10 @@ class Pair:
         self.primary = Server(top / "primary", settings=SETTINGS).start()
         self.standby = self.new_standby("standby")
 
-    def new_standby(self, name: str) -> Server:
+    def new_standby(self, name: str, *, of: Server | None = None) -> Server:
         data = self.top / name
         owner = self.top.joinpath("primary").stat()
-        primary = make_conninfo(self.primary.uri(), dbname="")
+        primary = make_conninfo((of or self.primary).uri(), dbname="")
         backup = (binaries.find() / "pg_basebackup", "-D", data, "-R", "-c", "fast", "-d", primary)
         self.top.chmod(0o777)
         subprocess.run(backup, check=True, user=owner.st_uid, group=owner.st_gid, cwd="/")
@@ -71,13 +71,17 @@ def dsn(pair: Pair) -> str:
     with psycopg.connect(pair.primary.uri(), autocommit=True) as connection:
         connection.execute("TRUNCATE memories CASCADE")
         ((position,),) = connection.execute("SELECT pg_current_wal_flush_lsn()::TEXT").fetchall()
+    wait_until_replayed(pair, position)
+    return pair.primary.uri()
+
+
+def wait_until_replayed(pair: Pair, position: str) -> None:
     with psycopg.connect(pair.standby.uri(), autocommit=True) as connection:
         connection.execute("SELECT pg_wal_replay_resume()")
         replayed = "SELECT FROM pg_last_wal_replay_lsn() AS lsn WHERE lsn >= %s::PG_LSN"
         wait_until(
             lambda: connection.execute(replayed, (position,)).fetchone() is not None, timeout=60
         )
-    return pair.primary.uri()
 
 
 @pytest.fixture
@@ -260,6 +264,50 @@ def test_replica_of_another_primary_is_not_read(
     db = connect(dsn, replica=os.environ[VARIABLE])
     assert len(db.frames.conversation_log()) == 0
     assert "it is not a replica of this primary" in warnings_of(caplog)[-1]
+
+
+def test_replica_of_another_primary_with_the_same_data_is_not_read(
+    connect: Connect, dsn: str, pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a copy of production that was promoted for tests, and the replica of production."""
+    copy = pair.new_standby("copy")
+    db = connect(copy.uri(), replica=pair.standby.uri())
+    try:
+        with psycopg.connect(copy.uri(), autocommit=True) as connection:
+            connection.execute("SELECT pg_promote()")
+        with Client(dsn) as original:
+            original.memory("original").remember(asked("x" * 100_000))
+        db.memory("copy").remember(asked("first"))
+        assert db.frames.sessions().identifier.tolist() == ["copy"]
+        assert "it is on timeline 1, and the primary is on timeline 2" in warnings_of(caplog)[-1]
+        own = pair.new_standby("standby_of_copy", of=copy)
+        try:
+            with Client(copy.uri(), replica=own.uri()) as client:
+                assert client.sql(IS_REPLICA).it.all()
+        finally:
+            own.stop(force=True)
+            shutil.rmtree(own.data)
+    finally:
+        db.close()
+        copy.stop(force=True)
+        shutil.rmtree(copy.data)
+
+
+def test_other_database_of_the_replica_is_not_read(
+    connect: Connect, dsn: str, pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE other")
+        ((position,),) = connection.execute("SELECT pg_current_wal_flush_lsn()::TEXT").fetchall()
+    wait_until_replayed(pair, position)
+    db = connect(dsn, replica=make_conninfo(pair.standby.uri(), dbname="other"))
+    try:
+        assert len(db.frames.sessions()) == 0
+        assert "its DSN names another database" in warnings_of(caplog)[-1]
+    finally:
+        db.close()
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("DROP DATABASE other")
 
 
 def test_wrong_replica_is_rejected(connect: Connect, dsn: str) -> None:

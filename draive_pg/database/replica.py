@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, LiteralString
 
 from draive_pg.database.endpoint import DsnEndpoint, Endpoint, parameters_of
 from draive_pg.database.observe import logger
@@ -35,18 +35,34 @@ MAX_BEHIND = 1 << 24
 # A conflict with recovery, and the deadlock of one.
 CONFLICTS = ("40001", "40P01")
 
+# What a primary and its replicas have in common. The timeline tells a primary from another one
+# that was promoted from the same data; `pg_control_checkpoint` has that of the last checkpoint, so
+# a replica is behind in this until its next one, unless its role may see the receiver.
+IDENTITY: LiteralString = """
+    (SELECT system_identifier FROM pg_control_system()),
+    CASE
+        WHEN pg_is_in_recovery() THEN greatest(
+            (SELECT timeline_id FROM pg_control_checkpoint()),
+            (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
+            (SELECT received_tli FROM pg_stat_wal_receiver)
+        )
+        ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::BIT(32)::INT
+    END,
+    (SELECT oid FROM pg_database WHERE datname = current_database())
+""".strip()
+
 # The end of all that has been written, also by sessions with synchronous_commit=off. At the end of
 # a page or of a segment, it is after the header of the next one, and that of a standby before it.
 POSITION = Query(
     "replica.position",
-    """
+    f"""
 SELECT
     (position - CASE
         WHEN mod(bytes, pg_size_bytes(current_setting('wal_segment_size'))) = 40 THEN 40
         WHEN mod(bytes, 8192) = 24 THEN 24
         ELSE 0
     END)::TEXT,
-    (SELECT system_identifier FROM pg_control_system())
+    {IDENTITY}
 FROM (
     SELECT
         position,
@@ -63,11 +79,11 @@ FROM (
 
 STATE = Query(
     "replica.state",
-    """
+    f"""
 SELECT
     pg_is_in_recovery(),
     pg_wal_lsn_diff(:position::PG_LSN, pg_last_wal_replay_lsn())::INT8,
-    (SELECT system_identifier FROM pg_control_system())
+    {IDENTITY}
 """,
 )
 
@@ -84,7 +100,7 @@ class Replica:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._last_write = object()  # another one after each write, so that threads can compare
-        self._position: tuple[object, str, int] | None = None
+        self._position: tuple[object, str, Sequence[int]] | None = None
         self._retry_at = 0.0
 
     def note_write(self) -> None:
@@ -99,13 +115,13 @@ class Replica:
             return False
         last_write, known = self._last_write, self._position
         if known is None or known[0] is not last_write:
-            ((position, system),) = yield _read(POSITION())
-            known = self._position = last_write, position, system
-        _, position, system = known
+            ((position, *identity),) = yield _read(POSITION())
+            known = self._position = last_write, position, identity
+        _, position, identity = known
         until = monotonic() + LAG_SECONDS
         while True:
             state = yield OnReplica(_read(STATE(position=position)), LAG_SECONDS)
-            problem, behind = _problem(state, system)
+            problem, behind = _problem(state, identity)
             if problem is None and behind > 0 and monotonic() > until:
                 problem = f"it is more than {LAG_SECONDS:g} s behind"
             if problem is not None:
@@ -139,9 +155,9 @@ def diagnose_replica() -> Steps[tuple[str, ...]]:
     state = yield OnReplica(_read(STATE(position="0/0")), LAG_SECONDS)
     if state is None:
         return ()
-    ((position, system),) = yield _read(POSITION())
+    ((position, *identity),) = yield _read(POSITION())
     state = yield OnReplica(_read(STATE(position=position)), LAG_SECONDS)
-    problem, behind = _problem(state, system)
+    problem, behind = _problem(state, identity)
     if problem is None and behind > MAX_BEHIND:
         problem = f"it is {format_size(behind)} of WAL behind the primary"
     return () if problem is None else (f"the replica: {problem}",)
@@ -161,15 +177,20 @@ def replica_of(dsn: str) -> DsnEndpoint:
     return DsnEndpoint(parameters)
 
 
-def _problem(state: Any, system: int) -> tuple[str | None, int]:
+def _problem(state: Any, identity: Sequence[int]) -> tuple[str | None, int]:
     """Return why a replica cannot be used, and by how many bytes it is behind."""
     if isinstance(state, DraivePGError):
         return str(state), 0
-    ((in_recovery, behind, own_system),) = state
-    if own_system != system:
+    ((in_recovery, behind, *own),) = state
+    system, timeline, database = identity
+    if own[0] != system:
         return "it is not a replica of this primary", 0
     if not in_recovery:
         return "it was promoted, so it is not a replica any more", 0
+    if own[1] != timeline:
+        return f"it is on timeline {own[1]}, and the primary is on timeline {timeline}", 0
+    if own[2] != database:
+        return "its DSN names another database", 0
     return None, behind or 0
 
 

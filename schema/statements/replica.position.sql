@@ -4,7 +4,16 @@ SELECT
         WHEN mod(bytes, 8192) = 24 THEN 24
         ELSE 0
     END)::TEXT,
-    (SELECT system_identifier FROM pg_control_system())
+    (SELECT system_identifier FROM pg_control_system()),
+    CASE
+        WHEN pg_is_in_recovery() THEN greatest(
+            (SELECT timeline_id FROM pg_control_checkpoint()),
+            (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
+            (SELECT received_tli FROM pg_stat_wal_receiver)
+        )
+        ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::BIT(32)::INT
+    END,
+    (SELECT oid FROM pg_database WHERE datname = current_database())
 FROM (
     SELECT
         position,
