@@ -76,9 +76,8 @@ class Drafts:
         if _exists_otherwise(target):
             raise FileInvalid(f"{str(file)!r:.200} exists and is not a regular file")
         with _naming(target):
-            if self._directory is None:
-                self._directory = self._create_directory()
-            draft = self._directory / str(len(self._drafts))
+            directory = self._directory or self._create_directory()
+            draft = directory / str(len(self._drafts))
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, self._mode)
             with _Draft(io.FileIO(descriptor, "wb"), target) as opened:
                 yield opened
@@ -106,11 +105,13 @@ class Drafts:
             if (lock := _lock(abandoned)) is not None:
                 shutil.rmtree(abandoned, ignore_errors=True)
                 os.close(lock)
-        created = Path(mkdtemp(prefix=".tmp-", dir=self._folder))
+        created = self._directory = Path(mkdtemp(prefix=".tmp-", dir=self._folder))
         (created / ".gitignore").write_text("*\n")
         self._lock = _lock(created)
         # Renamed when it is locked, so that it never looks abandoned.
-        return created.rename(created.with_name(created.name.replace(".tmp-", _PREFIX)))
+        renamed = created.with_name(created.name.replace(".tmp-", _PREFIX))
+        self._directory = created.rename(renamed)
+        return self._directory
 
 
 class _Draft(io.BufferedWriter):

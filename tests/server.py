@@ -1,6 +1,7 @@
 """Helpers for tests that run their own servers."""
 
 import os
+import resource
 import shutil
 import signal
 import tempfile
@@ -33,6 +34,17 @@ def scratch_directory() -> Path:
     path = Path(tempfile.mkdtemp(prefix="pgt-", dir=memory if roomy else "/tmp"))
     path.chmod(0o755)
     return path
+
+
+@contextmanager
+def file_size_limit(size: int) -> Generator[None]:
+    """Let this process write no file beyond a size, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def accepts_connections(dsn: str) -> bool:

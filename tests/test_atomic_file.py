@@ -1,13 +1,11 @@
 """Atomic replacement of files: permissions, drafts of killed writers, and errors."""
 
 import os
-import resource
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import pytest
 from draive_pg import atomic_file
 from draive_pg.atomic_file import PRIVATE, USUAL, Drafts
 from draive_pg.embedded.ownership import Owner
-from tests.server import scratch_directory
+from tests.server import file_size_limit, scratch_directory
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -143,16 +141,6 @@ def test_draft_of_a_running_writer_stays(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second"]
 
 
-@contextmanager
-def file_size_limit(size: int) -> Generator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def test_error_names_the_file(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("old")
@@ -162,6 +150,12 @@ def test_error_names_the_file(tmp_path: Path) -> None:
         write(tmp_path / "missing" / "file")
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_nothing_is_left_if_the_directory_of_drafts_cannot_be_made(tmp_path: Path) -> None:
+    with file_size_limit(0), pytest.raises(OSError, match=rf"File too large: '{tmp_path}/file'"):
+        write(tmp_path / "file")
+    assert not list(tmp_path.iterdir())
 
 
 def test_error_in_the_block_names_the_file(tmp_path: Path) -> None:

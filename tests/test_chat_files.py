@@ -31,6 +31,7 @@ from draive_pg.errors import ChatInvalid
 from draive_pg.operations.conversations.export_format import lines
 from draive_pg.operations.conversations.import_chats import Rules, check
 from tests.chat_logs import entries, errors, memories
+from tests.server import file_size_limit
 
 HI = {"role": "user", "content": "hi"}
 HELLO = {"role": "assistant", "content": "hello"}
@@ -252,6 +253,21 @@ def test_many_rows_of_sessions_are_kept_on_disk(monkeypatch: pytest.MonkeyPatch,
     found = memories(json_lines({"model": "m"}, *mixed).encode())
     assert {name: each.turns for name, each in found.items()} == {"ada": SPOKEN, "bob": SPOKEN}
     assert [each.variables for each in found.values()] == [{"model": "m"}] * 2
+
+
+def test_error_of_the_temporary_file_of_sessions_is_explained(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sessions, "MAX_HELD", 2)
+    rows = json_lines(*({**row, "content": "x" * 2_000_000} for row in ROWS))
+    (tmp_path / "rows.jsonl").write_text(rows)
+    with (
+        file_size_limit(0),
+        pytest.raises(
+            OSError, match=r"^a temporary file cannot be written: .*; choose .*\$TMPDIR$"
+        ),
+    ):
+        check(tmp_path / "rows.jsonl", Rules())
 
 
 @pytest.mark.parametrize("held", [2, 99])
@@ -773,3 +789,26 @@ def test_every_line_of_the_samples_is_a_conversation() -> None:
     assert errors(path) == []
     assert identifiers(path) == [line["id"] for line in lines]
     assert places(path) == [f"support.jsonl, line {n}" for n in range(1, len(lines) + 1)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'role,content\nuser,"{}"\n',
+        '{{"messages": [{{"role": "user", "content": "{}"}}]}}\n',
+        'data: {{"messages": [{{"role": "user", "content": "{}"}}]}}\n',
+    ],
+)
+def test_long_line_is_not_searched_again_after_each_chunk(text: str) -> None:
+    pieces: list[int] = []
+    read = scanner.Text.read
+
+    def counted(self: scanner.Text, size: int) -> str:
+        pieces.append(size)
+        return read(self, size)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scanner.Text, "read", counted)
+        (log,) = memories(text.format("x" * (64 * CHUNK)).encode()).values()
+    assert [len(said) for _, said in log.turns] == [64 * CHUNK]
+    assert len(pieces) < 16

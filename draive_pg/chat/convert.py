@@ -25,7 +25,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, count, groupby
 from typing import Any, NoReturn, cast
 
 from draive_pg.chat.conversation import (
@@ -335,7 +335,7 @@ class _Conversion:
     def _invented(self) -> str:
         """Return an identifier for a call without one."""
         first = f"function_call_{self._number}"
-        names = (first, *(f"{first}_{n}" for n in range(2, len(self._tools) + 2)))
+        names = chain((first,), (f"{first}_{n}" for n in count(2)))
         return next(name for name in names if name not in self._tools)
 
     def _name(self, value: object, what: str) -> str | None:
@@ -367,15 +367,15 @@ class _Conversion:
             meta = {**meta, "orphaned": True}
         else:
             identifier = call
-            if waiting := [each for each in self._open if each[0] == call]:
-                self._open.remove((call, tool) if (call, tool) in waiting else waiting[0])
+            named = (each for each in self._open if each[0] == call)
+            waiting = (call, tool) if (call, tool) in self._open else next(named, None)
+            if waiting is not None:
+                self._open.remove(waiting)
         response = tool_response(identifier, self._storable(tool), content(*parts))
         return {**response, "handling": "error" if result.failed else "response", "meta": meta}
 
     def _answered(self, result: Result) -> tuple[str | None, str]:
         """Return the call that a result answers, and the name of its tool."""
-        # a call before the last question was probably given up
-        waiting = sorted(self._open, key=self._old.__contains__)
         if result.call is not None:
             call = self._storable(result.call)
             if call in self._tools:
@@ -383,16 +383,20 @@ class _Conversion:
                 return call, result.tool or next(named, self._tools[call])
             problem = f"tool_call_id {shown(call)} answers no earlier tool call"
         elif result.tool is not None:
-            named = (call for call, tool in waiting if tool == result.tool)
+            named = (call for call, tool in self._waiting() if tool == result.tool)
             if (call := next(named, None)) is not None:
                 return call, result.tool
             problem = f"name {shown(result.tool)} answers no earlier tool call"
         else:
-            if waiting:
+            if waiting := self._waiting():
                 return waiting[0]
             problem = "answers no earlier tool call"
         self._fault(problem, "kept, and marked as orphaned")
         return None, result.tool or "unknown"
+
+    def _waiting(self) -> Sequence[tuple[str, str]]:
+        """Return the calls without a result, last those that a question probably gave up."""
+        return sorted(self._open, key=self._old.__contains__)
 
     def _snapshots(self) -> Iterator[Snapshot]:
         variables = self._conversation.variables

@@ -3,8 +3,8 @@
 import json
 import pickle
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from operator import itemgetter
 from typing import Any, cast
 
@@ -70,13 +70,14 @@ class _Disk:
             self.append(each)
 
     def append(self, message: Document) -> None:
-        self._database.execute(
-            "INSERT INTO message (session, document) VALUES (?, ?)",
-            (_session(message, self._field), pickle.dumps(message)),
-        )
+        with _closed_by_errors(self._database):
+            self._database.execute(
+                "INSERT INTO message (session, document) VALUES (?, ?)",
+                (_session(message, self._field), pickle.dumps(message)),
+            )
 
     def sessions(self) -> Iterator[tuple[str, Sequence[Document]]]:
-        with closing(self._database):
+        with closing(self._database), _closed_by_errors(self._database):
             self._database.execute("CREATE INDEX message_session ON message (session, number)")
             sessions = self._database.execute(
                 "SELECT session FROM message GROUP BY session ORDER BY min(number)"
@@ -87,6 +88,17 @@ class _Disk:
                 )
                 # pickled above
                 yield self._field, [pickle.loads(document) for (document,) in found]  # noqa: S301
+
+
+@contextmanager
+def _closed_by_errors(database: sqlite3.Connection) -> Generator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        database.close()
+        raise OSError(
+            f"a temporary file cannot be written: {error}; choose its directory with $TMPDIR"
+        ) from error
 
 
 def by_number(rows: Sequence[Any]) -> Sequence[Any]:

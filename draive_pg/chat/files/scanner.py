@@ -26,11 +26,14 @@ class Scanner:
         self.line = 1
         self._line_start = 0  # position of the line in the buffer; negative if it was dropped
 
-    def more(self, size: int = CHUNK) -> bool:
-        """Read more text; return False at the end."""
+    def more(self) -> bool:
+        """Read more text; return False at the end.
+
+        It is as much as is held, because a long value is then searched and copied in linear time.
+        """
         if self._ended:
             return False
-        text = self._text.read(size)
+        text = self._text.read(max(CHUNK, len(self.buffer) - self.position))
         self._ended = not text
         if self.position > CHUNK:
             self._line_start -= self.position
@@ -71,7 +74,7 @@ class Scanner:
                 if held > MAX_DOCUMENT:
                     message = f"a document larger than {MAX_DOCUMENT:,} characters"
                     raise ValueError(message) from error
-                if not self.more(max(CHUNK, held)):
+                if not self.more():
                     raise
             else:
                 self._go(end)
