@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,21 @@ def test_missing_folder_or_unreadable_file_is_rejected(documents: Any, side: Sid
             call(7)
     assert file_contents(side.folder) == before
     assert side.stored() == {"a": 1}
+
+
+def test_folder_in_place_of_a_file_is_named(documents: Any, side: Sides) -> None:
+    for name in ("a", "b/c"):
+        side.define(name, 1)
+    for blocking, file in ((f"a{side.suffix}/x", f"a{side.suffix}"), ("b", f"b/c{side.suffix}")):
+        path = side.folder / blocking
+        path.parent.mkdir(parents=True)
+        path.touch()
+        with pytest.raises(
+            FileInvalid, match=rf"{file}' cannot be written .*: rename what is there"
+        ):
+            documents.pull(side.folder)
+        shutil.rmtree(side.folder)
+    assert documents.pull(side.folder).done
 
 
 def test_push_joins_transaction(documents: Any, db: Client, side: Sides) -> None:

@@ -97,6 +97,11 @@ def test_missing_tables_error_suggests_setup(connect: Connect, empty_dsn: str) -
             ask()
 
 
+def test_missing_prompts_of_another_draive_are_explained(db: Client) -> None:
+    with pytest.raises(TableMissing, match=r"templates for a newer one: choose with draive="):
+        db.templates.load("greeting")
+
+
 def test_setup_adopts_database_of_draive(connect: Connect, empty_dsn: str, dsn: str) -> None:
     run_sql(empty_dsn, DRAIVE_TABLES)
     run_sql(

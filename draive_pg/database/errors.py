@@ -42,7 +42,7 @@ FULL = re.compile(
     "too many clients already|remaining connection slots are reserved|too many connections for"
 )
 # Of errors whose code does not tell enough: cancellations on a replica have that of serialization
-# failures, and views of frames are missing as tables are.
+# failures, views of frames are missing as tables are, and prompts have a table for each draive.
 PATTERNS = (
     (
         re.compile("conflict with recovery"),
@@ -51,6 +51,11 @@ PATTERNS = (
     (
         re.compile(r'relation "draive_pg\.(?!draive_pg_).*" does not exist'),
         "create the views with frames.create_views() or `draive-pg views create`",
+    ),
+    (
+        re.compile(r'relation "([^"]+\.)?(instructions|templates)" does not exist'),
+        "create the tables with setup() or `draive-pg setup`; it creates instructions for draive "
+        "0.87 to 0.89, and templates for a newer one: choose with draive= or $DRAIVE_PG_DRAIVE",
     ),
 )
 KINDS = {"42P01": TableMissing, "3F000": TableMissing, "42501": PermissionDenied}

@@ -197,6 +197,10 @@ class Folder:
             found = _hash(path.read_bytes())
         except FileNotFoundError:
             found = None
+        except (IsADirectoryError, NotADirectoryError) as error:
+            raise FileInvalid(
+                f"{str(path)!r:.200} cannot be written ({error.strerror}): rename what is there"
+            ) from None
         if found != (self._known[name].hash if name in self.documents else None):
             raise FileInvalid(f"{str(path)!r:.200} was changed meanwhile: repeat the command")
 
