@@ -14,7 +14,7 @@ from draive_pg.dataframes import np, pa, pd
 from draive_pg.display.frame import with_display
 from draive_pg.frames.arrow import ARROW_TYPES, SYSTEM_MEMORY, native, schema, texts
 from draive_pg.frames.frame import Columns, ColumnType
-from draive_pg.frames.query import FrameQuery
+from draive_pg.frames.query import Backend, FrameQuery
 from draive_pg.operations.copy import Rows
 from draive_pg.uninterrupted import import_uninterrupted
 
@@ -59,72 +59,69 @@ class Whole:
         self._batches, self._rows = [], 0
 
 
-class Chunks:
-    """Collect the rows of a query as DataFrames of a fixed size; the last may be smaller."""
+class Tables[T]:
+    """Collect the rows of a query in tables of a fixed size; the last may be smaller.
 
-    def __init__(self, query: FrameQuery, rows: int) -> None:
-        self._columns = query.columns
-        self._tables = Tables(query, rows)
+    Parameters
+    ----------
+    query : FrameQuery
+        The query.
+    rows : int
+        The size.
+    convert : callable
+        Convert each ``pyarrow.Table`` to a result. There is at least one, even without rows.
+    """
 
-    def take(self, rows: Rows) -> Sequence["DataFrame"]:
-        return [self._data_frame(table) for table in self._tables.take(rows)]
-
-    def finish(self) -> Sequence["DataFrame"]:
-        return [self._data_frame(table) for table in self._tables.finish()]
-
-    def _data_frame(self, table: Any) -> "DataFrame":
-        batches = table.combine_chunks().to_batches()
-        return data_frame(self._columns, [arrays(self._columns, batch) for batch in batches])
-
-
-class Tables:
-    """Collect the rows of a query as ``pyarrow.Table`` of a fixed size; at least one table."""
-
-    def __init__(self, query: FrameQuery, rows: int) -> None:
+    def __init__(self, query: FrameQuery, rows: int, convert: Callable[[Any], T]) -> None:
         self._schema = schema(query.columns)
         self._decoder = query.decoder()
         self._size = rows
+        self._convert = convert
         self._batches: list[Any] = []
         self._rows = 0
         self._returned = False
 
-    def take(self, rows: Rows) -> Sequence[Any]:
+    def take(self, rows: Rows) -> Sequence[T]:
         batch = self._decoder.decode(rows).select(self._schema.names)
         self._batches.append(batch)
         self._rows += batch.num_rows
-        complete: list[Any] = []
+        complete: list[T] = []
         while self._rows >= self._size:
             table = self._table()
-            complete.append(table.slice(0, self._size))
+            complete.append(self._convert(table.slice(0, self._size)))
             rest = table.slice(self._size)
             self._batches, self._rows = rest.to_batches(), rest.num_rows
         self._returned |= bool(complete)
         return complete
 
-    def finish(self) -> Sequence[Any]:
-        return () if self._returned and not self._rows else (self._table(),)
+    def finish(self) -> Sequence[T]:
+        return () if self._returned and not self._rows else (self._convert(self._table()),)
 
     def _table(self) -> Any:
         return pa.Table.from_batches(self._batches, self._schema)
 
 
-class Table:
-    """Collect all rows of a query as one ``pyarrow.Table``, or ``polars.DataFrame``."""
+def converter(columns: Columns, backend: Backend) -> Callable[[Any], Any]:
+    """Return a function that converts a ``pyarrow.Table`` to the type of a backend.
 
-    def __init__(self, query: FrameQuery, *, polars: bool) -> None:
-        self._columns = query.columns
-        self._schema = schema(query.columns)
-        self._decoder = query.decoder()
-        self._batches: list[Any] = []
-        self._polars = _polars() if polars else None
+    Raises
+    ------
+    ImportError
+        If polars is missing.
+    """
+    match backend:
+        case "pandas":
+            return partial(_to_pandas, columns)
+        case "arrow":
+            return partial(native, columns)
+        case "polars":
+            polars = _polars()
+            return lambda table: polars.from_arrow(native(columns, table))
 
-    def take(self, rows: Rows) -> Sequence[Any]:
-        self._batches.append(self._decoder.decode(rows).select(self._schema.names))
-        return ()
 
-    def finish(self) -> Sequence[Any]:
-        table = native(self._columns, pa.Table.from_batches(self._batches, self._schema))
-        return (table if self._polars is None else self._polars.from_arrow(table),)
+def _to_pandas(columns: Columns, table: Any) -> "DataFrame":
+    batches = table.combine_chunks().to_batches()
+    return data_frame(columns, [arrays(columns, batch) for batch in batches])
 
 
 def _polars() -> Any:

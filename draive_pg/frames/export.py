@@ -6,23 +6,18 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, get_args
+from typing import Any, Protocol, get_args
 
 from draive_pg.atomic_file import PRIVATE, Drafts
 from draive_pg.codec.validation import shown
 from draive_pg.dataframes import csv, pa, pc
-from draive_pg.display.progress import progress as progress_bar
-from draive_pg.display.progress import watched
 from draive_pg.frames.arrow import native, parquet_writer, schema
 from draive_pg.frames.assemble import Tables
 from draive_pg.frames.frame import Columns, ColumnType, Format, Frame
 from draive_pg.frames.query import Filters, FrameQuery
+from draive_pg.frames.read import with_progress
 from draive_pg.operations.copy import Copy, Rows
-from draive_pg.operations.estimate import estimate
-from draive_pg.operations.operation import Request, Steps, workflow
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
+from draive_pg.operations.operation import Request
 
 BATCH_ROWS = 1 << 15  # rows written at once, and rows of a Parquet row group
 
@@ -60,25 +55,9 @@ def export(
     options = {"spreadsheet": True} if spreadsheet else {}
     query = FrameQuery(frame, filters)
     writer = partial(WRITERS[chosen], columns=query.columns, **options)
-
-    @contextmanager
-    def collect(total: int | None) -> Generator[Export]:
-        with (
-            progress_bar(total, frame.name, " rows", wanted=progress) as bar,
-            collecting(query, file, writer, bar, compressed=compressed) as collector,
-        ):
-            yield collector
-
-    name = f"export frame {frame.name}"
-
-    @workflow
-    def with_total() -> Steps[int]:
-        total = yield estimate(name, query.statement, query.fallback)
-        return (yield Copy(name, query.statement, partial(collect, total), query.fallback))
-
-    if watched() if progress is None else progress:
-        return with_total()
-    return Copy(name, query.statement, partial(collect, None), query.fallback)
+    collect = partial(collecting, query, file, writer, compressed=compressed)
+    copy = Copy(f"export frame {frame.name}", query.statement, collect, query.fallback)
+    return with_progress(copy, frame.name, wanted=progress)
 
 
 @contextmanager
@@ -86,7 +65,6 @@ def collecting(
     query: FrameQuery,
     file: Path,
     writer: "Callable[[Any], Writer]",
-    bar: "tqdm[Any]",
     *,
     compressed: bool = False,
     rows: int = BATCH_ROWS,
@@ -105,7 +83,7 @@ def collecting(
             stack.close()
             drafts.complete()
 
-        yield Export(query, opened, bar, complete, rows)
+        yield Export(query, opened, complete, rows)
 
 
 class Writer(Protocol):
@@ -127,30 +105,22 @@ class Export:
         self,
         query: FrameQuery,
         writer: Writer,
-        bar: "tqdm[Any]",
         complete: Callable[[], None],
         rows: int,
     ) -> None:
-        self._tables = Tables(query, rows)
-        self._writer = writer
-        self._bar = bar
+        self._tables = Tables(query, rows, writer.write)
         self._complete = complete
         self._rows = 0
 
     def take(self, rows: Rows) -> Sequence[int]:
-        self._write(self._tables.take(rows))
+        self._rows += len(rows)
+        self._tables.take(rows)
         return ()
 
     def finish(self) -> Sequence[int]:
-        self._write(self._tables.finish())
+        self._tables.finish()
         self._complete()
         return (self._rows,)
-
-    def _write(self, tables: Iterable[Any]) -> None:
-        for table in tables:
-            self._writer.write(table)
-            self._rows += table.num_rows
-            self._bar.update(table.num_rows)
 
 
 class Parquet:

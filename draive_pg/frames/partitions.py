@@ -34,6 +34,7 @@ from draive_pg.errors import (
 from draive_pg.frames.export import Parquet, collecting
 from draive_pg.frames.frame import Frame, PartitionBy
 from draive_pg.frames.query import Filters, FrameQuery
+from draive_pg.frames.read import watching
 from draive_pg.operations.conversations.store import ELEMENTS, WRITES
 from draive_pg.operations.copy import Copy
 from draive_pg.operations.operation import (
@@ -242,8 +243,8 @@ def _write(
             file = folder.path / part["path"]
             file.parent.mkdir(mode=0o700, exist_ok=True)
             writer = partial(Parquet, columns=query.columns)
-            collect = partial(collecting, query, file, writer, bar, rows=ROW_GROUP)
-            yield Copy(name, query.statement, collect, query.fallback)
+            collect = partial(collecting, query, file, writer, rows=ROW_GROUP)
+            yield Copy(name, query.statement, partial(watching, collect, bar), query.fallback)
     yield Call(folder.finish)
     return sum(part["rows"] for part in missing)
 

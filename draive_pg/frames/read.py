@@ -1,8 +1,9 @@
 """Requests that read a frame: whole, or in parts."""
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from sys import maxsize
 from typing import TYPE_CHECKING, Any
 
 from draive_pg.codec.validation import check_size
@@ -21,39 +22,40 @@ if TYPE_CHECKING:
 def read(frame: Frame, filters: Filters, *, backend: Backend = "pandas") -> "Request[DataFrame]":
     """Read a frame as one DataFrame, ``pyarrow.Table`` or ``polars.DataFrame``."""
     check_backend(backend)
-    if backend == "pandas":
-        query = FrameQuery(frame, filters, any_order=True)
-        return _with_progress(read_query(query), query)
-    query = FrameQuery(frame, filters)
-
-    def collect() -> Any:
-        from draive_pg.frames.assemble import Table
-
-        return nullcontext(Table(query, polars=backend == "polars"))
-
-    return _with_progress(Copy(query.name, query.statement, collect, query.fallback), query)
+    query = FrameQuery(frame, filters, any_order=backend == "pandas")
+    copy = read_query(query) if backend == "pandas" else _read_tables(query, maxsize, backend)
+    return with_progress(copy, query.frame)
 
 
-def _with_progress[T](copy: Copy[T], query: FrameQuery) -> Request[T]:
-    """Show a progress bar in a terminal or notebook; its total is the planner's estimate."""
-    if not watched():
+def with_progress[T](copy: Copy[T], what: str, *, wanted: bool | None = None) -> Request[T]:
+    """Show a progress bar; its total is the planner's estimate. By default, see `progress`."""
+    if not (watched() if wanted is None else wanted):
         return copy
 
     @workflow
     def watch() -> Steps[T]:
-        total = yield estimate(query.name, query.statement, query.fallback)
+        total = yield estimate(copy.name, copy.statement, copy.fallback)
 
         @contextmanager
         def collect() -> Generator[Watched[T]]:
             with (
-                progress(total, query.frame, " rows") as bar,
-                copy.collect() as collector,
+                progress(total, what, " rows", wanted=wanted) as bar,
+                watching(copy.collect, bar) as collector,
             ):
-                yield Watched(collector, bar)
+                yield collector
 
         return (yield replace(copy, collect=collect))
 
     return watch()
+
+
+@contextmanager
+def watching[T](
+    collect: Callable[[], AbstractContextManager[Collector[T]]], bar: "tqdm[Any]"
+) -> "Generator[Watched[T]]":
+    """Provide a collector that advances a progress bar."""
+    with collect() as collector:
+        yield Watched(collector, bar)
 
 
 class Watched[T]:
@@ -86,11 +88,15 @@ def read_query(query: FrameQuery) -> "Copy[DataFrame]":
 def chunks(frame: Frame, filters: Filters, rows: int) -> "Copy[DataFrame]":
     """Read a frame as DataFrames of so many rows, at least one."""
     query = FrameQuery(frame, filters)
-    check_size(rows, "rows")
+    return _read_tables(query, check_size(rows, "rows"), "pandas")
+
+
+def _read_tables(query: FrameQuery, rows: int, backend: Backend) -> Copy[Any]:
+    """Read the rows of a query in tables of so many rows."""
 
     def collect() -> Any:
-        from draive_pg.frames.assemble import Chunks
+        from draive_pg.frames.assemble import Tables, converter
 
-        return nullcontext(Chunks(query, rows))
+        return nullcontext(Tables(query, rows, converter(query.columns, backend)))
 
     return Copy(query.name, query.statement, collect, query.fallback)
