@@ -11,10 +11,11 @@ import hashlib
 import json
 import re
 import tomllib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol, Self, cast
+from typing import Any, Self, cast
 
 from draive_pg.codec.json import encode, reason
 from draive_pg.codec.validation import check_mapping, check_optional, check_text
@@ -38,52 +39,59 @@ type Labels = tuple[tuple[str, str], ...]
 """Labels in order, each with the digest of its revision, which is empty for the file's own."""
 
 
-class FileContent(Protocol):
-    """The content of one file."""
+class FileContent(ABC):
+    """The content of one file; subclasses are frozen dataclasses.
+
+    Attributes
+    ----------
+    labels : Labels
+        The labels.
+    """
+
+    labels: Labels
 
     @classmethod
+    @abstractmethod
     def of_revision(cls, revision: Any) -> Self:
         """Return the content of a file for a stored revision, or raise FileInvalid."""
-        ...
 
     @classmethod
+    @abstractmethod
     def read(cls, data: bytes, suffix: str, where: str) -> Self:
         """Parse a file with the suffix, or raise FileInvalid; ``where`` names it in errors."""
-        ...
 
+    @abstractmethod
     def encode(self, suffix: str) -> bytes:
         """Return the bytes of the file; equal contents have equal bytes."""
-        ...
+
+    @abstractmethod
+    def define(self, name: str, **options: Any) -> Operation[Any]:
+        """Define it under a name, with the options of `write.define`."""
+
+    @abstractmethod
+    def check(self, name: str) -> None:
+        """Raise if it cannot be defined under a name; does no I/O."""
+
+    @abstractmethod
+    def problem(self, name: str) -> str | None:
+        """Return why it can be defined, but probably not be used; None if nothing is wrong."""
+
+    @abstractmethod
+    def _identity(self) -> object:
+        """Return all but the labels, as JSON."""
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash that excludes the labels."""
+        return hashlib.sha256(DIGESTED.encode(self._identity()).encode()).hexdigest()
 
     def with_labels(self, labels: Labels) -> Self:
         """Return a copy with other labels."""
-        ...
-
-    def define(self, name: str, **options: Any) -> Operation[Any]:
-        """Define it under a name, with the options of `write.define`."""
-        ...
-
-    def check(self, name: str) -> None:
-        """Raise if it cannot be defined under a name; does no I/O."""
-        ...
-
-    def problem(self, name: str) -> str | None:
-        """Return why it can be defined, but probably not be used; None if nothing is wrong."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """A hash that excludes the labels."""
-        ...
-
-    @property
-    def labels(self) -> Labels:
-        """The labels."""
-        ...
+        return replace(cast("Any", self), labels=labels)
 
 
 @dataclass(frozen=True)
-class Prompt:
+class Prompt(FileContent):
     """A revision of a prompt, with its labels."""
 
     content: str
@@ -163,21 +171,13 @@ class Prompt:
 
         return f"{FENCE}{tomli_w.dumps(front)}{FENCE}{self.content}\n".encode()
 
-    @property
-    def digest(self) -> str:
-        return self._digest
-
-    @cached_property  # no property in the view of type checkers
-    def _digest(self) -> str:
-        return _digest([self.content, self.description, self.arguments, self.meta])
+    def _identity(self) -> object:
+        return [self.content, self.description, self.arguments, self.meta]
 
     @property
     def declares(self) -> bool:
         """Whether it has a description, arguments or meta."""
         return self.description is not None or bool(self.arguments or self.meta)
-
-    def with_labels(self, labels: Labels) -> Self:
-        return replace(self, labels=labels)
 
     def define(self, name: str, **options: Any) -> Operation[Revision]:
         declaration = self.declaration(name)
@@ -216,7 +216,7 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class Configuration:
+class Configuration(FileContent):
     """A revision of a configuration, with its labels, which are a member of its file."""
 
     value: Mapping[str, Any]
@@ -267,9 +267,6 @@ class Configuration:
 
         return tomli_w.dumps(_sorted(value)).encode()
 
-    def with_labels(self, labels: Labels) -> Self:
-        return replace(self, labels=labels)
-
     def define(self, name: str, **options: Any) -> Operation[Snapshot]:
         return define_configuration(name, self.value, **options)
 
@@ -279,13 +276,8 @@ class Configuration:
     def problem(self, name: str) -> None:
         """Return None: there is no template."""
 
-    @property
-    def digest(self) -> str:
-        return self._digest
-
-    @cached_property
-    def _digest(self) -> str:
-        return _digest(self.value)
+    def _identity(self) -> object:
+        return self.value
 
 
 def _text(data: bytes, where: str) -> str:
@@ -428,7 +420,3 @@ def _has_null(value: object) -> bool:
 
 def _sorted(value: object) -> Any:
     return json.loads(json.dumps(value, sort_keys=True))
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(DIGESTED.encode(value).encode()).hexdigest()
