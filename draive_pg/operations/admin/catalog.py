@@ -73,6 +73,11 @@ def is_for(migration: str, parts: Set[Part]) -> bool:
     return part is None or part in parts
 
 
+def _columns(text: str) -> dict[str, str]:
+    """Return columns, written as in CREATE TABLE, with their types."""
+    return dict(map(str.split, text.split(", ")))
+
+
 NOTIFY_TRIGGERS: dict[str, str] = dict.fromkeys(
     ("draive_pg_notify", "draive_pg_notify_truncate"), "008_notifications"
 )
@@ -83,51 +88,25 @@ REMOVAL_TRIGGERS: dict[str, str] = dict.fromkeys(
 
 AUDIT_TRIGGERS = ("draive_pg_audit_removal", "draive_pg_audit_truncate")
 
-REVISION_COLUMNS: dict[str, str] = {
-    "name": "text",
-    "created": "timestamptz",
-    "author": "text",
-    "message": "text",
-}
+REVISION_COLUMNS = _columns("name text, created timestamptz, author text, message text")
 
-LABEL_COLUMNS: dict[str, str] = {
-    "name": "text",
-    "label": "text",
-    "revision": "timestamptz",
-    "moved": "timestamptz",
-    "author": "text",
-    "message": "text",
-    "digest": "text",
-    "released": "timestamptz",
-}
+LABEL_COLUMNS = _columns(
+    "name text, label text, revision timestamptz, moved timestamptz, author text, message text, "
+    "digest text, released timestamptz"
+)
 
-REMOVAL_COLUMNS: dict[str, str] = {"name": "text", "created": "timestamptz"}
-
-CREATED_COLUMNS: dict[str, str] = {"created": "timestamptz"}
-
-REMOVED_COLUMNS: dict[str, str] = {
-    "kind": "text",
-    **REMOVAL_COLUMNS,
-    "removed": "timestamptz",
-    "role": "text",
-    "author": "text",
-    "message": "text",
-    "digest": "text",
-    "revision_author": "text",
-    "revision_message": "text",
-    "content": "jsonb",
-}
+REMOVAL_COLUMNS = _columns("name text, created timestamptz")
 
 TABLES = (
     ExpectedTable(
         "draive_pg_migrations",
         "000_migrations",
-        {"version": "int4", "name": "text", "checksum": "text", "applied": "timestamptz"},
+        _columns("version int4, name text, checksum text, applied timestamptz"),
     ),
     ExpectedTable(
         "configurations",
         "001_configurations",
-        {"identifier": "text", "content": "jsonb", **CREATED_COLUMNS},
+        _columns("identifier text, content jsonb, created timestamptz"),
         optional={"name": "text"},
         triggers={
             **dict.fromkeys((*NOTIFY_TRIGGERS, *REMOVAL_TRIGGERS), "013_configurations"),
@@ -138,14 +117,10 @@ TABLES = (
     ExpectedTable(
         "instructions",
         "002_instructions",
-        {
-            "name": "text",
-            "description": "text",
-            "content": "text",
-            "arguments": "jsonb",
-            "meta": "jsonb",
-            **CREATED_COLUMNS,
-        },
+        _columns(
+            "name text, description text, content text, arguments jsonb, meta jsonb, "
+            "created timestamptz"
+        ),
         triggers=NOTIFY_TRIGGERS
         | REMOVAL_TRIGGERS
         | dict.fromkeys(AUDIT_TRIGGERS, "020_instruction_audit"),
@@ -153,14 +128,10 @@ TABLES = (
     ExpectedTable(
         "templates",
         "015_templates",
-        {
-            "identifier": "text",
-            "description": "text",
-            "content": "text",
-            "variables": "jsonb",
-            "meta": "jsonb",
-            **CREATED_COLUMNS,
-        },
+        _columns(
+            "identifier text, description text, content text, variables jsonb, meta jsonb, "
+            "created timestamptz"
+        ),
         triggers=dict.fromkeys(
             (*NOTIFY_TRIGGERS, *REMOVAL_TRIGGERS, *AUDIT_TRIGGERS), "015_templates"
         ),
@@ -168,13 +139,13 @@ TABLES = (
     ExpectedTable(
         "memories",
         "003_memories",
-        {"identifier": "text", **CREATED_COLUMNS},
+        _columns("identifier text, created timestamptz"),
         indexes={"memories_created_identifier": "023_recent_memories"},
     ),
     ExpectedTable(
         "memories_variables",
         "003_memories",
-        {"identifier": "text", "variables": "jsonb", **CREATED_COLUMNS},
+        _columns("identifier text, variables jsonb, created timestamptz"),
         indexes={
             "memories_variables_identifier_created": "004_memory_indexes",
             "memories_variables_created_identifier": "023_recent_memories",
@@ -183,35 +154,31 @@ TABLES = (
     ExpectedTable(
         "memories_elements",
         "003_memories",
-        {"identifier": "text", "content": "jsonb", **CREATED_COLUMNS},
+        _columns("identifier text, content jsonb, created timestamptz"),
         indexes={
             "memories_elements_identifier_created": "004_memory_indexes",
             "memories_elements_created_identifier": "023_recent_memories",
         },
     ),
-    ExpectedTable("memories", "019_uuid_memories", {"identifier": "uuid", **CREATED_COLUMNS}),
+    ExpectedTable(
+        "memories", "019_uuid_memories", _columns("identifier uuid, created timestamptz")
+    ),
     ExpectedTable(
         "memories_variables",
         "019_uuid_memories",
-        {"memories": "uuid", "variables": "jsonb", **CREATED_COLUMNS},
+        _columns("memories uuid, variables jsonb, created timestamptz"),
         indexes={"memories_variables_idx": "019_uuid_memories"},
     ),
     ExpectedTable(
         "memories_elements",
         "019_uuid_memories",
-        {"identifier": "uuid", "memories": "uuid", "content": "jsonb", **CREATED_COLUMNS},
+        _columns("identifier uuid, memories uuid, content jsonb, created timestamptz"),
         indexes={"memories_elements_idx": "019_uuid_memories"},
     ),
     ExpectedTable(
         "conversation_memory",
         "016_conversation_memory",
-        {
-            "thread_id": "text",
-            "identifier": "uuid",
-            "turn": "text",
-            "payload": "jsonb",
-            **CREATED_COLUMNS,
-        },
+        _columns("thread_id text, identifier uuid, turn text, payload jsonb, created timestamptz"),
         indexes={
             "conversation_memory_idx": "016_conversation_memory",
             "draive_pg_recent_turns": "029_recent_turns",
@@ -220,13 +187,9 @@ TABLES = (
     ExpectedTable(
         "agent_memory",
         "018_agent_memory",
-        {
-            "agent_uri": "text",
-            "thread_id": "uuid",
-            "identifier": "uuid",
-            "context": "jsonb",
-            **CREATED_COLUMNS,
-        },
+        _columns(
+            "agent_uri text, thread_id uuid, identifier uuid, context jsonb, created timestamptz"
+        ),
         indexes={
             "agent_memory_idx": "018_agent_memory",
             "draive_pg_agent_threads": "021_agent_threads",
@@ -289,68 +252,52 @@ TABLES = (
     ExpectedTable(
         "draive_pg_folder_bases",
         "013_configurations",
-        {
-            "documents": "text",
-            "name": "text",
-            "number": "int8",
-            "revision": "timestamptz",
-            "digest": "text",
-            "stored": "text",
-            "labels": "jsonb",
-            "recorded": "timestamptz",
-        },
+        _columns(
+            "documents text, name text, number int8, revision timestamptz, digest text, "
+            "stored text, labels jsonb, recorded timestamptz"
+        ),
         grants_of="draive_pg_revisions",
     ),
     ExpectedTable(
         "draive_pg_removed",
         "012_audit",
-        REMOVED_COLUMNS,
+        _columns(
+            "kind text, name text, created timestamptz, removed timestamptz, role text, "
+            "author text, message text, digest text, revision_author text, revision_message text, "
+            "content jsonb"
+        ),
         indexes={"draive_pg_removed_kind_name_created": "012_audit"},
         grants_of="draive_pg_revisions",
     ),
     ExpectedTable(
         "draive_pg_removed_elements",
         "022_conversation_store",
-        {
-            "identifier": "text",
-            **CREATED_COLUMNS,
-            "action": "text",
-            "removed": "timestamptz",
-            "role": "text",
-            "author": "text",
-            "reason": "text",
-            "content": "jsonb",
-        },
+        _columns(
+            "identifier text, created timestamptz, action text, removed timestamptz, role text, "
+            "author text, reason text, content jsonb"
+        ),
         indexes={"draive_pg_removed_elements_identifier_removed": "022_conversation_store"},
         grants_of="memories_elements",
     ),
     ExpectedTable(
         "draive_pg_keys",
         "022_conversation_store",
-        {"identifier": "text", "key": "text", "expires": "timestamptz"},
+        _columns("identifier text, key text, expires timestamptz"),
         grants_of="memories_elements",
     ),
     ExpectedTable(
         "draive_pg_annotations",
         "024_annotations",
-        {
-            "identifier": "text",
-            "id": "text",
-            "digest": "text",
-            "occurrence": "int4",
-            "name": "text",
-            "score": "float8",
-            "comment": "text",
-            "tags": "jsonb",
-            "author": "text",
-            "annotated": "timestamptz",
-        },
+        _columns(
+            "identifier text, id text, digest text, occurrence int4, name text, score float8, "
+            "comment text, tags jsonb, author text, annotated timestamptz"
+        ),
         grants_of="memories_elements",
     ),
     ExpectedTable(
         "draive_pg_ttl",
         "026_time_to_live",
-        {"is_prefix": "bool", "name": "text", "ttl": "interval"},
+        _columns("is_prefix bool, name text, ttl interval"),
         grants_of="memories_elements",
     ),
 )
@@ -359,7 +306,7 @@ TABLES = (
 EMBEDDINGS = ExpectedTable(
     "draive_pg_embeddings",
     "",
-    {"identifier": "text", "model": "text", "digest": "bytea", "embedding": "vector"},
+    _columns("identifier text, model text, digest bytea, embedding vector"),
 )
 
 # Every role may read the catalog, even without a privilege on the schema. Partitions are counted
