@@ -6,7 +6,7 @@ from typing import Any
 
 from draive_pg.errors import TemplateInvalid
 
-VARIABLE = re.compile(r"{%([^\s%]+)%}")
+VARIABLE = re.compile(r"{%([^\s%]+)%}")  # as draive finds it
 
 
 def variables_of(content: str) -> tuple[str, ...]:

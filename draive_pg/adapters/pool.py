@@ -36,7 +36,7 @@ from draive_pg.database.endpoint import (
     parameters_of,
 )
 from draive_pg.database.errors import short_argument_errors
-from draive_pg.database.live import start_listening, stop_listening
+from draive_pg.database.live import outdate, start_listening, stop_listening
 from draive_pg.database.observe import logger
 from draive_pg.database.pool import AsyncPool
 from draive_pg.database.prepared import Preparing, preparing
@@ -222,7 +222,8 @@ class PostgresConnectionPool:
             logger.warning("starting although the server does not answer: %s", error)
         self._pool = pool
         if self.live:
-            self._listener = start_listening(self._endpoint, self.caches)
+            take = partial(outdate, self.caches)
+            self._listener = start_listening(self._endpoint, take, self.caches.outdate)
         return Postgres(connection_acquiring=cast("Any", self.acquire_connection))
 
     async def __aexit__(

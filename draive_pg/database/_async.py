@@ -39,9 +39,9 @@ from draive_pg.database.lent import AsyncLentPool, LentEndpoint
 from draive_pg.database.live import (
     Filter,
     TriggerCheck,
+    outdate,
     own_schemas,
     start_listening,
-    start_queueing,
     stop_listening,
     triggers_installed,
 )
@@ -393,7 +393,9 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
             await self._check_triggers()
             wanted = Filter(await self.run(own_schemas(self.schema)))
             queue = asyncio.Queue[Change | None]()
-            listener = start_queueing(self.endpoint, queue)
+            listener = start_listening(
+                self.endpoint, queue.put_nowait, partial(queue.put_nowait, None)
+            )
             own = self._pools.setdefault(asyncio.get_running_loop(), LoopPool())
             own.subscribers.add(listener)
             try:
@@ -471,7 +473,8 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                 pool = self._new_pool()
                 if self._live:
                     pool.release(await pool.acquire(self._deadline()))
-                    own.listener = start_listening(self.endpoint, self._cache)
+                    take = partial(outdate, self._cache)
+                    own.listener = start_listening(self.endpoint, take, self._cache.outdate)
                 own.pool = pool
             return own.pool
 

@@ -11,7 +11,7 @@ import json
 import selectors
 import socket
 import threading
-from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Collection, Generator
 from contextlib import aclosing, suppress
 from typing import Any, Protocol, cast
 
@@ -175,37 +175,28 @@ class ListenerThread:
     def _run(self) -> None:
         try:
             for change in self._listener.changes():
-                _outdate(self._cache, change)
+                outdate(self._cache, change)
         finally:
             self._cache.outdate()
 
 
-def start_listening(endpoint: Endpoint, cache: Outdatable) -> asyncio.Task[None]:
-    """Start a task that outdates cached values when they change, until `stop_listening`."""
+def start_listening(
+    endpoint: Endpoint, take: Callable[[Change], object], end: Callable[[], object]
+) -> asyncio.Task[None]:
+    """Start a task that takes changes until `stop_listening`, and calls ``end`` when it ends."""
 
     async def listen() -> None:
         try:
             async with aclosing(changes(endpoint)) as received:
                 async for change in received:
-                    _outdate(cache, change)
+                    take(change)
         finally:
-            cache.outdate()
+            end()
 
-    return _start(listen())
-
-
-def start_queueing(endpoint: Endpoint, queue: asyncio.Queue[Change | None]) -> asyncio.Task[None]:
-    """Start a task that puts changes into a queue until `stop_listening`, and None at its end."""
-
-    async def listen() -> None:
-        try:
-            async with aclosing(changes(endpoint)) as received:
-                async for change in received:
-                    queue.put_nowait(change)
-        finally:
-            queue.put_nowait(None)
-
-    return _start(listen())
+    listener = asyncio.create_task(listen())
+    with suppress(AttributeError):  # private; it avoids a message if the loop is closed before
+        cast("Any", listener)._log_destroy_pending = False  # noqa: SLF001
+    return listener
 
 
 async def stop_listening(listener: asyncio.Task[None] | None) -> None:
@@ -249,13 +240,6 @@ class Filter:
         return change.schema in self._schemas or (change.missed and not first)
 
 
-def _start(listening: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    listener = asyncio.create_task(listening)
-    with suppress(AttributeError):  # private; it avoids a message if the loop is closed before
-        cast("Any", listener)._log_destroy_pending = False  # noqa: SLF001
-    return listener
-
-
 def _change(payload: str) -> Change:
     """Return the change of a notification; a missed one if it is not from our triggers."""
     try:
@@ -269,7 +253,8 @@ def _change(payload: str) -> Change:
             return MISSED
 
 
-def _outdate(cache: Outdatable, change: Change) -> None:
+def outdate(cache: Outdatable, change: Change) -> None:
+    """Mark the cached values that a change affects as outdated."""
     if change.kind is None or change.name is None:
         cache.outdate()
     else:

@@ -15,6 +15,15 @@ def in_notebook() -> bool:
     return hasattr(shell(), "kernel")
 
 
+class ShownAsText:
+    """A base of what IPython shows as `text_for` says, besides HTML."""
+
+    __slots__ = ()
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - of IPython
+        printer.text(text_for(self))
+
+
 def text_for(value: object) -> str:
     """Return the text of a value in IPython; a notebook, which shows HTML, also keeps a repr."""
     return repr(value) if in_notebook() else str(value)

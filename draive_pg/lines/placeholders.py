@@ -4,15 +4,13 @@ An instruction has placeholders ``{name}``, and literal braces are doubled. A te
 ``{%name%}``; all other text is literal, and nothing can be escaped.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from string import Formatter
 from typing import Any, NamedTuple
 
 from draive_pg.errors import TemplateInvalid
 from draive_pg.templates import placeholders
-
-VARIABLE = re.compile(r"{%([^\s%]+)%}")  # as draive finds it
+from draive_pg.variables import VARIABLE, variables_of
 
 
 class Template(NamedTuple):
@@ -43,11 +41,6 @@ class Instruction(NamedTuple):
 
     content: str
     arguments: Sequence[Mapping[str, Any]]
-
-
-def variables_of(content: str) -> tuple[str, ...]:
-    """Return the names of a template's placeholders in the order of their first use."""
-    return tuple(dict.fromkeys(VARIABLE.findall(content)))
 
 
 def template_from_instruction(

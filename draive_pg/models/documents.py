@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from draive_pg.display.notebook import ShownAsText
 from draive_pg.errors import warn
 from draive_pg.models.record import Record, Records
 
@@ -185,7 +186,7 @@ class LabelMove(Record):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Diff[R: DocumentRevision](Record):
+class Diff[R: DocumentRevision](Record, ShownAsText):
     """The difference between two revisions.
 
     ``str`` is a unified diff, and a notebook shows both sides. It is true if they differ.
@@ -221,11 +222,6 @@ class Diff[R: DocumentRevision](Record):
 
         return diff.side_by_side(self._titles(), self._parts())
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - of IPython
-        from draive_pg.display.notebook import text_for
-
-        printer.text(text_for(self))
-
     def __bool__(self) -> bool:
         return any(before != after for _, before, after in self._parts())
 
@@ -238,7 +234,7 @@ class Diff[R: DocumentRevision](Record):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Release(Record):
+class Release(Record, ShownAsText):
     """The result of a release, including what was unchanged.
 
     Attributes
@@ -264,11 +260,6 @@ class Release(Record):
     def __str__(self) -> str:
         tables = [f"{name}:\n{value}" for name, value in self._members() if value]
         return "\n\n".join(tables) or "nothing was released"
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - of IPython
-        from draive_pg.display.notebook import text_for
-
-        printer.text(text_for(self))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

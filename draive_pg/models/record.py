@@ -6,6 +6,8 @@ from datetime import datetime
 from reprlib import Repr
 from typing import TYPE_CHECKING, Any, ClassVar, Self, SupportsIndex, cast, overload
 
+from draive_pg.display.notebook import ShownAsText
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
@@ -41,7 +43,7 @@ class Record:
         return [(name, getattr(self, name)) for name in _names(type(self))]
 
 
-class Records[R: Record](tuple[R, ...]):
+class Records[R: Record](tuple[R, ...], ShownAsText):
     """An immutable sequence of records: a table in a terminal and a notebook.
 
     Its slices are `Records` as well.
@@ -115,11 +117,6 @@ class Records[R: Record](tuple[R, ...]):
 
         names, rows, caption = self._table()
         return html.table(names, rows, caption=caption)
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - of IPython
-        from draive_pg.display.notebook import text_for
-
-        printer.text(text_for(self))
 
     def _table(self) -> tuple[Sequence[str], list[list[object]], str]:
         """Return the columns to show, their values by row, and what is the same in all rows."""

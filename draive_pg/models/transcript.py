@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
+from draive_pg.display.notebook import ShownAsText
 from draive_pg.display.transcript_parts import TranscriptContent
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Transcript(TranscriptContent):
+class Transcript(TranscriptContent, ShownAsText):
     """A conversation to read: all that is stored, also what draive cannot decode.
 
     A notebook shows it as HTML, ``print`` as text, and `to_html` returns a complete page. Slices
@@ -87,11 +87,6 @@ class Transcript(TranscriptContent):
         from draive_pg.display import terminal, transcript_text
 
         return terminal.wrapped("\n".join(transcript_text.lines(self)))
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - of IPython
-        from draive_pg.display.notebook import text_for
-
-        printer.text(text_for(self))
 
     def _repr_html_(self) -> str:
         from draive_pg.display import transcript_html

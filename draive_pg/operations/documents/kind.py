@@ -343,53 +343,46 @@ def _name_of_configuration(reference: ConfigurationReference) -> str:
 
 
 def _revision(row: Row) -> Revision:
-    name, number, created, content, description, arguments, meta, *rest = row
-    author, message, labels, current = rest
+    name, _, _, content, description, arguments, meta, *_ = row
     return Revision(
         name=name,
-        revision=number,
-        created=created.astimezone(UTC),
         content=content,
         description=description,
         arguments=parse(arguments, f"the arguments of instructions {name!r:.80}"),
         meta=parse(meta, f"the meta of instructions {name!r:.80}"),
-        author=author,
-        message=message,
-        labels=tuple(labels),
-        current=current,
+        **_common(row),
     )
 
 
 def _template_revision(row: Row) -> TemplateRevision:
-    identifier, number, created, content, description, variables, meta, *rest = row
-    author, message, labels, current = rest
+    identifier, _, _, content, description, variables, meta, *_ = row
     return TemplateRevision(
         identifier=identifier,
-        revision=number,
-        created=created.astimezone(UTC),
         content=content,
         description=description,
         variables=parse(variables, f"the variables of template {identifier!r:.80}"),
         meta=parse(meta, f"the meta of template {identifier!r:.80}"),
-        author=author,
-        message=message,
-        labels=tuple(labels),
-        current=current,
+        **_common(row),
     )
 
 
 def _snapshot(row: Row) -> Snapshot:
-    identifier, number, created, content, *_, author, message, labels, current = row
-    return Snapshot(
-        identifier=identifier,
-        revision=number,
-        created=created.astimezone(UTC),
-        content=parse(content, f"configuration {identifier!r:.80}"),
-        author=author,
-        message=message,
-        labels=tuple(labels),
-        current=current,
-    )
+    identifier, _, _, content, *_ = row
+    content = parse(content, f"configuration {identifier!r:.80}")
+    return Snapshot(identifier=identifier, content=content, **_common(row))
+
+
+def _common(row: Row) -> dict[str, Any]:
+    """Return what a row has for the records of all kinds."""
+    _, number, created, *_, author, message, labels, current = row
+    return {
+        "revision": number,
+        "created": created.astimezone(UTC),
+        "author": author,
+        "message": message,
+        "labels": tuple(labels),
+        "current": current,
+    }
 
 
 INSTRUCTIONS = DocumentKind[InstructionsReference, Revision](
