@@ -322,7 +322,7 @@ def test_failed_pull_leaves_files_unchanged(tmp_path: Path) -> None:
     pull(tmp_path, {"a": stored("1"), "b": stored("1")})
     before = file_contents(tmp_path)
     (tmp_path / "z").write_text("a file where a folder is to be")
-    with pytest.raises(OSError, match="z"):
+    with pytest.raises(FileInvalid, match="z"):
         pull(tmp_path, {"a": stored("2"), "b": stored("2"), "z/y": stored("2")})
     (tmp_path / "z").unlink()
     assert file_contents(tmp_path) == before
