@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 import psycopg
@@ -19,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
+from typer.main import get_command
 
 from draive_pg import AsyncClient, Client
 from draive_pg.cli import main
@@ -262,11 +264,15 @@ def db(connect: Connect, dsn: str) -> Client:
     return connect(dsn)
 
 
+get_command_once = cache(get_command)  # otherwise each run would build all commands
+
+
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     """Run a command in this process, and return its exit code and output."""
     # A command without a DSN must not start a server in the developer's home directory.
     monkeypatch.setenv("PGBINDIR", "/nonexistent")
+    monkeypatch.setattr("typer.main.get_command", get_command_once)
 
     def run(*arguments: object) -> Result:
         monkeypatch.setattr(sys, "argv", ["draive-pg", *map(str, arguments)])

@@ -160,6 +160,7 @@ def test_unknown_commands_are_detected() -> None:
     assert "--sky" in unknown(["setup", "--sky"])
 
 
+@cache
 def tasks() -> set[str]:
     """Return the tasks of ``./dev``."""
     usage = subprocess.run(

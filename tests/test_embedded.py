@@ -693,6 +693,7 @@ def test_start_of_hanging_server_times_out(data: Path) -> None:
         late.start()
     assert late.start() is late
     assert not late.stop()
+    late._start_timeout = 60.0
     assert server.stop()
 
 

@@ -538,11 +538,18 @@ def open_transaction(db: Client) -> None:
         write(db)
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait long for the answer to a cancel request, which does not come."""
+    monkeypatch.setattr("draive_pg.database.driver.CANCEL_SECONDS", 0.3)
+
+
 READING = ("list memories", lambda db: db.memories.identifiers())
 WRITING = (REMEMBER, write)
 OPENING = ("begin a transaction", open_transaction)
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(("name", "call"), [READING, OPENING], ids=["read", "transaction"])
 def test_call_on_stopped_backend_times_out(
     connect: Connect, own_dsn: str, name: str, call: Callable[[Client], object]
@@ -564,6 +571,7 @@ def test_call_on_stopped_backend_times_out(
     assert "after" in db.memories.identifiers()
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(("name", "call"), [READING, WRITING], ids=["read", "write"])
 def test_call_on_stalled_network_times_out(
     connect: Connect, dsn: str, name: str, call: Callable[[Client], object]
@@ -602,6 +610,7 @@ def test_idle_connection_dropped_by_network_is_replaced(
         db.close()
 
 
+@pytest.mark.usefixtures("impatient")
 def test_transaction_on_stalled_network_is_rolled_back(connect: Connect, dsn: str) -> None:
     with recording(dsn) as wire:
         db = connect(make_conninfo(wire.dsn, connect_timeout=2))

@@ -180,7 +180,7 @@ def test_export_replaces_file_atomically(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     db = connect(dsn)
-    insert_elements(db, sql, 100_000)
+    insert_elements(db, sql, 60_000)
     path = tmp_path / "log.csv"
     path.write_text("before")
 
@@ -215,9 +215,9 @@ def test_export_replaces_file_atomically(
             has_sqlstate=False,
         )
     assert path.read_text() == "before"
-    assert db.frames.export("conversation_log", path) == 100_000
+    assert db.frames.export("conversation_log", path) == 60_000
     assert [*tmp_path.iterdir()] == [path]
-    assert path.read_bytes().count(b"\n") == 100_001
+    assert path.read_bytes().count(b"\n") == 60_001
 
 
 def test_missing_directory_is_named_in_error(db: Client, tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_error_during_copy_leaves_client_usable(
     from draive_pg.frames.order import Ordered
 
     db = connect(dsn)
-    insert_elements(db, sql, 50_000)
+    insert_elements(db, sql, 10_000)
     original_take = Ordered.take
 
     def take(self: Ordered, rows: Rows) -> object:
@@ -162,7 +162,7 @@ def test_error_during_copy_leaves_client_usable(
         sqlstate="57014",
     )
     monkeypatch.undo()
-    assert len(db.frames.conversation_log()) == 50_000
+    assert len(db.frames.conversation_log()) == 10_000
 
 
 # --- Arbitrary blocks

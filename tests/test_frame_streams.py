@@ -44,7 +44,7 @@ def test_frame_in_transaction_includes_uncommitted_writes(db: Client, dsn: str) 
 
 
 def test_chunks_closed_early_keep_transaction_usable(db: Client, sql: psycopg.Connection) -> None:
-    insert_elements(db, sql, 50_000)
+    insert_elements(db, sql, 10_000)
     with db.transaction():
         db.memory("n").remember(asked("kept"))
         with closing(db.frames.chunks("conversation_log", rows=10)) as chunks:
@@ -73,7 +73,7 @@ def test_chunks_closed_after_the_timeout_keep_transaction_usable(
 
 
 def test_end_of_transaction_closes_its_chunks(db: Client, sql: psycopg.Connection) -> None:
-    insert_elements(db, sql, 50_000)
+    insert_elements(db, sql, 10_000)
     with db.transaction():
         db.memory("n").remember(asked("kept"))
         chunks = db.frames.chunks("conversation_log", rows=10)
@@ -150,7 +150,7 @@ def test_chunks_closed_early_release_their_connection(
     connect: Connect, dsn: str, sql: psycopg.Connection
 ) -> None:
     db = connect(dsn, max_size=1)
-    insert_elements(db, sql, 50_000)
+    insert_elements(db, sql, 10_000)
     for _ in range(3):
         with closing(db.frames.chunks("conversation_log", rows=10)) as chunks:
             next(chunks)
@@ -171,7 +171,7 @@ def test_abandoned_chunks_release_their_connection(dsn: str, sql: psycopg.Connec
                 assert len(await db.frames.sessions()) == 1
 
     with Client(dsn) as db:
-        insert_elements(db, sql, 50_000)
+        insert_elements(db, sql, 10_000)
     asyncio.run(main())
 
 
@@ -208,7 +208,7 @@ def test_frame_is_retried_after_session_is_terminated(
     from draive_pg.frames.order import Ordered
 
     db = connect(dsn)
-    insert_elements(db, sql, 50_000)
+    insert_elements(db, sql, 10_000)
     original_take = Ordered.take
     ends = [1]
 
@@ -218,14 +218,14 @@ def test_frame_is_retried_after_session_is_terminated(
         return original_take(self, rows)
 
     monkeypatch.setattr(Ordered, "take", take)
-    assert len(db.frames.conversation_log()) == 50_000
+    assert len(db.frames.conversation_log()) == 10_000
     assert ends == []
 
 
 def test_chunks_fail_after_session_is_terminated(
     db: Client, dsn: str, sql: psycopg.Connection
 ) -> None:
-    insert_elements(db, sql, 200_000)
+    insert_elements(db, sql, 20_000)
     chunks = db.frames.chunks("conversation_log", rows=10)
     next(chunks)
     terminate_sessions(dsn, wait=False)

@@ -6,7 +6,7 @@ import select
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -15,8 +15,10 @@ import pytest
 from draive_pg import Client
 from draive_pg.embedded import Server, default_data
 from tests.cli_runner import STRICT_PYTHON
-from tests.jupyter_kernel import SECONDS, StartKernel, kernels
+from tests.jupyter_kernel import SECONDS, Kernel, StartKernel, kernels
 from tests.server import scratch_directory, wait_until
+
+type Reuse = Callable[[str], Kernel]
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -34,6 +36,35 @@ def start() -> Iterator[StartKernel]:
         yield start
 
 
+@pytest.fixture(scope="module")
+def started() -> Iterator[Kernel]:
+    """A kernel for all tests that leave none of their own in it."""
+    with kernels() as start:
+        yield start()
+
+
+CLEAN = """
+for each in [*globals().values()]:
+    if type(each).__name__ == "Client":
+        each.close()
+    elif type(each).__name__ == "AsyncClient":
+        await each.close()
+%reset -f
+"""
+
+
+@pytest.fixture
+def reuse(started: Kernel) -> Iterator[Reuse]:
+    """Return a kernel without variables, whose clients use a database."""
+
+    def reuse(dsn: str) -> Kernel:
+        started.run(f"import os; os.environ['DRAIVE_PG_DSN'] = {dsn!r}; del os")
+        return started
+
+    yield reuse
+    started.run(CLEAN)
+
+
 KINDS = pytest.mark.parametrize(("kind", "wait"), [("Client", ""), ("AsyncClient", "await ")])
 
 ERRORS = (
@@ -44,8 +75,8 @@ ERRORS = (
 # --- Cells
 
 
-def test_sync_client_works_in_cells(start: StartKernel, dsn: str) -> None:
-    kernel = start(DRAIVE_PG_DSN=dsn)
+def test_sync_client_works_in_cells(reuse: Reuse, dsn: str) -> None:
+    kernel = reuse(dsn)
     kernel.run("from draive_pg import Client")
     kernel.run("db = Client()")
     kernel.run("import asyncio; assert asyncio.get_running_loop().is_running()")
@@ -56,8 +87,8 @@ def test_sync_client_works_in_cells(start: StartKernel, dsn: str) -> None:
     assert kernel.run("db.configurations.configurations()") == "()"
 
 
-def test_async_client_works_in_cells_and_concurrently(start: StartKernel, dsn: str) -> None:
-    kernel = start(DRAIVE_PG_DSN=dsn)
+def test_async_client_works_in_cells_and_concurrently(reuse: Reuse, dsn: str) -> None:
+    kernel = reuse(dsn)
     kernel.run("import asyncio; from draive_pg import AsyncClient; db = AsyncClient()")
     kernel.run("await db.configurations.define('limits', {'tokens': 3})")
     assert kernel.run("await db.configurations.load_raw('limits')") == "{'tokens': 3}"
@@ -75,13 +106,13 @@ def test_async_client_works_in_cells_and_concurrently(start: StartKernel, dsn: s
 
 @KINDS
 def test_interrupt_ends_waiting_cell_and_cancels_query(
-    start: StartKernel,
+    reuse: Reuse,
     dsn: str,
     sql: psycopg.Connection,
     kind: str,
     wait: str,
 ) -> None:
-    kernel = start(DRAIVE_PG_DSN=dsn)
+    kernel = reuse(dsn)
     kernel.run(f"from draive_pg import {kind}; db = {kind}(cache_limit=0)")
     for _ in range(2):
         holder = psycopg.connect(dsn)
@@ -130,9 +161,9 @@ FAILING = {
 
 @KINDS
 def test_traceback_is_short_and_hides_internals(
-    start: StartKernel, empty_dsn: str, kind: str, wait: str
+    reuse: Reuse, empty_dsn: str, kind: str, wait: str
 ) -> None:
-    kernel = start(DRAIVE_PG_DSN=empty_dsn)
+    kernel = reuse(empty_dsn)
     kernel.run(f"from draive_pg import {kind}; db = {kind}()")
     words = {"wait": wait, **dict.fromkeys(("loop", "block"), "async " if wait else "")}
     too_long: dict[str, str] = {}
@@ -146,10 +177,8 @@ def test_traceback_is_short_and_hides_internals(
 
 
 @KINDS
-def test_error_message_is_one_line(
-    start: StartKernel, empty_dsn: str, kind: str, wait: str
-) -> None:
-    kernel = start(DRAIVE_PG_DSN=empty_dsn)
+def test_error_message_is_one_line(reuse: Reuse, empty_dsn: str, kind: str, wait: str) -> None:
+    kernel = reuse(empty_dsn)
     kernel.run(f"from draive_pg import {kind}; db = {kind}()")
     shown = kernel.end(kernel.begin(f"{wait}db.configurations.load_raw('limits')"))
     last = shown.error[-1]
@@ -181,10 +210,10 @@ def test_conversations_are_shown_and_exported_in_cells(
     assert shown.html == "of the user"
 
 
-def test_displaying_client_does_no_io(start: StartKernel) -> None:
+def test_displaying_client_does_no_io(reuse: Reuse) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        kernel = start(DRAIVE_PG_DSN=f"postgresql://ada:secret@127.0.0.1:{port}/chats")
+        kernel = reuse(f"postgresql://ada:secret@127.0.0.1:{port}/chats")
         kernel.run("from draive_pg import AsyncClient, Client")
         for kind in ("Client", "AsyncClient"):
             shown = kernel.end(kernel.begin(f"db = {kind}(); display(db, db.memory('m')); db"))
@@ -195,8 +224,8 @@ def test_displaying_client_does_no_io(start: StartKernel) -> None:
         assert select.select([server], [], [], 0)[0] == []
 
 
-def test_completion_offers_only_public_names(start: StartKernel, dsn: str) -> None:
-    kernel = start(DRAIVE_PG_DSN=dsn)
+def test_completion_offers_only_public_names(reuse: Reuse, dsn: str) -> None:
+    kernel = reuse(dsn)
     kernel.run("from draive_pg import Client; db = Client(); memory = db.memory('m')")
     offered = kernel.complete("db.")
     assert {"configurations", "frames", "instructions", "memories", "memory"} <= {*offered}
@@ -217,10 +246,10 @@ def test_completion_offers_only_public_names(start: StartKernel, dsn: str) -> No
 
 @KINDS
 def test_tooltips_show_docstring_and_completion_offers_parameters(
-    start: StartKernel, kind: str, wait: str
+    reuse: Reuse, kind: str, wait: str
 ) -> None:
-    kernel = start()
-    kernel.run(f"from draive_pg import {kind}; db = {kind}('dbname=nowhere')")
+    kernel = reuse("dbname=nowhere")
+    kernel.run(f"from draive_pg import {kind}; db = {kind}()")
     shown = kernel.inspect("db.memories.count")
     assert f") -> {'Coroutine[Any, Any, int]' if wait else 'int'}\n" in shown
     assert "Count memories" in shown
