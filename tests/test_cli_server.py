@@ -34,6 +34,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_started_server_is_kept_until_it_is_stopped(home: Path, shell: Shell) -> None:
     before = shell("server", "status")
     assert before.code == 3
@@ -113,6 +114,7 @@ def test_where_prints_paths_and_address(home: Path, shell: Shell) -> None:
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_psql_connects_to_the_server_and_its_exit_code_is_returned(home: Path) -> None:
     done = run("server", "psql", "-XAtc", "SELECT 6 * 7")
     assert (done.stdout, done.stderr, done.returncode) == ("42\n", "", 0)

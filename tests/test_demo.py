@@ -146,6 +146,7 @@ def test_output_in_pipe_is_plain_and_fits_width(shown: str) -> None:
     assert max_line_length(shown) <= WIDTH
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [70, 140])
 def test_output_on_terminal_is_coloured_and_fits_width(empty_dsn: str, columns: int) -> None:
     terminal, theirs = pty.openpty()
@@ -193,6 +194,7 @@ def test_closed_stdout_ends_demo_silently(dsn: str) -> None:
         assert process.wait(timeout=60) == 1
 
 
+@pytest.mark.slow
 def test_snippet_omits_dsn_of_environment(empty_dsn: str) -> None:
     shown = python(*COMMAND, "demo", "--schema", "mine", DRAIVE_PG_DSN=empty_dsn)
     *opening, frame = snippet(shown).splitlines()

@@ -180,6 +180,7 @@ def test_frame_without_pandas_raises_module_not_found(dsn: str) -> None:
     assert "pandas" in line
 
 
+@pytest.mark.slow
 def test_package_can_be_imported_on_windows() -> None:
     done = run(
         """

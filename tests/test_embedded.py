@@ -348,6 +348,7 @@ def test_forced_stop_ignores_other_users(data: Path) -> None:
         assert finish(other) == "False"
 
 
+@pytest.mark.slow
 def test_concurrent_starts_and_stops_of_processes(data: Path) -> None:
     rounds = """
 import sys, psycopg
@@ -683,6 +684,7 @@ def test_deleted_data_directory_is_recreated(data: Path) -> None:
     assert server.stop()
 
 
+@pytest.mark.slow
 def test_start_of_hanging_server_times_out(data: Path) -> None:
     server = Server(data, settings=FAST).start()
     late = Server(data, start_timeout=0.1)
@@ -691,9 +693,9 @@ def test_start_of_hanging_server_times_out(data: Path) -> None:
         pytest.raises(EmbeddedServerError, match=r"within 0\.1 s.*data\.log"),
     ):
         late.start()
+    late._start_timeout = 60.0
     assert late.start() is late
     assert not late.stop()
-    late._start_timeout = 60.0
     assert server.stop()
 
 
@@ -910,6 +912,7 @@ def test_root_accesses_files_with_privileges_of_their_owner(place: Path) -> None
     assert Layout.of(place / "data").keeper == Owner.current()
 
 
+@pytest.mark.slow
 def test_programs_inaccessible_to_server_user_are_copied(
     place_on_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -887,6 +887,7 @@ def test_export_of_a_standby_does_not_miss_a_late_commit(
         assert sum(exported) == len(db.frames.conversation_log()) == 4
 
 
+@pytest.mark.slow
 def test_target_session_attrs_selects_host_and_failover(connect: Connect) -> None:
     with fault_server() as primary, following(primary) as standby:
         dsn = primary.database()

@@ -125,6 +125,7 @@ def test_result_is_independent_of_arrival_order(
     assert len(arrived) > 1
 
 
+@pytest.mark.slow
 def test_memories_of_any_size_are_ordered(db: Client, sql: psycopg.Connection) -> None:
     insert_elements(db, sql, 70_000, "long")
     insert_elements(db, sql, 1, "short")

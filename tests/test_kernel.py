@@ -185,6 +185,7 @@ def test_error_message_is_one_line(reuse: Reuse, empty_dsn: str, kind: str, wait
     assert re.fullmatch(r"(draive_pg\.errors\.)?TableMissing: .*'limits'.*setup\(\).*", last), last
 
 
+@pytest.mark.slow
 @KINDS
 def test_conversations_are_shown_and_exported_in_cells(
     start: StartKernel, dsn: str, tmp_path: Path, kind: str, wait: str
@@ -290,6 +291,7 @@ def stopped(server: Server) -> bool:
     return not server.running() and not (server.data / "postmaster.pid").exists()
 
 
+@pytest.mark.slow
 @KINDS
 def test_kernel_starts_server_and_stops_it_on_restart_and_shutdown(
     start: StartKernel, server: Server, kind: str, wait: str
@@ -421,6 +423,7 @@ def test_script_without_close_exits_silently(dsn: str, script: str) -> None:
     assert run_script(script, DRAIVE_PG_DSN=dsn) == "() 0"
 
 
+@pytest.mark.slow
 @SCRIPTS
 def test_script_without_close_stops_embedded_server(server: Server, script: str) -> None:
     assert run_script(script) == "() 0"

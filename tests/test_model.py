@@ -229,6 +229,7 @@ class Memories(RuleBasedStateMachine):
         assert sorted(self.sql.execute(KEPT).fetchall()) == sorted(self.kept)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["dsn", "partitioned_dsn"])
 def test_memories_behave_like_lists(layout: str, request: pytest.FixtureRequest) -> None:
     dsn = request.getfixturevalue(layout)

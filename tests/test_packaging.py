@@ -125,6 +125,7 @@ def test_installed_package_works_outside_repository(installed: Path, empty_dsn: 
     assert run(sys.executable, "-c", code, installed, empty_dsn, **run_there) == "1"
 
 
+@pytest.mark.slow
 def test_command_is_installed(installed: Path, dsn: str) -> None:
     command = installed / "bin" / "draive-pg"
     run_there = {"PYTHONPATH": str(installed), "PYTHONWARNINGS": "error"}

@@ -183,6 +183,7 @@ def write_pyright_config(folder: Path) -> None:
     (folder / "pyrightconfig.json").write_text(json.dumps(config))
 
 
+@pytest.mark.slow
 def test_pyright_infers_exact_types_for_both_clients(tmp_path: Path) -> None:
     (tmp_path / "snippet.py").write_text(SNIPPET)
     write_pyright_config(tmp_path)
@@ -222,6 +223,7 @@ def use(db: Client, async_db: AsyncClient) -> None:
 """
 
 
+@pytest.mark.slow
 def test_editor_shows_signature_and_docstring_for_both_clients(tmp_path: Path) -> None:
     write_pyright_config(tmp_path)
     sync, asynchronous = hovers(tmp_path, HOVERED, [(3, 18), (4, 24)])

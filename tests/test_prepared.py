@@ -140,6 +140,7 @@ def test_adapters_prepare_statements_where_they_are_kept(
         assert len(db.memory("m").log()) == 6
 
 
+@pytest.mark.slow
 def test_timeout_of_adapters_limits_each_answer_after_the_check(dsn: str) -> None:
     async def wait() -> int:
         pool = PostgresConnectionPool.of(dsn, prepare=True, connection_limit=1, timeout=1.0)

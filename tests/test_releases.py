@@ -216,6 +216,7 @@ with Client(sys.argv[1]) as db:
 """
 
 
+@pytest.mark.slow
 def test_releases_of_processes_do_not_interleave(db: Client, dsn: str) -> None:
     orders = ("a,b,c,d", "d,c,b,a")
     processes = [subprocess.Popen([sys.executable, "-c", RELEASER, dsn, names]) for names in orders]

@@ -393,6 +393,7 @@ with Client(sys.argv[1]) as db:
 """
 
 
+@pytest.mark.slow
 def test_conditional_writes_of_processes_lose_no_update(db: Client, dsn: str) -> None:
     db.instructions.define("counter", content="0")
     processes = [subprocess.Popen([sys.executable, "-c", WRITER, dsn]) for _ in range(2)]

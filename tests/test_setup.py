@@ -147,6 +147,7 @@ def test_applied_migrations_are_shown_as_one_line(db: Client) -> None:
     assert pickle.loads(pickle.dumps(AppliedMigrations(names))) == names
 
 
+@pytest.mark.slow
 def test_concurrent_setup_by_processes_succeeds(empty_dsn: str) -> None:
     code = "import sys, draive_pg; draive_pg.Client(sys.argv[1], schema='team').setup()"
     processes = [

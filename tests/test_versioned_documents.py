@@ -725,6 +725,7 @@ def test_removed_revision_with_unreadable_timestamp_is_not_counted(
 # --- Large texts
 
 
+@pytest.mark.slow
 def test_search_finds_text_in_large_document(db: Client) -> None:
     db.instructions.define("small", content="Needle")
     db.instructions.define("large", content=f"{'x' * 19_999_997}NEEDLE{'x' * 1_000_000}")
