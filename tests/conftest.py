@@ -27,7 +27,7 @@ from draive_pg.cli import main
 from draive_pg.embedded import Server
 from draive_pg.lines.line import LINE_92
 from tests.cli_runner import Result, Shell
-from tests.cluster import distribute, join, make_template, nodes
+from tests.cluster import distribute, join, make_template, nodes, run_on
 from tests.databases import Databases
 from tests.draive_scope import InScope, asyncpg_pool, psycopg_pool, run_in_scope
 from tests.schema import set_up, set_up_partitioned
@@ -154,7 +154,7 @@ def dsn_of(connection: psycopg.Connection) -> str:
 
 @pytest.fixture(scope="session")
 def databases(with_tables: NoopExecutor) -> Iterator[Databases]:
-    databases = Databases(os.environ[VARIABLE], f"{with_tables.template_dbname}")
+    databases = Databases(nodes(os.environ[VARIABLE]), f"{with_tables.template_dbname}")
     yield databases
     databases.drop()
 
@@ -166,30 +166,33 @@ def dsn(databases: Databases) -> str:
 
 
 @contextmanager
-def provided(template: str, origin: str, prepare: Callable[[str], object]) -> Generator[Databases]:
+def provided(
+    servers: list[str], template: str, origin: str, prepare: Callable[[str], object]
+) -> Generator[Databases]:
     """Provide databases like a copy of another one that has been prepared once."""
-    with psycopg.connect(os.environ[VARIABLE], autocommit=True) as connection:
-        connection.execute(
-            SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(template), Identifier(origin))
-        )
-        prepare(make_conninfo(os.environ[VARIABLE], dbname=template))
-        databases = Databases(os.environ[VARIABLE], template)
-        yield databases
-        databases.drop()
-        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(template)))
+    run_on(servers, "CREATE DATABASE {} TEMPLATE {}", template, origin)
+    prepare(make_conninfo(servers[0], dbname=template))
+    if len(servers) > 1:
+        make_template(servers, template)
+    databases = Databases(servers, template)
+    yield databases
+    databases.drop()
+    run_on(servers, "DROP DATABASE {} WITH (FORCE)", template)
 
 
 @pytest.fixture(scope="session")
 def databases_with_templates(with_tables: NoopExecutor) -> Iterator[Databases]:
-    origin = f"{with_tables.template_dbname}"
-    with provided(f"{origin}_templates", origin, lambda dsn: set_up(dsn, LINE_92)) as databases:
+    servers, origin = nodes(os.environ[VARIABLE]), f"{with_tables.template_dbname}"
+    with provided(
+        servers, f"{origin}_templates", origin, lambda dsn: set_up(dsn, LINE_92)
+    ) as databases:
         yield databases
 
 
 @pytest.fixture(scope="session")
 def databases_with_partitions(without_tables: NoopExecutor) -> Iterator[Databases]:
-    origin = f"{without_tables.template_dbname}"
-    with provided(f"{origin}_partitioned", origin, set_up_partitioned) as databases:
+    servers, origin = [os.environ[VARIABLE]], f"{without_tables.template_dbname}"
+    with provided(servers, f"{origin}_partitioned", origin, set_up_partitioned) as databases:
         yield databases
 
 
@@ -209,6 +212,13 @@ def empty_dsn(empty_database: psycopg.Connection) -> str:
 def partitioned_dsn(databases_with_partitions: Databases) -> str:
     """A database with all tables, hash-partitioned, and no rows."""
     return databases_with_partitions.provide()
+
+
+@pytest.fixture
+def one_server(dsn: str) -> None:
+    """Skip a test of what a Citus cluster does not have: see "What differs" in docs/scale.md."""
+    if len(nodes(dsn)) > 1:
+        pytest.skip("not possible on distributed tables")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import LiteralString
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from tests.cluster import nodes, run_on
+from tests.cluster import run_on
 
 _TABLES = """
 SELECT oid::regclass::text FROM pg_class
@@ -48,9 +48,8 @@ WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type 
 class Databases:
     """Provide databases that are equal to a template, one at a time."""
 
-    def __init__(self, server: str, template: str) -> None:
-        self._server = server
-        self._nodes = nodes(server)
+    def __init__(self, servers: list[str], template: str) -> None:
+        self._servers = servers
         self._template = template
         self._prefix = f"draive_pg_{secrets.token_hex(4)}"
         self._count = 0
@@ -86,10 +85,10 @@ class Databases:
             self._current = ""
 
     def _dsn(self) -> str:
-        return make_conninfo(self._server, dbname=self._current)
+        return make_conninfo(self._servers[0], dbname=self._current)
 
     def _run(self, statement: LiteralString, *names: str) -> None:
-        run_on(self._nodes, statement, *names)
+        run_on(self._servers, statement, *names)
 
     def _reset(self) -> bool:
         """Delete the rows of the current database, unless anything else in it was changed."""

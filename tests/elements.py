@@ -31,12 +31,12 @@ FROM generate_series(1, $2::INT8) AS n
 # In a subquery, because Citus plans no UPDATE with arithmetic of times.
 MOVE = """
 UPDATE {table} AS stored
-SET created = moved.created
+SET {column} = moved.time
 FROM (
-    SELECT created AS former, created + $1::INTERVAL AS created
+    SELECT {column} AS former, {column} + $1::INTERVAL AS time
     FROM {table} WHERE identifier = $2 OFFSET 0
 ) AS moved
-WHERE stored.identifier = $2 AND stored.created = moved.former
+WHERE stored.identifier = $2 AND stored.{column} = moved.former
 """
 
 
@@ -83,6 +83,8 @@ def insert_elements(db: Client, sql: psycopg.Connection, rows: int, identifier: 
     sql.execute(INSERT, (identifier, rows))
 
 
-def move_times(sql: psycopg.Connection, table: str, by: timedelta, identifier: str) -> None:
+def move_times(
+    sql: psycopg.Connection, table: str, by: timedelta, identifier: str, column: str = "created"
+) -> None:
     """Change the times of all rows of a memory in a table."""
-    sql.execute(MOVE.format(table=table).encode(), (by, identifier))
+    sql.execute(MOVE.format(table=table, column=column).encode(), (by, identifier))

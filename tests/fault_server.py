@@ -116,7 +116,9 @@ def terminate_sessions(dsn: str, *, wait: bool = True) -> None:
     ended = session_pids(dsn)
     assert ended
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s) AS pid", (ended,))
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM unnest(%s::INT[]) AS pid", (ended,)
+        )
     if wait:
         wait_until(lambda: not set(ended) & set(session_pids(dsn)))
 

@@ -8,11 +8,18 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType, FunctionType
 
 import psycopg
+
+from tests.cluster import nodes
+
+_LOCK_WAITERS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND datname = current_database()
+"""
 
 # Fast, but not durable.
 FAST = {
@@ -89,14 +96,15 @@ def wait_until(condition: Callable[[], bool], *, timeout: float = 20.0) -> None:
 
 
 def wait_for_lock_waiters(dsn: str, *, at_least: int) -> int:
-    """Wait until at least so many sessions wait for a lock, and return their number."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    """Wait until at least so many sessions on any node wait for a lock; return their number."""
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(psycopg.connect(node, autocommit=True)) for node in nodes(dsn)
+        ]
         deadline = time.monotonic() + 20
         while True:
-            ((count,),) = connection.execute(
-                "SELECT count(*) FROM pg_stat_activity "
-                "WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            ).fetchall()
+            counts = [connection.execute(_LOCK_WAITERS).fetchall() for connection in connections]
+            count = sum(row[0] for (row,) in counts)
             if count >= at_least:
                 return count
             assert time.monotonic() < deadline, "timed out"

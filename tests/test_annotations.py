@@ -149,6 +149,7 @@ def on_removal_of_annotations(sql: psycopg.Connection, statement: str) -> None:
     )
 
 
+@pytest.mark.usefixtures("one_server")  # a trigger
 def test_annotations_stay_if_target_of_rename_is_created_meanwhile(
     visit: Client, sql: psycopg.Connection
 ) -> None:
@@ -159,6 +160,7 @@ def test_annotations_stay_if_target_of_rename_is_created_meanwhile(
     assert positions(visit) == {"helpful": 3}
 
 
+@pytest.mark.usefixtures("one_server")  # a trigger
 def test_annotations_stay_if_memory_is_written_to_while_it_is_pruned(
     visit: Client, sql: psycopg.Connection
 ) -> None:

@@ -185,9 +185,17 @@ def test_truncate_keeps_elements_before_position(tied: Client) -> None:
     assert memory.truncate(5) == 1
     assert memory.truncate(cursor) == 2
     assert texts(tied) == ["a", "b", "c"]
-    assert memory.truncate(cursor) == 0
     assert memory.truncate(2) == 1
     assert memory.truncate(0) == 2
+
+
+@pytest.mark.usefixtures("one_server")  # a cursor is not valid any more
+def test_truncate_at_cursor_of_removed_element(tied: Client) -> None:
+    memory = tied.memory("m")
+    cursor = memory.elements()[3].cursor
+    memory.truncate(cursor)
+    assert memory.truncate(cursor) == 0
+    assert texts(tied) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("position", range(6))

@@ -225,6 +225,7 @@ def test_missing_directory_is_named_in_error(db: Client, tmp_path: Path) -> None
         db.frames.export("sessions", tmp_path / "nowhere" / "a.csv")
 
 
+@pytest.mark.usefixtures("one_server")  # an estimate of rows
 def test_progress_is_shown_on_request(
     db: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -152,7 +152,7 @@ def test_error_during_copy_leaves_client_usable(
 
     def take(self: Ordered, rows: Rows) -> object:
         for backend in session_pids(dsn):
-            sql.execute("SELECT pg_cancel_backend($1)", (backend,))
+            sql.execute("SELECT pg_cancel_backend($1::INT)", (backend,))
         return original_take(self, rows)
 
     monkeypatch.setattr(Ordered, "take", take)

@@ -160,9 +160,17 @@ def test_tool_requests_are_joined_with_their_responses(db: Client, sql: psycopg.
     )
     memory.remember(answered("a"), asked("q"), called("c3", tool="count"))
     sql.execute(
-        "UPDATE memories_elements SET created = TIMESTAMPTZ '2026-01-01Z' "
-        "+ INTERVAL '1 second' * (SELECT count(*) FROM memories_elements AS earlier "
-        "WHERE earlier.created < memories_elements.created)"
+        """
+        UPDATE memories_elements SET created = moved.time
+        FROM (
+            SELECT
+                created AS former,
+                TIMESTAMPTZ '2026-01-01Z'
+                    + row_number() OVER (ORDER BY created) * INTERVAL '1 second' AS time
+            FROM memories_elements WHERE identifier = 'm'
+        ) AS moved
+        WHERE identifier = 'm' AND created = moved.former
+        """
     )
     calls = db.frames.tool_calls()
     assert list(calls.call) == ["c1", "c2", "c3"]
@@ -517,6 +525,7 @@ def test_statements_equal_files_except_for_selected_columns(name: str) -> None:
         assert {line.rstrip(",") for line in selected} <= {line.rstrip(",") for line in whole}
 
 
+@pytest.mark.usefixtures("one_server")  # its plan
 def test_only_selected_columns_are_computed(sql: psycopg.Connection) -> None:
     for ordered in (True, False):
         asked_for = FrameQuery(

@@ -11,7 +11,7 @@ from draive import ModelInput, MultimodalContent
 from draive_pg import Client
 from draive_pg.adapters import PostgresModelMemory
 from tests.draive_scope import InScope
-from tests.elements import answered, asked, called, texts
+from tests.elements import answered, asked, called, move_times, texts
 
 BAD = "a\0b\ud800c"
 GOOD = "a\ufffdb\ufffdc"
@@ -38,7 +38,7 @@ def test_key_can_be_used_again_when_it_has_expired(db: Client, sql: psycopg.Conn
     memory = db.memory("m")
     memory.remember(asked("1"), key="k", key_expiration=timedelta(hours=1))
     memory.remember(asked("2"), key="other")
-    sql.execute("UPDATE draive_pg_keys SET expires = expires - INTERVAL '1 hour'")
+    move_times(sql, "draive_pg_keys", timedelta(hours=-1), "m", column="expires")
     memory.remember(asked("3"), key="k")
     memory.remember(asked("4"), key="other")
     assert texts(memory.recall().context) == ["1", "2", "3"]

@@ -39,7 +39,7 @@ def own_databases() -> Iterator[Databases]:
         connection.execute("CREATE DATABASE tables")
     with Client(make_conninfo(server.uri(), dbname="tables")) as db:
         db.setup()
-    databases = Databases(server.uri(), "tables")
+    databases = Databases([server.uri()], "tables")
     yield databases
     databases.drop()
     server.stop(force=True)

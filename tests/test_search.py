@@ -267,6 +267,7 @@ def test_only_beginning_of_long_text_is_indexed(
     assert found(db, "end") == []
 
 
+@pytest.mark.usefixtures("one_server")  # its plan
 def test_search_uses_index(db: Client, sql: psycopg.Connection) -> None:
     fill(db)
     db.memories.create_search_index()
@@ -278,6 +279,7 @@ def test_search_uses_index(db: Client, sql: psycopg.Connection) -> None:
     assert "Bitmap Index Scan on memories_elements_search_simple" in plan
 
 
+@pytest.mark.usefixtures("one_server")  # its plan
 def test_trigram_index_is_used_and_does_not_change_results(
     db: Client, sql: psycopg.Connection
 ) -> None:
@@ -311,6 +313,7 @@ def test_missing_trigram_extension_is_named_in_error(
         db.memories.create_search_index(match="substring")
 
 
+@pytest.mark.usefixtures("one_server")  # the quotation mark
 def test_index_is_created_per_schema(connect: Connect, dsn: str) -> None:
     db = connect(dsn, schema='team "a"')
     db.setup()

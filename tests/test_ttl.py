@@ -61,8 +61,11 @@ def test_memory_whose_ttl_is_extended_during_prune_is_kept(
     aged.memories.set_ttl(2 * DAY, prefix="b/")
     aged.annotations.add("a/3", name="kept")
 
+    searched: list[OperationEvent] = []
+
     def extend(event: OperationEvent) -> None:
-        if event.name == "prune memories":  # first the search for them
+        if event.name == "prune memories" and not searched:  # those that remove them follow
+            searched.append(event)
             sql.execute("UPDATE draive_pg_ttl SET ttl = INTERVAL '1 year' WHERE name = 'a/3'")
 
     db = connect(dsn, on_operation=extend)
@@ -73,8 +76,9 @@ def test_memory_whose_ttl_is_extended_during_prune_is_kept(
 
 
 def test_set_ttl_waits_for_the_lock_of_the_memory(connect: Connect, dsn: str) -> None:
-    with psycopg.connect(dsn) as other:
-        other.execute("SELECT pg_advisory_xact_lock(hashtextextended('memories/a', 0))")
+    other = connect(dsn)
+    with other.transaction():
+        other.memory("a").maintenance()
         connect(dsn).memories.set_ttl(DAY, prefix="a")
         with pytest.raises(TimedOut):
             connect(dsn, timeout=0.2).memories.set_ttl(DAY, identifier="a")

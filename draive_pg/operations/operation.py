@@ -162,8 +162,8 @@ class Relations:
 # Of `Relations`; `{schema}` is none of them.
 PLACEHOLDER = re.compile(
     r"\{(?:conversations|elements|newest_elements|writes|snapshots|create_conversations"
-    r"|insert_elements|insert_snapshots|delete_elements|delete_snapshots|check_removal|remove_conversations"
-    r"|element_tables|turns|unless_indexed|end_unless|meta|fence|located|for_update)\}"
+    r"|lock_conversations|insert_elements|insert_snapshots|delete_elements|delete_snapshots|check_removal|remove_conversations"
+    r"|element_tables|turns|unless_indexed|end_unless|meta|fence|located)\}"
 )
 
 

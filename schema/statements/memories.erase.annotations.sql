@@ -5,8 +5,7 @@
 WITH matching AS MATERIALIZED (
     SELECT conversation.identifier
     FROM memories AS conversation
-    WHERE ($1::TEXT[] IS NULL
-            OR conversation.identifier = ANY ((SELECT $1::TEXT[])::TEXT[]))
+    WHERE ($1::TEXT[] IS NULL OR conversation.identifier = ANY ($1::TEXT[]))
         AND ($2::TEXT IS NULL OR starts_with(conversation.identifier, $2::TEXT))
         AND ($3::JSONB IS NULL OR EXISTS (
             SELECT FROM (

@@ -7,8 +7,7 @@ WITH matching AS MATERIALIZED (
     FROM (
     SELECT conversation.identifier
     FROM memories AS conversation
-    WHERE ($1::TEXT[] IS NULL
-            OR conversation.identifier = ANY ((SELECT $1::TEXT[])::TEXT[]))
+    WHERE ($1::TEXT[] IS NULL OR conversation.identifier = ANY ($1::TEXT[]))
         AND ($2::TEXT IS NULL OR starts_with(conversation.identifier, $2::TEXT))
         AND ($3::JSONB IS NULL OR EXISTS (
             SELECT FROM (
@@ -31,7 +30,7 @@ UNION ALL
 SELECT count(pg_advisory_xact_lock(key))
 FROM (
     SELECT hashtextextended('memories/' || identifier, 0) AS key
-    FROM memories AS conversation
+    FROM (SELECT NULL::TEXT AS identifier WHERE FALSE) AS conversation
     WHERE identifier IN (SELECT identifier FROM matching)
     ORDER BY key
 ) AS ordered

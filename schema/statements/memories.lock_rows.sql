@@ -1,9 +1,10 @@
 -- $1 identifiers
-SELECT count(*)
-FROM (
+WITH locked AS (SELECT unnest($1::TEXT[]) AS identifier),
+locked_conversations AS (
     SELECT identifier
-    FROM memories AS conversation
-    WHERE identifier = ANY ($1::TEXT[])
+    FROM memories
+    WHERE identifier = ANY (ARRAY(SELECT identifier FROM locked))
     ORDER BY identifier
     FOR UPDATE
-) AS locked
+)
+SELECT count(*) FROM locked_conversations

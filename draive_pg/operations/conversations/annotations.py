@@ -47,7 +47,8 @@ COLUMNS: LiteralString = (
     "identifier, id, digest, occurrence, name, score, comment, tags, author, annotated"
 )
 
-# For a database whose tables are of an older version.
+# For a database whose tables are of an older version. Not `WHERE FALSE`, because Citus cannot plan
+# `ctid` in a join that is known to be empty.
 NO_ANNOTATIONS = Fallback(
     {
         TABLE: """(
@@ -62,7 +63,7 @@ NO_ANNOTATIONS = Fallback(
         NULL::JSONB AS tags,
         NULL::TEXT AS author,
         NULL::TIMESTAMPTZ AS annotated
-    WHERE FALSE
+    LIMIT 0
 )"""
     }
 )

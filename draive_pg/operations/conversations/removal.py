@@ -65,11 +65,12 @@ PRUNABLE_EXPIRED = Query(
     "memories.prune.find_expired", _prunable(f"\n    AND last < now() - {TTL}")
 )
 
-MATCHING: LiteralString = f"""
+
+def _matching(identifiers: LiteralString = ":identifiers::TEXT[]") -> LiteralString:
+    return f"""
     SELECT conversation.identifier
     FROM {CONVERSATIONS} AS conversation
-    WHERE (:identifiers::TEXT[] IS NULL
-            OR conversation.identifier = ANY ((SELECT :identifiers::TEXT[])::TEXT[]))
+    WHERE (:identifiers::TEXT[] IS NULL OR conversation.identifier = ANY ({identifiers}))
         AND (:prefix::TEXT IS NULL OR starts_with(conversation.identifier, :prefix::TEXT))
         AND (:variables::JSONB IS NULL OR EXISTS (
             SELECT FROM {SNAPSHOTS} AS snapshot
@@ -82,6 +83,9 @@ MATCHING: LiteralString = f"""
                 AND element.meta @> :meta::JSONB
         ))
 """
+
+
+MATCHING = _matching()
 
 COUNT_MATCHING: LiteralString = f"""
 SELECT
@@ -170,11 +174,15 @@ ERASE_DRY_RUN = Query("memories.erase.dry_run", f"WITH matching AS ({MATCHING}){
 
 
 def _erase_rest(
-    table: LiteralString, meta: LiteralString = "FALSE", *, name: LiteralString = "identifier"
+    table: LiteralString,
+    meta: LiteralString = "FALSE",
+    *,
+    name: LiteralString = "identifier",
+    matching: LiteralString = MATCHING,
 ) -> LiteralString:
     """Return the SQL that removes rows of matching memories, also of those removed before."""
     return f"""
-WITH matching AS MATERIALIZED ({MATCHING})
+WITH matching AS MATERIALIZED ({matching})
 DELETE FROM {{schema}}.{table} AS kept
 WHERE (
     kept.{name} IN (SELECT identifier FROM matching)
@@ -195,9 +203,14 @@ ERASE_ELEMENTS = Query(
 
 ERASE_KEYS = Query("memories.erase.keys", _erase_rest("draive_pg_keys"))
 
-# The rule of a prefix is no data of a person, and holds for the memories to come.
+# The rule of a prefix is no data of a person, and holds for the memories to come. Citus cannot run
+# it where one memory is stored, as it is replicated: by a subquery, it reads the memories before.
 ERASE_TTL = Query(
-    "memories.erase.ttl", _erase_rest("draive_pg_ttl", name="name") + "AND NOT kept.is_prefix\n"
+    "memories.erase.ttl",
+    _erase_rest(
+        "draive_pg_ttl", name="name", matching=_matching("(SELECT :identifiers::TEXT[])::TEXT[]")
+    )
+    + "AND NOT kept.is_prefix\n",
 )
 
 ERASE_ANNOTATIONS = Query("memories.erase.annotations", _erase_rest("draive_pg_annotations"))

@@ -47,20 +47,20 @@ WRITES: LiteralString = "{writes}"
 META: LiteralString = "{meta}"
 # Columns identifier, created, place and variables.
 SNAPSHOTS: LiteralString = "{snapshots}"
-# Column identifier of conversations that exist: a statement that reads it runs on the node of a
-# Citus cluster that stores them. Without rows where no table has a row for each conversation.
+# Column identifier of conversations that Citus distributes: a statement that reads it runs on the
+# node that stores them. Without rows on one server.
 LOCATED: LiteralString = "{located}"
-# Locks their rows, where a foreign key of the elements refers to them; Citus cannot lock several.
-FOR_UPDATE: LiteralString = "{for_update}"
 
 # Each is one or several common table expressions. `created_conversations` has the identifiers of
-# `new_conversations (identifier, created)` that did not exist. The others write the rows of
-# `new_elements (identifier, number, content, created)` in order, and those of
+# `new_conversations (identifier, created)` that did not exist, and `locked_conversations` locks the
+# rows of `locked (identifier)` to which a foreign key of the elements refers. The others write the
+# rows of `new_elements (identifier, number, content, created)` in order, and those of
 # `new_snapshots (identifier, number, variables, created)`, or remove `removed (identifier)`, or
 # the elements `removed_elements (identifier, created, place)` of one conversation, or the
 # variables of `cleared (identifier)`. `checked` has the reason why the elements `chosen` cannot be
 # removed, or NULL.
 CREATE_CONVERSATIONS: LiteralString = "{create_conversations}"
+LOCK_CONVERSATIONS: LiteralString = "{lock_conversations}"
 INSERT_ELEMENTS: LiteralString = "{insert_elements}"
 INSERT_SNAPSHOTS: LiteralString = "{insert_snapshots}"
 CHECK_REMOVAL: LiteralString = "{check_removal}"
@@ -122,10 +122,15 @@ MEMORY_ELEMENTS: LiteralString = f"""(
         FROM {{schema}}.memories_elements
     )"""
 
+# On one server.
+NOT_LOCATED: LiteralString = "(SELECT NULL::TEXT AS identifier WHERE FALSE)"
+
+# Where no row stands for a conversation, or Citus cannot lock several.
+NO_ROWS_LOCKED: LiteralString = "locked_conversations AS (SELECT FROM locked WHERE FALSE)"
+
 MEMORIES: Mapping[LiteralString, LiteralString] = {
     ELEMENT_TABLES: "{schema}.memories",
-    LOCATED: "{schema}.memories",
-    FOR_UPDATE: "FOR UPDATE",
+    LOCATED: NOT_LOCATED,
     CONVERSATIONS: "{schema}.memories",
     ELEMENTS: MEMORY_ELEMENTS,
     NEWEST_ELEMENTS: MEMORY_ELEMENTS,
@@ -142,6 +147,13 @@ MEMORIES: Mapping[LiteralString, LiteralString] = {
     SELECT identifier, created FROM new_conversations
     ON CONFLICT (identifier) DO NOTHING
     RETURNING identifier
+)""",
+    LOCK_CONVERSATIONS: """locked_conversations AS (
+    SELECT identifier
+    FROM {schema}.memories
+    WHERE identifier = ANY (ARRAY(SELECT identifier FROM locked))
+    ORDER BY identifier
+    FOR UPDATE
 )""",
     INSERT_ELEMENTS: """inserted_elements AS (
     INSERT INTO {schema}.memories_elements (identifier, content, created)
@@ -172,7 +184,8 @@ MEMORIES: Mapping[LiteralString, LiteralString] = {
 # other rows of the same times are written again.
 DISTRIBUTED: Mapping[LiteralString, LiteralString] = {
     **MEMORIES,
-    FOR_UPDATE: "",
+    LOCATED: "{schema}.memories",
+    LOCK_CONVERSATIONS: NO_ROWS_LOCKED,
     FENCE: "",
     SNAPSHOTS: """(
         SELECT
@@ -205,8 +218,8 @@ SCANNED: Mapping[LiteralString, LiteralString] = {
     UNLESS_INDEXED: "",
     END_UNLESS: "",
     FENCE: "OFFSET 0",
-    LOCATED: "(SELECT NULL::TEXT AS identifier WHERE FALSE)",
-    FOR_UPDATE: "",
+    LOCATED: NOT_LOCATED,
+    LOCK_CONVERSATIONS: NO_ROWS_LOCKED,
 }
 
 UUID_ELEMENTS: LiteralString = f"""(
@@ -733,14 +746,9 @@ SELECT has_any_column_privilege(to_regclass($name${schema}.memories$name$), 'UPD
 LOCK_ROWS = Query(
     "memories.lock_rows",
     f"""
-SELECT count(*)
-FROM (
-    SELECT identifier
-    FROM {LOCATED} AS conversation
-    WHERE identifier = ANY (:identifiers::TEXT[])
-    ORDER BY identifier
-    {FOR_UPDATE}
-) AS locked
+WITH locked AS (SELECT unnest(:identifiers::TEXT[]) AS identifier),
+{LOCK_CONVERSATIONS}
+SELECT count(*) FROM locked_conversations
 """,
 )
 
