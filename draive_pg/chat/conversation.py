@@ -19,7 +19,7 @@ type ExportFormat = Literal["openai", "anthropic", "sharegpt", "responses"]
 type Block = Document | Thought | Call | Result | Unreadable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Thought:
     """Reasoning of the model."""
 
@@ -27,7 +27,7 @@ class Thought:
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """Request to call a tool.
 
@@ -49,7 +49,7 @@ class Call:
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Result:
     """Result of a tool call.
 
@@ -82,7 +82,7 @@ class Unreadable:
     value: object
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Message:
     """One message.
 

@@ -22,7 +22,7 @@ answers the first open call of its tool.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import chain, count, groupby
@@ -61,7 +61,7 @@ NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Element:
     """A context element of a conversation.
 
@@ -81,7 +81,7 @@ class Element:
     document: Document
     created: datetime | None
     source: str
-    untimed: Untimed | None
+    untimed: Untimed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,24 +150,12 @@ class _Skipped(Exception):
     """A message is left out."""
 
 
-@dataclass(slots=True)
-class _Draft:
-    """An element before its time is known."""
-
-    blocks: list[Document]
-    is_input: bool
-    meta: Mapping[str, Any]
-    created: datetime | None
-    source: str
-    responds: bool = False
-
-
 class _Conversion:
     def __init__(self, conversation: Conversation, on_error: OnError) -> None:
         self._conversation = conversation
         self._on_error = on_error
         self._repairs: list[str] = []
-        self._drafts: list[_Draft] = []
+        self._elements: list[Element] = []
         self._system: list[tuple[int, str]] = []
         self._tools: dict[str, str] = {}  # the tool of each call
         self._open: list[tuple[str, str]] = []  # calls without a result, with their tools
@@ -185,22 +173,19 @@ class _Conversion:
                 self._add(message)
             except _Skipped:
                 self._repairs.append(f"{self._source}: left out")
-        times = in_order([draft.created for draft in self._drafts], self._conversation.created)
-        guessed: Untimed = "import" if times is None else "log"
         snapshots = tuple(self._snapshots())
-        return Chat(
-            elements=tuple(
-                Element(
-                    self._document(draft),
-                    None if times is None else times[index],
-                    draft.source,
-                    guessed if draft.created is None else None,
-                )
-                for index, draft in enumerate(self._drafts)
-            ),
-            snapshots=snapshots,
-            repairs=tuple(self._repairs),
-        )
+        elements = self._elements
+        times = in_order([each.created for each in elements], self._conversation.created)
+        for index, element in enumerate(elements):
+            if element.created is None:
+                element.untimed = "import" if times is None else "log"
+            element.created = None if times is None else times[index]
+            try:
+                # what draive cannot read would make the whole memory unreadable
+                outline(element.document)
+            except ValueError as error:
+                raise ChatInvalid(f"{element.source}: {error}") from error
+        return Chat(elements, snapshots, self._repairs)
 
     def _fault(self, problem: str, repair: str) -> None:
         """Refuse or leave out the message, or note that it is repaired."""
@@ -219,20 +204,17 @@ class _Conversion:
             return
         if message.role == "user" and not any(map(_is_result, message.blocks)):
             self._old = list(self._open)
-        drafts = self._complete(message)
-        first = drafts[0]
-        if self._drafts and first.responds and self._drafts[-1].responds:
-            previous = self._drafts[-1]
+        elements = self._complete(message)
+        if self._elements and _responds(elements[0]) and _responds(self._elements[-1]):
+            previous = self._elements[-1]
+            blocks: Sequence[Document] = elements.pop(0).document["blocks"]
             if message.created is not None and message.created != previous.created:
                 created = {"created": message.created.isoformat()}
-                first.blocks = [
-                    {**block, "meta": {**block["meta"], **created}} for block in first.blocks
-                ]
-            previous.blocks += first.blocks
-            del drafts[0]
-        self._drafts += drafts
+                blocks = [{**block, "meta": {**block["meta"], **created}} for block in blocks]
+            previous.document["blocks"].extend(blocks)
+        self._elements += elements
 
-    def _complete(self, message: Message) -> list[_Draft]:
+    def _complete(self, message: Message) -> list[Element]:
         """Build the elements of a message; the calls of one that is left out are forgotten."""
         if self._on_error != "skip":
             return self._message(message)
@@ -250,37 +232,26 @@ class _Conversion:
             if not isinstance(text, str):
                 self._fault(f"part {position}: expected text only", "left out")
                 continue
-            self._system.append((len(self._drafts), self._storable(text)))
+            self._system.append((len(self._elements), self._storable(text)))
 
-    def _message(self, message: Message) -> list[_Draft]:
+    def _message(self, message: Message) -> list[Element]:
         """Build the elements of a message: results stand alone, everything else together."""
-        is_input = message.role != "assistant"
+        build = model_output if message.role == "assistant" else model_input
         meta: Mapping[str, Any] = self._storable(message.meta)
         blocks = [self._readable(block) for block in message.blocks]
-        runs = [(responds, list(run)) for responds, run in groupby(blocks, _is_result)]
-        if meta and len(runs) == 1 and runs[0][0]:
+        if meta and blocks and all(map(_is_result, blocks)):
             # an element of results is shared with other messages, so their blocks have the meta
             first = cast("Result", blocks[0])
-            runs = [(True, [replace(first, meta={**meta, **first.meta}), *blocks[1:]])]
-        drafts: list[_Draft] = []
-        for responds, run in runs or [(False, [])]:
+            blocks[0] = replace(first, meta={**meta, **first.meta})
+        elements: list[Element] = []
+        for responds, run in groupby(blocks, _is_result) if blocks else ((False, ()),):
             if responds:
-                built = [self._response(cast("Result", result)) for result in run]
-                drafts.append(
-                    _Draft(
-                        built,
-                        is_input=True,
-                        meta={},
-                        created=message.created,
-                        source=self._source,
-                        responds=True,
-                    )
-                )
+                document = model_input(*(self._response(cast("Result", each)) for each in run))
             else:
-                built = self._content(run, is_input=is_input)
-                drafts.append(_Draft(built, is_input, meta, message.created, self._source))
+                document = build(*self._content(run, is_input=build is model_input), meta=meta)
                 meta = {}
-        return drafts
+            elements.append(Element(document, message.created, self._source))
+        return elements
 
     def _readable(self, block: Block) -> Block:
         """Return a block that can be represented."""
@@ -289,7 +260,7 @@ class _Conversion:
         self._fault(block.problem, "kept as text")
         return text_part(self._storable(as_text(block.value)), {"unreadable": True})
 
-    def _content(self, blocks: Sequence[Block], *, is_input: bool) -> list[Document]:
+    def _content(self, blocks: Iterable[Block], *, is_input: bool) -> list[Document]:
         built: list[Document] = []
         parts: list[Document] | None = None  # of the last block, if it is content
         for block in blocks:
@@ -307,7 +278,7 @@ class _Conversion:
                 built.append({**thought, "meta": self._storable(block.meta)})
             else:
                 built.append(self._request(cast("Call", block)))
-        if is_input and not blocks:
+        if is_input and not built:
             built.append(content())
         return built
 
@@ -348,12 +319,8 @@ class _Conversion:
         return as_text(value)
 
     def _response(self, result: Result) -> Document:
-        result = replace(
-            result,
-            call=self._name(result.call, "tool_call_id"),
-            tool=self._name(result.tool, "the tool of a result"),
-        )
-        call, tool = self._answered(result)
+        named = self._name(result.call, "tool_call_id")
+        call, tool = self._answered(named, self._name(result.tool, "the tool of a result"))
         parts: list[Document] = []
         for block in map(self._readable, result.parts):
             if isinstance(block, Mapping):
@@ -363,7 +330,7 @@ class _Conversion:
                 parts.append(text_part(as_text(asdict(cast("Any", block)))))
         meta: Mapping[str, Any] = self._storable(result.meta)
         if call is None:
-            identifier = self._storable(result.call or f"result_{self._number}")
+            identifier = self._storable(named or f"result_{self._number}")
             meta = {**meta, "orphaned": True}
         else:
             identifier = call
@@ -374,29 +341,25 @@ class _Conversion:
         response = tool_response(identifier, self._storable(tool), content(*parts))
         return {**response, "handling": "error" if result.failed else "response", "meta": meta}
 
-    def _answered(self, result: Result) -> tuple[str | None, str]:
+    def _answered(self, named: str | None, tool: str | None) -> tuple[str | None, str]:
         """Return the call that a result answers, and the name of its tool."""
-        if result.call is not None:
-            call = self._storable(result.call)
+        if named is not None:
+            call = self._storable(named)
             if call in self._tools:
-                named = (tool for identifier, tool in self._open if identifier == call)
-                return call, result.tool or next(named, self._tools[call])
+                tools = (tool for identifier, tool in self._open if identifier == call)
+                return call, tool or next(tools, self._tools[call])
             problem = f"tool_call_id {shown(call)} answers no earlier tool call"
-        elif result.tool is not None:
-            named = (call for call, tool in self._waiting() if tool == result.tool)
-            if (call := next(named, None)) is not None:
-                return call, result.tool
-            problem = f"name {shown(result.tool)} answers no earlier tool call"
         else:
-            if waiting := self._waiting():
-                return waiting[0]
+            # a call before the last question was probably given up
+            waiting = sorted(self._open, key=self._old.__contains__)
+            for call, called in waiting:
+                if tool in (None, called):
+                    return call, called
             problem = "answers no earlier tool call"
+            if tool is not None:
+                problem = f"name {shown(tool)} {problem}"
         self._fault(problem, "kept, and marked as orphaned")
-        return None, result.tool or "unknown"
-
-    def _waiting(self) -> Sequence[tuple[str, str]]:
-        """Return the calls without a result, last those that a question probably gave up."""
-        return sorted(self._open, key=self._old.__contains__)
+        return None, tool or "unknown"
 
     def _snapshots(self) -> Iterator[Snapshot]:
         variables = self._conversation.variables
@@ -411,15 +374,6 @@ class _Conversion:
         for position, found in groupby(self._system, key=lambda item: item[0]):
             texts += (text for _, text in found)
             yield Snapshot({**variables, "system": "\n\n".join(texts)}, position)
-
-    def _document(self, draft: _Draft) -> Document:
-        build = model_input if draft.is_input else model_output
-        document = build(*draft.blocks, meta=draft.meta)
-        try:
-            outline(document)  # what draive cannot read would make the whole memory unreadable
-        except ValueError as error:
-            raise ChatInvalid(f"{draft.source}: {error}") from error
-        return document
 
     def _storable[T](self, value: T) -> T:
         """Replace characters that PostgreSQL cannot store; without repairs, the writer refuses."""
@@ -453,6 +407,11 @@ def _replaced(value: Any) -> Any:
 
 def _is_result(block: Block) -> bool:
     return isinstance(block, Result)
+
+
+def _responds(element: Element) -> bool:
+    blocks = element.document["blocks"]
+    return bool(blocks) and blocks[0]["type"] == "tool_response"
 
 
 def _is_part(block: Block) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from draive_pg.errors import ChatInvalid
 
-CHUNK = 1 << 16
+CHUNK = 1 << 20  # many documents, because one at its end is decoded twice
 MAX_DOCUMENT = 1 << 28  # characters; a document of PostgreSQL has 256 MiB at most
 REST = -1
 NUMBERS = itertools.count()

@@ -6,8 +6,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from types import NoneType
-from typing import cast
+from typing import Any, cast
 
 from draive_pg.chat.conversation import Conversation
 from draive_pg.chat.formats import (
@@ -121,22 +122,27 @@ class UnknownFormat(ValueError):
 
 def detect(document: Fields) -> Format | None:
     """Return the format of a document, or None."""
-    match document:
-        case {"messages": [first, *_] as messages} if all(map(_is_common, messages)):
-            document = {**document, "messages": [first]}  # the others are alike for all formats
-        case _:
-            pass
-    return next((each for each in FORMATS if all(need.met(document) for need in each.needs)), None)
+    # messages that are alike for all formats are represented by the first
+    document = {
+        name: value[:1] if type(value) is list and _are_common(value) else value
+        for name, value in document.items()
+    }
+    for each in FORMATS:
+        for need in each.needs:
+            if not need.met(document):
+                break
+        else:
+            return each
+    return None
 
 
-def _is_common(message: object) -> bool:
-    """Return True for a message that is alike for all formats, with a role and text."""
-    if type(message) is not dict:
-        return False
+def _are_common(messages: list[Any]) -> bool:
+    """Return True for messages that are alike for all formats, with a role and text."""
     return (
-        "role" in message
-        and COMMON.issuperset(message)
-        and type(message.get("content")) in (str, NoneType)
+        {dict}.issuperset(map(type, messages))
+        and COMMON.issuperset(chain.from_iterable(messages))
+        and {str, NoneType}.issuperset([type(each.get("content")) for each in messages])
+        and all("role" in each for each in messages)
     )
 
 

@@ -183,18 +183,22 @@ class Reader:
     """Read the messages and conversations that a format contains, whatever their formats."""
 
     def __init__(self, formats: Sequence[Format], options: Options) -> None:
-        self._formats = [each for each in formats if each.is_message and each.messages]
+        self._formats = [
+            (each.is_message, each.messages)
+            for each in formats
+            if each.is_message and each.messages
+        ]
         self.options = options
 
     def is_message(self, value: object) -> bool:
         """Return True if the value is one message of any format."""
-        return any(each.is_message and each.is_message(value) for each in self._formats)
+        return any(is_message(value) for is_message, _ in self._formats)
 
     def message(self, value: Any, role: str | None = None) -> Sequence[Message]:
         """Read one message of any format; what is none becomes an unreadable message."""
-        for each in self._formats:
-            if each.is_message and each.messages and each.is_message(value):
-                return each.messages(value)
+        for is_message, messages in self._formats:
+            if is_message(value):
+                return messages(value)
         if role is not None and isinstance(value, Mapping):
             return [read_message(cast("Fields", value), role)]
         problem = f"expected an object with a role, found {shown(value)}"
