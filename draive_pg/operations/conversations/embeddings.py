@@ -5,7 +5,7 @@ of the text of an element, which it refers to by a digest, in one memory. A trig
 elements removes it when no element of the memory has that text any more, whoever removed it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 from hashlib import sha256
 from itertools import batched
@@ -244,10 +244,10 @@ def embed(  # noqa: PLR0913 - filters
     dimensions: int | None = yield _dimensions(model, extension)
     total: int | None = None
     if watched() if wanted is None else wanted:
-        total = (yield _operation(COUNT(**criteria)))[0][0]
+        total = (yield _rows(COUNT(**criteria)))[0][0]
     computed, after = 0, None
     with progress(total, "Computing embeddings", " texts", wanted=wanted) as bar:
-        while rows := (yield _operation(READ_MISSING(**criteria, after=after, limit=READ))):
+        while rows := (yield _rows(READ_MISSING(**criteria, after=after, limit=READ))):
             after = rows[-1][0]
             memories: dict[str, set[str]] = {}
             for memory, text in rows:
@@ -355,7 +355,7 @@ def _create(schema: str | None) -> Steps[State]:
 def _create_index(model: str, dimensions: int, extension: str, schema: str) -> Steps[None]:
     """Create the index of the embeddings of a model, if it does not exist."""
     name = f"{TABLE}_{sha256(f'{model} {dimensions}'.encode()).hexdigest()[:16]}"
-    if (yield _operation(INDEXED(index=f"{schema}.{name}")))[0][0]:
+    if (yield _rows(INDEXED(index=f"{schema}.{name}")))[0][0]:
         return
     # CREATE INDEX takes no parameters, so psycopg quotes the name of the model.
     sql = (
@@ -394,10 +394,5 @@ def of_vector(
     return statement._replace(sql=cast("LiteralString", sql))
 
 
-def _operation(statement: Statement, extension: str = "") -> Operation[Sequence[Row]]:
-    """Return the rows of a query."""
-
-    def decode(rows: Sequence[Row]) -> Sequence[Row]:
-        return rows
-
-    return read_rows("compute embeddings", of_extension(statement, extension), decode)
+def _rows(statement: Statement) -> Operation[list[Row]]:
+    return read_rows("compute embeddings", statement, list)

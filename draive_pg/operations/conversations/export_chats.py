@@ -25,7 +25,7 @@ from draive_pg.operations.conversations.expressions import epoch_us
 from draive_pg.operations.conversations.listing import memory_missing
 from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, SNAPSHOTS
 from draive_pg.operations.conversations.transfer import Selection, write_batches
-from draive_pg.operations.operation import Operation, Query, Row, Steps, workflow
+from draive_pg.operations.operation import Query, Row, Steps, read_rows, workflow
 
 # For each memory: its row, its annotations, then its snapshots and elements in order. A snapshot of
 # the same time as an element was current when that was written.
@@ -119,7 +119,7 @@ def export_chats(path: object, selection: Selection, rules: Rules) -> Steps[Chat
     target = check_path(path)
     report = Report()
     write = partial(_write_lines, rules, report)
-    yield from write_batches(target, selection, READ, write, fallback=NO_ANNOTATIONS)
+    yield from write_batches(target, selection, READ, write)
     return report.result(target)
 
 
@@ -128,13 +128,8 @@ def chat(identifier: str, *, metadata: bool) -> Steps[list[dict[str, Any]]]:
     """Return a memory as OpenAI messages."""
     check_text(identifier, "identifier")
     name = f"read memory {identifier!r:.80} as a chat"
-    rows: Sequence[Row] = yield Operation(
-        name=name,
-        statements=(READ(identifiers=[identifier]),),
-        read_only=True,
-        fallback=NO_ANNOTATIONS,
-        decode=lambda rows: rows,
-    )
+    statement = READ(identifiers=[identifier])
+    rows: Sequence[Row] = yield read_rows(name, statement, list, fallback=NO_ANNOTATIONS)
     if not rows:
         raise (yield from memory_missing(f"{name}: there is no such memory", identifier))
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from itertools import batched
 from typing import Any, LiteralString
 
@@ -292,11 +293,12 @@ def erase(
         "variables": encode_mapping(variables, "variables"),
         "meta": encode_mapping(meta, "meta"),
     }
+    decode = partial(_removal, dry_run=dry_run)
+    if dry_run:
+        return read_rows("erase memories", ERASE_DRY_RUN(**filters), decode)
     return Operation(
         name="erase memories",
-        statements=(ERASE_DRY_RUN(**filters),)
-        if dry_run
-        else (
+        statements=(
             LOCK_MATCHING(**filters),
             ERASE_ELEMENTS(**filters),
             ERASE_KEYS(**filters),
@@ -304,9 +306,8 @@ def erase(
             ERASE_ANNOTATIONS(**filters),
             ERASE(**filters),
         ),
-        read_only=dry_run,
-        fallback=None if dry_run else NOT_KEPT,
-        decode=lambda rows: _removal(rows, dry_run=dry_run),
+        fallback=NOT_KEPT,
+        decode=decode,
     )
 
 

@@ -34,7 +34,6 @@ from draive_pg.operations.estimate import estimate
 from draive_pg.operations.operation import (
     LINE,
     Call,
-    Fallback,
     Operation,
     Query,
     Row,
@@ -234,7 +233,7 @@ def export(path: object, selection: Selection) -> Steps[Transfer]:
         counts.update(kind for _, kind, *_ in rows)
         return _write_lines(file, rows)
 
-    yield from write_batches(target, selection, READ, write, fallback=NO_ANNOTATIONS)
+    yield from write_batches(target, selection, READ, write)
     memories, variables, elements, annotations = (counts[kind] for kind in range(4))
     return Transfer(target, memories, elements, variables, annotations=annotations)
 
@@ -244,8 +243,6 @@ def write_batches(
     selection: Selection,
     read: Query,
     write: Callable[[IO[bytes], Sequence[Row]], set[str]],
-    *,
-    fallback: Fallback,
 ) -> Steps[None]:
     """Read memories in batches, and write each batch to a file.
 
@@ -259,8 +256,6 @@ def write_batches(
         Takes ``identifiers``, and returns the rows of these memories.
     write : callable
         Write the rows to a file, and return the identifiers of their memories.
-    fallback : Fallback
-        Of ``read``.
 
     Raises
     ------
@@ -276,7 +271,7 @@ def write_batches(
         file: IO[bytes] = yield Call(partial(stack.enter_context, written(target)))
         while listed := (yield _sizes(selection, after)):
             for batch in batches(listed):
-                rows = yield _read(read, [size.identifier for size in batch], fallback)
+                rows = yield _read(read, [size.identifier for size in batch])
                 missing -= yield Call(partial(write, file, rows))
                 bar.update(len(batch))
             after = listed[-1].identifier
@@ -363,12 +358,12 @@ def _list(selection: Selection, after: str | None, limit: int | None) -> Stateme
     return SIZES(**selection._asdict(), after=after, limit=limit)
 
 
-def _read(query: Query, identifiers: Sequence[str], fallback: Fallback) -> Operation[Sequence[Row]]:
+def _read(query: Query, identifiers: Sequence[str]) -> Operation[Sequence[Row]]:
     return read_rows(
         f"export memories from {identifiers[0]!r:.80} on",
         query(identifiers=identifiers),
         list,
-        fallback=fallback,
+        fallback=NO_ANNOTATIONS,
     )
 
 
