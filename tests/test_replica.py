@@ -102,6 +102,16 @@ def test_records_that_are_not_flushed_are_not_waited_for(replicated: Client, dsn
     assert replicated.sql(IS_REPLICA).it.all()
 
 
+def test_open_transactions_are_not_waited_for(replicated: Client, dsn: str) -> None:
+    with psycopg.connect(dsn) as other:
+        for number in range(3):
+            replicated.memory("m").remember(asked("again"))
+            other.execute("INSERT INTO memories (identifier) VALUES (%s)", (f"{number}",))
+            assert len(replicated.frames.conversation_log("m")) == 3 + number
+            assert replicated.sql(IS_REPLICA).it.all()
+        other.rollback()
+
+
 def pause_replay(pair: Pair) -> None:
     with psycopg.connect(pair.standby.uri(), autocommit=True) as connection:
         connection.execute("SELECT pg_wal_replay_pause()")
@@ -333,6 +343,6 @@ def test_doctor_reports_problems_of_the_replica(
     monkeypatch.setattr(routing, "MAX_BEHIND", 10_000)
     pause_replay(pair)
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("SELECT pg_logical_emit_message(FALSE, '', repeat('x', 20000))")
+        connection.execute("SELECT pg_logical_emit_message(TRUE, '', repeat('x', 20000))")
     (problem,) = replicated.diagnose().problems
     assert problem.endswith(" of WAL behind the primary")

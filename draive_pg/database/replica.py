@@ -4,12 +4,13 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from time import monotonic
-from typing import Any, LiteralString
+from typing import Any
 
 from draive_pg.database.endpoint import DsnEndpoint, Endpoint, parameters_of
 from draive_pg.database.observe import logger
 from draive_pg.display.text import format_size
 from draive_pg.errors import ConnectionFailed, DraivePGError, TimedOut
+from draive_pg.operations.identity import IDENTITY
 from draive_pg.operations.operation import (
     Call,
     OnReplica,
@@ -35,23 +36,8 @@ MAX_BEHIND = 1 << 24
 # A conflict with recovery, and the deadlock of one.
 CONFLICTS = ("40001", "40P01")
 
-# What a primary and its replicas have in common. The timeline tells a primary from another one
-# that was promoted from the same data; `pg_control_checkpoint` has that of the last checkpoint, so
-# a replica is behind in this until its next one, unless its role may see the receiver.
-IDENTITY: LiteralString = """
-    (SELECT system_identifier FROM pg_control_system()),
-    CASE
-        WHEN pg_is_in_recovery() THEN greatest(
-            (SELECT timeline_id FROM pg_control_checkpoint()),
-            (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
-            (SELECT received_tli FROM pg_stat_wal_receiver)
-        )
-        ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::BIT(32)::INT
-    END,
-    (SELECT oid FROM pg_database WHERE datname = current_database())
-""".strip()
-
-# The end of all that has been written, also by sessions with synchronous_commit=off. At the end of
+# The end of what has been committed. Without waiting for the disk, it may not be flushed yet; what
+# is written after it may stay so, and not be sent, as long as a transaction is open. At the end of
 # a page or of a segment, it is after the header of the next one, and that of a standby before it.
 POSITION = Query(
     "replica.position",
@@ -70,6 +56,7 @@ FROM (
     FROM (
         SELECT CASE
             WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+            WHEN current_setting('synchronous_commit') <> 'off' THEN pg_current_wal_flush_lsn()
             ELSE pg_current_wal_insert_lsn()
         END AS position
     ) AS server

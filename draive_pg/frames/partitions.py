@@ -37,6 +37,7 @@ from draive_pg.frames.query import Filters, FrameQuery
 from draive_pg.frames.read import watching
 from draive_pg.operations.conversations.store import ELEMENTS, WRITES
 from draive_pg.operations.copy import Copy
+from draive_pg.operations.identity import IDENTITY
 from draive_pg.operations.operation import (
     Call,
     Operation,
@@ -66,7 +67,7 @@ MAX_ACTIVE = 100_000
 # primary, but knows the oldest.
 SNAPSHOT = Query(
     "export.snapshot",
-    """
+    f"""
 SELECT
     coalesce(
         (
@@ -92,9 +93,7 @@ SELECT
     )::TEXT::INT8,
     pg_snapshot_xmax(pg_current_snapshot())::TEXT::INT8,
     pg_current_xact_id_if_assigned() IS NOT NULL,
-    (SELECT system_identifier FROM pg_control_system())::TEXT,
-    (SELECT timeline_id FROM pg_control_checkpoint())::TEXT,
-    (SELECT oid FROM pg_database WHERE datname = current_database())::TEXT,
+    {IDENTITY},
     (
         SELECT string_agg(oid::TEXT, ' ' ORDER BY oid)
         FROM pg_class
@@ -470,7 +469,7 @@ def _read(name: str, statement: Statement) -> Operation[Sequence[Row]]:
 def _snapshot(rows: Sequence[Row]) -> tuple[int, int, bool, Mapping[str, str]]:
     ((horizon, following, has_written, *database),) = rows
     names = ("system", "timeline", "database", "tables")
-    return horizon, following, has_written, dict(zip(names, database, strict=True))
+    return horizon, following, has_written, dict(zip(names, map(str, database), strict=True))
 
 
 def _now() -> str:

@@ -24,9 +24,16 @@ SELECT
     )::TEXT::INT8,
     pg_snapshot_xmax(pg_current_snapshot())::TEXT::INT8,
     pg_current_xact_id_if_assigned() IS NOT NULL,
-    (SELECT system_identifier FROM pg_control_system())::TEXT,
-    (SELECT timeline_id FROM pg_control_checkpoint())::TEXT,
-    (SELECT oid FROM pg_database WHERE datname = current_database())::TEXT,
+    (SELECT system_identifier FROM pg_control_system()),
+    CASE
+        WHEN pg_is_in_recovery() THEN greatest(
+            (SELECT timeline_id FROM pg_control_checkpoint()),
+            (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
+            (SELECT received_tli FROM pg_stat_wal_receiver)
+        )
+        ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::BIT(32)::INT
+    END,
+    (SELECT oid FROM pg_database WHERE datname = current_database()),
     (
         SELECT string_agg(oid::TEXT, ' ' ORDER BY oid)
         FROM pg_class

@@ -21,6 +21,7 @@ FROM (
     FROM (
         SELECT CASE
             WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+            WHEN current_setting('synchronous_commit') <> 'off' THEN pg_current_wal_flush_lsn()
             ELSE pg_current_wal_insert_lsn()
         END AS position
     ) AS server
