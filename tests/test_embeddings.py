@@ -127,6 +127,20 @@ def test_embeddings_are_removed_with_the_elements(chats: Client, line: Line) -> 
 
 
 @BOTH_LAYOUTS
+def test_truncate_removes_embeddings(chats: Client, empty_dsn: str, line: Line) -> None:
+    """Otherwise a search finds them first, and no elements."""
+    model = EmbeddingModel("letters", Letters())
+    chats.memories.embed(model)
+    tables = "conversation_memory" if line.has_turns else "memories_elements"
+    with psycopg.connect(empty_dsn) as sql:
+        sql.execute(f"TRUNCATE {tables}".encode())
+    assert stored(chats) == []
+    chats.memories.import_chat("o", [{"role": "user", "content": "new"}])
+    chats.memories.embed(model)
+    assert [*chats.memories.search(near="parcel", model=model, limit=1)["identifier"]] == ["o"]
+
+
+@BOTH_LAYOUTS
 def test_embedding_of_an_element_removed_meanwhile_is_not_stored(
     chats: Client, empty_dsn: str, line: Line
 ) -> None:

@@ -118,6 +118,11 @@ def _trigger(store: Store) -> LiteralString:
 CREATE OR REPLACE FUNCTION {{schema}}.{TABLE}_{table}() RETURNS TRIGGER
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        DELETE FROM {{schema}}.{TABLE} AS stored
+        WHERE stored.identifier NOT IN (SELECT identifier FROM {ELEMENTS} AS element);
+        RETURN NULL;
+    END IF;
     DELETE FROM {{schema}}.{TABLE} AS stored
     WHERE stored.identifier IN (SELECT identifier FROM {removed} AS gone)
         AND (stored.identifier, stored.digest) NOT IN (
@@ -134,6 +139,8 @@ CREATE OR REPLACE TRIGGER {TABLE} AFTER DELETE ON {{schema}}.{table}
     FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.{TABLE}_{table}();
 CREATE OR REPLACE TRIGGER {TABLE}_update AFTER UPDATE ON {{schema}}.{table}
     REFERENCING OLD TABLE AS removed
+    FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.{TABLE}_{table}();
+CREATE OR REPLACE TRIGGER {TABLE}_truncate AFTER TRUNCATE ON {{schema}}.{table}
     FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.{TABLE}_{table}();
 """
 
