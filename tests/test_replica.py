@@ -20,8 +20,13 @@ from tests.conftest import VARIABLE, Connect
 from tests.elements import answered, asked, insert_elements
 from tests.server import FAST, scratch_directory, wait_until
 
-# Asynchronous commits are sent after up to 0.2 s, for which reads would wait.
-SETTINGS = FAST | {"synchronous_commit": "on"}
+# Asynchronous commits are sent after up to 0.2 s, for which reads would wait. The primary keeps
+# what a standby still needs that was restarted, also after the checkpoint of a backup.
+SETTINGS = FAST | {
+    "synchronous_commit": "on",
+    "wal_keep_size": "1GB",
+    "wal_retrieve_retry_interval": "100ms",
+}
 
 IS_REPLICA = "SELECT pg_is_in_recovery() AS it"
 
