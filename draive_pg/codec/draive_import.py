@@ -1,7 +1,6 @@
 """Import of draive, which is optional: what to install where it is missing or has other objects."""
 
 from importlib.metadata import PackageNotFoundError, version
-from types import TracebackType
 
 from draive_pg.uninterrupted import import_uninterrupted
 
@@ -26,12 +25,7 @@ class Importing:
     def __enter__(self) -> None:
         import_uninterrupted("draive")  # which imports numpy
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, ImportError) and error.name:  # unless it explains itself
             raise ImportError(
                 f"{self._message}, {_found(error)}: pip install '{self._requirement}'",

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from types import TracebackType
 
 import psycopg
 
@@ -75,12 +74,7 @@ class map_errors:  # noqa: N801 - a context manager, named as contextlib's are
     def __enter__(self) -> None:
         pass
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is not None and self._name == CONNECT:
             # Their frames have the password in their variables.
             error.__traceback__ = error.__context__ = error.__cause__ = None
@@ -151,12 +145,7 @@ class ShortTracebacks:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is not None:
             self.shorten(error)
 

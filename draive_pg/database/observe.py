@@ -13,7 +13,6 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from time import perf_counter
-from types import TracebackType
 from typing import Any
 
 from psycopg import AsyncConnection, Connection
@@ -109,12 +108,7 @@ class Observation:
         self._started = perf_counter()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, GeneratorExit):  # the caller closed a stream
             error = None
         if self._span is not None:
