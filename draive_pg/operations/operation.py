@@ -410,6 +410,11 @@ def advisory_locks(subjects: Iterable[str]) -> Statement:
     return LOCK_ALL(subjects=list(subjects))
 
 
+def next_time(last: LiteralString) -> LiteralString:
+    """Return SQL of the time of a new row, later than ``last`` even if the clock stepped back."""
+    return f"greatest(clock_timestamp(), {last} + INTERVAL '1 microsecond')"
+
+
 @lru_cache(maxsize=1024)
 def qualified(sql: LiteralString, schema: str | None) -> bytes:
     """Return the SQL text for the tables of a schema, or of the search path for None."""

@@ -5,8 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from draive_pg.codec.json import parse
-from draive_pg.operations.conversations.store import STEP
-from draive_pg.operations.operation import Operation, Query, advisory_lock, read_rows
+from draive_pg.operations.operation import Operation, Query, advisory_lock, next_time, read_rows
 
 RECALL = Query(
     "agents.recall",
@@ -28,7 +27,7 @@ SELECT
     :thread::UUID,
     gen_random_uuid(),
     :context::JSONB,
-    greatest(clock_timestamp(), max(created) + {STEP})
+    {next_time("max(created)")}
 FROM {{schema}}.agent_memory
 WHERE agent_uri = :agent::TEXT AND thread_id = :thread::UUID
 """,

@@ -29,6 +29,7 @@ from draive_pg.operations.operation import (
     Row,
     Steps,
     decode_rows,
+    next_time,
     read_rows,
     warn_skipped,
     workflow,
@@ -91,7 +92,7 @@ def _remember(*, once: bool = False) -> LiteralString:
     where = f"\nWHERE {IS_FRESH}" if once else ""
     return f"""
 WITH {fresh}batch AS (
-    SELECT greatest(clock_timestamp(), max(created) + {STEP}) AS start
+    SELECT {next_time("max(created)")} AS start
     FROM {TURNS} AS turn
     WHERE thread_id = :identifier::TEXT
 )

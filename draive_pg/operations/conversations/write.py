@@ -25,18 +25,13 @@ from draive_pg.operations.conversations.store import (
     WRITES,
     lock_memory,
 )
-from draive_pg.operations.operation import Operation, Query
+from draive_pg.operations.operation import Operation, Query, next_time
 
 if TYPE_CHECKING:
     from draive import ModelInput, ModelOutput
 
 type Element = ModelInput | ModelOutput | Mapping[str, Any]
 """An element of draive 0.87 to 0.92, or its document."""
-
-
-def _next_time(last: LiteralString) -> LiteralString:
-    # Later than all earlier rows, even if the clock stepped back.
-    return f"greatest(clock_timestamp(), {last} + INTERVAL '1 microsecond')"
 
 
 # Takes the lock of the memory as `lock_memory`, and creates it under the lock. In the statement
@@ -67,7 +62,7 @@ SELECT
     item.content::JSONB,
     batch.start + (item.number - 1) * INTERVAL '1 microsecond'
 FROM (
-    SELECT {_next_time("max(created)")} AS start
+    SELECT {next_time("max(created)")} AS start
     FROM {WRITES} AS element
     WHERE identifier = :identifier::TEXT AND created < 'infinity'
 ) AS batch, json_array_elements(:elements::JSON) WITH ORDINALITY AS item (content, number){where}
@@ -78,7 +73,7 @@ ORDER BY item.number
 def _snapshot(having: LiteralString = "") -> LiteralString:
     return f"""
 INSERT INTO {{schema}}.memories_variables (identifier, variables, created)
-SELECT :identifier::TEXT, :variables::JSONB, {_next_time("max(created)")}
+SELECT :identifier::TEXT, :variables::JSONB, {next_time("max(created)")}
 FROM {SNAPSHOTS} AS snapshot
 WHERE identifier = :identifier::TEXT{having}
 """
@@ -113,7 +108,7 @@ INSERT INTO {{schema}}.memories_variables (identifier, variables, created)
 SELECT
     :identifier::TEXT,
     :defaults::JSONB || coalesce(current.variables, '{{}}'),
-    {_next_time("current.created")}
+    {next_time("current.created")}
 FROM (SELECT) AS one_row
 LEFT JOIN (
     SELECT
