@@ -1,6 +1,6 @@
 """Short constructors of draive's elements."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -37,6 +37,20 @@ FROM (
     FROM {table} WHERE identifier = $2 OFFSET 0
 ) AS moved
 WHERE stored.identifier = $2 AND stored.{column} = moved.former
+"""
+
+# The same for elements of several memories.
+SPACE = """
+UPDATE memories_elements AS stored
+SET created = spaced.time
+FROM (
+    SELECT
+        identifier,
+        created AS former,
+        $1::TIMESTAMPTZ + (row_number() OVER (ORDER BY created) - 1) * INTERVAL '1 second' AS time
+    FROM memories_elements
+) AS spaced
+WHERE stored.identifier = spaced.identifier AND stored.created = spaced.former
 """
 
 
@@ -88,3 +102,8 @@ def move_times(
 ) -> None:
     """Change the times of all rows of a memory in a table."""
     sql.execute(MOVE.format(table=table, column=column).encode(), (by, identifier))
+
+
+def space_times(sql: psycopg.Connection, start: datetime) -> None:
+    """Set the times of all elements one second apart, in their order."""
+    sql.execute(SPACE, (start,))

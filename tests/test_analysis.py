@@ -19,7 +19,7 @@ from draive_pg.api.analysis import Analysis
 from draive_pg.samples import month
 from tests.conftest import Connect
 from tests.docstrings import documented, dtypes
-from tests.elements import answered, asked, called, responded
+from tests.elements import answered, asked, called, responded, space_times
 
 PACKAGE = Path(draive_pg.__file__).parent
 START = datetime(2026, 3, 27, 22, 0, tzinfo=UTC)  # two days before clocks in Europe change
@@ -482,11 +482,7 @@ def fill_dated(db: Client, sql: psycopg.Connection) -> None:
     for content in ("one", "two"):
         db.instructions.define("greeting", content=content)
         db.configurations.define("limits", {"a": content})
-    sql.execute(
-        "UPDATE memories_elements SET created = TIMESTAMPTZ '2026-03-01Z' "
-        "+ INTERVAL '1 second' * (SELECT count(*) FROM memories_elements AS earlier "
-        "WHERE earlier.created < memories_elements.created)"
-    )
+    space_times(sql, datetime(2026, 3, 1, tzinfo=UTC))
     for table in ("instructions", "configurations"):
         sql.execute(
             f"UPDATE {table} SET created = CASE WHEN content::TEXT LIKE '%one%' "

@@ -17,6 +17,7 @@ from draive_pg import Client
 from draive_pg.cli.options import duration
 from draive_pg.display import terminal
 from tests.cli_runner import Shell, answer_prompt, assert_ok, assert_one_line_error, set_stdin
+from tests.elements import move_times
 from tests.markdown_blocks import fences
 
 PRUNING = Path(__file__).parents[1] / "docs" / "how-to" / "prune.md"
@@ -50,10 +51,7 @@ def three(client: Client, sql: psycopg.Connection) -> Client:
     for name, days in (("a/new", 0), ("a/old", 10), ("b/older", 100)):
         client.memories.import_chat(name, CHAT)
         for table in ("memories", "memories_variables", "memories_elements"):
-            sql.execute(
-                f"UPDATE {table} SET created = created - $1::INTERVAL WHERE identifier = $2",
-                (timedelta(days=days), name),
-            )
+            move_times(sql, table, timedelta(days=-days), name)
     return client
 
 

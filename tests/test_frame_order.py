@@ -26,9 +26,9 @@ INSERT INTO memories_elements (identifier, content, created)
 SELECT
     identifier,
     jsonb_build_object('type', 'model_input', 'meta', jsonb_build_object('n', n)),
-    CASE n % 7
-        WHEN 0 THEN '-infinity'
-        WHEN 1 THEN 'infinity'
+    CASE
+        WHEN n % 7 = 0 THEN '-infinity'
+        WHEN n % 7 = 1 THEN 'infinity'
         ELSE TIMESTAMPTZ '2026-01-01Z' + n % 3 * INTERVAL '1 second'
     END
 FROM memories, generate_series(1, 12) AS n
@@ -64,6 +64,7 @@ def test_all_rows_are_received_at_batch_boundaries(sql: psycopg.Connection, rows
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.usefixtures("one_server")  # the foreign keys of shards
 def test_elements_without_memory_row_are_included(db: Client, sql: psycopg.Connection) -> None:
     insert_elements(db, sql, 2)
     sql.execute("SET session_replication_role = replica")
@@ -141,6 +142,7 @@ def test_memories_of_any_size_are_ordered(db: Client, sql: psycopg.Connection) -
     pd.testing.assert_frame_equal(log, db.frames.conversation_log(limit=ORDERED))
 
 
+@pytest.mark.usefixtures("one_server")  # the coordinator sends it at once
 def test_error_during_copy_leaves_client_usable(
     connect: Connect, dsn: str, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,7 +29,7 @@ from draive_pg.frames.query import FrameQuery
 from draive_pg.frames.search import SEARCH
 from tests.conftest import Connect
 from tests.docstrings import documented, dtypes
-from tests.elements import answered, asked, called, responded, thought
+from tests.elements import answered, asked, called, responded, space_times, thought
 from tests.frame_columns import COLUMNS
 from tests.statements import FOLDER, sent
 
@@ -159,19 +159,7 @@ def test_tool_requests_are_joined_with_their_responses(db: Client, sql: psycopg.
         )
     )
     memory.remember(answered("a"), asked("q"), called("c3", tool="count"))
-    sql.execute(
-        """
-        UPDATE memories_elements SET created = moved.time
-        FROM (
-            SELECT
-                created AS former,
-                TIMESTAMPTZ '2026-01-01Z'
-                    + row_number() OVER (ORDER BY created) * INTERVAL '1 second' AS time
-            FROM memories_elements WHERE identifier = 'm'
-        ) AS moved
-        WHERE identifier = 'm' AND created = moved.former
-        """
-    )
+    space_times(sql, datetime(2026, 1, 1, tzinfo=UTC))
     calls = db.frames.tool_calls()
     assert list(calls.call) == ["c1", "c2", "c3"]
     assert list(calls.position) == [1, 1, 5]
