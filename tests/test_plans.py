@@ -3,6 +3,7 @@
 PostgreSQL reports these counts, including rows read by foreign key checks and cascades.
 """
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +19,8 @@ from draive_pg.operations.documents import define, labels, load, read, remove
 from draive_pg.operations.documents.kind import CONFIGURATIONS, INSTRUCTIONS
 from draive_pg.operations.documents.selectors import NEWEST, RevisionSelector
 from draive_pg.operations.operation import Request
-from tests.conftest import provided
+from tests import cluster
+from tests.conftest import VARIABLE, provided
 from tests.elements import answered, asked, called, responded
 from tests.statements import first_operation, sent
 
@@ -78,7 +80,9 @@ def fill(dsn: str) -> None:
 def filled_dsn(with_tables: NoopExecutor) -> Iterator[str]:
     """A database with many rows, which tests roll back to."""
     origin = f"{with_tables.template_dbname}"
-    with provided(f"{origin}_filled", origin, fill) as databases:
+    with provided(
+        cluster.nodes(os.environ[VARIABLE]), f"{origin}_filled", origin, fill
+    ) as databases:
         yield databases.provide()
 
 
