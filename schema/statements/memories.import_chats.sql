@@ -4,8 +4,14 @@
 -- $4 only_new
 WITH given AS (
     SELECT *
-    FROM json_to_recordset($1::JSON)
-        AS line (identifier TEXT, created TIMESTAMPTZ, times JSON, elements JSON, snapshots JSON)
+    FROM json_to_recordset($1::JSON) AS line (
+        identifier TEXT,
+        created TIMESTAMPTZ,
+        times JSON,
+        elements JSON,
+        positions JSON,
+        variables JSON
+    )
 ),
 given_elements AS MATERIALIZED (
     SELECT
@@ -99,17 +105,18 @@ given_snapshots AS MATERIALIZED (
     SELECT
         given.identifier,
         item.number,
-        (item.value -> 'variables')::JSONB AS variables,
-        (item.value ->> 'position')::INT8 AS position,
-        (item.value ->> 'position')::INT8 >= state.stored OR (
-            item.number = json_array_length(given.snapshots)
-            AND json_array_length(given.elements) >= state.stored
+        item.variables::JSONB AS variables,
+        item.position::INT8 AS position,
+        item.position::INT8 >= state.stored OR (
+            item.number = json_array_length(given.positions)
+            AND json_array_length(given.times) >= state.stored
         ) AS is_current,
-        json_array_length(given.elements) > state.stored AS has_grown
+        json_array_length(given.times) > state.stored AS has_grown
     FROM state
     JOIN given USING (identifier)
-    CROSS JOIN LATERAL json_array_elements(given.snapshots)
-        WITH ORDINALITY AS item (value, number)
+    CROSS JOIN LATERAL ROWS FROM (
+        json_array_elements_text(given.positions), json_array_elements(given.variables)
+    ) WITH ORDINALITY AS item (position, variables, number)
     WHERE NOT state.differs
 ),
 changed_snapshots AS MATERIALIZED (

@@ -57,8 +57,14 @@ IMPORT = Query(
     f"""
 WITH given AS (
     SELECT *
-    FROM json_to_recordset(:lines::JSON)
-        AS line (identifier TEXT, created TIMESTAMPTZ, times JSON, elements JSON, snapshots JSON)
+    FROM json_to_recordset(:lines::JSON) AS line (
+        identifier TEXT,
+        created TIMESTAMPTZ,
+        times JSON,
+        elements JSON,
+        positions JSON,
+        variables JSON
+    )
 ),
 given_elements AS MATERIALIZED (
     SELECT
@@ -133,17 +139,18 @@ given_snapshots AS MATERIALIZED (
     SELECT
         given.identifier,
         item.number,
-        (item.value -> 'variables')::JSONB AS variables,
-        (item.value ->> 'position')::INT8 AS position,
-        (item.value ->> 'position')::INT8 >= state.stored OR (
-            item.number = json_array_length(given.snapshots)
-            AND json_array_length(given.elements) >= state.stored
+        item.variables::JSONB AS variables,
+        item.position::INT8 AS position,
+        item.position::INT8 >= state.stored OR (
+            item.number = json_array_length(given.positions)
+            AND json_array_length(given.times) >= state.stored
         ) AS is_current,
-        json_array_length(given.elements) > state.stored AS has_grown
+        json_array_length(given.times) > state.stored AS has_grown
     FROM state
     JOIN given USING (identifier)
-    CROSS JOIN LATERAL json_array_elements(given.snapshots)
-        WITH ORDINALITY AS item (value, number)
+    CROSS JOIN LATERAL ROWS FROM (
+        json_array_elements_text(given.positions), json_array_elements(given.variables)
+    ) WITH ORDINALITY AS item (position, variables, number)
     WHERE NOT state.differs
 ),
 changed_snapshots AS MATERIALIZED (
@@ -446,14 +453,13 @@ def _line(identifier: str, chat: Chat, created: datetime | None) -> str:
     elements = encode_list(
         [_marked(each) for each in chat.elements], (each.source for each in chat.elements)
     )
-    snapshots = (
-        f'{{"position":{each.position},"variables":{encode(each.variables, "variables")}}}'
-        for each in chat.snapshots
-    )
+    positions = [str(each.position) for each in chat.snapshots]
+    variables = [encode(each.variables, "variables") for each in chat.snapshots]
     began = _time(min(known, default=None))
     text = (
         f'{{"identifier":{encode(identifier, "identifier")},"created":{began},'
-        f'"times":[{",".join(times)}],"elements":{elements},"snapshots":[{",".join(snapshots)}]}}'
+        f'"times":[{",".join(times)}],"elements":{elements},'
+        f'"positions":[{",".join(positions)}],"variables":[{",".join(variables)}]}}'
     )
     return check_sent(text, "the items together are")
 
