@@ -1,7 +1,7 @@
-"""Import of chat logs: conversations per second, and memory.
+"""Import of chat logs: conversations per second, CPU time of each, and memory.
 
 ``python -m benchmarks.imports DSN FILE [TIMES]`` repeats the conversations of a JSON file, each
-with an identifier of its own, and imports them into the database.
+with an identifier of its own, and imports them into a new database of the server.
 """
 
 import gzip
@@ -9,23 +9,40 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
+import psycopg
+
+from benchmarks.filling import database
 from benchmarks.frames import kilobytes
+from benchmarks.measure import backends, format_seconds
 from draive_pg import Client
 
 
 def main(dsn: str, source: Path, times: int) -> None:
-    with tempfile.TemporaryDirectory() as top, Client(dsn) as db:
+    with (
+        tempfile.TemporaryDirectory() as top,
+        database(dsn) as own,
+        Client(own) as db,
+        psycopg.connect(own, autocommit=True) as connection,
+    ):
         db.setup()
         path = Path(top) / "logs.jsonl.gz"
         repeat(source, times, path)
-        started = perf_counter()
+        server, client, wall = backends(connection), process_time(), perf_counter()
         done = db.memories.import_chats(path)
-        seconds = perf_counter() - started
+        seconds, client = perf_counter() - wall, process_time() - client
+        server = None if server is None else (backends(connection) or 0.0) - server
+    spent = {"client": client, "server": server}
+    cpu = ", ".join(
+        f"{format_seconds(each / done.imported)} of the {name}"
+        for name, each in spent.items()
+        if each is not None
+    )
     sys.stdout.write(
         f"{done.imported:,} conversations ({done.elements:,} elements) in {seconds:.1f} s: "
-        f"{done.imported / seconds:,.0f} per second, at most {kilobytes('VmHWM') / 1024:.0f} MB\n"
+        f"{done.imported / seconds:,.0f} per second; CPU time of each: {cpu}; "
+        f"at most {kilobytes('VmHWM') / 1024:.0f} MB\n"
     )
 
 

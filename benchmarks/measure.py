@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import isawaitable
+from pathlib import Path
 from statistics import fmean, median
 from time import perf_counter, process_time
 from typing import Any
+
+import psycopg
 
 RATIOS = (
     "| what | rival | draive_pg | rival / draive_pg [spread] | target | holds |"
@@ -153,3 +156,16 @@ def compare(
 ) -> Comparison:
     """Run `compare_async` without a running event loop."""
     return asyncio.run(compare_async(what, ours, rival_name, rival, **options))
+
+
+def backends(connection: psycopg.Connection) -> float | None:
+    """Return the CPU seconds of all processes for a database; None if they are not here."""
+    pids = connection.execute(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+        "AND pid <> pg_backend_pid()"
+    ).fetchall()
+    try:
+        times = [Path(f"/proc/{pid}/schedstat").read_text().split()[0] for (pid,) in pids]
+    except OSError:
+        return None
+    return sum(map(int, times)) / 1e9

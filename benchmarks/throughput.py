@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequ
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
@@ -25,7 +24,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from benchmarks.calls import draive
 from benchmarks.conversations import AGENTS, LANGGRAPH, Graph, engine, items
 from benchmarks.filling import ELEMENTS, database
-from benchmarks.measure import format_seconds
+from benchmarks.measure import backends, format_seconds
 from draive_pg import AsyncClient, Client
 
 WORKERS = 32
@@ -125,19 +124,6 @@ def measured(dsn: str, what: str, store: str, turns: int) -> Generator[Throughpu
         found.wall, found.client = perf_counter() - wall, process_time() - client
         if server is not None:
             found.server = (backends(connection) or 0.0) - server
-
-
-def backends(connection: psycopg.Connection) -> float | None:
-    """Return the CPU seconds of all processes for a database; None if they are not here."""
-    pids = connection.execute(
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
-        "AND pid <> pg_backend_pid()"
-    ).fetchall()
-    try:
-        times = [Path(f"/proc/{pid}/schedstat").read_text().split()[0] for (pid,) in pids]
-    except OSError:
-        return None
-    return sum(map(int, times)) / 1e9
 
 
 # --- Stores: each yields what each worker does in a turn
