@@ -172,6 +172,7 @@ def test_export_accepts_filters(db: Client, tmp_path: Path) -> None:
     assert path.read_text() == ""
 
 
+@pytest.mark.usefixtures("one_server")  # the coordinator sends it at once
 def test_export_replaces_file_atomically(
     connect: Connect,
     dsn: str,
