@@ -80,6 +80,15 @@ def interrupts_raise_only_in(function: FunctionType) -> Generator[None]:
         signal.signal(signal.SIGINT, previous)
 
 
+def process_exists(pid: int) -> bool:
+    """Return whether there is a process with this PID."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def interrupt_main_thread() -> None:
     """Interrupt the main thread as Ctrl-C does, also if it waits for a lock."""
     ident = threading.main_thread().ident

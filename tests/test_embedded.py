@@ -25,7 +25,7 @@ from draive_pg.embedded.layout import Layout
 from draive_pg.embedded.locks import FileLock
 from draive_pg.embedded.ownership import Owner, environment
 from draive_pg.errors import EmbeddedServerError
-from tests.server import FAST, scratch_directory, wait_until
+from tests.server import FAST, process_exists, scratch_directory, wait_until
 
 ROOT = os.geteuid() == 0
 REPOSITORY = Path(__file__).parents[1]
@@ -93,14 +93,6 @@ def store_value(server: Server, value: int) -> None:
 
 def pid_of(data: Path) -> int:
     return int((data / "postmaster.pid").read_text().split()[0])
-
-
-def exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def listed(pid: int, column: str) -> str:
@@ -385,7 +377,7 @@ def test_server_stops_after_last_user_exits_without_stop(data: Path, how: str) -
         else:
             last.send_signal(signal.Signals[how])
             last.wait(30)
-    wait_until(lambda: not exists(pid))
+    wait_until(lambda: not process_exists(pid))
     assert Server(data).pid() is None
     assert "database system is shut down" in Server(data).log.read_text()
 
@@ -394,7 +386,7 @@ def test_server_stops_after_object_of_last_user_is_deleted(data: Path) -> None:
     server = Server(data, settings=FAST).start()
     pid = pid_of(data)
     del server
-    wait_until(lambda: not exists(pid))
+    wait_until(lambda: not process_exists(pid))
 
 
 def test_kept_server_stops_when_it_is_no_longer_kept(data: Path) -> None:
@@ -405,7 +397,7 @@ def test_kept_server_stops_when_it_is_no_longer_kept(data: Path) -> None:
     assert not server.stop()
     assert server.running()
     server.unkeep()
-    wait_until(lambda: not exists(pid))
+    wait_until(lambda: not process_exists(pid))
 
 
 def test_server_without_supervisor_is_stopped_by_last_user(data: Path) -> None:
@@ -419,7 +411,7 @@ def test_terminated_supervisor_stops_server(data: Path) -> None:
     server = Server(data, settings=FAST).start()
     pid = pid_of(data)
     os.kill(supervisor_of(data), signal.SIGTERM)
-    wait_until(lambda: not exists(pid))
+    wait_until(lambda: not process_exists(pid))
     assert not server.stop()
 
 
@@ -511,7 +503,7 @@ os.read(0, 1)
         parent.kill()
         parent.wait()
         server = Server(data).start()
-        assert exists(child)
+        assert process_exists(child)
         assert server.stop()
         os.kill(child, signal.SIGKILL)
 
@@ -543,7 +535,7 @@ def test_killed_server_is_restarted(data: Path) -> None:
     store_value(server, 7)
     pid = pid_of(data)
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not exists(pid))
+    wait_until(lambda: not process_exists(pid))
     assert not server.running()
     server.start()
     assert query_value(server, "SELECT n FROM kept") == 7
@@ -556,7 +548,7 @@ def test_zombie_server_is_restarted(data: Path) -> None:
     with suspended(supervisor_of(data)):  # which cannot reap it
         os.kill(pid, signal.SIGKILL)
         server.start()
-        assert exists(pid)
+        assert process_exists(pid)
         assert pid_of(data) != pid
         assert server.stop()
 
@@ -612,7 +604,7 @@ def crash_with_pid_file(data: Path, pid: int) -> None:
     server = Server(data, settings=FAST).start()
     killed = pid_of(data)
     os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: not exists(killed))
+    wait_until(lambda: not process_exists(killed))
     for lock_file in (data / "postmaster.pid", Path(f"{data}.sock") / ".s.PGSQL.5432.lock"):
         _, rest = lock_file.read_text().split("\n", 1)
         lock_file.write_text(f"{pid}\n{rest}")
@@ -679,7 +671,7 @@ def test_deleted_data_directory_is_recreated(data: Path) -> None:
     shutil.rmtree(data)
     server.start()
     assert pid_of(data) != pid
-    wait_until(lambda: not exists(pid))
+    wait_until(lambda: not process_exists(pid))
     assert query_value(server, "SELECT 1") == 1
     assert server.stop()
 

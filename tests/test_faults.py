@@ -42,7 +42,13 @@ from tests.fault_server import (
     write,
 )
 from tests.recording_proxy import recording
-from tests.server import accepts_connections, scratch_directory, wait_for_lock_waiters, wait_until
+from tests.server import (
+    accepts_connections,
+    process_exists,
+    scratch_directory,
+    wait_for_lock_waiters,
+    wait_until,
+)
 from tests.sync_facade import run_concurrently
 
 
@@ -369,6 +375,7 @@ def test_killed_backend_ends_all_sessions_without_data_loss(
         with in_background(kill_it):
             assert_fails(ConnectionFailed, lambda: write(db), operation=REMEMBER)
         raise psycopg.OperationalError  # the lock's own session is gone, too
+    wait_until(lambda: not process_exists(idle))  # the server has noticed, and recovers
     wait_until(lambda: accepts_connections(own_dsn))
     assert row_counts(own_dsn) == NO_ROWS
     assert other.configurations.load_raw("limits") == {"a": 1}
