@@ -40,6 +40,14 @@ def test_activity_leaves_out_elements_without_any_time(db: Client) -> None:
     assert f"{activity.start[0]:%Y-%m-%d}" == "2024-05-01"
 
 
+def test_conversations_without_times_follow_each_other_in_the_order_of_the_log(db: Client) -> None:
+    identifiers = ["c", "a", "d", "b"]
+    db.memories.import_chats([{"id": each, "messages": MESSAGES * 20} for each in identifiers])
+    log = db.frames.conversation_log().sort_values("created", kind="stable")
+    assert log.created.is_unique
+    assert log.identifier.tolist() == [each for each in identifiers for _ in range(80)]
+
+
 def test_time_of_the_conversation_counts_for_activity(db: Client) -> None:
     db.memories.import_chats([{"id": "a", "created_at": TIMES[0], "messages": MESSAGES}])
     assert db.analysis.activity().elements.tolist() == [4]

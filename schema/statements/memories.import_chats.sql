@@ -3,14 +3,21 @@
 -- $3 append
 -- $4 only_new
 WITH given AS (
-    SELECT *
-    FROM json_to_recordset($1::JSON) AS line (
-        identifier TEXT,
-        created TIMESTAMPTZ,
-        times JSON,
-        elements JSON,
-        positions JSON,
-        variables JSON
+    SELECT
+        *,
+        sum(json_array_length(times)) OVER (ORDER BY line) - json_array_length(times)
+            AS elements_before
+    FROM ROWS FROM (
+        json_to_recordset($1::JSON) AS (
+            identifier TEXT,
+            created TIMESTAMPTZ,
+            times JSON,
+            elements JSON,
+            positions JSON,
+            variables JSON
+        )
+    ) WITH ORDINALITY AS given (
+        identifier, created, times, elements, positions, variables, line
     )
 ),
 given_elements AS MATERIALIZED (
@@ -60,7 +67,8 @@ state AS MATERIALIZED (
             bool_or(given_elements.content -> 'blocks' <> stored.content -> 'blocks'), FALSE
         ) AS differs,
         newest.created AS last,
-        clock_timestamp() AS now
+        -- Conversations without times follow each other in the order of the log.
+        statement_timestamp() + given.elements_before * INTERVAL '1 microsecond' AS now
     FROM given
     LEFT JOIN (
         SELECT identifier, (
@@ -73,7 +81,7 @@ state AS MATERIALIZED (
     ) AS newest USING (identifier)
     LEFT JOIN stored USING (identifier)
     LEFT JOIN given_elements USING (identifier, number)
-    GROUP BY given.identifier, newest.created
+    GROUP BY given.identifier, given.elements_before, newest.created
 ),
 new_elements AS MATERIALIZED (
     SELECT

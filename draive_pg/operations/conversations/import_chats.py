@@ -56,14 +56,21 @@ IMPORT = Query(
     "memories.import_chats",
     f"""
 WITH given AS (
-    SELECT *
-    FROM json_to_recordset(:lines::JSON) AS line (
-        identifier TEXT,
-        created TIMESTAMPTZ,
-        times JSON,
-        elements JSON,
-        positions JSON,
-        variables JSON
+    SELECT
+        *,
+        sum(json_array_length(times)) OVER (ORDER BY line) - json_array_length(times)
+            AS elements_before
+    FROM ROWS FROM (
+        json_to_recordset(:lines::JSON) AS (
+            identifier TEXT,
+            created TIMESTAMPTZ,
+            times JSON,
+            elements JSON,
+            positions JSON,
+            variables JSON
+        )
+    ) WITH ORDINALITY AS given (
+        identifier, created, times, elements, positions, variables, line
     )
 ),
 given_elements AS MATERIALIZED (
@@ -96,7 +103,8 @@ state AS MATERIALIZED (
             bool_or(given_elements.content -> 'blocks' <> stored.content -> 'blocks'), FALSE
         ) AS differs,
         newest.created AS last,
-        clock_timestamp() AS now
+        -- Conversations without times follow each other in the order of the log.
+        statement_timestamp() + given.elements_before * {STEP} AS now
     FROM given
     LEFT JOIN (
         SELECT identifier, (
@@ -109,7 +117,7 @@ state AS MATERIALIZED (
     ) AS newest USING (identifier)
     LEFT JOIN stored USING (identifier)
     LEFT JOIN given_elements USING (identifier, number)
-    GROUP BY given.identifier, newest.created
+    GROUP BY given.identifier, given.elements_before, newest.created
 ),
 new_elements AS MATERIALIZED (
     SELECT
