@@ -334,8 +334,8 @@ class _Conversion:
             meta = {**meta, "orphaned": True}
         else:
             identifier = call
-            named = (each for each in self._open if each[0] == call)
-            waiting = (call, tool) if (call, tool) in self._open else next(named, None)
+            same = (each for each in self._open if each[0] == call)
+            waiting = (call, tool) if (call, tool) in self._open else next(same, None)
             if waiting is not None:
                 self._open.remove(waiting)
         response = tool_response(identifier, self._storable(tool), content(*parts))
