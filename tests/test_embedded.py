@@ -21,6 +21,7 @@ import pytest
 
 from draive_pg import Client
 from draive_pg.embedded import Server, binaries, cluster, default_data, layout, postmaster
+from draive_pg.embedded.launch import Launch
 from draive_pg.embedded.layout import Layout
 from draive_pg.embedded.locks import FileLock
 from draive_pg.embedded.ownership import Owner, environment
@@ -586,6 +587,17 @@ def test_start_waits_for_orphaned_backend(data: Path) -> None:
         connection.close()
     assert query_value(server, "SELECT 1") == 1
     assert server.stop()
+
+
+def test_end_of_orphaned_backends_is_not_why_start_failed(data: Path) -> None:
+    place = Layout.of(data)
+    session = "FATAL:  terminating connection due to unexpected postmaster exit\n"
+    place.log.write_text(
+        "FATAL:  pre-existing shared memory block (key 1, ID 2) is still in use\n"
+        "HINT:  Terminate any old server processes associated with data directory.\n" + 2 * session
+    )
+    place.owner.give(place.log)
+    assert "shared memory block" in Launch(None, place, 0).reason()
 
 
 def test_launched_process_before_exec_is_not_considered_dead(

@@ -43,11 +43,16 @@ class Launch:
         return self.pid is None or not postmaster.exists(self.pid)
 
     def reason(self) -> str:
-        """Return the reason for the exit from the log, on one line."""
+        """Return the reason for the exit from the log, on one line.
+
+        Without what sessions of a killed server write to the same log when they end.
+        """
         with os.fdopen(self.layout.owner.open(self.layout.log), "rb") as log:
             log.seek(self.log_start)
             text = log.read().decode(errors="replace")
-        reasons: list[str] = re.findall(r"(?:FATAL|PANIC|HINT): +(.+)", text)
+        reasons: list[str] = re.findall(
+            r"(?:FATAL|PANIC|HINT): ++(?!terminating connection)(.+)", text
+        )
         return " ".join((reasons or text.splitlines())[-2:])
 
 
