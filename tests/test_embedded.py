@@ -710,6 +710,22 @@ def test_start_times_out_waiting_for_lock(data: Path) -> None:
         Server(data, start_timeout=0.1).start()
 
 
+def test_lock_is_not_held_when_its_descriptor_is_closed(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, held, close = FileLock(), list[bool](), os.close
+    lock.share(data.with_name(".data.lock"), Owner.of(data))
+
+    def closing(descriptor: int) -> None:  # a process forked here would close it again
+        held.append(lock.held)
+        close(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "close", closing)
+        lock.release()
+    assert held == [False]
+
+
 # --- Failed starts
 
 

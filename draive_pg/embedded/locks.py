@@ -91,9 +91,10 @@ class FileLock:
 
     def drop(self) -> None:
         """Close this process's copy of the descriptor, without unlocking the parent's."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        # Forgotten first, so that a process forked meanwhile does not close it again.
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _lock(descriptor: int, mode: int) -> bool:
