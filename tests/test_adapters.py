@@ -32,6 +32,8 @@ from draive_pg.adapters import (
 )
 from tests.draive_scope import InScope, Pool, asyncpg_pool, psycopg_pool
 from tests.elements import asked, texts
+from tests.fault_server import session_pids
+from tests.server import wait_until
 from tests.test_versioned_documents import DUMP, run_sql
 
 GREETING = Instructions.of("greeting")
@@ -329,6 +331,26 @@ def test_an_unreachable_server_is_an_error_when_the_scope_is_entered() -> None:
     errors = getattr(caught.value, "exceptions", [caught.value])
     assert isinstance(errors[0], ConnectionFailed)
     assert "secret" not in str(errors[0])
+
+
+def test_connections_are_closed_if_the_exit_of_a_scope_is_cancelled(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cancelled(_: object) -> None:
+        raise asyncio.CancelledError
+
+    async def leave() -> None:
+        pool = PostgresConnectionPool.of(dsn)
+        await pool.__aenter__()
+        async with pool.acquire_connection() as connection:
+            await connection.execute("SELECT 1")
+        assert len(session_pids(dsn)) == 1
+        monkeypatch.setattr("draive_pg.adapters.pool.stop_listening", cancelled)
+        with pytest.raises(asyncio.CancelledError):
+            await pool.__aexit__(None, None, None)
+        wait_until(lambda: not session_pids(dsn))
+
+    asyncio.run(leave())
 
 
 def test_a_dsn_can_have_the_parameters_of_haiway() -> None:

@@ -232,11 +232,13 @@ class PostgresConnectionPool:
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> None:
-        await stop_listening(self._listener)
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.close()
-        await asyncio.to_thread(self._endpoint.close)
+        try:
+            await stop_listening(self._listener)
+        finally:  # also if the scope is cancelled once more
+            await asyncio.to_thread(self._endpoint.close)
 
     @asynccontextmanager
     async def acquire_connection(self) -> AsyncGenerator[PostgresConnection]:
