@@ -152,6 +152,13 @@ def test_conversation_without_messages_is_reported(db: Client, empty: dict[str, 
     assert done.ignored == {"conversations without messages": 1}
 
 
+def test_conversation_without_elements_is_imported_once(db: Client) -> None:
+    log = [{"id": "a", "messages": [{"role": "system", "content": "Be brief."}]}]
+    assert db.memories.import_chats(log).imported == 1
+    again = db.memories.import_chats(log)
+    assert (again.imported, again.unchanged) == (0, 1)
+
+
 def test_grown_log_adds_its_new_messages(db: Client) -> None:
     db.memories.import_chats(LOG)
     changed = {**grown(LOG[0], BYE), "title": "Red bikes"}

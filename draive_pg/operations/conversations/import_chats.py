@@ -499,12 +499,12 @@ def _count(
                 f"{given.where}: memory {given.identifier!r:.80} has other elements; if the log "
                 "continues it, append; if not, import with another prefix, or remove the memory"
             )
+        elif not (added or (with_variables and has_new_variables) or rules.append):
+            report.unchanged += 1
         elif stored == 0 or rules.append:
             report.imported += 1
-        elif added or (with_variables and has_new_variables):
-            report.extended += 1
         else:
-            report.unchanged += 1
+            report.extended += 1
         report.elements += added
         report.ignored["earlier variables"] += with_variables and has_other_variables
 
