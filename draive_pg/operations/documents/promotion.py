@@ -176,7 +176,8 @@ def _no_earlier(kind: Kind, name: str, label: str) -> Steps[DocumentMissing | Re
         similar = similar_names(label, there.labels)
         return RevisionMissing(f"{action}: it has no label {label!r:.60}{similar}")
     return RevisionMissing(
-        f"{action}: the label {label!r:.60} was on no other revision that exists"
+        f"{action}: the label {label!r:.60} was on no other revision that exists; "
+        "unlabel it, and roll back the others by their names"
     )
 
 
