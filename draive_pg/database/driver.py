@@ -366,7 +366,8 @@ class TimedConnection(_Pooled, Connection):
                 while not settled.done():
                     with suppress(KeyboardInterrupt):
                         concurrent.futures.wait([settled])
-            _raise_unless_committed(error, exchange, deadline)
+            if _must_raise(error, exchange, deadline):
+                raise
 
     def usable(self, deadline: Deadline) -> bool:
         """Return whether the connection is alive; ask the server only if that is in doubt."""
@@ -446,7 +447,8 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
             if exchange.committed and isinstance(error, asyncio.CancelledError):
                 _deliver_later()
                 return
-            _raise_unless_committed(error, exchange, deadline)
+            if _must_raise(error, exchange, deadline):
+                raise
 
     async def usable(self, deadline: Deadline) -> bool:
         """Async version of `TimedConnection.usable`."""
@@ -598,16 +600,20 @@ def _settle(
     return settled
 
 
-def _raise_unless_committed(error: BaseException, exchange: Exchange, deadline: Deadline) -> None:
-    """Raise an error; if COMMIT was answered, raise only an interrupt, and log other errors."""
+def _must_raise(error: BaseException, exchange: Exchange, deadline: Deadline) -> bool:
+    """Return whether an error is raised: after COMMIT was answered, only an interrupt is.
+
+    The caller raises it: its traceback would have a frame that refers to it, so that the connection
+    would stay open until the garbage collector finds the cycle.
+    """
     if exchange.committed and isinstance(error, Exception):
         logger.warning("an error after COMMIT: %s", error)
-    elif isinstance(error, _WaitTimeout):
+        return False
+    if isinstance(error, _WaitTimeout):
         raise deadline.error() from None
-    else:
-        if exchange.committed:
-            error.add_note("The write was applied before the interrupt.")
-        raise error
+    if exchange.committed:
+        error.add_note("The write was applied before the interrupt.")
+    return True
 
 
 def _in_doubt(connection: TimedConnection | AsyncTimedConnection) -> bool:
