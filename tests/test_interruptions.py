@@ -364,3 +364,19 @@ def test_missing_triggers_warn_after_failed_first_call(
             db.configurations.load_raw("limits")
     with pytest.warns(RuntimeWarning, match="triggers that notify of changes are missing"):
         assert db.configurations.load_raw("limits") is None
+
+
+def test_interrupted_return_to_the_pool_closes_the_connection(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with Client(dsn, max_size=1) as db:
+        with monkeypatch.context() as patched:
+            patched.setattr("draive_pg.database.pool.is_reusable", interrupted)
+            with pytest.raises(KeyboardInterrupt) as caught:
+                db.memories.count()
+        wait_until(lambda: not session_pids(dsn))
+        assert caught.traceback  # refers to the connection until here
+        assert db.memories.count() == 0

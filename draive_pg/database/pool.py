@@ -142,13 +142,16 @@ class Pool:
             return  # forked while it was in use; another thread of the parent may hold the lock
         connection.last_used = time()
         lease, connection.lease = connection.lease, None
-        with self._lock:
-            reusable = not self._closed and is_reusable(connection)
-            if reusable:
-                self._idle.append(connection)
-            self._leases.end(lease)
-        if not reusable:
-            discard(connection)
+        reusable = False
+        try:
+            with self._lock:
+                reusable = not self._closed and is_reusable(connection)
+                if reusable:
+                    self._idle.append(connection)
+                self._leases.end(lease)
+        finally:  # also if Ctrl-C is pressed again: a transaction that stays open keeps its locks
+            if not reusable:
+                discard(connection)
 
     def close(self) -> None:
         """Close the idle connections now, and those in use when they are released."""
