@@ -372,11 +372,12 @@ def test_interrupted_return_to_the_pool_closes_the_connection(
     def interrupted(_: object) -> bool:
         raise KeyboardInterrupt
 
-    with Client(dsn, max_size=1) as db:
-        with monkeypatch.context() as patched:
-            patched.setattr("draive_pg.database.pool.is_reusable", interrupted)
-            with pytest.raises(KeyboardInterrupt) as caught:
-                db.memories.count()
-        wait_until(lambda: not session_pids(dsn))
-        assert caught.traceback  # refers to the connection until here
-        assert db.memories.count() == 0
+    pool = Pool(partial(TimedConnection.open, dsn), 1)
+    connection = pool.acquire(NO_LIMIT)
+    with monkeypatch.context() as patched:
+        patched.setattr("draive_pg.database.pool.is_reusable", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pool.release(connection)
+    assert connection.closed
+    pool.release(pool.acquire(NO_LIMIT))
+    pool.close()
