@@ -157,22 +157,22 @@ def open_langgraph(dsn: str) -> Generator[Sequence[Turn]]:
         yield [worker(name) for name in NAMES]
 
 
+async def turn_of(memory: Any) -> AsyncTurn:
+    """Fill a memory of draive_pg or draive, and return a turn on it."""
+    await memory.remember(*ELEMENTS[:LENGTH])
+
+    async def turn() -> None:
+        await memory.recall(limit=LENGTH)
+        await memory.remember(*ELEMENTS[:2])
+
+    return turn
+
+
 @asynccontextmanager
 async def open_ours_async(dsn: str) -> AsyncGenerator[Sequence[AsyncTurn]]:
     async with AsyncClient(dsn, max_size=CONNECTIONS, prepare=True) as db:
         await db.setup()
-
-        async def worker(name: str) -> AsyncTurn:
-            memory = db.memory(name)
-            await memory.remember(*ELEMENTS[:LENGTH])
-
-            async def turn() -> None:
-                await memory.recall(limit=LENGTH)
-                await memory.remember(*ELEMENTS[:2])
-
-            return turn
-
-        yield [await worker(name) for name in NAMES]
+        yield [await turn_of(db.memory(name)) for name in NAMES]
 
 
 @asynccontextmanager
@@ -184,13 +184,7 @@ async def open_draive(dsn: str) -> AsyncGenerator[Sequence[AsyncTurn]]:
         async def worker(name: str) -> AsyncTurn:
             memory = PostgresModelMemory(name)
             await memory.maintenance()
-            await memory.remember(*ELEMENTS[:LENGTH])
-
-            async def turn() -> None:
-                await memory.recall(limit=LENGTH)
-                await memory.remember(*ELEMENTS[:2])
-
-            return turn
+            return await turn_of(memory)
 
         yield [await worker(name) for name in NAMES]
 
