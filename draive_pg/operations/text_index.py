@@ -10,7 +10,7 @@ from draive_pg.operations.operation import Operation, Query, Statement, Steps, r
 TRIGRAMS: LiteralString = "pg_trgm"  # the extension that an index for parts of words needs
 
 STATE = Query(
-    "memories.search_index",
+    "text_index.state",
     """
 SELECT
     (
