@@ -444,7 +444,8 @@ def small_disk(own: FaultServer) -> Iterator[Path]:
     status = own.data.stat()
     os.chown(top, status.st_uid, status.st_gid)
     yield top
-    subprocess.run(["umount", top], check=True)
+    # Lazily, because a process of the server may still have a file of it open.
+    subprocess.run(["umount", "--lazy", top], check=True)
     top.rmdir()
 
 
