@@ -21,7 +21,6 @@ answers the first open call of its tool.
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -52,13 +51,11 @@ from draive_pg.codec.elements import (
     tool_request,
     tool_response,
 )
-from draive_pg.codec.json import reason
+from draive_pg.codec.json import reason, storable
 from draive_pg.codec.validation import is_integer, shown
 from draive_pg.errors import ChatInvalid
 
 NOT_CONTENT = (Thought, Call, Result, Unreadable)
-NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
-REPLACEMENT = "\ufffd"
 
 
 @dataclass(slots=True)
@@ -363,11 +360,11 @@ class _Conversion:
 
     def _snapshots(self) -> Iterator[Snapshot]:
         variables = self._conversation.variables
-        if self._on_error != "refuse" and _replaced(variables) is not variables:
+        if self._on_error != "refuse" and (replaced := storable(variables)) is not variables:
             self._repairs.append(
                 "variables: a NUL character or a lone surrogate replaced by U+FFFD"
             )
-            variables = _replaced(variables)
+            variables = replaced
         texts: list[str] = []
         if variables and not any(position == 0 for position, _ in self._system):
             yield Snapshot(variables, 0)
@@ -379,30 +376,10 @@ class _Conversion:
         """Replace characters that PostgreSQL cannot store; without repairs, the writer refuses."""
         if self._on_error == "refuse":
             return value
-        replaced = _replaced(value)
+        replaced = storable(value)
         if replaced is not value:
             self._fault("a NUL character or a lone surrogate", "replaced by U+FFFD")
         return cast("T", replaced)
-
-
-def _replaced(value: Any) -> Any:
-    """Return the value itself, or a copy without characters that PostgreSQL cannot store."""
-    match value:
-        case str():
-            return NOT_STORABLE.sub(REPLACEMENT, value) if NOT_STORABLE.search(value) else value
-        case Mapping():
-            pairs = cast("Mapping[Any, Any]", value).items()
-            copy = {_replaced(key): _replaced(each) for key, each in pairs}
-            same = all(
-                new is old for new, old in zip(copy, cast("Mapping[Any, Any]", value), strict=True)
-            )
-            return value if same and all(copy[key] is value[key] for key in copy) else copy
-        case list() | tuple():
-            items = cast("Sequence[Any]", value)
-            copy = [_replaced(each) for each in items]
-            return value if all(new is old for new, old in zip(copy, items, strict=True)) else copy
-        case _:
-            return value
 
 
 def _is_result(block: Block) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
+from operator import is_
 from typing import Any, Literal, cast
 from uuid import UUID
 
@@ -91,15 +92,21 @@ def check_invalid(value: object) -> bool:
 
 
 def storable(value: Any) -> Any:
-    """Return a copy of a document with U+FFFD for characters that PostgreSQL cannot store."""
+    """Return a document, or a copy with U+FFFD for characters that PostgreSQL cannot store."""
     match value:
         case str():
-            return INVALID.sub(REPLACEMENT, value)
+            return INVALID.sub(REPLACEMENT, value) if INVALID.search(value) else value
         case Mapping():
             members = cast("Mapping[Any, Any]", value)
-            return {storable(key): storable(item) for key, item in members.items()}
+            keys, values = [*members], [*members.values()]
+            new_keys, new_values = storable(keys), storable(values)
+            same = new_keys is keys and new_values is values
+            return members if same else dict(zip(new_keys, new_values, strict=True))
         case Collection() if not isinstance(value, bytes | bytearray | memoryview):
-            return [storable(item) for item in cast("Collection[Any]", value)]
+            collection = cast("Collection[Any]", value)
+            items = [*collection]
+            new_items = [storable(item) for item in items]
+            return collection if all(map(is_, items, new_items)) else new_items
         case _:
             return value
 
