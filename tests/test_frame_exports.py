@@ -268,8 +268,8 @@ def test_progress_of_whole_frames_and_memories_has_an_estimated_total(
     fill(db)
     expected = db.frames.conversation_log()
     for module in (read, transfer, convert):
-        monkeypatch.setattr(module, "watched", lambda: True)
-    monkeypatch.setattr(progress, "watched", lambda: True)
+        monkeypatch.setattr(module, "watched", lambda _=None: True)
+    monkeypatch.setattr(progress, "watched", lambda _=None: True)
     monkeypatch.setattr(progress, "DELAY", 0)
     pd.testing.assert_frame_equal(db.frames.conversation_log(), expected)
     assert re.search(r"conversation_log: +\d+%\|", capsys.readouterr().err)

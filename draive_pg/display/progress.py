@@ -31,7 +31,7 @@ def progress(
             unit_scale=True,
             delay=DELAY if wanted is None or in_notebook() else 0,
             leave=False,
-            disable=not (watched() if wanted is None else wanted),
+            disable=not watched(wanted),
             # Without ipywidgets, the bar is text, and text on stderr has a red background.
             file=sys.stdout if in_notebook() else None,
         )
@@ -42,6 +42,8 @@ def progress(
             bar.total = bar.n
 
 
-def watched() -> bool:
-    """Return whether output goes to a terminal or a notebook."""
+def watched(wanted: bool | None = None) -> bool:  # noqa: FBT001 - as the callers' option
+    """Return whether to show progress: as wanted, or else in a terminal or notebook."""
+    if wanted is not None:
+        return wanted
     return in_notebook() or (sys.stderr is not None and sys.stderr.isatty())

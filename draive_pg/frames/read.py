@@ -29,7 +29,7 @@ def read(frame: Frame, filters: Filters, *, backend: Backend = "pandas") -> "Req
 
 def with_progress[T](copy: Copy[T], what: str, *, wanted: bool | None = None) -> Request[T]:
     """Show a progress bar; its total is the planner's estimate. By default, see `progress`."""
-    if not (watched() if wanted is None else wanted):
+    if not watched(wanted):
         return copy
 
     @workflow

@@ -250,7 +250,7 @@ def embed(  # noqa: PLR0913 - filters
     extension = state.extension or ""
     dimensions: int | None = yield _dimensions(model, extension)
     total: int | None = None
-    if watched() if wanted is None else wanted:
+    if watched(wanted):
         total = (yield _rows(COUNT(**criteria)))[0][0]
     computed, after = 0, None
     with progress(total, "Computing embeddings", " texts", wanted=wanted) as bar:
