@@ -114,6 +114,15 @@ class Drafts:
         return self._directory
 
 
+@contextmanager
+def replacing(file: Path) -> Generator[IO[bytes]]:
+    """Write a private file, which appears or is replaced when the block ends without an error."""
+    with Drafts(file.resolve().parent, mode=PRIVATE) as drafts:
+        with drafts.open(file) as draft:
+            yield draft
+        drafts.complete()
+
+
 class _Draft(io.BufferedWriter):
     """A draft whose errors name the file, also where the block does not see them."""
 

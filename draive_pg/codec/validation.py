@@ -1,7 +1,9 @@
 """Validate arguments before any I/O; errors name the argument."""
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from reprlib import Repr
 from typing import Any, TypeIs, cast
 
@@ -51,6 +53,13 @@ def check_texts(value: str | Iterable[str] | None, what: str) -> list[str] | Non
     if not isinstance(value, Iterable):
         raise TypeError(f"{what} must be a str or several, not {type(value).__name__}")
     return [check_text(each, what) for each in ((value,) if isinstance(value, str) else value)]
+
+
+def check_path(value: object) -> Path:
+    """Return a path, or raise TypeError."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"path must be a str or a Path, not {type(value).__name__}")
+    return Path(cast("str", value))
 
 
 def check_mapping(value: object, what: str) -> Mapping[str, Any]:

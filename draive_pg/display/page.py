@@ -1,16 +1,11 @@
 """Standalone HTML pages: without external requests, in the colours of the reader."""
 
-import os
 from base64 import b64encode
-from collections.abc import Generator
-from contextlib import contextmanager
 from hashlib import sha256
 from html import escape
 from pathlib import Path
-from typing import IO, cast
 
-from draive_pg.atomic_file import PRIVATE, Drafts
-from draive_pg.codec.validation import shown
+from draive_pg.codec.validation import check_path, shown
 
 STYLE = "color-scheme:light dark;font:15px/1.45 system-ui,sans-serif;margin:2em"
 
@@ -34,22 +29,11 @@ def closing(*, script: str = "") -> str:
     return f"{f'<script>{script}</script>' if script else ''}</body></html>\n"
 
 
-def check_path(path: object) -> Path:
+def check_page_path(path: object) -> Path:
     """Return the path of a page, or raise TypeError or ValueError."""
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"path must be a str or a Path, not {type(path).__name__}")
-    file = Path(cast("str", path))
+    file = check_path(path)
     if file.suffix.lower() not in (".html", ".htm"):
         raise ValueError(
             f"path must end in .html, since the file is a web page, not {shown(str(file))}"
         )
     return file
-
-
-@contextmanager
-def written(file: Path) -> Generator[IO[bytes]]:
-    """Write a page that appears, or is replaced, when the block ends without an error."""
-    with Drafts(file.resolve().parent, mode=PRIVATE) as drafts:
-        with drafts.open(file) as draft:
-            yield draft
-        drafts.complete()

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, LiteralString, cast
 
-from draive_pg.atomic_file import PRIVATE, Drafts
+from draive_pg.atomic_file import replacing
 from draive_pg.codec.timestamps import check_timestamp
 from draive_pg.codec.validation import check_size, check_texts, shown
 from draive_pg.dataframes import parquet
@@ -364,10 +364,8 @@ class Folder:
         self._save()
 
     def _save(self) -> None:
-        with Drafts(self.path.resolve(), mode=PRIVATE) as drafts:
-            with drafts.open(self.path / MANIFEST) as file:
-                file.write(json.dumps(self._manifest, indent=1, ensure_ascii=False).encode())
-            drafts.complete()
+        with replacing(self.path / MANIFEST) as file:
+            file.write(json.dumps(self._manifest, indent=1, ensure_ascii=False).encode())
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
+from draive_pg.atomic_file import replacing
 from draive_pg.display.notebook import ShownAsText
 from draive_pg.display.transcript_parts import TranscriptContent
 
@@ -70,11 +71,11 @@ class Transcript(TranscriptContent, ShownAsText):
         --------
         >>> db.memory("visit-1").show().save("visit-1.html")
         """
-        from draive_pg.display import page
+        from draive_pg.display.page import check_page_path
 
-        file = page.check_path(path)
+        file = check_page_path(path)
         text = self.to_html()
-        with page.written(file) as draft:
+        with replacing(file) as draft:
             draft.write(text.encode())
         return file
 

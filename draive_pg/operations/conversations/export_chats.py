@@ -16,11 +16,10 @@ from draive_pg.chat.export.stored import Kind, Stored, read
 from draive_pg.chat.export.writer import Writer
 from draive_pg.codec.json import parse
 from draive_pg.codec.timestamps import from_epoch_us
-from draive_pg.codec.validation import check_text
+from draive_pg.codec.validation import check_path, check_text
 from draive_pg.errors import StoredDataInvalid
 from draive_pg.models.conversations import ChatExport
 from draive_pg.operations.conversations.annotations import NO_ANNOTATIONS, annotated
-from draive_pg.operations.conversations.export_format import check_path
 from draive_pg.operations.conversations.expressions import epoch_us
 from draive_pg.operations.conversations.listing import memory_missing
 from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, SNAPSHOTS

@@ -13,7 +13,6 @@ them, so no number changes.
 
 import gzip
 import json
-import os
 import re
 import zlib
 from collections.abc import Generator, Iterator, Mapping
@@ -22,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
-from draive_pg.atomic_file import PRIVATE, Drafts
+from draive_pg.atomic_file import replacing
 from draive_pg.codec.validation import MAX_SENT, check_text, is_finite, is_integer
 from draive_pg.errors import ExportInvalid
 from draive_pg.input_file import open_input
@@ -51,24 +50,15 @@ class Line(NamedTuple):
         return len(self.text)
 
 
-def check_path(path: object) -> Path:
-    """Return a path, or raise TypeError."""
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"path must be a str or a Path, not {type(path).__name__}")
-    return Path(cast("str", path))
-
-
 @contextmanager
 def written(path: Path) -> Generator[IO[bytes]]:
     """Write a file that appears, or is replaced, when the block ends without an error."""
-    with Drafts(path.resolve().parent, mode=PRIVATE) as drafts:
-        with drafts.open(path) as raw:
-            if path.suffix == ".gz":
-                with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
-                    yield cast("IO[bytes]", packed)
-            else:
-                yield raw
-        drafts.complete()
+    with replacing(path) as raw:
+        if path.suffix == ".gz":
+            with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
+                yield cast("IO[bytes]", packed)
+        else:
+            yield raw
 
 
 def lines(path: Path) -> Iterator[Line]:

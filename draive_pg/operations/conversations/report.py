@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
+from draive_pg.atomic_file import replacing
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.codec.validation import check_text
-from draive_pg.display import page
+from draive_pg.display.page import check_page_path
 from draive_pg.display.progress import progress
 from draive_pg.display.text import plural
 from draive_pg.models.conversations import Transfer
@@ -36,7 +37,7 @@ def report(
     """Write the conversations that `list_` returns to a page, one after the other."""
     from draive_pg.display import report_html
 
-    file = page.check_path(path)
+    file = check_page_path(path)
     check_text(title, "title")
     found: Records[MemorySummary] = yield list_(
         order, limit, 0, descending=descending, prefix=prefix, since=since, until=until
@@ -49,7 +50,7 @@ def report(
     )
     memories = elements = variables = 0
     with ExitStack() as stack, progress(len(found), "Writing", " memories") as bar:
-        draft: IO[bytes] = yield Call(partial(stack.enter_context, page.written(file)))
+        draft: IO[bytes] = yield Call(partial(stack.enter_context, replacing(file)))
         draft.write(report_html.opening(title, *facts).encode())
         for summary in found:
             transcript: Transcript = yield show(summary.identifier, None)

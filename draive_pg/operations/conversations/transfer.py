@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import IO, LiteralString, NamedTuple, Protocol
 
 from draive_pg.codec.timestamps import Timestamp, check_timestamp
-from draive_pg.codec.validation import check_optional, check_texts
+from draive_pg.codec.validation import check_optional, check_path, check_texts
 from draive_pg.display.progress import progress, watched
 from draive_pg.errors import MemoryExists
 from draive_pg.models.conversations import Transfer
 from draive_pg.operations.conversations.annotations import NO_ANNOTATIONS, import_annotations
-from draive_pg.operations.conversations.export_format import Line, check_path, lines, written
+from draive_pg.operations.conversations.export_format import Line, lines, written
 from draive_pg.operations.conversations.listing import MATCHING, memory_missing
 from draive_pg.operations.conversations.store import (
     CONVERSATIONS,
