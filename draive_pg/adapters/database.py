@@ -16,6 +16,7 @@ from draive_pg.database._async import AsyncRunner
 from draive_pg.database.cache import Cache
 from draive_pg.database.endpoint import schema_of
 from draive_pg.database.errors import is_outage
+from draive_pg.database.live import TriggerCheck
 from draive_pg.database.observe import Observer, logger
 from draive_pg.database.tables import Tables
 from draive_pg.errors import DocumentMissing, RevisionMissing
@@ -207,8 +208,10 @@ class ScopeDatabase(AsyncRunner):
         live: bool = False,
         relations: Relations = NO_CONVERSATIONS,
     ) -> None:
-        super().__init__(cache, Observer(), live=live)
         self.schema = schema
+        self._cache = cache
+        self._observer = Observer()
+        self._trigger_check = TriggerCheck(needed=live)
         self._tables = Tables(schema, relations=relations)
         self._preloading = asyncio.Lock()
         self._preloaded = False

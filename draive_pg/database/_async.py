@@ -80,13 +80,11 @@ type Stream = weakref.ref[AsyncGenerator[Any]]
 class AsyncRunner(ABC):
     """Runs requests asynchronously; a subclass executes the statements."""
 
-    schema: str | None = None
+    schema: str | None
+    _cache: Cache
+    _observer: Observer
+    _trigger_check: TriggerCheck
     _timeout: float | None = None
-
-    def __init__(self, cache: Cache, observer: Observer, *, live: bool) -> None:
-        self._cache = cache
-        self._trigger_check = TriggerCheck(needed=live)
-        self._observer = observer
 
     async def run[T](self, request: Request[T]) -> T:
         """Return the result of a request."""
@@ -135,7 +133,8 @@ class AsyncRunner(ABC):
             entry, leads = self._cache.join(key)
             if leads:
                 with self._cache.lead(key, entry):
-                    entry.set_result(await self._read(request.operation(), entry.patience))
+                    await self._check_triggers()
+                    entry.set_result(await self._execute(request.operation(), entry.patience))
             try:
                 value = entry.value
                 if value is PENDING:
@@ -163,11 +162,6 @@ class AsyncRunner(ABC):
         finally:
             steps.close()
         return workflow.result
-
-    async def _read(self, operation: Operation[Any], patience: float | None) -> Any:
-        """Return a value to be cached; the first time, check that the triggers exist."""
-        await self._check_triggers()
-        return await self._execute(operation, patience)
 
     async def _check_triggers(self) -> None:
         if self._trigger_check.needed:
@@ -260,8 +254,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
             async with self.transaction():
                 connection = self.connection()
                 with self._observer.operation(QUERY) as observed:
-                    observed.use(connection)
-                    observed.round_trips += 2
+                    observed.use(connection, round_trips=2)
                     await connection.execute(READ_ONLY)
                     cursor = await connection.execute(request.text.encode(), request.parameters)
                     rows = await cursor.fetchall()
@@ -295,11 +288,10 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
         while True:
             exchange: Exchange | None = None
             try:
-                async with self._connection(deadline) as connection:
+                async with _AsyncConnection(self, deadline) as connection:
                     with map_errors(operation.name):
-                        observed.use(connection)
                         exchange = self._exchange(connection, statements)
-                        observed.round_trips += exchange.round_trips
+                        observed.use(connection, round_trips=exchange.round_trips)
                         try:
                             await connection.run(exchange)
                         except BaseException:
@@ -358,11 +350,10 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
     ) -> AsyncGenerator[T]:
         (statement,) = await self._resolve((copy.statement,), copy.fallback)
         with copy.collect() as collector:
-            async with self._connection(deadline) as connection:
+            async with _AsyncConnection(self, deadline) as connection:
                 with map_errors(copy.name):
                     async with AsyncExitStack() as stack:
-                        observed.use(connection)
-                        observed.round_trips += 1
+                        observed.use(connection, round_trips=1)
                         transaction = current_transaction(self)
                         if transaction is None and connection.nested:
                             transaction = Transaction(
@@ -410,7 +401,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
     async def transaction(self) -> AsyncGenerator[None]:
         """Async version of `Database.transaction`, for this task and those that it starts."""
         async with AsyncExitStack() as stack:
-            connection = await stack.enter_async_context(self._connection(self._deadline()))
+            connection = await stack.enter_async_context(_AsyncConnection(self, self._deadline()))
             outer = current_transaction(self)
             transaction = Transaction(
                 connection, asyncio.Lock(), outer, self._known_tables().copy()
@@ -460,9 +451,6 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
         connection.deadline = self._deadline()
         with map_errors("commit a transaction"):
             await connection.run(Exchange(connection, (block.end, None)))
-
-    def _connection(self, deadline: Deadline) -> "_AsyncConnection":
-        return _AsyncConnection(self, deadline)
 
     async def pool(self) -> AsyncPool | AsyncLentPool:
         """Return the pool of this event loop, created when it is first used."""

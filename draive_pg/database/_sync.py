@@ -156,8 +156,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
         with suppress(Rollback), map_errors(QUERY), self.transaction():
             connection = self.connection()
             with self._observer.operation(QUERY) as observed:
-                observed.use(connection)
-                observed.round_trips += 2
+                observed.use(connection, round_trips=2)
                 connection.execute(READ_ONLY)
                 cursor = connection.execute(request.text.encode(), request.parameters)
                 rows = cursor.fetchall()
@@ -182,7 +181,8 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
             entry, leads = self._cache.join(key)
             if leads:
                 with self._cache.lead(key, entry):
-                    entry.set_result(self._read(request.operation(), entry.patience))
+                    self._check_triggers()
+                    entry.set_result(self._execute(request.operation(), entry.patience))
             elif entry.is_own:  # called by `on_operation`
                 return self._execute(request.operation())
             try:
@@ -224,11 +224,6 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
             steps.close()
         return workflow.result
 
-    def _read(self, operation: Operation[Any], patience: float | None) -> Any:
-        """Read a value for the cache; the first time, check that the triggers exist."""
-        self._check_triggers()
-        return self._execute(operation, patience)
-
     def _execute(self, operation: Operation[Any], patience: float | None = None) -> Any:
         """Return the decoded value of an operation, from the server within ``patience`` seconds."""
         deadline = self._deadline(patience)
@@ -261,10 +256,9 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
         while True:
             exchange: Exchange | None = None
             try:
-                with self._connection(deadline) as connection, map_errors(operation.name):
-                    observed.use(connection)
+                with _Connection(self, deadline) as connection, map_errors(operation.name):
                     exchange = self._exchange(connection, statements)
-                    observed.round_trips += exchange.round_trips
+                    observed.use(connection, round_trips=exchange.round_trips)
                     try:
                         connection.run(exchange)
                     except BaseException:
@@ -328,12 +322,11 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
         (statement,) = self._resolve((copy.statement,), copy.fallback)
         with copy.collect() as collector:
             with (
-                self._connection(deadline) as connection,
+                _Connection(self, deadline) as connection,
                 map_errors(copy.name),
                 ExitStack() as stack,
             ):
-                observed.use(connection)
-                observed.round_trips += 1
+                observed.use(connection, round_trips=1)
                 transaction = current_transaction(self)
                 if transaction is None and connection.nested:
                     transaction = Transaction(
@@ -377,7 +370,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
     def transaction(self) -> Generator[None]:
         """Run the operations of this thread within the block in one transaction."""
         with ExitStack() as stack:
-            connection = stack.enter_context(self._connection(self._deadline()))
+            connection = stack.enter_context(_Connection(self, self._deadline()))
             outer = current_transaction(self)
             transaction = Transaction(
                 connection, threading.Lock(), outer, self._known_tables().copy()
@@ -425,9 +418,6 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
         connection.deadline = self._deadline()
         with map_errors("commit a transaction"):
             connection.run(Exchange(connection, (block.end, None)))
-
-    def _connection(self, deadline: Deadline) -> "_Connection":
-        return _Connection(self, deadline)
 
     def pool(self) -> Pool | LentPool:
         """Return the pool, created when it is first used."""

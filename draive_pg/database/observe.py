@@ -121,8 +121,9 @@ class Observation:
             error=error,
         )
 
-    def use(self, connection: Connection | AsyncConnection) -> None:
-        """Add the name of the database to the span."""
+    def use(self, connection: Connection | AsyncConnection, *, round_trips: int) -> None:
+        """Count the round trips on a connection, and add the name of its database to the span."""
+        self.round_trips += round_trips
         if self._span is not None:
             self._span.set_attribute("db.namespace", connection.info.dbname)
 
