@@ -9,6 +9,7 @@ from draive_pg.codec.timestamps import from_epoch_us
 from draive_pg.codec.validation import MAX_INTEGER, check_limit, check_position, check_text, shown
 from draive_pg.models.conversations import StoredElement
 from draive_pg.models.record import Records
+from draive_pg.operations.conversations.expressions import epoch_us
 from draive_pg.operations.conversations.store import ELEMENTS
 from draive_pg.operations.operation import (
     Query,
@@ -80,7 +81,7 @@ SELECT
             AND created = (SELECT created FROM first)
             AND place < (SELECT place FROM first)
     ) + row_number() OVER (ORDER BY created, place) - 1,
-    (extract(EPOCH FROM CASE WHEN isfinite(moment) THEN moment END) * 1000000)::INT8,
+    {epoch_us("moment")},
     {CURSOR_OF},
     content::TEXT
 FROM page, bounds

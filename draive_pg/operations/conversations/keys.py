@@ -4,13 +4,13 @@ from datetime import timedelta
 from typing import Any, LiteralString
 
 from draive_pg.codec.validation import check_text
-from draive_pg.operations.operation import Query, Statement
+from draive_pg.operations.operation import Query
 
 # A week is longer than any retry, and short enough for the table to stay small.
 EXPIRATION = timedelta(days=7)
 
 # The common table expression `fresh` has a row if the key is new. The caller holds the lock of the
-# memory, and has run `forget_expired`.
+# memory, and has run `FORGET_EXPIRED`.
 FRESH: LiteralString = """fresh AS (
     INSERT INTO {schema}.draive_pg_keys (identifier, key, expires)
     VALUES (:identifier::TEXT, :key::TEXT, clock_timestamp() + :expiration::INTERVAL)
@@ -27,11 +27,6 @@ DELETE FROM {schema}.draive_pg_keys
 WHERE identifier = :identifier::TEXT AND expires <= now()
 """,
 )
-
-
-def forget_expired(identifier: str) -> Statement:
-    """Remove the expired keys of a memory."""
-    return FORGET_EXPIRED(identifier=identifier)
 
 
 def key_values(key: object, expiration: object) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from draive_pg.operations.conversations.store import (
     REMOVE_CONVERSATIONS,
     SNAPSHOTS,
     lock_for_removal,
+    lock_key,
 )
 from draive_pg.operations.conversations.ttl import TTL
 from draive_pg.operations.operation import (
@@ -150,7 +151,7 @@ LOCK_MATCHING = Query(
     "memories.erase.lock",
     f"""
 WITH matching AS MATERIALIZED (
-    SELECT identifier, hashtextextended('memories/' || identifier, 0) AS key
+    SELECT identifier, {lock_key("identifier")} AS key
     FROM ({MATCHING}) AS matching
     ORDER BY key
     LIMIT 1000
@@ -159,7 +160,7 @@ SELECT count(pg_advisory_xact_lock(key)) FROM (SELECT key FROM matching ORDER BY
 UNION ALL
 SELECT count(pg_advisory_xact_lock(key))
 FROM (
-    SELECT hashtextextended('memories/' || identifier, 0) AS key
+    SELECT {lock_key("identifier")} AS key
     FROM {LOCATED} AS conversation
     WHERE identifier IN (SELECT identifier FROM matching)
     ORDER BY key

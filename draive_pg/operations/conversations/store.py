@@ -708,13 +708,17 @@ STORES: Mapping[Store, Mapping[LiteralString, LiteralString]] = {
     "agent_memory": AGENT_MEMORY,
 }
 
-LOCK_KEY: LiteralString = "hashtextextended('memories/' || :identifier::TEXT, 0)"
+
+def lock_key(identifier: LiteralString) -> LiteralString:
+    """Return the SQL of the key of a memory's advisory lock, as `lock_memories` computes it."""
+    return f"hashtextextended('memories/' || {identifier}, 0)"
+
 
 # An advisory lock is one of the node that takes it, so it is taken where the memory is stored.
 LOCK = Query(
     "memories.lock",
     f"""
-SELECT pg_advisory_xact_lock({LOCK_KEY})
+SELECT pg_advisory_xact_lock({lock_key(":identifier::TEXT")})
 FROM (
     SELECT count(*) FROM {LOCATED} AS conversation WHERE identifier = :identifier::TEXT
 ) AS located
@@ -727,7 +731,7 @@ LOCK_STORED = Query(
     f"""
 SELECT count(pg_advisory_xact_lock(key))
 FROM (
-    SELECT hashtextextended('memories/' || identifier, 0) AS key
+    SELECT {lock_key("identifier")} AS key
     FROM {LOCATED} AS conversation
     WHERE identifier = ANY (:identifiers::TEXT[])
     ORDER BY key

@@ -11,9 +11,9 @@ from draive_pg.codec.json import OnInvalid, check_invalid, parse
 from draive_pg.codec.validation import check_limit, check_sent, check_text
 from draive_pg.operations.conversations.keys import (
     EXPIRATION,
+    FORGET_EXPIRED,
     FRESH,
     IS_FRESH,
-    forget_expired,
     key_values,
 )
 from draive_pg.operations.conversations.store import (
@@ -227,7 +227,7 @@ def remember(
     else:
         values = key_values(key, key_expiration)
         once = REMEMBER_TURNS_ONCE(identifier=identifier, turns=sent, **values)
-        written = (forget_expired(identifier), once)
+        written = (FORGET_EXPIRED(identifier=identifier), once)
     return Operation(
         name=f"remember in memory {identifier!r:.80}",
         statements=(lock_memory(identifier), *written),

@@ -10,19 +10,20 @@ from draive_pg.codec.validation import check_sent, check_text
 from draive_pg.operations.conversations.annotations import FORGET, NOT_WRITTEN
 from draive_pg.operations.conversations.keys import (
     EXPIRATION,
+    FORGET_EXPIRED,
     FRESH,
     IS_FRESH,
-    forget_expired,
     key_values,
 )
 from draive_pg.operations.conversations.store import (
     CONVERSATIONS,
     ELEMENT_TABLES,
     LOCATED,
-    LOCK_KEY,
     REMOVE_CONVERSATIONS,
     SNAPSHOTS,
+    STEP,
     WRITES,
+    lock_key,
     lock_memory,
 )
 from draive_pg.operations.operation import Operation, Query, next_time
@@ -42,7 +43,7 @@ BEGIN = Query(
 INSERT INTO {ELEMENT_TABLES} (identifier, created)
 SELECT :identifier::TEXT, now()
 FROM (
-    SELECT pg_advisory_xact_lock({LOCK_KEY}) AS lock
+    SELECT pg_advisory_xact_lock({lock_key(":identifier::TEXT")}) AS lock
     FROM (
         SELECT count(*) FROM {LOCATED} AS conversation WHERE identifier = :identifier::TEXT
     ) AS located
@@ -60,7 +61,7 @@ INSERT INTO {{schema}}.memories_elements (identifier, content, created)
 SELECT
     :identifier::TEXT,
     item.content::JSONB,
-    batch.start + (item.number - 1) * INTERVAL '1 microsecond'
+    batch.start + (item.number - 1) * {STEP}
 FROM (
     SELECT {next_time("max(created)")} AS start
     FROM {WRITES} AS element
@@ -179,7 +180,7 @@ def remember(
         values |= {"elements": elements, **key_values(key, key_expiration)}
         statements = [
             lock_memory(identifier),
-            forget_expired(identifier),
+            FORGET_EXPIRED(identifier=identifier),
             REMEMBER_ONCE(**values)
             if snapshot is None
             else REMEMBER_VARIABLES_ONCE(**values, variables=snapshot),

@@ -40,6 +40,7 @@ from draive_pg.operations.operation import (
     Query,
     Row,
     Steps,
+    next_time,
     transactional,
 )
 from draive_pg.templates import check_declared, report_malformed, well_formed
@@ -51,10 +52,10 @@ if TYPE_CHECKING:
 # that of the newest revision, unless draive could not have written it. JSON is compared as text,
 # because 1 and 1.0 are equal as JSONB. Placeholders are checked in SQL, because kept arguments are
 # known only here; :placeholders is NULL for a malformed template.
-DEFINING: LiteralString = """
+DEFINING: LiteralString = f"""
 WITH latest AS (
     SELECT document.*
-    FROM {documents} AS document
+    FROM {{documents}} AS document
     WHERE document.name = :name::TEXT
     ORDER BY document.created DESC
     LIMIT 1
@@ -64,21 +65,21 @@ counted AS (
         count(*) AS revisions,
         count(*) FILTER (WHERE revision.created <= latest.created) AS newest,
         max(revision.created) AS last
-    FROM {revisions} AS revision
+    FROM {{revisions}} AS revision
     LEFT JOIN latest ON TRUE
     WHERE revision.name = :name::TEXT
 ),
 proposed AS (
     SELECT
-        :content::{content_type} AS content,
+        :content::{{content_type}} AS content,
         CASE
             WHEN :described::BOOLEAN THEN :description::TEXT ELSE latest.description
         END AS description,
-        coalesce(:arguments::JSONB, {kept_arguments}) AS arguments,
+        coalesce(:arguments::JSONB, {{kept_arguments}}) AS arguments,
         CASE
             WHEN :meta::JSONB IS NOT NULL THEN :meta::JSONB
             WHEN jsonb_typeof(latest.meta) = 'object' THEN latest.meta
-            ELSE '{}'
+            ELSE '{{}}'
         END AS meta
     FROM counted
     LEFT JOIN latest ON TRUE
@@ -86,14 +87,14 @@ proposed AS (
 checked AS (
     SELECT
         :name::TEXT AS name,
-        greatest(clock_timestamp(), counted.last + INTERVAL '1 microsecond') AS created,
+        {next_time("counted.last")} AS created,
         proposed.*,
-        {met} AS expected,
+        {met("counted.newest", "latest.created")} AS expected,
         declared.names,
         cardinality(declared.names) = 0
             OR coalesce(:placeholders::TEXT[] <@ declared.names, FALSE) AS fits,
         latest.created IS NULL
-            OR ({redefined}) IS TRUE
+            OR ({{redefined}}) IS TRUE
             OR (
                 proposed.content::TEXT,
                 proposed.description,
@@ -109,15 +110,15 @@ checked AS (
     CROSS JOIN counted
     LEFT JOIN latest ON TRUE
     CROSS JOIN LATERAL (
-        SELECT {declared_names} AS names
+        SELECT {{declared_names}} AS names
     ) AS declared
 ),
 written AS (
-    INSERT INTO {table} ({columns})
-    SELECT {values}
+    INSERT INTO {{table}} ({{columns}})
+    SELECT {{values}}
     FROM checked
     WHERE expected AND fits AND changed
-    RETURNING {key} AS name, created
+    RETURNING {{key}} AS name, created
 ),
 noted AS (
     SELECT name, created, :author::TEXT AS author, :message::TEXT AS message
@@ -125,7 +126,7 @@ noted AS (
     WHERE :author::TEXT IS NOT NULL OR :message::TEXT IS NOT NULL
 ),
 annotated AS (
-    {note} SELECT name, created, author, message FROM noted
+    {{note}} SELECT name, created, author, message FROM noted
 )
 SELECT checked.expected, checked.fits, checked.names, revision.*
 FROM checked
@@ -144,12 +145,12 @@ LEFT JOIN (
         TRUE AS current
     FROM written, checked, counted
     UNION ALL
-    SELECT {fields}
+    SELECT {REVISION_COLUMNS}
     FROM latest AS document
-    LEFT JOIN {notes} AS note ON note.name = document.name AND note.created = document.created
+    LEFT JOIN {{notes}} AS note ON note.name = document.name AND note.created = document.created
     WHERE NOT EXISTS (SELECT FROM written)
 ) AS revision ON TRUE
-""".replace("{fields}", REVISION_COLUMNS).replace("{met}", met("counted.newest", "latest.created"))
+"""
 
 # Removed from the statement if there is nothing to insert, so that the table is not needed.
 NOTE: LiteralString = "INSERT INTO {notes} (name, created, author, message)"
@@ -161,18 +162,18 @@ NOTES = {kind: kind.fill(NOTE) for kind in KINDS}
 # Like draive, adds a revision even if it equals the newest one. The caller holds the lock.
 APPEND = per_kind(
     "append",
-    """
-INSERT INTO {table} ({columns})
-SELECT {values}
+    f"""
+INSERT INTO {{table}} ({{columns}})
+SELECT {{values}}
 FROM (
     SELECT
         :name::TEXT AS name,
-        greatest(clock_timestamp(), max(document.created) + INTERVAL '1 microsecond') AS created,
-        :content::{content_type} AS content,
+        {next_time("max(document.created)")} AS created,
+        :content::{{content_type}} AS content,
         :description::TEXT AS description,
         :arguments::JSONB AS arguments,
         :meta::JSONB AS meta
-    FROM {documents} AS document
+    FROM {{documents}} AS document
     WHERE document.name = :name::TEXT
 ) AS revision
 """,
@@ -180,14 +181,14 @@ FROM (
 
 APPEND_OF_CLASS = Query(
     "configurations.append_of_class",
-    CONFIGURATIONS.fill("""
-INSERT INTO {table} (identifier, name, content, created)
+    CONFIGURATIONS.fill(f"""
+INSERT INTO {{table}} (identifier, name, content, created)
 SELECT
     :name::TEXT,
     :class_name::TEXT,
     :content::JSONB,
-    greatest(clock_timestamp(), max(document.created) + INTERVAL '1 microsecond')
-FROM {documents} AS document
+    {next_time("max(document.created)")}
+FROM {{documents}} AS document
 WHERE document.name = :name::TEXT
 """),
 )

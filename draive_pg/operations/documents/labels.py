@@ -32,6 +32,7 @@ from draive_pg.operations.operation import (
     Row,
     Steps,
     Workflow,
+    next_time,
     read_rows,
     transactional,
 )
@@ -123,7 +124,7 @@ checked AS (
         {EXPECTED} AS expected,
         newest.revision IS DISTINCT FROM document.created
             OR newest.digest <> {digest("document")} AS changed,
-        greatest(clock_timestamp(), newest.moved + INTERVAL '1 microsecond') AS moved
+        {next_time("newest.moved")} AS moved
     FROM {{documents}} AS document
     LEFT JOIN newest ON TRUE
     WHERE document.name = :name::TEXT AND document.created = {SELECTED_CREATED}
@@ -165,7 +166,7 @@ removed AS (
     SELECT
         :name::TEXT,
         :label::TEXT,
-        greatest(clock_timestamp(), moved + INTERVAL '1 microsecond'),
+        {next_time("moved")},
         :author::TEXT,
         :message::TEXT
     FROM checked
