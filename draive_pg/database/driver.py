@@ -158,7 +158,7 @@ class Exchange:
         self.block = block
         if block is not None:
             self._commands = [(SCRIPT, block.begin), *commands, (SCRIPT, block.end)]
-        scripts = any(parameters is None for _, parameters in queries)
+        scripts = None in [parameters for _, parameters in queries]
         self._pipelined = len(self._commands) > 1 and not scripts
         self._data = None if scripts else len(commands) - 1 + (block is not None)
         self._results: list[PGresult] = []
@@ -250,12 +250,14 @@ class Exchange:
             pgconn.pipeline_sync()
             self._synced = True
         yield from send(pgconn)
+        if not self._pipelined:
+            self._results += yield from fetch_many(pgconn)
+            return
         while results := (yield from fetch_many(pgconn)):
             if results[0].status == ExecStatus.PIPELINE_SYNC:
                 break
             self._results += results
-        if self._pipelined:
-            pgconn.exit_pipeline_mode()
+        pgconn.exit_pipeline_mode()
 
     def _check(self) -> None:
         for result in self._results:
@@ -641,7 +643,7 @@ def is_reusable(connection: Connection | AsyncConnection) -> bool:
     After an interrupt, psycopg may still count one although the session is idle.
     """
     return (
-        connection.info.transaction_status == TransactionStatus.IDLE
+        connection.pgconn.transaction_status == TransactionStatus.IDLE
         and connection.pgconn.pipeline_status == PipelineStatus.OFF
         and not cast("Any", connection)._num_transactions  # noqa: SLF001
     )

@@ -143,11 +143,12 @@ def _start_span(name: str) -> Any:
     if tracer is None:
         return None
     operation = SUBJECT.sub("", name)
-    return tracer.start_span(
+    span = tracer.start_span(
         operation,
         kind=trace.SpanKind.CLIENT,
         attributes={"db.system.name": "postgresql", "db.operation.name": operation},
     )
+    return span if span.is_recording() else None
 
 
 def _end_span(span: Any, error: BaseException | None) -> None:

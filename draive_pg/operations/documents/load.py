@@ -337,6 +337,7 @@ def load_selected[T](
     )
 
 
+@lru_cache(maxsize=1024)  # as `_load_text`: building it takes as long as a tenth of the load
 def _read_selected(
     kind: DocumentKind[Any, Any], name: str, selector: RevisionSelector
 ) -> Operation[Loaded | None]:
