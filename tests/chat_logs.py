@@ -58,6 +58,12 @@ def memories(source: Any, on_error: OnError = "refuse", **options: Any) -> dict[
     return result
 
 
+def only(source: Any, on_error: OnError = "refuse", **options: Any) -> Memory:
+    """Read a source of one conversation without errors."""
+    [found] = memories(source, on_error, **options).values()
+    return found
+
+
 def errors(source: Any, **options: Any) -> list[str]:
     """Read a source, and return the errors of reading and conversion."""
     result: list[str] = []

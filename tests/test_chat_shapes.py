@@ -7,16 +7,11 @@ import pytest
 from draive_pg.chat.convert import convert
 from draive_pg.chat.reader import Log
 from draive_pg.operations.conversations.import_chats import Rules, check
-from tests.chat_logs import Memory, entries, memories
+from tests.chat_logs import entries, memories, only
 
 USER = {"role": "user", "content": "Weather in Oslo?"}
 ANSWER = {"role": "assistant", "content": "Cold."}
 ASKED = [("user", "Weather in Oslo?"), ("assistant", "Cold.")]
-
-
-def only(source: Any, **options: Any) -> Memory:
-    [memory] = memories(source, **options).values()
-    return memory
 
 
 def answers(source: Any) -> list[str]:

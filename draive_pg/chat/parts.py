@@ -31,7 +31,15 @@ SHAPES: Mapping[str, str] = {
     "file": '{"file": {"file_data": "...", "filename": "..."}} or {"file": {"file_id": "..."}}',
 }
 
-TEXTS = ("text", "input_text", "output_text", "summary_text", "reasoning_text", "knowledge")
+TEXTS = (
+    "text",
+    "input_text",
+    "output_text",
+    "summary_text",
+    "reasoning_text",
+    "knowledge",
+    "text-plain",
+)
 STEPS = ("step-start", "step-finish", "step_start", "step_finish")  # of the AI SDK: no content
 
 DATA_URI = re.compile(
@@ -51,7 +59,7 @@ def read_content(value: Any) -> list[Block]:
         case list() | tuple():
             found: list[Block] = []
             for position, part in enumerate(cast("Sequence[Any]", value), start=1):
-                found.extend(_numbered(position, part))
+                found.extend(read_part(position, part))
             return found
         case {"parts": list() | {"text": str()} as parts}:
             return read_content(parts)
@@ -67,18 +75,31 @@ def read_result(value: Any) -> Sequence[Block]:
     match value:
         case None | str():
             return read_content(value)
-        case list() | tuple() if value and all(map(_is_part, cast("Sequence[Any]", value))):
-            return read_content(value)
+        case list() | tuple() if value and all(map(_is_typed, value)):
+            return _returned(value, value)
         case [{"functionResponse": _}, *_] | [{"function_response": _}, *_]:
             return read_content(value)
         case {"type": "text" | "json" | "error-text" | "error-json", "value": found}:
             return read_result(found)
         case {"type": "content", "value": list() as found}:
             return read_result(found)
-        case {"type": str()} if _is_part(value):
-            return read_content([value])
+        case {"type": "execution-denied"}:  # of the AI SDK
+            return read_content(value.get("reason"))
+        case {"type": str()}:
+            return _returned([value], value)
         case _:
             return [text_part(as_text(value))]
+
+
+def _returned(items: Sequence[Any], value: object) -> Sequence[Block]:
+    """Read items that a tool returned: data that has types as well is no content."""
+    blocks: list[Block] = []
+    is_content = False
+    for position, part in enumerate(items, start=1):
+        found = [*read_part(position, part)] if _is_part(part) else [text_part(as_text(part))]
+        is_content |= _is_part(part) and not any(isinstance(each, Unreadable) for each in found)
+        blocks += found
+    return blocks if is_content else [text_part(as_text(value))]
 
 
 def as_text(value: object) -> str:
@@ -129,6 +150,11 @@ def uploaded(identifier: str, meta: Mapping[str, Any] | None = None) -> Document
     return reference_part(f"openai://files/{quote(identifier, safe='')}", None, meta)
 
 
+def earlier_audio(identifier: str) -> Document:
+    """Build a part of the audio of an earlier answer of OpenAI, which a request names."""
+    return reference_part(f"openai://audio/{quote(identifier, safe='')}", None)
+
+
 def is_data_uri(uri: str) -> bool:
     """Return True for a data: URI."""
     return uri[:5].lower() == "data:"
@@ -155,6 +181,14 @@ def refusal(text: str) -> Document:
     return text_part(text, {"refusal": True})
 
 
+def _is_typed(value: object) -> bool:
+    match value:
+        case str() | {"type": str()}:
+            return True
+        case _:
+            return False
+
+
 def _is_part(value: object) -> bool:
     match value:
         case str():
@@ -165,7 +199,8 @@ def _is_part(value: object) -> bool:
             return False
 
 
-def _numbered(position: int, part: object) -> Iterator[Block]:
+def read_part(position: int, part: object) -> Iterator[Block]:
+    """Read one part of a content; a misshapen one is unreadable, with its position."""
     try:
         yield from _part(part)
     except ValueError as error:
@@ -182,7 +217,9 @@ def _part(part: Any) -> Sequence[Block]:  # noqa: PLR0911 - one return per kind
             return [text_part(text, rest(value, "value"))]  # OpenAI Assistants
         case {"type": str(kind)} if kind in STEPS:
             return []
-        case {"type": str(kind), "toolCallId": str()} if kind.startswith(("tool-", "dynamic-tool")):
+        case {"type": str(kind), "toolCallId": str()} if kind not in READERS and kind.startswith(
+            ("tool-", "dynamic-tool")
+        ):
             return _tool_part(kind, cast("Mapping[str, Any]", part))
         case {"type": str(kind), "data": data} if kind.startswith("data-"):
             return [artifact(kind, data)]  # of the AI SDK
@@ -225,10 +262,11 @@ def _image_url(part: Mapping[str, Any]) -> Sequence[Block]:
 
 
 def _linked(part: Mapping[str, Any]) -> Sequence[Block]:
-    """Read audio or video by its URL, as open models take it."""
-    match part.get(part["type"]):
+    """Read audio, video or a document by its URL, as open models take it."""
+    kind = part["type"]
+    match part.get(kind):
         case {"url": str(url)} | str(url):
-            return [media(url, None)]
+            return [media(url, None, rest(part, "type", kind))]
         case _:
             raise ValueError(f"expected {part['type']} with a url, found {shown(part)}")
 
@@ -237,6 +275,8 @@ def _input_audio(part: Mapping[str, Any]) -> Sequence[Block]:
     match part:
         case {"input_audio": {"data": str(data), "format": str(kind)}}:
             return [data_part(decoded(data), f"audio/{kind}")]
+        case {"input_audio": str(found)}:  # of Mistral
+            return [media(found, "audio/*")]
         case _:
             raise _misshapen("input_audio", part)
 
@@ -244,10 +284,13 @@ def _input_audio(part: Mapping[str, Any]) -> Sequence[Block]:
 def _file(part: Mapping[str, Any]) -> Sequence[Block]:
     """Read a file of OpenAI, or of the AI SDK, which has a media type."""
     mime_type = part.get("mediaType") or part.get("mimeType") or part.get("mime_type")
-    meta = rest(part, "type", "mediaType", "mimeType", "mime_type", "data", "url", "base64")
+    read = ("type", "mediaType", "mimeType", "mime_type", "data", "url", "base64", "filename")
+    meta = rest({"name": part.get("filename"), **part}, *read)
     match part:
         case {"file": Mapping() as file}:
             return [_openai_file(cast("Mapping[str, Any]", file))]
+        case {"file_id": str(identifier)}:
+            return [uploaded(identifier, rest(meta, "file_id"))]
         case {"url": str(found)} | {"data": str(found)} | {"base64": str(found)}:
             return [media(found, mime_type if isinstance(mime_type, str) else None, meta)]
         case _:
@@ -293,6 +336,10 @@ def _sourced(part: Mapping[str, Any]) -> Sequence[Block]:
             return [image(url, rest(meta, "url"))]
         case {"base64": str(data)} | {"data": str(data)}:
             return [media(data, mime_type, rest(meta, "base64", "data"))]
+        case {"file_id": str(identifier)}:
+            return [uploaded(identifier, rest(meta, "file_id"))]
+        case {"file_uri": str(uri)}:
+            return [reference_part(uri, mime_type, rest(meta, "file_uri"))]
         case {"document": {"data": data, **others}}:  # of Cohere
             return [text_part(as_text(data), others)]
         case {"file_uuid": str(identifier)}:  # of Claude's export
@@ -320,7 +367,7 @@ def _source_of(source: Mapping[str, Any], meta: Mapping[str, Any]) -> Sequence[B
 
 
 def _search_result(part: Mapping[str, Any]) -> Sequence[Block]:
-    meta = rest(part, "type", "content", "citations", "cache_control")
+    meta = rest(part, "type", "content", "cache_control")
     return [text_part(text, meta) for text in _texts(part.get("content"))]
 
 
@@ -360,6 +407,8 @@ def _call(part: Mapping[str, Any]) -> Sequence[Block]:
         part, "type", "name", "toolName", "tool_name", *names, *arguments, "status", "cache_control"
     )
     found = next((part[name] for name in arguments if part.get(name) is not None), None)
+    if part.get("type") == "custom_tool_call":  # its input is any text
+        found, meta = {"input": found}, {"type": "custom", **meta}
     return [Call(tool, found, first_text(part, *names), meta)]
 
 
@@ -374,6 +423,8 @@ def _tool_result(part: Mapping[str, Any]) -> Sequence[Block]:
     failed = (
         part.get("is_error") is True
         or part.get("isError") is True
+        or part.get("status") == "error"
+        or kind == "execution-denied"
         or (isinstance(kind, str) and (kind.startswith("error-") or kind.endswith("_error")))
     )
     read = ("type", "id", "is_error", "isError", "status", "cache_control")
@@ -427,6 +478,9 @@ def invocation(fields: Mapping[str, Any], *read: str) -> Sequence[Block]:
     if state in ("output-error", "error") or isinstance(fields.get("errorText"), str):
         text = fields.get("errorText")
         blocks.append(Result(read_result(text), identifier, tool, failed=True))
+    elif state == "output-denied":
+        reason = cast("Mapping[str, Any]", fields.get("approval") or {}).get("reason")
+        blocks.append(Result(read_result(reason), identifier, tool, failed=True))
     elif state in ("result", "output-available") or "result" in fields or "output" in fields:
         returned = fields.get("result") if "result" in fields else fields.get("output")
         blocks.append(Result(read_result(returned), identifier, tool))
@@ -445,9 +499,32 @@ def _source(part: Mapping[str, Any]) -> Sequence[Block]:
 
 
 def artifact(kind: str, data: object) -> Document:
-    """Build a part of other data: a mapping, or a value."""
+    """Build a part of data that is no text of the conversation: a mapping, or a value."""
     found = data if isinstance(data, Mapping) else {"value": data}
-    return {"category": kind, "artifact": found, "hidden": False, "meta": {}}
+    return {"category": kind, "artifact": found, "hidden": True, "meta": {}}
+
+
+def _record(part: Mapping[str, Any]) -> Sequence[Block]:
+    return [artifact(part["type"], part)]
+
+
+def _generated(part: Mapping[str, Any]) -> Sequence[Block]:
+    """Read an image that the Responses API made."""
+    match part:
+        case {"result": str(data)} if data:
+            kind = f"image/{first_text(part, 'output_format') or 'png'}"
+            return [data_part(decoded(data), kind, rest(part, "type", "id", "result", "status"))]
+        case _:
+            return _record(part)
+
+
+def _compaction(part: Mapping[str, Any]) -> Sequence[Block]:
+    """Read the summary that replaces earlier messages, of Anthropic."""
+    match part:
+        case {"content": str(text)}:
+            return [text_part(text, {"compaction": True, **rest(part, "type", "content")})]
+        case _:
+            return _record(part)
 
 
 def _tool_call_part(part: Mapping[str, Any]) -> Sequence[Block]:
@@ -484,6 +561,13 @@ READERS = {
     "document": _sourced,
     "audio": _sourced,
     "video": _sourced,
+    "text-plain": _sourced,
+    "media": _sourced,
+    "image-data": _sourced,
+    "image-url": _sourced,
+    "file-data": _file,
+    "file-url": _file,
+    "document_url": _linked,
     "search_result": _search_result,
     "container_upload": _upload,
     "thinking": _thinking,
@@ -499,10 +583,13 @@ READERS = {
     "mcp_tool_use": _call,
     "function_call": _call,
     "custom_tool_call": _call,
+    "server_tool_call": _call,
+    "image_generation_call": _generated,
     "tool_call": _tool_call_part,
     "tool-call": _call,
     "tool_result": _tool_result,
     "tool-result": _tool_result,
+    "server_tool_result": _tool_result,
     "function_call_output": _tool_result,
     "custom_tool_call_output": _tool_result,
     "tool-invocation": _invocation,
@@ -510,6 +597,21 @@ READERS = {
     "source-url": _source,
     "source-document": _source,
     "error": _error,
+    "compaction": _compaction,
+    **dict.fromkeys(
+        (
+            "custom",
+            "fallback",
+            "mcp_tool_listing",
+            "non_standard",
+            "reference",
+            "tool-approval-request",
+            "tool-approval-response",
+            "tool_addition",
+            "tool_removal",
+        ),
+        _record,
+    ),
 }
 
 
@@ -532,13 +634,18 @@ def _gemini(part: Mapping[str, Any]) -> Sequence[Block]:  # noqa: PLR0911 - one 
         case {"functionResponse": Mapping() as found} | {"function_response": Mapping() as found}:
             return [_gemini_result(cast("Mapping[str, Any]", found))]
         case {"inlineData": Mapping() as data} | {"inline_data": Mapping() as data}:
-            return [_gemini_data(cast("Mapping[str, Any]", data))]
+            return [_gemini_data(data, rest(part, "inlineData", "inline_data"))]
         case {"fileData": Mapping() as file} | {"file_data": Mapping() as file}:
-            file = cast("Mapping[str, Any]", file)
-            uri = first_text(file, "fileUri", "file_uri")
-            if uri is None:
-                raise ValueError(f"expected fileData with a fileUri, found {shown(part)}")
-            return [reference_part(uri, first_text(file, "mimeType", "mime_type"))]
+            return [_gemini_file(file, rest(part, "fileData", "file_data"))]
+        case {"toolCall": Mapping() as call} | {"tool_call": Mapping() as call}:
+            tool = first_text(call, "toolType", "tool_type") or "tool"
+            meta = rest(part, "toolCall", "tool_call")
+            return [Call(tool, call.get("args"), first_text(call, "id"), meta)]
+        case {"toolResponse": Mapping() as found} | {"tool_response": Mapping() as found}:
+            tool = first_text(found, "toolType", "tool_type")
+            meta = rest(part, "toolResponse", "tool_response")
+            response = read_result(found.get("response"))
+            return [Result(response, first_text(found, "id"), tool, meta=meta)]
         case {"executableCode": Mapping() as code} | {"executable_code": Mapping() as code}:
             return [artifact("executable_code", code)]
         case {"codeExecutionResult": Mapping() as found} | {
@@ -589,21 +696,33 @@ def _gemini_result(fields: Mapping[str, Any]) -> Result:
         case _:
             pass
     return Result(
-        read_result(response),
+        [*read_result(response), *read_content(fields.get("parts"))],
         call=first_text(fields, "id"),
         tool=first_text(fields, "name"),
         failed=failed,
-        meta=rest(fields, "id", "name", "response"),
+        meta=rest(fields, "id", "name", "response", "parts"),
     )
 
 
-def _gemini_data(data: Mapping[str, Any]) -> Document:
+def _gemini_file(file: Mapping[str, Any], meta: Mapping[str, Any]) -> Document:
+    uri = first_text(file, "fileUri", "file_uri")
+    if uri is None:
+        raise ValueError(f"expected fileData with a fileUri, found {shown(file)}")
+    return reference_part(uri, first_text(file, "mimeType", "mime_type"), _named(file, meta))
+
+
+def _named(file: Mapping[str, Any], meta: Mapping[str, Any]) -> Mapping[str, Any]:
+    name = first_text(file, "displayName", "display_name")
+    return {"name": name, **meta} if name else meta
+
+
+def _gemini_data(data: Mapping[str, Any], meta: Mapping[str, Any]) -> Document:
     match data:
         case {"data": str(text)}:
             # base64 with the alphabet of URLs is allowed, too
             text = text.replace("-", "+").replace("_", "/")
             kind = first_text(data, "mimeType", "mime_type") or BINARY
-            return data_part(decoded(text + "=" * (-len(text) % 4)), kind)
+            return data_part(decoded(text + "=" * (-len(text) % 4)), kind, _named(data, meta))
         case _:
             raise ValueError(f"expected inlineData with data, found {shown(data)}")
 

@@ -4,8 +4,9 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain, groupby
 from typing import Any, cast
 
 from draive_pg.chat.conversation import Block, Call, Message, Result, Thought, Unreadable
@@ -13,11 +14,13 @@ from draive_pg.chat.parts import (
     BINARY,
     as_text,
     decoded,
+    earlier_audio,
     first_text,
     invocation,
     is_empty,
     media,
     read_content,
+    read_part,
     read_result,
     refusal,
     rest,
@@ -74,6 +77,7 @@ TIMES = frozenset(TIMES_IN_ORDER)
 CALLS = ("tool_call_id", "toolCallId", "tool_use_id", "call_id", "toolUseId")
 TOOLS = ("name", "tool_name", "toolName")
 REASONING = ("reasoning_content", "reasoning", "thinking", "reasoning_text", "tool_plan")
+STARTS = ("step-start", "step_start")
 THOUGHTS = frozenset({*REASONING, "reasoning_details"})
 
 
@@ -175,7 +179,7 @@ def _blocks(left: dict[str, Any], role: str) -> list[Block]:
     parts = left.pop("parts", None)
     if parts is not None and isinstance(parts, list | tuple | Mapping):
         # the AI SDK repeats the parts in these
-        content = read_content(parts if isinstance(parts, list | tuple) else [parts])
+        content = _steps(parts if isinstance(parts, list | tuple) else [parts])
         left.pop("toolInvocations", None)
         if isinstance(left.get("content"), str):
             left.pop("content")
@@ -194,6 +198,25 @@ def _blocks(left: dict[str, Any], role: str) -> list[Block]:
         blocks += _audio(left)
         blocks += _calls(left)
     return blocks
+
+
+def _steps(parts: Sequence[Any]) -> list[Block]:
+    """Read the parts of the AI SDK: a step has calls, each with its result, and begins with a mark.
+
+    Calls that follow each other in a step are parallel, so their results follow all of them.
+    """
+    steps: list[list[Block]] = [[]]
+    for position, part in enumerate(parts, start=1):
+        if isinstance(part, Mapping) and part.get("type") in STARTS:
+            steps.append([])
+        steps[-1].extend(read_part(position, part))
+    return [block for step in steps for block in _parallel(step)]
+
+
+def _parallel(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Yield calls that follow each other before their results."""
+    for _, run in groupby(blocks, key=lambda block: isinstance(block, Call | Result)):
+        yield from sorted(run, key=lambda block: isinstance(block, Result))
 
 
 def _taken(left: dict[str, Any]) -> object:
@@ -242,35 +265,47 @@ def _invocations(left: dict[str, Any]) -> Sequence[Block]:
     found = left.pop("toolInvocations", None)
     if found is None or not isinstance(found, list | tuple):
         return []
-    blocks: list[Block] = []
-    for each in cast("Sequence[Any]", found):
-        try:
-            blocks += invocation(each if isinstance(each, Mapping) else {"toolName": each})
-        except ValueError as error:
-            blocks.append(Unreadable(str(error), each))
-    return blocks
+    steps = groupby(cast("Sequence[Any]", found), key=_step)
+    return [
+        block
+        for _, calls in steps
+        for block in _parallel(chain.from_iterable(map(_invoked, calls)))
+    ]
+
+
+def _step(call: Any) -> object:
+    return call.get("step") if isinstance(call, Mapping) else None
+
+
+def _invoked(call: Any) -> Sequence[Block]:
+    try:
+        return invocation(call if isinstance(call, Mapping) else {"toolName": call})
+    except ValueError as error:
+        return [Unreadable(str(error), call)]
 
 
 def _attached(left: dict[str, Any]) -> Sequence[Block]:
-    """Take the images of Ollama, base64 data without a type, and the attachments of the AI SDK."""
+    """Take images, and the attachments of the AI SDK; Ollama has base64 data without a type."""
     parts: list[Block] = []
     for name in ("images", "experimental_attachments"):
         found = left.get(name)
         if isinstance(found, list) and found:
             try:
-                parts += map(_attachment, found)
+                parts += chain.from_iterable(map(_attachment, found))
             except ValueError:
                 continue
             left.pop(name)
     return parts
 
 
-def _attachment(value: Any) -> Block:
+def _attachment(value: Any) -> Sequence[Block]:
     match value:
         case {"url": str(url), "contentType": str(kind)}:
-            return media(url, kind, rest(value, "url", "contentType"))
+            return [media(url, kind, rest(value, "url", "contentType"))]
+        case {"type": "image_url"}:  # of OpenRouter
+            return read_content([value])
         case _:
-            return data_part(decoded(str(value)), "image/*")
+            return [data_part(decoded(str(value)), "image/*")]
 
 
 def _audio(left: dict[str, Any]) -> Sequence[Block]:
@@ -286,6 +321,8 @@ def _audio(left: dict[str, Any]) -> Sequence[Block]:
                 except ValueError as error:
                     parts.append(Unreadable(str(error), data))
             return parts
+        case {"id": str(identifier)}:
+            return [earlier_audio(identifier)]
         case found:
             return [Unreadable("its audio has no transcript: expected text", found)]
 

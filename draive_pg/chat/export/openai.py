@@ -12,6 +12,7 @@ from draive_pg.chat.export.writer import (
     Writer,
     arguments_of,
     calls_of,
+    input_of,
     name,
     parts_in,
     result_of,
@@ -21,6 +22,7 @@ from draive_pg.chat.parts import as_text, without
 from draive_pg.codec.elements import Document
 
 UPLOADS = "openai://files/"
+AUDIO = "openai://audio/"
 URL_ALPHABET = str.maketrans("-_", "+/")
 BESIDE = ("functions", "parallel_tool_calls")  # variables that are fields of fine-tuning files
 
@@ -42,7 +44,7 @@ def write_message(message: Message, writer: Writer) -> Fields:
     about = writer.about_message(message)
     writer.check_meta(message, Mapping, Result)
     writer.check_order(message)
-    parts = [part for part in parts_in(message.blocks) if not _is_refusal(part)]
+    parts = [part for part in parts_in(message.blocks) if not (_is_refusal(part) or _audio(part))]
     content = _content(parts, writer)
     if (result := result_of(message)) is not None:
         named = {"name": name(result.tool or "")} if "name" in result.meta else {}
@@ -69,10 +71,13 @@ def write_message(message: Message, writer: Writer) -> Fields:
         fields["weight"] = message.meta["weight"]
     calls = calls_of(message)
     refused = [part["text"] for part in parts_in(message.blocks) if _is_refusal(part)]
-    if not content and (calls or refused):
+    audio = next(filter(None, map(_audio, parts_in(message.blocks))), None)
+    if not content and (calls or refused or audio):
         fields["content"] = None
     if refused:
         fields["refusal"] = "".join(refused)
+    if audio:
+        fields["audio"] = {"id": audio}
     if calls:
         fields["tool_calls"] = [_call(each) for each in calls]
     if thoughts := [block for block in message.blocks if isinstance(block, Thought)]:
@@ -86,10 +91,10 @@ def write_message(message: Message, writer: Writer) -> Fields:
 
 
 def _call(call: Call) -> Fields:
-    arguments = arguments_of(call)
     if call.meta.get("type") == "custom":
-        custom = {"name": name(call.tool), "input": as_text(arguments.get("input", ""))}
+        custom = {"name": name(call.tool), "input": input_of(call)}
         return {"id": call.identifier, "type": "custom", "custom": custom}
+    arguments = arguments_of(call)
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
     return {
         "id": call.identifier,
@@ -146,6 +151,15 @@ def _data(data: str, kind: str, meta: Mapping[str, Any]) -> Fields:
 
 def _detail(meta: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"detail": meta["detail"]} if "detail" in meta else {}
+
+
+def _audio(part: Document) -> str | None:
+    """Return the id of the audio of an earlier answer, if a part refers to one."""
+    match part:
+        case {"uri": str(uri)} if uri.startswith(AUDIO):
+            return unquote(uri.removeprefix(AUDIO))
+        case _:
+            return None
 
 
 def _is_refusal(part: Document) -> bool:

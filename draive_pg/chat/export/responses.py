@@ -1,13 +1,21 @@
 """Items of OpenAI's Responses API, as the input of a request."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, cast
 
 from draive_pg.chat.conversation import Block, Call, Conversation, Message, Result, Thought
 from draive_pg.chat.export.openai import write_part
 from draive_pg.chat.export.tools import read_tools, to_responses
-from draive_pg.chat.export.writer import Fields, Writer, arguments_of, name, text_of
+from draive_pg.chat.export.writer import (
+    Fields,
+    Writer,
+    arguments_of,
+    calls_of,
+    input_of,
+    name,
+    text_of,
+)
 from draive_pg.chat.parts import without
 
 SUMMARY = "summary_text"
@@ -20,11 +28,17 @@ def write(conversation: Conversation, writer: Writer) -> Fields:
     instructions = ""
     if messages and messages[0].role == "system":
         instructions = text_of(messages.pop(0).blocks)
+    custom = {
+        call.identifier
+        for message in messages.values()
+        for call in calls_of(message)
+        if call.meta.get("type") == "custom"
+    }
     items: list[Fields] = []
     places: dict[int, int] = {}
     for index, message in messages.items():
         places[index] = len(items)
-        items += _items(message, writer)
+        items += _items(message, custom, writer)
     tools = [to_responses(each) for each in read_tools(conversation.variables.get("tools"))]
     return {
         **writer.about(conversation, places),
@@ -34,31 +48,42 @@ def write(conversation: Conversation, writer: Writer) -> Fields:
     }
 
 
-def _items(message: Message, writer: Writer) -> Iterator[Fields]:
+def _items(message: Message, custom: Container[str | None], writer: Writer) -> Iterator[Fields]:
     """Yield the items of a message: reasoning, calls and results stand alone."""
     about = writer.about_message(message)
     writer.check_meta(message, Mapping)
     times = {name: value for name, value in about.items() if name == "created_at"}
     parts: list[Fields] = []
     for block in message.blocks:
-        if isinstance(block, Mapping):
+        if isinstance(block, Mapping) and not _is_item(block):
             if (part := _part(block, message.role, writer)) is not None:
                 parts.append(part)
             continue
         if parts:
             yield _message(message, parts, about)
             parts, about = [], {}
-        yield from ({**times, **item} for item in _item(block, writer))
+        yield from ({**times, **item} for item in _item(block, custom, writer))
     if parts or not message.blocks:
         yield _message(message, parts, about)
+
+
+def _is_item(part: Mapping[str, Any]) -> bool:
+    """Return True for an item that has no other form, such as a search of the API."""
+    match part:
+        case {"category": str(kind), "artifact": {"type": str(same)}}:
+            return kind == same
+        case _:
+            return False
 
 
 def _message(message: Message, parts: list[Fields], about: Fields) -> Fields:
     return {**about, "type": "message", "role": message.role, "content": parts}
 
 
-def _item(block: Block, writer: Writer) -> Iterator[Fields]:
+def _item(block: Block, custom: Container[str | None], writer: Writer) -> Iterator[Fields]:
     match block:
+        case {"artifact": item}:
+            yield item
         case Thought():
             texts = [{"type": SUMMARY, "text": text_of([part])} for part in block.parts]
             encrypted = {
@@ -68,6 +93,13 @@ def _item(block: Block, writer: Writer) -> Iterator[Fields]:
                 yield {"type": "reasoning", "summary": texts, **encrypted}
             else:
                 writer.left_out.add("reasoning")
+        case Call() if block.identifier in custom:
+            yield {
+                "type": "custom_tool_call",
+                "call_id": block.identifier,
+                "name": name(block.tool),
+                "input": input_of(block),
+            }
         case Call():
             arguments = arguments_of(block)
             yield {
@@ -81,8 +113,9 @@ def _item(block: Block, writer: Writer) -> Iterator[Fields]:
         case Result():
             if block.failed:
                 writer.left_out.add("failures of tools")
+            called = "custom_tool" if block.call in custom else "function"
             yield {
-                "type": "function_call_output",
+                "type": f"{called}_call_output",
                 "call_id": block.call,
                 "output": _output(block, writer),
             }

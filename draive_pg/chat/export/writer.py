@@ -153,6 +153,15 @@ def arguments_of(call: Call) -> Any:
             return found
 
 
+def input_of(call: Call) -> str:
+    """Return the input of a custom tool, which is text."""
+    match arguments_of(call):
+        case {"input": found}:
+            return as_text(found)
+        case found:
+            return as_text(found)
+
+
 def text_of(parts: Iterable[Block]) -> str:
     """Return the text of content parts; other parts are named in brackets."""
     return "\n".join(map(_text, parts))

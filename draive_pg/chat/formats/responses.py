@@ -4,7 +4,7 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from draive_pg.chat.conversation import Call, Message, Result
@@ -13,14 +13,22 @@ from draive_pg.chat.parts import artifact, read_content, read_result, rest, with
 from draive_pg.chat.roles import time_and_others
 
 OUTPUTS = ("function_call_output", "custom_tool_call_output")
-ITEMS = ("reasoning", "function_call", "custom_tool_call", *OUTPUTS)
+ITEMS = ("reasoning", "function_call", "custom_tool_call", "image_generation_call", *OUTPUTS)
 OTHERS = (
     "compaction",
+    "compaction_trigger",
+    "configuration_update",
     "item_reference",
     "mcp_approval_request",
     "mcp_approval_response",
     "mcp_list_tools",
+    "program",
+    "program_output",
+    "tool_search_output",
 )
+ARGUMENTS = ("action", "operation", "arguments")
+RETURNED = ("output", "result", "tools")
+INTERNAL = ("type", "id", "call_id", "status")
 LISTS = ("messages", "items", "input", "output")
 
 
@@ -49,19 +57,32 @@ def _messages(item: Fields) -> Sequence[Message]:
             meta = rest(item, "type", "id", "name", "arguments", "output", "error")
             result = Result(read_result(error or returned), call, tool, failed=error is not None)
             blocks = [Call(tool, item.get("arguments"), call, meta), result]
-        case {"call_id": str(call), "action": action} if kind.endswith("_call"):
-            meta = rest(item, "type", "id", "call_id", "action", "status")
-            blocks = [Call(kind.removesuffix("_call"), action, call, meta)]
-        case {"call_id": str(call), "output": output} | {"id": str(call), "output": output} if (
-            kind.endswith("_call_output")
-        ):
-            result = Result(read_result(output), call, kind.removesuffix("_call_output"))
-            return [Message("tool", [result], created, label=kind)]
         case _ if kind in ITEMS:
             blocks = read_content([without(item, "id") if kind == "reasoning" else item])
+        case {"call_id": str(call)} | {"id": str(call), "output": _} if kind.endswith("_output"):
+            return [Message("tool", [_result(kind, call, item)], created, label=kind)]
+        case {"call_id": str(call)}:
+            blocks = [_call(kind, call, item)]
         case _:
             blocks = [artifact(kind, item)]
     return [Message("assistant", blocks, created, label=kind, is_piece=True)]
+
+
+def _call(kind: str, call: str, item: Fields) -> Call:
+    """Read a call of a built-in tool, which is named by the type of the item."""
+    tool = kind.removesuffix("_call")
+    for name in ARGUMENTS:
+        if isinstance(arguments := item.get(name), Mapping):
+            return Call(tool, arguments, call, rest(item, *INTERNAL, name))
+    return Call(tool, rest(item, *INTERNAL), call)
+
+
+def _result(kind: str, call: str, item: Fields) -> Result:
+    tool = kind.removesuffix("_output").removesuffix("_call")
+    found = next((name for name in RETURNED if item.get(name) is not None), "")
+    failed = item.get("status") == "failed"
+    meta = rest(item, *INTERNAL, found)
+    return Result(read_result(item.get(found)), call, tool, failed, meta)
 
 
 def _has_items(fields: Fields) -> bool:

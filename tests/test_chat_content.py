@@ -1,0 +1,301 @@
+"""Content of every type that model APIs and tools write is read as what it is."""
+
+import json
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from draive_pg import Client
+from draive_pg.chat.conversation import ExportFormat
+from draive_pg.chat.convert import Chat, convert
+from draive_pg.chat.reader import Log
+from tests.chat_logs import entries, only
+
+PIXEL = b64encode(b"\x89PNG pixel").decode()
+USER = {"role": "user", "content": "Weather in Oslo?"}
+ANSWER = {"role": "assistant", "content": "Cold."}
+
+
+def chat(source: Any) -> Chat:
+    [log] = entries(source)
+    assert isinstance(log, Log), log
+    return convert(log.conversation)
+
+
+def parts(source: Any, element: int = -1) -> list[dict[str, Any]]:
+    """Return the content parts of an element, with those of tool results."""
+    blocks = chat(source).elements[element].document["blocks"]
+    contents = [block.get("content", block) for block in blocks]
+    return [part for each in contents for part in each.get("parts", ())]
+
+
+def media(source: Any, element: int = -1) -> list[str]:
+    """Return text, type or URI of the content parts of an element."""
+    found = parts(source, element)
+    return [
+        part.get("text") or part.get("uri") or part.get("mime_type") or part["category"]
+        for part in found
+    ]
+
+
+def exported(db: Client, folder: Path, messages: Any, form: ExportFormat) -> Any:
+    """Import messages, and return the conversation as it is exported."""
+    db.memories.import_chats({"id": "c", "messages": messages})
+    db.memories.export_chats(folder / "c.jsonl", format=form)
+    return json.loads((folder / "c.jsonl").read_bytes())
+
+
+# --- Items of the Responses API
+
+
+PATCH = "*** Begin Patch\n+x\n*** End Patch"
+CUSTOM = [
+    {"type": "custom_tool_call", "call_id": "c1", "name": "apply_patch", "input": PATCH},
+    {"type": "custom_tool_call_output", "call_id": "c1", "output": "Done"},
+]
+
+
+def test_input_of_custom_tool_is_any_text() -> None:
+    found = only([USER, *CUSTOM, ANSWER])
+    assert found.calls == [("apply_patch", {"input": PATCH}, "Done")]
+    lines = [
+        {"timestamp": "2025-10-01T10:00:00Z", "type": "response_item", "payload": each}
+        for each in CUSTOM
+    ]
+    assert only(lines).calls == found.calls
+
+
+def test_items_of_custom_tools_are_exported_equal(db: Client, tmp_path: Path) -> None:
+    assert exported(db, tmp_path, [USER, *CUSTOM], "responses")["input"][1:] == CUSTOM
+
+
+@pytest.mark.parametrize(
+    ("called", "returned", "expected"),
+    [
+        (
+            {"type": "apply_patch_call", "operation": {"type": "delete_file", "path": "a"}},
+            {"type": "apply_patch_call_output", "status": "completed", "output": "Deleted"},
+            ("apply_patch", {"type": "delete_file", "path": "a"}, "Deleted"),
+        ),
+        (
+            {"type": "computer_call", "actions": [{"type": "wait"}]},
+            {"type": "computer_call_output", "output": "ok", "acknowledged_safety_checks": [1]},
+            ("computer", {"actions": [{"type": "wait"}]}, "ok"),
+        ),
+        (
+            {"type": "tool_search_call", "arguments": {"goal": "mail"}, "execution": "client"},
+            {"type": "tool_search_output", "tools": [{"type": "function", "name": "send"}]},
+            ("tool_search", {"goal": "mail"}, '[{"type": "function", "name": "send"}]'),
+        ),
+    ],
+)
+def test_call_of_built_in_tool_has_its_result(
+    called: dict[str, Any], returned: dict[str, Any], expected: Any
+) -> None:
+    items = [USER, {**called, "call_id": "c1"}, {**returned, "call_id": "c1"}, ANSWER]
+    found = chat({"object": "response", "input": items})
+    assert only({"object": "response", "input": items}).calls == [expected]
+    assert "acknowledged_safety_checks" not in returned or (
+        found.elements[2].document["blocks"][0]["meta"] == {"acknowledged_safety_checks": [1]}
+    )
+
+
+def test_made_image_is_an_image() -> None:
+    made = {"type": "image_generation_call", "id": "ig", "result": PIXEL, "revised_prompt": "A cat"}
+    [part, text] = parts([USER, made, ANSWER])
+    assert (part["mime_type"], part["meta"]) == ("image/png", {"revised_prompt": "A cat"})
+    assert text["text"] == "Cold."
+
+
+@pytest.mark.parametrize("kind", ["configuration_update", "compaction_trigger", "web_search_call"])
+def test_other_items_are_exported_in_their_own_format_only(
+    kind: str, db: Client, tmp_path: Path
+) -> None:
+    item = {"type": kind, "id": "x"}
+    assert item in exported(db, tmp_path, [USER, item, ANSWER], "responses")["input"]
+    assert db.memory("c").chat() == [USER, ANSWER]
+
+
+# --- Results of tools
+
+
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
+OTHER = {"type": "tool_reference", "tool_name": "f"}
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [
+        (
+            [{"type": "text", "text": "3C"}, IMAGE, OTHER],
+            ["3C", "image/png", '{"type": "tool_reference", "tool_name": "f"}'],
+        ),
+        ([{"type": "file", "path": "a"}], ['[{"type": "file", "path": "a"}]']),
+        ({"type": "file", "path": "a"}, ['{"type": "file", "path": "a"}']),
+        ([OTHER], ['[{"type": "tool_reference", "tool_name": "f"}]']),
+    ],
+)
+def test_result_is_content_or_data(returned: Any, expected: list[str]) -> None:
+    use = {"type": "tool_use", "id": "t1", "name": "f", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "t1", "content": returned}
+    messages = [
+        USER,
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [result]},
+    ]
+    assert media({"messages": messages}) == expected
+
+
+def test_image_with_broken_data_beside_other_content_is_refused() -> None:
+    broken = {"type": "image", "source": {**IMAGE["source"], "data": "!"}}  # type: ignore[dict-item]
+    content = [{"type": "text", "text": "3C"}, broken]
+    call = {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f"}}]}
+    log = {"messages": [USER, call, {"role": "tool", "tool_call_id": "c", "content": content}]}
+    with pytest.raises(ValueError, match=r"message 3 \(tool\): part 2: expected base64 data"):
+        only(log)
+
+
+# --- Vercel AI SDK
+
+
+def tool_call(number: int) -> dict[str, Any]:
+    return {"type": "tool-call", "toolCallId": f"k{number}", "toolName": "f", "input": {}}
+
+
+def tool_result(number: int, output: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "tool-result", "toolCallId": f"k{number}", "toolName": "f", "output": output}
+
+
+def test_results_beside_an_approval_stay_separate() -> None:
+    asked = {"type": "tool-approval-request", "approvalId": "a", "toolCallId": "k3"}
+    decided = {"type": "tool-approval-response", "approvalId": "a", "approved": False}
+    results = [
+        tool_result(1, {"type": "json", "value": {"celsius": 3}}),
+        tool_result(2, {"type": "error-text", "value": "Timeout"}),
+        decided,
+        tool_result(3, {"type": "execution-denied", "reason": "No"}),
+    ]
+    messages = [
+        USER,
+        {"role": "assistant", "content": [*map(tool_call, (1, 2, 3)), asked]},
+        {"role": "tool", "content": results},
+        ANSWER,
+    ]
+    found = only({"messages": messages})
+    assert found.calls == [("f", {}, '{"celsius": 3}'), ("f", {}, "Timeout"), ("f", {}, "No")]
+    blocks = [
+        block for each in chat({"messages": messages}).elements for block in each.document["blocks"]
+    ]
+    handled = [block["handling"] for block in blocks if block["type"] == "tool_response"]
+    assert handled == ["response", "error", "error"]
+
+
+def test_results_of_the_ai_sdk_have_images_and_files() -> None:
+    value = [
+        {"type": "text", "text": "See"},
+        {"type": "image-data", "data": PIXEL, "mediaType": "image/png"},
+        {"type": "file-data", "data": PIXEL, "mediaType": "application/pdf", "filename": "a.pdf"},
+        {"type": "file-url", "url": "https://example.com/a.pdf"},
+    ]
+    results = [tool_result(1, {"type": "content", "value": value})]
+    messages = [
+        USER,
+        {"role": "assistant", "content": [tool_call(1)]},
+        {"role": "tool", "content": results},
+    ]
+    expected = ["See", "image/png", "application/pdf", "https://example.com/a.pdf"]
+    assert media({"messages": messages}) == expected
+
+
+def used(number: int, **fields: Any) -> dict[str, Any]:
+    call = {"type": "tool-weather", "toolCallId": f"c{number}", "input": {"n": number}}
+    return {**call, "state": "output-available", "output": str(number), **fields}
+
+
+def test_calls_of_a_step_are_parallel() -> None:
+    denied = {"state": "output-denied", "approval": {"id": "a", "approved": False, "reason": "No"}}
+    step = {"type": "step-start"}
+    spoken = [step, used(1), used(2), step, used(3, **denied), {"type": "text", "text": "Cold."}]
+    messages = [
+        {"id": "1", "role": "user", "parts": [{"type": "text", "text": "Weather in Oslo?"}]},
+        {"id": "2", "role": "assistant", "parts": spoken},
+    ]
+    found = only(messages)
+    assert [speaker for speaker, _ in found.turns] == [
+        "user",
+        *["assistant", "tool"] * 2,
+        "assistant",
+    ]
+    assert [result for *_, result in found.calls] == ["1", "2", "No"]
+
+
+def test_calls_of_a_step_of_version_4_are_parallel() -> None:
+    def invoked(number: int, step: int) -> dict[str, Any]:
+        call = {"state": "result", "step": step, "toolCallId": f"c{number}", "toolName": "f"}
+        return {**call, "args": {}, "result": str(number)}
+
+    calls = [invoked(1, 0), invoked(2, 0), invoked(3, 1)]
+    messages = [USER, {**ANSWER, "toolInvocations": calls}]
+    found = only({"messages": messages})
+    assert [speaker for speaker, _ in found.turns] == [
+        "user",
+        *["assistant", "tool"] * 2,
+        "assistant",
+    ]
+    assert [result for *_, result in found.calls] == ["1", "2", "3"]
+
+
+# --- Parts of single formats
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ({"type": "file", "file_id": "file-1"}, "openai://files/file-1"),
+        ({"type": "image", "file_id": "file-1"}, "openai://files/file-1"),
+        ({"type": "text-plain", "text": "Notes", "mime_type": "text/plain"}, "Notes"),
+        ({"type": "media", "data": PIXEL, "mime_type": "image/png"}, "image/png"),
+        ({"type": "non_standard", "value": {"x": 1}}, "non_standard"),
+        ({"type": "document_url", "document_url": "https://e.com/a.pdf"}, "https://e.com/a.pdf"),
+        ({"type": "input_audio", "input_audio": "https://e.com/a.mp3"}, "https://e.com/a.mp3"),
+        ({"type": "compaction", "content": "They spoke of Oslo."}, "They spoke of Oslo."),
+        ({"type": "fallback", "from": {"model": "a"}, "to": {"model": "b"}}, "fallback"),
+    ],
+)
+def test_part_is_read(part: dict[str, Any], expected: str) -> None:
+    assert media({"messages": [{"role": "user", "content": [part]}]}) == [expected]
+
+
+def test_answer_that_refers_to_earlier_audio_is_exported_equal(db: Client) -> None:
+    spoken = {"role": "assistant", "content": None, "audio": {"id": "audio_1"}}
+    db.memories.import_chat("c", [USER, spoken, USER])
+    assert db.memory("c").chat() == [USER, spoken, USER]
+
+
+def test_images_of_openrouter_are_images() -> None:
+    made = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
+    assert media({"messages": [USER, {**ANSWER, "images": [made]}]}) == ["Cold.", "image/png"]
+
+
+def test_data_about_files_of_gemini_is_kept() -> None:
+    blob = {"data": PIXEL, "mimeType": "image/png", "displayName": "Oslo"}
+    film = {"fileData": {"fileUri": "gs://b/x.mp4"}, "videoMetadata": {"startOffset": "1s"}}
+    found = parts({"contents": [{"role": "user", "parts": [{"inlineData": blob}, film]}]})
+    assert [part["meta"] for part in found] == [
+        {"name": "Oslo"},
+        {"videoMetadata": {"startOffset": "1s"}},
+    ]
+
+
+def test_images_in_results_of_gemini_are_images() -> None:
+    call = {"functionCall": {"name": "f", "args": {}}}
+    image = {"inlineData": {"data": PIXEL, "mimeType": "image/png"}}
+    result = {"functionResponse": {"name": "f", "response": {"result": "See"}, "parts": [image]}}
+    contents = [
+        {"role": "user", "parts": [{"text": "Weather in Oslo?"}]},
+        {"role": "model", "parts": [call]},
+        {"role": "user", "parts": [result]},
+    ]
+    assert media({"contents": contents}) == ["See", "image/png"]
