@@ -1,16 +1,21 @@
 """Cancelled and interrupted writes are rolled back, or reported as applied."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
+from typing import NoReturn
 
 import psycopg
 import pytest
 from draive import ctx
+from psycopg_pool import AsyncConnectionPool
 
 from draive_pg import AsyncClient, Client
 from draive_pg.adapters import PostgresConnectionPool, PostgresModelMemory
+from draive_pg.database import driver
 from tests.elements import asked
 from tests.fault_server import NO_ROWS, in_background, row_counts, session_pids, table_locked
 from tests.recording_proxy import recording
@@ -186,6 +191,119 @@ def test_interrupted_write_is_rolled_back(dsn: str, block: str, interrupts: int)
             assert not lock_waiters(dsn)
         assert row_counts(dsn) == NO_ROWS
         db.memory("after").remember(asked("q"))
+
+
+def is_cancelling() -> bool:
+    """Return whether a statement is being cancelled on the server."""
+    return any(thread.name == "draive_pg-cancel" for thread in threading.enumerate())
+
+
+def test_interrupt_after_timeout_is_raised(dsn: str) -> None:
+    def interrupt() -> None:
+        wait_until(is_cancelling)
+        interrupt_main_thread()
+
+    def write() -> None:
+        db.memory("m").remember(asked("q"))
+
+    with recording(dsn) as wire, Client(wire.dsn, timeout=0.5) as db:
+        db.memories.count()
+        wire.delayed = True
+        with (
+            interrupts_raise_only_in(write),
+            in_background(interrupt),
+            pytest.raises(KeyboardInterrupt),
+        ):
+            write()
+        wire.delayed = False
+
+
+def test_cancellation_after_timeout_is_raised(dsn: str) -> None:
+    async def work() -> None:
+        async with AsyncClient(wire.dsn, timeout=0.5) as db:
+            await db.memories.count()
+            wire.delayed = True
+            task = asyncio.create_task(db.memory("m").remember(asked("q")))
+            await asyncio.to_thread(wait_until, is_cancelling)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            wire.delayed = False
+
+    with recording(dsn) as wire:
+        asyncio.run(asyncio.wait_for(work(), 30))
+
+
+def test_thread_of_interrupted_wait_cancels_no_later_statement(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+    late: list[threading.Thread] = []
+
+    class LateThread(threading.Thread):
+        """A thread that is interrupted when it is started, and begins its work late."""
+
+        def run(self) -> None:
+            go.wait(30)
+            super().run()
+
+        def start(self) -> None:
+            super().start()
+            late.append(self)
+            raise KeyboardInterrupt
+
+    def interrupted(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    with Client(dsn, max_size=1) as db, ThreadPoolExecutor(1) as pool:
+        db.memories.count()
+        with monkeypatch.context() as patched:
+            patched.setattr(driver, "wait", interrupted)
+            patched.setattr(driver.threading, "Thread", LateThread)
+            with pytest.raises(KeyboardInterrupt):
+                db.memory("m").remember(asked("never sent"))
+        with table_locked(dsn, LOCKED):
+            writing = pool.submit(db.memory("m").remember, asked("q"))
+            wait_for_lock_waiters(dsn, at_least=1)
+            go.set()
+            late[0].join(30)
+        writing.result(30)
+        assert db.memory("m").log().text.tolist() == ["q"]
+
+
+def test_cancellation_while_connection_is_returned_is_raised_after_the_call(dsn: str) -> None:
+    class SlowPool(AsyncConnectionPool):
+        """A pool that is slow to take a connection back."""
+
+        async def putconn(self, conn: psycopg.AsyncConnection) -> None:
+            returning.set()
+            await taken_back.wait()
+            await super().putconn(conn)
+
+    returning, taken_back = asyncio.Event(), asyncio.Event()
+    results: list[int] = []
+
+    async def count(db: AsyncClient) -> None:
+        results.append(await db.memories.count())
+        await asyncio.Event().wait()
+
+    async def work() -> None:
+        async with SlowPool(dsn, min_size=1, open=False) as pool:
+            taken_back.set()
+            db = AsyncClient(pool=pool)
+            await db.memories.count()
+            returning.clear()
+            taken_back.clear()
+            counting = asyncio.create_task(count(db))
+            await returning.wait()
+            counting.cancel()
+            await asyncio.sleep(0)
+            taken_back.set()
+            await asyncio.wait([counting], timeout=5)
+            assert counting.cancelled()
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+    assert results == [0]
 
 
 def test_interrupt_of_applied_write_has_note(dsn: str) -> None:

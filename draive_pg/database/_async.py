@@ -20,7 +20,6 @@ from draive_pg.database._base import (
     TRANSACTION,
     BaseDatabase,
     Options,
-    is_open,
 )
 from draive_pg.database.cache import PENDING, Cache, LeaderInterrupted, leader_timed_out
 from draive_pg.database.deadline import Deadline
@@ -28,7 +27,9 @@ from draive_pg.database.driver import (
     AsyncTimedConnection,
     Exchange,
     copy_text,
+    deliver_later,
     discard,
+    is_open,
     leave_to_parent,
     receive_rows,
     wait_until_done,
@@ -530,8 +531,10 @@ class _AsyncConnection:
     async def __aexit__(self, *error: object) -> None:
         if self._transaction is not None:
             self._transaction.lock.release()
-        elif (returning := self._pool.release(self._connection)) is not None:
-            await wait_until_done(returning)
+            return
+        returning = self._pool.release(self._connection)
+        if returning is not None and await wait_until_done(returning):
+            deliver_later()
 
 
 @dataclass(slots=True)

@@ -1,11 +1,8 @@
 """Shared code of the sync and async database: state, caching and retry rules, without I/O."""
 
-import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Self, TypedDict, Unpack
-
-from psycopg.pq import TransactionStatus
 
 from draive_pg.database.cache import Cache
 from draive_pg.database.deadline import Deadline
@@ -215,10 +212,3 @@ class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
         observed.retried = True
         logger.warning("retrying after a lost connection: %s", error)
         return True
-
-
-def is_open(connection: TimedConnection | AsyncTimedConnection) -> bool:
-    """Return whether a connection of this process is alive and in a transaction."""
-    status = connection.info.transaction_status
-    open_ = status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
-    return open_ and connection.pid == os.getpid()

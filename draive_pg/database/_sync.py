@@ -17,7 +17,6 @@ from draive_pg.database._base import (
     TRANSACTION,
     BaseDatabase,
     Options,
-    is_open,
 )
 from draive_pg.database.cache import Cache, LeaderInterrupted, leader_timed_out
 from draive_pg.database.deadline import Deadline
@@ -26,6 +25,7 @@ from draive_pg.database.driver import (
     TimedConnection,
     copy_text,
     discard,
+    is_open,
     leave_to_parent,
     receive_rows,
 )

@@ -287,6 +287,10 @@ class _Pooled:
         lent, see `lent`.
     nested : bool
         Whether it was lent in a transaction of its owner.
+    busy : bool
+        Whether an exchange has begun whose outcome is not known. This remains so if another Ctrl-C
+        ends the wait for the outcome. Then the connection must not be used again, because a thread
+        may be about to cancel what it runs.
     prepared : Prepared | None
         Its prepared statements; None: it prepares none.
     """
@@ -297,6 +301,7 @@ class _Pooled:
     last_used: float = 0.0
     lease: Any = None
     nested: bool = False
+    busy: bool = False
     prepared: Prepared | None = None
 
     def __del__(self, *_: object) -> None:
@@ -360,16 +365,21 @@ class TimedConnection(_Pooled, Connection):
             has answered COMMIT.
         """
         deadline = _begin(self)
+        self.busy = True
         try:
             wait(exchange.run(), self.pgconn.socket, INTERVAL, deadline.left())
         except BaseException as error:
             if _is_interrupt(error):
                 settled = _settle_exchange(self, exchange, error)
                 while not settled.done():
-                    with suppress(KeyboardInterrupt):
+                    try:
                         concurrent.futures.wait([settled])
+                    except KeyboardInterrupt as interrupt:
+                        error = interrupt  # rather than a timeout
+            self.busy = False
             if _must_raise(error, exchange, deadline):
-                raise
+                raise error
+        self.busy = False
 
     def usable(self, deadline: Deadline) -> bool:
         """Return whether the connection is alive; ask the server only if that is in doubt."""
@@ -422,7 +432,7 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
             await wait_until_done(asyncio.wrap_future(settled))
             if not results or self.info.transaction_status != TransactionStatus.IDLE:
                 raise
-            _deliver_later()
+            deliver_later()
             return results[0]
         except _WaitTimeout:
             with suppress(Error):
@@ -438,6 +448,7 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
         that ends before that is not cancelled, so its result is not lost.
         """
         deadline = _begin(self)
+        self.busy = True
         try:
             await wait_async(exchange.run(), self.pgconn.socket, INTERVAL, deadline.left())
         except GeneratorExit:  # nothing can be awaited any more
@@ -445,12 +456,15 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
         except BaseException as error:
             if _is_interrupt(error):
                 settled = asyncio.wrap_future(_settle_exchange(self, exchange, error))
-                await wait_until_done(settled)
+                if await wait_until_done(settled):
+                    error = asyncio.CancelledError()  # rather than a timeout
+            self.busy = False
             if exchange.committed and isinstance(error, asyncio.CancelledError):
-                _deliver_later()
+                deliver_later()
                 return
             if _must_raise(error, exchange, deadline):
-                raise
+                raise error
+        self.busy = False
 
     async def usable(self, deadline: Deadline) -> bool:
         """Async version of `TimedConnection.usable`."""
@@ -503,11 +517,15 @@ def borrow[C: TimedConnection | AsyncTimedConnection](
     return connection
 
 
-async def wait_until_done(future: asyncio.Future[Any]) -> None:
-    """Wait for a future, however often the task is cancelled meanwhile."""
+async def wait_until_done(future: asyncio.Future[Any]) -> bool:
+    """Wait for a future, and return whether the task was cancelled meanwhile."""
+    cancelled = False
     while not future.done():
-        with suppress(asyncio.CancelledError):
+        try:
             await asyncio.wait([future])
+        except asyncio.CancelledError:
+            cancelled = True
+    return cancelled
 
 
 # The deadline of a connection attempt, for `TimedConnection._connect_gen`.
@@ -529,7 +547,7 @@ def _ignore_errors(gen: PQGen[Any]) -> PQGen[None]:
             raise
 
 
-def _deliver_later() -> None:
+def deliver_later() -> None:
     """Deliver a cancellation that was caught at the next ``await`` of the task."""
     if (task := asyncio.current_task()) is not None:
         asyncio.get_running_loop().call_soon(_cancel_again, task)
@@ -546,6 +564,8 @@ def _begin(connection: TimedConnection | AsyncTimedConnection) -> Deadline:
     """Return the deadline of what will be sent; raise in a forked process."""
     if connection.pid != os.getpid():
         raise OperationalError("the connection is in use by the process that forked this one")
+    if connection.busy:
+        raise OperationalError("the last statement of the connection has not ended")
     return connection.deadline or Deadline(connection.call_timeout)
 
 
@@ -637,14 +657,22 @@ def _is_idle(status: int) -> bool:
     return status not in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
 
 
-def is_reusable(connection: Connection | AsyncConnection) -> bool:
-    """Return whether a connection has no open transaction or pipeline.
+def is_open(connection: TimedConnection | AsyncTimedConnection) -> bool:
+    """Return whether a connection of this process is alive, idle and in a transaction."""
+    status = connection.info.transaction_status
+    open_ = status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+    return open_ and not connection.busy and connection.pid == os.getpid()
+
+
+def is_reusable(connection: TimedConnection | AsyncTimedConnection) -> bool:
+    """Return whether a connection has no open transaction or pipeline, and is not busy.
 
     After an interrupt, psycopg may still count one although the session is idle.
     """
     return (
         connection.pgconn.transaction_status == TransactionStatus.IDLE
         and connection.pgconn.pipeline_status == PipelineStatus.OFF
+        and not connection.busy
         and not cast("Any", connection)._num_transactions  # noqa: SLF001
     )
 
@@ -658,7 +686,7 @@ def discard(connection: TimedConnection | AsyncTimedConnection) -> None:
     if connection.pid != os.getpid():
         return
     pgconn = connection.pgconn
-    if pgconn.transaction_status != TransactionStatus.ACTIVE:
+    if pgconn.transaction_status != TransactionStatus.ACTIVE and not connection.busy:
         pgconn.finish()
         return
     with (

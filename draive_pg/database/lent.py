@@ -19,6 +19,7 @@ from draive_pg.database.driver import (
     TimedConnection,
     borrow,
     discard,
+    is_open,
     is_reusable,
 )
 from draive_pg.database.errors import CONNECT, map_errors
@@ -296,8 +297,6 @@ def _check_usable(connection: Connection[Any] | AsyncConnection[Any]) -> None:
 
 
 def _close_unless_clean(connection: TimedConnection | AsyncTimedConnection) -> None:
-    status = connection.pgconn.transaction_status
-    if connection.nested and status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
-        return
-    if not is_reusable(connection):
+    nested = connection.nested and is_open(connection)
+    if not nested and not is_reusable(connection):
         discard(connection)
