@@ -207,7 +207,7 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
            count
         0     16
         """
-        from draive_pg.frames.sql import data_frame
+        from draive_pg.frames.query_result import data_frame
 
         return sql(query, parameters, data_frame)
 

@@ -26,7 +26,7 @@ from draive_pg.sync.folder import Folder
 from draive_pg.sync.formats import Configuration, Prompt, own_labels
 from draive_pg.sync.kinds import CONFIGURATIONS, PROMPTS
 from draive_pg.sync.names import name_of_path, path_of_name
-from draive_pg.sync.past import Version
+from draive_pg.sync.seen import Version
 from tests.folders import HOSTILE_NAMES, file_contents
 
 # --- Strategies

@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from draive_pg import Client, FolderStatus
 from draive_pg.sync.comparison import Action, Change, action, base_version, changes
-from draive_pg.sync.past import Version
+from draive_pg.sync.seen import Version
 from tests.conftest import Connect
 from tests.folders import Sides, file_contents
 from tests.git import clone, commit, git, repository

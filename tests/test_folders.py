@@ -19,11 +19,11 @@ from draive_pg import (
     TemplateInvalid,
 )
 from draive_pg.operations.operation import Workflow
-from draive_pg.sync import requests
+from draive_pg.sync import push_pull
 from draive_pg.sync.check import check_folder
 from draive_pg.sync.comparison import Plan
 from draive_pg.sync.kinds import CONFIGURATIONS, PROMPTS
-from draive_pg.sync.requests import Options, Transfer
+from draive_pg.sync.push_pull import Options, Transfer
 from tests.folders import Sides, file_contents
 from tests.sync_facade import SyncFacade, run_concurrently
 
@@ -257,7 +257,7 @@ def test_concurrent_write_aborts_push(
     side.write("new", 2)
     side.unlink("c")
     name = {"written": "b", "new": "new", "removed": "c"}[late]
-    push = requests.push(
+    push = push_pull.push(
         Options(PROMPTS if kind == "prompts" else CONFIGURATIONS, side.folder),
         Transfer(delete=True),
     )
@@ -285,7 +285,7 @@ def test_pull_keeps_file_changed_while_it_runs(
         files.update(file_contents(side.folder))
 
     files: dict[str, bytes] = {}
-    pull = requests.pull(
+    pull = push_pull.pull(
         Options(PROMPTS if kind == "prompts" else CONFIGURATIONS, side.folder),
         Transfer(delete=True),
     )

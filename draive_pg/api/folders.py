@@ -8,10 +8,10 @@ from draive_pg.api._method import Namespace, method
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.models.folders import FolderCheck, FolderDiff, FolderStatus
 from draive_pg.operations.operation import Call, Workflow
-from draive_pg.sync import requests
+from draive_pg.sync import push_pull
 from draive_pg.sync.check import check_folder
 from draive_pg.sync.kinds import FileKind
-from draive_pg.sync.requests import Options, Transfer
+from draive_pg.sync.push_pull import Options, Transfer
 from draive_pg.sync.scope import Scope
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         >>> db.instructions.push("prompts", ["support/*"], force=True).conflicts
         ()
         """
-        return requests.push(
+        return push_pull.push(
             Options(self._kind, folder, Scope.of(prefix, names), labels),
             Transfer(force, delete, keep_going, dry_run),
             strict=strict,
@@ -169,7 +169,7 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         >>> db.instructions.pull("prompts").done
         True
         """
-        return requests.pull(
+        return push_pull.pull(
             Options(self._kind, folder, Scope.of(prefix, names), labels),
             Transfer(force, delete, keep_going, dry_run),
         )
@@ -204,7 +204,7 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         >>> db.instructions.status("prompts").drift
         False
         """
-        return requests.status(Options(self._kind, folder, Scope.of(prefix, names), labels))
+        return push_pull.status(Options(self._kind, folder, Scope.of(prefix, names), labels))
 
     @method
     def diff_folder(
@@ -223,7 +223,7 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         --------
         >>> print(db.instructions.diff_folder("prompts"))
         """
-        return requests.diff(Options(self._kind, folder, Scope.of(prefix, names), labels))
+        return push_pull.diff(Options(self._kind, folder, Scope.of(prefix, names), labels))
 
     @method
     def check_folder(

@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from draive_pg.chat.conversation import Branches, OnError
-from draive_pg.cli.file_groups import OfFiles
+from draive_pg.cli.file_groups import FileGroup
 from draive_pg.cli.options import AsJson, Dsn, Schema, choice_option, opened, renamed
 from draive_pg.cli.output import counts_of, echo, print_json, print_result, print_table, summarize
 from draive_pg.display.text import plural
 from draive_pg.models.conversations import ChatImport
 
 app = typer.Typer(
-    cls=OfFiles,
+    cls=FileGroup,
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Import chat logs, or whole memories.",

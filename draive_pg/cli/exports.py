@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from draive_pg.chat.conversation import ExportFormat
-from draive_pg.cli.file_groups import OfFiles
+from draive_pg.cli.file_groups import FileGroup
 from draive_pg.cli.frames import frame_command
 from draive_pg.cli.options import (
     AsJson,
@@ -25,7 +25,7 @@ from draive_pg.display.text import plural
 from draive_pg.frames import FRAMES
 
 app = typer.Typer(
-    cls=OfFiles,
+    cls=FileGroup,
     no_args_is_help=True,
     rich_markup_mode=None,
     help="""Write chat logs, whole memories, or tables.

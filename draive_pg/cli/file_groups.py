@@ -5,7 +5,7 @@ from typing import Any, override
 from typer.core import TyperGroup
 
 
-class OfFiles(TyperGroup):
+class FileGroup(TyperGroup):
     """A group whose error for a file in place of a command names the command."""
 
     @override

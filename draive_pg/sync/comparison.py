@@ -18,7 +18,7 @@ from draive_pg.models.folders import FileDiff
 from draive_pg.operations.documents.bases import Base
 from draive_pg.sync.folder import Folder
 from draive_pg.sync.formats import FileContent
-from draive_pg.sync.past import Version
+from draive_pg.sync.seen import Version
 
 type Side = Literal["folder", "database"]
 

@@ -20,8 +20,16 @@ from draive_pg.errors import FileInvalid
 from draive_pg.sync.formats import FileContent
 from draive_pg.sync.kinds import FileKind
 from draive_pg.sync.names import README, name_of_path, path_of_name
-from draive_pg.sync.past import KnownFile, Past, Version, inside, matches, read_text, write_file
 from draive_pg.sync.scope import Ignored, Scope
+from draive_pg.sync.seen import (
+    KnownFile,
+    SeenVersions,
+    Version,
+    inside,
+    matches,
+    read_text,
+    write_file,
+)
 
 IGNORE = ".draive_pg_ignore"
 
@@ -74,7 +82,7 @@ class Folder:
 
     Attributes
     ----------
-    past : Past
+    seen : SeenVersions
         The versions of the files that this copy of the folder had before.
     documents : Mapping[str, FileContent]
         The files by name, as they were read. One that this copy of the folder knows is parsed when
@@ -106,7 +114,7 @@ class Folder:
         self._withheld: set[str] = set()
         self._links: set[PurePosixPath] = set()
         self._ignored = Ignored(read_text(path, IGNORE) or "")
-        self.past = Past(path, kind)
+        self.seen = SeenVersions(path, kind)
         self._known: dict[str, KnownFile] = {}
         self.documents = Documents()
         self._read_documents()
@@ -155,17 +163,17 @@ class Folder:
 
     def had(self, name: str, version: Version | None) -> bool:
         """Return whether this copy of the folder has, or is known to have had, a version."""
-        return matches(version, (self.version(name),)) or self.past.has(name, version)
+        return matches(version, (self.version(name),)) or self.seen.has(name, version)
 
     def may_have_had(self, name: str, version: Version | None) -> bool:
         """Return whether to assume that this copy of the folder had a version; None: no file.
 
-        A copy whose past is not known is taken for the newest, but a file that it lacks may be
+        A copy whose versions are not known is taken for the newest, but a file that it lacks may be
         another folder's.
         """
         if self.had(name, version):
             return True
-        return not self.past.is_known and (name in self.documents or self.scope.is_given)
+        return not self.seen.is_known and (name in self.documents or self.scope.is_given)
 
     def write(self, documents: Mapping[str, FileContent | None]) -> None:
         """Write documents, then remove the files of names with None.
@@ -256,7 +264,7 @@ class Folder:
             self.withhold(name, "empty")
             return
         content: FileContent | Parse = partial(self.kind.content.read, data, suffix, path)
-        known = self.past.files.get(text)
+        known = self.seen.files.get(text)
         if self._invalid is not None or known is None or known.hash != _hash(data):
             content = content()
             known = KnownFile(_hash(data), Version.of(content))

@@ -18,7 +18,7 @@ from draive_pg.atomic_file import USUAL, Drafts
 from draive_pg.errors import FileInvalid, warn
 from draive_pg.operations.documents.bases import Base
 from draive_pg.sync.formats import FileContent, Labels
-from draive_pg.sync.history import file_history, is_shallow
+from draive_pg.sync.git import file_history, is_shallow
 from draive_pg.sync.kinds import FileKind
 from draive_pg.sync.names import name_of_path
 
@@ -74,8 +74,8 @@ type Versions = Mapping[str, AbstractSet[Version | None]]
 """Versions of each name; None: there was no file."""
 
 
-class Past:
-    """What a copy of a folder had before.
+class SeenVersions:
+    """The versions of its files that a copy of a folder had before.
 
     Parameters
     ----------

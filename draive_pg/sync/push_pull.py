@@ -28,8 +28,8 @@ from draive_pg.sync.comparison import Action, Comparison, Plan, Stored, base_ver
 from draive_pg.sync.folder import Folder
 from draive_pg.sync.formats import FileContent
 from draive_pg.sync.kinds import FileKind
-from draive_pg.sync.past import Version
 from draive_pg.sync.scope import Scope
+from draive_pg.sync.seen import Version
 
 if TYPE_CHECKING:
     from draive_pg.models.documents import DocumentRevision
@@ -241,7 +241,7 @@ def _compare(
     differing = [
         name for name in local.keys() | found.keys() if local.get(name) != remote.get(name)
     ]
-    legacy = [each for name in differing if (each := folder.past.legacy.get(name)) is not None]
+    legacy = [each for name in differing if (each := folder.seen.legacy.get(name)) is not None]
     earlier: list[Base] = (yield bases.earlier(kind, differing, legacy)) if differing else []
 
     def common() -> dict[str, Version]:
@@ -439,7 +439,7 @@ def _note(plan: Plan, new: Iterable[Base]) -> Call[None]:
             versions[base.name] = {version and version._replace(labels=version.labels or ())}
             if plan.source == "folder" and base.name in folder.documents:
                 versions[base.name].add(folder.version(base.name))
-        folder.past.note(versions, folder.known)
+        folder.seen.note(versions, folder.known)
 
     return Call(note, records_commit=True)
 
