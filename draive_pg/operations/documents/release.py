@@ -1,6 +1,6 @@
 """Releases: several prompts, configurations and labels that take effect together."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from draive_pg.codec.validation import check_mapping
@@ -50,72 +50,115 @@ def release(  # noqa: PLR0913 - each is an argument of the public method
     expected_configurations: Mapping[str, Expected[Snapshot]] | None = None,
 ) -> Steps[Release]:
     """Define documents and move labels in one transaction; check all arguments first."""
-    prompts = check_mapping(prompts or {}, "prompts")
-    templates = check_mapping(templates or {}, "templates")
-    configurations = check_mapping(configurations or {}, "configurations")
-    expected = check_mapping(expected or {}, "expected")
-    expected_templates = check_mapping(expected_templates or {}, "expected_templates")
-    expected_configurations = check_mapping(
-        expected_configurations or {}, "expected_configurations"
+    of_prompts = _Part(
+        INSTRUCTIONS, prompts, labels, expected, arguments=("prompts", "labels", "expected")
     )
-    targets = _targets(labels, "labels")
-    template_targets = _targets(template_labels, "template_labels")
-    configuration_targets = _targets(configuration_labels, "configuration_labels")
-    named = _named(INSTRUCTIONS, prompts, "prompts")
-    named_templates = _named(TEMPLATES, templates, "templates")
-    locked = {
-        INSTRUCTIONS: _names(named, targets, expected, "expected"),
-        TEMPLATES: _names(
-            named_templates, template_targets, expected_templates, "expected_templates"
-        ),
-        CONFIGURATIONS: _names(
-            configurations,
-            configuration_targets,
-            expected_configurations,
-            "expected_configurations",
-        ),
-    }
+    of_templates = _Part(
+        TEMPLATES,
+        templates,
+        template_labels,
+        expected_templates,
+        arguments=("templates", "template_labels", "expected_templates"),
+    )
+    of_configurations = _Part(
+        CONFIGURATIONS,
+        configurations,
+        configuration_labels,
+        expected_configurations,
+        arguments=("configurations", "configuration_labels", "expected_configurations"),
+    )
+    parts = (of_prompts, of_templates, of_configurations)
     note: dict[str, Any] = {"message": message, "author": author}
-    defined = [
-        define_instructions(prompt, content=prompts[prompt], expected=expected.get(name), **note)
-        for name, prompt in named.items()
+    revisions = [
+        define_instructions(prompt, content=content, expected=condition, **note)
+        for prompt, content, condition in of_prompts.definitions()
     ]
-    defined_templates = [
-        define_template(
-            template,
-            content=templates[template],
-            expected=expected_templates.get(name),
-            message=message,
-            author=author,
-        )
-        for name, template in named_templates.items()
+    template_revisions = [
+        define_template(template, content=content, expected=condition, **note)
+        for template, content, condition in of_templates.definitions()
     ]
-    defined_configurations = [
-        define_configuration(name, value, expected=expected_configurations.get(name), **note)
-        for name, value in configurations.items()
+    snapshots = [
+        define_configuration(name, value, expected=condition, **note)
+        for name, value, condition in of_configurations.definitions()
     ]
-    moves = _moves(INSTRUCTIONS, targets, expected, named, note)
-    template_moves = _moves(TEMPLATES, template_targets, expected_templates, named_templates, note)
-    configuration_moves = _moves(
-        CONFIGURATIONS, configuration_targets, expected_configurations, configurations, note
-    )
-    yield lock_all(locked)
+    moves, template_moves, configuration_moves = (part.moves(note) for part in parts)
+    yield lock_all({part.kind: part.names for part in parts})
     return Release(
-        prompts=Records(Revision, (yield from _results(defined))),
-        configurations=Records(Snapshot, (yield from _results(defined_configurations))),
+        prompts=Records(Revision, (yield from _results(revisions))),
+        configurations=Records(Snapshot, (yield from _results(snapshots))),
         labels=Records(LabelMove, (yield from _results(moves))),
         configuration_labels=Records(LabelMove, (yield from _results(configuration_moves))),
-        templates=Records(TemplateRevision, (yield from _results(defined_templates))),
+        templates=Records(TemplateRevision, (yield from _results(template_revisions))),
         template_labels=Records(LabelMove, (yield from _results(template_moves))),
     )
 
 
-def _named(kind: DocumentKind[Any, Any], documents: Mapping[Any, str], what: str) -> dict[str, Any]:
-    """Return the given references by name; raise if two are of one name."""
-    named = {kind.name_of(reference): reference for reference in documents}
-    if len(named) < len(documents):
-        raise ValueError(f"{what} contains two entries for one name")
-    return named
+class _Part[R: DocumentRevision]:
+    """The documents of one kind in a release.
+
+    Parameters
+    ----------
+    kind : DocumentKind
+        The kind.
+    documents : Mapping | None
+        Contents by reference.
+    labels : Mapping | None
+        Targets by label.
+    expected : Mapping | None
+        Expected revisions by name.
+    arguments : tuple
+        The names of the last three arguments, for messages.
+
+    Attributes
+    ----------
+    names : Sequence[str]
+        The names of all documents that are defined or labelled.
+    """
+
+    def __init__(
+        self,
+        kind: DocumentKind[Any, R],
+        documents: Mapping[Any, Any] | None,
+        labels: LabelTargets[R] | None,
+        expected: Mapping[str, Expected[R]] | None,
+        *,
+        arguments: tuple[str, str, str],
+    ) -> None:
+        documents_name, labels_name, expected_name = arguments
+        self.kind = kind
+        self._contents = check_mapping(documents or {}, documents_name)
+        self._expected = check_mapping(expected or {}, expected_name)
+        self._targets = _targets(labels, labels_name)
+        self._defined = {kind.name_of(reference): reference for reference in self._contents}
+        if len(self._defined) < len(self._contents):
+            raise ValueError(f"{documents_name} contains two entries for one name")
+        self.names = [*self._defined, *(name for _, name, _ in self._targets)]
+        for name in self._expected:
+            if name not in self.names:
+                raise ValueError(
+                    f"{expected_name} names {name!r:.80}, which is not part of the release"
+                )
+
+    def definitions(self) -> Iterator[tuple[Any, Any, Expected[R]]]:
+        """Return the reference, the content and the expected revision of each definition."""
+        for name, reference in self._defined.items():
+            yield reference, self._contents[reference], self._expected.get(name)
+
+    def moves(self, note: Mapping[str, Any]) -> list[Workflow[LabelMove]]:
+        """Return the label moves; a definition checks the expected revision of its document."""
+        return [
+            labelling.move(
+                self.kind,
+                name,
+                label,
+                revision,
+                expected=None if name in self._defined else self._expected.get(name),
+                # A definition reports a template that cannot be filled.
+                strict=None if name in self._defined and revision is None else False,
+                **note,
+            )
+            for label, name, revision in self._targets
+        ]
 
 
 def _results[T](requests: Iterable[Request[T]]) -> Steps[list[T]]:
@@ -124,42 +167,6 @@ def _results[T](requests: Iterable[Request[T]]) -> Steps[list[T]]:
     for request in requests:
         results += [(yield request)]
     return results
-
-
-def _names(
-    defined: Iterable[str],
-    targets: Iterable[tuple[str, str, object]],
-    expected: Iterable[str],
-    what: str,
-) -> list[str]:
-    """Return the names in a release; raise if an expected revision is of another name."""
-    names = [*defined, *(name for _, name, _ in targets)]
-    for name in expected:
-        if name not in names:
-            raise ValueError(f"{what} names {name!r:.80}, which is not part of the release")
-    return names
-
-
-def _moves[R: DocumentRevision](
-    kind: DocumentKind[Any, R],
-    targets: Iterable[tuple[str, str, RevisionRef[R]]],
-    expected: Mapping[str, Expected[R]],
-    defined: Collection[str],
-    note: Mapping[str, Any],
-) -> list[Workflow[LabelMove]]:
-    """Return the label moves; the definition of a document checks its expected revision instead."""
-    return [
-        labelling.move(
-            kind,
-            name,
-            label,
-            revision,
-            expected=None if name in defined else expected.get(name),
-            strict=None if name in defined and revision is None else False,  # reported already
-            **note,
-        )
-        for label, name, revision in targets
-    ]
 
 
 def _targets[R](labels: LabelTargets[R] | None, what: str) -> list[tuple[str, str, RevisionRef[R]]]:
