@@ -247,7 +247,193 @@ def test_calls_of_a_step_of_version_4_are_parallel() -> None:
     assert [result for *_, result in found.calls] == ["1", "2", "3"]
 
 
+# --- pydantic-ai
+
+
+def asked(*parts: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"kind": "request", "parts": list(parts), **fields}
+
+
+def test_content_of_pydantic_ai_is_no_text_of_its_fields() -> None:
+    content = [
+        "See",
+        {"kind": "cache-point", "ttl": "5m"},
+        {"kind": "uploaded-file", "file_id": "file-1", "provider_name": "openai"},
+        {"kind": "text-content", "content": "Notes", "metadata": {"page": 1}},
+    ]
+    [prompt] = parts([asked({"part_kind": "user-prompt", "content": content})])[:1]
+    assert prompt["text"] == "See"
+    found = media([asked({"part_kind": "user-prompt", "content": content})])
+    assert found == ["See", "openai://files/file-1", "Notes"]
+
+
+def test_failed_tool_of_pydantic_ai_is_an_error_with_its_image() -> None:
+    call = {"part_kind": "tool-call", "tool_name": "f", "args": {}, "tool_call_id": "c"}
+    image = {"kind": "binary", "data": PIXEL, "media_type": "image/png"}
+    returned = {
+        "part_kind": "tool-return",
+        "tool_name": "f",
+        "tool_call_id": "c",
+        "content": ["See", image],
+        "outcome": "failed",
+    }
+    changed = {"part_kind": "model-settings-delta", "settings": {}}
+    log = [
+        asked({"part_kind": "user-prompt", "content": "Weather?"}, metadata={"channel": "web"}),
+        {"kind": "response", "parts": [call]},
+        asked(returned, changed, {"part_kind": "retry-feedback", "content": "Be brief."}),
+    ]
+    found = only(log)
+    assert media(log, 2) == ["See", "image/png"]
+    assert chat(log).elements[2].document["blocks"][0]["handling"] == "error"
+    assert found.meta[0] == {"metadata": {"channel": "web"}}
+    assert found.turns[-1] == ("user", "Be brief.")
+    assert found.ignored == ["model-settings-delta parts"]
+
+
+# --- Events and summaries beside messages
+
+
+def test_summary_of_letta_is_read_and_events_are_reported() -> None:
+    log = [
+        {"message_type": "summary_message", "summary": "They spoke of Oslo.", "date": "2025-01-01"},
+        {"message_type": "event_message", "event_type": "compaction", "event_data": {}},
+        {"message_type": "user_message", "content": "And now?", "date": "2025-01-02"},
+    ]
+    found = only(log)
+    assert found.turns == [("user", "They spoke of Oslo."), ("user", "And now?")]
+    assert (found.meta[0], found.ignored) == ({"summary": True}, ["event_messages"])
+
+
+def test_request_for_input_of_autogen_is_no_turn() -> None:
+    log = [
+        {"type": "TextMessage", "source": "bot", "content": "Where?"},
+        {"type": "UserInputRequestedEvent", "source": "user", "content": "", "request_id": "r"},
+        {"type": "HandoffMessage", "source": "user", "content": "Oslo", "target": "ops"},
+    ]
+    found = only(log)
+    assert found.turns == [("assistant", "Where?"), ("user", "Oslo")]
+    assert found.meta[1] == {"name": "user", "target": "ops"}
+    assert found.ignored == ["UserInputRequestedEvent messages"]
+
+
+@pytest.mark.parametrize("kind", ["custom-title", "ai-title", "summary"])
+def test_title_of_claude_code_is_that_of_the_user_if_there_is_one(kind: str) -> None:
+    titles = [
+        {"type": "custom-title", "customTitle": "custom-title", "sessionId": "s"},
+        {"type": "ai-title", "aiTitle": "ai-title", "sessionId": "s"},
+        {"type": "summary", "summary": "summary", "leafUuid": "1"},
+    ]
+    first = next(n for n, each in enumerate(titles) if each["type"] == kind)
+    line = {"type": "user", "sessionId": "s", "uuid": "1", "message": USER}
+    found = only([*titles[first:], line])
+    assert (found.variables["title"], found.ignored) == (kind, [])
+
+
+# --- Answers of APIs
+
+
+def test_all_of_a_candidate_is_kept() -> None:
+    candidate = {
+        "content": {"role": "model", "parts": [{"text": "Cold."}]},
+        "finishReason": "STOP",
+        "citationMetadata": {"citations": [{"uri": "https://example.com"}]},
+        "avgLogprobs": -0.5,
+        "index": 0,
+    }
+    meta = {name: candidate[name] for name in ("finishReason", "citationMetadata", "avgLogprobs")}
+    assert only({"candidates": [candidate]}).meta == [meta]
+
+
+def chunk(choice: dict[str, Any] | None, **fields: Any) -> dict[str, Any]:
+    choices = [] if choice is None else [{"index": 0, **choice}]
+    return {"id": "s", "object": "chat.completion.chunk", "choices": choices, **fields}
+
+
+def test_all_of_a_stream_is_kept() -> None:
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
+    thoughts = [{"type": "reasoning.text", "text": text} for text in ("Win", "ter.")]
+    stream = [
+        chunk({"delta": {"role": "assistant", "reasoning_details": thoughts[:1]}}),
+        chunk({"delta": {"reasoning_details": thoughts[1:]}}),
+        chunk({"delta": {"content": "Co"}, "logprobs": {"content": [{"token": "Co"}]}}),
+        chunk({"delta": {"content": "ld."}, "logprobs": {"content": [{"token": "ld."}]}}),
+        chunk({"delta": {"images": [image]}, "finish_reason": "stop"}, system_fingerprint="fp"),
+        chunk(None, usage={"total_tokens": 9}),
+    ]
+    found = only(stream)
+    assert found.turns == [("assistant", "Cold.")]
+    assert found.reasoning == ["Winter."]
+    assert media(stream)[-1] == "image/png"
+    assert found.meta == [
+        {
+            "logprobs": {"content": [{"token": "Co"}, {"token": "ld."}]},
+            "finish_reason": "stop",
+            "system_fingerprint": "fp",
+            "usage": {"total_tokens": 9},
+        }
+    ]
+
+
+def test_streamed_call_of_a_function_is_kept() -> None:
+    deltas: list[dict[str, Any]] = [
+        {"role": "assistant", "function_call": {"name": "weather", "arguments": ""}},
+        {"function_call": {"arguments": '{"city": '}},
+        {"function_call": {"arguments": '"Oslo"}'}},
+    ]
+    assert only([chunk({"delta": each}) for each in deltas]).calls == [
+        ("weather", {"city": "Oslo"}, None)
+    ]
+
+
 # --- Parts of single formats
+
+
+def test_message_of_langchain_with_its_own_role_is_read() -> None:
+    path = ["langchain", "schema", "messages", "ChatMessage"]
+    fields = {"content": "Weather?", "role": "user"}
+    log = [{"lc": 1, "type": "constructor", "id": path, "kwargs": fields}]
+    assert only(log).turns == [("user", "Weather?")]
+
+
+def chatgpt(*messages: dict[str, Any]) -> dict[str, Any]:
+    nodes = {
+        str(n): {"parent": str(n - 1) if n else None, "message": message}
+        for n, message in enumerate(messages)
+    }
+    return {"conversation_id": "c", "mapping": nodes}
+
+
+def test_question_of_an_attached_file_alone_is_kept() -> None:
+    file = {"id": "file-1", "name": "bill.pdf"}
+    log = chatgpt(
+        {
+            "author": {"role": "user"},
+            "content": {"content_type": "text", "parts": [""]},
+            "metadata": {"attachments": [file]},
+        },
+        {"author": {"role": "assistant"}, "content": {"content_type": "text", "parts": ["Paid."]}},
+    )
+    found = only(log)
+    assert found.turns == [("user", ""), ("assistant", "Paid.")]
+    assert found.meta[0] == {"attachments": [file]}
+
+
+def test_plot_of_chatgpt_is_content_of_the_result() -> None:
+    plot = {"message_type": "image", "image_url": "file-service://file-1"}
+    log = chatgpt(
+        {
+            "author": {"role": "assistant"},
+            "content": {"content_type": "code", "text": "plot()", "language": "python"},
+            "recipient": "python",
+        },
+        {
+            "author": {"role": "tool", "name": "python"},
+            "content": {"content_type": "execution_output", "text": "<Figure>"},
+            "metadata": {"aggregate_result": {"messages": [plot]}},
+        },
+    )
+    assert media(log) == ["<Figure>", "file-service://file-1"]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
 """Unusual shapes of chat logs lose nothing, double nothing and keep the order."""
 
+import json
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from draive_pg import Client
 from draive_pg.chat.convert import convert
 from draive_pg.chat.reader import Log
 from draive_pg.operations.conversations.import_chats import Rules, check
@@ -482,3 +486,41 @@ def test_pieces_of_arguments_of_langchain_are_kept(arguments: str, *, is_kept: b
         {"messages": [{"type": "human", "content": "q"}, answer | {"tool_call_chunks": chunks}]}
     )
     assert ("tool_call_chunks" in found.meta[1]) is is_kept
+
+
+# --- Common shapes, through the database
+
+
+SHAPES = {
+    shape["name"]: shape
+    for shape in map(
+        json.loads, (Path(__file__).parent / "data" / "chat_shapes.jsonl").read_bytes().splitlines()
+    )
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_shape_becomes_the_memories_in_it(name: str, db: Client, tmp_path: Path) -> None:
+    shape = SHAPES[name]
+    path = tmp_path / shape["file"]
+    path.write_text(shape["content"])
+    done = db.memories.import_chats(path)
+    assert (done.imported, done.refused) == (len(shape["memories"]), ())
+    read = memories(path)
+    for identifier, turns in shape["memories"].items():
+        log = db.memory(identifier).log()
+        assert list(map(list, zip(log["speaker"], log["text"].fillna(""), strict=True))) == turns
+        expected = shape.get("times", {}).get(identifier, [])
+        assert [*log["created"]][: len(expected)] == [*map(pd.Timestamp, expected)]
+        variables = shape.get("variables", {}).get(identifier, {})
+        assert (db.memory(identifier).recall().variables or {}).items() >= variables.items()
+        # further data of the messages, such as their usage, is kept as well
+        for meta, least in zip(
+            log["meta"], shape.get("meta", {}).get(identifier, ()), strict=False
+        ):
+            assert meta.items() >= least.items()
+        found = read[identifier]
+        assert found.reasoning == shape.get("reasoning", {}).get(identifier, found.reasoning)
+        calls = [list(call) for call in found.calls]
+        assert calls == shape.get("calls", {}).get(identifier, calls)
+    assert db.memories.import_chats(path).unchanged == done.imported

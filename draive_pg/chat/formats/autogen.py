@@ -10,13 +10,25 @@ from typing import Any
 
 from draive_pg.chat.conversation import Block, Call, Conversation, Message, Result, Thought
 from draive_pg.chat.formats.format import Fields, Format, Need, Reader
-from draive_pg.chat.parts import as_text, decoded, read_content, read_result, rest
+from draive_pg.chat.parts import as_text, decoded, read_content, read_result, rest, without
 from draive_pg.chat.times import read_time
 from draive_pg.codec.elements import data_part, text_part
 
 RESULTS = ("FunctionExecutionResultMessage", "ToolCallExecutionEvent")
 USERS = ("user", "user_proxy")
 MAX_LEVELS = 24  # of teams in teams
+READ = (
+    "type",
+    "id",
+    "source",
+    "models_usage",
+    "metadata",
+    "created_at",
+    "content",
+    "thought",
+    "tool_calls",
+    "results",
+)
 PIECES = ("ThoughtEvent", "ToolCallRequestEvent")
 TYPES = (
     "SystemMessage",
@@ -29,7 +41,6 @@ TYPES = (
     "ThoughtEvent",
     "StopMessage",
     "HandoffMessage",
-    "UserInputRequestedEvent",
     *RESULTS,
 )
 
@@ -48,7 +59,12 @@ def _messages(fields: Fields) -> Sequence[Message]:
     created = read_time(fields.get("created_at"))
     blocks = _blocks(fields)
     meta = rest(
-        {"name": source, "usage": fields.get("models_usage"), **(fields.get("metadata") or {})}
+        {
+            "name": source,
+            "usage": fields.get("models_usage"),
+            **(fields.get("metadata") or {}),
+            **without(fields, *READ),
+        }
     )
     if kind in RESULTS:
         return [Message("tool", blocks, created, {}, kind)]

@@ -58,7 +58,6 @@ READ = (
     "status",
     "end_turn",
     "weight",
-    "channel",
 )
 POINTERS = ("audio_asset_pointer", "video_container_asset_pointer", "frames_asset_pointers")
 
@@ -86,15 +85,15 @@ def _message(value: Any) -> Message | None:
         case {"author": {"role": str(label)} as author, "content": Mapping() as content} if (
             role := role_of(label)
         ):
-            blocks = list(_blocks(cast("Fields", content)))
+            metadata = cast("Fields", value.get("metadata") or {})
+            blocks = [*_blocks(cast("Fields", content)), *_plots(metadata)]
         case _:
             problem = f"expected an author with a role, and content, found {shown(value)}"
             return Message("", [Unreadable(problem, value)])
-    if not blocks:
+    if not blocks and not (role == "user" and metadata.get("attachments")):
         return None
     created = read_time(value.get("create_time"))
     name, recipient = author.get("name"), value.get("recipient")
-    metadata = cast("Fields", value.get("metadata") or {})
     meta = rest(
         {
             "model": metadata.get("model_slug"),
@@ -109,8 +108,10 @@ def _message(value: Any) -> Message | None:
         return Message(role, [Result(blocks, tool=name, failed=failed)], created, meta, label)
     if role == "assistant" and isinstance(recipient, str) and recipient not in ("all", ""):
         texts = [each["text"] for each in blocks if isinstance(each, Mapping) and "text" in each]
-        return Message(role, [Call(recipient, {"input": "".join(texts)})], created, meta, label)
-    is_piece = all(isinstance(block, Thought) for block in blocks)
+        code = rest({"language": content.get("language")})
+        call = Call(recipient, {"input": "".join(texts)}, None, code)
+        return Message(role, [call], created, meta, label)
+    is_piece = bool(blocks) and all(isinstance(block, Thought) for block in blocks)
     return Message(role, blocks, created, {**rest({"name": name}), **meta}, label, is_piece)
 
 
@@ -159,8 +160,21 @@ def _blocks(content: Fields) -> Iterator[Block]:
         case {"text": str(text)} | {"result": str(text)}:
             meta = rest(content, "text", "result", "response_format_name")
             yield from [text_part(text, meta)] if text else []
+        case {"screenshot": Mapping() as screenshot}:
+            yield from _parts(screenshot)
         case _:
             yield text_part(as_text(content), {"unreadable": True})
+
+
+def _plots(metadata: Fields) -> Iterator[Document]:
+    """Read the images that a run of code made, which are nowhere else."""
+    match metadata.get("aggregate_result"):
+        case {"messages": list() as messages}:
+            for each in messages:
+                if isinstance(each, Mapping) and isinstance(url := each.get("image_url"), str):
+                    yield reference_part(url, None)
+        case _:
+            return
 
 
 def _parts(part: Any) -> Iterator[Document]:
@@ -182,7 +196,8 @@ def _part(part: Any) -> Document:
         case {"text": str(text)}:  # a transcription
             return text_part(text, rest(part, "text"))
         case {"asset_pointer": str(uri)}:
-            return reference_part(uri, None, rest(part, "asset_pointer", "metadata"))
+            about = rest({**part, "metadata": rest(part.get("metadata") or {})}, "asset_pointer")
+            return reference_part(uri, None, about)
         case _:
             return text_part(as_text(part), {"unreadable": True})
 

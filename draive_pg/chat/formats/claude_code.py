@@ -30,6 +30,12 @@ EVENTS = (
 CONTENTS = frozenset({"content", "message", "data", "role", "text"})  # of messages of other formats
 SPOKEN = ("user", "assistant")
 SESSION = ("cwd", "gitBranch", "version")
+# Lines with a title, the best first: that of the user.
+TITLES: Mapping[str, str] = {
+    "custom-title": "customTitle",
+    "ai-title": "aiTitle",
+    "summary": "summary",
+}
 MARKS = ("isMeta", "isCompactSummary", "isApiErrorMessage")
 
 
@@ -48,12 +54,12 @@ def is_event(value: Any) -> bool:
 
 def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     events: Sequence[Any] = [each for each in fields["messages"] if is_event(each)]
-    titles = [each["summary"] for each in events if each["type"] == "summary"]
+    titles = dict(filter(None, map(_title, events)))
     spoken = [each for each in events if each["type"] in SPOKEN]
     ignored = {f"{each['type']} events" for each in events} - {
         "user events",
         "assistant events",
-        "summary events",
+        *(f"{kind} events" for kind in TITLES),
     }
     ignored |= {name for each in spoken for name in ("toolUseResult",) if name in each}
     threads: dict[tuple[str, str], list[Any]] = {}
@@ -68,7 +74,7 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     for (session, agent), thread in threads.items():
         about = {name: thread[0].get(name) for name in SESSION}
         if titles and not agent:
-            about["title"] = titles[-1]
+            about["title"] = next(titles[kind] for kind in TITLES if kind in titles)
         about["identifier"] = f"{session}/{agent}" if agent else session
         paths = list(_paths(thread, _parents(events)))
         others = (
@@ -77,6 +83,12 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
         for leaf, path in paths if reader.options.branches == "all" else paths[:1]:
             found = reader.conversation(about, list(_messages(path)))
             yield branch(found, leaf, frozenset((*ignored, *others)))
+
+
+def _title(event: Any) -> tuple[str, str] | None:
+    kind = event["type"]
+    title = event.get(TITLES.get(kind))
+    return (kind, title) if isinstance(title, str) and title else None
 
 
 def _parents(events: Iterable[Any]) -> Mapping[str, str | None]:

@@ -12,8 +12,9 @@ from itertools import chain, takewhile
 from typing import Any, NamedTuple, cast
 
 from draive_pg.chat.conversation import Branches, Call, Conversation, Message, Unreadable
-from draive_pg.chat.parts import as_text, is_empty
+from draive_pg.chat.parts import as_text, is_empty, rest
 from draive_pg.chat.roles import (
+    CONTENTS,
     read_message,
     system,
     text_message,
@@ -94,7 +95,7 @@ ENVELOPES = ("request", "body", "params", "inputs", "input", "response", "output
 NESTED = ("tools", "functions", "usage")
 METADATA = ("metadata", "meta")
 
-ANSWERED = ("model", "usage", "finish_reason", "finishReason", "logprobs", "groundingMetadata")
+ANSWERED = ("model", "usage", "finish_reason", "finishReason", "logprobs", "generation_info")
 
 MAX_WHOLE = 1 << 53  # larger floats stand for several integers
 
@@ -257,6 +258,7 @@ class Reader:
 
     def _inside(self, fields: Fields, role: str) -> Sequence[Message] | None:
         """Read the messages of a request, or of a response."""
+        about: Fields = {}
         match fields:
             case {"choices": [{"text": str(text)}, *_]}:
                 return [text_message(role, text)]
@@ -268,6 +270,8 @@ class Reader:
                 | {"generations": [choice, *_]}
             ):
                 found = self.turns(choice, role)
+                if isinstance(choice, Mapping) and not self.is_message(choice):
+                    about = rest(choice, *ANSWERED, *CONTENTS, "index", "message", "role", "parts")
             case {"content": {"parts": list()} as content}:  # a candidate of Gemini
                 found = [read_message(cast("Fields", content), role)]
             case {"content": str() | list()}:  # a message without a role
@@ -279,6 +283,7 @@ class Reader:
             return None
         created, _ = time_and_others(fields)
         known = {name: fields[name] for name in ANSWERED if not is_empty(fields.get(name))}
+        known |= about
         if role != "assistant" or (created is None and not known):
             return found
         last = found[-1]

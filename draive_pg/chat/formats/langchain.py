@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from draive_pg.chat.conversation import Message
 from draive_pg.chat.formats.format import Fields, Format, Need
-from draive_pg.chat.parts import is_empty
+from draive_pg.chat.parts import is_empty, rest
 from draive_pg.chat.roles import read_message
 
 TYPES: Mapping[str, str] = {
@@ -27,7 +27,6 @@ TYPES: Mapping[str, str] = {
     "HumanMessageChunk": "user",
     "AIMessageChunk": "assistant",
 }
-REASONS = ("finish_reason", "stop_reason")
 # Fields of each message that are empty or a repetition.
 INTERNAL = (
     "type",
@@ -44,7 +43,9 @@ def is_message(value: Any) -> bool:
         case {"type": str(kind), "data": Mapping() as data}:
             return "content" in data and (kind in TYPES or (kind == "chat" and "role" in data))
         case {"lc": _, "kwargs": Mapping() as fields, "id": [*_, str(name)]}:
-            return name in TYPES and "content" in fields
+            return "content" in fields and (
+                name in TYPES or (name == "ChatMessage" and "role" in fields)
+            )
         case {"type": str(kind), "content": _}:
             return kind in TYPES and "role" not in value
         case {"type": "chat", "role": str(), "content": _}:
@@ -72,7 +73,7 @@ def _message(value: Any) -> Sequence[Message]:
         case {"data": Mapping() as fields, "type": kind}:
             kind = fields["role"] if kind == "chat" else kind
         case {"kwargs": Mapping() as fields, "id": [*_, kind]}:
-            pass
+            kind = fields["role"] if kind == "ChatMessage" else kind
         case {"type": "chat"} as fields:
             kind = fields["role"]
         case {"type": kind} as fields:
@@ -88,10 +89,9 @@ def _message(value: Any) -> Sequence[Message]:
     response = fields.get("response_metadata")
     if isinstance(response, Mapping):
         model = response.get("model_name") or response.get("model")
-        kept |= {"model": model} if model else {}
-        kept |= {name: response[name] for name in REASONS if response.get(name)}
-        if "usage_metadata" not in kept and response.get("token_usage"):
-            kept["usage"] = response["token_usage"]
+        usage = None if kept.get("usage_metadata") else response.get("token_usage")
+        others = rest(response, "model", "model_name", "token_usage")
+        kept |= rest({"model": model, "usage": usage, **others})
     kept.pop("id", None)
     chunks = fields.get("tool_call_chunks") or ()
     if not all(map(_is_complete, chunks)):  # else the calls repeat them

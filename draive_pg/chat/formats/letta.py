@@ -4,7 +4,8 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from draive_pg.chat.conversation import Block, Call, Conversation, Message, Result, Thought
@@ -23,7 +24,9 @@ ROLES = {
     "tool_return_message": "tool",
     "approval_request_message": "assistant",
     "approval_response_message": "user",
+    "summary_message": "user",
 }
+EVENTS = ("event_message", "ping", "stop_reason", "usage_statistics")
 PIECES = (
     "approval_request_message",
     "reasoning_message",
@@ -41,6 +44,8 @@ CONTENTS = (
     "tool_returns",
     "tool_call_id",
     "status",
+    "signature",
+    "summary",
 )
 INTERNAL = ("id", "message_type", "date", "otid", "step_id", "sender_id", "seq_id", "run_id")
 
@@ -54,9 +59,14 @@ def is_message(value: Any) -> bool:
             return False
 
 
+def _is_event(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.get("message_type") in EVENTS
+
+
 def _messages(fields: Fields) -> Sequence[Message]:
     kind = fields["message_type"]
     meta = rest(fields, *CONTENTS, *INTERNAL, "source")
+    meta |= {"summary": True} if kind == "summary_message" else {}
     created = read_time(fields.get("date"))
     return [Message(ROLES[kind], _blocks(fields), created, meta, kind, kind in PIECES)]
 
@@ -74,11 +84,11 @@ def _blocks(fields: Fields) -> Sequence[Block]:
         case {"tool_return": _}:
             return [_result(fields)]
         case {"reasoning": str(text)}:
-            return [Thought([text_part(text)])]
+            return [Thought([text_part(text)], rest({"signature": fields.get("signature")}))]
         case {"message_type": "hidden_reasoning_message"}:
             return [Thought([])]
         case _:
-            return read_content(fields.get("content"))
+            return read_content(fields.get("content", fields.get("summary")))
 
 
 def _result(fields: Fields) -> Result:
@@ -86,12 +96,16 @@ def _result(fields: Fields) -> Result:
     return Result(read_result(fields["tool_return"]), fields.get("tool_call_id"), failed=failed)
 
 
-def _read(fields: Fields, reader: Reader) -> Iterable[Conversation]:
-    """Read messages; the API can list them with the newest first."""
-    values = fields["messages"]
+def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
+    """Read messages, without events of the server; the API can list them with the newest first."""
+    others = [each for each in fields["messages"] if _is_event(each)]
+    values = [each for each in fields["messages"] if each not in others]
+    fields = {**fields, "messages": values}
     if descend([read_time(each.get("date")) for each in values if isinstance(each, Mapping)]):
         fields = {**fields, "messages": values[::-1]}
-    return reader.logged(fields)
+    ignored = {f"{each['message_type']}s" for each in others}
+    for found in reader.logged(fields):
+        yield replace(found, ignored=found.ignored | ignored)
 
 
 FORMAT = Format(

@@ -10,6 +10,7 @@ from typing import Any
 
 from draive_pg.chat.conversation import Conversation, Message
 from draive_pg.chat.formats.format import Fields, Format, Need, Reader, items
+from draive_pg.chat.parts import rest, without
 from draive_pg.chat.roles import read_message
 
 
@@ -91,12 +92,12 @@ def _joined(chunks: Sequence[Any]) -> Message:
     calls: list[dict[str, Any]] = []
     places: dict[int, dict[str, Any]] = {}
     for chunk in chunks:
-        fields |= {name: chunk[name] for name in ("model", "usage", "created") if chunk.get(name)}
+        fields |= rest(chunk, "id", "object", "choices", "obfuscation")
         for choice in _first_choices(chunk):
             delta = choice.get("delta") or {}
-            for name in ("content", "reasoning_content", "reasoning", "refusal"):
-                if isinstance(delta.get(name), str):
-                    fields[name] = fields.get(name, "") + delta[name]
+            _merge(fields, without(delta, "role", "tool_calls"))
+            _merge(fields, {"logprobs": choice.get("logprobs")})
+            fields |= rest(choice, "index", "delta", "logprobs")
             for call in delta.get("tool_calls") or ():
                 index = call.get("index") or 0
                 joined = places.get(index)
@@ -108,11 +109,27 @@ def _joined(chunks: Sequence[Any]) -> Message:
                 function = call.get("function") or {}
                 joined["function"] |= {"name": function["name"]} if function.get("name") else {}
                 joined["function"]["arguments"] += function.get("arguments") or ""
-            if choice.get("finish_reason"):
-                fields["finish_reason"] = choice["finish_reason"]
     if calls:
         fields["tool_calls"] = calls
     return read_message(fields)
+
+
+def _merge(fields: dict[str, Any], more: Fields) -> None:
+    """Add the pieces of a delta: text and lists follow the earlier ones."""
+    for name, value in more.items():
+        match fields.get(name), value:
+            case _, None:
+                continue
+            case (str(before), str(text)):
+                fields[name] = before + text
+            case (list(before), list(items)):
+                fields[name] = [*before, *items]
+            case dict(before), Mapping():
+                _merge(before, value)
+            case _, Mapping():
+                fields[name] = {**value}
+            case _:
+                fields[name] = value
 
 
 def _has_answer(fields: Fields) -> bool:
