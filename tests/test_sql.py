@@ -7,7 +7,7 @@ import pandas as pd
 import psycopg
 import pytest
 
-from draive_pg import Client, OperationFailed, TimedOut
+from draive_pg import Client, OperationFailed, TableMissing, TimedOut
 from tests.conftest import Connect
 from tests.elements import asked
 from tests.fault_server import limited
@@ -94,6 +94,8 @@ def test_error_of_a_query_advises_about_the_query(db: Client) -> None:
         db.sql("SELECT nope")
     with pytest.raises(OperationFailed, match=r"\(42601\); give one SELECT, VALUES or WITH query$"):
         db.sql("DELETE FROM memories")
+    with pytest.raises(TableMissing, match=r"\(42P01\); check the names of the tables"):
+        db.sql("SELECT * FROM nope")
 
 
 def test_query_in_a_transaction_sees_it_and_does_not_end_it(db: Client) -> None:
@@ -121,5 +123,5 @@ def test_invalid_arguments_are_rejected(db: Client) -> None:
 def test_query_of_missing_views_says_how_to_create_them(db: Client) -> None:
     with pytest.raises(OperationFailed, match=r"create the views with frames\.create_views\(\)"):
         db.sql("SELECT * FROM draive_pg.sessions")
-    with pytest.raises(OperationFailed, match=r"create the tables with setup\(\)"):
+    with pytest.raises(OperationFailed, match=r"setup\(\) creates those of draive_pg"):
         db.sql("SELECT * FROM draive_pg.draive_pg_labels")

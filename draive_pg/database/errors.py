@@ -35,6 +35,7 @@ ADVICE_OF_QUERIES = {
     **ADVICE,
     "42601": "give one SELECT, VALUES or WITH query",
     "42703": "check the names of the columns in the query",
+    "42P01": "check the names of the tables in the query; setup() creates those of draive_pg",
 }
 # psycopg gets no SQLSTATE if the server has no free slots, only one of these messages.
 FULL = re.compile(
