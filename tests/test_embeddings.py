@@ -1,15 +1,21 @@
 """Embeddings with pgvector: what is computed, found, and removed with the elements."""
 
 import asyncio
+import json
+import re
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from draive_pg import Client, EmbeddingModel, OperationFailed
 from draive_pg.lines.line import LINE_89, LINE_118, Line
+from draive_pg.operations.conversations.embeddings import READ_MISSING
+from draive_pg.operations.conversations.store import relations
 from tests.conftest import Connect
 from tests.schema import set_up
+from tests.statements import sent
 
 CHAT = (
     ("user", "the red bike is broken"),
@@ -55,6 +61,11 @@ def chats(connect: Connect, empty_dsn: str, line: Line) -> Client:
     return db
 
 
+def table_of(line: Line) -> str:
+    """Return the table of the elements."""
+    return "conversation_memory" if line.has_turns else "memories_elements"
+
+
 def stored(db: Client) -> list[str]:
     """Return the memory of each embedding."""
     frame = db.sql("SELECT identifier FROM draive_pg_embeddings ORDER BY 1")
@@ -87,6 +98,46 @@ def test_interrupted_call_is_continued(chats: Client) -> None:
         chats.memories.embed(EmbeddingModel("letters", failing), batch=2)
     assert len(stored(chats)) == 4
     assert chats.memories.embed(EmbeddingModel("letters", failing), batch=2) == 1
+
+
+@BOTH_LAYOUTS
+@pytest.mark.parametrize("created", ["2026-01-01Z", "infinity"])
+def test_texts_of_one_time_are_read_in_several_parts(
+    chats: Client, empty_dsn: str, line: Line, created: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("draive_pg.operations.conversations.embeddings.READ", 3)
+    texts = [f"text {number}" for number in range(12)]
+    chats.memories.import_chat("o", [{"role": "user", "content": text} for text in texts])
+    with psycopg.connect(empty_dsn) as sql:
+        sql.execute(f"UPDATE {table_of(line)} SET created = '{created}'".encode())
+    letters = Letters()
+    assert chats.memories.embed(EmbeddingModel("letters", letters), identifier="o") == 12
+    assert sorted(text for batch in letters.batches for text in batch) == sorted(texts)
+
+
+@BOTH_LAYOUTS
+def test_each_batch_reads_its_own_elements(chats: Client, line: Line) -> None:
+    """Otherwise the time is quadratic in the length of a memory."""
+    chat = [{"role": "user", "content": f"text {number}"} for number in range(400)]
+    chats.memories.import_chat("o", chat)
+    with chats.transaction() as tx:
+        assert tx.memories.embed(EmbeddingModel("letters", Letters()), batch=10) == 403
+        read = tx.sql(
+            "SELECT seq_tup_read + idx_tup_fetch AS rows FROM pg_stat_xact_user_tables "
+            f"WHERE relname = '{table_of(line)}'"
+        )
+    assert max(read["rows"]) < 4 * 403
+
+
+@BOTH_LAYOUTS
+def test_embeddings_are_looked_up_by_digest(chats: Client, empty_dsn: str, line: Line) -> None:
+    """Without statistics, the planner would join all elements of a memory with its embeddings."""
+    chats.memories.embed(EmbeddingModel("letters", Letters()))
+    statement = READ_MISSING(**{**dict.fromkeys(READ_MISSING.parameters), "model": "letters"})
+    with psycopg.connect(empty_dsn, cursor_factory=psycopg.RawCursor) as sql:
+        query = f"EXPLAIN {sent(statement, relations(line, line.stores))}".encode()
+        plan = "\n".join(row for (row,) in sql.execute(query, statement.parameters))
+    assert re.search(r"Index Cond: .*identifier = .*digest = ", plan), plan
 
 
 @BOTH_LAYOUTS
@@ -131,9 +182,8 @@ def test_truncate_removes_embeddings(chats: Client, empty_dsn: str, line: Line) 
     """Otherwise a search finds them first, and no elements."""
     model = EmbeddingModel("letters", Letters())
     chats.memories.embed(model)
-    tables = "conversation_memory" if line.has_turns else "memories_elements"
     with psycopg.connect(empty_dsn) as sql:
-        sql.execute(f"TRUNCATE {tables}".encode())
+        sql.execute(f"TRUNCATE {table_of(line)}".encode())
     assert stored(chats) == []
     chats.memories.import_chat("o", [{"role": "user", "content": "new"}])
     chats.memories.embed(model)
@@ -154,11 +204,49 @@ def test_embedding_of_an_element_removed_meanwhile_is_not_stored(
 
 
 @BOTH_LAYOUTS
+def test_element_written_meanwhile_is_found_by_the_next_call(
+    chats: Client, empty_dsn: str, line: Line
+) -> None:
+    def model(texts: list[str]) -> list[list[float]]:
+        with Client(empty_dsn, draive=line.name) as other:
+            chat = [{"role": "user", "content": "new"}]
+            other.memories.import_chat("m", chat, append=True)
+        return Letters()(texts)
+
+    assert chats.memories.embed(EmbeddingModel("letters", model)) == 3
+    assert chats.memories.embed(EmbeddingModel("letters", Letters())) == 1
+
+
+@pytest.mark.parametrize("line", [LINE_118], ids=str)
+def test_context_that_an_agent_stores_again_meanwhile_is_embedded(
+    chats: Client, empty_dsn: str
+) -> None:
+    said = [{"type": "content", "parts": [{"text": "how many"}], "meta": {}}]
+    context = json.dumps([{"kind": "input", "input": said, "meta": {}}])
+
+    def store() -> None:
+        with psycopg.connect(empty_dsn) as sql:
+            sql.execute(
+                "INSERT INTO agent_memory (agent_uri, thread_id, identifier, context) "
+                "VALUES ('agent://a', %s, gen_random_uuid(), %s)",
+                (UUID(int=1), context),
+            )
+
+    def model(texts: list[str]) -> list[list[float]]:
+        store()
+        return Letters()(texts)
+
+    store()
+    assert chats.memories.embed(EmbeddingModel("letters", model), prefix="agent://") == 1
+    assert chats.memories.embed(EmbeddingModel("letters", model)) == 3
+
+
+@BOTH_LAYOUTS
 def test_role_that_only_removes_elements_removes_embeddings(
     server_roles: None, chats: Client, empty_dsn: str, line: Line
 ) -> None:
     chats.memories.embed(EmbeddingModel("letters", Letters()))
-    table = "conversation_memory" if line.has_turns else "memories_elements"
+    table = table_of(line)
     with psycopg.connect(empty_dsn) as sql:
         sql.execute("CREATE ROLE dpg_test_forgetful")
         sql.execute(f"GRANT SELECT, DELETE ON {table} TO dpg_test_forgetful".encode())

@@ -1,13 +1,10 @@
--- $1 model
--- $2 identifiers
--- $3 digests
--- $4 embeddings
-INSERT INTO draive_pg_embeddings (identifier, model, digest, embedding)
-SELECT given.identifier, $1::TEXT, given.digest, given.embedding::{vector}.vector
-FROM unnest($2::TEXT[], $3::BYTEA[], $4::TEXT[])
-    AS given (identifier, digest, embedding)
-WHERE (given.identifier, given.digest) IN (
-    SELECT element.identifier, sha256(convert_to(spoken.text, 'UTF8'))
+-- $1 identifiers
+-- $2 times
+-- $3 model
+-- $4 digests
+-- $5 embeddings
+WITH stored AS MATERIALIZED (
+    SELECT identifier, sha256(convert_to(spoken.text, 'UTF8')) AS digest
     FROM (
         SELECT
             identifier,
@@ -30,6 +27,16 @@ WHERE (given.identifier, given.digest) IN (
         SELECT coalesce(string_agg(part #>> '{}', ' '), '') AS text
         FROM jsonb_path_query(content, '$.blocks[*].parts[*].text') AS part
     ) AS spoken
-    WHERE element.identifier = ANY ($2::TEXT[])
+    WHERE identifier = ANY ($1::TEXT[])
+        AND created = ANY (ARRAY(
+            SELECT time::TIMESTAMPTZ FROM unnest($2::TEXT[]) AS time
+            UNION ALL
+            SELECT (SELECT max(created) FROM memories_elements AS write WHERE write.identifier = memory)
+            FROM unnest($1::TEXT[]) AS memory
+        ))
 )
+INSERT INTO draive_pg_embeddings (identifier, model, digest, embedding)
+SELECT stored.identifier, $3::TEXT, digest, computed.embedding::{vector}.vector
+FROM stored
+JOIN unnest($4::BYTEA[], $5::TEXT[]) AS computed (digest, embedding) USING (digest)
 ON CONFLICT DO NOTHING

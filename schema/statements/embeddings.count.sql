@@ -48,4 +48,5 @@ WHERE ($1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[]))
         WHERE stored.identifier = element.identifier
             AND stored.model = $6::TEXT
             AND stored.digest = sha256(convert_to(spoken.text, 'UTF8'))
+        OFFSET 0
     )

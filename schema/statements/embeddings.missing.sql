@@ -5,8 +5,10 @@
 -- $5 until
 -- $6 model
 -- $7 after
--- $8 limit
-SELECT identifier, spoken.text
+-- $8 after_time
+-- $9 after_place
+-- $10 limit
+SELECT identifier, to_json(created) #>> '{}', place::TEXT, spoken.text
 FROM (
         SELECT
             identifier,
@@ -50,8 +52,11 @@ WHERE ($1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[]))
         WHERE stored.identifier = element.identifier
             AND stored.model = $6::TEXT
             AND stored.digest = sha256(convert_to(spoken.text, 'UTF8'))
+        OFFSET 0
     )
 
-    AND ($7::TEXT IS NULL OR identifier >= $7::TEXT)
-ORDER BY identifier
-LIMIT $8::INT8
+    AND ($7::TEXT IS NULL OR (identifier, created, place) > (
+        $7::TEXT, $8::TEXT::TIMESTAMPTZ, $9::TEXT::TID
+    ))
+ORDER BY identifier, created, element.place
+LIMIT $10::INT8

@@ -23,6 +23,7 @@ from draive_pg.lines.line import Line, Store, present_stores
 from draive_pg.operations.conversations.expressions import CHOSEN, SPOKEN_TEXT
 from draive_pg.operations.conversations.store import (
     ELEMENTS,
+    FENCE,
     STORES,
     WRITES,
     lock_memories,
@@ -169,6 +170,7 @@ WHERE {CHOSEN}
         WHERE stored.identifier = element.identifier
             AND stored.model = :model::TEXT
             AND stored.digest = {DIGEST}
+        {FENCE}
     )
 """
 
@@ -196,27 +198,36 @@ COUNT = Query("embeddings.count", f"SELECT count(DISTINCT spoken.text){MISSING}"
 
 READ_MISSING = Query(
     "embeddings.missing",
-    f"""SELECT identifier, spoken.text{MISSING}
-    AND (:after::TEXT IS NULL OR identifier >= :after::TEXT)
-ORDER BY identifier
+    f"""SELECT identifier, to_json(created) #>> '{{}}', place::TEXT, spoken.text{MISSING}
+    AND (:after::TEXT IS NULL OR (identifier, created, place) > (
+        :after::TEXT, :after_time::TEXT::TIMESTAMPTZ, :after_place::TEXT::TID
+    ))
+ORDER BY identifier, created, element.place
 LIMIT :limit::INT8
 """,
 )
 
-# Elements may have been removed while the model was running.
+# Only for elements that are still stored: some may have been removed while the model was running.
+# They are found by their times, and by the last one, with which an agent stores all of them again.
 ADD = Query(
     "embeddings.add",
     f"""
-INSERT INTO {{schema}}.{TABLE} (identifier, model, digest, embedding)
-SELECT given.identifier, :model::TEXT, given.digest, given.embedding::{PGVECTOR}.vector
-FROM unnest(:identifiers::TEXT[], :digests::BYTEA[], :embeddings::TEXT[])
-    AS given (identifier, digest, embedding)
-WHERE (given.identifier, given.digest) IN (
-    SELECT element.identifier, {DIGEST}
+WITH stored AS MATERIALIZED (
+    SELECT identifier, {DIGEST} AS digest
     FROM {ELEMENTS} AS element
     CROSS JOIN LATERAL ({SPOKEN_TEXT}) AS spoken
-    WHERE element.identifier = ANY (:identifiers::TEXT[])
+    WHERE identifier = ANY (:identifiers::TEXT[])
+        AND created = ANY (ARRAY(
+            SELECT time::TIMESTAMPTZ FROM unnest(:times::TEXT[]) AS time
+            UNION ALL
+            SELECT (SELECT max(created) FROM {WRITES} AS write WHERE write.identifier = memory)
+            FROM unnest(:identifiers::TEXT[]) AS memory
+        ))
 )
+INSERT INTO {{schema}}.{TABLE} (identifier, model, digest, embedding)
+SELECT stored.identifier, :model::TEXT, digest, computed.embedding::{PGVECTOR}.vector
+FROM stored
+JOIN unnest(:digests::BYTEA[], :embeddings::TEXT[]) AS computed (digest, embedding) USING (digest)
 ON CONFLICT DO NOTHING
 """,
 )
@@ -252,18 +263,20 @@ def embed(  # noqa: PLR0913 - filters
     total: int | None = None
     if watched(wanted):
         total = (yield _rows(COUNT(**criteria)))[0][0]
-    computed, after = 0, None
+    computed = 0
+    after: dict[str, str | None] = dict.fromkeys(("after", "after_time", "after_place"))
     with progress(total, "Computing embeddings", " texts", wanted=wanted) as bar:
-        while rows := (yield _rows(READ_MISSING(**criteria, after=after, limit=READ))):
-            after = rows[-1][0]
-            memories: dict[str, set[str]] = {}
-            for memory, text in rows:
-                memories.setdefault(text, set()).add(memory)
-            for texts in batched(memories, batch, strict=False):
+        while rows := (yield _rows(READ_MISSING(**criteria, **after, limit=READ))):
+            after = dict(zip(after, rows[-1], strict=False))
+            places: dict[str, list[tuple[str, str]]] = {}
+            for memory, time, _, text in rows:
+                places.setdefault(text, []).append((memory, time))
+            for texts in batched(places, batch, strict=False):
                 result = yield Call(partial(model.function, [*texts]))
                 vectors, returned = encode_vectors(model, result, texts)
                 dimensions = _same(model, returned, dimensions or returned)
-                yield _add(model, extension, memories, dict(zip(texts, vectors, strict=True)))
+                written = {place for text in texts for place in places[text]}
+                yield _add(model, extension, written, dict(zip(texts, vectors, strict=True)))
                 computed += len(texts)
                 bar.update(len(texts))
     # At the end, because adding rows to an index takes longer than creating it.
@@ -275,17 +288,17 @@ def embed(  # noqa: PLR0913 - filters
 def _add(
     model: EmbeddingModel,
     extension: str,
-    memories: Mapping[str, Iterable[str]],
+    written: Iterable[tuple[str, str]],
     vectors: Mapping[str, str],
 ) -> Operation[Any]:
-    """Store the vectors of texts for the memories with each text."""
-    rows = [(memory, text) for text in vectors for memory in memories[text]]
-    identifiers = [memory for memory, _ in rows]
+    """Store the vectors of texts for the memories, and the times in them, with these texts."""
+    identifiers = [*{memory for memory, _ in written}]
     statement = ADD(
         model=model.name,
         identifiers=identifiers,
-        digests=[sha256(text.encode()).digest() for _, text in rows],
-        embeddings=[vectors[text] for _, text in rows],
+        times=[*{time for _, time in written}],
+        digests=[sha256(text.encode()).digest() for text in vectors],
+        embeddings=[*vectors.values()],
     )
     return Operation(
         "compute embeddings", (*lock_memories(identifiers), of_extension(statement, extension))
