@@ -338,6 +338,14 @@ def test_parallel_calls_of_claude_code_are_no_branches() -> None:
     assert memory.ignored == []
 
 
+@pytest.mark.parametrize("length", [1, 2])
+def test_messages_of_claude_without_identifiers_are_in_order(length: int) -> None:
+    question = {"sender": "human", "text": "Weather in Oslo?"}
+    answer = {"uuid": "1", "sender": "assistant", "text": "Cold."}
+    found = only({"uuid": "s", "chat_messages": [question, answer][:length]})
+    assert found.turns == ASKED[:length]
+
+
 # --- Logged requests
 
 

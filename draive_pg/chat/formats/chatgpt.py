@@ -25,7 +25,6 @@ from draive_pg.chat.formats.format import (
     branches,
     has,
     joined,
-    unread,
 )
 from draive_pg.chat.parts import as_text, rest, without
 from draive_pg.chat.roles import role_of
@@ -68,9 +67,8 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     }
     parents = {key: node.get("parent") for key, node in nodes.items()}
     about = without(fields, "id") if fields.get("conversation_id") else fields
-    paths = branches(parents, fields.get("current_node"), reader.options.branches) or [[]]
-    others = unread(parents, paths)
-    for number, path in enumerate(paths):
+    paths, others = branches(parents, fields.get("current_node"), reader.options.branches)
+    for number, path in enumerate(paths or [[]]):
         spoken = (_message(nodes[key].get("message")) for key in path)
         messages = _paired(joined(message for message in spoken if message is not None))
         found = reader.conversation(about, messages, "mapping", "current_node")

@@ -14,9 +14,8 @@ from draive_pg.chat.formats.format import (
     Need,
     Reader,
     branch,
-    branches,
     has,
-    unread,
+    linked_messages,
     with_keys,
 )
 from draive_pg.chat.parts import is_empty, without
@@ -38,14 +37,13 @@ MARKS = ("token_budget", "flag")  # of the interface: no content
 
 
 def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
-    messages = fields["chat_messages"]
-    parents = {each.get("uuid"): each.get("parent_message_uuid") for each in messages}
-    paths, others = [messages], frozenset[str]()
-    if len(parents) == len(messages) and any(parent in parents for parent in parents.values()):
-        by_identifier = {each["uuid"]: each for each in messages}
-        found = branches(parents, fields.get("current_leaf_message_uuid"), reader.options.branches)
-        others = unread(parents, found)
-        paths = [[by_identifier[key] for key in path] for path in found]
+    paths, others = linked_messages(
+        fields["chat_messages"],
+        "uuid",
+        "parent_message_uuid",
+        fields.get("current_leaf_message_uuid"),
+        reader.options.branches,
+    )
     for number, path in enumerate(paths):
         conversation = reader.conversation(
             {("title" if key == "name" else key): value for key, value in fields.items()},

@@ -61,7 +61,8 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
         "assistant events",
         *(f"{kind} events" for kind in TITLES),
     }
-    ignored |= {name for each in spoken for name in ("toolUseResult",) if name in each}
+    if any("toolUseResult" in each for each in spoken):
+        ignored.add("toolUseResult")
     threads: dict[tuple[str, str], list[Any]] = {}
     seen: set[tuple[object, object]] = set()
     for each in spoken:

@@ -322,12 +322,11 @@ class Reader:
                 read.append(name)
         for name in REQUESTS:
             value = fields.get(name)
-            listed = name == "messages" and isinstance(value, list) and not _is_nested(value)
-            if (
-                turns := self.messages(cast("list[Any]", value))
-                if listed
-                else self.turns(value, role)
-            ):
+            if name == "messages" and isinstance(value, list) and not _is_nested(value):
+                turns = self.messages(cast("list[Any]", value))
+            else:
+                turns = self.turns(value, role)
+            if turns:
                 texts = {_texts(message) for message in asked if message.role == "system"}
                 asked += [
                     each
@@ -530,12 +529,6 @@ def branch(
     return replace(conversation, identifier=identifier, ignored=conversation.ignored | ignored)
 
 
-def unread[K](parents: Mapping[K, K | None], paths: Sequence[list[K]]) -> frozenset[str]:
-    """Return what an import reports as ignored of a tree, of which these paths are read."""
-    complete = len({node for path in paths for node in path}) == len(parents)
-    return frozenset() if complete else frozenset({"other branches"})
-
-
 def is_flat(value: object) -> bool:
     """Return True for text, numbers, and lists and objects of them."""
     match value:
@@ -572,8 +565,8 @@ def with_keys(*names: str) -> Callable[[Any], bool]:
 
 def branches[K](
     parents: Mapping[K, K | None], leaf: K | None, wanted: Branches
-) -> Sequence[list[K]]:
-    """Return the paths from the root of a tree to its leaves, that of the active leaf first.
+) -> tuple[Sequence[list[K]], frozenset[str]]:
+    """Return the paths from the root of a tree to its leaves, and what an import ignores of it.
 
     Parameters
     ----------
@@ -582,15 +575,40 @@ def branches[K](
     leaf : K | None
         The active leaf; None or an unknown one for the last of the leaves.
     wanted : {"active", "all"}
-        Only the path of the active leaf, or all.
+        Only the path of the active leaf, or all, that of the active leaf first.
     """
     if not parents:
-        return []
+        return [], frozenset()
     inner = set(parents.values())
     leaves = [node for node in parents if node not in inner]
     active = leaf if leaf in parents else (leaves or list(parents))[-1]
     others = [node for node in leaves if node != active]
-    return [_path(parents, end) for end in (active, *(others if wanted == "all" else ()))]
+    paths = [_path(parents, end) for end in (active, *(others if wanted == "all" else ()))]
+    is_whole = len({node for path in paths for node in path}) == len(parents)
+    return paths, frozenset() if is_whole else frozenset({"other branches"})
+
+
+def linked_messages(
+    messages: Sequence[Any], identifier: str, parent: str, leaf: str | None, wanted: Branches
+) -> tuple[Sequence[Sequence[Any]], frozenset[str]]:
+    """Return the messages of each branch, and what an import ignores.
+
+    Parameters
+    ----------
+    messages : Sequence
+        All messages; they are in order if they are not linked.
+    identifier, parent : str
+        Names of the fields with the identifier of a message, and of the message before it.
+    leaf, wanted
+        As in `branches`.
+    """
+    by_identifier = {each.get(identifier): each for each in messages}
+    parents = {key: each.get(parent) for key, each in by_identifier.items()}
+    are_identified = None not in parents and len(parents) == len(messages)
+    if not are_identified or parents.keys().isdisjoint(parents.values()):
+        return [messages], frozenset()
+    paths, ignored = branches(parents, leaf, wanted)
+    return [[by_identifier[key] for key in path] for path in paths], ignored
 
 
 def _path[K](parents: Mapping[K, K | None], leaf: Any) -> list[K]:

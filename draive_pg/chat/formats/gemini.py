@@ -99,9 +99,9 @@ def _read_studio(fields: Fields, reader: Reader) -> Iterator[Conversation]:
 def _chunk(chunk: Fields) -> Message:
     # the parts repeat the text in pieces
     left = without(chunk, "isThought", *(("parts",) if "text" in chunk else ()))
-    for name in (name for name in left if name in FILES):
-        left = {**without(left, name), "parts": [_file(name, left[name])]}
-        break
+    file = next((name for name in left if name in FILES), None)
+    if file is not None:
+        left = {**without(left, file), "parts": [_file(file, left[file])]}
     message = read_message(left)
     if chunk.get("isThought") is not True:
         return message

@@ -6,10 +6,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from draive_pg.chat.conversation import Message
-from draive_pg.chat.formats.format import Fields, Format, Need
+from draive_pg.chat.formats.format import Fields, Format, items
 from draive_pg.chat.parts import is_empty, rest
 from draive_pg.chat.roles import read_message
 
@@ -128,25 +129,13 @@ def _row(value: Any) -> Sequence[Message]:
     }
     message = _message(_decoded(value["message"]))[0]
     created = read_message({"role": "user", "content": "", **others}).created
-    return [
-        Message(
-            message.role, message.blocks, message.created or created, message.meta, message.label
-        )
-    ]
-
-
-def _any(met: Any) -> Any:
-    def are(fields: Fields) -> bool:
-        values = fields.get("messages")
-        return isinstance(values, list) and any(map(met, values))
-
-    return are
+    return [replace(message, created=message.created or created)]
 
 
 FORMAT = Format(
     "langchain",
     "LangChain messages (plain, with data, or with lc and kwargs)",
-    (Need("messages with a type (human, ai, tool) and content", _any(is_message)),),
+    (items("messages", "objects with a type (human, ai, tool) and content", is_message),),
     lambda fields, reader: reader.logged(fields),
     is_message=is_message,
     messages=_message,
@@ -155,7 +144,7 @@ FORMAT = Format(
 ROWS = Format(
     "n8n",
     "n8n chat memory (rows of a session and a LangChain message)",
-    (Need("rows with a LangChain message", _any(is_row)),),
+    (items("messages", "rows with a LangChain message", is_row),),
     lambda fields, reader: reader.logged(fields),
     is_message=is_row,
     messages=_row,

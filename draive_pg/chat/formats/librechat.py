@@ -13,9 +13,8 @@ from draive_pg.chat.formats.format import (
     Format,
     Reader,
     branch,
-    branches,
     items,
-    unread,
+    linked_messages,
     with_keys,
 )
 from draive_pg.chat.parts import without
@@ -31,14 +30,9 @@ def is_message(value: Any) -> bool:
 
 def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     messages = list(_flat(fields["messages"]))
-    by_identifier = {each.get("messageId"): each for each in messages}
-    paths, others = [messages], frozenset[str]()
-    if None not in by_identifier and len(by_identifier) == len(messages):
-        parents = {key: each.get("parentMessageId") for key, each in by_identifier.items()}
-        if any(parent in parents for parent in parents.values()):
-            found = branches(parents, None, reader.options.branches)
-            others = unread(parents, found)
-            paths = [[by_identifier[key] for key in path] for path in found]
+    paths, others = linked_messages(
+        messages, "messageId", "parentMessageId", None, reader.options.branches
+    )
     session = fields.get("conversationId") or messages[0].get("conversationId")
     for number, path in enumerate(paths):
         found = reader.conversation(

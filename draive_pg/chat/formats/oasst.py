@@ -15,7 +15,6 @@ from draive_pg.chat.formats.format import (
     Reader,
     branch,
     branches,
-    unread,
 )
 from draive_pg.chat.parts import without
 from draive_pg.chat.roles import read_message
@@ -76,12 +75,12 @@ def _read(fields: Fields, rows: Iterable[Any], reader: Reader) -> Iterator[Conve
     leaf = None
     while leaf in replies:
         leaf = min(replies[leaf], key=_rank)["message_id"]
-    paths = branches(parents, leaf, reader.options.branches)
+    paths, others = branches(parents, leaf, reader.options.branches)
     about = {**without(fields, TREE), "id": fields.get(TREE) or next(iter(nodes))}
     for number, path in enumerate(paths):
         messages = [_message(nodes[key]) for key in path]
         found = reader.conversation(about, messages)
-        yield branch(found, path[-1] if number else None, unread(parents, paths))
+        yield branch(found, path[-1] if number else None, others)
 
 
 def _message(row: Any) -> Message:

@@ -18,7 +18,6 @@ from draive_pg.chat.formats.format import (
     Reader,
     branch,
     branches,
-    unread,
 )
 from draive_pg.chat.parts import SCHEME, image, is_data_uri, without
 from draive_pg.chat.roles import read_message
@@ -86,9 +85,8 @@ def _paths(chat: Fields, reader: Reader) -> tuple[list[list[Any]], frozenset[str
         case {"messages": Mapping() as nodes} as history if nodes:
             parents = {key: node.get("parentId") for key, node in nodes.items()}
             leaf = history.get("currentId")
-            found = branches(parents, leaf, reader.options.branches)
-            paths = [[nodes[key] for key in path] for path in found]
-            return paths, unread(parents, found)
+            paths, ignored = branches(parents, leaf, reader.options.branches)
+            return [[nodes[key] for key in path] for path in paths], ignored
         case _:
             return [chat.get("messages") or []], frozenset()
 
