@@ -265,7 +265,7 @@ def test_responses_request() -> None:
             {
                 "type": "message",
                 "role": "user",
-                "content": [{"type": "input_text", "text": "Weather in Oslo?"}],
+                "content": "Weather in Oslo?",
             },
             {
                 "type": "function_call",
@@ -277,7 +277,7 @@ def test_responses_request() -> None:
             {
                 "type": "message",
                 "role": "assistant",
-                "content": [{"type": "output_text", "text": "Cold."}],
+                "content": "Cold.",
             },
         ],
         "tools": [{"type": "function", **TOOL}],
@@ -339,7 +339,7 @@ def test_exported_file_with_metadata_is_unchanged_by_import(db: Client, tmp_path
 
 def test_invalid_conversations_are_named_or_left_out(db: Client, tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
-    broken = [MESSAGES[1], MESSAGES[2], {"role": "user", "content": "Well?"}]
+    broken = [MESSAGES[1], MESSAGES[2], {"role": "user", "content": "Well?"}, MESSAGES[4]]
     db.memories.import_chats([LOG, {"id": "broken", "messages": broken}])
     db.memory("empty").maintenance()
     done = db.memories.export_chats(path)
@@ -385,8 +385,10 @@ def faults(document: dict[str, Any]) -> Iterator[str]:
     if not document.keys() <= {"messages", "tools", "functions", "parallel_tool_calls"}:
         yield "unknown field"
     messages = document["messages"]
-    if not any(each["role"] == "assistant" for each in messages):
+    if messages[-1]["role"] != "assistant":
         yield "no answer"
+    if any(tool["type"] != "function" for tool in document.get("tools", ())):
+        yield "unknown tool"
     waiting: list[str] = []
     for message in messages:
         yield from message_faults(message)
@@ -461,6 +463,34 @@ def test_files_that_no_api_can_open_are_left_out(db: Client, tmp_path: Path) -> 
     document = json.loads(path.read_text())
     assert list(faults(document)) == []
     assert document["messages"][0]["content"] == "What is it?"
+
+
+def test_messages_after_the_last_answer_are_a_problem_or_left_out(
+    db: Client, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.jsonl"
+    thanks = {"role": "user", "content": "Thanks"}
+    db.memories.import_chats([{**LOG, "messages": [*MESSAGES, thanks]}])
+    db.annotations.add("visit-1", 3, name="cold")
+    db.annotations.add("visit-1", 4, name="polite")
+    done = db.memories.export_chats(path)
+    problem = "message 6: the last message is not of the assistant"
+    assert done.problems == (f"memory 'visit-1': {problem}",)
+    done = db.memories.export_chats(path, only_valid=True, metadata=True)
+    assert (done.messages, done.ignored) == (5, {"messages after the last answer": 1})
+    document = json.loads(path.read_text())
+    assert document["messages"][-1]["content"] == "Cold."
+    assert [each["message"] for each in document["annotations"]] == [4]
+
+
+@pytest.mark.parametrize("format_", ["openai", "sharegpt"])
+def test_tools_of_one_api_are_left_out(format_: str) -> None:
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    declared = {"functionDeclarations": [{"name": "f"}]}
+    log = {**LOG, "tools": [search, declared, {**TOOLS[0], "function": {**TOOL, "name": "a:b"}}]}
+    tools = written(log, format_)["tools"]
+    [tool] = json.loads(tools) if isinstance(tools, str) else tools
+    assert tool.get("function", tool)["name"] == "a_b"
 
 
 def test_image_that_a_tool_returned_is_a_problem(db: Client, tmp_path: Path) -> None:

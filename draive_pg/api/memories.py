@@ -583,7 +583,8 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
             the file makes the same memories; and annotations, each with the index of its message.
             Fine-tuning tools may refuse such fields.
         only_valid : bool
-            Leave out conversations that the API of a model would refuse.
+            Leave out conversations that the API of a model would refuse, and messages after the
+            last answer, which files for fine-tuning may not have.
 
         Returns
         -------

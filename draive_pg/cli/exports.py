@@ -60,7 +60,11 @@ def chats(
     ] = False,
     only_valid: Annotated[
         bool,
-        typer.Option("--only-valid", help="Leave out conversations that model APIs refuse."),
+        typer.Option(
+            "--only-valid",
+            help="Leave out conversations that model APIs refuse, and messages after the last "
+            "answer.",
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

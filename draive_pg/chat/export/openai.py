@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from draive_pg.chat.conversation import Call, Conversation, Message, Result, Thought
-from draive_pg.chat.export.tools import read_tools, to_openai
+from draive_pg.chat.export.tools import functions, to_openai
 from draive_pg.chat.export.writer import (
     Fields,
     Writer,
@@ -29,7 +29,7 @@ BESIDE = ("functions", "parallel_tool_calls")  # variables that are fields of fi
 
 def write(conversation: Conversation, writer: Writer) -> Fields:
     """Write a conversation as an object with messages."""
-    tools = [to_openai(each) for each in read_tools(conversation.variables.get("tools"))]
+    tools = [to_openai(each) for each in functions(conversation.variables.get("tools"), writer)]
     beside = {key: conversation.variables[key] for key in BESIDE if key in conversation.variables}
     return {
         **writer.about(conversation),

@@ -77,7 +77,12 @@ def _is_item(part: Mapping[str, Any]) -> bool:
 
 
 def _message(message: Message, parts: list[Fields], about: Fields) -> Fields:
-    return {**about, "type": "message", "role": message.role, "content": parts}
+    match parts:
+        case [{"type": "input_text" | "output_text", "text": text, **others}] if not others:
+            content: Any = text
+        case _:
+            content = parts
+    return {**about, "type": "message", "role": message.role, "content": content}
 
 
 def _item(block: Block, custom: Container[str | None], writer: Writer) -> Iterator[Fields]:
@@ -140,6 +145,8 @@ def _output(result: Result, writer: Writer) -> Any:
 
 def _part(part: Mapping[str, Any], role: str, writer: Writer) -> Fields | None:
     """Convert a part of chat completions."""
+    if role == "assistant" and part.get("meta") == {"refusal": True}:
+        return {"type": "refusal", "refusal": part["text"]}
     written = write_part(part, writer)
     match written and written["type"]:
         case "text":
@@ -147,7 +154,8 @@ def _part(part: Mapping[str, Any], role: str, writer: Writer) -> Fields | None:
             return {**cast("Fields", written), "type": kind}
         case "image_url":
             image: Fields = cast("Fields", written)["image_url"]
-            return {"type": "input_image", "image_url": image["url"], **without(image, "url")}
+            about = {"detail": "auto", **without(image, "url")}
+            return {"type": "input_image", "image_url": image["url"], **about}
         case "file":
             return {"type": "input_file", **cast("Fields", written)["file"]}
         case _:

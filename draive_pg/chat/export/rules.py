@@ -1,19 +1,30 @@
 """What fine-tuning and model APIs require of a conversation."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from draive_pg.chat.conversation import Message
+from draive_pg.chat.conversation import Conversation, Message
 from draive_pg.chat.export.writer import calls_of, is_reachable, parts_in, result_of
 from draive_pg.codec.elements import Document
 from draive_pg.codec.validation import shown
+
+
+def answered(conversation: Conversation) -> Conversation:
+    """Return a conversation up to its last answer: there is nothing to learn from what follows."""
+    roles = [each.role for each in conversation.messages]
+    if "assistant" not in roles:
+        return conversation
+    end = len(roles) - roles[::-1].index("assistant")
+    annotations = [each for each in conversation.annotations if each.get("message", 0) < end]
+    return replace(conversation, messages=conversation.messages[:end], annotations=annotations)
 
 
 def problems(messages: Sequence[Message]) -> Iterator[str]:
     """Yield why an API would refuse a conversation.
 
     The results of the calls of a message must follow it directly, each call may have one result,
-    only the user sends images and files, and there must be an answer to learn from. Calls at the
-    very end need no results.
+    only the user sends images and files, and the last message must be an answer to learn from.
+    Calls at the very end need no results.
     """
     if not any(each.role == "assistant" for each in messages):
         yield "there is no message of the assistant"
@@ -32,6 +43,8 @@ def problems(messages: Sequence[Message]) -> Iterator[str]:
         waiting = [call.identifier for call in calls_of(message)]
         if len(set(waiting)) < len(waiting):
             yield f"message {number}: two tool calls have the same id"
+    if messages and messages[-1].role != "assistant":
+        yield f"message {len(messages)}: the last message is not of the assistant"
 
 
 def _parts(message: Message) -> Sequence[Document]:

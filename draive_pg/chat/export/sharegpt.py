@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from draive_pg.chat.conversation import Block, Conversation, Message
-from draive_pg.chat.export.tools import read_tools, to_responses
+from draive_pg.chat.export.tools import functions, to_responses
 from draive_pg.chat.export.writer import (
     Fields,
     Writer,
@@ -24,7 +24,7 @@ def write(conversation: Conversation, writer: Writer) -> Fields:
     """Write a conversation as ``conversations`` of ``from`` and ``value``, which is text."""
     tools = [
         without(to_responses(each), "type")
-        for each in read_tools(conversation.variables.get("tools"))
+        for each in functions(conversation.variables.get("tools"), writer)
     ]
     turns: list[Fields] = []
     places: dict[int, int] = {}

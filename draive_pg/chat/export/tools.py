@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
+from draive_pg.chat.export.writer import Writer, name
 from draive_pg.chat.parts import without
 
 type Fields = Mapping[str, Any]
@@ -25,6 +26,26 @@ def read_tools(value: object) -> Sequence[Fields]:
     if not isinstance(value, list):
         return ()
     return [cast("Fields", each) for each in value if isinstance(each, Mapping)]
+
+
+def is_function(tool: Fields) -> bool:
+    """Return True for a function; others are tools of one API, such as a search."""
+    match tool:
+        case {"type": "function", "function": {"name": str()}}:
+            return True
+        case {"name": str()}:
+            return tool.get("type", "function") in ("function", "custom")
+        case _:
+            return False
+
+
+def functions(value: object, writer: Writer) -> Sequence[Fields]:
+    """Return the tools in the variable ``tools`` that are functions, and note the others."""
+    tools = read_tools(value)
+    found = [each for each in tools if is_function(each)]
+    if len(found) < len(tools):
+        writer.left_out.add("tools of other kinds")
+    return found
 
 
 def to_openai(tool: Fields) -> Fields:
@@ -50,12 +71,17 @@ def to_anthropic(tool: Fields) -> Fields:
 
 def _converted(tool: Fields, build: Callable[[Fields], Fields]) -> Fields:
     """Convert a function; tools of other kinds, such as a search of the API, stay unchanged."""
+    if not is_function(tool):
+        return tool
     match tool:
-        case {"type": "function", "function": Mapping() as function}:
-            return {**build(cast("Fields", function)), **without(tool, "type", "function")}
-        case {"name": str()} if tool.get("type", "function") in ("function", "custom"):
-            schema = next((tool[name] for name in SCHEMAS if name in tool), None)
-            function = without(tool, "type", *SCHEMAS)
-            return build(function if schema is None else {**function, "parameters": schema})
+        case {"function": Mapping() as function}:
+            return {**build(_named(function)), **without(tool, "type", "function")}
         case _:
-            return tool
+            schema = next((tool[key] for key in SCHEMAS if key in tool), None)
+            function = _named(without(tool, "type", *SCHEMAS))
+            return build(function if schema is None else {**function, "parameters": schema})
+
+
+def _named(function: Fields) -> Fields:
+    """Return a function with the name that its calls are written with."""
+    return {**function, "name": name(function["name"])}

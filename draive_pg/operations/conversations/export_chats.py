@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from draive_pg.chat.conversation import Conversation, ExportFormat
 from draive_pg.chat.export import FORMATS, openai
-from draive_pg.chat.export.rules import problems
+from draive_pg.chat.export.rules import answered, problems
 from draive_pg.chat.export.stored import Kind, Stored, read
 from draive_pg.chat.export.writer import Writer
 from draive_pg.codec.json import parse
@@ -25,6 +25,8 @@ from draive_pg.operations.conversations.listing import memory_missing
 from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, SNAPSHOTS
 from draive_pg.operations.conversations.transfer import Selection, write_batches
 from draive_pg.operations.operation import Query, Row, Steps, read_rows, workflow
+
+AFTER = "messages after the last answer"
 
 # For each memory: its row, its annotations, then its snapshots and elements in order. A snapshot of
 # the same time as an element was current when that was written.
@@ -169,6 +171,10 @@ def _lines(identifier: str, rows: Iterable[Row], rules: Rules, report: Report) -
     if not conversation.messages:
         report.refused.append(f"{where}: there are no messages")
         return
+    if rules.only_valid:
+        whole, conversation = conversation, answered(conversation)
+        if len(conversation.messages) < len(whole.messages):
+            report.ignored[AFTER] += 1
     if (problem := next(problems(conversation.messages), None)) is not None:
         invalid = report.refused if rules.only_valid else report.problems
         invalid.append(f"{where}: {problem}")
