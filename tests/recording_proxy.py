@@ -13,6 +13,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.server import scratch_directory
 
+READY = 6  # bytes of ReadyForQuery, the last message of an answer
+
 
 class Proxy(ABC):
     """A proxy with its own address, to which clients connect instead of the server."""
@@ -53,6 +55,8 @@ class RecordingProxy(Proxy):
         Whether all messages are dropped, in both directions.
     delayed : bool
         Whether the server's answers wait until it is False again.
+    unready : bool
+        Whether only their last message waits, which tells that the server is ready.
     """
 
     def __init__(self, dsn: str) -> None:
@@ -63,6 +67,7 @@ class RecordingProxy(Proxy):
         self.lost = ""
         self.stalled = False
         self.delayed = False
+        self.unready = False
 
     def take_sent(self) -> str:
         """Return the types of the messages sent since the last call."""
@@ -100,6 +105,11 @@ class RecordingProxy(Proxy):
     async def _answer(self, reader: StreamReader, writer: StreamWriter) -> None:
         while data := await reader.read(65536):
             while self.delayed:  # noqa: ASYNC110 - set by another thread
+                await asyncio.sleep(0.005)
+            if self.unready and data[-READY:-1] == b"Z\0\0\0\5":
+                writer.write(data[:-READY])
+                data = data[-READY:]
+            while self.unready:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
             if not self.stalled:
                 writer.write(data)

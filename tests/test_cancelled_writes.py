@@ -92,7 +92,10 @@ def lock_waiters(dsn: str) -> bool:
 
 
 @pytest.mark.parametrize("block", ["call", "transaction"])
-def test_write_cancelled_after_its_commit_is_reported_as_applied(dsn: str, block: str) -> None:
+@pytest.mark.parametrize("late", ["delayed", "unready"])
+def test_write_cancelled_after_its_commit_is_reported_as_applied(
+    dsn: str, block: str, late: str
+) -> None:
     """The cancellation is delivered at the next ``await``."""
 
     async def work() -> None:
@@ -105,19 +108,19 @@ def test_write_cancelled_after_its_commit_is_reported_as_applied(dsn: str, block
                 else:
                     async with db.transaction():
                         await db.memory("m").remember(asked("q"))
-                        wire.delayed = True
+                        setattr(wire, late, True)
                 try:
                     await asyncio.sleep(0)
                 except asyncio.CancelledError:
                     return "cancelled afterwards"
                 return "not cancelled"
 
-            wire.delayed = block == "call"
+            setattr(wire, late, block == "call")
             task = asyncio.create_task(write())
             await asyncio.to_thread(wait_until, lambda: row_counts(dsn) != NO_ROWS)
             task.cancel()
             await asyncio.sleep(0.05)
-            wire.delayed = False
+            setattr(wire, late, False)
             assert await task == "cancelled afterwards"
 
     with recording(dsn) as wire:

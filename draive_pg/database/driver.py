@@ -52,7 +52,7 @@ try:
         _WaitTimeout,  # pyright: ignore[reportPrivateUsage]
         error_from_result,
     )
-    from psycopg.generators import fetch_many, send
+    from psycopg.generators import fetch, fetch_many, send
     from psycopg.waiting import Wait, wait, wait_async, wait_conn
 
     for connection_class in (Connection, AsyncConnection):
@@ -250,14 +250,20 @@ class Exchange:
             pgconn.pipeline_sync()
             self._synced = True
         yield from send(pgconn)
-        if not self._pipelined:
-            self._results += yield from fetch_many(pgconn)
-            return
-        while results := (yield from fetch_many(pgconn)):
-            if results[0].status == ExecStatus.PIPELINE_SYNC:
+        # Each result is kept at once: an interrupt would lose what `fetch_many` has received.
+        ended = False
+        while True:
+            result = yield from fetch(pgconn)
+            if result is None:  # the end of the results of a statement
+                if ended or not self._pipelined:
+                    break
+            elif result.status == ExecStatus.PIPELINE_SYNC:
                 break
-            self._results += results
-        pgconn.exit_pipeline_mode()
+            else:
+                self._results.append(result)
+            ended = result is None
+        if self._pipelined:
+            pgconn.exit_pipeline_mode()
 
     def _check(self) -> None:
         for result in self._results:
