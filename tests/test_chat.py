@@ -1,9 +1,10 @@
 import json
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import groupby, pairwise
+from itertools import count, groupby, pairwise
 from typing import Any
 
 import pytest
@@ -277,6 +278,41 @@ def test_calls_without_identifiers_are_answered_in_order():
         ("function_call_1", "1"),
         ("function_call_1_2", "2"),
     ]
+
+
+class Compared(str):
+    """A text that counts its comparisons."""
+
+    comparisons = 0
+
+    def __eq__(self, other: object) -> bool:
+        Compared.comparisons += 1
+        return super().__eq__(other)
+
+    __hash__ = str.__hash__
+
+
+def test_calls_are_not_compared_with_each_result() -> None:
+    Compared.comparisons = 0
+    names = [Compared(f"call_{number}") for number in range(300)]
+    messages = [calling(*map(call, names)), *map(answer, reversed(names))]
+    chat = chats.convert(read_messages(messages))
+    answers = chat.elements[1].document["blocks"]
+    assert [each["identifier"] for each in answers] == names[::-1]
+    assert Compared.comparisons < 20 * len(names)
+
+
+def test_names_of_calls_are_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def counted(start: int) -> Iterator[int]:
+        for number in count(start):
+            tried.append(number)
+            yield number
+
+    monkeypatch.setattr(chats, "count", counted)
+    convert([calling(*[{"function": {"name": "find", "arguments": "{}"}}] * 300)])
+    assert len(tried) == 299
 
 
 @pytest.mark.parametrize(

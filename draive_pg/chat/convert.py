@@ -21,6 +21,7 @@ answers the first open call of its tool.
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
 import json
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -147,6 +148,60 @@ class _Skipped(Exception):
     """A message is left out."""
 
 
+class _OpenCalls:
+    """The tool calls without a result, as identifiers and tools, in order."""
+
+    def __init__(self) -> None:
+        self._added = 0
+        # Ordered dictionaries, because finding the first item of another one whose first items
+        # were removed takes as long as there were items. Those of before the last question apart.
+        self._open: OrderedDict[int, tuple[str, str]] = OrderedDict()
+        self._old: OrderedDict[int, tuple[str, str]] = OrderedDict()
+        self._numbers: dict[str, list[int]] = {}  # of each identifier
+
+    def copy(self) -> "_OpenCalls":
+        copied = _OpenCalls()
+        copied._added = self._added
+        copied._open, copied._old = self._open.copy(), self._old.copy()
+        copied._numbers = {each: [*numbers] for each, numbers in self._numbers.items()}
+        return copied
+
+    def add(self, identifier: str, tool: str) -> None:
+        self._added += 1
+        self._open[self._added] = identifier, tool
+        self._numbers.setdefault(identifier, []).append(self._added)
+
+    def ask(self) -> None:
+        """Note a question: the calls before it were probably given up."""
+        self._old |= self._open
+        self._open.clear()
+
+    def tools(self, identifier: str) -> Iterator[str]:
+        """Yield the tools of the calls with an identifier."""
+        for number in self._numbers.get(identifier, ()):
+            yield self._calls(number)[number][1]
+
+    def first(self, tool: str | None) -> tuple[str, str] | None:
+        """Return the first call of a tool, or of any, preferably after the last question."""
+        calls = chain(self._open.values(), self._old.values())
+        return next((call for call in calls if tool in (None, call[1])), None)
+
+    def answer(self, identifier: str, tool: str) -> None:
+        """Remove the call with an identifier, preferably the one of a tool."""
+        numbers = self._numbers.get(identifier)
+        if numbers is None:
+            return
+        same = (number for number in numbers if self._calls(number)[number][1] == tool)
+        answered = next(same, numbers[0])
+        del self._calls(answered)[answered]
+        numbers.remove(answered)
+        if not numbers:
+            del self._numbers[identifier]
+
+    def _calls(self, number: int) -> OrderedDict[int, tuple[str, str]]:
+        return self._open if number in self._open else self._old
+
+
 class _Conversion:
     def __init__(self, conversation: Conversation, on_error: OnError) -> None:
         self._conversation = conversation
@@ -155,14 +210,15 @@ class _Conversion:
         self._elements: list[Element] = []
         self._system: list[tuple[int, str]] = []
         self._tools: dict[str, str] = {}  # the tool of each call
-        self._open: list[tuple[str, str]] = []  # calls without a result, with their tools
-        self._old: list[tuple[str, str]] = []  # those before the last question
+        self._open = _OpenCalls()
         self._source = ""
         self._number = 0
+        self._names: Iterator[str] = iter(())
 
     def run(self) -> Chat:
         for number, message in enumerate(self._conversation.messages, start=1):
             self._number = number
+            self._names = _names(f"function_call_{number}")
             self._source = (
                 f"message {number} ({message.label})" if message.label else f"message {number}"
             )
@@ -200,7 +256,7 @@ class _Conversion:
             self._add_system(message)
             return
         if message.role == "user" and not any(map(_is_result, message.blocks)):
-            self._old = list(self._open)
+            self._open.ask()
         elements = self._complete(message)
         if self._elements and _responds(elements[0]) and _responds(self._elements[-1]):
             previous = self._elements[-1]
@@ -215,7 +271,7 @@ class _Conversion:
         """Build the elements of a message; the calls of one that is left out are forgotten."""
         if self._on_error != "skip":
             return self._message(message)
-        calls, waiting = dict(self._tools), list(self._open)
+        calls, waiting = dict(self._tools), self._open.copy()
         try:
             return self._message(message)
         except _Skipped:
@@ -296,15 +352,13 @@ class _Conversion:
             arguments = {"arguments": as_text(call.arguments)}
             meta = {**meta, "unreadable": True}
         self._tools[identifier] = tool
-        self._open.append((identifier, tool))
+        self._open.add(identifier, tool)
         request = tool_request(identifier, self._storable(tool), self._storable(arguments))
         return {**request, "meta": self._storable(meta)}
 
     def _invented(self) -> str:
         """Return an identifier for a call without one."""
-        first = f"function_call_{self._number}"
-        names = chain((first,), (f"{first}_{n}" for n in count(2)))
-        return next(name for name in names if name not in self._tools)
+        return next(name for name in self._names if name not in self._tools)
 
     def _name(self, value: object, what: str) -> str | None:
         """Return an identifier or a name, which a log may have of any type."""
@@ -331,10 +385,7 @@ class _Conversion:
             meta = {**meta, "orphaned": True}
         else:
             identifier = call
-            same = (each for each in self._open if each[0] == call)
-            waiting = (call, tool) if (call, tool) in self._open else next(same, None)
-            if waiting is not None:
-                self._open.remove(waiting)
+            self._open.answer(call, tool)
         response = tool_response(identifier, self._storable(tool), content(*parts))
         return {**response, "handling": "error" if result.failed else "response", "meta": meta}
 
@@ -343,15 +394,11 @@ class _Conversion:
         if named is not None:
             call = self._storable(named)
             if call in self._tools:
-                tools = (tool for identifier, tool in self._open if identifier == call)
-                return call, tool or next(tools, self._tools[call])
+                return call, tool or next(self._open.tools(call), self._tools[call])
             problem = f"tool_call_id {shown(call)} answers no earlier tool call"
         else:
-            # a call before the last question was probably given up
-            waiting = sorted(self._open, key=self._old.__contains__)
-            for call, called in waiting:
-                if tool in (None, called):
-                    return call, called
+            if waiting := self._open.first(tool):
+                return waiting
             problem = "answers no earlier tool call"
             if tool is not None:
                 problem = f"name {shown(tool)} {problem}"
@@ -380,6 +427,12 @@ class _Conversion:
         if replaced is not value:
             self._fault("a NUL character or a lone surrogate", "replaced by U+FFFD")
         return cast("T", replaced)
+
+
+def _names(first: str) -> Iterator[str]:
+    """Yield identifiers for the calls of a message that have none."""
+    yield first
+    yield from (f"{first}_{number}" for number in count(2))
 
 
 def _is_result(block: Block) -> bool:

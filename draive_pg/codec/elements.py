@@ -274,8 +274,9 @@ def _answered(elements: Sequence[Outline], first: int, end: int) -> Sequence[int
     unanswered = set(calls)
     answers = [first]
     for index in range(first + 1, end):
-        answered = elements[index].calls
-        if len(unanswered) - len(unanswered.difference(answered)) == len(answered):
-            unanswered.difference_update(answered)
+        calls_answered = elements[index].calls
+        answered = set(calls_answered)
+        if len(answered) == len(calls_answered) and answered <= unanswered:
+            unanswered -= answered
             answers.append(index)
     return answers if len({*calls}) == len(calls) and not unanswered else ()
