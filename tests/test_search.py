@@ -221,6 +221,13 @@ def test_search_in_latin1_database(dsn: str, connect: Connect) -> None:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
+@pytest.mark.parametrize("separator", [" ", " -", "-"])
+def test_text_of_many_words_is_searched(db: Client, separator: str) -> None:
+    db.memory("m").remember(asked("hello"))
+    text = separator.join(f"word{number}" for number in range(5_000))
+    assert len(db.memories.search(text)) == 0
+
+
 @pytest.mark.parametrize("limit", [None, 1, 3, 4, 5, 2**63 - 1])
 def test_result_reports_truncation_by_limit(db: Client, limit: int | None) -> None:
     fill(db)
@@ -373,6 +380,8 @@ def test_search_since_and_until(db: Client) -> None:
         ({"text": " \n"}, ValueError, "text must not be blank"),
         ({"text": "a\0"}, ValueError, "text contains a NUL"),
         ({"text": '""', "match": "substring"}, ValueError, "text must not be blank"),
+        ({"text": "a " * 20_000}, ValueError, "text must have at most 5,000 words, not 20,000"),
+        ({"text": "a-" * 20_000}, ValueError, "text must have at most 5,000 words, not 20,000"),
         ({"text": "a or b", "match": "substring"}, ValueError, "'or' is no operator"),
         ({"text": "a", "match": "regex"}, ValueError, "match must be 'words' or 'substring'"),
         ({"role": "user"}, ValueError, "role must be 'input' or 'output'"),

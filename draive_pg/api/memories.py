@@ -227,7 +227,7 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         text : str | None
             Words in the syntax of web search engines: ``bike -rental "two of them"``,
             ``bike or scooter``. Searches the text of user and model, not that of tools, reasoning
-            or artifacts.
+            or artifacts. At most 5,000 words.
         identifier : str | Sequence[str] | None
             One or several memories.
         prefix : str | None

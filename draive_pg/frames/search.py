@@ -62,6 +62,7 @@ WITHOUT_WORDS = re.compile(
 MATCHES: tuple[Match, ...] = get_args(Match.__value__)
 TEXT_PARAMETERS: tuple[str, ...] = ("text", "indexed", "contained", "excluded", "marked")
 BLANK = "text must not be blank; to search without text, use None"
+MAX_WORDS = 5_000  # PostgreSQL parses a query recursively, and exceeds its stack at 14,000
 TERM = re.compile(r'(-?)(?:"([^"]*)"|(\S+))')
 
 COLUMNS: Columns = {
@@ -239,6 +240,8 @@ def _text_parameters(text: str | None, match: Match | None) -> Mapping[str, obje
     if not check_text(text, "text").strip():
         raise ValueError(BLANK)
     if match == "words" or (match is None and not WITHOUT_WORDS.search(text)):
+        if (words := len(re.findall(r"\w+", text))) > MAX_WORDS:
+            raise ValueError(f"text must have at most {MAX_WORDS:,} words, not {words:,}")
         return parameters | {"text": text}
     contained: list[str] = []
     excluded: list[str] = []
