@@ -5,7 +5,7 @@ same tables into draive. Importing this package loads neither pandas nor draive.
 """
 
 from draive_pg.api.memory import Memory
-from draive_pg.chat.conversation import Branches, ExportFormat, OnError
+from draive_pg.chat import Branches, ExportFormat, OnError
 from draive_pg.client import AsyncClient, Client
 from draive_pg.codec.draive_turns import Turn
 from draive_pg.codec.embedding import EmbeddingModel

@@ -27,8 +27,7 @@ from draive_pg.models.admin import AppliedMigrations, Diagnosis, OperationEvent
 from draive_pg.models.changes import Change
 from draive_pg.models.conversion import Conversion
 from draive_pg.models.documents import Release, Revision, Snapshot, TemplateRevision
-from draive_pg.operations.admin import doctor, migrations
-from draive_pg.operations.convert import convert as converting
+from draive_pg.operations.admin import migrations
 from draive_pg.operations.documents import load, promotion
 from draive_pg.operations.documents import release as releases
 from draive_pg.operations.documents.declaration import InstructionsReference
@@ -165,9 +164,9 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         >>> db.diagnose().problems
         ()
         """
-        return doctor.diagnose(
-            self._database.schema, views.find, self._database.line, diagnose_replica()
-        )
+        from draive_pg.operations.admin.doctor import diagnose
+
+        return diagnose(self._database.schema, views.find, self._database.line, diagnose_replica())
 
     @method
     def sql(
@@ -457,10 +456,12 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         >>> db.convert("0.118", source="0.89").losses
         >>> db.convert("0.118", source="0.89", dry_run=False)
         """
+        from draive_pg.operations.convert.convert import convert
+
         if into is not None and not isinstance(into, Client):
             raise TypeError(f"into must be a Client, not {type(into).__name__}")
         target: Database | None = into and into._database  # noqa: SLF001 - of this class
-        return converting.convert(
+        return convert(
             to,
             source=source,
             schema=self._database.schema,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from draive_pg.chat.conversation import OnError
+from draive_pg.chat import OnError
 from draive_pg.chat.convert import Chat, convert
 from draive_pg.chat.files.containers import Containers
 from draive_pg.chat.formats.format import Options

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from draive_pg import Client
-from draive_pg.chat.conversation import ExportFormat
+from draive_pg.chat import ExportFormat
 from draive_pg.chat.convert import Chat, convert
 from draive_pg.chat.reader import Log
 from tests.chat_logs import entries, only

@@ -16,7 +16,6 @@ from draive_pg.operations.documents.kind import CONFIGURATIONS, ConfigurationRef
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.selectors import RevisionRef, select
 from draive_pg.operations.operation import Operation, Request
-from draive_pg.sync.kinds import CONFIGURATIONS as CONFIGURATION_FILES
 
 if TYPE_CHECKING:
     from draive import Configuration
@@ -33,7 +32,6 @@ class Configurations[D: Database | AsyncDatabase](
     __slots__ = ()
 
     _documents = CONFIGURATIONS
-    _kind = CONFIGURATION_FILES
 
     @method
     def configurations(self) -> Request[tuple[str, ...]]:

@@ -1,18 +1,17 @@
-"""Folders of prompts or configurations: part of `db.instructions` and `db.configurations`."""
+"""Folders of prompts or configurations: part of `db.instructions` and `db.configurations`.
+
+The methods import `sync`, which services do not need, so that `import draive_pg` is faster.
+"""
 
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from draive_pg.api._method import Namespace, method
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.models.folders import FolderCheck, FolderDiff, FolderStatus
+from draive_pg.operations.documents.kind import DocumentKind
 from draive_pg.operations.operation import Call, Workflow
-from draive_pg.sync import push_pull
-from draive_pg.sync.check import check_folder
-from draive_pg.sync.kinds import FileKind
-from draive_pg.sync.push_pull import Options, Transfer
-from draive_pg.sync.scope import Scope
 
 if TYPE_CHECKING:
     from draive import Configuration
@@ -23,7 +22,7 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
 
     __slots__ = ()
 
-    _kind: ClassVar[FileKind]
+    _documents: ClassVar[DocumentKind[Any, Any]]
 
     @method
     def push(  # noqa: PLR0913
@@ -109,8 +108,10 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         >>> db.instructions.push("prompts", ["support/*"], force=True).conflicts
         ()
         """
-        return push_pull.push(
-            Options(self._kind, folder, Scope.of(prefix, names), labels),
+        from draive_pg.sync.push_pull import Options, Transfer, push
+
+        return push(
+            Options.of(self._documents, folder, prefix, names, labels=labels),
             Transfer(force, delete, keep_going, dry_run),
             strict=strict,
             classes=classes,
@@ -169,8 +170,10 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         >>> db.instructions.pull("prompts").done
         True
         """
-        return push_pull.pull(
-            Options(self._kind, folder, Scope.of(prefix, names), labels),
+        from draive_pg.sync.push_pull import Options, Transfer, pull
+
+        return pull(
+            Options.of(self._documents, folder, prefix, names, labels=labels),
             Transfer(force, delete, keep_going, dry_run),
         )
 
@@ -204,7 +207,9 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         >>> db.instructions.status("prompts").drift
         False
         """
-        return push_pull.status(Options(self._kind, folder, Scope.of(prefix, names), labels))
+        from draive_pg.sync.push_pull import Options, status
+
+        return status(Options.of(self._documents, folder, prefix, names, labels=labels))
 
     @method
     def diff_folder(
@@ -223,7 +228,9 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         --------
         >>> print(db.instructions.diff_folder("prompts"))
         """
-        return push_pull.diff(Options(self._kind, folder, Scope.of(prefix, names), labels))
+        from draive_pg.sync.push_pull import Options, diff
+
+        return diff(Options.of(self._documents, folder, prefix, names, labels=labels))
 
     @method
     def check_folder(
@@ -254,4 +261,7 @@ class Folders[D: Database | AsyncDatabase](Namespace[D]):
         >>> db.instructions.check_folder("prompts").valid
         True
         """
-        return Call(lambda: check_folder(self._kind, folder, classes=classes))
+        from draive_pg.sync.check import check_folder
+        from draive_pg.sync.kinds import FILES
+
+        return Call(lambda: check_folder(FILES[self._documents], folder, classes=classes))

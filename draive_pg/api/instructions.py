@@ -15,7 +15,6 @@ from draive_pg.operations.documents.kind import INSTRUCTIONS
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.selectors import select
 from draive_pg.operations.operation import Operation, Request
-from draive_pg.sync.kinds import PROMPTS
 
 if TYPE_CHECKING:
     from draive import InstructionsDeclaration
@@ -32,7 +31,6 @@ class Instructions[D: Database | AsyncDatabase](
     __slots__ = ()
 
     _documents = INSTRUCTIONS
-    _kind = PROMPTS
 
     @method
     def available_instructions(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from warnings import deprecated
 
 from draive_pg.api._method import Namespace, method
-from draive_pg.chat.conversation import Branches, ExportFormat, OnError
+from draive_pg.chat import Branches, ExportFormat, OnError
 from draive_pg.codec.embedding import EmbeddingModel
 from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database

@@ -14,7 +14,6 @@ from draive_pg.operations.documents.kind import TEMPLATES, TemplateReference
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.selectors import select
 from draive_pg.operations.operation import Operation, Request
-from draive_pg.sync.kinds import TEMPLATES as TEMPLATE_FILES
 
 
 class Templates[D: Database | AsyncDatabase](
@@ -30,7 +29,6 @@ class Templates[D: Database | AsyncDatabase](
     __slots__ = ()
 
     _documents = TEMPLATES
-    _kind = TEMPLATE_FILES
 
     @method
     def resolve(

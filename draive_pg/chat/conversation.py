@@ -3,18 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from draive_pg.codec.elements import Document
-
-type Branches = Literal["active", "all"]
-"""Which branches of a conversation that was edited are imported."""
-
-type OnError = Literal["refuse", "skip", "repair"]
-"""What an import does with a malformed message."""
-
-type ExportFormat = Literal["openai", "anthropic", "sharegpt", "responses"]
-"""A format in which conversations are exported."""
 
 type Block = Document | Thought | Call | Result | Unreadable
 

@@ -28,12 +28,12 @@ from datetime import datetime
 from itertools import chain, count, groupby
 from typing import Any, NoReturn, cast
 
+from draive_pg.chat import OnError
 from draive_pg.chat.conversation import (
     Block,
     Call,
     Conversation,
     Message,
-    OnError,
     Result,
     Thought,
     Unreadable,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from draive_pg.chat.conversation import Branches, OnError
+from draive_pg.chat import Branches, OnError
 from draive_pg.cli.file_groups import FileGroup
 from draive_pg.cli.options import AsJson, Dsn, Schema, choice_option, opened, renamed
 from draive_pg.cli.output import counts_of, echo, print_json, print_result, print_table, summarize

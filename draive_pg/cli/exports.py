@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from draive_pg.chat.conversation import ExportFormat
+from draive_pg.chat import ExportFormat
 from draive_pg.cli.file_groups import FileGroup
 from draive_pg.cli.frames import frame_command
 from draive_pg.cli.options import (

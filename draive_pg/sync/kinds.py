@@ -1,5 +1,6 @@
 """The kinds of files that a folder can hold."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,3 +54,8 @@ CONFIGURATIONS = FileKind(
     content=Configuration,
     stored=STORED_CONFIGURATIONS,
 )
+
+# By the kind of the documents in the database.
+FILES: Mapping[DocumentKind[Any, Any], FileKind] = {
+    each.stored: each for each in (PROMPTS, TEMPLATES, CONFIGURATIONS)
+}

@@ -21,13 +21,13 @@ from draive_pg.models.record import Records
 from draive_pg.operations.documents import bases, read, remove, rename
 from draive_pg.operations.documents import labels as labelling
 from draive_pg.operations.documents.bases import Base, CurrentDocument
-from draive_pg.operations.documents.kind import lock_all
+from draive_pg.operations.documents.kind import DocumentKind, lock_all
 from draive_pg.operations.operation import Call, Row, Steps, transactional, workflow
 from draive_pg.sync.check import Classes, by_identifier, class_problems
 from draive_pg.sync.comparison import Action, Comparison, Plan, Stored, base_version
 from draive_pg.sync.folder import Folder
 from draive_pg.sync.formats import FileContent
-from draive_pg.sync.kinds import FileKind
+from draive_pg.sync.kinds import FILES, FileKind
 from draive_pg.sync.scope import Scope
 from draive_pg.sync.seen import Version
 
@@ -57,6 +57,19 @@ class Options:
     path: PathArgument
     scope: Scope = Scope()  # noqa: RUF009 - immutable
     labels: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        stored: DocumentKind[Any, Any],
+        path: PathArgument,
+        prefix: str | None,
+        names: Iterable[str] | None,
+        *,
+        labels: bool,
+    ) -> "Options":
+        """Return the options for the arguments of a call, or raise TypeError or ValueError."""
+        return cls(FILES[stored], path, Scope.of(prefix, names), labels)
 
 
 @dataclass(frozen=True, slots=True)

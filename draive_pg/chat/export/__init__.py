@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from draive_pg.chat.conversation import ExportFormat
+from draive_pg.chat import ExportFormat
 from draive_pg.chat.export import anthropic, openai, responses, sharegpt
 from draive_pg.chat.export.writer import Write
 

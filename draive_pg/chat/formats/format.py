@@ -11,7 +11,8 @@ from datetime import datetime
 from itertools import chain, takewhile
 from typing import Any, NamedTuple, cast
 
-from draive_pg.chat.conversation import Branches, Call, Conversation, Message, Unreadable
+from draive_pg.chat import Branches
+from draive_pg.chat.conversation import Call, Conversation, Message, Unreadable
 from draive_pg.chat.parts import as_text, is_empty, rest
 from draive_pg.chat.roles import (
     CONTENTS,

@@ -9,7 +9,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
-from draive_pg.chat.conversation import Conversation, ExportFormat
+from draive_pg.chat import ExportFormat
+from draive_pg.chat.conversation import Conversation
 from draive_pg.chat.export import FORMATS, openai
 from draive_pg.chat.export.rules import answered, problems
 from draive_pg.chat.export.stored import Kind, Stored, read

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from draive_pg.chat.conversation import Branches, OnError
+from draive_pg.chat import Branches, OnError
 from draive_pg.chat.convert import Chat, Element, convert
 from draive_pg.chat.files.containers import Containers
 from draive_pg.chat.formats.format import Options
