@@ -79,7 +79,7 @@ class PostgresTemplatesRepository:
 
         async def listing(*pages: Any, **extra: Any) -> Any:
             if pages or "pagination" in extra:  # from draive 0.101
-                return await _page(database, *pages, *(extra[key] for key in extra.keys() & PAGE))
+                return await _page(database, *(pages or (extra["pagination"],)))
             return tuple(map(_declaration, await database.run(templates.declarations())))
 
         async def loading(identifier: str, meta: Meta, **extra: Any) -> str | None:
@@ -109,9 +109,6 @@ class PostgresTemplatesRepository:
             defining=defining,
             meta=Meta.of({"source": "postgres"} if meta is None else meta),
         )
-
-
-PAGE = {"pagination"}
 
 
 async def _page(database: Repository, pagination: Any) -> Any:

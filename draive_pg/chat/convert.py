@@ -116,11 +116,6 @@ class Chat:
     snapshots: Sequence[Snapshot]
     repairs: Sequence[str]
 
-    @property
-    def system(self) -> str | None:
-        """The text of all system messages; None without any."""
-        return self.snapshots[-1].variables.get("system") if self.snapshots else None
-
 
 def convert(conversation: Conversation, on_error: OnError = "refuse") -> Chat:
     """Convert a conversation.

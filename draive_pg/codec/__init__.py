@@ -1,1 +1,1 @@
-"""JSON documents and context elements: validation, encoding, decoding, transcripts."""
+"""JSON documents and context elements: validation, encoding and decoding."""

@@ -7,7 +7,8 @@ In a transaction of the caller, a call is a savepoint, and commits nothing.
 import asyncio
 import inspect
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
+from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
 from psycopg import AsyncConnection, Connection, Error
@@ -212,7 +213,7 @@ class _Engine:
         self._raw: dict[int, Any] = {}
 
     def getconn(self, timeout: float | None = None) -> Connection[Any]:  # noqa: ARG002
-        with _engine_errors:
+        with _engine_errors():
             raw = self._engine.raw_connection()
         connection: Any = raw.driver_connection
         if not hasattr(connection, "pgconn"):
@@ -239,7 +240,7 @@ class _AsyncEngine:
         self,
         timeout: float | None = None,  # noqa: ARG002, ASYNC109 - as that of a pool
     ) -> AsyncConnection[Any]:
-        with _engine_errors:
+        with _engine_errors():
             raw = await self._engine.connect()
         connection: Any = (await raw.get_raw_connection()).driver_connection
         if not hasattr(connection, "pgconn"):
@@ -255,20 +256,17 @@ class _AsyncEngine:
         await raw.close()
 
 
-class _EngineErrors:
+@contextmanager
+def _engine_errors() -> Generator[None]:
     """Raise the errors of psycopg that SQLAlchemy wraps, and of its pool those of psycopg's."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+    try:
+        yield
+    except Exception as error:
         if isinstance(original := getattr(error, "orig", None), Error):
             raise original from None
-        if error is not None and type(error).__name__ == "TimeoutError":
+        if type(error).__name__ == "TimeoutError":
             raise TimedOut(f"{CONNECT}: {str(error).partition(' (Background')[0]}") from None
-
-
-_engine_errors = _EngineErrors()
+        raise
 
 
 def _unsuitable_driver() -> TypeError:

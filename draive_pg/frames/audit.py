@@ -1,5 +1,6 @@
 """The frame of all definitions, label moves and removals of documents."""
 
+from functools import reduce
 from typing import Any, LiteralString
 
 from draive_pg.frames.frame import Frame
@@ -90,7 +91,5 @@ AUDIT = Frame(
         "digest": "text",
     },
     f"{EVERY_EVENT} ORDER BY time, kind, name, action LIMIT :limit::INT8",
-    fallback=Fallback(
-        {table: empty for kind in KINDS for table, empty in kind.absent.empty.items()}
-    ),
+    fallback=reduce(Fallback.__or__, (kind.absent for kind in KINDS)),
 )

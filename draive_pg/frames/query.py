@@ -105,7 +105,7 @@ class FrameQuery:
     ) -> None:
         _check_names(frame, filters)
         identifiers = check_texts(filters.get("identifier"), "identifier")
-        role = _one_of(Role, filters.get("role"), "role")
+        role = check_choice(Role, filters.get("role"), "role")
         others = {
             "prefix": check_optional(filters.get("prefix"), "prefix"),
             "variables": encode_mapping(filters.get("variables"), "variables"),
@@ -113,13 +113,13 @@ class FrameQuery:
             "until": check_timestamp(filters.get("until"), "until"),
             "limit": check_limit(filters.get("limit"), "limit"),
             "role": None if role is None else f"model_{role}",
-            "speaker": _one_of(Speaker, filters.get("speaker"), "speaker"),
+            "speaker": check_choice(Speaker, filters.get("speaker"), "speaker"),
             "tool": check_texts(filters.get("tool"), "tool"),
         }
         self.frame = frame.name
         self.name = f"read frame {frame.name}"
         self.fallback = frame.fallback
-        as_text = _one_of(JsonColumns, filters.get("documents"), "documents") == "text"
+        as_text = check_choice(JsonColumns, filters.get("documents"), "documents") == "text"
         self.columns: Columns = {
             name: "text" if as_text and kind == "json" else kind
             for name, kind in _columns(frame, filters.get("columns")).items()
@@ -186,12 +186,8 @@ def _columns(frame: Frame, wanted: Sequence[str] | None) -> Columns:
     return dict(literals[column] for column in wanted)
 
 
-def check_backend(backend: object) -> None:
-    """Raise ValueError for an unknown backend."""
-    _one_of(Backend, backend, "backend")
-
-
-def _one_of(choices: TypeAliasType, value: object, what: str) -> object:
+def check_choice(choices: TypeAliasType, value: object, what: str) -> object:
+    """Return a value of a type of literals or None, or raise ValueError."""
     names = get_args(choices.__value__)
     if value is not None and value not in names:
         raise ValueError(f"{what} must be {' or '.join(map(repr, names))}, not {shown(value)}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from draive_pg.codec.validation import check_size
 from draive_pg.display.progress import progress, watched
 from draive_pg.frames.frame import Frame
-from draive_pg.frames.query import Backend, Filters, FrameQuery, check_backend
+from draive_pg.frames.query import Backend, Filters, FrameQuery, check_choice
 from draive_pg.operations.copy import Collector, Copy, Rows
 from draive_pg.operations.estimate import estimate
 from draive_pg.operations.operation import Request, Steps, workflow
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def read(frame: Frame, filters: Filters, *, backend: Backend = "pandas") -> "Request[DataFrame]":
     """Read a frame as one DataFrame, ``pyarrow.Table`` or ``polars.DataFrame``."""
-    check_backend(backend)
+    check_choice(Backend, backend, "backend")
     query = FrameQuery(frame, filters, any_order=backend == "pandas")
     copy = read_query(query) if backend == "pandas" else _read_tables(query, maxsize, backend)
     return with_progress(copy, query.frame)

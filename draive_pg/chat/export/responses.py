@@ -91,9 +91,7 @@ def _item(block: Block, custom: Container[str | None], writer: Writer) -> Iterat
             yield item
         case Thought():
             texts = [{"type": SUMMARY, "text": text_of([part])} for part in block.parts]
-            encrypted = {
-                key: block.meta[key] for key in ("encrypted_content",) if key in block.meta
-            }
+            encrypted = {ENCRYPTED: block.meta[ENCRYPTED]} if ENCRYPTED in block.meta else {}
             if writer.metadata or encrypted:
                 yield {"type": "reasoning", "summary": texts, **encrypted}
             else:

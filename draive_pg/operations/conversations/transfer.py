@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import groupby
@@ -287,7 +286,7 @@ def write_batches(
 def import_file(path: object) -> Steps[Transfer]:
     """Write the memories of a file that do not exist yet."""
     source = check_path(path)
-    done = Transfer(source, 0, 0, 0)
+    counts = Counter[str]()
     differing: list[str] = []
     ignored = Counter[str]()
     with_variables: bool = not (yield LINE).has_turns
@@ -302,22 +301,31 @@ def import_file(path: object) -> Steps[Transfer]:
             new = [line for line in batch if line.identifier in created]
             if not with_variables:
                 ignored["variables"] += sum(line.variables > 0 for line in new)
-            done = _add(
-                done,
-                len(new),
-                sum(line.elements for line in new),
-                sum(line.variables for line in new) if with_variables else 0,
-                len(batch) - len(new) - len(other),
-                sum(line.annotations for line in batch if line.identifier not in other),
+            else:
+                counts["variables"] += sum(line.variables for line in new)
+            counts["memories"] += len(new)
+            counts["elements"] += sum(line.elements for line in new)
+            counts["unchanged"] += len(batch) - len(new) - len(other)
+            counts["annotations"] += sum(
+                line.annotations for line in batch if line.identifier not in other
             )
             bar.update(batch[-1].read - bar.n)
     if differing:
         raise MemoryExists(
             f"import {source.name!r}: {len(differing)} memories exist with other content, such as "
             f"{differing[0]!r:.80}, and were left as they are; remove or rename them and import "
-            f"again. All others are there: {done.memories} imported, {done.unchanged} unchanged"
+            f"again. All others are there: {counts['memories']} imported, "
+            f"{counts['unchanged']} unchanged"
         )
-    return replace(done, ignored=dict(+ignored))
+    return Transfer(
+        source,
+        counts["memories"],
+        counts["elements"],
+        counts["variables"],
+        counts["unchanged"],
+        annotations=counts["annotations"],
+        ignored=dict(+ignored),
+    )
 
 
 @transactional
@@ -438,16 +446,3 @@ def _line(identifier: str, rows: Sequence[Row]) -> bytes:
         f'"variables":[{variables}],"elements":[{elements}]{annotated}}}\n'
     )
     return text.encode()
-
-
-def _add(
-    done: Transfer, memories: int, elements: int, variables: int, unchanged: int, annotations: int
-) -> Transfer:
-    return replace(
-        done,
-        memories=done.memories + memories,
-        elements=done.elements + elements,
-        variables=done.variables + variables,
-        unchanged=done.unchanged + unchanged,
-        annotations=done.annotations + annotations,
-    )

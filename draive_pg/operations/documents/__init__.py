@@ -1,1 +1,1 @@
-"""Operations on versioned documents: instructions and configurations."""
+"""Operations on versioned documents: instructions, templates and configurations."""

@@ -6,7 +6,7 @@ The cache holds one `Loaded` for each selected revision, whatever is made from i
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import lru_cache, partial, reduce
 from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 from draive_pg.codec.json import parse
@@ -397,9 +397,7 @@ def preload(kinds: Sequence[DocumentKind[Any, Any]], label: str | None) -> Prelo
                 _key(by_table[table], name, selector): Loaded(*loaded)
                 for table, name, *loaded in rows
             },
-            fallback=Fallback(
-                {name: empty for kind in kinds for name, empty in kind.absent.empty.items()}
-            ),
+            fallback=reduce(Fallback.__or__, (kind.absent for kind in kinds)),
         )
     )
 
