@@ -98,6 +98,27 @@ def _encoder(kind: Any) -> Callable[[object], str]:
     return lambda model: template % tuple([_encoded(value) for value in values(model)])
 
 
+# An element that is a single text.
+TEXT_ELEMENT = (
+    '{"type":"%s","blocks":[{"type":"content","parts":[{"text":%%s,"meta":{}}]}],"meta":{}}'
+)
+
+
+def _element_encoder(name: str, kind: Any) -> Callable[[Any], str]:
+    """Return an encoder of elements; most are a single text, which takes a third of the time."""
+    encoded, template = _encoder(kind), TEXT_ELEMENT % name
+
+    def encoder(element: Any) -> str:
+        blocks = element.blocks
+        if len(blocks) == 1 and type(blocks[0]) is MultimodalContent and not element.meta:
+            parts = blocks[0].parts
+            if len(parts) == 1 and type(parts[0]) is TextContent and not parts[0].meta:
+                return template % encode_basestring(parts[0].text)
+        return encoded(element)
+
+    return encoder
+
+
 PLAIN = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
 )
@@ -109,8 +130,6 @@ ENCODERS: Mapping[type, Callable[[Any], str]] = {
     **{
         kind: _encoder(kind)
         for kind in (
-            ModelInput,
-            ModelOutput,
             ModelReasoning,
             ModelToolRequest,
             ModelToolResponse,
@@ -120,6 +139,7 @@ ENCODERS: Mapping[type, Callable[[Any], str]] = {
             TextContent,
         )
     },
+    **{kind: _element_encoder(name, kind) for name, kind in ELEMENTS.items()},
 }
 
 
