@@ -32,6 +32,20 @@ def three(db: Client) -> Client:
     return db
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("brace", ["", "{{"])
+def test_label_of_a_prompt_over_268_million_characters(
+    db: Client, sql: psycopg.Connection, brace: str
+) -> None:
+    """More than a regular expression of PostgreSQL can search."""
+    sql.execute(
+        "INSERT INTO instructions (name, content) "
+        "VALUES ('large', repeat('a', 270000000) || $1::TEXT)",
+        (brace,),
+    )
+    assert db.instructions.label("large", "production").revision == 1
+
+
 def test_label_is_read_moved_and_removed(three: Client) -> None:
     prompts = three.instructions
     made = prompts.label("greeting", "production", message="go", author="ada")

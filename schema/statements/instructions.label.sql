@@ -63,7 +63,10 @@ checked AS (
             ROW(document.description, document.arguments::TEXT, document.meta::TEXT)::TEXT, 'UTF8'
         )
     ), 'hex') AS digest,
-        CASE WHEN document.content ~ '[{}]' THEN document.content END AS fillable,
+        CASE
+            WHEN position('{' IN document.content) > 0 OR position('}' IN document.content) > 0
+            THEN document.content
+        END AS fillable,
         (
             ($3::INT8 IS NULL OR coalesce(newest.number, 0) = $3::INT8)
             AND (

@@ -396,7 +396,11 @@ INSTRUCTIONS = DocumentKind[InstructionsReference, Revision](
     redefined="FALSE",
     kept_arguments=KEPT_ARGUMENTS,
     declared_names=DECLARED_ARGUMENTS,
-    fillable="CASE WHEN document.content ~ '[{}]' THEN document.content END",
+    # Not by a regular expression, for which PostgreSQL would expand the text four times.
+    fillable="""CASE
+            WHEN position('{' IN document.content) > 0 OR position('}' IN document.content) > 0
+            THEN document.content
+        END""",
     notes="draive_pg_revisions",
     labels="draive_pg_labels",
     removals="draive_pg_removals",
