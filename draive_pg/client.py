@@ -521,7 +521,8 @@ class Client(BaseClient[Database]):
         `frames`, `analysis`, `memories.search` and `sql`. They see all that this client has written
         or read: the client waits up to 2 seconds for the replica to have it. If it does not, or
         the replica does not answer, was promoted, or cancels the read, the primary answers, for
-        the next 10 seconds, and the logger ``draive_pg`` warns of it.
+        the next 10 seconds, and the logger ``draive_pg`` warns of it. The primary also answers
+        while open streams use all ``max_size`` connections to the replica.
 
     Attributes
     ----------

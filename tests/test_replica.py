@@ -151,6 +151,19 @@ def test_long_reads_are_answered_by_the_replica(
     assert warnings_of(caplog) == []
 
 
+def test_primary_answers_while_streams_use_all_connections_to_the_replica(
+    replicated: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    streams = [replicated.frames.chunks("conversation_log", rows=1) for _ in range(4)]
+    for stream in streams:
+        assert len(next(stream)) == 1
+    assert not replicated.sql(IS_REPLICA).it.any()
+    for stream in streams:
+        stream.close()
+    assert replicated.sql(IS_REPLICA).it.all()
+    assert warnings_of(caplog) == []
+
+
 def test_reads_see_what_the_client_has_written(
     replicated: Client, dsn: str, pair: Pair, caplog: pytest.LogCaptureFixture
 ) -> None:

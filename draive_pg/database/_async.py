@@ -226,7 +226,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
         replica, database = self._replica_of_reads(), self._replica_database
         if replica is None or database is None:
             return self
-        return database if await self._run_workflow(replica.is_usable()) else self
+        return database if await self._run_workflow(replica.is_usable(database.is_busy)) else self
 
     async def _run_long[T](self, run: Callable[["AsyncDatabase"], Coroutine[Any, Any, T]]) -> T:
         reader = await self._reader()
@@ -466,6 +466,11 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                     own.listener = start_listening(self.endpoint, take, self._cache.outdate)
                 own.pool = pool
             return own.pool
+
+    def is_busy(self) -> bool:
+        """Async version of `Database.is_busy`, for the connections of this event loop."""
+        own = self._pools.get(asyncio.get_running_loop())
+        return own is not None and isinstance(own.pool, AsyncPool) and own.pool.is_exhausted
 
     def _new_pool(self) -> AsyncPool | AsyncLentPool:
         if isinstance(self.endpoint, LentEndpoint):

@@ -127,7 +127,11 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
     def _reader(self) -> "Database":
         """Return the database for a long read: that of the replica if it is usable."""
         replica, database = self._replica_of_reads(), self._replica_database
-        if replica is None or database is None or not self._run_workflow(replica.is_usable()):
+        if (
+            replica is None
+            or database is None
+            or not self._run_workflow(replica.is_usable(database.is_busy))
+        ):
             return self
         return database
 
@@ -433,6 +437,10 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                 self._finalizer = weakref.finalize(self, _close, pool, listener)
                 self._pool = pool
             return self._pool
+
+    def is_busy(self) -> bool:
+        """Return whether all connections are in use."""
+        return isinstance(self._pool, Pool) and self._pool.is_exhausted
 
     def _new_pool(self) -> Pool | LentPool:
         if isinstance(self.endpoint, LentEndpoint):

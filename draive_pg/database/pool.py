@@ -59,6 +59,11 @@ class _Leases:
         self._granted = WeakSet[_Lease]()
         self.waiting = deque[_Lease]()
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether a request would have to wait."""
+        return len(self._granted) >= self._max_size
+
     def request(self, lease: _Lease) -> None:
         """Grant a lease, now or when it is its turn."""
         self.waiting.append(lease)
@@ -74,7 +79,7 @@ class _Leases:
         self._grant()
 
     def _grant(self) -> None:
-        while self.waiting and len(self._granted) < self._max_size:
+        while self.waiting and not self.exhausted:
             lease = self.waiting.popleft()
             self._granted.add(lease)
             lease.grant()
@@ -98,6 +103,11 @@ class Pool:
         self._leases = _Leases(max_size)
         self._lock = threading.RLock()  # garbage collection may release a connection meanwhile
         self._closed = False
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether all connections are in use."""
+        return self._leases.exhausted
 
     def acquire(self, deadline: Deadline) -> TimedConnection:
         """Return a live connection before a deadline; the caller must release it.
@@ -177,6 +187,11 @@ class AsyncPool:
         self._opened = WeakSet[AsyncTimedConnection]()
         self._leases = _Leases(max_size)
         self._closed = False
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Async version of `Pool.is_exhausted`."""
+        return self._leases.exhausted
 
     async def acquire(self, deadline: Deadline) -> AsyncTimedConnection:
         """Async version of `Pool.acquire`."""

@@ -1,7 +1,7 @@
 """The replica of a client: which long reads it answers, and when the primary does instead."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -95,9 +95,15 @@ class Replica:
         self._last_write = object()
 
     @workflow
-    def is_usable(self) -> Steps[bool]:
-        """Return whether the replica can answer now, with all that this client has seen."""
-        if monotonic() < self._retry_at:
+    def is_usable(self, is_busy: Callable[[], bool]) -> Steps[bool]:
+        """Return whether the replica can answer now, with all that this client has seen.
+
+        Parameters
+        ----------
+        is_busy : callable
+            Return whether all connections to the replica are in use, for example by streams.
+        """
+        if is_busy() or monotonic() < self._retry_at:
             self.note_write()  # what the primary answers is seen by the client, too
             return False
         last_write, known = self._last_write, self._position
@@ -115,6 +121,9 @@ class Replica:
                 self.give_way(problem)
                 return False
             if behind <= 0:
+                if is_busy():
+                    self.note_write()
+                    return False
                 return True
             yield Call(partial(time.sleep, POLL_SECONDS))
 
