@@ -118,6 +118,33 @@ def test_other_items_are_exported_in_their_own_format_only(
     assert db.memory("c").chat() == [USER, ANSWER]
 
 
+def test_reasoning_that_only_the_api_reads_is_exported_with_its_id(
+    db: Client, tmp_path: Path
+) -> None:
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"}
+    assert exported(db, tmp_path, [USER, thought, ANSWER], "responses")["input"][1] == thought
+
+
+def test_refusal_is_a_part_of_its_own_type(db: Client, tmp_path: Path) -> None:
+    refused = {"type": "refusal", "refusal": "No."}
+    answer = {"type": "message", "role": "assistant", "content": [refused]}
+    assert exported(db, tmp_path, [USER, answer], "responses")["input"][1] == answer
+
+
+def test_source_of_an_answer_is_no_image(db: Client, tmp_path: Path) -> None:
+    source = {"type": "source-url", "sourceId": "s", "url": "https://example.com", "title": "Oslo"}
+    spoken = [{"type": "text", "text": "Cold."}, source]
+    messages = [USER, {"role": "assistant", "parts": spoken}]
+    assert exported(db, tmp_path, messages, "openai")["messages"] == [USER, ANSWER]
+
+
+def test_format_of_audio_is_one_of_openai(db: Client, tmp_path: Path) -> None:
+    audio = {"type": "file", "data": PIXEL, "mediaType": "audio/mpeg"}
+    messages = [{"role": "user", "content": [audio]}, ANSWER]
+    [found] = exported(db, tmp_path, messages, "openai")["messages"][0]["content"]
+    assert found["input_audio"]["format"] == "mp3"
+
+
 # --- Results of tools
 
 

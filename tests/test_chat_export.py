@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import Client, MemoryMissing, samples
+from draive_pg.chat import ExportFormat
 from draive_pg.chat.convert import convert
 from draive_pg.chat.export import FORMATS
 from draive_pg.chat.export.stored import Stored, read
@@ -493,13 +494,23 @@ def test_tools_of_one_api_are_left_out(format_: str) -> None:
     assert tool.get("function", tool)["name"] == "a_b"
 
 
-def test_image_that_a_tool_returned_is_a_problem(db: Client, tmp_path: Path) -> None:
+@pytest.mark.parametrize("format_", FORMATS)
+def test_image_that_a_tool_returned_is_a_problem_of_openai(
+    format_: ExportFormat, db: Client, tmp_path: Path
+) -> None:
     image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
     messages = [*MESSAGES[:3], {**MESSAGES[3], "content": [image]}, MESSAGES[4]]
     db.memories.import_chats([{"id": "visit-1", "messages": messages}])
-    done = db.memories.export_chats(tmp_path / "out.jsonl", only_valid=True)
-    problem = "message 4: an image or file outside of a message of the user"
-    assert done.refused == (f"memory 'visit-1': {problem}",)
+    done = db.memories.export_chats(tmp_path / "out.jsonl", format=format_, only_valid=True)
+    problem = "message 4: an image or file in a message of the tool"
+    expected = (f"memory 'visit-1': {problem}",) if format_ == "openai" else ()
+    assert done.refused == expected
+
+
+def test_answer_without_content_is_a_problem(db: Client, tmp_path: Path) -> None:
+    db.memories.import_chat("visit-1", [MESSAGES[1], {"role": "assistant", "content": ""}])
+    done = db.memories.export_chats(tmp_path / "out.jsonl")
+    assert done.problems == ("memory 'visit-1': message 2: no content",)
 
 
 @pytest.mark.parametrize("format_", ["openai", "sharegpt", "responses"])

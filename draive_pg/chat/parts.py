@@ -491,11 +491,7 @@ def _source(part: Mapping[str, Any]) -> Sequence[Block]:
     """Read a source of an answer, of the AI SDK."""
     found = part.get("source")
     fields = cast("Mapping[str, Any]", found) if isinstance(found, Mapping) else part
-    match fields:
-        case {"url": str(url)}:
-            return [reference_part(url, None, {"source": True, **rest(fields, "type", "url")})]
-        case _:
-            return [artifact("source", rest(fields, "type"))]
+    return [artifact("source", rest(fields, "type"))]
 
 
 def artifact(kind: str, data: object) -> Document:

@@ -23,6 +23,7 @@ from draive_pg.codec.elements import Document
 
 UPLOADS = "openai://files/"
 AUDIO = "openai://audio/"
+AUDIO_FORMATS: Mapping[str, str] = {"mpeg": "mp3", "wave": "wav", "x-wav": "wav"}
 URL_ALPHABET = str.maketrans("-_", "+/")
 BESIDE = ("functions", "parallel_tool_calls")  # variables that are fields of fine-tuning files
 
@@ -143,7 +144,8 @@ def _data(data: str, kind: str, meta: Mapping[str, Any]) -> Fields:
     if kind.startswith("image/"):
         return {"type": "image_url", "image_url": {"url": uri, **_detail(meta)}}
     if kind.startswith("audio/"):
-        audio = {"data": data, "format": kind.removeprefix("audio/")}
+        form = kind.removeprefix("audio/")
+        audio = {"data": data, "format": AUDIO_FORMATS.get(form, form)}
         return {"type": "input_audio", "input_audio": audio}
     file = {"file_data": uri, **({"filename": meta["name"]} if "name" in meta else {})}
     return {"type": "file", "file": file}

@@ -16,10 +16,12 @@ from draive_pg.chat.export.writer import (
     name,
     text_of,
 )
+from draive_pg.chat.formats.responses import is_item
 from draive_pg.chat.parts import without
 
 SUMMARY = "summary_text"
 ENCRYPTED = "encrypted_content"
+KEPT = ("id", ENCRYPTED)  # of reasoning, which only the API can read
 
 
 def write(conversation: Conversation, writer: Writer) -> Fields:
@@ -55,7 +57,7 @@ def _items(message: Message, custom: Container[str | None], writer: Writer) -> I
     times = {name: value for name, value in about.items() if name == "created_at"}
     parts: list[Fields] = []
     for block in message.blocks:
-        if isinstance(block, Mapping) and not _is_item(block):
+        if isinstance(block, Mapping) and not is_item(block.get("artifact")):
             if (part := _part(block, message.role, writer)) is not None:
                 parts.append(part)
             continue
@@ -65,15 +67,6 @@ def _items(message: Message, custom: Container[str | None], writer: Writer) -> I
         yield from ({**times, **item} for item in _item(block, custom, writer))
     if parts or not message.blocks:
         yield _message(message, parts, about)
-
-
-def _is_item(part: Mapping[str, Any]) -> bool:
-    """Return True for an item that has no other form, such as a search of the API."""
-    match part:
-        case {"category": str(kind), "artifact": {"type": str(same)}}:
-            return kind == same
-        case _:
-            return False
 
 
 def _message(message: Message, parts: list[Fields], about: Fields) -> Fields:
@@ -91,8 +84,8 @@ def _item(block: Block, custom: Container[str | None], writer: Writer) -> Iterat
             yield item
         case Thought():
             texts = [{"type": SUMMARY, "text": text_of([part])} for part in block.parts]
-            encrypted = {ENCRYPTED: block.meta[ENCRYPTED]} if ENCRYPTED in block.meta else {}
-            if writer.metadata or encrypted:
+            encrypted = {key: block.meta[key] for key in KEPT if key in block.meta}
+            if writer.metadata or ENCRYPTED in encrypted:
                 yield {"type": "reasoning", "summary": texts, **encrypted}
             else:
                 writer.left_out.add("reasoning")

@@ -9,7 +9,7 @@ from typing import Any
 
 from draive_pg.chat.conversation import Call, Message, Result
 from draive_pg.chat.formats.format import Fields, Format, Need
-from draive_pg.chat.parts import artifact, read_content, read_result, rest, without
+from draive_pg.chat.parts import artifact, read_content, read_result, rest
 from draive_pg.chat.roles import time_and_others
 
 OUTPUTS = ("function_call_output", "custom_tool_call_output")
@@ -58,7 +58,7 @@ def _messages(item: Fields) -> Sequence[Message]:
             result = Result(read_result(error or returned), call, tool, failed=error is not None)
             blocks = [Call(tool, item.get("arguments"), call, meta), result]
         case _ if kind in ITEMS:
-            blocks = read_content([without(item, "id") if kind == "reasoning" else item])
+            blocks = read_content([item])
         case {"call_id": str(call)} | {"id": str(call), "output": _} if kind.endswith("_output"):
             return [Message("tool", [_result(kind, call, item)], created, label=kind)]
         case {"call_id": str(call)}:

@@ -176,7 +176,7 @@ def _lines(identifier: str, rows: Iterable[Row], rules: Rules, report: Report) -
         whole, conversation = conversation, answered(conversation)
         if len(conversation.messages) < len(whole.messages):
             report.ignored[AFTER] += 1
-    if (problem := next(problems(conversation.messages), None)) is not None:
+    if (problem := next(problems(conversation.messages, rules.format), None)) is not None:
         invalid = report.refused if rules.only_valid else report.problems
         invalid.append(f"{where}: {problem}")
         if rules.only_valid:
