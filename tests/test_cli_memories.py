@@ -58,6 +58,14 @@ def three(client: Client, sql: psycopg.Connection) -> Client:
 # --- Reading
 
 
+def test_list_shows_titles_if_there_are_some(run: Shell, client: Client) -> None:
+    client.memories.import_chats([{"id": "a", "title": "Bikes", "messages": CHAT}])
+    client.memories.import_chat("b", CHAT)
+    header, *rows = assert_ok(run("list")).splitlines()
+    assert header.split()[:3] == ["identifier", "title", "elements"]
+    assert [row.split()[:3] for row in rows] == [["a", "Bikes", "4"], ["b", "-", "4"]]
+
+
 def test_list_shows_counts_and_sizes(run: Shell, three: Client) -> None:
     header, *rows = assert_ok(run("list")).splitlines()
     assert header.split() == ["identifier", "elements", "variables", "size", "created", "last"]

@@ -60,6 +60,18 @@ def test_list_returns_counts_sizes_and_timestamps(db: Client, sql: psycopg.Conne
     assert db.memories.count() == 5
 
 
+def test_list_has_the_current_titles(db: Client) -> None:
+    for title in ("Bikes", "Red bicycles"):
+        db.memory("a").remember(variables={"title": title})
+    db.memory("b").remember(variables={"name": "Ada"})
+    assert [each.title for each in db.memories.list()] == ["Red bicycles", None]
+    assert [each.title for each in db.memories.list(order="last", limit=2)] == [
+        "Red bicycles",
+        None,
+    ]
+    assert "Red bicycles" in db.memories.list()._repr_html_()
+
+
 @pytest.mark.parametrize(
     ("chosen", "finds"),
     [
@@ -102,7 +114,7 @@ def test_timestamp_out_of_python_range_is_none(db: Client, sql: psycopg.Connecti
 
 def test_list_of_empty_database_is_empty(db: Client) -> None:
     assert db.memories.list() == ()
-    assert len(db.memories.list().to_df().columns) == 7
+    assert len(db.memories.list().to_df().columns) == 8
     assert db.memories.count() == 0
 
 

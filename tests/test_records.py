@@ -75,13 +75,13 @@ def test_records_report_truncation_by_limit() -> None:
 
 
 def test_printed_records_are_a_table_of_terminal_width(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setenv("COLUMNS", "60")
     notes = Records(Note, [Note("a\x1b[2J\n", MOMENT, "x" * 100_000, n) for n in range(1000)])
     lines = str(notes).split("\n")
     assert lines[0].split() == ["name", "created", "text", "meta"]
     assert lines[1].startswith(r"a\x1b[2J\n")
     assert lines[1].endswith("0")
-    assert {len(line) for line in lines[1:61]} == {50}
+    assert {len(line) for line in lines[1:61]} == {60}
     assert lines[61:] == ["940 more rows; to_df() has all", "1,000 in all"]
     assert str(Records(Note)).split("\n")[1:] == ["0 in all"]
 

@@ -109,14 +109,16 @@ def list_(
     if as_json:
         print_json(list(memories))
     else:
-        names = ("identifier", "elements", "variables", "size", "created", "last")
+        names = ("identifier", "title", "elements", "variables", "size", "created", "last")
         rows = [
             (
-                *(each.identifier, each.elements, each.variables),
+                *(each.identifier, each.title, each.elements, each.variables),
                 *(format_size(each.bytes), each.created, each.last),
             )
             for each in memories
         ]
+        if all(each.title is None for each in memories):
+            names, rows = (names[0], *names[2:]), [(row[0], *row[2:]) for row in rows]
         print_table(names, rows, "There are no such memories.")
     if total > shown:
         echo(f"{shown:,} of {total:,}; the next page: --offset {shown}", err=True)

@@ -11,7 +11,7 @@ from unicodedata import combining, east_asian_width
 
 MAX_ROWS = 60
 MAX_WIDTH = 60  # columns of the terminal for one column of a table
-MIN_WIDTH = 6
+MIN_WIDTH = 16
 MAX_COMPLETE = 4  # columns of a table that shows those without values, too
 EMPTY: tuple[object, ...] = (None, "", (), [], {})
 MISSING = "-"
@@ -35,8 +35,7 @@ def table(
 ) -> str:
     """Return an aligned table of at most 60 rows, no line wider than the terminal.
 
-    If it is too wide, texts are cut, then later columns are left out; the first column, numbers and
-    times are cut last.
+    If it is too wide, texts are cut, then later columns are left out; the first column is cut last.
 
     Parameters
     ----------
@@ -191,8 +190,6 @@ def _fitted(widths: Sequence[int], whole: Sequence[bool], total: int) -> list[in
         widest = max(texts, key=fitted.__getitem__, default=0)
         if texts and fitted[widest] > MIN_WIDTH:
             fitted[widest] -= 1
-        elif texts:
-            fitted[texts[-1]] = 0
         elif rest := [n for n, width in enumerate(fitted) if width and n]:
             fitted[rest[-1]] = 0
         else:

@@ -27,9 +27,11 @@ class MemorySummary(Record):
         Number of elements, and of snapshots of variables.
     bytes : int
         Size of both in their tables, compressed.
+    title : str | None
+        The variable ``title``, where imported chat logs have their titles.
     """
 
-    _first = ("identifier", "elements", "variables", "bytes")
+    _first = ("identifier", "title", "elements", "variables", "bytes")
 
     identifier: str
     created: datetime | None
@@ -38,6 +40,7 @@ class MemorySummary(Record):
     elements: int
     variables: int
     bytes: int
+    title: str | None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -12,7 +12,16 @@ SELECT
     (extract(EPOCH FROM CASE WHEN isfinite(greatest(conversation.created, held.last, kept.last)) THEN greatest(conversation.created, held.last, kept.last) END) * 1000000)::INT8,
     held.elements,
     kept.snapshots,
-    held.bytes + kept.bytes
+    held.bytes + kept.bytes,
+    (
+        SELECT variables ->> 'title'
+        FROM (
+        SELECT identifier, created, ctid AS place, variables FROM memories_variables
+    ) AS snapshot
+        WHERE snapshot.identifier = conversation.identifier
+        ORDER BY created DESC, place DESC
+        LIMIT 1
+    )
 FROM memories AS conversation
 CROSS JOIN LATERAL (
     SELECT

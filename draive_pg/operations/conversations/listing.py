@@ -118,7 +118,14 @@ SELECT
     {epoch_us(ORDERS["last"])},
     held.elements,
     kept.snapshots,
-    held.bytes + kept.bytes
+    held.bytes + kept.bytes,
+    (
+        SELECT variables ->> 'title'
+        FROM {SNAPSHOTS} AS snapshot
+        WHERE snapshot.identifier = conversation.identifier
+        ORDER BY created DESC, place DESC
+        LIMIT 1
+    )
 FROM {CONVERSATIONS} AS conversation
 CROSS JOIN LATERAL (
     SELECT
@@ -344,9 +351,9 @@ def memory_missing(message: str, identifier: str) -> Steps[MemoryMissing]:
 
 
 def _summary(row: Row) -> MemorySummary:
-    identifier, created, first, last, *counts = row
+    identifier, created, first, last, *others = row
     first, last = from_epoch_us(first), from_epoch_us(last)
-    return MemorySummary(identifier, from_epoch_us(created), first, last, *counts)
+    return MemorySummary(identifier, from_epoch_us(created), first, last, *others)
 
 
 def _filters(selection: Selection) -> dict[str, object]:
