@@ -16,6 +16,7 @@ from draive_pg import (
     FolderStatus,
     RevisionConflict,
     RevisionLabelled,
+    RevisionMissing,
     TemplateInvalid,
 )
 from draive_pg.operations.operation import Workflow
@@ -329,6 +330,86 @@ def test_concurrent_pushes_one_wins(
 # --- Prompts
 
 
+# --- What is compared
+
+
+def test_readmes_and_empty_files_are_left_out_and_named(documents: Any, side: Sides) -> None:
+    side.define("README", 1)
+    side.define("empty", 1)
+    side.write("a", 2)
+    side.write("README", 2)
+    (side.folder / f"empty{side.suffix}").touch()
+    pushed = documents.push(side.folder, delete=True)
+    assert changes(pushed) == {"a": ("new in folder", "write")}
+    assert sorted(pushed.unread) == [
+        f"README{side.suffix} (rename it to %52EADME{side.suffix})",
+        f"empty{side.suffix} (empty)",
+    ]
+    assert side.stored() == {"README": 1, "a": 2, "empty": 1}
+
+
+@pytest.mark.parametrize("by", ["name", "path"])
+def test_ignored_files_are_left_alone_on_both_sides(documents: Any, side: Sides, by: str) -> None:
+    for name in ("a", "draft-a", "draft-b"):
+        side.write(name, 1)
+    documents.push(side.folder)
+    ending = side.suffix if by == "path" else ""
+    (side.folder / ".draive_pg_ignore").write_text(
+        f"# not ready\ndraft-*{ending}\n\n!draft-b{ending}\n"
+    )
+    side.define("draft-c", 1)
+    for name in ("a", "draft-a", "draft-b"):
+        side.write(name, 2)
+    written = dict.fromkeys(("a", "draft-b"), ("changed in folder", "write"))
+    assert changes(documents.push(side.folder, delete=True)) == written
+    assert side.stored() == {"a": 2, "draft-a": 1, "draft-b": 2, "draft-c": 1}
+    assert changes(documents.pull(side.folder, delete=True, force=True)) == {}
+    assert "2" in (side.folder / f"draft-a{side.suffix}").read_text()
+
+
+def test_only_matching_names_are_pushed(documents: Any, side: Sides) -> None:
+    for name in ("a1", "a2", "b1"):
+        side.write(name, 1)
+    side.define("b2", 1)
+    assert set(changes(documents.push(side.folder, ["*1"], prefix="a", delete=True))) == {"a1"}
+    assert set(changes(documents.push(side.folder, ["a*", "b1"], delete=True))) == {"a2", "b1"}
+    with pytest.raises(FileInvalid, match=r"there are no \w+ 'c\*'"):
+        documents.push(side.folder, ["a*", "c*"])
+    assert side.stored() == {"a1": 1, "a2": 1, "b1": 1, "b2": 1}
+
+
+def test_check_names_all_problems_of_a_folder(documents: Any, side: Sides) -> None:
+    with pytest.raises(FileInvalid, match="there is no folder"):
+        documents.check_folder(side.folder)
+    side.write("a", 1)
+    (side.folder / f"b{side.suffix}").write_bytes(b"\xff")
+    (side.folder / f"c{side.suffix}").write_bytes(b"\xff")
+    checked = documents.check_folder(side.folder)
+    assert [(each.file, each.fatal) for each in checked.problems] == [
+        (f"{name}{side.suffix}", True) for name in "bc"
+    ]
+    assert (checked.valid, checked.names) == (False, ("a",))
+
+
+def test_check_tells_what_prompts_cannot_be_filled_from_what_is_suspicious(
+    db: Client, folder: Path
+) -> None:
+    folder.mkdir()
+    (folder / "a.md").write_text('+++\narguments = [{name = "n"}]\n+++\n{m}\n')
+    (folder / "b.md").write_text("Hello {")
+    checked = db.instructions.check_folder(folder)
+    assert [(each.file, each.fatal) for each in checked.problems] == [
+        ("a.md", True),
+        ("b.md", False),
+    ]
+    with pytest.raises(TemplateInvalid, match="'b'"):
+        db.instructions.push(folder, ["b"], strict=True)
+    assert db.instructions.list() == ()
+
+
+# --- Authors, arguments and labels
+
+
 def test_push_stores_author_and_message(db: Client, folder: Path) -> None:
     folder.mkdir()
     (folder / "greeting.md").write_text("Hi\n")
@@ -364,6 +445,19 @@ def test_labels_are_synchronized_on_request(db: Client, folder: Path) -> None:
     (folder / "greeting.md").write_text("2\n")
     assert db.instructions.push(folder, labels=True).done
     assert [each.label for each in db.instructions.labels()] == ["production"]  # of revision 1
+
+
+def test_label_on_a_revision_of_another_database_is_refused(
+    db: Client, connect: Any, databases: Any, folder: Path
+) -> None:
+    for number in (1, 2):
+        db.instructions.define("greeting", content=f"{number}")
+    db.instructions.label("greeting", "production", revision=1)
+    db.instructions.pull(folder, labels=True)
+    other = connect(databases.provide())
+    with pytest.raises(RevisionMissing, match="push that version first"):
+        other.instructions.push(folder, labels=True)
+    assert other.instructions.list() == ()
 
 
 # --- Configurations

@@ -132,7 +132,10 @@ class Folder:
 
     def includes(self, name: str) -> bool:
         """Return whether a name is in the scope, not ignored, and not that of an unread file."""
-        if name not in self.scope or name in self._ignored or name in self._withheld:
+        if name not in self.scope or name in self._withheld:
+            return False
+        path = self._places.get(name) or path_of_name(name, self.kind.suffixes[0])
+        if self._ignored.covers(name, str(path)):
             return False
         if not self._links:
             return True
@@ -239,7 +242,8 @@ class Folder:
     def _read_document(self, relative: PurePosixPath) -> None:
         text, suffix = str(relative), relative.suffix
         name = name_of_path(relative, suffix)
-        if name in self._ignored or text in self._ignored:
+        if self._ignored.covers(name, text):
+            self._withheld.add(name)
             return
         path = f"{self.path}{os.sep}{text}"
         status = os.lstat(path)
@@ -291,7 +295,7 @@ class Folder:
         if (self.path / relative).is_symlink():
             reason = "a link"
             self._links.add(relative)
-        if str(relative) not in self._ignored:
+        if not self._ignored.covers(str(relative)):
             self._unread.append(f"{relative} ({reason})")
 
     def _remove(self, path: Path) -> None:

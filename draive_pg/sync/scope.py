@@ -66,8 +66,13 @@ class Ignored:
             if line and not line.startswith("#")
         ]
 
-    def __contains__(self, name: str) -> bool:
-        return bool(self._rules) and next(
-            (ignored for pattern, ignored in reversed(self._rules) if matches(name, (pattern,))),
+    def covers(self, *names: str) -> bool:
+        """Return whether the last pattern that matches one of the names of a file ignores it."""
+        return next(
+            (
+                ignored
+                for pattern, ignored in reversed(self._rules)
+                if any(matches(name, (pattern,)) for name in names)
+            ),
             False,
         )
