@@ -135,6 +135,28 @@ def test_logs_become_memories_with_their_times_and_variables(db: Client) -> None
     assert db.memory("b").recall().variables == {"system": "Be kind."}
 
 
+@pytest.mark.parametrize("of", ["chats", "memories"])
+def test_import_does_not_read_all_memories_for_each_element(
+    db: Client, sql: psycopg.Connection, tmp_path: Path, of: str
+) -> None:
+    """PostgreSQL plans the check of a foreign key for the memories that there are at first."""
+    path = tmp_path / "memories.jsonl"
+    db.memories.import_chats(LOG)
+    db.memories.export_memories(path)
+    sql.execute("DELETE FROM memories")
+    sql.execute("INSERT INTO memories (identifier) SELECT 'm' || n FROM generate_series(1, 200) n")
+    sql.execute("ANALYZE memories")
+    with db.transaction():
+        if of == "chats":
+            db.memories.import_chats(LOG)
+        else:
+            db.memories.import_memories(path)
+        [read] = db.sql(
+            "SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'memories'"
+        ).seq_tup_read
+    assert read == 0
+
+
 def test_importing_logs_again_adds_nothing(db: Client) -> None:
     db.memories.import_chats(LOG)
     before = db.frames.conversation_log()

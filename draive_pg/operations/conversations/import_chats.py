@@ -29,6 +29,7 @@ from draive_pg.operations.conversations.store import (
     INSERT_SNAPSHOTS,
     SNAPSHOTS,
     STEP,
+    USE_INDEXES,
     WRITES,
     lock_memories,
     lock_memory,
@@ -515,6 +516,7 @@ def _write(batch: Sequence[Given], *, append: bool) -> Operation[Mapping[str, Ro
     return Operation(
         name=f"import {first.where}: memory {first.identifier!r:.80}{more}",
         statements=(
+            USE_INDEXES(),
             *lock_memories([given.identifier for given in batch]),
             _statement(batch, append=append, only_new=False),
         ),

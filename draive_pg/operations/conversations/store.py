@@ -739,6 +739,10 @@ FROM (
 """,
 )
 
+# The check of a foreign key is planned once in a session: with few memories it would read all of
+# them, and still do so for each element when an import has added thousands.
+USE_INDEXES = Query("memories.use_indexes", "SELECT set_config('enable_seqscan', 'off', TRUE)")
+
 # Locking rows needs the privilege UPDATE, which roles that write may lack.
 MAY_LOCK_ROWS = Query(
     "memories.may_lock_rows",

@@ -27,6 +27,7 @@ from draive_pg.operations.conversations.store import (
     NUMBERED,
     ORDER,
     SNAPSHOTS,
+    USE_INDEXES,
     lock_memories,
 )
 from draive_pg.operations.estimate import estimate
@@ -382,6 +383,7 @@ def _write(
     return Operation(
         name=f"import {source.name!r:.80}, lines {batch[0].number} to {batch[-1].number}",
         statements=(
+            USE_INDEXES(),
             *lock_memories(identifiers),
             WRITE(lines=_array(batch), identifiers=identifiers, with_variables=with_variables),
         ),
