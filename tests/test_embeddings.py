@@ -66,9 +66,14 @@ def table_of(line: Line) -> str:
     return "conversation_memory" if line.has_turns else "memories_elements"
 
 
-def stored(db: Client) -> list[str]:
+def embeddings_of(line: Line) -> str:
+    """Return the table of the embeddings."""
+    return "draive_pg_turn_embeddings" if line.has_turns else "draive_pg_embeddings"
+
+
+def stored(db: Client, line: Line = LINE_89) -> list[str]:
     """Return the memory of each embedding."""
-    frame = db.sql("SELECT identifier FROM draive_pg_embeddings ORDER BY 1")
+    frame = db.sql(f"SELECT identifier FROM {embeddings_of(line)} ORDER BY 1")
     return [*frame["identifier"]]
 
 
@@ -165,16 +170,16 @@ def test_embeddings_are_removed_with_the_elements(chats: Client, line: Line) -> 
     model = EmbeddingModel("letters", Letters())
     chats.memories.embed(model)
     chats.memories.erase("m", dry_run=False)
-    assert stored(chats) == ["n"] * 3
+    assert stored(chats, line) == ["n"] * 3
     chats.memory("n").undo()  # one of two elements with the same text stays
-    assert len(stored(chats)) == 2
+    assert len(stored(chats, line)) == 2
     chats.memory("n").rename("o")
-    assert stored(chats) == []
+    assert stored(chats, line) == []
     chats.memories.embed(model)
     chats.memories.prune(keep=1, dry_run=False)
-    assert stored(chats) == ["o"] * 2
+    assert stored(chats, line) == ["o"] * 2
     chats.memory("o").clear()
-    assert stored(chats) == []
+    assert stored(chats, line) == []
 
 
 @BOTH_LAYOUTS
@@ -184,10 +189,28 @@ def test_truncate_removes_embeddings(chats: Client, empty_dsn: str, line: Line) 
     chats.memories.embed(model)
     with psycopg.connect(empty_dsn) as sql:
         sql.execute(f"TRUNCATE {table_of(line)}".encode())
-    assert stored(chats) == []
+    assert stored(chats, line) == []
     chats.memories.import_chat("o", [{"role": "user", "content": "new"}])
     chats.memories.embed(model)
     assert [*chats.memories.search(near="parcel", model=model, limit=1)["identifier"]] == ["o"]
+
+
+@pytest.mark.parametrize(("line", "other"), [(LINE_89, LINE_118), (LINE_118, LINE_89)], ids=str)
+def test_removal_from_the_tables_of_another_draive_keeps_embeddings(
+    chats: Client, empty_dsn: str, line: Line, other: Line
+) -> None:
+    set_up(empty_dsn, other)
+    model = EmbeddingModel("letters", Letters())
+    with Client(empty_dsn, draive=other.name) as converted:
+        for identifier in ("m", "n"):
+            converted.memories.import_chat(identifier, [{"role": "user", "content": "my parcel"}])
+        chats.memories.embed(model)
+        converted.memories.embed(model)
+        chats.memories.erase("m", dry_run=False)
+        with psycopg.connect(empty_dsn) as sql:
+            sql.execute(f"TRUNCATE {table_of(line)}".encode())
+        found = converted.memories.search(near="parcel", model=model)
+        assert sorted(found["identifier"]) == ["m", "n"]
 
 
 @BOTH_LAYOUTS
@@ -200,7 +223,7 @@ def test_embedding_of_an_element_removed_meanwhile_is_not_stored(
         return Letters()(texts)
 
     chats.memories.embed(EmbeddingModel("letters", model))
-    assert stored(chats) == ["n"] * 3
+    assert stored(chats, line) == ["n"] * 3
 
 
 @BOTH_LAYOUTS
@@ -253,7 +276,9 @@ def test_role_that_only_removes_elements_removes_embeddings(
         sql.execute("SET ROLE dpg_test_forgetful")
         sql.execute(f"DELETE FROM {table}".encode())
         sql.execute("RESET ROLE")
-        assert sql.execute("SELECT count(*) FROM draive_pg_embeddings").fetchone() == (0,)
+        assert sql.execute(f"SELECT count(*) FROM {embeddings_of(line)}".encode()).fetchone() == (
+            0,
+        )
         sql.rollback()
 
 

@@ -327,10 +327,11 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
         """Compute and store the missing embeddings of elements, for ``search(near=…)``.
 
         It needs the extension pgvector 0.8 or newer. The first call creates the extension, the
-        table ``draive_pg_embeddings`` and triggers, as the owner of the tables of draive. Equal
-        texts are embedded once per 5,000 texts. Each batch is stored at once, so an interrupted
-        call can be repeated. The triggers remove an embedding when its text is removed, edited or
-        erased in its memory, whoever does that. `Memory.rename` removes those of the memory.
+        table ``draive_pg_embeddings`` (of draive 0.100 and newer ``draive_pg_turn_embeddings``)
+        and triggers, as the owner of the tables of draive. Equal texts are embedded once per 5,000
+        texts. Each batch is stored at once, so an interrupted call can be repeated. The triggers
+        remove an embedding when its text is removed, edited or erased in its memory, whoever does
+        that. `Memory.rename` removes those of the memory.
 
         Parameters
         ----------

@@ -164,7 +164,7 @@ class Relations:
 PLACEHOLDER = re.compile(
     r"\{(?:conversations|elements|newest_elements|writes|snapshots|create_conversations"
     r"|lock_conversations|insert_elements|insert_snapshots|delete_elements|delete_snapshots|check_removal|remove_conversations"
-    r"|element_tables|turns|unless_indexed|end_unless|meta|fence|located)\}"
+    r"|element_tables|turns|unless_indexed|end_unless|meta|fence|located|embeddings)\}"
 )
 
 

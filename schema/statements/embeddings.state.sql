@@ -19,5 +19,4 @@ SELECT
         WHERE NOT EXISTS (
             SELECT FROM pg_trigger WHERE tgrelid = written.oid AND tgname = 'draive_pg_embeddings'
         )
-    ) AND to_regclass(coalesce(quote_ident($1::TEXT) || '.', '') || 'draive_pg_embeddings')
-        IS NOT NULL
+    ) AND to_regclass(coalesce(quote_ident($1::TEXT) || '.', '') || 'draive_pg_embeddings') IS NOT NULL

@@ -303,10 +303,9 @@ TABLES = (
 )
 
 # Not created by a migration: `Memories.embed` does that.
-EMBEDDINGS = ExpectedTable(
-    "draive_pg_embeddings",
-    "",
-    _columns("identifier text, model text, digest bytea, embedding vector"),
+EMBEDDINGS = tuple(
+    ExpectedTable(name, "", _columns("identifier text, model text, digest bytea, embedding vector"))
+    for name in ("draive_pg_embeddings", "draive_pg_turn_embeddings")
 )
 
 # Every role may read the catalog, even without a privilege on the schema. Partitions are counted
@@ -450,7 +449,7 @@ def read_catalog(schema: str | None, line: Line | None) -> Operation[Catalog]:
     line : Line | None
         The line whose tables the database should have; None: that of its tables.
     """
-    names = list(dict.fromkeys(table.name for table in (*TABLES, EMBEDDINGS)))
+    names = list(dict.fromkeys(table.name for table in (*TABLES, *EMBEDDINGS)))
     return read_rows(
         "inspect the tables", CATALOG(schema=schema, names=names), lambda rows: _catalog(rows, line)
     )
@@ -458,7 +457,7 @@ def read_catalog(schema: str | None, line: Line | None) -> Operation[Catalog]:
 
 def _catalog(rows: Sequence[Row], line: Line | None) -> Catalog:
     states = {name: state for name, *state in rows}
-    found = [CatalogRow(table, *states[table.name]) for table in (*TABLES, EMBEDDINGS)]
+    found = [CatalogRow(table, *states[table.name]) for table in (*TABLES, *EMBEDDINGS)]
     parts = _present_parts(found) | parts_of(_line_of(found, line))
     return Catalog(
         parts,
@@ -466,7 +465,7 @@ def _catalog(rows: Sequence[Row], line: Line | None) -> Catalog:
             row._replace(expected=_expected(row.expected, parts))
             for row in found
             if is_for(row.expected.migration, parts)
-            and (row.present or row.expected is not EMBEDDINGS)
+            and (row.present or row.expected not in EMBEDDINGS)
         ],
     )
 

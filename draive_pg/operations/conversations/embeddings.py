@@ -23,6 +23,7 @@ from draive_pg.lines.line import Line, Store, present_stores
 from draive_pg.operations.conversations.expressions import CHOSEN, SPOKEN_TEXT
 from draive_pg.operations.conversations.store import (
     ELEMENTS,
+    EMBEDDINGS,
     FENCE,
     STORES,
     WRITES,
@@ -44,7 +45,7 @@ from draive_pg.operations.operation import (
     workflow,
 )
 
-TABLE: LiteralString = "draive_pg_embeddings"
+TRIGGER: LiteralString = "draive_pg_embeddings"
 # Replaced by the quoted schema of the extension, and by the number of dimensions of a vector.
 PGVECTOR: LiteralString = "{vector}"
 SIZE: LiteralString = "{dimensions}"
@@ -65,7 +66,7 @@ ELEMENT_TABLES: Mapping[Store, LiteralString] = {
 
 STATE = Query(
     "embeddings.state",
-    """
+    f"""
 WITH written AS (
     SELECT to_regclass(coalesce(quote_ident(:schema::TEXT) || '.', '') || name) AS oid
     FROM unnest(:tables::TEXT[]) AS name
@@ -83,10 +84,9 @@ SELECT
     NOT EXISTS (
         SELECT FROM written
         WHERE NOT EXISTS (
-            SELECT FROM pg_trigger WHERE tgrelid = written.oid AND tgname = 'draive_pg_embeddings'
+            SELECT FROM pg_trigger WHERE tgrelid = written.oid AND tgname = '{TRIGGER}'
         )
-    ) AND to_regclass(coalesce(quote_ident(:schema::TEXT) || '.', '') || 'draive_pg_embeddings')
-        IS NOT NULL
+    ) AND to_regclass(coalesce(quote_ident(:schema::TEXT) || '.', '') || '{EMBEDDINGS}') IS NOT NULL
 """,
 )
 
@@ -100,14 +100,14 @@ class State(NamedTuple):
 
 
 CREATE: LiteralString = f"""
-CREATE TABLE IF NOT EXISTS {{schema}}.{TABLE} (
+CREATE TABLE IF NOT EXISTS {{schema}}.{EMBEDDINGS} (
     identifier TEXT NOT NULL,
     model TEXT NOT NULL,
     digest BYTEA NOT NULL,
     embedding {PGVECTOR}.vector NOT NULL,
     PRIMARY KEY (identifier, model, digest)
 );
-CREATE INDEX IF NOT EXISTS {TABLE}_model ON {{schema}}.{TABLE} (model);
+CREATE INDEX IF NOT EXISTS {EMBEDDINGS}_model ON {{schema}}.{EMBEDDINGS} (model);
 """
 
 
@@ -116,15 +116,15 @@ def _trigger(store: Store) -> LiteralString:
     table = ELEMENT_TABLES[store]
     removed = STORES[store][WRITES].replace(f"{{schema}}.{table}", "removed")
     return f"""
-CREATE OR REPLACE FUNCTION {{schema}}.{TABLE}_{table}() RETURNS TRIGGER
+CREATE OR REPLACE FUNCTION {{schema}}.{TRIGGER}_{table}() RETURNS TRIGGER
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
-        DELETE FROM {{schema}}.{TABLE} AS stored
+        DELETE FROM {{schema}}.{EMBEDDINGS} AS stored
         WHERE stored.identifier NOT IN (SELECT identifier FROM {ELEMENTS} AS element);
         RETURN NULL;
     END IF;
-    DELETE FROM {{schema}}.{TABLE} AS stored
+    DELETE FROM {{schema}}.{EMBEDDINGS} AS stored
     WHERE stored.identifier IN (SELECT identifier FROM {removed} AS gone)
         AND (stored.identifier, stored.digest) NOT IN (
             SELECT element.identifier, {DIGEST}
@@ -135,14 +135,14 @@ BEGIN
     RETURN NULL;
 END
 $$;
-CREATE OR REPLACE TRIGGER {TABLE} AFTER DELETE ON {{schema}}.{table}
+CREATE OR REPLACE TRIGGER {TRIGGER} AFTER DELETE ON {{schema}}.{table}
     REFERENCING OLD TABLE AS removed
-    FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.{TABLE}_{table}();
-CREATE OR REPLACE TRIGGER {TABLE}_update AFTER UPDATE ON {{schema}}.{table}
+    FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.{TRIGGER}_{table}();
+CREATE OR REPLACE TRIGGER {TRIGGER}_update AFTER UPDATE ON {{schema}}.{table}
     REFERENCING OLD TABLE AS removed
-    FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.{TABLE}_{table}();
-CREATE OR REPLACE TRIGGER {TABLE}_truncate AFTER TRUNCATE ON {{schema}}.{table}
-    FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.{TABLE}_{table}();
+    FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.{TRIGGER}_{table}();
+CREATE OR REPLACE TRIGGER {TRIGGER}_truncate AFTER TRUNCATE ON {{schema}}.{table}
+    FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.{TRIGGER}_{table}();
 """
 
 
@@ -150,13 +150,16 @@ DIMENSIONS = Query(
     "embeddings.dimensions",
     f"""
 SELECT {PGVECTOR}.vector_dims(embedding)
-FROM {{schema}}.{TABLE}
+FROM {{schema}}.{EMBEDDINGS}
 WHERE model = :model::TEXT
 LIMIT 1
 """,
 )
 
-INDEXED = Query("embeddings.indexed", "SELECT to_regclass(:index::TEXT) IS NOT NULL")
+INDEXED = Query(
+    "embeddings.indexed",
+    f"SELECT to_regclass(:schema::TEXT || '.{EMBEDDINGS}_' || :index::TEXT) IS NOT NULL",
+)
 
 MISSING: LiteralString = f"""
 FROM {ELEMENTS} AS element
@@ -166,7 +169,7 @@ WHERE {CHOSEN}
     AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
     AND spoken.text ~ '\\S'
     AND NOT EXISTS (
-        SELECT FROM {{schema}}.{TABLE} AS stored
+        SELECT FROM {{schema}}.{EMBEDDINGS} AS stored
         WHERE stored.identifier = element.identifier
             AND stored.model = :model::TEXT
             AND stored.digest = {DIGEST}
@@ -185,7 +188,7 @@ NEAREST: LiteralString = f"""(
                         embedding::{PGVECTOR}.vector({SIZE})
                         OPERATOR({PGVECTOR}.<=>) :near::TEXT::{PGVECTOR}.vector
                     ){EXACT} AS distance
-                FROM {{schema}}.{TABLE}
+                FROM {{schema}}.{EMBEDDINGS}
                 WHERE model = :model::TEXT
                 {FIRST}
             ) AS nearest
@@ -224,7 +227,7 @@ WITH stored AS MATERIALIZED (
             FROM unnest(:identifiers::TEXT[]) AS memory
         ))
 )
-INSERT INTO {{schema}}.{TABLE} (identifier, model, digest, embedding)
+INSERT INTO {{schema}}.{EMBEDDINGS} (identifier, model, digest, embedding)
 SELECT stored.identifier, :model::TEXT, digest, computed.embedding::{PGVECTOR}.vector
 FROM stored
 JOIN unnest(:digests::BYTEA[], :embeddings::TEXT[]) AS computed (digest, embedding) USING (digest)
@@ -374,12 +377,12 @@ def _create(schema: str | None) -> Steps[State]:
 
 def _create_index(model: str, dimensions: int, extension: str, schema: str) -> Steps[None]:
     """Create the index of the embeddings of a model, if it does not exist."""
-    name = f"{TABLE}_{sha256(f'{model} {dimensions}'.encode()).hexdigest()[:16]}"
-    if (yield _rows(INDEXED(index=f"{schema}.{name}")))[0][0]:
+    index = sha256(f"{model} {dimensions}".encode()).hexdigest()[:16]
+    if (yield _rows(INDEXED(schema=schema, index=index)))[0][0]:
         return
     # CREATE INDEX takes no parameters, so psycopg quotes the name of the model.
     sql = (
-        f"CREATE INDEX IF NOT EXISTS {name} ON {schema}.{TABLE} "
+        f"CREATE INDEX IF NOT EXISTS {EMBEDDINGS}_{index} ON {schema}.{EMBEDDINGS} "
         f"USING hnsw ((embedding::{extension}.vector({dimensions})) {extension}.vector_cosine_ops) "
         f"WHERE model = {Literal(model).as_string()}"
     )

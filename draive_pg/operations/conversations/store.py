@@ -51,6 +51,9 @@ SNAPSHOTS: LiteralString = "{snapshots}"
 # node that stores them. Without rows on one server.
 LOCATED: LiteralString = "{located}"
 
+# The name of the table of embeddings: one for each layout, because a memory may be in both.
+EMBEDDINGS: LiteralString = "{embeddings}"
+
 # Each is one or several common table expressions. `created_conversations` has the identifiers of
 # `new_conversations (identifier, created)` that did not exist, and `locked_conversations` locks the
 # rows of `locked (identifier)` to which a foreign key of the elements refers. The others write the
@@ -139,6 +142,7 @@ MEMORIES: Mapping[LiteralString, LiteralString] = {
     FENCE: "OFFSET 0",
     WRITES: "{schema}.memories_elements",
     META: "(SELECT identifier, content -> 'meta' AS meta FROM {schema}.memories_elements)",
+    EMBEDDINGS: "draive_pg_embeddings",
     SNAPSHOTS: """(
         SELECT identifier, created, ctid AS place, variables FROM {schema}.memories_variables
     )""",
@@ -235,6 +239,7 @@ UUID_ELEMENTS: LiteralString = f"""(
     )"""
 
 UUID_MEMORIES: Mapping[LiteralString, LiteralString] = {
+    EMBEDDINGS: "draive_pg_embeddings",
     CONVERSATIONS: "(SELECT identifier::TEXT AS identifier, created FROM {schema}.memories)",
     ELEMENTS: UUID_ELEMENTS,
     NEWEST_ELEMENTS: UUID_ELEMENTS,
@@ -608,6 +613,7 @@ DELETE_TURNS: LiteralString = """deleted_turns AS (
 
 CONVERSATION_MEMORY: Mapping[LiteralString, LiteralString] = {
     TURNS: "{schema}.conversation_memory",
+    EMBEDDINGS: "draive_pg_turn_embeddings",
     CONVERSATIONS: """(
         SELECT thread_id AS identifier, min(created) AS created
         FROM {schema}.conversation_memory
@@ -681,6 +687,7 @@ AGENT_ELEMENTS: LiteralString = f"""(
     )"""
 
 AGENT_MEMORY: Mapping[LiteralString, LiteralString] = {
+    EMBEDDINGS: "draive_pg_turn_embeddings",
     CONVERSATIONS: f"""(
         SELECT {THREAD} AS identifier, min(created) AS created
         FROM {{schema}}.agent_memory
