@@ -11,6 +11,7 @@ from draive_pg import Client
 from draive_pg.chat import ExportFormat
 from draive_pg.chat.convert import Chat, convert
 from draive_pg.chat.reader import Log
+from draive_pg.operations.conversations.import_chats import Rules, check
 from tests.chat_logs import entries, only
 
 PIXEL = b64encode(b"\x89PNG pixel").decode()
@@ -512,3 +513,29 @@ def test_images_in_results_of_gemini_are_images() -> None:
         {"role": "user", "parts": [result]},
     ]
     assert media({"contents": contents}) == ["See", "image/png"]
+
+
+def test_placeholder_of_trl_for_an_image_is_kept() -> None:
+    prompt = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "See"}]}]
+    row = {"prompt": prompt, "completion": [ANSWER], "images": ["a.png"]}
+    assert media(row, 0) == ["image", "See"]
+    assert only(row).variables == {"images": ["a.png"]}
+
+
+def test_generation_of_langfuse_with_a_session_is_read() -> None:
+    generation = {
+        "id": "g",
+        "traceId": "t",
+        "type": "GENERATION",
+        "sessionId": "s",
+        "input": {"messages": [USER]},
+        "output": ANSWER,
+    }
+    for log in (generation, [generation], [generation, {**generation, "id": "h"}]):
+        assert len(entries(log)) == (2 if len(log) == 2 else 1)
+    assert only([generation]).turns == [("user", "Weather in Oslo?"), ("assistant", "Cold.")]
+
+
+def test_file_without_messages_is_reported() -> None:
+    done = check(b'{"type": "summary", "summary": "Oslo", "leafUuid": "1"}', Rules())
+    assert (done.imported, done.failed, done.ignored) == (0, 0, {"file data": 1})

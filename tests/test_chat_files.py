@@ -351,6 +351,21 @@ def test_csv_of_messages_is_read(tmp_path: Path, delimiter: str) -> None:
     assert found["ada"].times[0] == "2024-05-01T10:00:00+00:00"
 
 
+def test_csv_with_python_in_its_cells_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    call = {"id": "c", "function": {"name": "f", "arguments": '{"a": 1}'}}
+    messages = [
+        {"role": "user", "content": "It's [here]"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+    ]
+    rows = [{"id": "a", "messages": messages, "tags": ["x"], "note": "{'a', print()}"}]
+    pd.DataFrame(rows).to_csv(path, index=False)
+    [found] = memories(path).values()
+    assert found.turns == [("user", "It's [here]"), ("assistant", "")]
+    assert found.calls == [("f", {"a": 1}, None)]
+    assert found.variables == {"tags": ["x"], "note": "{'a', print()}"}
+
+
 def test_csv_with_json_in_its_cells_is_read(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     content = '{"free": 2}\nand more'

@@ -320,7 +320,7 @@ def _openai_file(file: Mapping[str, Any]) -> Document:
             raise _misshapen("file", {"type": "file", "file": file})
 
 
-def _sourced(part: Mapping[str, Any]) -> Sequence[Block]:
+def _sourced(part: Mapping[str, Any]) -> Sequence[Block]:  # noqa: PLR0911 - one return per kind
     """Read an image or document of Anthropic, or an image of the AI SDK or LangChain."""
     meta = rest(
         part, "type", "source", "image", "mediaType", "mimeType", "mime_type", "cache_control"
@@ -342,6 +342,8 @@ def _sourced(part: Mapping[str, Any]) -> Sequence[Block]:
             return [reference_part(uri, mime_type, rest(meta, "file_uri"))]
         case {"document": {"data": data, **others}}:  # of Cohere
             return [text_part(as_text(data), others)]
+        case {"type": str(kind), **others} if not others:  # of TRL, which has them beside
+            return [artifact(kind, part)]
         case {"file_uuid": str(identifier)}:  # of Claude's export
             return [reference_part(f"claude://files/{quote(identifier, safe='')}", None)]
         case _:

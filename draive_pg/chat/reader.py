@@ -165,8 +165,12 @@ class _Documents:
     def _parsed(self, found: Document, value: Any, *, whole: bool = False) -> Iterator[_Parsed]:
         place = replace(found, place="") if whole else found
         try:
+            is_empty = True
             for conversation in formats.parse(value, self._reader):
+                is_empty = False
                 yield _Parsed(conversation, place)
+            if is_empty:  # such as a session of which only events are left
+                self._containers.ignore(_where(place))
         except formats.UnknownFormat as error:
             problem = (found.file, error.problem)
             self._unknown.setdefault(problem, f"{_where(place)}: {error}")

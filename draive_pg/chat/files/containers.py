@@ -81,7 +81,7 @@ class Containers:
         ignored: Callable[[str], None] = lambda _: None,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self._ignored = ignored
+        self.ignore = ignored
         self._progress = progress
 
     def read(self, source: Any) -> Iterator[Document]:
@@ -136,7 +136,7 @@ class Containers:
             known = [each for each in files if _is_log(each)]
             for each in files:
                 if each not in known:
-                    self._ignored(str(each.relative_to(path)))
+                    self.ignore(str(each.relative_to(path)))
             if not known:
                 folder = File(printable(path.name), "")
                 yield unreadable(folder, ValueError("a folder without files of chat logs"))
@@ -198,7 +198,7 @@ class Containers:
             chosen = named or known
             for each in files:
                 if each not in chosen:
-                    self._ignored(each.filename)
+                    self.ignore(each.filename)
             if not chosen:
                 raise ChatInvalid(f"{name}: an archive without files of chat logs")
             for each in chosen:

@@ -4,6 +4,7 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
+import ast
 import csv
 import json
 import math
@@ -88,10 +89,7 @@ def _cell(value: Any, *, is_text: bool) -> Any:
     """Decode a cell with JSON; the text of a message stays text."""
     if not isinstance(value, str) or value[:1] not in ("[", "{"):
         return value
-    try:
-        decoded = json.loads(value)
-    except (ValueError, RecursionError):
-        return value
+    decoded = _decoded(value)
     if not is_text:
         return decoded
     items = cast("list[Any]", decoded if isinstance(decoded, list) else [])
@@ -99,6 +97,18 @@ def _cell(value: Any, *, is_text: bool) -> Any:
         isinstance(each, dict) and not MARKS.isdisjoint(each) for each in items
     )
     return decoded if listed else value
+
+
+def _decoded(text: str) -> Any:
+    """Decode JSON, or a list or dictionary as Python and pandas write it; other text is itself."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return json.loads(json.dumps(ast.literal_eval(text)))
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return text
 
 
 def frame_rows(frame: Any) -> Iterator[Mapping[str, Any]]:

@@ -27,7 +27,10 @@ EVENTS = (
     "file-history-snapshot",
     "queue-operation",
 )
-CONTENTS = frozenset({"content", "message", "data", "role", "text"})  # of messages of other formats
+# Fields of messages and traces of other formats.
+CONTENTS = frozenset(
+    {"content", "message", "data", "role", "text", "input", "output", "inputs", "outputs"}
+)
 SPOKEN = ("user", "assistant")
 SESSION = ("cwd", "gitBranch", "version")
 # Lines with a title, the best first: that of the user.
