@@ -1,5 +1,6 @@
 """Content of every type that model APIs and tools write is read as what it is."""
 
+import html
 import json
 from base64 import b64encode
 from pathlib import Path
@@ -539,3 +540,25 @@ def test_generation_of_langfuse_with_a_session_is_read() -> None:
 def test_file_without_messages_is_reported() -> None:
     done = check(b'{"type": "summary", "summary": "Oslo", "leafUuid": "1"}', Rules())
     assert (done.imported, done.failed, done.ignored) == (0, 0, {"file data": 1})
+
+
+def quoted(text: str) -> str:
+    return html.escape(json.dumps(text))
+
+
+@pytest.mark.parametrize("is_field", [True, False])
+def test_calls_in_the_text_of_open_webui_are_calls(*, is_field: bool) -> None:
+    arguments = quoted('{"city": "Oslo"}')
+    field, body = (f'result="{quoted("3C")}" files=""', "") if is_field else ("", quoted("3C"))
+    text = (
+        '<details type="reasoning" done="true" duration="3">\n<summary>Thought</summary>\n'
+        "&gt; Look.\n</details>\nLet me see.\n"
+        f'<details type="tool_calls" done="true" id="c1" name="weather" arguments="{arguments}" '
+        f"{field}>\n<summary>Tool Executed</summary>\n{body}\n</details>\nCold."
+    )
+    message = {"id": "a", "parentId": None, "role": "assistant", "content": text}
+    log = {"id": "c", "chat": {"history": {"currentId": "a", "messages": {"a": message}}}}
+    found = only(log)
+    assert found.turns == [("assistant", "Let me see."), ("tool", ""), ("assistant", "Cold.")]
+    assert found.reasoning == ["Look.", "", ""]
+    assert found.calls == [("weather", {"city": "Oslo"}, "3C")]

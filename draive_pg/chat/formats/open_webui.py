@@ -4,13 +4,15 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from html import unescape
+from itertools import chain
 from typing import Any, cast
 
-from draive_pg.chat.conversation import Block, Conversation, Message, Thought
+from draive_pg.chat.conversation import Block, Call, Conversation, Message, Result, Thought
 from draive_pg.chat.formats.format import (
     Fields,
     Format,
@@ -19,14 +21,18 @@ from draive_pg.chat.formats.format import (
     branch,
     branches,
 )
-from draive_pg.chat.parts import SCHEME, image, is_data_uri, without
+from draive_pg.chat.parts import SCHEME, image, is_data_uri, read_result, without
 from draive_pg.chat.roles import read_message
 from draive_pg.codec.elements import text_part
 
 LINKS = ("id", "parentId", "childrenIds")
-REASONING = re.compile(
-    r'<details type="reasoning"[^>]*>\s*(?:<summary>.*?</summary>)?(.*?)</details>\s*', re.DOTALL
+# How the text of an answer contains reasoning and calls.
+DETAILS = re.compile(
+    r'<details type="(reasoning|tool_calls)"([^>]*)>\s*(?:<summary>.*?</summary>)?(.*?)</details>'
+    r"\s*",
+    re.DOTALL,
 )
+ATTRIBUTE = re.compile(r'([a-z]+)="([^"]*)"')
 
 
 def _chat(fields: Fields) -> Fields:
@@ -55,20 +61,54 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
 
 
 def _message(fields: Any) -> Message:
-    """Read a message: its reasoning is HTML in the text, and its images are files."""
+    """Read a message: reasoning and calls are HTML in its text, and its images are files."""
     left = without(fields, *LINKS)
-    thoughts: list[Block] = []
+    blocks: list[Block] = []
     if isinstance(text := left.get("content"), str) and left.get("role") == "assistant":
-        for quoted in REASONING.findall(text):
-            lines = (line.removeprefix(">").strip() for line in unescape(quoted).splitlines())
-            thoughts.append(Thought([text_part("\n".join(lines).strip())]))
-        left["content"] = REASONING.sub("", text) if thoughts else text
+        *details, end = _details(text)
+        blocks += chain.from_iterable(details)
+        left["content"] = end[0]["text"] if details else text
     files: Any = left.get("files") or ()
     images = [each["url"] for each in files if _is_image(each)]
     left["files"] = [each for each in files if not _is_image(each)]
     message = read_message(left)
     shown = [image(url) for url in images]
-    return replace(message, blocks=[*thoughts, *shown, *message.blocks])
+    return replace(message, blocks=[*blocks, *shown, *message.blocks])
+
+
+def _details(text: str) -> Iterator[list[Any]]:
+    """Yield the blocks of each piece of a text, and the text after the last one."""
+    end = 0
+    for found in DETAILS.finditer(text):
+        if before := text[end : found.start()].strip():
+            yield [text_part(before)]
+        kind, attributes, body = found.groups()
+        if kind == "reasoning":
+            lines = (line.removeprefix(">").strip() for line in unescape(body).splitlines())
+            yield [Thought([text_part("\n".join(lines).strip())])]
+        else:
+            yield _call(dict(ATTRIBUTE.findall(attributes)), body.strip())
+        end = found.end()
+    yield [text_part(text[end:])]
+
+
+def _call(fields: Mapping[str, str], body: str) -> list[Block]:
+    """Read a call and, if it is done, its result, which is JSON in a field or in the body."""
+    tool, call = unescape(fields.get("name") or "unknown"), unescape(fields.get("id") or "")
+    arguments = _decoded(fields.get("arguments", ""))
+    blocks: list[Block] = [Call(tool, arguments, call or None)]
+    if fields.get("done") != "false":
+        returned = read_result(_decoded(fields.get("result", body)))
+        blocks.append(Result(returned, call or None, tool))
+    return blocks
+
+
+def _decoded(escaped: str) -> Any:
+    text = unescape(escaped)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _is_image(file: Any) -> bool:
