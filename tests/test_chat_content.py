@@ -562,3 +562,19 @@ def test_calls_in_the_text_of_open_webui_are_calls(*, is_field: bool) -> None:
     assert found.turns == [("assistant", "Let me see."), ("tool", ""), ("assistant", "Cold.")]
     assert found.reasoning == ["Look.", "", ""]
     assert found.calls == [("weather", {"city": "Oslo"}, "3C")]
+
+
+def test_text_named_message_beside_messages_is_no_answer() -> None:
+    found = only({"message": "success", "messages": [USER, ANSWER]})
+    assert found.turns == [("user", "Weather in Oslo?"), ("assistant", "Cold.")]
+    assert found.variables == {"message": "success"}
+
+
+def test_state_of_autogen_with_a_session_is_read() -> None:
+    message = {"type": "UserMessage", "content": "Weather in Oslo?", "source": "user"}
+    state = {
+        "type": "TeamState",
+        "sessionId": "s",
+        "agent_states": {"bot": {"messages": [message]}},
+    }
+    assert only(state).turns == [("user", "Weather in Oslo?")]

@@ -342,8 +342,8 @@ def _sourced(part: Mapping[str, Any]) -> Sequence[Block]:  # noqa: PLR0911 - one
             return [reference_part(uri, mime_type, rest(meta, "file_uri"))]
         case {"document": {"data": data, **others}}:  # of Cohere
             return [text_part(as_text(data), others)]
-        case {"type": str(kind), **others} if not others:  # of TRL, which has them beside
-            return [artifact(kind, part)]
+        case {"type": "image"} if len(part) == 1:  # of TRL, which has them beside
+            return [artifact("image", part)]
         case {"file_uuid": str(identifier)}:  # of Claude's export
             return [reference_part(f"claude://files/{quote(identifier, safe='')}", None)]
         case _:

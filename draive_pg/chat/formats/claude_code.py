@@ -50,7 +50,7 @@ def is_event(value: Any) -> bool:
         case {"type": "summary", "summary": str()}:
             return "leafUuid" in value
         case {"type": str(kind), "sessionId": _} | {"type": str(kind), "messageId": _}:
-            return kind in EVENTS or CONTENTS.isdisjoint(value)
+            return kind in EVENTS or (kind.islower() and CONTENTS.isdisjoint(value))
         case _:
             return False
 

@@ -337,7 +337,7 @@ class Reader:
                 read.append(name)
                 break
         for name in RESPONSES:
-            value = fields.get(name)
+            value = _answer(fields, name)
             whole = {name: value} if name in CHOICES and isinstance(value, list) else value
             if turns := self.turns(whole, "assistant"):
                 answered = turns
@@ -621,6 +621,13 @@ def _path[K](parents: Mapping[K, K | None], leaf: Any) -> list[K]:
         seen.add(node)
         node = parents[node]
     return path[::-1]
+
+
+def _answer(fields: Fields, name: str) -> Any:
+    """Return the field of an answer; text beside messages is that of an API, such as success."""
+    value = fields.get(name)
+    is_status = name == "message" and "messages" in fields and isinstance(value, str)
+    return None if is_status else value
 
 
 def _is_pair(value: object) -> bool:
