@@ -578,3 +578,27 @@ def test_state_of_autogen_with_a_session_is_read() -> None:
         "agent_states": {"bot": {"messages": [message]}},
     }
     assert only(state).turns == [("user", "Weather in Oslo?")]
+
+
+def test_pieces_of_all_items_of_a_cut_stream_are_kept() -> None:
+    def added(index: int, **item: Any) -> dict[str, Any]:
+        return {"type": "response.output_item.added", "output_index": index, "item": item}
+
+    def delta(index: int, kind: str, text: str) -> dict[str, Any]:
+        return {"type": f"response.{kind}.delta", "output_index": index, "delta": text}
+
+    stream = [
+        {"type": "response.created", "response": {"id": "r", "object": "response"}},
+        added(0, type="reasoning", summary=[]),
+        delta(0, "reasoning_summary_text", "Win"),
+        delta(0, "reasoning_summary_text", "ter."),
+        added(1, type="function_call", name="f", call_id="c", arguments=""),
+        delta(1, "function_call_arguments", '{"a": '),
+        delta(1, "function_call_arguments", "1}"),
+        added(2, type="message", role="assistant", content=[]),
+        delta(2, "refusal", "No."),
+    ]
+    found = only(stream)
+    assert found.turns == [("assistant", "No.")]
+    assert found.reasoning == ["Winter."]
+    assert found.calls == [("f", {"a": 1}, None)]

@@ -24,6 +24,18 @@ ANTHROPIC = (
 TEXTS = ("text", "thinking", "signature")
 
 
+# Events of the Responses API with a piece of an item, and its name here.
+DELTAS: Mapping[str, str] = {
+    "response.output_text.delta": "text",
+    "response.refusal.delta": "refusal",
+    "response.reasoning_summary_text.delta": "thought",
+    "response.reasoning_text.delta": "thought",
+    "response.function_call_arguments.delta": "arguments",
+    "response.mcp_call_arguments.delta": "arguments",
+    "response.custom_tool_call_input.delta": "input",
+}
+
+
 def is_response_event(value: Any) -> bool:
     """Return True for an event of the Responses API."""
     match value:
@@ -68,20 +80,37 @@ def _read_responses(fields: Fields, reader: Reader) -> Iterator[Conversation]:
 
 
 def _items(events: Sequence[Fields]) -> list[Fields]:
-    """Return the items of a cut stream: those that are complete, and the text of the last one."""
+    """Return the items of a cut stream: complete ones, and what there is of the others."""
     done: list[Fields] = []
-    texts: dict[Any, str] = {}  # of items that are not complete
+    begun: dict[Any, dict[str, Any]] = {}
     for event in events:
         index = event.get("output_index")
         match event:
             case {"type": "response.output_item.done", "item": Mapping() as item}:
                 done.append(cast("Fields", item))
-                texts.pop(index, None)
-            case {"type": "response.output_text.delta", "delta": str(text)}:
-                texts[index] = texts.get(index, "") + text
+                begun.pop(index, None)
+            case {"type": "response.output_item.added", "item": Mapping() as item}:
+                begun[index] = {**item}
+            case {"type": str(kind), "delta": str(text)} if kind in DELTAS:
+                item, name = begun.setdefault(index, {}), DELTAS[kind]
+                item[name] = (item.get(name) or "") + text
             case _:
                 pass
-    return [*done, *({"role": "assistant", "content": text} for text in texts.values())]
+    return [*done, *filter(None, map(_begun, begun.values()))]
+
+
+def _begun(item: Fields) -> Fields | None:
+    """Return an item of which only pieces are known; None without any."""
+    match item:
+        case {"thought": text}:
+            return {"type": "reasoning", "summary": [{"type": "summary_text", "text": text}]}
+        case {"text": _} | {"refusal": _}:
+            said = {"content": item.get("text"), "refusal": item.get("refusal")}
+            return {"role": "assistant", **said}
+        case {"type": str(), "arguments": _} | {"type": str(), "input": _}:
+            return item
+        case _:
+            return None
 
 
 def _read_anthropic(fields: Fields, reader: Reader) -> Iterator[Conversation]:
