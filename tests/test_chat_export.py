@@ -561,3 +561,16 @@ def test_citations_and_places_that_a_format_lacks_are_named(format_: Any) -> Non
         writer = Writer(metadata=metadata)
         FORMATS[format_](log.conversation, writer)
         assert writer.left_out == places | (set() if keeps_parts else {"meta"})
+
+
+def test_meta_that_an_exported_file_does_not_have_is_reported(db: Client, tmp_path: Path) -> None:
+    image = {"type": "image", "source": {"type": "url", "url": "https://e.com/a.png"}, "title": "A"}
+    thought = {"type": "thinking", "thinking": "Winter.", "signature": "s"}
+    answer = {"role": "assistant", "content": [thought, {"type": "text", "text": "Cold."}]}
+    db.memories.import_chat("visit-1", [{"role": "user", "content": [image]}, answer])
+    path = tmp_path / "out.jsonl"
+    for format_ in ("openai", "responses"):
+        done = db.memories.export_chats(path, format=format_, metadata=True)
+        assert done.ignored == {"meta": 1, "signatures of reasoning": 1}
+    [found] = json.loads(path.read_text())["input"][0]["content"]
+    assert found == {"type": "input_image", "image_url": "https://e.com/a.png"}

@@ -581,8 +581,8 @@ class Memories[D: Database | AsyncDatabase](Namespace[D]):
             OpenAI chat messages, Anthropic messages, ShareGPT, or items of the Responses API.
         metadata : bool
             Write identifiers, times, variables, reasoning and meta as well, so that an import of
-            the file makes the same memories; and annotations, each with the index of its message.
-            Fine-tuning tools may refuse such fields.
+            the file makes the same memories if ``ignored`` is empty; and annotations, each with the
+            index of its message. Fine-tuning tools may refuse such fields.
         only_valid : bool
             Leave out conversations that the API of a model would refuse, and messages after the
             last answer, which files for fine-tuning may not have.

@@ -85,6 +85,8 @@ def _item(block: Block, custom: Container[str | None], writer: Writer) -> Iterat
         case Thought():
             texts = [{"type": SUMMARY, "text": text_of([part])} for part in block.parts]
             encrypted = {key: block.meta[key] for key in KEPT if key in block.meta}
+            if block.meta.keys() - encrypted.keys():
+                writer.left_out.add("signatures of reasoning")
             if writer.metadata or ENCRYPTED in encrypted:
                 yield {"type": "reasoning", "summary": texts, **encrypted}
             else:
@@ -145,7 +147,8 @@ def _part(part: Mapping[str, Any], role: str, writer: Writer) -> Fields | None:
             return {**cast("Fields", written), "type": kind}
         case "image_url":
             image: Fields = cast("Fields", written)["image_url"]
-            about = {"detail": "auto", **without(image, "url")}
+            default = {} if writer.metadata else {"detail": "auto"}  # which the API requires
+            about = {**default, **without(image, "url")}
             return {"type": "input_image", "image_url": image["url"], **about}
         case "file":
             return {"type": "input_file", **cast("Fields", written)["file"]}

@@ -87,7 +87,8 @@ class Writer:
             if isinstance(block, Result):
                 blocks += block.parts
         for block in blocks:
-            if self.metadata and isinstance(block, written):
+            is_file = isinstance(block, Mapping) and "text" not in block
+            if self.metadata and isinstance(block, written) and not is_file:
                 continue
             if isinstance(block, Mapping):
                 metas.append(block.get("meta") or {})
