@@ -81,7 +81,7 @@ from draive_pg.models.folders import (
 from draive_pg.models.record import Record, Records
 from draive_pg.models.transcript import Transcript
 from draive_pg.operations.conversations.listing import Order
-from draive_pg.operations.documents.declaration import InstructionsReference
+from draive_pg.operations.documents.instruction_reference import InstructionsReference
 from draive_pg.operations.documents.kind import ConfigurationReference, TemplateReference
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.release import LabelTargets

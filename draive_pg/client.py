@@ -30,7 +30,7 @@ from draive_pg.models.documents import Release, Revision, Snapshot, TemplateRevi
 from draive_pg.operations.admin import migrations
 from draive_pg.operations.documents import load, promotion
 from draive_pg.operations.documents import release as releases
-from draive_pg.operations.documents.declaration import InstructionsReference
+from draive_pg.operations.documents.instruction_reference import InstructionsReference
 from draive_pg.operations.documents.kind import KINDS, TemplateReference
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.release import LabelTargets

@@ -4,7 +4,7 @@
 
 from typing import Any
 
-from draive_pg.uninterrupted import import_uninterrupted
+from draive_pg.uninterrupted_import import import_uninterrupted
 
 import_uninterrupted("pandas", "pyarrow.compute", "pyarrow.csv")
 

@@ -10,7 +10,7 @@ from draive_pg.chat.convert import Chat, convert
 from draive_pg.chat.files.containers import Containers
 from draive_pg.chat.formats.format import Options
 from draive_pg.chat.reader import Log, read
-from draive_pg.codec.draive_types import decode_element
+from draive_pg.codec.draive_elements import decode_element
 from draive_pg.codec.json import encode
 from draive_pg.errors import ChatInvalid
 

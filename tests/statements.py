@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from draive_pg import frames, operations
 from draive_pg.lines.line import LINE_89, LINE_118, Line
-from draive_pg.operations.conversations.store import OLDEST_LINE, relations
+from draive_pg.operations.conversations.relations import OLDEST_LINE, relations
 from draive_pg.operations.operation import (
     QUERIES,
     ByLine,

@@ -13,7 +13,7 @@ from draive_pg.errors import SchemaInvalid
 from draive_pg.lines.line import LINE_103
 from draive_pg.operations.admin.draive_tables import create
 from draive_pg.operations.conversations import agents, recall, turns, write
-from draive_pg.operations.conversations.store import OLDEST_LINE, lock_memory, relations
+from draive_pg.operations.conversations.relations import OLDEST_LINE, lock_memory, relations
 from draive_pg.operations.documents import load, read, remove, templates
 from draive_pg.operations.documents.kind import CONFIGURATIONS, TEMPLATES
 from draive_pg.operations.documents.selectors import NEWEST, select

@@ -17,7 +17,7 @@ from draive_pg import AsyncClient, Client
 from draive_pg.adapters import PostgresConnectionPool, PostgresModelMemory
 from draive_pg.codec import json as stored
 from draive_pg.codec import validation as checks
-from draive_pg.codec.draive_types import decode_element
+from draive_pg.codec.draive_elements import decode_element
 from tests.conftest import Connect
 from tests.elements import asked, called, texts
 from tests.strategies import documents, elements, metas, names, variables, with_types

@@ -19,7 +19,7 @@ from draive_pg import samples
 from draive_pg.chat import convert as chats
 from draive_pg.chat.reader import read_messages
 from draive_pg.chat.times import in_order
-from draive_pg.codec.draive_types import decode_element
+from draive_pg.codec.draive_elements import decode_element
 from draive_pg.codec.json import encode
 from draive_pg.errors import ChatInvalid
 

@@ -129,7 +129,7 @@ with Client({dsn!r}) as db:
 
 
 def test_draive_without_the_objects_is_named() -> None:
-    done = run("import draive; del draive.ModelInput\nimport draive_pg.codec.draive_types")
+    done = run("import draive; del draive.ModelInput\nimport draive_pg.codec.draive_elements")
     last = done.stderr.splitlines()[-1]
     assert last.startswith("ImportError: recall or remember needs draive 0.87 to 0.92, found 0.89.")
     assert "cannot import name 'ModelInput'" in last

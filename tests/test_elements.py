@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg.codec import json as documents
-from draive_pg.codec.draive_types import decode_element
-from draive_pg.codec.draive_types import encode_element as encode
-from draive_pg.codec.draive_types import outline as outline_of
+from draive_pg.codec.draive_elements import decode_element
+from draive_pg.codec.draive_elements import encode_element as encode
+from draive_pg.codec.draive_elements import outline as outline_of
 from draive_pg.codec.elements import outline
 from draive_pg.errors import StoredDataInvalid
 from tests.elements import asked, called

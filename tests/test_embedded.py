@@ -20,7 +20,7 @@ import psycopg
 import pytest
 
 from draive_pg import Client
-from draive_pg.embedded import Server, binaries, cluster, default_data, layout, postmaster
+from draive_pg.embedded import Server, binaries, data_directory, default_data, layout, postmaster
 from draive_pg.embedded.launch import Launch
 from draive_pg.embedded.layout import Layout
 from draive_pg.embedded.locks import FileLock
@@ -429,14 +429,14 @@ def test_garbage_collection_during_start_does_not_block(
         old.itself = old  # type: ignore[attr-defined]
         reference = weakref.ref(old)
         del old
-        prepare = cluster.prepare
+        prepare = data_directory.prepare
 
         def prepare_and_collect(layout: Layout, bin_dir: Path) -> None:
             gc.collect()
             assert reference() is None
             prepare(layout, bin_dir)
 
-        monkeypatch.setattr(cluster, "prepare", prepare_and_collect)
+        monkeypatch.setattr(data_directory, "prepare", prepare_and_collect)
         start = time.monotonic()
         new.configurations.configurations()
         assert time.monotonic() - start < 10

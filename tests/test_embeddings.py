@@ -12,7 +12,7 @@ import pytest
 from draive_pg import Client, EmbeddingModel, OperationFailed
 from draive_pg.lines.line import LINE_89, LINE_118, Line
 from draive_pg.operations.conversations.embeddings import READ_MISSING
-from draive_pg.operations.conversations.store import relations
+from draive_pg.operations.conversations.relations import relations
 from tests.conftest import Connect
 from tests.schema import set_up
 from tests.statements import sent

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "draive_pg"
 
 # From the bottom up: a module imports at top level only from lower layers and its own package.
 LAYERS = [
-    {"errors", "uninterrupted"},
+    {"errors", "uninterrupted_import"},
     {
         "codec",
         "atomic_file",
@@ -18,8 +18,8 @@ LAYERS = [
         "dataframes",
         "embedded",
         "samples",
-        "templates",
-        "variables",
+        "instruction_syntax",
+        "template_syntax",
     },
     {"chat", "lines"},
     {"display"},
@@ -37,7 +37,7 @@ LAYERS = [
 
 # The only modules that may import draive or haiway at run time.
 DRAIVE = {
-    *("codec.draive_configurations", "codec.draive_instructions", "codec.draive_types"),
+    *("codec.draive_configurations", "codec.draive_instructions", "codec.draive_elements"),
     "codec.draive_turns",
     *("adapters", "adapters.connection", "adapters.database", "adapters.folder"),
     *("adapters.agents", "adapters.class_configurations", "adapters.configurations"),

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from draive import Instructions, InstructionsRepository, ctx
 
-from draive_pg import AsyncClient, Client, TimedOut, uninterrupted
+from draive_pg import AsyncClient, Client, TimedOut, uninterrupted_import
 from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepository
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import AsyncTimedConnection, TimedConnection
@@ -117,9 +117,9 @@ def test_import_that_does_not_end_is_reported(
 ) -> None:
     (tmp_path / "endless_import.py").write_text("import time\ntime.sleep(1)\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(uninterrupted, "LIMIT", 0.05)
+    monkeypatch.setattr(uninterrupted_import, "LIMIT", 0.05)
     with pytest.raises(TimeoutError, match=r"import endless_import: it takes more than 0\.05 s"):
-        uninterrupted.import_uninterrupted("endless_import")
+        uninterrupted_import.import_uninterrupted("endless_import")
 
 
 def test_interrupted_connection_attempt_is_undone(dsn: str) -> None:

@@ -17,7 +17,7 @@ from psycopg.sql import SQL, Identifier
 
 from draive_pg import Client, ConnectionFailed
 from draive_pg.adapters import PostgresConnectionPool, PostgresInstructionsRepository
-from draive_pg.database.live import Listener
+from draive_pg.database.notifications import Listener
 from tests.conftest import Connect
 from tests.notifications import count_listeners, wait_for_listener, wait_for_value
 from tests.server import wait_until

@@ -22,7 +22,7 @@ from draive_pg import (
 )
 from draive_pg.codec.elements import HANDLINGS
 from draive_pg.lines.line import LINE_118
-from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, WRITES, relations
+from draive_pg.operations.conversations.relations import CONVERSATIONS, ELEMENTS, WRITES, relations
 from draive_pg.operations.operation import Statement
 from tests.cli_runner import Shell
 from tests.conftest import Connect

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draive_pg import Client, TemplateInvalid
-from draive_pg.templates import check_declared, placeholders, render, well_formed
+from draive_pg.instruction_syntax import check_declared, placeholders, render, well_formed
 from tests.strategies import texts
 
 

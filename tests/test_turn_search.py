@@ -9,7 +9,7 @@ import pytest
 from draive_pg import Client
 from draive_pg.frames.search import SearchCriteria, search_query
 from draive_pg.lines.line import LINE_89, LINE_118, present_stores
-from draive_pg.operations.conversations.store import relations
+from draive_pg.operations.conversations.relations import relations
 from tests.elements import answered, asked, called, responded, thought
 from tests.schema import set_up
 from tests.statements import sent

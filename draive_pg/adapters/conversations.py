@@ -19,7 +19,7 @@ from draive_pg.database.cache import Cache
 from draive_pg.database.endpoint import schema_of
 from draive_pg.lines.line import LINE_103
 from draive_pg.operations.conversations import turns as operations
-from draive_pg.operations.conversations.store import relations
+from draive_pg.operations.conversations.relations import relations
 
 
 class PostgresConversationMemory:

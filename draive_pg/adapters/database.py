@@ -16,7 +16,7 @@ from draive_pg.database._async import AsyncRunner
 from draive_pg.database.cache import Cache
 from draive_pg.database.endpoint import schema_of
 from draive_pg.database.errors import is_outage
-from draive_pg.database.live import TriggerCheck
+from draive_pg.database.notifications import TriggerCheck
 from draive_pg.database.observe import Observer, logger
 from draive_pg.database.tables import Tables
 from draive_pg.errors import DocumentMissing, RevisionMissing

@@ -11,7 +11,7 @@ from draive_pg.database.cache import Cache
 from draive_pg.database.endpoint import schema_of
 from draive_pg.operations.conversations import recall as recalling
 from draive_pg.operations.conversations import write as memory
-from draive_pg.operations.conversations.store import OLDEST_LINE
+from draive_pg.operations.conversations.relations import OLDEST_LINE
 
 
 def PostgresModelMemory(

@@ -36,7 +36,7 @@ from draive_pg.database.endpoint import (
     parameters_of,
 )
 from draive_pg.database.errors import short_argument_errors
-from draive_pg.database.live import outdate, start_listening, stop_listening
+from draive_pg.database.notifications import outdate, start_listening, stop_listening
 from draive_pg.database.observe import logger
 from draive_pg.database.pool import AsyncPool
 from draive_pg.database.prepared import Preparing, preparing

@@ -10,7 +10,7 @@ from draive_pg.codec.timestamps import Timestamp
 from draive_pg.database import AsyncDatabase, Database
 from draive_pg.models.documents import Revision
 from draive_pg.operations.documents import define, load, read
-from draive_pg.operations.documents.declaration import InstructionsReference
+from draive_pg.operations.documents.instruction_reference import InstructionsReference
 from draive_pg.operations.documents.kind import INSTRUCTIONS
 from draive_pg.operations.documents.preconditions import Expected
 from draive_pg.operations.documents.selectors import select

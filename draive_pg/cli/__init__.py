@@ -13,7 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from draive_pg import DraivePGError, RevisionConflict, __version__
-from draive_pg.cli import chats, documents, exports, memories, server, views
+from draive_pg.cli import documents, exports, imports, memories, server, views
 from draive_pg.cli.annotations import annotate, annotations, unannotate
 from draive_pg.cli.convert import convert
 from draive_pg.cli.doctor import doctor, print_problems
@@ -38,7 +38,7 @@ app.add_typer(documents.make_group(CONFIGS), name="configs")
 for command in (report, annotate, annotations, unannotate):
     memories.app.command()(command)
 app.add_typer(memories.app, name="memories")
-app.add_typer(chats.app, name="import")
+app.add_typer(imports.app, name="import")
 app.add_typer(exports.app, name="export")
 app.add_typer(views.app, name="views")
 app.add_typer(server.app, name="server")

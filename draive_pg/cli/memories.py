@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from draive_pg import MemoryMissing, Removal
-from draive_pg.cli import chats, exports
+from draive_pg.cli import exports, imports
 from draive_pg.cli.options import (
     AsJson,
     Descending,
@@ -483,4 +483,4 @@ def _removal_lines(removal: Removal) -> list[str]:
 
 
 app.command("export", hidden=True)(renamed(exports.memories, "memories export", "export memories"))
-app.command("import", hidden=True)(renamed(chats.memories, "memories import", "import memories"))
+app.command("import", hidden=True)(renamed(imports.memories, "memories import", "import memories"))

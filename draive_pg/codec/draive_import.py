@@ -2,7 +2,7 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-from draive_pg.uninterrupted import import_uninterrupted
+from draive_pg.uninterrupted_import import import_uninterrupted
 
 
 class Importing:

@@ -5,7 +5,7 @@ from functools import cache
 from importlib import import_module
 
 from draive_pg.errors import DocumentMissing, hide_passwords
-from draive_pg.uninterrupted import import_uninterrupted
+from draive_pg.uninterrupted_import import import_uninterrupted
 
 
 def document_missing(

@@ -37,7 +37,7 @@ from draive_pg.database.driver import (
 from draive_pg.database.endpoint import Endpoint, conninfo_async
 from draive_pg.database.errors import QUERY, map_errors, short_tracebacks
 from draive_pg.database.lent import AsyncLentPool, LentEndpoint
-from draive_pg.database.live import (
+from draive_pg.database.notifications import (
     Filter,
     TriggerCheck,
     outdate,
@@ -49,6 +49,7 @@ from draive_pg.database.live import (
 from draive_pg.database.observe import Observation, Observer
 from draive_pg.database.pool import AsyncPool
 from draive_pg.database.prepared import Preparing
+from draive_pg.database.retry import may_retry
 from draive_pg.database.tables import Tables
 from draive_pg.database.transactions import (
     LOCK_SECONDS,
@@ -308,7 +309,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                     raise
             except ConnectionFailed as error:
                 written = None if operation.read_only else exchange
-                if not self._may_retry(error, observed, written):
+                if not may_retry(error, observed, written, in_transaction=self._in_transaction()):
                     raise
 
     def stream[T](self, copy: Copy[T]) -> AsyncGenerator[T]:
@@ -339,7 +340,9 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                             yield item
                     return
                 except ConnectionFailed as error:
-                    if started or not self._may_retry(error, observed, None):
+                    if started or not may_retry(
+                        error, observed, None, in_transaction=self._in_transaction()
+                    ):
                         raise
 
     async def _copy[T](

@@ -15,8 +15,8 @@ from draive_pg.database.driver import (
     borrow,
 )
 from draive_pg.database.endpoint import Endpoint
-from draive_pg.database.live import TriggerCheck
-from draive_pg.database.observe import Observation, Observer, logger
+from draive_pg.database.notifications import TriggerCheck
+from draive_pg.database.observe import Observer
 from draive_pg.database.prepared import preparing
 from draive_pg.database.replica import Replica
 from draive_pg.database.tables import Tables
@@ -28,13 +28,10 @@ from draive_pg.database.transactions import (
     enter,
     inherited_transaction,
 )
-from draive_pg.errors import ConnectionFailed, DraivePGError, OperationFailed, TimedOut
+from draive_pg.errors import DraivePGError, OperationFailed
 from draive_pg.lines.line import Line
 from draive_pg.models.admin import OperationEvent
 from draive_pg.operations.operation import Operation, Statement, qualified
-
-# The session was ended by an administrator, or by idle_session_timeout.
-ENDED = ("57P01", "57P05")
 
 # Seconds to roll back; without an answer, the connection is closed, which rolls back, too.
 ROLLBACK_SECONDS = 5.0
@@ -194,21 +191,3 @@ class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
         """Return whether to repeat an operation whose prepared statements the server lost."""
         resend = exchange is not None and self._preparing.may_resend(error, exchange.prepared)
         return resend and not self._in_transaction()
-
-    def _may_retry(
-        self, error: ConnectionFailed, observed: Observation, written: Exchange | None
-    ) -> bool:
-        """Return whether to repeat an operation that lost its connection, and log it if so.
-
-        It is repeated once: a read if it was sent; a write if the server reported the end of the
-        session instead of the result of a statement before COMMIT, which it then did not execute.
-        """
-        if observed.retried or not observed.round_trips or isinstance(error, TimedOut):
-            return False
-        if written is not None and not (written.refused and error.sqlstate in ENDED):
-            return False
-        if self._in_transaction():
-            return False
-        observed.retried = True
-        logger.warning("retrying after a lost connection: %s", error)
-        return True

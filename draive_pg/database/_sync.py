@@ -32,7 +32,7 @@ from draive_pg.database.driver import (
 from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.errors import QUERY, map_errors, short_tracebacks
 from draive_pg.database.lent import LentEndpoint, LentPool
-from draive_pg.database.live import (
+from draive_pg.database.notifications import (
     Filter,
     Listener,
     ListenerThread,
@@ -42,6 +42,7 @@ from draive_pg.database.live import (
 from draive_pg.database.observe import Observation
 from draive_pg.database.pool import Pool
 from draive_pg.database.prepared import Preparing
+from draive_pg.database.retry import may_retry
 from draive_pg.database.transactions import (
     LOCK_SECONDS,
     Transaction,
@@ -278,7 +279,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                     raise
             except ConnectionFailed as error:
                 written = None if operation.read_only else exchange
-                if not self._may_retry(error, observed, written):
+                if not may_retry(error, observed, written, in_transaction=self._in_transaction()):
                     raise
 
     def stream[T](self, copy: Copy[T]) -> Generator[T]:
@@ -313,7 +314,9 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                             yield item
                     return
                 except ConnectionFailed as error:
-                    if started or not self._may_retry(error, observed, None):
+                    if started or not may_retry(
+                        error, observed, None, in_transaction=self._in_transaction()
+                    ):
                         raise
 
     def _copy[T](

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from draive_pg.lines.line import Line
 from draive_pg.operations.admin.migrations import missing_tables
-from draive_pg.operations.conversations.store import find
+from draive_pg.operations.conversations.relations import find
 from draive_pg.operations.operation import (
     ByLine,
     Fallback,

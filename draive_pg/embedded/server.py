@@ -13,7 +13,7 @@ from urllib.parse import quote
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo, PGconn, Ping
 
-from draive_pg.embedded import binaries, cluster, postmaster
+from draive_pg.embedded import binaries, data_directory, postmaster
 from draive_pg.embedded.launch import Launch, launch
 from draive_pg.embedded.layout import PORT, Layout, default_data
 from draive_pg.embedded.locks import FileLock
@@ -140,7 +140,7 @@ class Server:
             with layout.keeper.acting():
                 make_directories(layout.data.parent)
                 with FileLock().exclusive(layout.lock, layout.owner, timeout=self._start_timeout):
-                    cluster.prepare(layout, bin_dir)
+                    data_directory.prepare(layout, bin_dir)
                     self._join(bin_dir, deadline)
         return self
 

@@ -16,7 +16,7 @@ from draive_pg.frames.arrow import ARROW_TYPES, SYSTEM_MEMORY, native, schema, t
 from draive_pg.frames.frame import Columns, ColumnType
 from draive_pg.frames.query import Backend, FrameQuery
 from draive_pg.operations.copy import Rows
-from draive_pg.uninterrupted import import_uninterrupted
+from draive_pg.uninterrupted_import import import_uninterrupted
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

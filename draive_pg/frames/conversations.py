@@ -21,7 +21,7 @@ from draive_pg.operations.conversations.expressions import (
     joined,
     seconds,
 )
-from draive_pg.operations.conversations.store import (
+from draive_pg.operations.conversations.relations import (
     CONVERSATIONS,
     ELEMENTS,
     END_UNLESS,

@@ -35,7 +35,7 @@ from draive_pg.frames.export import Parquet, collecting
 from draive_pg.frames.frame import Frame, PartitionBy
 from draive_pg.frames.query import Filters, FrameQuery
 from draive_pg.frames.read import watching
-from draive_pg.operations.conversations.store import ELEMENTS, WRITES
+from draive_pg.operations.conversations.relations import ELEMENTS, WRITES
 from draive_pg.operations.copy import Copy
 from draive_pg.operations.identity import IDENTITY
 from draive_pg.operations.operation import (

@@ -30,7 +30,7 @@ from draive_pg.operations.conversations.expressions import (
     SPOKEN_TEXT,
     vector,
 )
-from draive_pg.operations.conversations.store import (
+from draive_pg.operations.conversations.relations import (
     ELEMENTS,
     END_UNLESS,
     NEWEST_ELEMENTS,

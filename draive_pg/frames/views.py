@@ -13,7 +13,7 @@ from draive_pg.frames.frame import ColumnType, Frame
 from draive_pg.models.admin import ViewState
 from draive_pg.models.record import Records
 from draive_pg.operations.admin.migrations import missing_tables
-from draive_pg.operations.conversations.store import FENCE
+from draive_pg.operations.conversations.relations import FENCE
 from draive_pg.operations.documents.kind import CONFIGURATIONS, INSTRUCTIONS, TEMPLATES
 from draive_pg.operations.operation import (
     PARAMETER,

@@ -9,8 +9,8 @@ from string import Formatter
 from typing import Any, NamedTuple
 
 from draive_pg.errors import TemplateInvalid
-from draive_pg.templates import placeholders
-from draive_pg.variables import VARIABLE, variables_of
+from draive_pg.instruction_syntax import placeholders
+from draive_pg.template_syntax import VARIABLE, variables_of
 
 
 class Template(NamedTuple):

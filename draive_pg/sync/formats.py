@@ -20,12 +20,12 @@ from typing import Any, Self, cast
 from draive_pg.codec.json import encode, reason
 from draive_pg.codec.validation import check_mapping, check_optional, check_text
 from draive_pg.errors import FileInvalid
+from draive_pg.instruction_syntax import check_declared, malformed
 from draive_pg.models.documents import Revision, Snapshot
-from draive_pg.operations.documents.declaration import Declaration
 from draive_pg.operations.documents.define import define_configuration, define_instructions
+from draive_pg.operations.documents.instruction_reference import Declaration
 from draive_pg.operations.documents.selectors import check_label
 from draive_pg.operations.operation import Operation
-from draive_pg.templates import check_declared, malformed
 
 FENCE = "+++\n"
 LABELS = "$labels"  # the member with the labels in the file of a configuration

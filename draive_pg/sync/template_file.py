@@ -7,7 +7,7 @@ from draive_pg.models.documents import TemplateRevision
 from draive_pg.operations.documents.templates import Declaration, define_template
 from draive_pg.operations.operation import Operation
 from draive_pg.sync.formats import Prompt, own_labels
-from draive_pg.variables import check_variables, variables_of
+from draive_pg.template_syntax import check_variables, variables_of
 
 
 class Template(Prompt):

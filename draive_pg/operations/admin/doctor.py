@@ -9,7 +9,7 @@ from draive_pg.errors import SchemaInvalid
 from draive_pg.lines.line import Line, detect
 from draive_pg.models.admin import AppliedMigration, Diagnosis, Listener, TableState, ViewState
 from draive_pg.models.record import Records
-from draive_pg.operations.admin import cluster
+from draive_pg.operations.admin import citus
 from draive_pg.operations.admin.catalog import (
     Catalog,
     CatalogRow,
@@ -19,14 +19,14 @@ from draive_pg.operations.admin.catalog import (
     name_conflicts,
     read_catalog,
 )
-from draive_pg.operations.admin.cluster import HAS_CITUS
+from draive_pg.operations.admin.citus import HAS_CITUS
 from draive_pg.operations.admin.migrations import (
     APPLIED,
     Migration,
     migrations,
     several_schemas,
 )
-from draive_pg.operations.conversations.store import read_tables
+from draive_pg.operations.conversations.relations import read_tables
 from draive_pg.operations.operation import (
     Operation,
     Query,
@@ -180,9 +180,9 @@ def diagnose(
     sizes: Mapping[str, int] = {}
     layout: list[str] = []
     if has_citus:
-        sizes = yield cluster.sizes(place)
+        sizes = yield citus.sizes(place)
         present = [table.name for table in found if table.present]
-        layout = cluster.problems(present, sizes, worker=(yield cluster.is_worker()))
+        layout = citus.problems(present, sizes, worker=(yield citus.is_worker()))
     problems_of_replica: tuple[str, ...] = yield of_replica
     return Diagnosis(
         version=version,

@@ -25,7 +25,7 @@ from draive_pg.operations.admin.catalog import (
     parts_of,
     read_catalog,
 )
-from draive_pg.operations.admin.cluster import HAS_CITUS, is_worker
+from draive_pg.operations.admin.citus import HAS_CITUS, is_worker
 from draive_pg.operations.operation import (
     Operation,
     Query,

@@ -25,7 +25,7 @@ from draive_pg.models.conversations import Annotation
 from draive_pg.models.record import Records
 from draive_pg.operations.conversations.expressions import CHOSEN, epoch_us
 from draive_pg.operations.conversations.listing import memory_missing
-from draive_pg.operations.conversations.store import (
+from draive_pg.operations.conversations.relations import (
     CONVERSATIONS,
     ELEMENTS,
     lock_memory,

@@ -16,7 +16,7 @@ from draive_pg.operations.conversations.elements import (
     time_of,
 )
 from draive_pg.operations.conversations.expressions import BACKWARD, STARTS_TURN
-from draive_pg.operations.conversations.store import (
+from draive_pg.operations.conversations.relations import (
     CHECK_REMOVAL,
     DELETE_ELEMENTS,
     DELETE_SNAPSHOTS,

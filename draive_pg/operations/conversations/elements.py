@@ -10,7 +10,7 @@ from draive_pg.codec.validation import MAX_INTEGER, check_limit, check_position,
 from draive_pg.models.conversations import StoredElement
 from draive_pg.models.record import Records
 from draive_pg.operations.conversations.expressions import epoch_us
-from draive_pg.operations.conversations.store import ELEMENTS
+from draive_pg.operations.conversations.relations import ELEMENTS
 from draive_pg.operations.operation import (
     Query,
     Row,
@@ -122,7 +122,7 @@ def decoder(*, documents: bool) -> Decode:
     """Return a function that decodes elements to documents, or to objects of draive."""
     if documents:
         return parse
-    from draive_pg.codec.draive_types import decode_element
+    from draive_pg.codec.draive_elements import decode_element
 
     return lambda content, what: decode_element(content, lambda: what)
 

@@ -21,7 +21,7 @@ from draive_pg.display.progress import progress, watched
 from draive_pg.errors import OperationFailed, TableMissing
 from draive_pg.lines.line import Line, Store, present_stores
 from draive_pg.operations.conversations.expressions import CHOSEN, SPOKEN_TEXT
-from draive_pg.operations.conversations.store import (
+from draive_pg.operations.conversations.relations import (
     ELEMENTS,
     EMBEDDINGS,
     FENCE,

@@ -23,7 +23,7 @@ from draive_pg.models.conversations import ChatExport
 from draive_pg.operations.conversations.annotations import NO_ANNOTATIONS, annotated
 from draive_pg.operations.conversations.expressions import epoch_us
 from draive_pg.operations.conversations.listing import memory_missing
-from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, SNAPSHOTS
+from draive_pg.operations.conversations.relations import CONVERSATIONS, ELEMENTS, SNAPSHOTS
 from draive_pg.operations.conversations.transfer import Selection, write_batches
 from draive_pg.operations.operation import Query, Row, Steps, read_rows, workflow
 

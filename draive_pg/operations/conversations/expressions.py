@@ -3,7 +3,7 @@
 from typing import LiteralString
 
 from draive_pg.codec.failures import FAILURE_SQL
-from draive_pg.operations.conversations.store import RESPONSE, RESPONSE_HANDLING, SNAPSHOTS
+from draive_pg.operations.conversations.relations import RESPONSE, RESPONSE_HANDLING, SNAPSHOTS
 
 # The conversations that a frame is of: those named, with a prefix, with newest variables.
 CHOSEN: LiteralString = f"""

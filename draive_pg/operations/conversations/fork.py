@@ -7,7 +7,7 @@ from draive_pg.codec.validation import check_position, check_text
 from draive_pg.errors import MemoryExists, SchemaInvalid
 from draive_pg.lines.line import Line
 from draive_pg.operations.conversations import annotations
-from draive_pg.operations.conversations.store import (
+from draive_pg.operations.conversations.relations import (
     CONVERSATIONS,
     CREATE_CONVERSATIONS,
     ELEMENTS,

@@ -21,7 +21,7 @@ from draive_pg.display.progress import progress, watched
 from draive_pg.errors import ChatInvalid, MemoryExists, StoredDataSkipped, warn
 from draive_pg.models.conversations import ChatImport
 from draive_pg.operations.conversations.ahead import ahead
-from draive_pg.operations.conversations.store import (
+from draive_pg.operations.conversations.relations import (
     CONVERSATIONS,
     CREATE_CONVERSATIONS,
     ELEMENTS,

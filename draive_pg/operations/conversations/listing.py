@@ -11,7 +11,7 @@ from draive_pg.errors import MemoryMissing, similar_names
 from draive_pg.models.conversations import MemorySummary
 from draive_pg.models.record import Records
 from draive_pg.operations.conversations.expressions import epoch_us
-from draive_pg.operations.conversations.store import (
+from draive_pg.operations.conversations.relations import (
     CONVERSATIONS,
     ELEMENTS,
     FENCE,

@@ -11,7 +11,7 @@ from draive_pg.codec.elements import newest, replayable
 from draive_pg.codec.validation import check_limit, check_text
 from draive_pg.lines.line import Line
 from draive_pg.operations.conversations.expressions import BACKWARD, STARTS_TURN
-from draive_pg.operations.conversations.store import ELEMENTS, SNAPSHOTS
+from draive_pg.operations.conversations.relations import ELEMENTS, SNAPSHOTS
 from draive_pg.operations.conversations.turns import recall as turns_of
 from draive_pg.operations.operation import (
     ByLine,
@@ -149,21 +149,21 @@ def _read[T](
     check_limit(limit, "limit")
 
     def decode(rows: Sequence[Row]) -> T:
-        from draive_pg.codec import draive_types
+        from draive_pg.codec import draive_elements
 
         written = [row for row in rows if row[0] is not None]
-        elements, skipped = draive_types.decode_elements([row[1] for row in written]), ()
+        elements, skipped = draive_elements.decode_elements([row[1] for row in written]), ()
         if elements is None:
             elements, skipped = decode_rows(
                 written,
-                lambda row: draive_types.decode_element(
+                lambda row: draive_elements.decode_element(
                     row[1], partial(_element, identifier, row[0])
                 ),
                 skip_invalid=skip_invalid,
             )
         variables, skipped_too = decode_rows(
             (row[1] for row in rows if row[0] is None),
-            lambda document: draive_types.decode_variables(
+            lambda document: draive_elements.decode_variables(
                 document, f"the newest variables of memory {identifier!r:.80}"
             ),
             skip_invalid=skip_invalid,
@@ -179,12 +179,12 @@ def _read[T](
 
 
 def _recalled(read: Read, limit: int | None = None) -> "ModelMemoryRecall":
-    from draive_pg.codec import draive_types
+    from draive_pg.codec import draive_elements
 
-    outlines = [draive_types.outline(element) for element in read.elements]
+    outlines = [draive_elements.outline(element) for element in read.elements]
     first = newest(outlines, limit)
     context = [read.elements[first + index] for index in replayable(outlines[first:])]
-    return draive_types.recall(context, read.variables)
+    return draive_elements.recall(context, read.variables)
 
 
 def _element(identifier: str, written: float) -> str:

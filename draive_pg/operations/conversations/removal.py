@@ -14,7 +14,7 @@ from draive_pg.models.conversations import Removal
 from draive_pg.operations.conversations.annotations import NOT_WRITTEN
 from draive_pg.operations.conversations.expressions import epoch_us
 from draive_pg.operations.conversations.listing import LAST_WRITTEN
-from draive_pg.operations.conversations.store import (
+from draive_pg.operations.conversations.relations import (
     CONVERSATIONS,
     ELEMENTS,
     LOCATED,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from draive_pg.codec.validation import check_limit, check_text
 from draive_pg.operations.conversations.expressions import epoch_us
-from draive_pg.operations.conversations.store import CONVERSATIONS, ELEMENTS, SNAPSHOTS
+from draive_pg.operations.conversations.relations import CONVERSATIONS, ELEMENTS, SNAPSHOTS
 from draive_pg.operations.operation import Operation, Query, Row, read_rows
 
 if TYPE_CHECKING:

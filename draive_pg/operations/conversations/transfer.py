@@ -18,7 +18,7 @@ from draive_pg.models.conversations import Transfer
 from draive_pg.operations.conversations.annotations import NO_ANNOTATIONS, import_annotations
 from draive_pg.operations.conversations.export_format import Line, lines, written
 from draive_pg.operations.conversations.listing import MATCHING, memory_missing
-from draive_pg.operations.conversations.store import (
+from draive_pg.operations.conversations.relations import (
     CONVERSATIONS,
     CREATE_CONVERSATIONS,
     ELEMENTS,

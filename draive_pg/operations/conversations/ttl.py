@@ -6,7 +6,7 @@ from typing import LiteralString
 from draive_pg.codec.validation import check_text
 from draive_pg.models.conversations import TimeToLive
 from draive_pg.models.record import Records
-from draive_pg.operations.conversations.store import lock_memory
+from draive_pg.operations.conversations.relations import lock_memory
 from draive_pg.operations.operation import Operation, Query, advisory_lock, read_rows
 
 # PostgreSQL computes no time before 4713 BC.

@@ -16,7 +16,7 @@ from draive_pg.operations.conversations.keys import (
     IS_FRESH,
     key_values,
 )
-from draive_pg.operations.conversations.store import (
+from draive_pg.operations.conversations.relations import (
     CONVERSATIONS,
     PARTS,
     STEP,
@@ -113,7 +113,7 @@ REMEMBER_TURNS = Query("turns.remember", _remember())
 REMEMBER_TURNS_ONCE = Query("turns.remember_once", _remember(once=True))
 
 # Copies whole turns, with what elements have no place for. A position may be within a turn, whose
-# other parts are left out; the positions are those of the elements of `store.ELEMENTS`.
+# other parts are left out; the positions are those of the elements of `relations.ELEMENTS`.
 FORK_TURNS = Query(
     "turns.fork",
     f"""

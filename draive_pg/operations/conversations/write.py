@@ -15,7 +15,7 @@ from draive_pg.operations.conversations.keys import (
     IS_FRESH,
     key_values,
 )
-from draive_pg.operations.conversations.store import (
+from draive_pg.operations.conversations.relations import (
     CONVERSATIONS,
     ELEMENT_TABLES,
     LOCATED,
@@ -147,11 +147,11 @@ def encode_element(element: Element, what: str, *, repair: bool = False) -> str:
     """
     if isinstance(element, Mapping):
         return encode_document(storable(element) if repair else element, what)
-    from draive_pg.codec import draive_types
+    from draive_pg.codec import draive_elements
 
-    if repair and isinstance(element, draive_types.ModelInput | draive_types.ModelOutput):
+    if repair and isinstance(element, draive_elements.ModelInput | draive_elements.ModelOutput):
         return encode(storable(element.to_mapping()), what)
-    return draive_types.encode_element(element, what)
+    return draive_elements.encode_element(element, what)
 
 
 def remember(

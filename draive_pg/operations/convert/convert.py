@@ -9,7 +9,7 @@ from draive_pg.errors import TableMissing
 from draive_pg.lines.line import MEMORIES, TABLES, Line, line_of
 from draive_pg.models.conversion import Conversion
 from draive_pg.operations.admin.migrations import missing_tables
-from draive_pg.operations.conversations.store import find
+from draive_pg.operations.conversations.relations import find
 from draive_pg.operations.convert import conversations, documents
 from draive_pg.operations.convert.conversations import WRITE, convert_conversations
 from draive_pg.operations.convert.documents import convert_documents

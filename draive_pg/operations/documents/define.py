@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 from draive_pg.codec.json import encode
 from draive_pg.codec.validation import check_mapping, check_optional, check_text
 from draive_pg.errors import warn
+from draive_pg.instruction_syntax import check_declared, report_malformed, well_formed
 from draive_pg.models.documents import Revision, Snapshot
-from draive_pg.operations.documents.declaration import (
+from draive_pg.operations.documents.instruction_reference import (
     Declaration,
     InstructionsReference,
     as_declaration,
@@ -43,7 +44,6 @@ from draive_pg.operations.operation import (
     next_time,
     transactional,
 )
-from draive_pg.templates import check_declared, report_malformed, well_formed
 
 if TYPE_CHECKING:
     from draive import Configuration, InstructionsDeclaration

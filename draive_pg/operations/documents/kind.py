@@ -38,6 +38,7 @@ from draive_pg.codec.json import parse
 from draive_pg.codec.missing import document_missing
 from draive_pg.codec.validation import check_text
 from draive_pg.errors import DocumentMissing
+from draive_pg.instruction_syntax import check_declared
 from draive_pg.models.documents import (
     DocumentRevision,
     Revision,
@@ -45,7 +46,7 @@ from draive_pg.models.documents import (
     TemplateRevision,
     document_name,
 )
-from draive_pg.operations.documents.declaration import (
+from draive_pg.operations.documents.instruction_reference import (
     InstructionsReference,
     name_of_instructions,
 )
@@ -59,8 +60,7 @@ from draive_pg.operations.operation import (
     advisory_lock,
     advisory_locks,
 )
-from draive_pg.templates import check_declared
-from draive_pg.variables import check_used
+from draive_pg.template_syntax import check_used
 
 if TYPE_CHECKING:
     from draive import Configuration

@@ -7,6 +7,7 @@ from typing import Any, LiteralString
 
 from draive_pg.codec.validation import check_optional
 from draive_pg.errors import RevisionConflict
+from draive_pg.instruction_syntax import report_malformed
 from draive_pg.models.documents import LabelMove
 from draive_pg.models.record import Records
 from draive_pg.operations.documents.kind import DocumentKind, DocumentRevision, per_kind
@@ -36,7 +37,6 @@ from draive_pg.operations.operation import (
     read_rows,
     transactional,
 )
-from draive_pg.templates import report_malformed
 
 # The columns that `_decode` reads; the number is NULL if the revision was removed.
 MOVE_COLUMNS: LiteralString = f"""

@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 from draive_pg.codec.json import parse
 from draive_pg.codec.validation import check_mapping, check_text
+from draive_pg.instruction_syntax import check_known, declared_names, render
 from draive_pg.models.documents import ServedRevision
-from draive_pg.operations.documents.declaration import InstructionsReference, given_arguments
+from draive_pg.operations.documents.instruction_reference import (
+    InstructionsReference,
+    given_arguments,
+)
 from draive_pg.operations.documents.kind import (
     CONFIGURATIONS,
     INSTRUCTIONS,
@@ -48,7 +52,6 @@ from draive_pg.operations.operation import (
     read_rows,
     workflow,
 )
-from draive_pg.templates import check_known, declared_names, render
 
 if TYPE_CHECKING:
     from draive import Configuration

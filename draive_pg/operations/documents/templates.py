@@ -17,7 +17,7 @@ from draive_pg.operations.documents.load import (
 from draive_pg.operations.documents.preconditions import Expected, precondition
 from draive_pg.operations.documents.selectors import RevisionSelector
 from draive_pg.operations.operation import Cached, Operation, Query, Request, Row, read_rows
-from draive_pg.variables import check_known, check_variables, render, variables_of
+from draive_pg.template_syntax import check_known, check_variables, render, variables_of
 
 # Uses only draive's table: the adapters must work without the tables of draive_pg. A loose index
 # scan, as `read.NAMES`, downwards: draive lists templates in descending order. Without ORDER BY,
