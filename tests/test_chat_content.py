@@ -602,3 +602,18 @@ def test_pieces_of_all_items_of_a_cut_stream_are_kept() -> None:
     assert found.turns == [("assistant", "No.")]
     assert found.reasoning == ["Winter."]
     assert found.calls == [("f", {"a": 1}, None)]
+
+
+def test_fields_of_a_trace_are_those_of_its_generations() -> None:
+    generation = {"id": "g", "type": "GENERATION", "input": [USER], "output": ANSWER, "name": None}
+    trace = {
+        "id": "t",
+        "name": "chat",
+        "userId": "ada",
+        "input": None,
+        "observations": [generation],
+    }
+    found = only({**trace, "scores": [{"name": "good"}]})
+    assert found.turns == [("user", "Weather in Oslo?"), ("assistant", "Cold.")]
+    assert found.variables == {"name": "chat", "userId": "ada", "type": "GENERATION"}
+    assert found.ignored == ["scores"]

@@ -4,12 +4,12 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from draive_pg.chat.conversation import Message
-from draive_pg.chat.formats.format import SESSIONS, Fields, Format, Need
+from draive_pg.chat.conversation import Conversation, Message
+from draive_pg.chat.formats.format import SESSIONS, Fields, Format, Need, Reader
 from draive_pg.chat.parts import rest
 from draive_pg.chat.roles import text_message, time_and_others
 
@@ -48,13 +48,18 @@ def _generations(fields: Fields) -> list[Fields]:
     ]
 
 
+def _read_trace(fields: Fields, reader: Reader) -> Iterator[Conversation]:
+    """Read each observation with the fields of the trace, such as its session and user."""
+    about = rest(fields, "id", "observations", "input", "output")
+    for each in _generations(fields):
+        yield from reader.logged({**about, **rest(each)}, keep_json=True)
+
+
 TRACES = Format(
     "langfuse-trace",
     "Langfuse traces without input and output: each observation with both is a conversation",
     (Need("observations with input and output", lambda fields: bool(_generations(fields))),),
-    lambda fields, reader: (
-        found for each in _generations(fields) for found in reader.logged(each, keep_json=True)
-    ),
+    _read_trace,
 )
 
 RUNS = Format(
