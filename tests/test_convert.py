@@ -123,6 +123,20 @@ def test_dry_run_needs_no_tables_of_the_target(connect: Connect, dsn: str) -> No
         db.convert("0.118", dry_run=False)
 
 
+def test_conversion_does_not_read_all_memories_for_each_element(
+    old: Client, new: Client, sql: psycopg.Connection
+) -> None:
+    sql.execute("INSERT INTO memories (identifier) SELECT 'm' || n FROM generate_series(1, 200) n")
+    sql.execute("ANALYZE memories")
+    new.memories.import_chat(THREAD, [{"role": "user", "content": "hi"}])
+    with new.transaction():
+        assert new.convert("0.89", dry_run=False).conversations == 1
+        [read] = new.sql(
+            "SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'memories'"
+        ).seq_tup_read
+    assert read == 0
+
+
 def test_second_conversion_adds_only_what_is_new(old: Client, new: Client) -> None:
     fill_conversations(old)
     fill_prompts(old)

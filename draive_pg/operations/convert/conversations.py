@@ -14,6 +14,7 @@ from draive_pg.lines.turns import (
     elements_from_turns,
     turns_from_elements,
 )
+from draive_pg.operations.conversations.relations import USE_INDEXES
 from draive_pg.operations.convert.report import OnTarget, Report
 from draive_pg.operations.operation import Operation, Query, Row, Steps, advisory_locks, read_rows
 
@@ -275,6 +276,7 @@ def _write(store: Store, lines: Mapping[str, str]) -> Operation[Sequence[str]]:
         name=f"convert: write {len(lines)} conversations",
         # Not `lock_memories`, which needs the one line of the database: here it may have two.
         statements=(
+            USE_INDEXES(),
             advisory_locks(f"memories/{identifier}" for identifier in lines),
             WRITE[store](lines=f"[{','.join(lines.values())}]"),
         ),
