@@ -617,3 +617,23 @@ def test_fields_of_a_trace_are_those_of_its_generations() -> None:
     assert found.turns == [("user", "Weather in Oslo?"), ("assistant", "Cold.")]
     assert found.variables == {"name": "chat", "userId": "ada", "type": "GENERATION"}
     assert found.ignored == ["scores"]
+
+
+def test_request_of_a_batch_of_gemini_is_read() -> None:
+    request = {"contents": [{"parts": [{"text": "Weather in Oslo?"}]}]}
+    candidate = {"content": {"role": "model", "parts": [{"text": "Cold."}]}}
+    found = only({"key": "k", "request": request, "response": {"candidates": [candidate]}})
+    assert found.turns == [("user", "Weather in Oslo?"), ("assistant", "Cold.")]
+
+
+def test_other_content_of_bedrock_is_read() -> None:
+    film = {"video": {"format": "mp4", "source": {"s3Location": {"uri": "s3://b/x.mp4"}}}}
+    cited = {"citationsContent": {"content": [{"text": "Cold."}], "citations": [{"title": "A"}]}}
+    messages = [
+        {"role": "user", "content": [{"text": "See"}, film, {"cachePoint": {"type": "default"}}]},
+        {"role": "assistant", "content": [{"reasoningContent": {"redactedContent": "x"}}, cited]},
+    ]
+    log = {"modelId": "m", "messages": messages}
+    assert media(log, 0) == ["See", "s3://b/x.mp4"]
+    assert media(log) == ["Cold."]
+    assert chat(log).elements[1].document["blocks"][0]["meta"] == {"data": "x"}

@@ -656,7 +656,7 @@ def _gemini(part: Mapping[str, Any]) -> Sequence[Block]:  # noqa: PLR0911 - one 
             return _converse(part)
 
 
-def _converse(part: Mapping[str, Any]) -> Sequence[Block]:
+def _converse(part: Mapping[str, Any]) -> Sequence[Block]:  # noqa: PLR0911 - one return per kind
     """Read a part of the Converse API of Amazon Bedrock, whose bytes are base64 text."""
     match part:
         case {"toolUse": {"toolUseId": str(call), "name": str(tool)} as found}:
@@ -666,8 +666,22 @@ def _converse(part: Mapping[str, Any]) -> Sequence[Block]:
             return [Result(parts, call, failed=others.get("status") == "error")]
         case {"reasoningContent": {"reasoningText": {"text": str(text), **signature}}}:
             return [Thought([text_part(text)], signature)]
+        case {"reasoningContent": {"redactedContent": str(data)}}:
+            return [Thought([], {"data": data})]
+        case {"cachePoint": _}:
+            return []
+        case {"citationsContent": {"content": list() as items, **citations}}:
+            return [text_part(text, citations) for text in _texts(items)]
+        case (
+            {"image": {"source": {"s3Location": {"uri": str(uri)}}}}
+            | {"video": {"source": {"s3Location": {"uri": str(uri)}}}}
+            | {"document": {"source": {"s3Location": {"uri": str(uri)}}}}
+        ):
+            return [reference_part(uri, None)]
         case {"image": {"format": str(kind), "source": {"bytes": str(data)}}}:
             return [data_part(decoded(data), f"image/{kind}")]
+        case {"video": {"format": str(kind), "source": {"bytes": str(data)}}}:
+            return [data_part(decoded(data), f"video/{kind}")]
         case {"document": {"format": str(kind), "source": {"bytes": str(data)}, **named}}:
             mime_type, _ = mimetypes.guess_file_type(f"document.{kind}")
             return [data_part(decoded(data), mime_type or BINARY, rest(named))]

@@ -47,16 +47,23 @@ TAG = re.compile(r"<[^>]*>")
 
 
 def _read(fields: Fields, reader: Reader) -> Iterable[Conversation]:
-    """Read a request or response; contents without a role are the user's."""
+    """Read a request or response; the request of a batch file is a field of its own."""
+    fields = _with_roles(fields)
+    if isinstance(request := fields.get("request"), Mapping):
+        fields = {**fields, "request": _with_roles(request)}
+    return reader.logged(fields)
+
+
+def _with_roles(fields: Fields) -> Fields:
+    """Return a request with the role of each of its contents, which is by default the user."""
     contents = fields.get("contents")
     if isinstance(contents, Mapping):
         contents = [contents]
-    if isinstance(contents, list):
-        spoken = [
-            {"role": "user", **each} if with_keys("parts")(each) else each for each in contents
-        ]
-        fields = {**fields, "contents": spoken}
-    return reader.logged(fields)
+    if not isinstance(contents, list):
+        return fields
+    has_parts = with_keys("parts")
+    spoken = [{"role": "user", **each} if has_parts(each) else each for each in contents]
+    return {**fields, "contents": spoken}
 
 
 def _read_activity(fields: Fields, reader: Reader) -> Iterator[Conversation]:
