@@ -134,6 +134,27 @@ def test_each_batch_reads_its_own_elements(chats: Client, line: Line) -> None:
     assert max(read["rows"]) < 4 * 403
 
 
+@pytest.mark.parametrize("line", [LINE_118], ids=str)
+def test_removal_does_not_read_other_memories(chats: Client, empty_dsn: str) -> None:
+    chat = [{"role": "user", "content": f"text {number}"} for number in range(300)]
+    chats.memories.import_chat("o", chat)
+    chats.memories.embed(EmbeddingModel("letters", Letters()))
+    with psycopg.connect(empty_dsn) as sql:
+        sql.execute(
+            "INSERT INTO conversation_memory (thread_id, identifier, turn, payload) "
+            """SELECT 't' || n % 1000, gen_random_uuid(), 'user', '{"content": [], "meta": {}}' """
+            "FROM generate_series(1, 20000) AS n"
+        )
+        sql.commit()
+        sql.execute("DELETE FROM conversation_memory WHERE thread_id = 'o'")
+        read = sql.execute(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables "
+            "WHERE relname = 'conversation_memory'"
+        ).fetchone()
+    assert read is not None
+    assert read[0] < 2_000
+
+
 @BOTH_LAYOUTS
 def test_embeddings_are_looked_up_by_digest(chats: Client, empty_dsn: str, line: Line) -> None:
     """Without statistics, the planner would join all elements of a memory with its embeddings."""

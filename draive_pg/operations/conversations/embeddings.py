@@ -124,13 +124,22 @@ BEGIN
         WHERE stored.identifier NOT IN (SELECT identifier FROM {ELEMENTS} AS element);
         RETURN NULL;
     END IF;
+    -- An array, because a join may read all elements for each one that was removed; and the digests
+    -- once, because the planner may expect too many for the hash table of a NOT IN.
+    WITH gone AS MATERIALIZED (
+        SELECT array_agg(DISTINCT identifier) AS identifiers FROM {removed} AS gone
+    ),
+    kept AS MATERIALIZED (
+        SELECT element.identifier, {DIGEST} AS digest
+        FROM {ELEMENTS} AS element
+        CROSS JOIN LATERAL ({SPOKEN_TEXT}) AS spoken
+        WHERE element.identifier = ANY ((SELECT identifiers FROM gone)::TEXT[])
+    )
     DELETE FROM {{schema}}.{EMBEDDINGS} AS stored
-    WHERE stored.identifier IN (SELECT identifier FROM {removed} AS gone)
-        AND (stored.identifier, stored.digest) NOT IN (
-            SELECT element.identifier, {DIGEST}
-            FROM {ELEMENTS} AS element
-            CROSS JOIN LATERAL ({SPOKEN_TEXT}) AS spoken
-            WHERE element.identifier IN (SELECT identifier FROM {removed} AS gone)
+    WHERE stored.identifier = ANY ((SELECT identifiers FROM gone)::TEXT[])
+        AND NOT EXISTS (
+            SELECT FROM kept
+            WHERE kept.identifier = stored.identifier AND kept.digest = stored.digest
         );
     RETURN NULL;
 END
