@@ -309,7 +309,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                     raise
             except ConnectionFailed as error:
                 written = None if operation.read_only else exchange
-                if not may_retry(error, observed, written, in_transaction=self._in_transaction()):
+                if not may_retry(error, observed, written, self._in_transaction):
                     raise
 
     def stream[T](self, copy: Copy[T]) -> AsyncGenerator[T]:
@@ -340,9 +340,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                             yield item
                     return
                 except ConnectionFailed as error:
-                    if started or not may_retry(
-                        error, observed, None, in_transaction=self._in_transaction()
-                    ):
+                    if started or not may_retry(error, observed, None, self._in_transaction):
                         raise
 
     async def _copy[T](

@@ -279,7 +279,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                     raise
             except ConnectionFailed as error:
                 written = None if operation.read_only else exchange
-                if not may_retry(error, observed, written, in_transaction=self._in_transaction()):
+                if not may_retry(error, observed, written, self._in_transaction):
                     raise
 
     def stream[T](self, copy: Copy[T]) -> Generator[T]:
@@ -314,9 +314,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                             yield item
                     return
                 except ConnectionFailed as error:
-                    if started or not may_retry(
-                        error, observed, None, in_transaction=self._in_transaction()
-                    ):
+                    if started or not may_retry(error, observed, None, self._in_transaction):
                         raise
 
     def _copy[T](
