@@ -1,13 +1,18 @@
 """Interrupted and rolled-back transactions: no hang, no lost edit, no log messages."""
 
+import gc
 import random
 import signal
+import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 from draive_pg import Client
+from tests.elements import asked
 
 
 def test_rolled_back_push_is_not_recorded_in_folder(dsn: str, tmp_path: Path) -> None:
@@ -51,6 +56,46 @@ def test_transactions_work_after_interrupts_at_random_times(
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
     assert "error ignored terminating" not in caplog.text
+
+
+def interrupted_at(number: int, function: Callable[[], None]) -> bool:
+    """Interrupt a function when it makes a call, and return whether it makes that many."""
+    calls = 0
+
+    def trace(_frame: FrameType, _event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            raise KeyboardInterrupt
+
+    previous = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(previous)
+    return False
+
+
+def test_calls_work_after_interrupt_at_any_call_of_nested_transactions(dsn: str) -> None:
+    def nested() -> None:
+        with db.transaction(), db.transaction():
+            pass
+
+    gc.collect()
+    gc.disable()  # nothing may wait for a collection
+    try:
+        with Client(dsn, max_size=1, cache_limit=0) as db:
+            db.memory("m").remember(asked("q"))
+            number = 1
+            while interrupted_at(number, nested):
+                assert db.memories.count() == 1
+                number += 1
+    finally:
+        gc.enable()
+    assert number > 50
 
 
 def test_error_keeps_exception_context_of_caller(dsn: str) -> None:

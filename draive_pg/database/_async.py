@@ -5,7 +5,7 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from inspect import isawaitable
@@ -53,9 +53,11 @@ from draive_pg.database.retry import may_retry
 from draive_pg.database.tables import Tables
 from draive_pg.database.transactions import (
     LOCK_SECONDS,
+    State,
     Transaction,
     current_transaction,
     lock_timed_out,
+    make_current,
     still_in_use,
 )
 from draive_pg.errors import ConnectionFailed, DraivePGError, OperationFailed
@@ -354,18 +356,18 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
         with copy.collect() as collector:
             async with _AsyncConnection(self, deadline) as connection:
                 with map_errors(copy.name):
-                    async with AsyncExitStack() as stack:
-                        observed.use(connection, round_trips=1)
-                        transaction = current_transaction(self)
-                        if transaction is None and connection.nested:
-                            transaction = Transaction(
-                                connection, asyncio.Lock(), None, self._known_tables()
-                            )
-                        if transaction is not None:
-                            transaction.streams.extend(itself)
-                            await stack.enter_async_context(self._block(transaction))
-                        text = copy_text(statement, self.schema, connection)
-                        rows = await stack.enter_async_context(connection.cursor().copy(text))
+                    observed.use(connection, round_trips=1)
+                    transaction = current_transaction(self)
+                    if transaction is None and connection.nested:
+                        transaction = Transaction(
+                            connection, asyncio.Lock(), None, self._known_tables()
+                        )
+                    block = nullcontext()
+                    if transaction is not None:
+                        transaction.streams.extend(itself)
+                        block = _AsyncBlock(transaction, self._timeout)
+                    text = copy_text(statement, self.schema, connection)
+                    async with block, connection.cursor().copy(text) as rows:
                         while batch := await connection.wait(receive_rows(rows)):
                             observed.rows += len(batch)
                             try:
@@ -402,57 +404,45 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[None]:
         """Async version of `Database.transaction`, for this task and those that it starts."""
-        async with AsyncExitStack() as stack:
-            connection = await stack.enter_async_context(_AsyncConnection(self, self._deadline()))
+        async with _AsyncConnection(self, self._deadline()) as connection:
             outer = current_transaction(self)
             transaction = Transaction(
                 connection, asyncio.Lock(), outer, self._known_tables().copy()
             )
-            stack.callback(transaction.release)
-            stack.enter_context(self._as_current(transaction))
-            await stack.enter_async_context(self._block(transaction))
-            stack.push_async_exit(partial(self._take_lock, transaction))
-            stack.push_async_callback(_close_all, transaction.streams)
-            yield
+            try:
+                make_current(self, transaction)
+                async with _AsyncBlock(transaction, self._timeout):
+                    try:
+                        yield
+                    except BaseException:
+                        await self._take_lock(transaction)
+                        raise
+                    if not await self._take_lock(transaction):
+                        raise still_in_use()
+                transaction.state = State.COMMITTED
+            finally:
+                if transaction.state is State.OPEN:  # before a call, in which an interrupt may come
+                    transaction.state = State.FAILED
+                try:
+                    self._leave(transaction)
+                finally:
+                    transaction.release()
 
     async def _take_lock(
-        self,
-        transaction: Transaction[AsyncTimedConnection, asyncio.Lock],
-        _kind: object,
-        error: BaseException | None,
-        _traceback: object,
-    ) -> None:
+        self, transaction: Transaction[AsyncTimedConnection, asyncio.Lock]
+    ) -> bool:
         """Take the lock to end a transaction, or discard its connection if it stays in use."""
         try:
-            async with asyncio.timeout(self._timeout):
-                transaction.ending = await transaction.lock.acquire()
-        except TimeoutError:
-            if error is None:
-                raise still_in_use() from None
+            await _close_all(transaction.streams)
         finally:
-            if not transaction.ending:
-                discard(transaction.connection)
-
-    @asynccontextmanager
-    async def _block(
-        self, transaction: Transaction[AsyncTimedConnection, asyncio.Lock]
-    ) -> AsyncGenerator[None]:
-        connection = transaction.connection
-        block = SAVEPOINT if is_open(connection) else TRANSACTION
-        with map_errors("begin a transaction"):
-            await connection.run(Exchange(connection, (block.begin, None)))
-        try:
-            yield
-            transaction.check_committable()
-        except BaseException:
-            if is_open(connection):
-                connection.deadline = Deadline(ROLLBACK_SECONDS)
-                with suppress(Error):
-                    await connection.run(Exchange(connection, (block.rollback, None)))
-            raise
-        connection.deadline = self._deadline()
-        with map_errors("commit a transaction"):
-            await connection.run(Exchange(connection, (block.end, None)))
+            try:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._timeout):
+                        transaction.ending = await transaction.lock.acquire()
+            finally:
+                if not transaction.ending:
+                    discard(transaction.connection)
+        return transaction.ending
 
     async def pool(self) -> AsyncPool | AsyncLentPool:
         """Return the pool of this event loop, created when it is first used."""
@@ -504,6 +494,43 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
         await asyncio.to_thread(self.endpoint.close)
         if self._replica_database is not None:
             await self._replica_database.close()
+
+
+class _AsyncBlock:
+    """Async version of `_Block`."""
+
+    __slots__ = ("_statements", "_timeout", "_transaction")
+
+    def __init__(
+        self, transaction: Transaction[AsyncTimedConnection, asyncio.Lock], timeout: float | None
+    ) -> None:
+        self._transaction = transaction
+        self._timeout = timeout
+        self._statements = SAVEPOINT if is_open(transaction.connection) else TRANSACTION
+
+    async def __aenter__(self) -> None:
+        with map_errors("begin a transaction"):
+            await self._run(self._statements.begin)
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        connection, committable = self._transaction.connection, False
+        try:
+            if error is None:
+                self._transaction.check_committable()
+                committable = True
+        finally:
+            if not committable and is_open(connection):
+                connection.deadline = Deadline(ROLLBACK_SECONDS)
+                with suppress(Error):  # keep the original error
+                    await self._run(self._statements.rollback)
+        if committable:
+            connection.deadline = Deadline(self._timeout)
+            with map_errors("commit a transaction"):
+                await self._run(self._statements.end)
+
+    async def _run(self, statement: bytes) -> None:
+        connection = self._transaction.connection
+        await connection.run(Exchange(connection, (statement, None)))
 
 
 class _AsyncConnection:

@@ -1,7 +1,6 @@
 """Shared code of the sync and async database: state, caching and retry rules, without I/O."""
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, Self, TypedDict, Unpack
 
 from draive_pg.database.cache import Cache
@@ -22,11 +21,11 @@ from draive_pg.database.replica import Replica
 from draive_pg.database.tables import Tables
 from draive_pg.database.transactions import (
     Lock,
+    State,
     Transaction,
-    as_current,
     current_transaction,
-    enter,
     inherited_transaction,
+    leave,
 )
 from draive_pg.errors import DraivePGError, OperationFailed
 from draive_pg.lines.line import Line
@@ -113,29 +112,23 @@ class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
     def _in_transaction(self) -> bool:
         return current_transaction(self) is not None
 
-    @contextmanager
-    def _as_current(self, transaction: Transaction[C, L]) -> Generator[None]:
-        """Make a transaction the current one; at its end, invalidate the keys that it changed.
+    def _leave(self, transaction: Transaction[C, L]) -> None:
+        """Leave a transaction that has ended, and invalidate the keys that it changed.
 
-        What it knows of the tables is kept if it commits.
+        What it knows of the tables is kept if it committed.
 
         Reads in a transaction are not cached, because they may see changes that are rolled back.
         """
-        outer = transaction.outer
-        failed = True
-        try:
-            with ExitStack() as stack:
-                if self._replica is not None:
-                    stack.callback(self._replica.note_write)
-                enter(stack, as_current(self, transaction))
-                yield
-            failed = False
+        leave(self, transaction)
+        outer, committed = transaction.outer, transaction.state is State.COMMITTED
+        if committed:
             (outer or self).tables = transaction.tables
-        finally:
-            if outer is not None:
-                outer.stale |= transaction.stale
-            else:
-                self._cache.invalidate(transaction.stale, failed=failed)
+        if self._replica is not None:
+            self._replica.note_write()
+        if outer is not None:
+            outer.stale |= transaction.stale
+        else:
+            self._cache.invalidate(transaction.stale, failed=not committed)
 
     def _invalidate(self, operation: Operation[Any], *, failed: bool) -> None:
         """Note an operation that may have written, and invalidate the keys that it changes."""

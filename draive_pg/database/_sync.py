@@ -4,7 +4,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from functools import partial
 from time import perf_counter
 from typing import Any, Unpack, cast
@@ -45,11 +45,12 @@ from draive_pg.database.prepared import Preparing
 from draive_pg.database.retry import may_retry
 from draive_pg.database.transactions import (
     LOCK_SECONDS,
+    State,
     Transaction,
     clear_current,
     current_transaction,
-    enter,
     lock_timed_out,
+    make_current,
     still_in_use,
 )
 from draive_pg.errors import ConnectionFailed, DraivePGError, OperationFailed
@@ -326,30 +327,27 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
     ) -> Generator[T]:
         (statement,) = self._resolve((copy.statement,), copy.fallback)
         with copy.collect() as collector:
-            with (
-                _Connection(self, deadline) as connection,
-                map_errors(copy.name),
-                ExitStack() as stack,
-            ):
+            with _Connection(self, deadline) as connection, map_errors(copy.name):
                 observed.use(connection, round_trips=1)
                 transaction = current_transaction(self)
                 if transaction is None and connection.nested:
                     transaction = Transaction(
                         connection, threading.Lock(), None, self._known_tables()
                     )
+                block = nullcontext()
                 if transaction is not None:
                     transaction.streams.extend(itself)
                     # A savepoint: closing an unfinished COPY is an error in the transaction.
-                    enter(stack, self._block(transaction))
+                    block = _Block(transaction, self._timeout)
                 text = copy_text(statement, self.schema, connection)
-                rows = stack.enter_context(connection.cursor().copy(text))
-                while batch := connection.wait(receive_rows(rows)):
-                    observed.rows += len(batch)
-                    try:
-                        yield from collector.take(batch)
-                    finally:  # each batch, and closing the COPY, has a deadline of its own
-                        connection.deadline = self._deadline()
-                        leave_to_parent(rows)
+                with block, connection.cursor().copy(text) as rows:
+                    while batch := connection.wait(receive_rows(rows)):
+                        observed.rows += len(batch)
+                        try:
+                            yield from collector.take(batch)
+                        finally:  # each batch, and closing the COPY, has a deadline of its own
+                            connection.deadline = self._deadline()
+                            leave_to_parent(rows)
             yield from collector.finish()
 
     def changes(self) -> Generator[Change]:
@@ -374,55 +372,42 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
     @contextmanager
     def transaction(self) -> Generator[None]:
         """Run the operations of this thread within the block in one transaction."""
-        with ExitStack() as stack:
-            connection = stack.enter_context(_Connection(self, self._deadline()))
+        with _Connection(self, self._deadline()) as connection:
             outer = current_transaction(self)
             transaction = Transaction(
                 connection, threading.Lock(), outer, self._known_tables().copy()
             )
-            stack.callback(transaction.release)
-            enter(stack, self._as_current(transaction))
-            enter(stack, self._block(transaction))
-            stack.push(partial(self._take_lock, transaction))
-            stack.callback(_close_all, transaction.streams)
-            yield
+            try:
+                make_current(self, transaction)
+                with _Block(transaction, self._timeout):
+                    try:
+                        yield
+                    except BaseException:
+                        self._take_lock(transaction)
+                        raise
+                    if not self._take_lock(transaction):
+                        raise still_in_use()
+                transaction.state = State.COMMITTED
+            finally:
+                if transaction.state is State.OPEN:  # before a call, in which an interrupt may come
+                    transaction.state = State.FAILED
+                try:
+                    self._leave(transaction)
+                finally:
+                    transaction.release()
 
-    def _take_lock(
-        self,
-        transaction: Transaction[TimedConnection, threading.Lock],
-        _kind: object,
-        error: BaseException | None,
-        _traceback: object,
-    ) -> None:
+    def _take_lock(self, transaction: Transaction[TimedConnection, threading.Lock]) -> bool:
         """Take the lock to end a transaction, or discard its connection if it is in use.
 
         Only a generator can use it, and cannot go on while this waits.
         """
-        transaction.ending = transaction.lock.acquire(blocking=False)
-        if not transaction.ending:
-            discard(transaction.connection)
-            if error is None:
-                raise still_in_use()
-
-    @contextmanager
-    def _block(self, transaction: Transaction[TimedConnection, threading.Lock]) -> Generator[None]:
-        """Begin a transaction, or a savepoint in a transaction, and end it."""
-        connection = transaction.connection
-        block = SAVEPOINT if is_open(connection) else TRANSACTION
-        with map_errors("begin a transaction"):
-            connection.run(Exchange(connection, (block.begin, None)))
         try:
-            yield
-            transaction.check_committable()
-        except BaseException:
-            if is_open(connection):
-                connection.deadline = Deadline(ROLLBACK_SECONDS)
-                with suppress(Error):  # keep the original error
-                    connection.run(Exchange(connection, (block.rollback, None)))
-            raise
-        connection.deadline = self._deadline()
-        with map_errors("commit a transaction"):
-            connection.run(Exchange(connection, (block.end, None)))
+            _close_all(transaction.streams)
+        finally:
+            transaction.ending = transaction.lock.acquire(blocking=False)
+            if not transaction.ending:
+                discard(transaction.connection)
+        return transaction.ending
 
     def pool(self) -> Pool | LentPool:
         """Return the pool, created when it is first used."""
@@ -464,6 +449,47 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
             self.endpoint.close()
         if self._replica_database is not None:
             self._replica_database.close()
+
+
+class _Block:
+    """Begin a transaction, or a savepoint in a transaction, and end it.
+
+    Not a generator: one that an interrupt leaves open would roll back when it is collected, when
+    another transaction may use the connection.
+    """
+
+    __slots__ = ("_statements", "_timeout", "_transaction")
+
+    def __init__(
+        self, transaction: Transaction[TimedConnection, threading.Lock], timeout: float | None
+    ) -> None:
+        self._transaction = transaction
+        self._timeout = timeout
+        self._statements = SAVEPOINT if is_open(transaction.connection) else TRANSACTION
+
+    def __enter__(self) -> None:
+        with map_errors("begin a transaction"):
+            self._run(self._statements.begin)
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        connection, committable = self._transaction.connection, False
+        try:
+            if error is None:
+                self._transaction.check_committable()
+                committable = True
+        finally:
+            if not committable and is_open(connection):
+                connection.deadline = Deadline(ROLLBACK_SECONDS)
+                with suppress(Error):  # keep the original error
+                    self._run(self._statements.rollback)
+        if committable:
+            connection.deadline = Deadline(self._timeout)
+            with map_errors("commit a transaction"):
+                self._run(self._statements.end)
+
+    def _run(self, statement: bytes) -> None:
+        connection = self._transaction.connection
+        connection.run(Exchange(connection, (statement, None)))
 
 
 class _Connection:

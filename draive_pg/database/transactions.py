@@ -13,8 +13,7 @@ import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Generator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum
@@ -183,31 +182,22 @@ def current_transaction(database: object) -> Transaction[Any, Any] | None:
     return transaction
 
 
-@contextmanager
-def as_current(database: object, transaction: Transaction[Any, Any]) -> Generator[None]:
-    """Make a transaction the current one of a database for a block."""
-    token = None
-    try:
-        token = _open.set({**_open.get(), database: transaction})
-        yield
-        transaction.state = State.COMMITTED
-    finally:
-        if transaction.state is State.OPEN:
-            transaction.state = State.FAILED
-        # Unless a generator still holds a nested block: its calls must not be applied on their own.
-        if token is not None and _open.get().get(database) is transaction:
-            with suppress(ValueError):  # another task may finish the generator
-                _open.reset(token)
+def make_current(database: object, transaction: Transaction[Any, Any]) -> None:
+    """Make a transaction the current one of a database."""
+    _open.set({**_open.get(), database: transaction})
 
 
-def enter(stack: ExitStack, block: AbstractContextManager[None]) -> None:
-    """Enter a context manager made by ``contextmanager``; an interrupt cannot leave it open.
+def leave(database: object, transaction: Transaction[Any, Any]) -> None:
+    """Make the outer transaction the current one again, or none.
 
-    It is registered first: an interrupt may come when it has been entered, but before
-    ``enter_context`` has registered it.
+    Unless a generator still holds a nested block: its calls must not be applied on their own.
     """
-    stack.push(block)
-    block.__enter__()
+    current = dict(_open.get())
+    if current.get(database) is transaction:
+        del current[database]
+        if transaction.outer is not None:
+            current[database] = transaction.outer
+        _open.set(current)
 
 
 def clear_current() -> None:
