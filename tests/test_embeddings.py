@@ -3,11 +3,13 @@
 import asyncio
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from draive_pg import Client, EmbeddingModel, OperationFailed
 from draive_pg.lines.line import LINE_89, LINE_118, Line
@@ -15,6 +17,7 @@ from draive_pg.operations.conversations.embeddings import READ_MISSING
 from draive_pg.operations.conversations.relations import relations
 from tests.conftest import Connect
 from tests.schema import set_up
+from tests.server import wait_for_lock_waiters
 from tests.statements import sent
 
 CHAT = (
@@ -245,6 +248,29 @@ def test_embedding_of_an_element_removed_meanwhile_is_not_stored(
 
     chats.memories.embed(EmbeddingModel("letters", model))
     assert stored(chats, line) == ["n"] * 3
+
+
+def test_index_that_another_call_creates_meanwhile_is_no_error(
+    chats: Client, empty_dsn: str
+) -> None:
+    model = EmbeddingModel("letters", Letters())
+    chats.memories.embed(model)
+    with (
+        psycopg.connect(empty_dsn) as sql,
+        ThreadPoolExecutor(1) as pool,
+        Client(empty_dsn) as other,
+    ):
+        index = sql.execute(
+            "SELECT indexname FROM pg_indexes WHERE indexdef LIKE '%hnsw%'"
+        ).fetchone()
+        assert index is not None
+        sql.execute(SQL("DROP INDEX {}").format(Identifier(*index)))
+        sql.commit()
+        with chats.transaction():
+            chats.memories.embed(model)  # creates the index
+            creating = pool.submit(other.memories.embed, model)
+            wait_for_lock_waiters(empty_dsn, at_least=1)
+        assert creating.result(30) == 0
 
 
 @BOTH_LAYOUTS

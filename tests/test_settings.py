@@ -94,7 +94,10 @@ def write(db: Client, name: str) -> None:
     db.instructions.label(name, "production")
     db.configurations.define(name, {"float": 0.1 + 0.2, "integer": 10**15, "text": ODD})
     db.memory(name).remember(
-        asked(ODD), called("c", x=1e100, text=ODD), responded("c"), variables={ODD: None}
+        asked(ODD),
+        called("c", x=1e100, text=ODD),
+        responded("c", text='{ "error": 1}'),
+        variables={ODD: None},
     )
     db.release(prompts={name: "new"}, labels={"staging": {name: 1}})
 

@@ -7,7 +7,7 @@ from typing import Any, LiteralString
 FAILURE = r'\s*(?:\{\s*"error"|error\b)'
 
 # The same, case-insensitive, as a literal of PostgreSQL.
-FAILURE_SQL: LiteralString = r"""'^\s*(?:\{\s*"error"|error\y)'"""
+FAILURE_SQL: LiteralString = r"""E'^\\s*(?:\\{\\s*"error"|error\\y)'"""
 
 
 def failed(handling: Any, response: Any, failure: str = FAILURE) -> bool:

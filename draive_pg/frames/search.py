@@ -156,7 +156,7 @@ def _rows(elements: LiteralString, *columns: LiteralString, order: LiteralString
                     160
                 ),
                 :marked::TEXT,
-                '[[\\1]]',
+                E'[[\\\\1]]',
                 'gi'
             )
             WHEN spoken.text <> '' THEN left(spoken.text, 160)

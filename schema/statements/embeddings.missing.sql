@@ -46,7 +46,7 @@ WHERE ($1::TEXT[] IS NULL OR identifier = ANY ($1::TEXT[]))
     ))
     AND ($4::TIMESTAMPTZ IS NULL OR created >= $4::TIMESTAMPTZ)
     AND ($5::TIMESTAMPTZ IS NULL OR created < $5::TIMESTAMPTZ)
-    AND spoken.text ~ '\S'
+    AND spoken.text ~ E'\\S'
     AND NOT EXISTS (
         SELECT FROM draive_pg_embeddings AS stored
         WHERE stored.identifier = element.identifier

@@ -143,7 +143,7 @@ END
     ELSE coalesce(block ->> 'handling', block #>> '{meta,draive_pg_handling}', 'response')
 END = 'error' OR coalesce((
     SELECT string_agg(part #>> '{}', '') FROM jsonb_path_query(coalesce(block -> 'content', block -> 'result'), '$.parts[*].text') AS part
-), '') ~* '^\s*(?:\{\s*"error"|error\y)')::INT
+), '') ~* E'^\\s*(?:\\{\\s*"error"|error\\y)')::INT
     WHEN kind IS NULL THEN (
         SELECT count(*)
         FROM (
@@ -156,7 +156,7 @@ END = 'error' OR coalesce((
         WHERE (CASE block ->> 'status'
     WHEN 'error' THEN 'error'
     ELSE coalesce(block ->> 'handling', block #>> '{meta,draive_pg_handling}', 'response')
-END = 'error' OR text ~* '^\s*(?:\{\s*"error"|error\y)')
+END = 'error' OR text ~* E'^\\s*(?:\\{\\s*"error"|error\\y)')
     )
     ELSE 0
 END > 0))
@@ -223,7 +223,7 @@ END AS speaker,
                     160
                 ),
                 $19::TEXT,
-                '[[\1]]',
+                E'[[\\1]]',
                 'gi'
             )
             WHEN spoken.text <> '' THEN left(spoken.text, 160)

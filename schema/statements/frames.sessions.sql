@@ -37,7 +37,7 @@ END) AS turns,
     ELSE coalesce(block ->> 'handling', block #>> '{meta,draive_pg_handling}', 'response')
 END = 'error' OR coalesce((
     SELECT string_agg(part #>> '{}', '') FROM jsonb_path_query(coalesce(block -> 'content', block -> 'result'), '$.parts[*].text') AS part
-), '') ~* '^\s*(?:\{\s*"error"|error\y)')::INT
+), '') ~* E'^\\s*(?:\\{\\s*"error"|error\\y)')::INT
     WHEN kind IS NULL THEN (
         SELECT count(*)
         FROM (
@@ -50,7 +50,7 @@ END = 'error' OR coalesce((
         WHERE (CASE block ->> 'status'
     WHEN 'error' THEN 'error'
     ELSE coalesce(block ->> 'handling', block #>> '{meta,draive_pg_handling}', 'response')
-END = 'error' OR text ~* '^\s*(?:\{\s*"error"|error\y)')
+END = 'error' OR text ~* E'^\\s*(?:\\{\\s*"error"|error\\y)')
     )
     ELSE 0
 END), 0) AS failures,

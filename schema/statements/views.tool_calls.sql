@@ -21,7 +21,7 @@ FROM (
         request -> 'arguments' AS arguments,
         response,
         handling,
-        coalesce((handling = 'error' OR response ~* '^\s*(?:\{\s*"error"|error\y)'), FALSE) AS failed,
+        coalesce((handling = 'error' OR response ~* E'^\\s*(?:\\{\\s*"error"|error\\y)'), FALSE) AS failed,
         CASE WHEN answered THEN next_created END AS responded,
         CASE WHEN answered AND NOT untimed AND NOT next_untimed THEN
             CASE WHEN isfinite(created) AND isfinite(next_created) THEN

@@ -116,7 +116,7 @@ CROSS JOIN LATERAL jsonb_path_query(
     'strict $.content[*] ? (@.event == "tool_request").content.artifact.arguments.** ?
         (@.type() == "number")'
 ) AS number
-WHERE number::TEXT ~ '^-?\\d+\\.0+$'
+WHERE number::TEXT ~ '^-?[0-9]+[.]0+$'
 """,
 )
 

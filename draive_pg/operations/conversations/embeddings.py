@@ -176,7 +176,7 @@ CROSS JOIN LATERAL ({SPOKEN_TEXT}) AS spoken
 WHERE {CHOSEN}
     AND (:since::TIMESTAMPTZ IS NULL OR created >= :since::TIMESTAMPTZ)
     AND (:until::TIMESTAMPTZ IS NULL OR created < :until::TIMESTAMPTZ)
-    AND spoken.text ~ '\\S'
+    AND spoken.text ~ E'\\\\S'
     AND NOT EXISTS (
         SELECT FROM {{schema}}.{EMBEDDINGS} AS stored
         WHERE stored.identifier = element.identifier
@@ -293,7 +293,7 @@ def embed(  # noqa: PLR0913 - filters
                 bar.update(len(texts))
     # At the end, because adding rows to an index takes longer than creating it.
     if dimensions is not None and dimensions <= MAX_INDEXED:
-        yield from _create_index(model.name, dimensions, extension, state.schema or "")
+        yield _create_index(model.name, dimensions, extension, state.schema or "")
     return computed
 
 
@@ -384,11 +384,14 @@ def _create(schema: str | None) -> Steps[State]:
     return state
 
 
+@transactional
 def _create_index(model: str, dimensions: int, extension: str, schema: str) -> Steps[None]:
     """Create the index of the embeddings of a model, if it does not exist."""
     index = sha256(f"{model} {dimensions}".encode()).hexdigest()[:16]
     if (yield _rows(INDEXED(schema=schema, index=index)))[0][0]:
         return
+    # IF NOT EXISTS does not prevent an error when two sessions create an index.
+    yield Operation("compute embeddings", (advisory_lock("draive_pg/setup"),))
     # CREATE INDEX takes no parameters, so psycopg quotes the name of the model.
     sql = (
         f"CREATE INDEX IF NOT EXISTS {EMBEDDINGS}_{index} ON {schema}.{EMBEDDINGS} "

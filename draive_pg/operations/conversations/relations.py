@@ -780,7 +780,8 @@ SELECT
         WHERE attrelid = pg_class.oid AND attname = 'identifier' AND NOT attisdropped
     ),
     EXISTS (
-        SELECT FROM pg_trigger WHERE tgrelid = pg_class.oid AND tgname LIKE 'truncate\\_trigger\\_%'
+        SELECT FROM pg_trigger
+        WHERE tgrelid = pg_class.oid AND starts_with(tgname::TEXT, 'truncate_trigger_')
     )
 FROM pg_class
 WHERE relname = ANY (:names::TEXT[])
