@@ -169,6 +169,16 @@ def test_pull_and_push_synchronize_folder_and_database(run: Run, apart: Sides) -
     assert file_contents(apart.folder) == before
 
 
+def test_push_and_pull_report_changes_of_other_side(run: Run, side: Sides) -> None:
+    side.define("a", 1)
+    run("pull")
+    side.define("a", 2)
+    assert "The database has 1 change of its own: use pull." in run("push").err
+    run("pull")
+    side.write("a", 3)
+    assert "The folder has 1 change of its own: use push." in run("pull").err
+
+
 def test_forced_push_overwrites_database(run: Run, apart: Sides) -> None:
     assert run("push", "--force").code == 0
     assert apart.stored() == apart.files() | {"e": 1, "g": 2, "new_in_database": 1}

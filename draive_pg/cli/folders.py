@@ -121,7 +121,7 @@ def _add_transfers(app: typer.Typer, group: CommandGroup) -> None:
                 keep_going=keep_going,
                 dry_run=dry_run,
             )
-        _report(result, target, as_json=as_json)
+        _report(result, target, "The folder", "push", as_json=as_json)
 
     @command(app, group)
     def push(
@@ -192,7 +192,7 @@ def _add_transfers(app: typer.Typer, group: CommandGroup) -> None:
                     shown = ", ".join(f"{name!r:.80}" for name in removed)
                     confirm(f"Remove all revisions of {shown} from {target}?", yes=False)
             result = run(dry_run=dry_run)
-        _report(result, target, as_json=as_json)
+        _report(result, target, "The database", "pull", as_json=as_json)
 
 
 def _add_comparisons(app: typer.Typer, group: CommandGroup) -> None:
@@ -307,8 +307,11 @@ def _print_unread(unread: tuple[str, ...]) -> None:
         echo(f"draive-pg: not read: {', '.join(unread)}", err=True)
 
 
-def _report(result: FolderStatus, target: str, *, as_json: bool) -> None:
-    """Print what a push or a pull did or would do, and exit with 4 after a conflict."""
+def _report(result: FolderStatus, target: str, other: str, opposite: str, *, as_json: bool) -> None:
+    """Print what a push or a pull did or would do, and exit with 4 after a conflict.
+
+    Changes of the `other` side only are for the `opposite` command.
+    """
     changes = [
         {
             **_members(each, "name", "change", "file", "action", "renamed_from"),
@@ -331,6 +334,9 @@ def _report(result: FolderStatus, target: str, *, as_json: bool) -> None:
         rows = [[each[column] for column in columns] for each in changes if each["done"]]
         print_table(columns, rows, "Nothing to do.")
         _print_unread(result.unread)
+        left = len([each for each in result.changes if each.action == "nothing"])
+        if left:
+            echo(f"{other} has {plural(left, 'change')} of its own: use {opposite}.", err=True)
         if result.conflicts:
             names = ", ".join(f"{name!r:.80}" for name in result.conflicts)
             rest = "the rest was done" if result.done else "nothing was done"
