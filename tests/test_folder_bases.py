@@ -3,18 +3,21 @@
 import json
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
 from draive_pg import Client, FolderStatus
-from draive_pg.sync.comparison import Action, Change, action, base_version, changes
+from draive_pg.sync.comparison import UNKNOWN, Action, Change, action, base_version, changes
 from draive_pg.sync.seen import Version
 from tests.conftest import Connect
 from tests.folders import Sides, file_contents
 from tests.git import clone, commit, git, repository
+from tests.server import wait_for_lock_waiters
 
 NONE = "\N{EN DASH}"
 DOCUMENT = Path(__file__).parent.parent / "docs" / "how-to" / "prompts-in-git.md"
@@ -182,6 +185,41 @@ def test_stale_clone_does_not_undo_the_push_of_another(db: Client, tmp_path: Pat
     assert actions(db.instructions.pull(bob / "prompts")) == {"b": "conflict"}
 
 
+@pytest.mark.parametrize("with_git", [True, False])
+def test_stale_copy_does_not_undo_a_revert(db: Client, tmp_path: Path, *, with_git: bool) -> None:
+    repo = repository(tmp_path / "repo")
+    ann = repo / "prompts"
+    for text in ("good", "bad"):
+        write(ann, p=text)
+        push(db, ann)
+        commit(repo)
+    if with_git:
+        bob = clone(repo, tmp_path / "bob") / "prompts"
+    else:
+        bob = Path(shutil.copytree(ann, tmp_path / "bob"))
+    git(repo, "revert", "--no-edit", "HEAD")
+    assert push(db, ann) == {"p": "write"}
+    assert push(db, bob) == {"p": "conflict"}
+    write(bob, p="better")
+    assert push(db, bob) == {"p": "conflict"}
+    assert stored(db) == {"p": "good"}
+    assert push(db, bob, force=True) == {"p": "write"}
+    write(bob, p="bad")
+    assert push(db, bob) == {"p": "write"}
+
+
+def test_stale_copy_does_not_undo_a_rollback_in_the_database(
+    db: Client, folder: Path, tmp_path: Path
+) -> None:
+    for text in ("good", "bad"):
+        write(folder, p=text)
+        push(db, folder)
+    db.instructions.restore("p", 1)
+    assert db.instructions.pull(tmp_path / "other").done
+    assert push(db, folder) == {"p": "conflict"}
+    assert stored(db) == {"p": "good"}
+
+
 def test_uncommitted_versions_are_pushed_one_after_another(db: Client, tmp_path: Path) -> None:
     repo = repository(tmp_path / "repo")
     write(repo / "prompts", p="0")
@@ -285,6 +323,27 @@ def test_copies_of_a_folder_conflict(db: Client, folder: Path, tmp_path: Path) -
     assert stored(db) == {"p": "a", "q": "a"}
 
 
+def test_push_that_waited_records_no_older_base(
+    db: Client, sql: psycopg.Connection, dsn: str, folder: Path, tmp_path: Path
+) -> None:
+    write(folder, p="1", q="1")
+    push(db, folder)
+    copy = tmp_path / "copy"
+    assert db.instructions.pull(copy).done
+    write(folder, p="2")
+    with Client(dsn) as other, ThreadPoolExecutor() as pool:
+        with sql.transaction():
+            sql.execute("SELECT pg_advisory_xact_lock(hashtextextended('instructions/p', 0))")
+            waiting = pool.submit(push, other, folder)
+            wait_for_lock_waiters(dsn, at_least=1)
+            write(copy, q="2")
+            assert push(db, copy)["q"] == "write"
+        assert waiting.result() == {"p": "write"}
+    write(copy, q="1")
+    assert push(db, copy)["q"] == "write"
+    assert stored(db) == {"p": "2", "q": "1"}
+
+
 def test_rename_keeps_history_and_labels(db: Client, folder: Path) -> None:
     write(folder, old="1", other="2")
     push(db, folder)
@@ -378,10 +437,32 @@ def test_state_file_of_the_first_version_is_read_once(db: Client, folder: Path) 
 
 def test_base_is_the_newest_version_that_the_folder_had() -> None:
     one, two, three = (Version(text) for text in "123")
-    assert base_version([three, two, one], {one, two}.__contains__, None) == two
-    assert base_version([three], {two}.__contains__, two) == two
-    assert base_version([three], {two}.__contains__, None) is None
-    assert base_version([None, one], {None, one}.__contains__, one) is None
+    assert base_version([three, two, one], {one, two}.__contains__, [], None) == two
+    assert base_version([three], {two}.__contains__, [], two) == two
+    assert base_version([three], {two}.__contains__, [], None) is None
+    assert base_version([None, one], {None, one}.__contains__, [], one) is None
+
+
+@pytest.mark.parametrize(
+    ("bases", "history", "base"),
+    [
+        ("12", "121", "2"),
+        ("121", "12", "?"),
+        ("121", "123", "?"),
+        ("121", "121", "1"),
+        ("121", "1", "1"),
+        ("1212", "12121", "2"),
+        ("1212", "2", "2"),
+        ("1212", "121", "?"),
+        ("1-1", "1-", "?"),
+        ("1-1-", "1-1-", "-"),
+    ],
+)
+def test_base_that_came_back_is_known_only_in_order(bases: str, history: str, base: str) -> None:
+    versions = {"-": None, "?": UNKNOWN} | {text: Version(text) for text in "123"}
+    had = [versions[text] for text in history]
+    given = [versions[text] for text in reversed(bases)]
+    assert base_version(given, had.__contains__, [had], None) == versions[base]
 
 
 def test_forced_action_ignores_the_base() -> None:

@@ -18,7 +18,7 @@ from draive_pg.models.folders import FileDiff
 from draive_pg.operations.documents.bases import Base
 from draive_pg.sync.folder import Folder
 from draive_pg.sync.formats import FileContent
-from draive_pg.sync.seen import Version
+from draive_pg.sync.seen import Version, matches
 
 type Side = Literal["folder", "database"]
 
@@ -135,24 +135,63 @@ def action(change: Change, source: Side, *, exists: bool, force: bool, delete: b
     return Action.REMOVE if delete else Action.KEEP
 
 
+UNKNOWN = Version("")  # equals no version, so whatever differs is a conflict
+
+
 def base_version(
-    bases: Iterable[Version | None],
+    bases: Sequence[Version | None],
     is_seen: Callable[[Version | None], bool],
+    histories: Iterable[Iterable[Version | None]],
     otherwise: Version | None,
 ) -> Version | None:
     """Return the base of a name.
 
     Parameters
     ----------
-    bases : iterable of Version | None
+    bases : sequence of Version | None
         What was pushed or pulled by any copy of the folder, the newest first; None: removed.
     is_seen : callable
         Whether this copy of the folder had a version.
+    histories : iterable of iterables of Version | None
+        The versions that this copy had, the oldest first; not read unless needed.
     otherwise : Version | None
         The base if there is none of these: what somebody else put into the database, if this copy
         had it.
+
+    Returns
+    -------
+    Version | None
+        `UNKNOWN` if the base is a version that came back, but this copy may have had it only
+        before.
     """
-    return next((base for base in bases if is_seen(base)), otherwise)
+    for base in bases:
+        if is_seen(base):
+            came_back = bases.count(base) > 1
+            if came_back and base not in (reached(bases, each) for each in histories):
+                return UNKNOWN
+            return base
+    return otherwise
+
+
+def reached(bases: Sequence[Version | None], history: Iterable[Version | None]) -> Version | None:
+    """Return the newest base, if a history is followed along the bases in order.
+
+    Parameters
+    ----------
+    bases : sequence of Version | None
+        The bases, the newest first.
+    history : iterable of Version | None
+        The history, the oldest first.
+    """
+    rest = [*history]
+    newest: Version | None = UNKNOWN
+    for base in reversed(bases):
+        for position, version in enumerate(rest, 1):
+            if matches(base, (version,)):
+                del rest[:position]
+                newest = base
+                break
+    return newest
 
 
 class Comparison:

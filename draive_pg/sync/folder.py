@@ -6,7 +6,7 @@ is read or written.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from hashlib import sha256
@@ -177,6 +177,18 @@ class Folder:
         if self.had(name, version):
             return True
         return not self.seen.is_known and (name in self.documents or self.scope.is_given)
+
+    def histories(
+        self, name: str, bases: Sequence[Version | None]
+    ) -> Iterator[Sequence[Version | None]]:
+        """Return the versions that this copy of the folder had, the oldest first, by their source.
+
+        A copy whose versions are not known is taken to have had the given bases.
+        """
+        if not self.seen.is_known:
+            yield bases[::-1]
+        for each in self.seen.histories(name):
+            yield [*each, self.version(name)]
 
     def write(self, documents: Mapping[str, FileContent | None]) -> None:
         """Write documents, then remove the files of names with None.

@@ -158,7 +158,7 @@ def _publish(plan: Plan, note: Mapping[str, Any], *, record: bool) -> Steps[list
             )
     new = _new_bases(plan, created)
     if record:
-        yield bases.record(kind, new)
+        yield _record(comparison, new)
     return new
 
 
@@ -210,7 +210,7 @@ def pull(options: Options, how: Transfer) -> Steps[FolderStatus]:
         yield Call(plan.write_files)
         new = _new_bases(plan, {})
         if (yield _may_record(plan)):
-            yield bases.record(options.kind.stored, new)
+            yield _record(comparison, new)
         yield _note(plan, new)
     return result
 
@@ -267,6 +267,7 @@ def _compare(
             version = base_version(
                 versions,
                 partial(folder.may_have_had, name),
+                folder.histories(name, versions),
                 now if folder.had(name, now) else None,
             )
             if version is not None:
@@ -409,6 +410,14 @@ def _may_record(plan: Plan) -> Steps[bool]:
     return False
 
 
+@workflow
+def _record(comparison: Comparison, new: Iterable[Base]) -> Steps[None]:
+    """Record the bases that changed."""
+    changed = [each for each in new if each != comparison.recorded.get(each.name)]
+    if changed:
+        yield bases.record(comparison.folder.kind.stored, changed)
+
+
 def _new_bases(plan: Plan, created: Mapping[str, datetime]) -> list[Base]:
     """Return the bases after a push that wrote revisions at these times, or after a pull."""
     comparison = plan.comparison
@@ -443,15 +452,16 @@ def _note(plan: Plan, new: Iterable[Base]) -> Call[None]:
 
     def note() -> None:
         folder = plan.comparison.folder
-        versions: dict[str, set[Version | None]] = {}
+        versions: dict[str, list[Version | None]] = {}
         for base in new:
             if base in plan.comparison.inherited:
                 continue
-            # A file may have labels that were not compared.
-            version = Version.of_base(base)
-            versions[base.name] = {version and version._replace(labels=version.labels or ())}
+            noted = versions.setdefault(base.name, [])
             if plan.source == "folder" and base.name in folder.documents:
-                versions[base.name].add(folder.version(base.name))
+                # A file may have labels that were not compared.
+                noted.append(folder.version(base.name))
+            version = Version.of_base(base)
+            noted.append(version and version._replace(labels=version.labels or ()))
         folder.seen.note(versions, folder.known)
 
     return Call(note, records_commit=True)

@@ -6,8 +6,7 @@ file of version 0.1.0.
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
@@ -70,8 +69,8 @@ class KnownFile(NamedTuple):
     version: Version
 
 
-type Versions = Mapping[str, AbstractSet[Version | None]]
-"""Versions of each name; None: there was no file."""
+type Versions = Mapping[str, Sequence[Version | None]]
+"""Versions of each name, the oldest first; None: there was no file."""
 
 
 class SeenVersions:
@@ -100,29 +99,30 @@ class SeenVersions:
     def __init__(self, path: Path, kind: FileKind) -> None:
         self._path = path
         self._kind = kind
-        self._noted, self.files = self._parsed(NOTES, _noted) or (
-            None,
-            dict[str, KnownFile](),
-        )
+        noted, self.files = self._parsed(NOTES, _noted) or ({}, dict[str, KnownFile]())
         self.legacy = self._parsed(LEGACY_STATE, _legacy) or {}
+        before = {name: [Version.of_base(base)] for name, base in self.legacy.items()}
+        self._noted = _appended(before, noted)
 
     @property
     def is_known(self) -> bool:
         """Whether all versions are known: without git, if this copy ever pushed or pulled."""
-        return self._versions is not None
+        return self._committed is not None or bool(self._noted and not is_shallow(self._path))
 
     def has(self, name: str, version: Version | None) -> bool:
         """Return whether the copy is known to have had a version; None: no file."""
-        return any(  # the history of git is read only if needed
-            matches(version, seen().get(name, ()))
-            for seen in (lambda: self._noted or {}, lambda: self._versions or {})
-        )
+        return any(matches(version, each) for each in self.histories(name))
+
+    def histories(self, name: str) -> Iterator[Sequence[Version | None]]:
+        """Return the versions of a name that are noted, then those in the history of git."""
+        yield self._noted.get(name, ())
+        yield (self._committed or {}).get(name, ())  # git runs only if it is needed
 
     def note(self, versions: Versions, files: Mapping[str, KnownFile]) -> None:
         """Record what was pushed or pulled in a file that git ignores, and retire the old one."""
-        noted = _union(self._noted or {}, self._legacy_versions, versions)
+        noted = _appended(self._noted, versions)
         try:
-            if versions and (noted, files) != (self._noted, self.files):
+            if versions and (self.legacy or (noted, files) != (self._noted, self.files)):
                 with Drafts(self._path, mode=USUAL) as drafts:
                     path = inside(self._path, PurePosixPath(NOTES))
                     write_file(drafts, path, self._encode(noted, files))
@@ -132,24 +132,17 @@ class SeenVersions:
         except OSError as error:
             warn(f"{error}; the push or pull is done, but this copy cannot note it", UserWarning)
 
-    @property
-    def _legacy_versions(self) -> Versions:
-        return {name: {Version.of_base(base)} for name, base in self.legacy.items()}
-
     @cached_property
-    def _versions(self) -> Versions | None:
-        history = file_history(self._path)
-        noted = self._noted or self._legacy_versions
-        if history is None:
-            unknown = not noted or is_shallow(self._path)
-            return None if unknown else _union(noted, self._legacy_versions)
-        committed: dict[str, set[Version | None]] = {}
+    def _committed(self) -> Versions | None:
+        if (history := file_history(self._path)) is None:
+            return None
+        committed: dict[str, list[Version | None]] = {}
         for path, contents in history.items():
             if path.suffix in self._kind.suffixes:
                 with suppress(FileInvalid):
                     name = name_of_path(path, path.suffix)
-                    committed.setdefault(name, set()).update(self._read(path, contents))
-        return _union(committed, noted, self._legacy_versions)
+                    committed.setdefault(name, []).extend(self._read(path, reversed(contents)))
+        return committed
 
     def _read(
         self, path: PurePosixPath, contents: Iterable[bytes | None]
@@ -163,8 +156,7 @@ class SeenVersions:
 
     def _encode(self, versions: Versions, files: Mapping[str, KnownFile]) -> bytes:
         seen = {
-            name: sorted((each and _encoded(each) for each in versions[name]), key=str)
-            for name in sorted(versions)
+            name: [each and _encoded(each) for each in versions[name]] for name in sorted(versions)
         }
         state = {
             "format": FORMAT,
@@ -243,7 +235,7 @@ def _decoded(digest: str, labels: Mapping[str, str]) -> Version:
 
 def _noted(state: Any) -> tuple[Versions, Mapping[str, KnownFile]]:
     versions = {
-        name: {each and _decoded(*each) for each in versions}
+        name: [each and _decoded(*each) for each in versions]
         for name, versions in cast("dict[str, list[Any]]", state["seen"]).items()
     }
     files = {
@@ -265,8 +257,11 @@ def _legacy(state: Any) -> Mapping[str, Base]:
     }
 
 
-def _union(*parts: Versions) -> Versions:
-    return {
-        name: set[Version | None]().union(*(part.get(name, ()) for part in parts))
-        for name in {name for part in parts for name in part}
-    }
+def _appended(earlier: Versions, later: Versions) -> Versions:
+    """Return versions followed by later ones, unless they end with these."""
+    result = dict(earlier)
+    for name, versions in later.items():
+        before = earlier.get(name, ())
+        if list(before[-len(versions) :]) != list(versions):
+            result[name] = [*before, *versions]
+    return result

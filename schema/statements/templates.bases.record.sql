@@ -29,17 +29,23 @@ LEFT JOIN (
         FROM templates
     ) AS document
     ON document.name = new.name AND document.created = new.created
-LEFT JOIN LATERAL (
-    SELECT base.*
-    FROM draive_pg_folder_bases AS base
-    WHERE base.documents = $1::TEXT AND base.name = new.name
-    ORDER BY base.number DESC
-    LIMIT 1
-) AS last ON TRUE
 WHERE (document.created IS NOT NULL) = (new.created IS NOT NULL)
-    AND (
-        last.revision IS DISTINCT FROM document.created
-        OR last.digest IS DISTINCT FROM new.digest
-        OR last.labels IS DISTINCT FROM new.labels::JSONB
+    AND NOT EXISTS (
+        SELECT FROM draive_pg_folder_bases AS base
+        JOIN (
+    SELECT * FROM (
+        SELECT
+            identifier AS name,
+            created,
+            content,
+            description,
+            variables AS arguments,
+            meta
+        FROM templates
+    ) AS stored WHERE (stored.created >= TIMESTAMPTZ '0001-01-03 00:00:00Z' AND stored.created < TIMESTAMPTZ '9999-12-30 00:00:00Z')
+) AS later ON later.name = base.name AND later.created = base.revision
+        WHERE base.documents = $1::TEXT
+            AND base.name = new.name
+            AND base.revision > new.created
     )
 ORDER BY new.name

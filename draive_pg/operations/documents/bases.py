@@ -162,7 +162,7 @@ ORDER BY move.name, move.label
 """,
 )
 
-# Rows are added only where the base changes.
+# Another push may have superseded a revision meanwhile, and recorded its own.
 RECORD = per_kind(
     "bases.record",
     f"""
@@ -178,18 +178,13 @@ FROM unnest(:names::TEXT[], :times::TIMESTAMPTZ[], :digests::TEXT[], :labels::TE
     AS new (name, created, digest, labels)
 LEFT JOIN {{every}} AS document
     ON document.name = new.name AND document.created = new.created
-LEFT JOIN LATERAL (
-    SELECT base.*
-    FROM {{schema}}.{TABLE} AS base
-    WHERE base.documents = :documents::TEXT AND base.name = new.name
-    ORDER BY base.number DESC
-    LIMIT 1
-) AS last ON TRUE
 WHERE (document.created IS NOT NULL) = (new.created IS NOT NULL)
-    AND (
-        last.revision IS DISTINCT FROM document.created
-        OR last.digest IS DISTINCT FROM new.digest
-        OR last.labels IS DISTINCT FROM new.labels::JSONB
+    AND NOT EXISTS (
+        SELECT FROM {{schema}}.{TABLE} AS base
+        JOIN {{documents}} AS later ON later.name = base.name AND later.created = base.revision
+        WHERE base.documents = :documents::TEXT
+            AND base.name = new.name
+            AND base.revision > new.created
     )
 ORDER BY new.name
 """,
