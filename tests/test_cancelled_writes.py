@@ -1,11 +1,13 @@
 """Cancelled and interrupted writes are rolled back, or reported as applied."""
 
 import asyncio
+import sys
 import threading
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
+from traceback import walk_stack
 from typing import NoReturn
 
 import psycopg
@@ -198,7 +200,8 @@ def test_interrupted_write_is_rolled_back(dsn: str, block: str, interrupts: int)
 
 def is_cancelling() -> bool:
     """Return whether a statement is being cancelled on the server."""
-    return any(thread.name == "draive_pg-cancel" for thread in threading.enumerate())
+    running = [stack for frame in sys._current_frames().values() for stack in walk_stack(frame)]
+    return any(frame.f_code.co_name == "settle" for frame, _ in running)
 
 
 def test_interrupt_after_timeout_is_raised(dsn: str) -> None:
@@ -243,17 +246,16 @@ def test_thread_of_interrupted_wait_cancels_no_later_statement(
     go = threading.Event()
     late: list[threading.Thread] = []
 
-    class LateThread(threading.Thread):
-        """A thread that is interrupted when it is started, and begins its work late."""
+    def start_late(function: Callable[[], None], _: tuple[()]) -> NoReturn:
+        """Start a thread that begins its work late, and be interrupted at once."""
 
-        def run(self) -> None:
+        def run() -> None:
             go.wait(30)
-            super().run()
+            function()
 
-        def start(self) -> None:
-            super().start()
-            late.append(self)
-            raise KeyboardInterrupt
+        late.append(threading.Thread(target=run))
+        late[0].start()
+        raise KeyboardInterrupt
 
     def interrupted(*_: object) -> NoReturn:
         raise KeyboardInterrupt
@@ -262,7 +264,7 @@ def test_thread_of_interrupted_wait_cancels_no_later_statement(
         db.memories.count()
         with monkeypatch.context() as patched:
             patched.setattr(driver, "wait", interrupted)
-            patched.setattr(driver.threading, "Thread", LateThread)
+            patched.setattr(driver, "start_new_thread", start_late)
             with pytest.raises(KeyboardInterrupt):
                 db.memory("m").remember(asked("never sent"))
         with table_locked(dsn, LOCKED):

@@ -5,14 +5,18 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import CodeType
 
+import psycopg
 import pytest
+from psycopg_pool import ConnectionPool
 
 from draive_pg import Client
 from tests.elements import asked
+from tests.fault_server import limited
 
 
 def test_rolled_back_push_is_not_recorded_in_folder(dsn: str, tmp_path: Path) -> None:
@@ -58,25 +62,57 @@ def test_transactions_work_after_interrupts_at_random_times(
     assert "error ignored terminating" not in caplog.text
 
 
-def interrupted_at(number: int, function: Callable[[], None]) -> bool:
-    """Interrupt a function when it makes a call, and return whether it makes that many."""
-    calls = 0
+def interrupted_at(function: Callable[[], object], *at: int | str) -> bool:
+    """Interrupt a function at each of some calls that it makes.
 
-    def trace(_frame: FrameType, _event: str, _argument: object) -> None:
+    Parameters
+    ----------
+    function : callable
+        The function.
+    *at : int | str
+        The number of a call, counted from the last interrupt, or the name of what is called.
+
+    Returns
+    -------
+    bool
+        Whether it makes all of these calls.
+    """
+    calls, due, thread = 0, list(reversed(at)), threading.get_ident()
+
+    def interrupt(code: CodeType, _offset: int) -> None:
         nonlocal calls
-        calls += 1
-        if calls == number:
-            raise KeyboardInterrupt
+        if threading.get_ident() == thread:
+            calls += 1
+            if due and due[-1] in (calls, code.co_name):
+                calls = 0
+                due.pop()
+                raise KeyboardInterrupt
 
-    previous = sys.gettrace()
-    sys.settrace(trace)
+    monitoring, tool = sys.monitoring, sys.monitoring.DEBUGGER_ID
+    monitoring.use_tool_id(tool, "interrupts")
+    monitoring.register_callback(tool, monitoring.events.PY_START, interrupt)
+    monitoring.set_events(tool, monitoring.events.PY_START)
     try:
         function()
     except KeyboardInterrupt:
-        return True
+        assert len(due) < len(at)
+    else:
+        assert len(due) == len(at)
     finally:
-        sys.settrace(previous)
-    return False
+        monitoring.set_events(tool, 0)
+        monitoring.free_tool_id(tool)
+    return not due
+
+
+@contextmanager
+def no_garbage_collection() -> Generator[None]:
+    """Collect no garbage in the block, in which nothing may wait for that."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def test_calls_work_after_interrupt_at_any_call_of_nested_transactions(dsn: str) -> None:
@@ -84,18 +120,37 @@ def test_calls_work_after_interrupt_at_any_call_of_nested_transactions(dsn: str)
         with db.transaction(), db.transaction():
             pass
 
-    gc.collect()
-    gc.disable()  # nothing may wait for a collection
-    try:
-        with Client(dsn, max_size=1, cache_limit=0) as db:
-            db.memory("m").remember(asked("q"))
-            number = 1
-            while interrupted_at(number, nested):
-                assert db.memories.count() == 1
-                number += 1
-    finally:
-        gc.enable()
+    with no_garbage_collection(), Client(dsn, max_size=1, cache_limit=0) as db:
+        db.memory("m").remember(asked("q"))
+        number = 1
+        while interrupted_at(nested, number):
+            assert db.memories.count() == 1
+            number += 1
     assert number > 50
+
+
+def test_second_interrupt_at_any_call_is_no_other_error(dsn: str) -> None:
+    with no_garbage_collection(), Client(dsn, max_size=1, cache_limit=0) as db:
+        assert db.memories.count() == 0
+        number = 1
+        while interrupted_at(lambda: db.memory("m").recall(), "receive", number):
+            assert db.memories.count() == 0
+            number += 1
+    assert number > 20
+
+
+@pytest.mark.parametrize("kind", ["connection", "pool"])
+def test_interrupted_call_returns_lent_connection(dsn: str, kind: str) -> None:
+    with (
+        psycopg.connect(dsn) if kind == "connection" else ConnectionPool(dsn, min_size=1) as pool,
+        no_garbage_collection(),
+    ):
+        db = Client(pool=pool, cache_limit=0)
+        assert db.memories.count() == 0
+        for call in ("borrow", "acquire", "release", "_close_unless_clean", "is_reusable"):
+            assert interrupted_at(db.memories.count, call), call
+            with limited(db, 1.0):
+                assert db.memories.count() == 0
 
 
 def test_error_keeps_exception_context_of_caller(dsn: str) -> None:

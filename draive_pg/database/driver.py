@@ -4,17 +4,19 @@ This is the only module that uses private interfaces of psycopg. On import, it c
 """
 
 import asyncio
-import concurrent.futures
 import os
 import re
 import select
 import socket
 import threading
+from _thread import start_new_thread
 from array import array
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from inspect import signature
 from time import time
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple, cast, override
@@ -299,6 +301,8 @@ class _Pooled:
         may be about to cancel what it runs.
     prepared : Prepared | None
         Its prepared statements; None: it prepares none.
+    leaked : deque | None
+        Where it is put if it is garbage collected before it is released; None: nowhere.
     """
 
     call_timeout: float | None = None
@@ -309,9 +313,12 @@ class _Pooled:
     nested: bool = False
     busy: bool = False
     prepared: Prepared | None = None
+    leaked: deque[Any] | None = None
 
     def __del__(self, *_: object) -> None:
-        """Suppress psycopg's warning about unclosed connections: the pool owns this one."""
+        """Do not warn of unclosed connections, as psycopg does: the pool owns this one."""
+        if self.leaked is not None:
+            self.leaked.append(self)
 
 
 class TimedConnection(_Pooled, Connection):
@@ -376,12 +383,9 @@ class TimedConnection(_Pooled, Connection):
             wait(exchange.run(), self.pgconn.socket, INTERVAL, deadline.left())
         except BaseException as error:
             if _is_interrupt(error):
-                settled = _settle_exchange(self, exchange, error)
-                while not settled.done():
-                    try:
-                        concurrent.futures.wait([settled])
-                    except KeyboardInterrupt as interrupt:
-                        error = interrupt  # rather than a timeout
+                settled = _Signal()
+                _settle_exchange(self, exchange, error, settled.send)
+                error = settled.wait() or error  # an interrupt rather than a timeout
             self.busy = False
             if _must_raise(error, exchange, deadline):
                 raise error
@@ -433,8 +437,9 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
             return await wait_async(receiving, self.pgconn.socket, interval, deadline.left())
         except asyncio.CancelledError as error:
             # As in `run`: a statement of the adapters that is applied does not raise.
-            rest = _ignore_errors(receiving)
-            settled = _settle(self, lambda: rest, error, lambda: not results)
+            rest, settled = _ignore_errors(receiving), Future[None]()
+            end = partial(settled.set_result, None)
+            _settle(self, lambda: rest, error, lambda: not results, end)
             await wait_until_done(asyncio.wrap_future(settled))
             if not results or self.info.transaction_status != TransactionStatus.IDLE:
                 raise
@@ -461,8 +466,9 @@ class AsyncTimedConnection(_Pooled, AsyncConnection):
             raise
         except BaseException as error:
             if _is_interrupt(error):
-                settled = asyncio.wrap_future(_settle_exchange(self, exchange, error))
-                if await wait_until_done(settled):
+                settled = Future[None]()
+                _settle_exchange(self, exchange, error, partial(settled.set_result, None))
+                if await wait_until_done(asyncio.wrap_future(settled)):
                     error = asyncio.CancelledError()  # rather than a timeout
             self.busy = False
             if exchange.committed and isinstance(error, asyncio.CancelledError):
@@ -580,13 +586,44 @@ def _is_interrupt(error: BaseException) -> bool:
     return isinstance(error, _WaitTimeout) or not isinstance(error, Exception)
 
 
+class _Signal:
+    """A signal to a thread that interrupts may reach meanwhile.
+
+    The classes of `threading` and `concurrent.futures` run Python code with locks, in which an
+    interrupt raises another error, or leaves a lock taken for ever.
+    """
+
+    def __init__(self) -> None:
+        self._sent = False
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def send(self) -> None:
+        """Wake up the thread."""
+        self._sent = True
+        self._lock.release()
+
+    def wait(self) -> KeyboardInterrupt | None:
+        """Wait for the signal, and return the last interrupt meanwhile."""
+        interrupt: KeyboardInterrupt | None = None
+        while not self._sent:
+            try:
+                self._lock.acquire(timeout=INTERVAL)
+            except KeyboardInterrupt as error:
+                interrupt = error
+        return interrupt
+
+
 def _settle_exchange(
-    connection: Connection | AsyncConnection, exchange: Exchange, error: BaseException
-) -> Future[None]:
+    connection: Connection | AsyncConnection,
+    exchange: Exchange,
+    error: BaseException,
+    end: Callable[[], object],
+) -> None:
     def is_unknown() -> bool:
         return exchange.commits and not exchange.committed and not exchange.refused
 
-    return _settle(connection, exchange.receive, error, is_unknown)
+    _settle(connection, exchange.receive, error, is_unknown, end)
 
 
 def _settle(
@@ -594,13 +631,15 @@ def _settle(
     receive: Callable[[], PQGen[None]],
     error: BaseException,
     is_unknown: Callable[[], bool],
-) -> Future[None]:
+    end: Callable[[], object],
+) -> None:
     """Cancel the statements on the server and receive their results, or close the connection.
 
-    This runs in a thread of its own, where no further interrupt or cancellation can arrive.
+    This runs in a thread of its own, where no further interrupt or cancellation can arrive, and
+    calls ``end`` at last.
     """
     deadline = Deadline(CANCEL_SECONDS if isinstance(error, Error) else INTERRUPT_SECONDS)
-    pgconn, settled = connection.pgconn, Future[None]()
+    pgconn = connection.pgconn
 
     def settle() -> None:
         clean = True
@@ -622,10 +661,9 @@ def _settle(
                 pgconn.finish()
                 if is_unknown():
                     logger.warning("a cancelled write got no answer: it may have been applied")
-            settled.set_result(None)
+            end()
 
-    threading.Thread(target=settle, name="draive_pg-cancel").start()
-    return settled
+    start_new_thread(settle, ())  # `Thread.start` waits, and an interrupt of that is an error
 
 
 def _must_raise(error: BaseException, exchange: Exchange, deadline: Deadline) -> bool:
@@ -696,8 +734,8 @@ def discard(connection: TimedConnection | AsyncTimedConnection) -> None:
         pgconn.finish()
         return
     with (
+        suppress(Error, OSError),  # the thread that cancels the statement may have closed it
         socket.fromfd(pgconn.socket, socket.AF_INET, socket.SOCK_STREAM) as copy,
-        suppress(OSError),
     ):
         copy.shutdown(socket.SHUT_RDWR)
 

@@ -7,8 +7,9 @@ In a transaction of the caller, a call is a savepoint, and commits nothing.
 import asyncio
 import inspect
 import threading
+from collections import deque
 from collections.abc import Awaitable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol, cast
 
 from psycopg import AsyncConnection, Connection, Error
@@ -112,30 +113,43 @@ def _is_async_engine(engine: object) -> bool:
 
 
 class LentPool:
-    """Lends the connections of a source as `Pool` does its own."""
+    """Lends the connections of a source as `Pool` does its own.
+
+    A source never frees the slot of a connection that is not returned to it, so one that an
+    interrupt leaks is released by the next call.
+    """
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._leaked = deque[TimedConnection]()
 
     def acquire(self, deadline: Deadline) -> TimedConnection:
         """Return a connection of the source before a deadline; the caller must release it."""
-        with map_errors(CONNECT):
-            owned = self._source.getconn(deadline.within(ACQUIRE_SECONDS))
+        self.close()
+        owned: Connection[Any] | None = None
         try:
+            with map_errors(CONNECT):
+                owned = self._source.getconn(deadline.within(ACQUIRE_SECONDS))
             _check_usable(owned)
-            return borrow(TimedConnection, owned)
+            connection = borrow(TimedConnection, owned)
         except BaseException:
-            self._source.putconn(owned)
+            if owned is not None:
+                self._source.putconn(owned)
             raise
+        connection.leaked = self._leaked
+        return connection
 
     def release(self, connection: TimedConnection) -> None:
         """Return a connection to its source; it is closed if its state is unknown."""
-        owned, connection.lease = connection.lease, None
         _close_unless_clean(connection)
-        self._source.putconn(owned)
+        connection.leaked = None
+        self._source.putconn(connection.lease)
 
     def close(self) -> None:
-        """Close nothing: the connections are the caller's."""
+        """Release the leaked connections; close none, because they are the caller's."""
+        with suppress(IndexError):  # other threads may do the same
+            while True:
+                self.release(self._leaked.popleft())
 
 
 class AsyncLentPool:
