@@ -4,6 +4,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -56,7 +58,37 @@ SETTINGS: dict[str, dict[str, str]] = {
     },
 }
 
+# Settings that are meant to limit what a session may do.
+LIMITING = (
+    "^(.*(read_only|timeout)|max_stack_depth|role|row_security|session_.*|temp_file_limit"
+    "|transaction_.*)$"
+)
+
+# The other value of each boolean, a value of each enumeration, an extreme one of each number.
+EXTREMES = """
+SELECT
+    name,
+    CASE
+        WHEN vartype = 'bool' THEN CASE setting WHEN 'on' THEN 'off' ELSE 'on' END
+        WHEN vartype = 'enum' THEN enumvals[1 + %(n)s %% cardinality(enumvals)]
+        WHEN %(n)s = 0 THEN min_val
+        ELSE max_val
+    END
+FROM pg_settings
+WHERE context IN ('user', 'superuser') AND vartype <> 'string' AND name !~ %(limiting)s
+"""
+
 ODD = "a\\b 'c' \"d\" \\n {NULL} żółć €"
+
+
+def pull(db: Client) -> list[tuple[str, str]]:
+    """Pull prompts, and return the files."""
+    with TemporaryDirectory() as folder:
+        assert db.instructions.pull(folder).done
+        return sorted(
+            (each.name, each.read_text(encoding="utf-8")) for each in Path(folder).glob("*.md")
+        )
+
 
 READS: list[Callable[[Client], Any]] = [
     lambda db: db.instructions.history("greeting"),
@@ -76,6 +108,7 @@ READS: list[Callable[[Client], Any]] = [
     lambda db: db.frames.variables().to_csv(),
     lambda db: db.frames.instruction_revisions(ODD).to_csv(),
     lambda db: db.diagnose().problems,
+    pull,
 ]
 
 
@@ -123,6 +156,24 @@ def test_settings_of_a_database_do_not_change_results(
         lambda db: db.memory("written").recall(),
     ):
         assert read(db) == read(default)
+
+
+@pytest.mark.parametrize(
+    "n", [0, 1, *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 6))]
+)
+def test_extreme_settings_do_not_change_results(
+    connect: Connect, dsn: str, sql: psycopg.Connection, n: int
+) -> None:
+    for name in ("greeting", "limits", ODD, "NULL"):
+        write(connect(dsn), name)
+    expected = [read(connect(dsn)) for read in READS]
+    with psycopg.connect(dsn) as connection:
+        values = connection.execute(EXTREMES, {"n": n, "limiting": LIMITING}).fetchall()
+    for name, value in values:
+        set_for_database(sql, name, value)
+    db = connect(dsn)
+    assert [read(db) for read in READS] == expected
+    write(db, "written")
 
 
 def test_settings_that_affect_the_format_of_values_are_tested(sql: psycopg.Connection) -> None:

@@ -266,7 +266,8 @@ async def _connect(
         connection.prepare_threshold = 1  # at the second use, by psycopg
     for name in ("json", "jsonb"):  # as text, as asyncpg does: a ``PostgresValue`` is no dict
         connection.adapters.register_loader(name, TextLoader)
-    connection.adapters.register_dumper(tuple, ListDumper)  # any sequence is an array, as there
+    for sequence in (list, tuple):  # any is an array of the type that the server infers, as there
+        connection.adapters.register_dumper(sequence, ListDumper)
     # psycopg reads timestamps as text, in this style only; asyncpg in any.
     if not (connection.info.parameter_status("DateStyle") or "").startswith("ISO"):
         await connection.execute("SELECT set_config('DateStyle', 'ISO', FALSE)")

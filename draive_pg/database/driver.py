@@ -40,6 +40,7 @@ from psycopg.errors import InFailedSqlTransaction
 from psycopg.pq import ExecStatus, Format, PGconn, PipelineStatus, TransactionStatus
 from psycopg.sql import Literal
 
+from draive_pg.database.adaptation import ADAPTERS, Adaptation
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.observe import logger
 from draive_pg.database.prepared import NOT_PREPARING, PROBE, Names, Prepared, Preparing
@@ -73,7 +74,7 @@ except ImportError as error:
     ) from None
 
 # psycopg prepares nothing by itself: see `prepared`.
-OPTIONS: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
+OPTIONS: dict[str, Any] = {"autocommit": True, "prepare_threshold": None, "context": ADAPTERS}
 
 # Set explicitly: with a stricter default of the role, statements that waited for a lock would not
 # see what was committed meanwhile.
@@ -152,7 +153,7 @@ class Exchange:
         prepared: Prepared | None = None,
     ) -> None:
         self._pgconn = connection.pgconn
-        self._transformer = Transformer(connection)
+        self._transformer = Transformer(ADAPTERS)
         self.prepared = prepared
         self._named: Names = {}
         commands = [command for query in queries for command in self._query(*query)]
@@ -764,7 +765,8 @@ def copy_text(
     parts = PLACEHOLDER.split(statement.sql)
     parts[::2] = [qualified(cast("LiteralString", text), schema) for text in parts[::2]]
     values = statement.parameters or ()
-    parts[1::2] = [Literal(values[int(number) - 1]).as_bytes(connection) for number in parts[1::2]]
+    adaptation = Adaptation(connection)
+    parts[1::2] = [Literal(values[int(number) - 1]).as_bytes(adaptation) for number in parts[1::2]]
     return b"COPY (%b) TO STDOUT (FORMAT BINARY)" % b"".join(cast("list[bytes]", parts))
 
 
