@@ -13,7 +13,7 @@ from draive_pg.chat import ExportFormat
 from draive_pg.chat.convert import Chat, convert
 from draive_pg.chat.reader import Log
 from draive_pg.operations.conversations.import_chats import Rules, check
-from tests.chat_logs import entries, only
+from tests.chat_logs import entries, memories, only
 
 PIXEL = b64encode(b"\x89PNG pixel").decode()
 USER = {"role": "user", "content": "Weather in Oslo?"}
@@ -357,6 +357,21 @@ def test_title_of_claude_code_is_that_of_the_user_if_there_is_one(kind: str) -> 
     line = {"type": "user", "sessionId": "s", "uuid": "1", "message": USER}
     found = only([*titles[first:], line])
     assert (found.variables["title"], found.ignored) == (kind, [])
+
+
+def test_titles_of_claude_code_are_those_of_their_sessions() -> None:
+    log = [
+        {"type": "summary", "summary": "Another file", "leafUuid": "9"},
+        {"type": "summary", "summary": "Oslo", "leafUuid": "1"},
+        {"type": "user", "sessionId": "a", "uuid": "1", "message": USER},
+        {"type": "user", "sessionId": "b", "uuid": "2", "message": USER},
+        {"type": "user", "sessionId": "c", "uuid": "3", "message": USER},
+        {"type": "custom-title", "customTitle": "Rome", "sessionId": "c"},
+    ]
+    found = memories(log)
+    titles = {name: each.variables.get("title") for name, each in found.items()}
+    assert titles == {"a": "Oslo", "b": None, "c": "Rome"}
+    assert all(each.ignored == ["titles of other sessions"] for each in found.values())
 
 
 # --- Answers of APIs

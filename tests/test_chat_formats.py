@@ -1089,6 +1089,14 @@ def test_text_around_a_result_is_kept() -> None:
     assert memory.calls == [("f", {}, result["value"])]
 
 
+def test_result_with_much_white_space_is_read_in_linear_time() -> None:
+    text = f"3C{' ' * 300_000}-"
+    result = {"from": "tool", "value": f"<tool_response>{text}\n</tool_response>"}
+    call = {"from": "gpt", "value": '<tool_call>{"name": "f", "arguments": {}}</tool_call>'}
+    [memory] = memories([{"conversations": [call, result]}]).values()
+    assert memory.calls == [("f", {}, text)]
+
+
 def test_structured_question_and_answer_are_kept_as_text() -> None:
     run = {"id": "r", "inputs": {"a": [1], "b": {}}, "outputs": {"free": 2, "of": 3}}
     [memory] = memories([run]).values()

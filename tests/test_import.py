@@ -174,6 +174,15 @@ def test_conversation_without_messages_is_reported(db: Client, empty: dict[str, 
     assert done.ignored == {"conversations without messages": 1}
 
 
+def test_times_that_descend_are_reported(db: Client) -> None:
+    times = ("2026-01-01T10:00:05Z", "2026-01-01T10:00:03Z", "2026-01-01T10:00:09Z")
+    messages = [{"role": "user", "content": each, "created_at": each} for each in times]
+    done = db.memories.import_chats([{"id": "a", "messages": messages}])
+    assert done.ignored == {"times before those of earlier messages": 1}
+    assert list(db.memory("a").log().text) == list(times)
+    assert db.memories.import_chats([{"id": "b", "messages": messages[1:]}]).ignored == {}
+
+
 def test_conversation_without_elements_is_imported_once(db: Client) -> None:
     log = [{"id": "a", "messages": [{"role": "system", "content": "Be brief."}]}]
     assert db.memories.import_chats(log).imported == 1

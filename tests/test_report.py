@@ -60,6 +60,12 @@ def test_script_of_report_is_the_only_one_that_its_policy_allows(
     ]
 
 
+def test_report_of_a_question_of_many_lines_takes_linear_time(db: Client, tmp_path: Path) -> None:
+    db.memory("a").remember(asked(f"What?{'\n' * 1_000_000}Why?"))  # else more than an hour
+    db.memories.report(tmp_path / "all.html")
+    assert "What? Why?" in (tmp_path / "all.html").read_text()
+
+
 def test_report_is_filtered_like_list(three: Client, tmp_path: Path) -> None:
     path = tmp_path / "some.html"
     options: list[tuple[dict[str, Any], list[str], str]] = [

@@ -25,7 +25,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from itertools import chain, count, groupby
+from itertools import chain, count, groupby, pairwise
 from typing import Any, NoReturn, cast
 
 from draive_pg.chat import OnError
@@ -110,11 +110,14 @@ class Chat:
         The variables and their changes.
     repairs : Sequence[str]
         What was repaired or left out, by message.
+    has_later_times : bool
+        True if a message had an earlier time than one before it, and got a later one.
     """
 
     elements: Sequence[Element]
     snapshots: Sequence[Snapshot]
     repairs: Sequence[str]
+    has_later_times: bool
 
 
 def convert(conversation: Conversation, on_error: OnError = "refuse") -> Chat:
@@ -223,7 +226,9 @@ class _Conversion:
                 self._repairs.append(f"{self._source}: left out")
         snapshots = tuple(self._snapshots())
         elements = self._elements
-        times = in_order([each.created for each in elements], self._conversation.created)
+        given = [each.created for each in elements]
+        times = in_order(given, self._conversation.created)
+        known = [time for time in given if time is not None]
         for index, element in enumerate(elements):
             if element.created is None:
                 element.untimed = "import" if times is None else "log"
@@ -233,7 +238,8 @@ class _Conversion:
                 outline(element.document)
             except ValueError as error:
                 raise ChatInvalid(f"{element.source}: {error}") from error
-        return Chat(elements, snapshots, self._repairs)
+        descends = any(later < earlier for earlier, later in pairwise(known))
+        return Chat(elements, snapshots, self._repairs, descends)
 
     def _fault(self, problem: str, repair: str) -> None:
         """Refuse or leave out the message, or note that it is repaired."""

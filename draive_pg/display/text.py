@@ -23,7 +23,8 @@ KIBI = 1024
 
 LINES = "\n\t"  # controls that a text of several lines keeps
 
-INDENTATION = re.compile(r"(?<=[{\[])\n\s*|\n\s*(?=[}\]])")
+# Whitespace is matched from its start only, as otherwise each of its lines is tried to its end.
+INDENTATION = re.compile(r"(?<=[{\[])\n\s*|(?<!\s)\n\s*+(?=[}\]])")
 
 
 class Size(int):

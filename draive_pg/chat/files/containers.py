@@ -135,7 +135,7 @@ class Containers:
             files = sorted(each for each in path.rglob("*") if each.is_file())
             known = [each for each in files if _is_log(each)]
             for each in files:
-                if each not in known:
+                if not _is_log(each):
                     self.ignore(str(each.relative_to(path)))
             if not known:
                 folder = File(printable(path.name), "")

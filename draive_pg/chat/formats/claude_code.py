@@ -57,13 +57,15 @@ def is_event(value: Any) -> bool:
 
 def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     events: Sequence[Any] = [each for each in fields["messages"] if is_event(each)]
-    titles = dict(filter(None, map(_title, events)))
+    titles = _titles(events)
     spoken = [each for each in events if each["type"] in SPOKEN]
     ignored = {f"{each['type']} events" for each in events} - {
         "user events",
         "assistant events",
         *(f"{kind} events" for kind in TITLES),
     }
+    if None in titles:
+        ignored.add("titles of other sessions")
     if any("toolUseResult" in each for each in spoken):
         ignored.add("toolUseResult")
     threads: dict[tuple[str, str], list[Any]] = {}
@@ -77,8 +79,8 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
         threads.setdefault((str(each.get("sessionId") or ""), str(agent)), []).append(each)
     for (session, agent), thread in threads.items():
         about = {name: thread[0].get(name) for name in SESSION}
-        if titles and not agent:
-            about["title"] = next(titles[kind] for kind in TITLES if kind in titles)
+        if not agent and (found := titles.get(session)):
+            about["title"] = next(found[kind] for kind in TITLES if kind in found)
         about["identifier"] = f"{session}/{agent}" if agent else session
         paths = list(_paths(thread, _parents(events)))
         others = (
@@ -89,10 +91,23 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
             yield branch(found, leaf, frozenset((*ignored, *others)))
 
 
-def _title(event: Any) -> tuple[str, str] | None:
-    kind = event["type"]
-    title = event.get(TITLES.get(kind))
-    return (kind, title) if isinstance(title, str) and title else None
+def _titles(events: Iterable[Any]) -> Mapping[str | None, Mapping[str, str]]:
+    """Return the titles of each session by the types of their lines.
+
+    A summary names the last line of what it summarizes, which may be in the file of another
+    session; None is for those.
+    """
+    sessions = {
+        each["uuid"]: str(each.get("sessionId") or "") for each in events if each.get("uuid")
+    }
+    titles: dict[str | None, dict[str, str]] = {}
+    for each in events:
+        kind = each["type"]
+        title = each.get(TITLES.get(kind))
+        if isinstance(title, str) and title:
+            session = each.get("sessionId") or sessions.get(each.get("leafUuid"))
+            titles.setdefault(session, {})[kind] = title
+    return titles
 
 
 def _parents(events: Iterable[Any]) -> Mapping[str, str | None]:

@@ -19,7 +19,7 @@ is_message = with_keys("from", "value")
 
 # How models of Hermes write calls and results.
 CALL = re.compile(r"<tool_call>\s*(\{.*?\})\s*</tool_call>", re.DOTALL)
-RESULT = re.compile(r"<tool_response>\s*(.*?)\s*</tool_response>", re.DOTALL)
+RESULT = re.compile(r"<tool_response>(.*?)</tool_response>", re.DOTALL)
 FIELDS = ("conversations", "conversation", "messages")
 
 
@@ -54,7 +54,7 @@ def _message(fields: Any) -> Sequence[Message]:
         case {"from": "tool", "value": str(text)} if (
             found := RESULT.findall(text)
         ) and not RESULT.sub("", text).strip():
-            results = [Result(read_result(each)) for each in found]
+            results = [Result(read_result(each.strip())) for each in found]
             return [Message("tool", results, created, meta, "tool")]
         case {"value": str(text)} if speaker_of(fields) == "assistant" and (
             calls := _written_calls(text)

@@ -443,6 +443,7 @@ def _given(log: Log, rules: Rules, report: Report) -> Given:
     for repair in chat.repairs:
         report.repaired.add(f"{log.where}: {repair}")
     report.ignored.update(log.conversation.ignored)
+    report.ignored["times before those of earlier messages"] += chat.has_later_times
     report.untimed += any(each.untimed for each in chat.elements)
     return Given(identifier, text, len(chat.elements), log.where, bool(chat.snapshots))
 
