@@ -393,7 +393,8 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
         RevisionMissing
             If it was on no other revision that exists; nothing is moved.
         RevisionConflict
-            If it is not on an expected revision; nothing is moved.
+            If it is not on an expected revision, or somebody moves it at the same time; nothing is
+            moved.
 
         Examples
         --------

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from draive_pg import Client, FolderStatus
+from draive_pg import Client, FolderStatus, RevisionConflict
 from draive_pg.sync.comparison import UNKNOWN, Action, Change, action, base_version, changes
 from draive_pg.sync.seen import Version
 from tests.conftest import Connect
@@ -396,6 +396,29 @@ def test_label_on_an_older_revision_round_trips(db: Client, tmp_path: Path) -> N
     assert db.instructions.push(tmp_path / "prompts", labels=True).done
     assert db.instructions.load("p", label="production") == "1"
     assert db.instructions.load("p", label="staging") == "2"
+
+
+def test_push_does_not_undo_a_label_move_at_the_same_time(
+    db: Client, sql: psycopg.Connection, dsn: str, folder: Path
+) -> None:
+    for text in "12":
+        db.instructions.define("p", content=text)
+        db.instructions.label("p", "production")
+    assert db.instructions.pull(folder, labels=True).done
+    write(folder, p="2")
+    with Client(dsn) as other, ThreadPoolExecutor() as pool:
+        with sql.transaction():
+            sql.execute("SELECT pg_advisory_xact_lock(hashtextextended('instructions/p', 0))")
+            waiting = pool.submit(push, other, folder, labels=True)
+            wait_for_lock_waiters(dsn, at_least=1)
+            sql.execute(
+                "INSERT INTO draive_pg_labels (name, label, revision, moved) SELECT name, label, "
+                "(SELECT min(created) FROM instructions), clock_timestamp() "
+                "FROM draive_pg_labels LIMIT 1"
+            )
+        with pytest.raises(RevisionConflict):
+            waiting.result()
+    assert db.instructions.load("p", label="production") == "1"
 
 
 # --- Files of version 0.1.0

@@ -1,7 +1,9 @@
 """Promoting and rolling back labels, of one kind and of all."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 
 from draive_pg import (
@@ -11,6 +13,7 @@ from draive_pg import (
     RevisionMissing,
     TemplateInvalid,
 )
+from tests.server import wait_for_lock_waiters
 
 
 def test_newest_release_is_rolled_back(db: Client) -> None:
@@ -78,6 +81,25 @@ def test_prompts_and_configurations_are_promoted_and_rolled_back_together(db: Cl
     assert released(db) == {"a": "1", "c": {"n": 1}}
     db.rollback("production", {"configurations": None})
     assert released(db) == {"a": "1", "c": {"n": 2}}
+
+
+@pytest.mark.parametrize("names", [None, ["a", "b"]])
+def test_one_of_two_rollbacks_at_the_same_time_fails(
+    db: Client, sql: psycopg.Connection, dsn: str, names: list[str] | None
+) -> None:
+    for text in ("good", "bad"):
+        db.release(prompts={"a": text, "b": text}, labels={"production": ["a", "b"]})
+    with Client(dsn) as one, Client(dsn) as two, ThreadPoolExecutor() as pool:
+        with sql.transaction():
+            sql.execute("SELECT pg_advisory_xact_lock(hashtextextended('instructions/a', 0))")
+            sql.execute("SELECT pg_advisory_xact_lock(hashtextextended('instructions/b', 0))")
+            calls = [
+                pool.submit(each.instructions.rollback, "production", names) for each in (one, two)
+            ]
+            wait_for_lock_waiters(dsn, at_least=2)
+        errors = [call.exception() for call in calls]
+    assert [type(error) for error in errors if error] == [RevisionConflict]
+    assert [db.instructions.load(name, label="production") for name in "ab"] == ["good", "good"]
 
 
 def test_promotion_tells_moved_labels_from_those_that_were_there(db: Client) -> None:

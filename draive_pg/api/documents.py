@@ -481,7 +481,8 @@ class Documents[D: Database | AsyncDatabase, Reference, R: DocumentRevision](Nam
         RevisionMissing
             If it was on no other revision that exists; nothing is moved.
         RevisionConflict
-            If it is not on an expected revision; nothing is moved.
+            If it is not on an expected revision, or somebody moves it at the same time; nothing is
+            moved.
 
         Examples
         --------

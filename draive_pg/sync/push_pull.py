@@ -170,6 +170,7 @@ def _move_labels(
     kind, document = comparison.folder.kind, comparison.folder.documents[name]
     stored = comparison.stored.get(old_name)
     before = {} if stored is None else dict(stored.version.labels or ())
+    was_on: Mapping[str, datetime] = {} if stored is None else stored.labelled
     moved = [(label, on) for label, on in document.labels if not on or before.get(label) != on]
     revisions: dict[str, DocumentRevision | None] = {"": None}
     if any(on for _, on in moved):
@@ -184,8 +185,9 @@ def _move_labels(
             )
         strict = False if on else None  # the file was reported already
         revision = revisions[on]
+        expected = was_on.get(label)
         yield labelling.move(
-            kind.stored, name, label, revision, expected=None, strict=strict, **note
+            kind.stored, name, label, revision, expected=expected, strict=strict, **note
         )
     if stored is None:
         return
@@ -196,7 +198,7 @@ def _move_labels(
         # A label on a revision that this push supersedes stays there.
         is_here = time == stored.created and stored.version.digest == document.digest
         if label not in listed and (is_here or label in base_older):
-            yield labelling.remove(kind.stored, name, label, **note)
+            yield labelling.remove(kind.stored, name, label, expected=time, **note)
 
 
 @workflow

@@ -209,7 +209,7 @@ def move[R: DocumentRevision](
     *,
     author: str | None,
     message: str | None,
-    expected: Expected[R],
+    expected: Expected[R] | datetime,
     strict: bool | None = False,
 ) -> Workflow[LabelMove]:
     """Move a label to a revision, unless it is there; return its newest move.
@@ -262,7 +262,7 @@ def remove[R: DocumentRevision](
     *,
     author: str | None,
     message: str | None,
-    expected: Expected[R] = None,
+    expected: Expected[R] | datetime = None,
 ) -> Operation[bool]:
     """Remove a label from a name; return whether it was on a revision."""
     name = kind.name_of(reference)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from draive_pg.codec.validation import check_mapping, check_optional, check_texts
-from draive_pg.errors import DocumentMissing, RevisionMissing, similar_names
+from draive_pg.errors import DocumentMissing, RevisionConflict, RevisionMissing, similar_names
 from draive_pg.models.documents import LabelMove, Release, Revision, Snapshot, TemplateRevision
 from draive_pg.models.record import Records
 from draive_pg.operations.documents import labels, read
@@ -135,19 +135,23 @@ def rollback(
     RevisionMissing
         If it was on no revision before.
     RevisionConflict
-        If it is not on an expected revision.
+        If it is not on an expected revision, or somebody moves it at the same time.
     """
     check_label(label)
     chosen, conditions = _checked(names, expected, author, message)
-    yield lock_all({kind: given for kind, given in chosen.items() if given is not None})
-    moved: dict[Kind, list[Row]] = {}
+    found: dict[Kind, list[Row]] = {}
     for kind, given in chosen.items():
-        moved[kind] = yield _absent_if(len(chosen) > 1, kind, _previous(kind, label, given))
-    if None in chosen.values():
-        moved = _newest(moved, chosen)
-        yield lock_all({kind: [row[0] for row in rows] for kind, rows in moved.items()})
-        for kind, rows in moved.items():  # as the lock found it
-            moved[kind] = yield _previous(kind, label, [row[0] for row in rows])
+        found[kind] = yield _absent_if(len(chosen) > 1, kind, _previous(kind, label, given))
+    moved = _newest(found, chosen)
+    of_kind = {kind: chosen[kind] or [row[0] for row in rows] for kind, rows in moved.items()}
+    yield lock_all(of_kind)
+    for kind, rows in moved.items():
+        # After another rollback, this one would move the label forward again.
+        if rows and rows != (yield _previous(kind, label, of_kind[kind])):
+            raise RevisionConflict(
+                f"roll back the label {label!r:.60}: somebody moved it at the same time; look at "
+                "its history, and try again"
+            )
     earlier = {kind: {row[0]: row[1] for row in rows} for kind, rows in moved.items()}
     targets = {
         kind: {name: earlier[kind].get(name) for name in chosen[kind] or earlier[kind]}
