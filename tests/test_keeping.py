@@ -1,5 +1,6 @@
 """Management of memories: list, fork, rename, prune and erase."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import fields
@@ -377,6 +378,28 @@ def test_erase_removes_what_dry_run_lists(
     assert row_counts(sql) == tuple(b - r for b, r in zip(before, removed, strict=True))
     assert db.memories.erase(**described).memories == 0
     assert repr(did).startswith(f"Removal(memories={len(goes)}, elements=")
+
+
+@pytest.mark.parametrize(
+    "remove",
+    [
+        lambda db: db.memories.erase("m", dry_run=False),
+        lambda db: db.memories.prune(timedelta(), dry_run=False),
+        lambda db: db.memories.remove("m"),
+        lambda db: db.memory("m").rename("n"),
+    ],
+    ids=["erase", "prune", "remove", "rename"],
+)
+def test_rows_are_removed_from_tables_without_foreign_keys(
+    db: Client, sql: psycopg.Connection, remove: Callable[[Client], object]
+) -> None:
+    for table in ("memories_elements", "memories_variables"):
+        sql.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_identifier_fkey")
+    db.memory("m").remember(asked("secret"), variables={"secret": 1})
+    remove(db)
+    left = "SELECT identifier FROM {} WHERE identifier = 'm'"
+    assert sql.execute(left.format("memories_elements")).fetchall() == []
+    assert sql.execute(left.format("memories_variables")).fetchall() == []
 
 
 def test_erase_joins_transaction(db: Client, sql: psycopg.Connection) -> None:

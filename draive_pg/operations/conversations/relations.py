@@ -178,9 +178,20 @@ MEMORIES: Mapping[LiteralString, LiteralString] = {
     DELETE FROM {schema}.memories_variables AS snapshot
     USING cleared WHERE snapshot.identifier = cleared.identifier
 )""",
+    # The foreign keys remove what is written meanwhile, but tables may have lost them. After the
+    # memories, as draive removes them: the other order could be a deadlock with it.
     REMOVE_CONVERSATIONS: """removed_conversations AS (
     DELETE FROM {schema}.memories AS conversation
     USING removed WHERE conversation.identifier = removed.identifier
+    RETURNING conversation.identifier
+),
+elements_of_removed AS (
+    DELETE FROM {schema}.memories_elements AS element
+    USING removed_conversations WHERE element.identifier = removed_conversations.identifier
+),
+snapshots_of_removed AS (
+    DELETE FROM {schema}.memories_variables AS snapshot
+    USING removed_conversations WHERE snapshot.identifier = removed_conversations.identifier
 )""",
 }
 
