@@ -8,6 +8,7 @@ import lzma
 import os
 import zipfile
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from draive_pg.chat.reader import Log
 from draive_pg.errors import ChatInvalid
 from draive_pg.operations.conversations.export_format import lines
 from draive_pg.operations.conversations.import_chats import Rules, check
-from tests.chat_logs import entries, errors, memories
+from tests.chat_logs import entries, errors, memories, only
 from tests.server import file_size_limit
 
 HI = {"role": "user", "content": "hi"}
@@ -410,6 +411,14 @@ def test_structured_answer_of_a_table_stays_text(answer: str) -> None:
     assert spoken(pd.DataFrame([row])) == [SPOKEN, [SPOKEN[0], ("assistant", answer)]]
     row = {"instruction": "hi", "input": None, "output": answer}
     assert spoken(pd.DataFrame([row])) == [[SPOKEN[0], ("assistant", answer)]]
+
+
+def test_dates_of_parquet_are_times(tmp_path: Path) -> None:
+    rows = [{"role": "user", "content": "?", "created_at": date(2026, 1, day)} for day in (1, 2)]
+    pd.DataFrame(rows).to_parquet(tmp_path / "log.parquet")
+    found = only(str(tmp_path / "log.parquet"))
+    assert found.times == ["2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00"]
+    assert found.meta == [{}, {}]
 
 
 def test_parquet_is_read(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@
 # pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false
 
 from collections.abc import Sequence
-from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any, cast
 
@@ -23,12 +23,14 @@ def read_time(value: object) -> datetime | None:
     Parameters
     ----------
     value : object
-        A datetime, ISO 8601 text (UTC unless it has an offset), seconds, milliseconds,
+        A date or datetime, ISO 8601 text (UTC unless it has an offset), seconds, milliseconds,
         microseconds or nanoseconds since 1970 as number or text, or MongoDB's ``{"$date": ...}``.
     """
     match value:
         case datetime():
             return _aware(value)
+        case date():
+            return _aware(datetime(value.year, value.month, value.day))
         case bool():
             return None
         case int() | float():
