@@ -512,7 +512,8 @@ class Client(BaseClient[Database]):
         connection that is in a transaction is a savepoint of it and commits nothing; any other call
         is a transaction of its own, whatever ``autocommit`` is. Use READ COMMITTED: at a stricter
         level, a write does not see what others committed since the transaction began. A single
-        connection is used by one call at a time, without the cache.
+        connection is used by one call at a time, without the cache; do not use it yourself in
+        another thread or task during a call.
     prepare : bool | None
         Prepare the statements of calls, which saves the server their planning. Behind a pooler that
         does not support that, the logger ``draive_pg`` warns once, and none are prepared. None:

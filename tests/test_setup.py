@@ -25,6 +25,7 @@ from draive_pg.operations.admin import migrations
 from draive_pg.operations.operation import Operation, Statement
 from tests.conftest import Connect
 from tests.elements import asked, texts
+from tests.every_call import READS, WRITES, fill
 from tests.schema import DRAIVE_TABLES, make_role, run_sql
 
 DUMP = Path(__file__).parent / "data" / "version_0_1_0.sql"
@@ -288,6 +289,16 @@ def test_setup_refuses_tables_in_several_schemas(connect: Connect, dsn: str) -> 
 
 
 @pytest.mark.usefixtures("server_roles")
+def test_columns_of_an_application_change_no_results(db: Client, sql: psycopg.Connection) -> None:
+    for table in ("configurations", "instructions", "memories", "memories_elements"):
+        for column in ("author", "current", "label", "labels", "last", "message", "revision"):
+            sql.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT DEFAULT 'other'")
+    fill(db)
+    assert db.frames.configurations()["revision"].tolist() == [1, 1]
+    for call in (*READS.values(), *WRITES.values()):
+        call(db)
+
+
 def test_role_without_ddl_privileges_can_use_existing_tables(connect: Connect, dsn: str) -> None:
     role = make_role(
         dsn, "dpg_test_writer", "SELECT, INSERT, DELETE ON ALL TABLES IN SCHEMA public"

@@ -17,7 +17,12 @@ ROWS: LiteralString = f"""
         coalesce(labelled.labels, '[]') AS labels
     FROM (
         SELECT
-            document.*,
+            document.name,
+            document.created,
+            document.description,
+            document.content,
+            document.arguments,
+            document.meta,
             coalesce(numbered.revision, 0) AS revision,
             coalesce(numbered.current, FALSE) AS current
         FROM {{every}} AS document
@@ -29,7 +34,10 @@ ROWS: LiteralString = f"""
     ) AS revision
     LEFT JOIN {{notes}} AS note USING (name, created)
     LEFT JOIN (
-        SELECT move.name, move.revision AS created, json_agg(label ORDER BY label) AS labels
+        SELECT
+            move.name,
+            move.revision AS created,
+            json_agg(move.label ORDER BY move.label) AS labels
         FROM {{current_labels}} AS move
         JOIN {{documents}} AS document
             ON document.name = move.name AND document.created = move.revision

@@ -59,7 +59,7 @@ CROSS JOIN LATERAL (
 ) AS kept
 WHERE conversation.identifier = ANY (ARRAY(SELECT identifier FROM (
     WITH early AS MATERIALIZED (
-        SELECT conversation.*, greatest(
+        SELECT conversation.identifier, conversation.created, greatest(
     conversation.created,
     (
         SELECT max(created) FROM memories_elements AS element

@@ -23,7 +23,12 @@ FROM (
         coalesce(labelled.labels, '[]') AS labels
     FROM (
         SELECT
-            document.*,
+            document.name,
+            document.created,
+            document.description,
+            document.content,
+            document.arguments,
+            document.meta,
             coalesce(numbered.revision, 0) AS revision,
             coalesce(numbered.current, FALSE) AS current
         FROM instructions AS document
@@ -57,7 +62,10 @@ FROM (
     ) AS revision
     LEFT JOIN draive_pg_revisions AS note USING (name, created)
     LEFT JOIN (
-        SELECT move.name, move.revision AS created, json_agg(label ORDER BY label) AS labels
+        SELECT
+            move.name,
+            move.revision AS created,
+            json_agg(move.label ORDER BY move.label) AS labels
         FROM (
     SELECT DISTINCT ON (name, label) * FROM (
     SELECT *

@@ -204,7 +204,7 @@ RECENT: LiteralString = f"""(
 # all memories are read.
 STALE: LiteralString = f"""(
     WITH early AS MATERIALIZED (
-        SELECT conversation.*, {LAST_WRITTEN} AS last
+        SELECT conversation.identifier, conversation.created, {LAST_WRITTEN} AS last
         FROM {CONVERSATIONS} AS conversation
         ORDER BY created
         LIMIT :early::INT8
