@@ -429,6 +429,17 @@ def test_missing_column_is_named_in_error() -> None:
         analysis.turns(log(m="qa").drop(columns="role"))
 
 
+def test_identifier_that_csv_lost_is_named_in_error(db: Client, tmp_path: Path) -> None:
+    for name in ("NA", "007"):
+        db.memory(name).remember(asked("null"), answered("None"))
+    path = tmp_path / "log.csv"
+    db.frames.export("conversation_log", path)
+    with pytest.raises(ValueError, match=r"a row has no identifier: .*keep_default_na=False"):
+        analysis.turns(pd.read_csv(path))
+    exact = pd.read_csv(path, dtype={"identifier": "str", "text": "str"}, keep_default_na=False)
+    pd.testing.assert_frame_equal(analysis.turns(exact), db.analysis.turns())
+
+
 def test_abandoned_is_deprecated() -> None:
     with pytest.warns(DeprecationWarning, match=r"write unanswered\(\)"):
         found = analysis.abandoned(log(m="q"))  # pyright: ignore[reportDeprecated]

@@ -89,7 +89,7 @@ def live_revisions(log: pd.DataFrame, revisions: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> live_revisions(pd.read_csv("log.csv"), pd.read_csv("revisions.csv"))
+    >>> live_revisions(pd.read_parquet("log.parquet"), pd.read_parquet("revisions.parquet"))
     """
     key = "name" if "name" in revisions else "identifier"
     revisions = prepared(revisions, key, "revision", "created").dropna(subset=["created"])

@@ -20,6 +20,7 @@ DTYPES: dict[str, Any] = {
 
 
 TUPLES = ("tools", "labels")
+KEYS = ("identifier", "name")
 
 
 def prepared(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
@@ -31,11 +32,16 @@ def prepared(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If a column is missing.
+        If a column is missing, or an identifier.
     """
     for column in columns:
         if column not in frame:
             raise ValueError(f"the DataFrame has no column {column!r}; take {', '.join(columns)}")
+        if column in KEYS and frame[column].isna().any():  # groups would leave out these rows
+            raise ValueError(
+                f"a row has no {column}: pandas.read_csv takes texts such as NA for missing, "
+                "unless it is called with keep_default_na=False"
+            )
     return pd.DataFrame({column: _converted(frame[column], column) for column in columns})
 
 
