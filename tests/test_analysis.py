@@ -241,6 +241,18 @@ def test_activity_includes_empty_periods() -> None:
     assert found["tool_calls"].tolist() == [1, 0, 0, 0]
 
 
+def test_activity_of_a_wrong_time_is_refused_before_it_takes_all_memory(db: Client) -> None:
+    talk = [
+        {"role": "user", "content": "q", "created_at": f"{year}-05-01"} for year in (2026, 9998)
+    ]
+    db.memories.import_chats([{"id": "m", "messages": talk}])
+    with pytest.raises(
+        ValueError, match=r"\d+,\d+,\d+ periods from 2026-05-01 00:00 to 9998-05-01"
+    ):
+        db.analysis.activity("hour")
+    assert len(db.analysis.activity("hour", until="2027-01-01")) == 1
+
+
 def test_activity_days_start_at_midnight_in_timezone() -> None:
     found = analysis.activity(log(m="qa"), timezone="Europe/Warsaw")
     assert [str(start) for start in found["start"]] == ["2026-03-27 00:00:00+01:00"]

@@ -10,6 +10,7 @@ from draive_pg.dataframes import np, pd
 type Period = Literal["hour", "day", "week", "month"]
 
 FREQUENCIES = {"hour": "h", "day": "D", "week": "W-SUN", "month": "M"}
+MAX_PERIODS = 10_000_000  # 1 GB; a single wrong time may be in any year
 
 ELEMENT = ("identifier", "position", "created", "role", "tool_requests", "tool_responses")
 
@@ -144,7 +145,8 @@ def activity(log: pd.DataFrame, by: Period = "day", timezone: str = "UTC") -> pd
     Raises
     ------
     ValueError
-        If a column is missing, or for an unknown period or time zone.
+        If a column is missing, for an unknown period or time zone, or for more than 10,000,000
+        periods.
 
     Examples
     --------
@@ -165,7 +167,13 @@ def activity(log: pd.DataFrame, by: Period = "day", timezone: str = "UTC") -> pd
         )
     )
     if len(found):
-        found = found.reindex(pd.period_range(found.index[0], found.index[-1]), fill_value=0)
+        first, last = found.index[0], found.index[-1]
+        if (count := last.ordinal - first.ordinal + 1) > MAX_PERIODS:
+            raise ValueError(
+                f"{count:,} periods from {first} to {last} are too many: choose since= and until=, "
+                "or longer periods"
+            )
+        found = found.reindex(pd.period_range(first, last), fill_value=0)
     # An ambiguous hour is that of standard time, a nonexistent one is shifted forward.
     periods = cast("pd.PeriodIndex", found.index)
     start = periods.to_timestamp().tz_localize(

@@ -210,7 +210,8 @@ class Analysis[D: Database | AsyncDatabase](Namespace[D]):
         Raises
         ------
         TypeError, ValueError
-            For an argument of a wrong type or value.
+            For an argument of a wrong type or value, or if there are more than 10,000,000 periods,
+            because an element has a wrong time.
 
         Examples
         --------
