@@ -140,6 +140,38 @@ def test_concurrent_batches_are_contiguous(db: Client) -> None:
     assert all(len(set(batch)) == 1 for batch in batches)
 
 
+BY_TIME = """
+CREATE TABLE by_time (LIKE memories_elements INCLUDING DEFAULTS) PARTITION BY RANGE (created);
+CREATE TABLE before_2026 PARTITION OF by_time FOR VALUES FROM (MINVALUE) TO ('2026-01-01Z');
+CREATE TABLE since_2026 PARTITION OF by_time FOR VALUES FROM ('2026-01-01Z') TO (MAXVALUE);
+DROP TABLE memories_elements CASCADE;
+ALTER TABLE by_time RENAME TO memories_elements;
+"""
+
+
+@pytest.mark.parametrize(
+    ("edit", "left"),
+    [
+        (lambda memory: memory.remove_element(0), ["new"]),
+        (lambda memory: memory.replace(0, asked("other")), ["other", "new"]),
+        (lambda memory: memory.truncate(1), ["old"]),
+    ],
+    ids=["remove", "replace", "truncate"],
+)
+def test_elements_in_partitions_by_time_are_removed_one_by_one(
+    connect: Connect, dsn: str, edit: Callable[[Any], object], left: list[str]
+) -> None:
+    run_sql(dsn, BY_TIME)
+    db = connect(dsn)
+    times = {"old": "2025-01-01T00:00:00Z", "new": "2026-01-01T00:00:00Z"}
+    db.memories.import_chat(
+        "m",
+        [{"role": "user", "content": text, "created_at": time} for text, time in times.items()],
+    )
+    edit(db.memory("m"))
+    assert db.memory("m").log()["text"].tolist() == left
+
+
 def test_remove_deletes_all_rows_of_one_memory(db: Client, partitioned_dsn: str) -> None:
     db.memory("m").remember(asked("q"), variables={"n": 1})
     db.memory("other").remember(asked("q"), variables={"n": 1})

@@ -102,6 +102,7 @@ deleted_elements AS (
     DELETE FROM memories_elements
     WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
         AND identifier = (SELECT min(identifier) FROM removed_elements)
+        AND (created, ctid) IN (SELECT created, place FROM removed_elements)
 ),
 kept AS (
     INSERT INTO draive_pg_removed_elements (

@@ -168,11 +168,13 @@ MEMORIES: Mapping[LiteralString, LiteralString] = {
     SELECT identifier, variables, created FROM new_snapshots ORDER BY identifier, number
 )""",
     CHECK_REMOVAL: "checked AS (SELECT NULL::TEXT AS refusal)",
-    # By `ctid` alone: a join with an estimated number of rows might read the whole table.
+    # Found by `ctid`: a join with an estimated number of rows might read the whole table. In other
+    # partitions by time, or tables that inherit, elements of other times may have the same `ctid`.
     DELETE_ELEMENTS: """deleted_elements AS (
     DELETE FROM {schema}.memories_elements
     WHERE ctid = ANY (ARRAY(SELECT place FROM removed_elements))
         AND identifier = (SELECT min(identifier) FROM removed_elements)
+        AND (created, ctid) IN (SELECT created, place FROM removed_elements)
 )""",
     DELETE_SNAPSHOTS: """deleted_snapshots AS (
     DELETE FROM {schema}.memories_variables AS snapshot
