@@ -37,8 +37,9 @@ def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
         about: Fields = next((each["payload"] for each in session if each["type"] == META), {})
         listed = [_item(each) for each in session if each["type"] == ITEM]
         known = [each for each in listed if reader.is_message(each)]
+        unknown = (each for each in listed if not reader.is_message(each))
         ignored = {f"{each['type']} lines" for each in session if each["type"] not in (META, ITEM)}
-        ignored |= {f"{each.get('type')} items" for each in listed if each not in known}
+        ignored |= {f"{each.get('type')} items" for each in unknown}
         asked = reader.exchange({"system": _instructions(about)}).asked
         answered = joined(message for each in known for message in reader.message(each))
         found = reader.conversation(about, [*asked, *answered], *INSTRUCTIONS)

@@ -99,7 +99,7 @@ def _result(fields: Fields) -> Result:
 def _read(fields: Fields, reader: Reader) -> Iterator[Conversation]:
     """Read messages, without events of the server; the API can list them with the newest first."""
     others = [each for each in fields["messages"] if _is_event(each)]
-    values = [each for each in fields["messages"] if each not in others]
+    values = [each for each in fields["messages"] if not _is_event(each)]
     fields = {**fields, "messages": values}
     if descend([read_time(each.get("date")) for each in values if isinstance(each, Mapping)]):
         fields = {**fields, "messages": values[::-1]}
