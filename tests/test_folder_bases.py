@@ -362,6 +362,17 @@ def test_rename_keeps_history_and_labels(db: Client, folder: Path) -> None:
     assert not (folder / "new.md").exists()
 
 
+def test_rename_of_the_only_prompt_in_a_folder_is_pulled(db: Client, folder: Path) -> None:
+    db.instructions.define("support/old", content="1")
+    db.instructions.pull(folder)
+    db.instructions.rename("support/old", "support/new")
+    assert actions(db.instructions.pull(folder)) == {"support/new": "rename"}
+    assert [*folder.rglob("*.md")] == [folder / "support" / "new.md"]
+    db.instructions.rename("support/new", "new")
+    assert actions(db.instructions.pull(folder)) == {"new": "rename"}
+    assert [*folder.glob("[!.]*")] == [folder / "new.md"]
+
+
 def test_label_on_an_older_revision_round_trips(db: Client, tmp_path: Path) -> None:
     db.instructions.define("p", content="1")
     db.instructions.label("p", "production")

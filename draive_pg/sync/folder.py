@@ -211,9 +211,11 @@ class Folder:
                     write_file(drafts, path, data)
                     self.documents.put(name, document)
                     self._known[name] = KnownFile(_hash(data), Version.of(document))
-            for path in removed:
-                self._remove(path)
+            for path in removed:  # first: on some systems, names may differ only in case
+                path.unlink()
             drafts.complete()
+        for path in removed:
+            self._remove_empty_parents(path)
 
     def _check_unchanged(self, name: str, path: Path) -> None:
         try:
@@ -310,8 +312,7 @@ class Folder:
         if not self._ignored.covers(str(relative)):
             self._unread.append(f"{relative} ({reason})")
 
-    def _remove(self, path: Path) -> None:
-        path.unlink()
+    def _remove_empty_parents(self, path: Path) -> None:
         for folder in path.relative_to(self.path).parents[:-1]:
             with suppress(OSError):  # not empty
                 (self.path / folder).rmdir()
