@@ -50,6 +50,7 @@ class Drafts:
         self._directory: Path | None = None
         self._lock: int | None = None
         self._drafts: dict[Path, Path] = {}
+        self._unsynced: dict[Path, Path] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -77,15 +78,21 @@ class Drafts:
             raise FileInvalid(f"{str(file)!r:.200} exists and is not a regular file")
         with _naming(target):
             directory = self._directory or self._create_directory()
-            draft = directory / str(len(self._drafts))
+            draft = directory / str(len(self._drafts) + len(self._unsynced))
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, self._mode)
             with _Draft(io.FileIO(descriptor, "wb"), target) as opened:
                 yield opened
-        self._drafts[target] = draft
+        self._unsynced[target] = draft
+
+    def sync(self) -> None:
+        """Write the drafts to disk, which takes most of the time."""
+        _sync_all(self._unsynced.items(), os.O_RDWR | _BINARY)
+        self._drafts |= self._unsynced
+        self._unsynced.clear()
 
     def complete(self) -> None:
         """Replace the files, and write the replacements to disk."""
-        _sync_all(self._drafts.items(), os.O_RDWR | _BINARY)
+        self.sync()
         for target, draft in self._drafts.items():
             with _naming(target):
                 _keep_permissions(target, draft)

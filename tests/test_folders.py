@@ -23,6 +23,8 @@ from draive_pg.operations.operation import Workflow
 from draive_pg.sync import push_pull
 from draive_pg.sync.check import check_folder
 from draive_pg.sync.comparison import Plan
+from draive_pg.sync.folder import Folder
+from draive_pg.sync.formats import Prompt
 from draive_pg.sync.kinds import CONFIGURATIONS, PROMPTS
 from draive_pg.sync.push_pull import Options, Transfer
 from tests.folders import Sides, file_contents
@@ -569,3 +571,23 @@ def test_malformed_prompt_is_reported_once(db: Client, folder: Path) -> None:
     with pytest.warns(UserWarning, match="'b'") as caught:
         db.release(prompts={"b": "Hi {"}, labels={"production": ["b"]})
     assert len(caught) == 1
+
+
+class SavedElsewhere(Prompt):
+    """A prompt during whose encoding somebody saves another file."""
+
+    file: Path
+
+    def encode(self, suffix: str) -> bytes:
+        self.file.write_text("by hand\n")
+        return super().encode(suffix)
+
+
+def test_file_that_is_saved_while_others_are_written_is_kept(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.md").write_text("1\n")
+    other = SavedElsewhere("2")
+    object.__setattr__(other, "file", tmp_path / "a.md")
+    with pytest.raises(FileInvalid, match="changed meanwhile"):
+        Folder(tmp_path, PROMPTS).write({"a": Prompt("2"), "b": other})
+    assert file_contents(tmp_path) == {"a.md": b"by hand\n", "b.md": b"1\n"}

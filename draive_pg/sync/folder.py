@@ -198,24 +198,31 @@ class Folder:
         FileInvalid
             If one of the files was changed after it was read; then nothing is written.
         """
-        removed: list[Path] = []
+        paths: dict[str, Path] = {}
+        known: dict[str, KnownFile] = {}
         with Drafts(self.path, mode=USUAL) as drafts:
             for name, document in documents.items():
-                path = inside(self.path, self.path_of(name))
+                path = paths[name] = inside(self.path, self.path_of(name))
                 self._check_unchanged(name, path)
-                if document is None:
-                    removed.append(path)
-                    self.documents.discard(name)
-                else:
+                if document is not None:
                     data = _encode(path, document)
                     write_file(drafts, path, data)
-                    self.documents.put(name, document)
-                    self._known[name] = KnownFile(_hash(data), Version.of(document))
+                    known[name] = KnownFile(_hash(data), Version.of(document))
+            drafts.sync()
+            for name, path in paths.items():  # somebody may have saved it meanwhile
+                self._check_unchanged(name, path)
+            removed = [paths[name] for name, document in documents.items() if document is None]
             for path in removed:  # first: on some systems, names may differ only in case
                 path.unlink()
             drafts.complete()
         for path in removed:
             self._remove_empty_parents(path)
+        for name, document in documents.items():
+            if document is None:
+                self.documents.discard(name)
+            else:
+                self.documents.put(name, document)
+        self._known |= known
 
     def _check_unchanged(self, name: str, path: Path) -> None:
         try:
