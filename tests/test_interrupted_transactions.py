@@ -6,15 +6,17 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import CodeType
+from typing import NoReturn
 
 import psycopg
 import pytest
 from psycopg_pool import ConnectionPool
 
-from draive_pg import Client
+from draive_pg import Client, ConnectionFailed
+from draive_pg.database import _sync
 from tests.elements import asked
 from tests.fault_server import limited
 
@@ -127,6 +129,26 @@ def test_calls_work_after_interrupt_at_any_call_of_nested_transactions(dsn: str)
             assert db.memories.count() == 1
             number += 1
     assert number > 50
+
+
+def test_nested_transaction_whose_rollback_is_interrupted_is_not_committed(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    with Client(dsn) as db:
+        with (
+            pytest.raises(ConnectionFailed, match="the connection was lost"),
+            db.transaction(),
+            monkeypatch.context() as patched,
+            suppress(KeyboardInterrupt),
+            db.transaction(),
+        ):
+            db.memory("m").remember(asked("q"))
+            patched.setattr(_sync, "is_open", interrupted)  # when it is rolled back
+            raise RuntimeError
+        assert db.memories.count() == 0
 
 
 def test_second_interrupt_at_any_call_is_no_other_error(dsn: str) -> None:

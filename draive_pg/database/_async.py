@@ -409,9 +409,10 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
             transaction = Transaction(
                 connection, asyncio.Lock(), outer, self._known_tables().copy()
             )
+            block = _AsyncBlock(transaction, self._timeout)
             try:
                 make_current(self, transaction)
-                async with _AsyncBlock(transaction, self._timeout):
+                async with block:
                     try:
                         yield
                     except BaseException:
@@ -423,6 +424,8 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
             finally:
                 if transaction.state is State.OPEN:  # before a call, in which an interrupt may come
                     transaction.state = State.FAILED
+                if block.is_unended_savepoint:
+                    discard(connection)  # otherwise the outer block could commit what is in it
                 try:
                     self._leave(transaction)
                 finally:
@@ -499,7 +502,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
 class _AsyncBlock:
     """Async version of `_Block`."""
 
-    __slots__ = ("_statements", "_timeout", "_transaction")
+    __slots__ = ("_statements", "_timeout", "_transaction", "is_unended_savepoint")
 
     def __init__(
         self, transaction: Transaction[AsyncTimedConnection, asyncio.Lock], timeout: float | None
@@ -507,10 +510,16 @@ class _AsyncBlock:
         self._transaction = transaction
         self._timeout = timeout
         self._statements = SAVEPOINT if is_open(transaction.connection) else TRANSACTION
+        self.is_unended_savepoint = False
 
     async def __aenter__(self) -> None:
         with map_errors("begin a transaction"):
-            await self._run(self._statements.begin)
+            self.is_unended_savepoint = self._statements is SAVEPOINT
+            try:
+                await self._run(self._statements.begin)
+            except Error:
+                self.is_unended_savepoint = False
+                raise
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         connection, committable = self._transaction.connection, False
@@ -523,10 +532,12 @@ class _AsyncBlock:
                 connection.deadline = Deadline(ROLLBACK_SECONDS)
                 with suppress(Error):  # keep the original error
                     await self._run(self._statements.rollback)
+                    self.is_unended_savepoint = False
         if committable:
             connection.deadline = Deadline(self._timeout)
             with map_errors("commit a transaction"):
                 await self._run(self._statements.end)
+                self.is_unended_savepoint = False
 
     async def _run(self, statement: bytes) -> None:
         connection = self._transaction.connection

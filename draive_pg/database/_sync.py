@@ -377,9 +377,10 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
             transaction = Transaction(
                 connection, threading.Lock(), outer, self._known_tables().copy()
             )
+            block = _Block(transaction, self._timeout)
             try:
                 make_current(self, transaction)
-                with _Block(transaction, self._timeout):
+                with block:
                     try:
                         yield
                     except BaseException:
@@ -391,6 +392,8 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
             finally:
                 if transaction.state is State.OPEN:  # before a call, in which an interrupt may come
                     transaction.state = State.FAILED
+                if block.is_unended_savepoint:
+                    discard(connection)  # otherwise the outer block could commit what is in it
                 try:
                     self._leave(transaction)
                 finally:
@@ -458,7 +461,7 @@ class _Block:
     another transaction may use the connection.
     """
 
-    __slots__ = ("_statements", "_timeout", "_transaction")
+    __slots__ = ("_statements", "_timeout", "_transaction", "is_unended_savepoint")
 
     def __init__(
         self, transaction: Transaction[TimedConnection, threading.Lock], timeout: float | None
@@ -466,10 +469,16 @@ class _Block:
         self._transaction = transaction
         self._timeout = timeout
         self._statements = SAVEPOINT if is_open(transaction.connection) else TRANSACTION
+        self.is_unended_savepoint = False
 
     def __enter__(self) -> None:
         with map_errors("begin a transaction"):
-            self._run(self._statements.begin)
+            self.is_unended_savepoint = self._statements is SAVEPOINT
+            try:
+                self._run(self._statements.begin)
+            except Error:
+                self.is_unended_savepoint = False
+                raise
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         connection, committable = self._transaction.connection, False
@@ -482,10 +491,12 @@ class _Block:
                 connection.deadline = Deadline(ROLLBACK_SECONDS)
                 with suppress(Error):  # keep the original error
                     self._run(self._statements.rollback)
+                    self.is_unended_savepoint = False
         if committable:
             connection.deadline = Deadline(self._timeout)
             with map_errors("commit a transaction"):
                 self._run(self._statements.end)
+                self.is_unended_savepoint = False
 
     def _run(self, statement: bytes) -> None:
         connection = self._transaction.connection
