@@ -19,7 +19,7 @@ from draive_pg.database import AsyncDatabase, Database
 from draive_pg.database.cache import Cache
 from draive_pg.database.endpoint import endpoint_of, schema_of
 from draive_pg.database.errors import short_argument_errors, short_tracebacks
-from draive_pg.database.lent import lent_endpoint
+from draive_pg.database.external_pool import external_endpoint
 from draive_pg.database.replica import diagnose_replica, replica_of
 from draive_pg.frames import views
 from draive_pg.lines.line import chosen_line
@@ -82,7 +82,9 @@ class BaseClient[D: Database | AsyncDatabase](Namespace[D]):
                     "pool excludes a dsn, and live=True, prepare=True and replica, which need a dsn"
                 )
             else:
-                endpoint = lent_endpoint(pool, asynchronous=self._database_type is AsyncDatabase)
+                endpoint = external_endpoint(
+                    pool, asynchronous=self._database_type is AsyncDatabase
+                )
                 if endpoint.single:
                     cache_limit = 0  # it may be in a transaction that is rolled back
             database = self._database_type(

@@ -22,7 +22,7 @@ from tests.conftest import Connect
 from tests.elements import asked, texts
 from tests.every_call import READS, WRITES, fill
 from tests.pooler import pgbouncer, pooled
-from tests.test_lent import run
+from tests.test_external_pool import run
 
 WARNING = "sending no prepared statements from now on"
 

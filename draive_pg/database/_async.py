@@ -36,7 +36,7 @@ from draive_pg.database.driver import (
 )
 from draive_pg.database.endpoint import Endpoint, conninfo_async
 from draive_pg.database.errors import QUERY, map_errors, short_tracebacks
-from draive_pg.database.lent import AsyncLentPool, LentEndpoint
+from draive_pg.database.external_pool import AsyncExternalPool, ExternalEndpoint
 from draive_pg.database.notifications import (
     Filter,
     TriggerCheck,
@@ -382,7 +382,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
     async def changes(self) -> AsyncGenerator[Change]:
         """Async version of `Database.changes`."""
         with short_tracebacks:
-            if isinstance(self.endpoint, LentEndpoint):
+            if isinstance(self.endpoint, ExternalEndpoint):
                 self.endpoint.conninfo()
             self._trigger_check.needed = True
             await self._check_triggers()
@@ -447,7 +447,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                     discard(transaction.connection)
         return transaction.ending
 
-    async def pool(self) -> AsyncPool | AsyncLentPool:
+    async def pool(self) -> AsyncPool | AsyncExternalPool:
         """Return the pool of this event loop, created when it is first used."""
         own = self._pools.setdefault(asyncio.get_running_loop(), LoopPool())
         async with own.opening:
@@ -466,9 +466,9 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
         own = self._pools.get(asyncio.get_running_loop())
         return own is not None and isinstance(own.pool, AsyncPool) and own.pool.is_exhausted
 
-    def _new_pool(self) -> AsyncPool | AsyncLentPool:
-        if isinstance(self.endpoint, LentEndpoint):
-            return AsyncLentPool(self.endpoint.async_source())
+    def _new_pool(self) -> AsyncPool | AsyncExternalPool:
+        if isinstance(self.endpoint, ExternalEndpoint):
+            return AsyncExternalPool(self.endpoint.async_source())
         return AsyncPool(partial(open_connection, self.endpoint, self._preparing), self._max_size)
 
     def connection(self) -> AsyncTimedConnection:
@@ -586,7 +586,7 @@ class LoopPool:
     """The pool of one event loop, a lock for opening it, its listener, and those of `changes`."""
 
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
-    pool: AsyncPool | AsyncLentPool | None = None
+    pool: AsyncPool | AsyncExternalPool | None = None
     listener: asyncio.Task[None] | None = None
     subscribers: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 

@@ -31,7 +31,7 @@ from draive_pg.database.driver import (
 )
 from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.errors import QUERY, map_errors, short_tracebacks
-from draive_pg.database.lent import LentEndpoint, LentPool
+from draive_pg.database.external_pool import ExternalEndpoint, ExternalPool
 from draive_pg.database.notifications import (
     Filter,
     Listener,
@@ -87,7 +87,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
         _databases.add(self)
 
     def _reset(self) -> None:
-        self._pool: Pool | LentPool | None = None
+        self._pool: Pool | ExternalPool | None = None
         self._finalizer: weakref.finalize[..., Database] | None = None
         self._opening = threading.Lock()
 
@@ -353,7 +353,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
     def changes(self) -> Generator[Change]:
         """Yield the changes of documents as they are committed, until `close`."""
         with short_tracebacks:
-            if isinstance(self.endpoint, LentEndpoint):
+            if isinstance(self.endpoint, ExternalEndpoint):
                 self.endpoint.conninfo()
             self._trigger_check.needed = True
             self._check_triggers()
@@ -412,7 +412,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                 discard(transaction.connection)
         return transaction.ending
 
-    def pool(self) -> Pool | LentPool:
+    def pool(self) -> Pool | ExternalPool:
         """Return the pool, created when it is first used."""
         with self._opening:
             if self._pool is None:
@@ -431,9 +431,9 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
         """Return whether all connections are in use."""
         return isinstance(self._pool, Pool) and self._pool.is_exhausted
 
-    def _new_pool(self) -> Pool | LentPool:
-        if isinstance(self.endpoint, LentEndpoint):
-            return LentPool(self.endpoint.source())
+    def _new_pool(self) -> Pool | ExternalPool:
+        if isinstance(self.endpoint, ExternalEndpoint):
+            return ExternalPool(self.endpoint.source())
         return Pool(partial(_connect, self.endpoint, self._preparing), self._max_size)
 
     def connection(self) -> TimedConnection:
@@ -561,7 +561,7 @@ def _close_all(streams: Sequence[Stream]) -> None:
             stream.close()
 
 
-def _close(pool: Pool | LentPool, listener: ListenerThread | None) -> None:
+def _close(pool: Pool | ExternalPool, listener: ListenerThread | None) -> None:
     if listener is not None:
         listener.stop()
     pool.close()

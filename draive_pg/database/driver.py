@@ -293,7 +293,7 @@ class _Pooled:
         The wall-clock time of its return to the pool; it also counts while a computer sleeps.
     lease : Any
         The pool's lease while the connection is in use, see `pool._Lease`; or the object that was
-        lent, see `lent`.
+        lent, see `external_pool`.
     nested : bool
         Whether it was lent in a transaction of its owner.
     busy : bool

@@ -20,7 +20,7 @@ from draive_pg.codec.validation import check_optional, check_sent, check_text, c
 from draive_pg.display.progress import progress, watched
 from draive_pg.errors import ChatInvalid, MemoryExists, StoredDataSkipped, warn
 from draive_pg.models.conversations import ChatImport
-from draive_pg.operations.conversations.ahead import ahead
+from draive_pg.operations.conversations.prefetch import prefetch
 from draive_pg.operations.conversations.relations import (
     CONVERSATIONS,
     CREATE_CONVERSATIONS,
@@ -375,7 +375,7 @@ def import_chats(source: Any, rules: Rules, *, dry_run: bool = False) -> Steps[C
     with_variables: bool = not (yield LINE).has_turns
     with (
         progress(_size(source), "Importing", "B", wanted=watched()) as bar,
-        ahead(batches(_prepared(source, rules, report)), threaded=_are_files(source)) as take,
+        prefetch(batches(_prepared(source, rules, report)), threaded=_are_files(source)) as take,
     ):
         while batch := (yield Call(take)):
             states = yield _write(batch, append=rules.append)

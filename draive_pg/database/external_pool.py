@@ -43,7 +43,7 @@ class AsyncSource(Protocol):
     def putconn(self, conn: AsyncConnection[Any]) -> Awaitable[None]: ...
 
 
-class LentEndpoint:
+class ExternalEndpoint:
     """The server of the given connections.
 
     Parameters
@@ -86,7 +86,7 @@ class LentEndpoint:
         return f"pool={type(self._pool).__name__}"
 
 
-def lent_endpoint(pool: object, *, asynchronous: bool) -> LentEndpoint:
+def external_endpoint(pool: object, *, asynchronous: bool) -> ExternalEndpoint:
     """Return the endpoint of a pool, an engine or a connection.
 
     Raises
@@ -105,14 +105,14 @@ def lent_endpoint(pool: object, *, asynchronous: bool) -> LentEndpoint:
             f"pool must be a psycopg {name}, a psycopg_pool {name}Pool, or a SQLAlchemy "
             f"{'AsyncEngine' if asynchronous else 'Engine'}, not {type(pool).__name__}"
         )
-    return LentEndpoint(pool)
+    return ExternalEndpoint(pool)
 
 
 def _is_async_engine(engine: object) -> bool:
     return inspect.iscoroutinefunction(cast("Any", engine).raw_connection)
 
 
-class LentPool:
+class ExternalPool:
     """Lends the connections of a source as `Pool` does its own.
 
     A source never frees the slot of a connection that is not returned to it, so one that an
@@ -152,14 +152,14 @@ class LentPool:
                 self.release(self._leaked.popleft())
 
 
-class AsyncLentPool:
-    """Async version of `LentPool`."""
+class AsyncExternalPool:
+    """Async version of `ExternalPool`."""
 
     def __init__(self, source: AsyncSource) -> None:
         self._source = source
 
     async def acquire(self, deadline: Deadline) -> AsyncTimedConnection:
-        """Async version of `LentPool.acquire`."""
+        """Async version of `ExternalPool.acquire`."""
         with map_errors(CONNECT):
             owned = await self._source.getconn(deadline.within(ACQUIRE_SECONDS))
         try:

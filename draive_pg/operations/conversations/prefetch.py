@@ -7,7 +7,7 @@ from functools import partial
 
 
 @contextmanager
-def ahead[T](items: Generator[T], *, threaded: bool) -> Generator[Callable[[], T | None]]:
+def prefetch[T](items: Generator[T], *, threaded: bool) -> Generator[Callable[[], T | None]]:
     """Yield a function that returns the next item, and None after the last.
 
     Parameters
