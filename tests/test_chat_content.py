@@ -579,6 +579,29 @@ def test_calls_in_the_text_of_open_webui_are_calls(*, is_field: bool) -> None:
     assert found.calls == [("weather", {"city": "Oslo"}, "3C")]
 
 
+UNCLOSED = (
+    '<details type="reasoning"><summary>',
+    "<tool_call>{",
+    "</tool_call><tool_call>{",
+)
+
+
+@pytest.mark.parametrize("tag", UNCLOSED)
+def test_unclosed_tags_are_read_as_text_in_linear_time(tag: str) -> None:
+    text = (tag * 50_000).strip()
+    message = {"id": "a", "parentId": None, "role": "assistant", "content": text}
+    open_webui = {"id": "c", "chat": {"history": {"currentId": "a", "messages": {"a": message}}}}
+    hermes = {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": text}]}
+    assert only(open_webui).turns == [("assistant", text)]
+    assert only(hermes).turns[-1] == ("assistant", text)
+
+
+def test_signs_less_than_in_html_are_read_as_text_in_linear_time() -> None:
+    text = "a < b" * 100_000
+    activity = {"header": "Gemini Apps", "title": "Prompted Hi", "safeHtmlItem": [{"html": text}]}
+    assert only(activity).turns == [("user", "Hi"), ("assistant", text)]
+
+
 def test_text_named_message_beside_messages_is_no_answer() -> None:
     found = only({"message": "success", "messages": [USER, ANSWER]})
     assert found.turns == [("user", "Weather in Oslo?"), ("assistant", "Cold.")]

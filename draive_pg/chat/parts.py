@@ -749,3 +749,11 @@ def first_text(fields: Mapping[str, Any], *names: str) -> str | None:
 
 def _misshapen(kind: str, part: object) -> ValueError:
     return ValueError(f"expected {kind} as {SHAPES[kind]}, found {shown(part)}")
+
+
+def end_of_last(tag: re.Pattern[str], text: str) -> int:
+    """Return the end of the last closing tag in a text, or 0.
+
+    A search from opening to closing tags takes quadratic time where no closing tag follows.
+    """
+    return max((found.end() for found in tag.finditer(text)), default=0)

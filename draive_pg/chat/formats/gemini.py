@@ -12,7 +12,7 @@ from typing import Any
 
 from draive_pg.chat.conversation import Conversation, Message, Thought
 from draive_pg.chat.formats.format import Fields, Format, Need, Reader, items, joined, with_keys
-from draive_pg.chat.parts import rest, without
+from draive_pg.chat.parts import end_of_last, rest, without
 from draive_pg.chat.roles import read_message, text_message
 from draive_pg.chat.times import read_time
 from draive_pg.codec.validation import shown
@@ -44,6 +44,7 @@ CHUNK = frozenset(
 PROMPTED = "Prompted "
 BREAK = re.compile(r"<br\s*/?>|</(?:p|li|h[1-6]|tr|div|pre)>", re.IGNORECASE)
 TAG = re.compile(r"<[^>]*>")
+TAG_END = re.compile(">")
 
 
 def _read(fields: Fields, reader: Reader) -> Iterable[Conversation]:
@@ -84,7 +85,9 @@ def _read_activity(fields: Fields, reader: Reader) -> Iterator[Conversation]:
 def _text_of(html: str) -> str:
     """Return the text of HTML, one line per block."""
     lines = BREAK.sub("\n", html)
-    return re.sub(r"\n{3,}", "\n\n", unescape(TAG.sub("", lines))).strip()
+    end = end_of_last(TAG_END, lines)
+    text = TAG.sub("", lines[:end]) + lines[end:]
+    return re.sub(r"\n{3,}", "\n\n", unescape(text)).strip()
 
 
 def _is_activity(fields: Fields) -> bool:

@@ -21,17 +21,18 @@ from draive_pg.chat.formats.format import (
     branch,
     branches,
 )
-from draive_pg.chat.parts import SCHEME, image, is_data_uri, read_result, without
+from draive_pg.chat.parts import SCHEME, end_of_last, image, is_data_uri, read_result, without
 from draive_pg.chat.roles import read_message
 from draive_pg.codec.elements import text_part
 
 LINKS = ("id", "parentId", "childrenIds")
 # How the text of an answer contains reasoning and calls.
 DETAILS = re.compile(
-    r'<details type="(reasoning|tool_calls)"([^>]*)>\s*(?:<summary>.*?</summary>)?(.*?)</details>'
-    r"\s*",
+    r'<details type="(reasoning|tool_calls)"([^>]*)>\s*(?:<summary>[^<]*</summary>)?'
+    r"(.*?)</details>",
     re.DOTALL,
 )
+DETAILS_END = re.compile("</details>")
 ATTRIBUTE = re.compile(r'([a-z]+)="([^"]*)"')
 
 
@@ -79,7 +80,7 @@ def _message(fields: Any) -> Message:
 def _details(text: str) -> Iterator[list[Any]]:
     """Yield the blocks of each piece of a text, and the text after the last one."""
     end = 0
-    for found in DETAILS.finditer(text):
+    for found in DETAILS.finditer(text, 0, end_of_last(DETAILS_END, text)):
         if before := text[end : found.start()].strip():
             yield [text_part(before)]
         kind, attributes, body = found.groups()
@@ -89,7 +90,7 @@ def _details(text: str) -> Iterator[list[Any]]:
         else:
             yield _call(dict(ATTRIBUTE.findall(attributes)), body.strip())
         end = found.end()
-    yield [text_part(text[end:])]
+    yield [text_part(text[end:].lstrip())]
 
 
 def _call(fields: Mapping[str, str], body: str) -> list[Block]:

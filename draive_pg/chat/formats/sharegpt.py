@@ -12,14 +12,16 @@ from typing import Any
 
 from draive_pg.chat.conversation import Block, Conversation, Message, Result
 from draive_pg.chat.formats.format import Fields, Format, Need, Reader, joined, with_keys
-from draive_pg.chat.parts import read_content, read_result, rest
+from draive_pg.chat.parts import end_of_last, read_content, read_result, rest
 from draive_pg.chat.roles import read_message, speaker_of, time_and_others
 
 is_message = with_keys("from", "value")
 
 # How models of Hermes write calls and results.
 CALL = re.compile(r"<tool_call>\s*(\{.*?\})\s*</tool_call>", re.DOTALL)
+CALL_END = re.compile(r"\}\s*</tool_call>")
 RESULT = re.compile(r"<tool_response>(.*?)</tool_response>", re.DOTALL)
+RESULT_END = re.compile("</tool_response>")
 FIELDS = ("conversations", "conversation", "messages")
 
 
@@ -52,14 +54,15 @@ def _message(fields: Any) -> Sequence[Message]:
         return [Message("assistant", calls, created, meta, "function_call")]
     match fields:
         case {"from": "tool", "value": str(text)} if (
-            found := RESULT.findall(text)
-        ) and not RESULT.sub("", text).strip():
+            found := RESULT.findall(text, 0, end := end_of_last(RESULT_END, text))
+        ) and not (RESULT.sub("", text[:end]) + text[end:]).strip():
             results = [Result(read_result(each.strip())) for each in found]
             return [Message("tool", results, created, meta, "tool")]
         case {"value": str(text)} if speaker_of(fields) == "assistant" and (
-            calls := _written_calls(text)
+            calls := _written_calls(text[: (end := end_of_last(CALL_END, text))])
         ):
-            message = read_message({**fields, "value": CALL.sub("", text).strip()})
+            left = CALL.sub("", text[:end]) + text[end:]
+            message = read_message({**fields, "value": left.strip()})
             return [replace(message, blocks=[*message.blocks, *calls])]
         case _:
             return [read_message(fields)]
