@@ -131,6 +131,17 @@ def test_calls_work_after_interrupt_at_any_call_of_nested_transactions(dsn: str)
     assert number > 50
 
 
+def test_interrupted_end_of_frame_does_not_keep_rolled_back_writes(dsn: str) -> None:
+    with Client(dsn) as db:
+        with db.transaction():
+            with pytest.raises(RuntimeError), db.transaction():
+                db.instructions.define("a", content="x")
+                assert interrupted_at(db.frames.sessions, "receive_rows", "_run")
+                raise RuntimeError
+            db.instructions.define("b", content="x")
+        assert [each.name for each in db.instructions.list()] == ["b"]
+
+
 def test_nested_transaction_whose_rollback_is_interrupted_is_not_committed(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,17 +14,15 @@ from typing import Any, Unpack, cast
 
 from psycopg import Error, Rollback
 
-from draive_pg.database._base import (
-    ROLLBACK_SECONDS,
-    SAVEPOINT,
-    TRANSACTION,
-    BaseDatabase,
-    Options,
-)
+from draive_pg.database._base import ROLLBACK_SECONDS, BaseDatabase, Options
 from draive_pg.database.cache import PENDING, Cache, LeaderInterrupted, leader_timed_out
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import (
+    COPY_SAVEPOINT,
+    SAVEPOINT,
+    TRANSACTION,
     AsyncTimedConnection,
+    Block,
     Exchange,
     copy_text,
     deliver_later,
@@ -365,7 +363,7 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
                     block = nullcontext()
                     if transaction is not None:
                         transaction.streams.extend(itself)
-                        block = _AsyncBlock(transaction, self._timeout)
+                        block = _AsyncBlock(transaction, self._timeout, COPY_SAVEPOINT)
                     text = copy_text(statement, self.schema, connection)
                     async with block, connection.cursor().copy(text) as rows:
                         while batch := await connection.wait(receive_rows(rows)):
@@ -505,16 +503,19 @@ class _AsyncBlock:
     __slots__ = ("_statements", "_timeout", "_transaction", "is_unended_savepoint")
 
     def __init__(
-        self, transaction: Transaction[AsyncTimedConnection, asyncio.Lock], timeout: float | None
+        self,
+        transaction: Transaction[AsyncTimedConnection, asyncio.Lock],
+        timeout: float | None,
+        savepoint: Block = SAVEPOINT,
     ) -> None:
         self._transaction = transaction
         self._timeout = timeout
-        self._statements = SAVEPOINT if is_open(transaction.connection) else TRANSACTION
+        self._statements = savepoint if is_open(transaction.connection) else TRANSACTION
         self.is_unended_savepoint = False
 
     async def __aenter__(self) -> None:
         with map_errors("begin a transaction"):
-            self.is_unended_savepoint = self._statements is SAVEPOINT
+            self.is_unended_savepoint = self._statements is not TRANSACTION
             try:
                 await self._run(self._statements.begin)
             except Error:

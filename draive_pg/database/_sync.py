@@ -11,16 +11,14 @@ from typing import Any, Unpack, cast
 
 from psycopg import Error, Rollback
 
-from draive_pg.database._base import (
-    ROLLBACK_SECONDS,
-    SAVEPOINT,
-    TRANSACTION,
-    BaseDatabase,
-    Options,
-)
+from draive_pg.database._base import ROLLBACK_SECONDS, BaseDatabase, Options
 from draive_pg.database.cache import Cache, LeaderInterrupted, leader_timed_out
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import (
+    COPY_SAVEPOINT,
+    SAVEPOINT,
+    TRANSACTION,
+    Block,
     Exchange,
     TimedConnection,
     copy_text,
@@ -338,7 +336,7 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
                 if transaction is not None:
                     transaction.streams.extend(itself)
                     # A savepoint: closing an unfinished COPY is an error in the transaction.
-                    block = _Block(transaction, self._timeout)
+                    block = _Block(transaction, self._timeout, COPY_SAVEPOINT)
                 text = copy_text(statement, self.schema, connection)
                 with block, connection.cursor().copy(text) as rows:
                     while batch := connection.wait(receive_rows(rows)):
@@ -464,16 +462,19 @@ class _Block:
     __slots__ = ("_statements", "_timeout", "_transaction", "is_unended_savepoint")
 
     def __init__(
-        self, transaction: Transaction[TimedConnection, threading.Lock], timeout: float | None
+        self,
+        transaction: Transaction[TimedConnection, threading.Lock],
+        timeout: float | None,
+        savepoint: Block = SAVEPOINT,
     ) -> None:
         self._transaction = transaction
         self._timeout = timeout
-        self._statements = SAVEPOINT if is_open(transaction.connection) else TRANSACTION
+        self._statements = savepoint if is_open(transaction.connection) else TRANSACTION
         self.is_unended_savepoint = False
 
     def __enter__(self) -> None:
         with map_errors("begin a transaction"):
-            self.is_unended_savepoint = self._statements is SAVEPOINT
+            self.is_unended_savepoint = self._statements is not TRANSACTION
             try:
                 self._run(self._statements.begin)
             except Error:

@@ -117,12 +117,16 @@ class Block(NamedTuple):
     rollback: bytes
 
 
+def _savepoint(name: bytes) -> Block:
+    return Block(
+        b"SAVEPOINT " + name, b"RELEASE " + name, b"ROLLBACK TO %b; RELEASE %b" % (name, name)
+    )
+
+
 TRANSACTION = Block(BEGIN, COMMIT, ROLLBACK)
-SAVEPOINT = Block(
-    b"SAVEPOINT draive_pg",
-    b"RELEASE draive_pg",
-    b"ROLLBACK TO draive_pg; RELEASE draive_pg",
-)
+SAVEPOINT = _savepoint(b"draive_pg")
+# If an interrupt leaves it open, a block around it still rolls back to its own savepoint.
+COPY_SAVEPOINT = _savepoint(b"draive_pg_copy")
 
 
 class Exchange:
