@@ -5,7 +5,7 @@ import re
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +42,10 @@ class Launch:
         """Return whether the process has exited."""
         return self.pid is None or not postmaster.exists(self.pid)
 
-    def reason(self) -> str:
-        """Return the reason for the exit from the log, on one line.
+    def reasons(self) -> Sequence[str]:
+        """Return the reasons for the exit from the log, and lines of its end if there are none.
 
-        Without what sessions of a killed server write to the same log when they end.
+        Sessions of a killed server may write to the same log when they end.
         """
         with os.fdopen(self.layout.owner.open(self.layout.log), "rb") as log:
             log.seek(self.log_start)
@@ -53,7 +53,7 @@ class Launch:
         reasons: list[str] = re.findall(
             r"(?:FATAL|PANIC|HINT): ++(?!terminating connection)(.+)", text
         )
-        return " ".join((reasons or text.splitlines())[-2:])
+        return reasons or text.splitlines()[-2:]
 
 
 def launch(layout: Layout, bin_dir: Path, settings: Mapping[str, str]) -> Launch:

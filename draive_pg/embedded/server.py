@@ -244,11 +244,12 @@ class Server:
         """Return whether the server exited, but may start at the next attempt."""
         if not launched.failed():
             return False  # it has not written its process id yet
-        reason = launched.reason()
+        reasons = launched.reasons()
         # Sessions of a killed server can outlive it for a moment.
-        if "shared memory block" not in reason:
+        if not any("shared memory block" in each for each in reasons):
             raise EmbeddedServerError(
-                f"PostgreSQL did not start on {self.data}: {reason} (see {self.log})"
+                f"PostgreSQL did not start on {self.data}: {' '.join(reasons[-2:])} "
+                f"(see {self.log})"
             )
         return True
 
