@@ -137,6 +137,9 @@ def test_invalid_cursors_and_positions_are_refused(db: Client) -> None:
             memory.elements(before=cursor)
         with pytest.raises(ValueError, match="position must be the cursor of an element"):
             memory.truncate(cursor)
+    for position in ("0", "1", "-1"):  # as times, they are before or after all elements
+        with pytest.raises(ValueError, match=f"position must be the cursor .*, not '{position}'"):
+            memory.truncate(position)
     for position in (-1, True, 1.5):
         with pytest.raises(ValueError, match="position must be an int of 0 or more"):
             memory.remove_element(position)  # pyright: ignore[reportArgumentType]
@@ -187,6 +190,23 @@ def test_truncate_keeps_elements_before_position(tied: Client) -> None:
     assert texts(tied) == ["a", "b", "c"]
     assert memory.truncate(2) == 1
     assert memory.truncate(0) == 2
+
+
+@pytest.mark.parametrize("time", ["1969-12-31T23:59:59.999995Z", "1970-01-01Z", "0044-03-15Z BC"])
+def test_cursor_of_early_time_is_valid(db: Client, sql: psycopg.Connection, time: str) -> None:
+    fill(db, 3)
+    update = "UPDATE memories_elements SET created = $1::TIMESTAMPTZ WHERE created = $2"
+    times = sql.execute("SELECT created FROM memories_elements ORDER BY created").fetchall()
+    sql.execute(update, [time, times[0][0]])
+    memory = db.memory("m")
+    (earliest,) = memory.elements()[:1]
+    assert [stored.element for stored in memory.elements(after=earliest.cursor)] == [
+        asked("1"),
+        asked("2"),
+    ]
+    memory.replace(earliest.cursor, asked("replaced"))
+    assert texts(db) == ["replaced", "1", "2"]
+    assert memory.truncate(earliest.cursor) == 3
 
 
 @pytest.mark.usefixtures("one_server")  # a cursor is not valid any more

@@ -93,7 +93,8 @@ SELECT
     (extract(EPOCH FROM CASE WHEN isfinite(moment) THEN moment END) * 1000000)::INT8,
     
 CASE WHEN isfinite(created)
-    THEN (extract(EPOCH FROM created) * 1000000)::INT8::TEXT ELSE created::TEXT
+    THEN to_char((extract(EPOCH FROM created) * 1000000)::INT8, 'FM9999999990000000000')
+    ELSE created::TEXT
 END || CASE
     WHEN count(*) OVER (PARTITION BY created) > 1 OR created IN (bounds.after, bounds.before)
         THEN place::TEXT

@@ -24,7 +24,8 @@ from draive_pg.operations.operation import (
 type Position = int | str
 """The position of an element in its memory, or the cursor of a `StoredElement`."""
 
-CURSOR = re.compile(r"(-?\d{1,19}|-?infinity)(\(\d+,\d+\))?")
+# At least ten digits, so that a position given as text is no cursor.
+CURSOR = re.compile(r"(-?\d{10,19}|-?infinity)(\(\d+,\d+\))?")
 
 # The least and the greatest value of `place`: one is before, one after all elements of a time.
 FIRST_PLACE = "(0,0)"
@@ -44,7 +45,8 @@ def time_of(cursor: LiteralString) -> LiteralString:
 # stays valid if the element is replaced. One more row than `limit` tells whether there are more.
 CURSOR_OF: LiteralString = """
 CASE WHEN isfinite(created)
-    THEN (extract(EPOCH FROM created) * 1000000)::INT8::TEXT ELSE created::TEXT
+    THEN to_char((extract(EPOCH FROM created) * 1000000)::INT8, 'FM9999999990000000000')
+    ELSE created::TEXT
 END || CASE
     WHEN count(*) OVER (PARTITION BY created) > 1 OR created IN (bounds.after, bounds.before)
         THEN place::TEXT
