@@ -98,6 +98,15 @@ def test_error_of_a_query_advises_about_the_query(db: Client) -> None:
         db.sql("SELECT * FROM nope")
 
 
+def test_error_that_quotes_several_lines_of_a_query_is_one_line(db: Client) -> None:
+    with pytest.raises(OperationFailed) as caught:
+        db.sql("SELECT '\nunterminated")
+    assert str(caught.value) == (
+        "run a query: unterminated quoted string at or near \"' (42601); "
+        "give one SELECT, VALUES or WITH query"
+    )
+
+
 def test_query_in_a_transaction_sees_it_and_does_not_end_it(db: Client) -> None:
     with db.transaction():
         db.memory("m").remember(asked("q"))

@@ -89,7 +89,7 @@ class map_errors:  # noqa: N801 - a context manager, named as contextlib's are
 def to_package_error(name: str, error: psycopg.Error) -> DraivePGError:
     """Return the error of this package for one of psycopg."""
     sqlstate = error.sqlstate
-    reason = error.diag.message_primary or str(error).partition("\n")[0]
+    reason = (error.diag.message_primary or str(error)).partition("\n")[0]
     text = f"{name}: {reason.removeprefix('connection failed: ')}"
     if isinstance(error, NoAnswer):
         return TimedOut(_line(text, None, "if it may take longer, raise Client(timeout=...)"))
