@@ -7,6 +7,7 @@ import os
 import threading
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from draive_pg import (
 from draive_pg.operations.conversations import export_format, transfer
 from tests.conftest import Connect
 from tests.elements import answered, asked, called, responded
+from tests.server import wait_for_lock_waiters
 from tests.strategies import elements, names, variables
 
 FILES = pytest.mark.parametrize("name", ["memories.jsonl", "memories.jsonl.gz"])
@@ -202,6 +204,28 @@ def test_import_keeps_existing_memory_with_other_content(
     elsewhere.memory("visits/1").rename("mine")
     done = elsewhere.memories.import_memories(tmp_path / "m.jsonl")
     assert (done.memories, done.unchanged) == (1, 2)
+
+
+def test_import_names_memory_that_draive_creates_meanwhile(
+    db: Client, dsn: str, tmp_path: Path
+) -> None:
+    fill(db)
+    db.memories.export_memories(tmp_path / "m.jsonl")
+    db.memory("visits/1").remove()
+    with psycopg.connect(dsn) as draive, ThreadPoolExecutor() as threads:
+        draive.execute("INSERT INTO memories (identifier) VALUES ('visits/1')")
+
+        def commit() -> None:
+            wait_for_lock_waiters(dsn, at_least=1)
+            draive.commit()
+
+        committed = threads.submit(commit)
+        with pytest.raises(
+            MemoryExists, match=r"1 memories .*'visits/1'.* 0 imported, 2 unchanged"
+        ):
+            db.memories.import_memories(tmp_path / "m.jsonl")
+        committed.result()
+    assert len(db.memory("visits/1").log()) == 0
 
 
 @pytest.mark.parametrize(

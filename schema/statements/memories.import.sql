@@ -119,7 +119,16 @@ new_elements AS (
 inserted_elements AS (
     INSERT INTO memories_elements (identifier, content, created)
     SELECT identifier, content, created FROM new_elements ORDER BY identifier, number
+),
+not_imported AS (
+    SELECT identifier FROM differing
+    UNION
+    -- draive, which takes no locks, has created these meanwhile.
+    SELECT identifier
+    FROM given
+    WHERE identifier NOT IN (SELECT identifier FROM present)
+        AND identifier NOT IN (SELECT identifier FROM created_conversations)
 )
 SELECT
     coalesce((SELECT array_agg(identifier) FROM created_conversations), '{}'),
-    coalesce((SELECT array_agg(identifier) FROM differing), '{}')
+    coalesce((SELECT array_agg(identifier) FROM not_imported), '{}')

@@ -183,10 +183,19 @@ new_elements AS (
     JOIN given_rows
         ON given_rows.identifier = created_conversations.identifier AND given_rows.kind = 2
 ),
-{INSERT_ELEMENTS}
+{INSERT_ELEMENTS},
+not_imported AS (
+    SELECT identifier FROM differing
+    UNION
+    -- draive, which takes no locks, has created these meanwhile.
+    SELECT identifier
+    FROM given
+    WHERE identifier NOT IN (SELECT identifier FROM present)
+        AND identifier NOT IN (SELECT identifier FROM created_conversations)
+)
 SELECT
     coalesce((SELECT array_agg(identifier) FROM created_conversations), '{{}}'),
-    coalesce((SELECT array_agg(identifier) FROM differing), '{{}}')
+    coalesce((SELECT array_agg(identifier) FROM not_imported), '{{}}')
 """,
 )
 
