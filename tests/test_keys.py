@@ -60,6 +60,16 @@ def test_removed_memory_is_not_created_by_repeated_write(db: Client) -> None:
     assert db.memories.identifiers() == ()
 
 
+def test_key_of_cleared_or_renamed_memory_stays_used(db: Client) -> None:
+    db.memory("m").remember(asked("q"), key="k")
+    db.memory("m").clear()
+    db.memory("m").remember(asked("q"), key="k")
+    db.memory("m").rename("n")
+    db.memory("m").remember(asked("q"), key="k")
+    assert db.memories.identifiers() == ("n",)
+    assert not db.memory("n").elements()
+
+
 def test_erase_removes_keys(db: Client, sql: psycopg.Connection) -> None:
     for identifier in ("ada/1", "ada/2", "bob/1"):
         db.memory(identifier).remember(asked("q"), key="k")

@@ -115,7 +115,8 @@ class Memory[D: Database | AsyncDatabase](Namespace[D]):
         key : str | None
             Write at most once: a call with a key that was used for this memory writes nothing,
             whatever its items. So a call whose outcome is unknown, after a lost connection, can be
-            repeated. This needs the tables of `setup` of draive_pg 0.2.
+            repeated. The key stays used if the memory is cleared, renamed or removed: take a new
+            one for each write, such as a UUID. This needs the tables of `setup` of draive_pg 0.2.
         key_expiration : timedelta
             How long the key is remembered.
         invalid : {"refuse", "replace"}
