@@ -9,6 +9,8 @@ def main() -> None:
         from draive_pg.cli import main as run
     except ModuleNotFoundError as error:
         sys.exit(f"draive-pg needs the package {error.name}: pip install {error.name}")
+    except KeyboardInterrupt:
+        sys.exit(130)
     run()
 
 

@@ -470,6 +470,24 @@ def test_interrupt_exits_with_code_130_silently() -> None:
     assert (process.returncode, out, err) == (130, "", "")
 
 
+def test_interrupt_while_command_is_imported_exits_with_code_130_silently() -> None:
+    code = """
+import sys
+from draive_pg.__main__ import main
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "draive_pg.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+main()
+"""
+    process = start_process(command=("-c", code))
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "")
+
+
 # --- Exports
 
 
