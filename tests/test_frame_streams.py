@@ -225,8 +225,11 @@ def test_frame_is_retried_after_session_is_terminated(
 def test_chunks_fail_after_session_is_terminated(
     db: Client, dsn: str, sql: psycopg.Connection
 ) -> None:
-    insert_elements(db, sql, 20_000)
-    chunks = db.frames.chunks("conversation_log", rows=10)
+    insert_elements(db, sql, 60)
+    path = "{blocks,0,parts,0,text}"
+    large = "to_jsonb(repeat('x', 1000000))"  # together more than the buffers of a socket
+    sql.execute(f"UPDATE memories_elements SET content = jsonb_set(content, '{path}', {large})")
+    chunks = db.frames.chunks("conversation_log", rows=1)
     next(chunks)
     terminate_sessions(dsn, wait=False)
     assert_fails(
