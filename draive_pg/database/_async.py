@@ -14,15 +14,13 @@ from typing import Any, Unpack, cast
 
 from psycopg import Error, Rollback
 
-from draive_pg.database._base import ROLLBACK_SECONDS, BaseDatabase, Options
+from draive_pg.database._base import ROLLBACK_SECONDS, BaseBlock, BaseDatabase, Options
 from draive_pg.database.cache import PENDING, Cache, LeaderInterrupted, leader_timed_out
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import (
     COPY_SAVEPOINT,
-    SAVEPOINT,
     TRANSACTION,
     AsyncTimedConnection,
-    Block,
     Exchange,
     copy_text,
     deliver_later,
@@ -497,21 +495,8 @@ class AsyncDatabase(BaseDatabase[AsyncTimedConnection, asyncio.Lock], AsyncRunne
             await self._replica_database.close()
 
 
-class _AsyncBlock:
+class _AsyncBlock(BaseBlock[AsyncTimedConnection, asyncio.Lock]):
     """Async version of `_Block`."""
-
-    __slots__ = ("_statements", "_timeout", "_transaction", "is_unended_savepoint")
-
-    def __init__(
-        self,
-        transaction: Transaction[AsyncTimedConnection, asyncio.Lock],
-        timeout: float | None,
-        savepoint: Block = SAVEPOINT,
-    ) -> None:
-        self._transaction = transaction
-        self._timeout = timeout
-        self._statements = savepoint if is_open(transaction.connection) else TRANSACTION
-        self.is_unended_savepoint = False
 
     async def __aenter__(self) -> None:
         with map_errors("begin a transaction"):

@@ -9,9 +9,11 @@ from draive_pg.database.driver import (
     SAVEPOINT,
     TRANSACTION,
     AsyncTimedConnection,
+    Block,
     Exchange,
     TimedConnection,
     borrow,
+    is_open,
 )
 from draive_pg.database.endpoint import Endpoint
 from draive_pg.database.notifications import TriggerCheck
@@ -184,3 +186,32 @@ class BaseDatabase[C: TimedConnection | AsyncTimedConnection, L: Lock]:
         """Return whether to repeat an operation whose prepared statements the server lost."""
         resend = exchange is not None and self._preparing.may_resend(error, exchange.prepared)
         return resend and not self._in_transaction()
+
+
+class BaseBlock[C: TimedConnection | AsyncTimedConnection, L: Lock]:
+    """Base of the blocks that begin a transaction or a savepoint, and end it.
+
+    Parameters
+    ----------
+    transaction : Transaction
+        The transaction or the savepoint.
+    timeout : float | None
+        Seconds that its end may take.
+    savepoint : Block
+        The statements if its connection is in a transaction.
+
+    Attributes
+    ----------
+    is_unended_savepoint : bool
+        Whether it began a savepoint that may still be there.
+    """
+
+    __slots__ = ("_statements", "_timeout", "_transaction", "is_unended_savepoint")
+
+    def __init__(
+        self, transaction: Transaction[C, L], timeout: float | None, savepoint: Block = SAVEPOINT
+    ) -> None:
+        self._transaction = transaction
+        self._timeout = timeout
+        self._statements = savepoint if is_open(transaction.connection) else TRANSACTION
+        self.is_unended_savepoint = False

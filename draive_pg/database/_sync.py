@@ -11,14 +11,12 @@ from typing import Any, Unpack, cast
 
 from psycopg import Error, Rollback
 
-from draive_pg.database._base import ROLLBACK_SECONDS, BaseDatabase, Options
+from draive_pg.database._base import ROLLBACK_SECONDS, BaseBlock, BaseDatabase, Options
 from draive_pg.database.cache import Cache, LeaderInterrupted, leader_timed_out
 from draive_pg.database.deadline import Deadline
 from draive_pg.database.driver import (
     COPY_SAVEPOINT,
-    SAVEPOINT,
     TRANSACTION,
-    Block,
     Exchange,
     TimedConnection,
     copy_text,
@@ -452,25 +450,12 @@ class Database(BaseDatabase[TimedConnection, threading.Lock]):
             self._replica_database.close()
 
 
-class _Block:
+class _Block(BaseBlock[TimedConnection, threading.Lock]):
     """Begin a transaction, or a savepoint in a transaction, and end it.
 
     Not a generator: one that an interrupt leaves open would roll back when it is collected, when
     another transaction may use the connection.
     """
-
-    __slots__ = ("_statements", "_timeout", "_transaction", "is_unended_savepoint")
-
-    def __init__(
-        self,
-        transaction: Transaction[TimedConnection, threading.Lock],
-        timeout: float | None,
-        savepoint: Block = SAVEPOINT,
-    ) -> None:
-        self._transaction = transaction
-        self._timeout = timeout
-        self._statements = savepoint if is_open(transaction.connection) else TRANSACTION
-        self.is_unended_savepoint = False
 
     def __enter__(self) -> None:
         with map_errors("begin a transaction"):

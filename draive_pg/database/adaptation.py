@@ -1,4 +1,4 @@
-"""How values are sent and received: as psycopg does, whatever an application registers globally."""
+"""Adapters for values of our statements: psycopg's own, without what an application registers."""
 
 from typing import Any, NamedTuple, override
 
@@ -10,7 +10,7 @@ from psycopg.types.array import BaseListDumper, ListBinaryDumper, register_all_a
 
 
 class ArrayDumper(ListBinaryDumper):
-    """Sends arrays in binary: in text, the setting ``array_nulls`` turns NULL into a text."""
+    """Dump lists as binary arrays: in text, the setting ``array_nulls`` turns NULL into a text."""
 
     @override
     def upgrade(self, obj: list[Any], format: PyFormat) -> BaseListDumper:
@@ -19,7 +19,7 @@ class ArrayDumper(ListBinaryDumper):
 
 
 def _default_adapters() -> AdaptersMap:
-    """Return what ``psycopg.adapters`` are before an application changes them."""
+    """Return the adapters of psycopg before an application changes them, and ours for lists."""
     adapters = AdaptersMap(types=TypesRegistry())
     register_default_types(adapters.types)
     register_default_adapters(adapters)
@@ -32,7 +32,7 @@ ADAPTERS = _default_adapters()
 
 
 class Adaptation(NamedTuple):
-    """These adapters, for the literals of a connection."""
+    """The adaptation context of a connection, with the adapters of this module."""
 
     connection: BaseConnection[Any]
     adapters: AdaptersMap = ADAPTERS
